@@ -1,0 +1,19 @@
+//! Compiles the `.proto` files with protox, so that no `protoc` is needed on PATH.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = [
+        "etcd/rpc.proto",
+        "etcd/v3lock.proto",
+        "etcd/v3election.proto",
+        "etcd/health.proto",
+        "internal/internal.proto",
+        "internal/peer.proto",
+        "internal/admin.proto",
+    ];
+    for dir in ["etcd", "internal"] {
+        println!("cargo:rerun-if-changed={dir}");
+    }
+    let descriptors = protox::compile(files, ["etcd", "internal"])?;
+    tonic_prost_build::configure().build_transport(false).bytes(".").compile_fds(descriptors)?;
+    Ok(())
+}
