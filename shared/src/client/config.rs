@@ -1,0 +1,38 @@
+//! What a client is told when it is made.
+
+use std::time::Duration;
+
+use super::Endpoint;
+
+/// Settings of a [`Client`](super::Client).
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Members to ask; never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// How long a connection may take to come about.
+    pub dial_timeout: Duration,
+    /// How long a call may take, with all its retries; `None` for as long as it takes.
+    pub command_timeout: Option<Duration>,
+    /// Whether a call waits for a member to come up, until the command timeout; otherwise it fails as soon as no
+    /// member takes a connection.
+    pub wait_for_connection: bool,
+    /// Time without traffic after which a connection is probed.
+    pub keepalive_time: Duration,
+    /// How long a probe may stay without answer.
+    pub keepalive_timeout: Duration,
+}
+
+impl ClientConfig {
+    /// The settings that etcdctl has by default, for `endpoints`.
+    #[must_use]
+    pub fn new(endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            endpoints,
+            dial_timeout: Duration::from_secs(2),
+            command_timeout: Some(Duration::from_secs(5)),
+            wait_for_connection: true,
+            keepalive_time: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(6),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One endpoint with its channel, and the stubs of every service on it.
+
+use std::sync::{Arc, RwLock};
+
+use mini_etcd_proto::adminpb::admin_client::AdminClient;
+use mini_etcd_proto::etcdserverpb::auth_client::AuthClient;
+use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::{ClientConfig, Endpoint};
+use crate::error::ClientError;
+
+/// What the stubs send through.
+pub type Wire = InterceptedService<Channel, Headers>;
+
+/// Answers of any size are taken, as etcdctl does.
+const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
+
+/// Metadata of every request: the token of a logged-in user.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    token: Arc<RwLock<Option<MetadataValue<Ascii>>>>,
+}
+
+impl Headers {
+    pub(super) fn set_token(&self, token: &str) -> Result<(), ClientError> {
+        let value = token.parse().map_err(|_| ClientError::Refused {
+            code: tonic::Code::Internal,
+            message: "the server's token is not a legal header".to_owned(),
+        })?;
+        *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+        Ok(())
+    }
+}
+
+impl Interceptor for Headers {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let token = self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(token) = token.as_ref() {
+            request.metadata_mut().insert("token", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// One endpoint; dialled when it is first used, and again after its connection was lost.
+#[derive(Clone, Debug)]
+pub struct Member {
+    endpoint: Endpoint,
+    channel: Channel,
+    headers: Headers,
+}
+
+macro_rules! stub {
+    ($(#[$doc:meta])* $name:ident, $client:ident) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(&self) -> $client<Wire> {
+            $client::with_interceptor(self.channel.clone(), self.headers.clone())
+                .max_decoding_message_size(RECEIVE_BYTES_MAX)
+        }
+    };
+}
+
+impl Member {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        headers: Headers,
+        config: &ClientConfig,
+    ) -> Result<Self, ClientError> {
+        let bad = |error: tonic::transport::Error| ClientError::BadEndpoint {
+            text: endpoint.as_str().to_owned(),
+            reason: error.to_string(),
+        };
+        let channel = tonic::transport::Endpoint::from_shared(endpoint.uri().to_owned())
+            .map_err(bad)?
+            .connect_timeout(config.dial_timeout)
+            .http2_keep_alive_interval(config.keepalive_time)
+            .keep_alive_timeout(config.keepalive_timeout)
+            .connect_lazy();
+        Ok(Self { endpoint, channel, headers })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    stub!(
+        /// Keys and values.
+        kv,
+        KvClient
+    );
+    stub!(
+        /// Watches.
+        watch,
+        WatchClient
+    );
+    stub!(
+        /// Leases.
+        lease,
+        LeaseClient
+    );
+    stub!(
+        /// Membership.
+        cluster,
+        ClusterClient
+    );
+    stub!(
+        /// Status, hashes, alarms.
+        maintenance,
+        MaintenanceClient
+    );
+    stub!(
+        /// Users and roles.
+        auth,
+        AuthClient
+    );
+    stub!(
+        /// What only mini-etcd offers; stock etcd answers `Unimplemented`.
+        admin,
+        AdminClient
+    );
+}

@@ -1,0 +1,140 @@
+//! Help, made from the table.
+
+use std::fmt::Write;
+
+use super::parse::Target;
+use super::spec::{CommandSpec, Flag, ValueKind};
+use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
+use crate::version::{API_VERSION, ETCDCTL_VERSION};
+
+/// The help for `target` of a program called `program`.
+#[must_use]
+pub fn help(program: &str, target: Target) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = match target {
+        Target::Root => write_root(&mut out, program),
+        Target::Group(group) => {
+            let commands = TABLE.iter().filter(|spec| spec.group == group.name);
+            write_head(
+                &mut out,
+                group.name,
+                group.short,
+                &format!("{program} {} <subcommand> [flags]", group.name),
+            )
+            .and_then(|()| {
+                write_commands(&mut out, commands.map(|spec| (spec.name.to_owned(), spec.short)))
+            })
+            .and_then(|()| {
+                write_flags(&mut out, "OPTIONS", group.flags.iter().chain(help_flag(target)))
+            })
+            .and_then(|()| write_flags(&mut out, "GLOBAL OPTIONS", GLOBAL_FLAGS))
+        }
+        Target::Command(spec) => write_command(&mut out, program, spec),
+    };
+    out
+}
+
+fn help_flag(target: Target) -> impl Iterator<Item = &'static Flag> {
+    target.flags().filter(|flag| flag.name == "help")
+}
+
+fn write_head(out: &mut String, name: &str, short: &str, usage: &str) -> std::fmt::Result {
+    write!(out, "NAME:\n\t{name} - {short}\n\nUSAGE:\n\t{usage}\n\n")
+}
+
+fn write_root(out: &mut String, program: &str) -> std::fmt::Result {
+    write_head(out, program, "Command line for etcd clusters", &format!("{program} [flags]"))?;
+    write!(out, "VERSION:\n\t{ETCDCTL_VERSION}\n\nAPI VERSION:\n\t{API_VERSION}\n\n")?;
+    write_commands(out, TABLE.iter().map(|spec| (spec.path(), spec.short)))?;
+    write_flags(out, "OPTIONS", GLOBAL_FLAGS.iter().chain(help_flag(Target::Root)))
+}
+
+fn write_command(out: &mut String, program: &str, spec: &'static CommandSpec) -> std::fmt::Result {
+    let usage = [program, &spec.path(), "[options]", &spec.usage()].join(" ");
+    write_head(out, &spec.path(), spec.short, usage.trim_end())?;
+    if !spec.long.is_empty() {
+        writeln!(out, "DESCRIPTION:")?;
+        for line in spec.long.lines() {
+            writeln!(out, "\t{line}")?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "EXAMPLES:")?;
+    for example in spec.examples {
+        writeln!(out, "\t{program} {example}")?;
+    }
+    writeln!(out)?;
+    let target = Target::Command(spec);
+    let group = GROUPS.iter().find(|group| group.name == spec.group);
+    let global = group.map_or(&[][..], |group| group.flags).iter().chain(GLOBAL_FLAGS);
+    write_flags(out, "OPTIONS", spec.flags.iter().chain(help_flag(target)))?;
+    write_flags(out, "GLOBAL OPTIONS", global)
+}
+
+fn write_commands<'a>(
+    out: &mut String,
+    commands: impl Iterator<Item = (String, &'a str)>,
+) -> std::fmt::Result {
+    let commands: Vec<_> = commands.collect();
+    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    writeln!(out, "COMMANDS:")?;
+    for (name, short) in commands {
+        writeln!(out, "\t{name:width$}  {short}")?;
+    }
+    writeln!(out)
+}
+
+fn write_flags<'a>(
+    out: &mut String,
+    title: &str,
+    flags: impl IntoIterator<Item = &'a Flag>,
+) -> std::fmt::Result {
+    let lines: Vec<_> = flags.into_iter().map(|flag| (flag_head(flag), flag.help)).collect();
+    let width = lines.iter().map(|(head, _)| head.len()).max().unwrap_or(0);
+    writeln!(out, "{title}:")?;
+    for (head, text) in lines {
+        writeln!(out, "  {head:width$}  {text}")?;
+    }
+    writeln!(out)
+}
+
+fn flag_head(flag: &Flag) -> String {
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let default = match flag.value {
+        ValueKind::Switch => format!("[={}]", flag.default),
+        ValueKind::List => format!("=[{}]", flag.default),
+        ValueKind::Int | ValueKind::Duration => format!("={}", flag.default),
+        ValueKind::Text | ValueKind::Lease | ValueKind::Choice(_) => {
+            format!("=\"{}\"", flag.default)
+        }
+    };
+    format!("{short}--{}{default}", flag.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Verb, command};
+
+    #[test]
+    fn help_shows_the_whole_entry() {
+        insta::assert_snapshot!(help("mini-etcdctl", Target::Command(command(Verb::Get))));
+        insta::assert_snapshot!(help("mini-etcdctl", Target::Root));
+    }
+
+    #[test]
+    fn every_example_of_the_table_parses() {
+        for spec in TABLE {
+            for example in spec.examples {
+                let words: Vec<_> = crate::command::split_words(example.as_bytes())
+                    .into_iter()
+                    .map(bytes::Bytes::from)
+                    .collect();
+                let parsed = crate::command::parse(&words).unwrap();
+                assert_eq!(parsed.target, Target::Command(spec), "{example}");
+                crate::command::Command::of(&parsed, &crate::command::Scope::default()).unwrap();
+            }
+        }
+    }
+}

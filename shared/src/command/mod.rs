@@ -1,0 +1,35 @@
+//! The command language: one table, from which parser, help, completion and reference pages are made.
+//!
+//! ```text
+//! words (argv, or a lexer's) ─▶ parse (against TABLE) ─▶ Parsed ─▶ Command (typed, checked) ─▶ exec
+//! TABLE ─▶ help, completion, hints, docs
+//! ```
+//!
+//! Invariants:
+//! * I1: what a command takes is said once, in its [`CommandSpec`]; nothing else knows a flag's name or default
+//!   but the code that reads its value, and a test compares the two.
+//! * I2: arguments are bytes; a key that is not UTF-8 passes unchanged.
+//! * I3: every refusal says what was wrong and what is accepted, with etcdctl's words and exit code where it has them.
+//!
+//! It refuses to touch the network, files or the environment. Tested here and, against etcdctl itself, in
+//! `tests/tests/oracle_ctl.rs`.
+
+mod build;
+mod go;
+mod help;
+mod parse;
+mod request;
+mod spec;
+mod table;
+mod txn;
+mod words;
+
+pub use build::{Command, Get, Scope, Watch};
+pub use go::{parse_duration, quote, unquote};
+pub use help::help;
+pub use parse::{Parsed, Target, Values, parse};
+pub use request::{Refusal, exit};
+pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind, Verb};
+pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, command};
+pub use txn::{parse_compare, parse_op};
+pub use words::split_words;

@@ -1,0 +1,226 @@
+//! The shape of the table's entries.
+
+/// Which command it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// `put`
+    Put,
+    /// `get`
+    Get,
+    /// `del`
+    Del,
+    /// `txn`
+    Txn,
+    /// `compaction`
+    Compaction,
+    /// `watch`
+    Watch,
+    /// `member list`
+    MemberList,
+    /// `endpoint status`
+    EndpointStatus,
+    /// `endpoint health`
+    EndpointHealth,
+    /// `endpoint hashkv`
+    EndpointHashKv,
+    /// `alarm list`
+    AlarmList,
+    /// `version`
+    Version,
+    /// `help`
+    Help,
+}
+
+/// What a command does to the cluster; consoles ask before the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing is sent.
+    Local,
+    /// It reads.
+    Reads,
+    /// It changes keys.
+    Writes,
+    /// It takes something away that cannot be had again.
+    Destroys,
+}
+
+/// What a flag's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueKind {
+    /// None needed; `=false` turns it off.
+    Switch,
+    /// A number.
+    Int,
+    /// Any text.
+    Text,
+    /// A duration such as `1m30s`.
+    Duration,
+    /// Items separated by commas.
+    List,
+    /// A lease id in hex.
+    Lease,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// A flag.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// Name without dashes.
+    pub name: &'static str,
+    /// Letter for the short form.
+    pub short: Option<char>,
+    /// Second name; accepted, not shown.
+    pub alias: Option<&'static str>,
+    /// What it takes.
+    pub value: ValueKind,
+    /// Value when it is not given, as text.
+    pub default: &'static str,
+    /// One line.
+    pub help: &'static str,
+}
+
+impl Flag {
+    /// A flag that is on or off.
+    #[must_use]
+    pub const fn switch(name: &'static str, help: &'static str) -> Self {
+        Self::new(name, ValueKind::Switch, "false", help)
+    }
+
+    /// A flag with a value.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        value: ValueKind,
+        default: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { name, short: None, alias: None, value, default, help }
+    }
+
+    /// The same flag with a short form.
+    #[must_use]
+    pub const fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter);
+        self
+    }
+
+    /// The same flag with a second name.
+    #[must_use]
+    pub const fn alias(mut self, name: &'static str) -> Self {
+        self.alias = Some(name);
+        self
+    }
+}
+
+/// What an argument stands for; completion asks the cluster by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgKind {
+    /// A key.
+    Key,
+    /// The first key beyond a range.
+    RangeEnd,
+    /// A value.
+    Value,
+    /// A revision.
+    Revision,
+    /// The name of a command.
+    Command,
+    /// A program and its arguments.
+    Program,
+}
+
+/// A positional argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg {
+    /// Name as help shows it.
+    pub name: &'static str,
+    /// What it stands for.
+    pub kind: ArgKind,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Whether it takes all that follows.
+    pub rest: bool,
+}
+
+impl Arg {
+    /// An argument that must be there.
+    #[must_use]
+    pub const fn needed(name: &'static str, kind: ArgKind) -> Self {
+        Self { name, kind, optional: false, rest: false }
+    }
+
+    /// An argument that may be left out.
+    #[must_use]
+    pub const fn optional(name: &'static str, kind: ArgKind) -> Self {
+        Self { name, kind, optional: true, rest: false }
+    }
+
+    /// Any number of arguments.
+    #[must_use]
+    pub const fn rest(name: &'static str, kind: ArgKind) -> Self {
+        Self { name, kind, optional: true, rest: true }
+    }
+}
+
+/// One command: everything there is to say about it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandSpec {
+    /// Which it is.
+    pub verb: Verb,
+    /// The group it belongs to, such as `endpoint`; empty for none.
+    pub group: &'static str,
+    /// Its name within the group.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// What it does to the cluster.
+    pub effect: Effect,
+    /// Positional arguments, in order.
+    pub args: &'static [Arg],
+    /// Its own flags, by name.
+    pub flags: &'static [Flag],
+    /// One line, without a full stop.
+    pub short: &'static str,
+    /// Paragraphs; empty when the line says it all.
+    pub long: &'static str,
+    /// Command lines, without the program's name.
+    pub examples: &'static [&'static str],
+}
+
+/// Commands that share a first word.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// The word.
+    pub name: &'static str,
+    /// One line.
+    pub short: &'static str,
+    /// Flags that each of its commands takes.
+    pub flags: &'static [Flag],
+}
+
+impl CommandSpec {
+    /// Group and name, as they are typed.
+    #[must_use]
+    pub fn path(&self) -> String {
+        if self.group.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{} {}", self.group, self.name)
+        }
+    }
+
+    /// The arguments as help shows them, such as `<key> [range_end]`.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        let shown = self.args.iter().map(|arg| {
+            let dots = if arg.rest { "..." } else { "" };
+            if arg.optional {
+                format!("[{}{dots}]", arg.name)
+            } else {
+                format!("<{}{dots}>", arg.name)
+            }
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+}

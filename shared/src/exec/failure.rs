@@ -1,0 +1,195 @@
+//! What went wrong, in etcdctl's words.
+
+use tonic::Code;
+
+use super::Answer;
+use crate::command::{Refusal, exit};
+use crate::error::ClientError;
+
+/// The result of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it answers; present beside a failure when part of it went well.
+    pub answer: Option<Answer>,
+    /// Lines about parts that failed.
+    pub notes: Vec<String>,
+    /// Why the command as a whole failed.
+    pub failure: Option<Failure>,
+}
+
+impl Report {
+    /// All went well.
+    #[must_use]
+    pub fn of(answer: Answer) -> Self {
+        Self { answer: Some(answer), notes: Vec::new(), failure: None }
+    }
+}
+
+impl From<Failure> for Report {
+    fn from(failure: Failure) -> Self {
+        Self { answer: None, notes: Vec::new(), failure: Some(failure) }
+    }
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// Exit code.
+    pub exit: u8,
+    /// In words; empty when the notes have said it.
+    pub text: String,
+    /// Whether a change may have been made all the same.
+    pub unknown: bool,
+    /// The error behind it, when it is a client's.
+    pub error: Option<ClientError>,
+}
+
+impl Failure {
+    /// A failure of the command itself.
+    #[must_use]
+    pub fn new(exit: u8, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), unknown: false, error: None }
+    }
+
+    pub(super) fn of(error: ClientError, unknown: bool) -> Self {
+        Self { exit: exit::ERROR, text: words_of(&error), unknown, error: Some(error) }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.exit, refusal.text)
+    }
+}
+
+/// An error in etcdctl's words: bare when etcd's clients know the message, with its code otherwise.
+#[must_use]
+pub fn words_of(error: &ClientError) -> String {
+    match error {
+        ClientError::Refused { message, .. } if is_known(message) => message.clone(),
+        ClientError::Refused { code, message } => {
+            format!("rpc error: code = {} desc = {message}", name_of(*code))
+        }
+        ClientError::TimedOut { .. } => "context deadline exceeded".to_owned(),
+        ClientError::NotConnected { .. } | ClientError::Broken { .. } => {
+            format!("rpc error: code = Unavailable desc = {error}")
+        }
+        ClientError::BadEndpoint { .. } => error.to_string(),
+    }
+}
+
+fn name_of(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
+/// Whether the message is one that etcd's own clients map to an error of their own.
+pub(super) fn is_known(message: &str) -> bool {
+    message.strip_prefix("etcdserver: ").is_some_and(|rest| KNOWN.contains(&rest))
+}
+
+/// Messages that etcd's clients know, without the prefix that all have.
+const KNOWN: &[&str] = &[
+    "key is not provided",
+    "key not found",
+    "value is provided",
+    "lease is provided",
+    "too many operations in txn request",
+    "duplicate key given in txn request",
+    "invalid sort option",
+    "mvcc: required revision has been compacted",
+    "mvcc: required revision is a future revision",
+    "mvcc: database space exceeded",
+    "requested lease not found",
+    "lease already exists",
+    "too large lease TTL",
+    "member ID already exist",
+    "Peer URLs already exists",
+    "re-configuration failed due to not enough started members",
+    "given member URLs are invalid",
+    "member not found",
+    "can only promote a learner member",
+    "can only promote a learner member which is in sync with leader",
+    "too many learner members in cluster",
+    "cluster ID mismatch",
+    "request is too large",
+    "too many requests",
+    "root user does not exist",
+    "root user does not have root role",
+    "user name already exists",
+    "user name is empty",
+    "user name not found",
+    "role name already exists",
+    "role name not found",
+    "role name is empty",
+    "authentication failed, invalid user ID or password",
+    "permission denied",
+    "role is not granted to the user",
+    "permission is not granted to the role",
+    "authentication is not enabled",
+    "invalid auth token",
+    "invalid auth management",
+    "revision of auth store is old",
+    "no leader",
+    "not leader",
+    "leader changed",
+    "not capable",
+    "server stopped",
+    "request timed out",
+    "request timed out, possibly due to previous leader failure",
+    "request timed out, possibly due to connection lost",
+    "unhealthy cluster",
+    "corrupt cluster",
+    "rpc not supported for learner",
+    "bad leader transferee",
+    "wrong downgrade target version format",
+    "invalid downgrade target version",
+    "cluster version not found during downgrade",
+    "cluster has a downgrade job in progress",
+    "no inflight downgrade job",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_bare_only_when_etcds_clients_know_it() {
+        let words = |code, message: &str| {
+            words_of(&ClientError::Refused { code, message: message.to_owned() })
+        };
+        assert_eq!(
+            words(Code::InvalidArgument, "etcdserver: key is not provided"),
+            "etcdserver: key is not provided"
+        );
+        assert_eq!(
+            words(Code::Unknown, "context deadline exceeded"),
+            "rpc error: code = Unknown desc = context deadline exceeded"
+        );
+        assert_eq!(
+            words(
+                Code::Unavailable,
+                "etcdserver: request timed out, waiting for the applied index took too long"
+            ),
+            "rpc error: code = Unavailable desc = etcdserver: request timed out, waiting for the applied index took too long"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! Where commands read from.
+
+use bytes::Bytes;
+
+use super::Failure;
+use crate::command::exit;
+
+/// A part of a transaction, before which people are prompted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// Comparisons.
+    Compares,
+    /// What to do when they hold.
+    Success,
+    /// What to do otherwise.
+    Failure,
+}
+
+impl Prompt {
+    /// The words of the prompt.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Compares => "compares:",
+            Self::Success => "success requests (get, put, del):",
+            Self::Failure => "failure requests (get, put, del):",
+        }
+    }
+}
+
+/// What stands for standard input: the process's own, a heredoc, or a pane of the console.
+pub trait Input: Send {
+    /// The next line with its line feed; `None` when the input ends before one.
+    fn line(&mut self) -> Option<Vec<u8>>;
+    /// All that is left.
+    fn rest(&mut self) -> Vec<u8>;
+    /// Shows a prompt.
+    fn prompt(&mut self, prompt: Prompt);
+}
+
+/// Lines up to the next empty one.
+pub(super) fn section(
+    input: &mut dyn Input,
+    prompt: Option<Prompt>,
+) -> Result<Vec<Bytes>, Failure> {
+    if let Some(prompt) = prompt {
+        input.prompt(prompt);
+    }
+    let mut lines = Vec::new();
+    loop {
+        let Some(line) = input.line() else {
+            return Err(Failure::new(exit::INVALID_INPUT, "EOF"));
+        };
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return Ok(lines);
+        }
+        lines.push(Bytes::copy_from_slice(line));
+    }
+}

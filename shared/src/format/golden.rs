@@ -1,0 +1,58 @@
+//! Answers that etcdctl 3.5.1 printed on etcd 3.5.1, in each of its formats.
+//!
+//! `golden/NAME.pb` holds the message, the files beside it what etcdctl printed for it; the keys hold bytes of every
+//! kind. They were recorded once; `tests/tests/oracle_ctl.rs` compares with etcdctl itself.
+
+use std::path::Path;
+
+use mini_etcd_proto::etcdserverpb::{RangeResponse, WatchResponse};
+use prost::Message;
+
+use super::{Format, Style, render};
+use crate::exec::Answer;
+
+fn answer(name: &str, message: &[u8]) -> Answer {
+    match name {
+        "txn" => Answer::Txn(Message::decode(message).unwrap()),
+        "put" | "put-again" => Answer::Put(Message::decode(message).unwrap()),
+        "del" | "del-two" => Answer::Del(Message::decode(message).unwrap()),
+        "members" => Answer::MemberList(Message::decode(message).unwrap()),
+        "alarms" => Answer::AlarmList(Message::decode(message).unwrap()),
+        "watch" => Answer::Watch(WatchResponse::decode(message).unwrap()),
+        _ => Answer::Get {
+            response: RangeResponse::decode(message).unwrap(),
+            values_only: false,
+            count_only: false,
+        },
+    }
+}
+
+/// The format and style that a file's ending stands for.
+fn style(ending: &str) -> Style {
+    let (format, hex) = match ending {
+        "hex" => ("simple", true),
+        "hexjson" => ("json", true),
+        "pb" => ("protobuf", false),
+        other => (other, false),
+    };
+    Style { format: Format::of(format).unwrap(), hex }
+}
+
+#[test]
+fn every_format_prints_what_etcdctl_printed() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/format/golden");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let ending = path.extension().unwrap().to_str().unwrap();
+        let message = std::fs::read(dir.join(format!("{name}.pb"))).unwrap();
+        let shown = render(&answer(name, &message), style(ending), "mini-etcdctl").unwrap();
+        let expected = std::fs::read(&path).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(shown.out, expected, "{name}.{ending}: {}", text(&shown.out));
+        compared += 1;
+    }
+    // A directory that lost its files must not pass.
+    assert_eq!(compared, 46);
+}

@@ -1,0 +1,128 @@
+//! Small texts: bytes, sizes, durations.
+
+use std::fmt;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Bytes as `\xNN`.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+    }
+}
+
+/// A size in powers of ten, such as `20 kB` or `1.2 MB`.
+#[must_use]
+pub fn size(bytes: i64) -> String {
+    let bytes = u64::try_from(bytes).unwrap_or(0);
+    if bytes < 10 {
+        return format!("{bytes} B");
+    }
+    let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut scale, mut unit) = (1_u64, 0);
+    while bytes / scale >= 1000 && unit + 1 < units.len() {
+        scale *= 1000;
+        unit += 1;
+    }
+    let unit = units.get(unit).copied().unwrap_or("B");
+    // Tenths, rounded half up, as whole numbers: a float would round some of them down.
+    let tenths = (u128::from(bytes) * 20 / u128::from(scale)).div_ceil(2);
+    if tenths < 100 {
+        return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+    }
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    // What is exactly between two whole numbers becomes the even one.
+    let up = tenth > 5 || (tenth == 5 && whole % 2 == 1);
+    format!("{} {unit}", whole + u128::from(up))
+}
+
+/// A duration as Go prints it, such as `1.5ms` or `1m5s`.
+#[must_use]
+pub fn duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let (unit, scale) = match nanos {
+        0 => return "0s".to_owned(),
+        1..1_000 => ("ns", 1),
+        1_000..1_000_000 => ("µs", 1_000),
+        1_000_000..1_000_000_000 => ("ms", 1_000_000),
+        _ => return long_duration(nanos),
+    };
+    format!("{}{unit}", decimal(nanos, scale))
+}
+
+fn long_duration(nanos: u128) -> String {
+    const SECOND: u128 = 1_000_000_000;
+    let minutes = nanos / (60 * SECOND);
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    if minutes >= 60 {
+        let _ = write!(out, "{}h", minutes / 60);
+    }
+    if minutes > 0 {
+        let _ = write!(out, "{}m", minutes % 60);
+    }
+    let _ = write!(out, "{}s", decimal(nanos % (60 * SECOND), SECOND));
+    out
+}
+
+/// `number / scale`, without zeros at the end; `scale` is a power of ten.
+fn decimal(number: u128, scale: u128) -> String {
+    let whole = number / scale;
+    let rest = number % scale;
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let digits = scale.to_string().len() - 1;
+    let fraction = format!("{rest:0digits$}");
+    format!("{whole}.{}", fraction.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_etcdctls() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (9, "9 B"),
+            (10, "10 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1049, "1.0 kB"),
+            (1050, "1.1 kB"),
+            (20480, "20 kB"),
+            (21504, "22 kB"),
+            (36864, "37 kB"),
+            (999_949, "1000 kB"),
+            (1_500_000, "1.5 MB"),
+            (2_147_483_648, "2.1 GB"),
+            (-1, "0 B"),
+        ] {
+            assert_eq!(size(bytes), shown, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn durations_are_gos() {
+        for (nanos, shown) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500, "1.5µs"),
+            (3_625_992, "3.625992ms"),
+            (5_002_231_558, "5.002231558s"),
+            (65_000_000_000, "1m5s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ] {
+            assert_eq!(duration(Duration::from_nanos(nanos)), shown);
+        }
+    }
+
+    #[test]
+    fn every_byte_is_escaped() {
+        assert_eq!(Escaped(b"a\xff\n").to_string(), r"\x61\xff\x0a");
+    }
+}

@@ -1,0 +1,15 @@
+//! What the programs of mini-etcd have in common.
+//!
+//! ```text
+//! types ─▶ client ─▶ exec ─▶ format        command (the table) ─▶ parser, help, completion
+//! ```
+//!
+//! `types` is used by the server too; everything else serves the programs that speak to a server.
+
+pub mod client;
+pub mod command;
+pub mod error;
+pub mod exec;
+pub mod format;
+pub mod types;
+pub mod version;
