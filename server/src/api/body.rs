@@ -1,0 +1,218 @@
+//! Bodies that count: what is held for a request, what a stream ended with, what a large result occupies.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body as HttpBody, Frame};
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::statuses::translate_headers;
+use crate::error::RequestError;
+use crate::limits;
+use crate::metrics::Method;
+
+/// A number that is lowered again when the holder goes.
+pub(super) struct Held {
+    total: Arc<AtomicUsize>,
+    mine: usize,
+}
+
+impl Held {
+    pub(super) fn none(total: &Arc<AtomicUsize>) -> Self {
+        Self { total: Arc::clone(total), mine: 0 }
+    }
+
+    /// Adds `amount` unless the total would pass `limit`.
+    pub(super) fn add(&mut self, amount: usize, limit: usize) -> bool {
+        if self.total.fetch_add(amount, Relaxed) + amount > limit {
+            self.total.fetch_sub(amount, Relaxed);
+            return false;
+        }
+        self.mine += amount;
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.mine, Relaxed);
+    }
+}
+
+/// The body of a unary request: what has arrived of it counts until the message is decoded.
+pub(super) struct Counted<B> {
+    pub(super) inner: B,
+    pub(super) held: Held,
+}
+
+impl<B> HttpBody for Counted<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(error.into())))),
+            None => return Poll::Ready(None),
+        };
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        if !self.held.add(bytes, limits::REQUEST_BYTES_IN_FLIGHT_MAX) {
+            return Poll::Ready(Some(Err(RequestError::TooManyRequests.into())));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+/// The answer of a streaming method: counted by what it ends with, and ended when the server stops.
+pub(super) struct Streamed {
+    pub(super) inner: Body,
+    pub(super) stop: BoxFuture<'static, ()>,
+    pub(super) metrics: Method,
+    pub(super) _call: Held,
+    pub(super) code: Option<Code>,
+}
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.code.is_some() {
+            return Poll::Ready(None);
+        }
+        if self.stop.as_mut().poll(context).is_ready() {
+            let mut trailers = HeaderMap::new();
+            let _ = Status::from(RequestError::Stopped).add_header(&mut trailers);
+            self.code = Some(Code::Unavailable);
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        match &mut frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    self.code = translate_headers(trailers);
+                }
+            }
+            Some(Err(status)) => self.code = Some(status.code()),
+            None => self.code = Some(Code::Ok),
+        }
+        Poll::Ready(frame)
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        // A client that goes away ends a stream without an answer.
+        self.metrics.handled(self.code.unwrap_or(Code::Cancelled));
+    }
+}
+
+/// A unary result that was encoded beforehand, on a reading thread; sent in pieces that share its memory.
+#[derive(Clone)]
+pub(super) struct Built {
+    /// The encoded message.
+    pub(super) message: Bytes,
+    /// What it occupies of the results in flight, until it is sent.
+    pub(super) _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// Body of a [`Built`] result.
+pub(super) struct BuiltBody {
+    head: Option<Bytes>,
+    built: Built,
+    ended: bool,
+}
+
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 256 << 10;
+
+impl BuiltBody {
+    pub(super) fn new(built: Built) -> Self {
+        let mut head = vec![0];
+        let length = u32::try_from(built.message.len()).unwrap_or(u32::MAX);
+        head.extend_from_slice(&length.to_be_bytes());
+        Self { head: Some(head.into()), built, ended: false }
+    }
+}
+
+impl HttpBody for BuiltBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = if let Some(head) = self.head.take() {
+            Frame::data(head)
+        } else if !self.built.message.is_empty() {
+            let length = self.built.message.len().min(PIECE_BYTES);
+            Frame::data(self.built.message.split_to(length))
+        } else if self.ended {
+            return Poll::Ready(None);
+        } else {
+            self.ended = true;
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            Frame::trailers(trailers)
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_bounded_and_given_back() {
+        let total = Arc::new(AtomicUsize::new(0));
+        let mut first = Held::none(&total);
+        assert!(first.add(7, 10));
+        let mut second = Held::none(&total);
+        assert!(!second.add(4, 10));
+        assert!(second.add(3, 10));
+        drop(first);
+        assert_eq!(total.load(Relaxed), 3);
+        drop(second);
+        assert_eq!(total.load(Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_built_result_is_one_grpc_message_and_frees_its_space_when_sent() {
+        let space = Arc::new(Semaphore::new(1));
+        let permit = Arc::new(Arc::clone(&space).try_acquire_owned().unwrap());
+        let message = Bytes::from(vec![7; PIECE_BYTES + 1]);
+        let body = BuiltBody::new(Built { message: message.clone(), _permit: permit });
+        let collected = body.collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        let bytes = collected.to_bytes();
+        assert_eq!(&bytes[..5], [0, 0, 4, 0, 1]);
+        assert_eq!(bytes[5..], message);
+        assert_eq!(space.available_permits(), 1);
+    }
+}

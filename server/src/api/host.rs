@@ -1,0 +1,217 @@
+//! What every service needs of the member it serves for.
+
+use std::sync::Arc;
+
+use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
+use mini_etcd_proto::internalpb::command;
+use mini_etcd_shared::types::Revision;
+use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION};
+use tokio::time::Instant;
+use tonic::Code;
+
+use crate::apply::{Published, Response};
+use crate::error::RequestError;
+use crate::limits;
+use crate::metrics::{Facts, Metrics};
+use crate::node::Proposer;
+use crate::raft::RaftStatus;
+use crate::watch::Hub;
+
+use super::results::Results;
+
+/// What a member says of itself and does not change.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its name.
+    pub name: String,
+    /// Drawn anew at its start.
+    pub boot_nonce: u64,
+}
+
+/// A member as its services see it; a cheap handle.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    about: About,
+    proposer: Proposer,
+    hub: Hub,
+    metrics: Metrics,
+    results: Results,
+    started: Instant,
+}
+
+impl Host {
+    /// A member that starts now.
+    #[must_use]
+    pub fn new(about: About, proposer: Proposer, hub: Hub, metrics: Metrics) -> Self {
+        let (results, started) = (Results::default(), Instant::now());
+        Self(Arc::new(Inner { about, proposer, hub, metrics, results, started }))
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.0.about
+    }
+
+    pub(super) fn proposer(&self) -> &Proposer {
+        &self.0.proposer
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// The measurements of the process.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn results(&self) -> &Results {
+        &self.0.results
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// The state as this member knows it.
+    #[must_use]
+    pub fn published(&self) -> Arc<Published> {
+        self.0.proposer.published()
+    }
+
+    /// Where this member stands in Raft.
+    #[must_use]
+    pub fn status(&self) -> Arc<RaftStatus> {
+        self.0.proposer.status()
+    }
+
+    /// Whether this member knows a leader.
+    #[must_use]
+    pub fn has_leader(&self) -> bool {
+        self.status().leader.0 != 0
+    }
+
+    /// Whether this member has no vote.
+    #[must_use]
+    pub fn is_learner(&self) -> bool {
+        self.status().learners.contains(&self.0.proposer.identity().member_id)
+    }
+
+    /// The state at or after everything acknowledged before this call.
+    ///
+    /// # Errors
+    /// No read index was to be had in time.
+    pub async fn barrier(&self) -> Result<Arc<Published>, RequestError> {
+        let state = self.0.proposer.barrier().await;
+        if state.is_err() {
+            self.0.metrics.reads_failed.inc();
+        }
+        state
+    }
+
+    /// Replicates a request and waits for its result.
+    pub(super) async fn write(&self, request: command::Request) -> Result<Response, RequestError> {
+        let metrics = &self.0.metrics;
+        let _pending = Pending::new(metrics);
+        let begun = Instant::now();
+        let result = self.0.proposer.write(request).await;
+        metrics.proposal_seconds.observe(begun.elapsed());
+        if result.as_ref().is_err_and(is_lost) {
+            metrics.proposals_failed.inc();
+        }
+        Ok(result?.response)
+    }
+
+    /// A header of this member's at `revision`.
+    pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
+        let identity = self.0.proposer.identity();
+        ResponseHeader {
+            cluster_id: identity.cluster_id.0,
+            member_id: identity.member_id.0,
+            revision: revision.0,
+            raft_term: self.status().term.0,
+        }
+    }
+
+    /// Completes the header of a write's answer, which carries its revision.
+    pub(super) fn complete(&self, header: Option<&ResponseHeader>) -> ResponseHeader {
+        self.header(Revision(header.map_or(0, |header| header.revision)))
+    }
+
+    /// State on disk and in use, in bytes. What is in use is never more than what is there: the rows that the disk
+    /// compresses or has yet to write count by their logical size.
+    pub(super) fn sizes(&self, published: &Published) -> (u64, u64) {
+        let used = published.view.logical_bytes();
+        (self.0.metrics.state_disk_bytes.get().max(used).max(1), used)
+    }
+
+    /// What `/metrics` shows of this moment.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let (published, status) = (self.published(), self.status());
+        let me = self.0.proposer.identity().member_id;
+        let counts = self.0.hub.counts();
+        let (db_bytes, db_used_bytes) = self.sizes(&published);
+        let active = status.progress.iter().filter(|peer| peer.recently_active);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Facts {
+            member_id: me.to_string(),
+            server_version: ETCD_VERSION.to_owned(),
+            cluster_version: short(CLUSTER_VERSION),
+            has_leader: status.leader.0 != 0,
+            is_leader: status.leads(),
+            is_learner: self.is_learner(),
+            leader_changes: status.leader_changes,
+            committed: status.commit.0,
+            applied: published.applied.0,
+            quota_bytes: limits::QUOTA_BYTES,
+            db_bytes,
+            db_used_bytes,
+            keys: published.view.key_count(),
+            revision: published.view.revision().0,
+            compact_revision: published.view.compacted(),
+            watch_streams: count(counts.streams),
+            watchers: count(counts.watchers),
+            slow_watchers: count(counts.slow),
+            alarms: alarms(&published).map(|(id, name)| (format!("{id:x}"), name)).collect(),
+            active_peers: active.map(|peer| peer.id.to_string()).collect(),
+        }
+    }
+}
+
+/// Whether a write ended without a result, rather than with a refusal.
+fn is_lost(error: &RequestError) -> bool {
+    *error == RequestError::TooManyRequests || error.code() == Code::Unavailable
+}
+
+/// Raised alarms: member and name.
+pub(super) fn alarms(published: &Published) -> impl Iterator<Item = (u64, String)> {
+    published.system.alarms.iter().map(|(member, alarm)| {
+        let name = AlarmType::try_from(*alarm)
+            .map_or_else(|_| alarm.to_string(), |alarm| alarm.as_str_name().to_owned());
+        (*member, name)
+    })
+}
+
+/// `3.6.0` as `3.6`, which is how the metric words it.
+fn short(version: &str) -> String {
+    version.rsplit_once('.').map_or(version, |(short, _)| short).to_owned()
+}
+
+/// Counts a write while it is on its way.
+struct Pending<'a>(&'a Metrics);
+
+impl<'a> Pending<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.proposals_pending.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.proposals_pending.dec();
+    }
+}

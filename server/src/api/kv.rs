@@ -1,0 +1,180 @@
+//! `etcdserverpb.KV`.
+
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream};
+use mini_etcd_proto::etcdserverpb::kv_server::Kv;
+use mini_etcd_proto::etcdserverpb::{
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest,
+    PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
+};
+use mini_etcd_proto::internalpb::command;
+use tonic::{Request, Response, Status};
+
+use super::results::{elsewhere, is_small};
+use super::{Host, quota, read_txn, validate};
+use crate::apply::{self, Published};
+use crate::error::RequestError;
+use crate::mvcc::RangeChunks;
+
+/// Keys and values.
+#[derive(Clone)]
+pub struct KvService {
+    host: Host,
+}
+
+impl KvService {
+    /// The service of a member.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    async fn state(&self, serializable: bool) -> Result<Arc<Published>, RequestError> {
+        self.host.metrics().ranges.inc();
+        if serializable { Ok(self.host.published()) } else { self.host.barrier().await }
+    }
+
+    async fn read_txn(&self, request: TxnRequest) -> Result<Response<TxnResponse>, RequestError> {
+        let state = self.state(validate::is_serializable(&request)).await?;
+        let header = Some(self.host.header(state.view.revision()));
+        let is_small = read_txn::is_small(&state.view, &request);
+        let read = move || {
+            let mut answer = read_txn::run(&state.view, &request)?;
+            answer.header = header;
+            Ok(answer)
+        };
+        self.host.results().answer(is_small, read).await
+    }
+}
+
+/// An answer of another kind than the request's: a bug of the program, of which the client is told.
+fn mismatch() -> RequestError {
+    RequestError::Storage("an entry answered another request".to_owned())
+}
+
+#[tonic::async_trait]
+impl Kv for KvService {
+    type RangeStreamStream = BoxStream<'static, Result<RangeStreamResponse, Status>>;
+
+    async fn range(
+        &self,
+        request: Request<RangeRequest>,
+    ) -> Result<Response<RangeResponse>, Status> {
+        let request = request.into_inner();
+        validate::range(&request)?;
+        let state = self.state(request.serializable).await?;
+        let header = Some(self.host.header(state.view.revision()));
+        let is_small = is_small(&state.view, &request);
+        let read = move || {
+            let mut answer = state.view.range(&request)?;
+            answer.header = header;
+            Ok(answer)
+        };
+        Ok(self.host.results().answer(is_small, read).await?)
+    }
+
+    async fn range_stream(
+        &self,
+        request: Request<RangeRequest>,
+    ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        let request = request.into_inner();
+        validate::range_stream(&request)?;
+        let state = self.state(request.serializable).await?;
+        let header = Some(self.host.header(state.view.revision()));
+        let chunks = state.view.range_chunks(&request);
+        // The last piece alone carries the header.
+        let pieces = stream::unfold(Some(chunks), next_piece);
+        let answers = futures::StreamExt::map(pieces, move |piece| {
+            let (mut answer, is_last) = piece?;
+            if is_last {
+                answer.header = header;
+            }
+            Ok(RangeStreamResponse { range_response: Some(answer) })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        let request = request.into_inner();
+        quota::check(&self.host, quota::of_put(&request)).await?;
+        validate::put(&request)?;
+        match self.host.write(command::Request::Put(request)).await? {
+            apply::Response::Put(mut answer) => {
+                answer.header = Some(self.host.complete(answer.header.as_ref()));
+                Ok(Response::new(answer))
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    async fn delete_range(
+        &self,
+        request: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        let request = request.into_inner();
+        validate::delete_range(&request)?;
+        match self.host.write(command::Request::DeleteRange(request)).await? {
+            apply::Response::DeleteRange(mut answer) => {
+                answer.header = Some(self.host.complete(answer.header.as_ref()));
+                Ok(Response::new(answer))
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        let request = request.into_inner();
+        quota::check(&self.host, quota::of_txn(&request)).await?;
+        validate::txn(&request)?;
+        if validate::is_read_only(&request) {
+            return Ok(self.read_txn(request).await?);
+        }
+        match self.host.write(command::Request::Txn(request)).await? {
+            apply::Response::Txn(mut answer) => {
+                answer.header = Some(self.host.complete(answer.header.as_ref()));
+                Ok(Response::new(answer))
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    async fn compact(
+        &self,
+        request: Request<CompactionRequest>,
+    ) -> Result<Response<CompactionResponse>, Status> {
+        let request = request.into_inner();
+        let result = self.host.write(command::Request::Compaction(request)).await;
+        let is_barrier = matches!(result, Ok(_) | Err(RequestError::Compacted));
+        if request.physical && is_barrier {
+            self.host.proposer().compaction_finished(request.revision).await;
+        }
+        match result? {
+            apply::Response::Compaction(mut answer) => {
+                answer.header = Some(self.host.complete(answer.header.as_ref()));
+                Ok(Response::new(answer))
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+}
+
+type Piece = Result<(RangeResponse, bool), RequestError>;
+
+/// Reads the next piece away from the calls, and tells whether it is the last.
+async fn next_piece(chunks: Option<RangeChunks>) -> Option<(Piece, Option<RangeChunks>)> {
+    let mut chunks = chunks?;
+    let read = elsewhere(move || {
+        let piece = chunks.next().transpose()?;
+        Ok((piece, chunks))
+    });
+    match read.await {
+        Ok((Some(piece), rest)) => {
+            // Only the last piece counts; one without rows is the last of an empty range.
+            let is_last = piece.count > 0 || piece.kvs.is_empty();
+            Some((Ok((piece, is_last)), (!is_last).then_some(rest)))
+        }
+        Ok((None, _)) => None,
+        Err(error) => Some((Err(error), None)),
+    }
+}

@@ -1,0 +1,160 @@
+//! `etcdserverpb.Maintenance`.
+
+use futures::stream::BoxStream;
+use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
+use mini_etcd_proto::etcdserverpb::maintenance_server::Maintenance;
+use mini_etcd_proto::etcdserverpb::{
+    AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentRequest, DefragmentResponse,
+    DowngradeInfo, DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, HashRequest,
+    HashResponse, MoveLeaderRequest, MoveLeaderResponse, SnapshotRequest, SnapshotResponse,
+    StatusRequest, StatusResponse,
+};
+use mini_etcd_proto::internalpb::command;
+use mini_etcd_shared::types::MemberId;
+use mini_etcd_shared::version::{ETCD_VERSION, STORAGE_VERSION};
+use tonic::{Request, Response, Status};
+
+use super::Host;
+use super::host::alarms;
+use super::results::elsewhere;
+use crate::apply;
+use crate::error::RequestError;
+use crate::limits;
+
+/// What keeps a member well.
+#[derive(Clone)]
+pub struct MaintenanceService {
+    host: Host,
+}
+
+impl MaintenanceService {
+    /// The service of a member.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    async fn list_alarms(&self, wanted: i32) -> Result<AlarmResponse, RequestError> {
+        let state = self.host.barrier().await?;
+        let any = i32::from(AlarmType::None);
+        let raised = state.system.alarms.iter();
+        let alarms = raised
+            .filter(|(_, alarm)| wanted == any || *alarm == wanted)
+            .map(|(member_id, alarm)| AlarmMember { member_id: *member_id, alarm: *alarm })
+            .collect();
+        Ok(AlarmResponse { header: Some(self.host.header(state.view.revision())), alarms })
+    }
+
+    async fn change_alarms(&self, request: AlarmRequest) -> Result<AlarmResponse, RequestError> {
+        match self.host.write(command::Request::Alarm(request)).await? {
+            apply::Response::Alarm(mut answer) => {
+                let revision = self.host.published().view.revision();
+                answer.header = Some(self.host.header(revision));
+                Ok(answer)
+            }
+            _ => Err(RequestError::Storage("an entry answered another request".to_owned())),
+        }
+    }
+}
+
+fn unbuilt<T>(method: &'static str) -> Result<Response<T>, Status> {
+    Err(RequestError::Unimplemented { method, service: "etcdserverpb.Maintenance" }.into())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[tonic::async_trait]
+impl Maintenance for MaintenanceService {
+    type SnapshotStream = BoxStream<'static, Result<SnapshotResponse, Status>>;
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        let (state, status) = (self.host.published(), self.host.status());
+        let me = self.host.proposer().identity().member_id;
+        let (db_size, in_use) = self.host.sizes(&state);
+        let no_leader = (status.leader.0 == 0).then(|| RequestError::NoLeader.to_string());
+        let alarms = alarms(&state).map(|(member, name)| format!("memberID:{member} alarm:{name}"));
+        Ok(Response::new(StatusResponse {
+            header: Some(self.host.header(state.view.revision())),
+            version: ETCD_VERSION.to_owned(),
+            db_size: signed(db_size),
+            leader: status.leader.0,
+            raft_index: status.commit.0,
+            raft_term: status.term.0,
+            raft_applied_index: state.applied.0,
+            errors: no_leader.into_iter().chain(alarms).collect(),
+            db_size_in_use: signed(in_use),
+            is_learner: status.learners.contains(&me),
+            storage_version: STORAGE_VERSION.to_owned(),
+            db_size_quota: signed(limits::QUOTA_BYTES),
+            downgrade_info: Some(DowngradeInfo::default()),
+        }))
+    }
+
+    async fn alarm(
+        &self,
+        request: Request<AlarmRequest>,
+    ) -> Result<Response<AlarmResponse>, Status> {
+        let request = request.into_inner();
+        let answer = match request.action() {
+            AlarmAction::Get => self.list_alarms(request.alarm).await?,
+            AlarmAction::Activate | AlarmAction::Deactivate => self.change_alarms(request).await?,
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        let state = self.host.published();
+        let header = Some(self.host.header(state.view.revision()));
+        let hash = elsewhere(move || state.view.hash_all()).await?;
+        Ok(Response::new(HashResponse { header, hash }))
+    }
+
+    async fn hash_kv(
+        &self,
+        request: Request<HashKvRequest>,
+    ) -> Result<Response<HashKvResponse>, Status> {
+        let revision = request.into_inner().revision;
+        let state = self.host.published();
+        let header = Some(self.host.header(state.view.revision()));
+        let hashed = elsewhere(move || state.view.hash_kv(revision)).await?;
+        Ok(Response::new(HashKvResponse {
+            header,
+            hash: hashed.hash,
+            compact_revision: hashed.compact_revision,
+            hash_revision: hashed.hash_revision,
+        }))
+    }
+
+    async fn move_leader(
+        &self,
+        request: Request<MoveLeaderRequest>,
+    ) -> Result<Response<MoveLeaderResponse>, Status> {
+        let target = MemberId(request.into_inner().target_id);
+        self.host.proposer().transfer_leader(target).await?;
+        // The one family whose answers have no header.
+        Ok(Response::new(MoveLeaderResponse { header: None }))
+    }
+
+    async fn defragment(
+        &self,
+        _: Request<DefragmentRequest>,
+    ) -> Result<Response<DefragmentResponse>, Status> {
+        unbuilt("Defragment")
+    }
+
+    async fn snapshot(
+        &self,
+        _: Request<SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        unbuilt("Snapshot")
+    }
+
+    async fn downgrade(
+        &self,
+        _: Request<DowngradeRequest>,
+    ) -> Result<Response<DowngradeResponse>, Status> {
+        unbuilt("Downgrade")
+    }
+}

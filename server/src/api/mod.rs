@@ -1,0 +1,43 @@
+//! The gRPC services: decode, validate, hand on, map errors to statuses.
+//!
+//! ```text
+//! http ─▶ router ─▶ service ─▶ validate ─▶ quota ─▶ propose (writes, read barrier) ─▶ View ─▶ results ─▶ http
+//! ```
+//!
+//! Invariants:
+//! - I1: what a client sees is etcd's code and etcd's words; the one place where an answer becomes a status is
+//!   [`RequestError`](crate::error::RequestError), and the framework's own statuses are reworded in `statuses`.
+//! - I2: a method that is not built answers Unimplemented; nothing pretends.
+//! - I3: what calls hold together is bounded: their number, the bytes of their requests, the bytes of their results.
+//! - I4: a call that takes long does not hold up the thread that serves the others.
+//!
+//! It refuses to decide anything that members must decide alike: that is apply's.
+//!
+//! Tested at the bottom of each file, in `validate::tests`, and over sockets in `http::accept_tests`.
+
+mod admin;
+mod body;
+mod cluster;
+mod health;
+mod host;
+mod kv;
+mod maintenance;
+mod methods;
+mod quota;
+mod read_txn;
+mod results;
+mod router;
+mod services;
+mod statuses;
+pub mod validate;
+pub mod watch;
+
+pub use admin::AdminService;
+pub use cluster::ClusterService;
+pub use health::HealthService;
+pub use host::{About, Host};
+pub use kv::KvService;
+pub use maintenance::MaintenanceService;
+pub use router::{HasLeader, Router, is_grpc, stopped};
+pub use services::services;
+pub use statuses::translate;

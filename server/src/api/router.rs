@@ -1,0 +1,235 @@
+//! From the path of a call to its service, and what every call has in common: its metadata, its time, its
+//! count, the wording of its status.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as HttpBody;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tower::Service;
+
+use super::body::{Built, BuiltBody, Counted, Held, Streamed};
+use super::methods::{Kind, SERVICES};
+use super::statuses::{timeout, translate_headers};
+use crate::error::RequestError;
+use crate::limits;
+use crate::metrics::{self, Metrics};
+
+/// Whether the member knows a leader now.
+pub type HasLeader = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// The gRPC services of a member, by path.
+pub struct Router {
+    routes: BTreeMap<&'static str, Vec<Route>>,
+    handlers: BTreeMap<&'static str, Box<dyn Handler>>,
+    has_leader: HasLeader,
+    stop: watch::Receiver<bool>,
+    metrics: Metrics,
+    request_bytes: Arc<AtomicUsize>,
+    calls: Arc<AtomicUsize>,
+}
+
+#[derive(Clone)]
+struct Route {
+    method: &'static str,
+    kind: Kind,
+    built: bool,
+    metrics: metrics::Method,
+}
+
+/// A service that may be called from several connections.
+trait Handler: Send + Sync {
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
+}
+
+impl<S> Handler for S
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync,
+    S::Future: Send + 'static,
+{
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let response = Service::call(&mut self.clone(), request);
+        Box::pin(response.map(|result| match result {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }))
+    }
+}
+
+impl Router {
+    /// A router without services. Streams end once `stop` turns true.
+    #[must_use]
+    pub fn new(metrics: Metrics, has_leader: HasLeader, stop: watch::Receiver<bool>) -> Self {
+        let routes = SERVICES
+            .iter()
+            .map(|(service, methods)| {
+                let routes = methods.iter().map(|method| Route {
+                    method: method.name,
+                    kind: method.kind,
+                    built: method.built,
+                    metrics: metrics.method(service, method.name, method.kind.name()),
+                });
+                (*service, routes.collect())
+            })
+            .collect();
+        Self {
+            routes,
+            handlers: BTreeMap::new(),
+            has_leader,
+            stop,
+            metrics,
+            request_bytes: Arc::default(),
+            calls: Arc::default(),
+        }
+    }
+
+    /// Adds a generated service under its own name.
+    #[must_use]
+    pub fn with<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        S: NamedService + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        self.handlers.insert(S::NAME, Box::new(service));
+        self
+    }
+
+    /// Carries a call out. Never fails: what goes wrong is a status.
+    pub async fn call<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (route, handler) = match self.find(request.uri().path()) {
+            Ok(found) => found,
+            Err(status) => return status.into_http(),
+        };
+        route.metrics.started.inc();
+        let response = match self.begin(&route, request.headers()) {
+            Ok((call, limit)) => {
+                let answer = handler.call(self.counted(&route, request));
+                let answered = match limit {
+                    Some(limit) => tokio::time::timeout(limit, answer).await,
+                    None => Ok(answer.await),
+                };
+                answered.map_or_else(
+                    |_| Err(Status::deadline_exceeded("context deadline exceeded")),
+                    |response| Ok((call, response)),
+                )
+            }
+            Err(status) => Err(status),
+        };
+        match response {
+            Ok((call, response)) => self.finish(route, call, response),
+            Err(status) => {
+                route.metrics.handled(status.code());
+                status.into_http()
+            }
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<(Route, &dyn Handler), Status> {
+        let Some((service, method)) = path.strip_prefix('/').and_then(|rest| rest.rsplit_once('/'))
+        else {
+            return Err(Status::unimplemented(format!("malformed method name: {path:?}")));
+        };
+        let Some(routes) = self.routes.get(service) else {
+            return Err(Status::unimplemented(format!("unknown service {service}")));
+        };
+        let built = routes.iter().find(|route| route.method == method && route.built);
+        match (built, self.handlers.get(service)) {
+            (Some(route), Some(handler)) => Ok((route.clone(), handler.as_ref())),
+            _ => {
+                Err(Status::unimplemented(format!("unknown method {method} for service {service}")))
+            }
+        }
+    }
+
+    /// Checks what the metadata says.
+    fn begin(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+    ) -> Result<(Held, Option<std::time::Duration>), Status> {
+        let mut call = Held::none(&self.calls);
+        if !call.add(1, limits::CALLS_IN_FLIGHT_MAX) {
+            return Err(RequestError::TooManyRequests.into());
+        }
+        let version = match headers.get("client-api-version") {
+            None => "unknown",
+            Some(value) => std::str::from_utf8(value.as_bytes())
+                .map_err(|_| RequestError::InvalidClientApiVersion)?,
+        };
+        self.metrics.count_client(route.kind != Kind::Unary, version);
+        let wants_leader = headers.get("hasleader").is_some_and(|value| value == "true");
+        if wants_leader && !(self.has_leader)() {
+            return Err(RequestError::NoLeader.into());
+        }
+        Ok((call, timeout(headers)?))
+    }
+
+    fn counted<B>(&self, route: &Route, request: Request<B>) -> Request<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if route.kind == Kind::Unary {
+            let held = Held::none(&self.request_bytes);
+            request.map(|inner| Body::new(Counted { inner, held }))
+        } else {
+            request.map(Body::new)
+        }
+    }
+
+    fn finish(&self, route: Route, call: Held, mut response: Response<Body>) -> Response<Body> {
+        let code = translate_headers(response.headers_mut());
+        if route.kind == Kind::Unary {
+            let code = code.unwrap_or(Code::Ok);
+            route.metrics.handled(code);
+            route.metrics.received.inc();
+            if code == Code::Ok {
+                route.metrics.sent.inc();
+            }
+            if let Some(built) = response.extensions_mut().remove::<Built>() {
+                return response.map(|_| Body::new(BuiltBody::new(built)));
+            }
+            return response;
+        }
+        if let Some(code) = code {
+            route.metrics.handled(code);
+            return response;
+        }
+        let mut stop = self.stop.clone();
+        let stop = async move { stopped(&mut stop).await };
+        let metrics = route.metrics;
+        response.map(|inner| {
+            Body::new(Streamed { inner, stop: Box::pin(stop), metrics, _call: call, code: None })
+        })
+    }
+}
+
+/// Whether a request means gRPC rather than a page.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(http::header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+/// Returns once the server stops.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone means that the server is.
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}

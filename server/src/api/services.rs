@@ -1,0 +1,43 @@
+//! The services of a member, assembled.
+
+use std::sync::Arc;
+
+use mini_etcd_proto::adminpb::admin_server::AdminServer;
+use mini_etcd_proto::etcdserverpb::cluster_server::ClusterServer;
+use mini_etcd_proto::etcdserverpb::kv_server::KvServer;
+use mini_etcd_proto::etcdserverpb::maintenance_server::MaintenanceServer;
+use mini_etcd_proto::healthpb::health_server::HealthServer;
+use tokio::sync::watch;
+
+use super::watch::WatchService;
+use super::{
+    AdminService, ClusterService, HealthService, Host, KvService, MaintenanceService, Router,
+};
+use crate::limits::{GRPC_MESSAGE_BYTES_MAX, WATCH_PROGRESS_INTERVAL};
+
+/// A router with the services of `host`, to which the peers' stream is still to be added.
+#[must_use]
+pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
+    let asked = host.clone();
+    let has_leader = Arc::new(move || asked.has_leader());
+    let limit = GRPC_MESSAGE_BYTES_MAX;
+    let kv = KvServer::new(KvService::new(host.clone()));
+    let cluster = ClusterServer::new(ClusterService::new(host.clone()));
+    let maintenance = MaintenanceServer::new(MaintenanceService::new(host.clone()));
+    let admin = AdminServer::new(AdminService::new(host.clone()));
+    let health = HealthServer::new(HealthService);
+    let term_of = host.clone();
+    let watch = WatchService::new(
+        host.hub().clone(),
+        host.proposer().identity(),
+        Arc::new(move || term_of.status().term),
+        WATCH_PROGRESS_INTERVAL,
+    );
+    Router::new(host.metrics().clone(), has_leader, stop)
+        .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
+        .with(watch)
+        .with(cluster.max_decoding_message_size(limit))
+        .with(maintenance.max_decoding_message_size(limit))
+        .with(admin.max_decoding_message_size(limit))
+        .with(health.max_decoding_message_size(limit))
+}

@@ -1,0 +1,105 @@
+//! The service that a router takes.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::Body as HttpBody;
+use mini_etcd_proto::etcdserverpb::WatchRequest;
+use mini_etcd_shared::types::Term;
+use rand::RngExt as _;
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::server::{Grpc, NamedService, StreamingService};
+use tonic::{Request, Status, Streaming};
+use tower::Service;
+
+use crate::apply::Identity;
+use crate::error::RequestError;
+use crate::limits;
+use crate::watch::{Hub, Response};
+
+use super::{Responses, WatchCodec};
+
+const METHOD: &str = "/etcdserverpb.Watch/Watch";
+
+/// The member's term now.
+pub type CurrentTerm = Arc<dyn Fn() -> Term + Send + Sync>;
+
+/// `etcdserverpb.Watch`. Clones serve the same hub.
+#[derive(Clone)]
+pub struct WatchService {
+    hub: Hub,
+    identity: Identity,
+    term: CurrentTerm,
+    progress: Duration,
+}
+
+impl WatchService {
+    /// A service for the watches of `hub`; progress messages come about every `progress`.
+    #[must_use]
+    pub fn new(hub: Hub, identity: Identity, term: CurrentTerm, progress: Duration) -> Self {
+        Self { hub, identity, term, progress }
+    }
+
+    /// Takes a call. The router has looked at its metadata already; what remains is that a stream which asks
+    /// for a leader goes on needing one.
+    fn open(&self, request: Request<Streaming<WatchRequest>>) -> Result<Responses, RequestError> {
+        let (metadata, _, requests) = request.into_parts();
+        let stream = self.hub.open_stream(requires_leader(&metadata))?;
+        Ok(Responses::new(requests, stream, jittered(self.progress)))
+    }
+}
+
+/// Up to a tenth more, so that the streams of a restarted server do not stay in step.
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(rand::rng().random_range(1.0..1.1))
+}
+
+fn requires_leader(metadata: &MetadataMap) -> bool {
+    metadata.get_all("hasleader").iter().any(|value| value.as_bytes() == b"true")
+}
+
+impl StreamingService<WatchRequest> for WatchService {
+    type Response = Response;
+    type ResponseStream = Responses;
+    type Future = Ready<Result<tonic::Response<Responses>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<WatchRequest>>) -> Self::Future {
+        ready(self.open(request).map(tonic::Response::new).map_err(Status::from))
+    }
+}
+
+impl<B> Service<http::Request<B>> for WatchService
+where
+    B: HttpBody + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move {
+            if request.uri().path() != METHOD {
+                return Ok(Status::unimplemented("").into_http());
+            }
+            let codec = WatchCodec::new(service.identity, Arc::clone(&service.term));
+            let mut grpc =
+                Grpc::new(codec).max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+            Ok(grpc.streaming(service, request).await)
+        })
+    }
+}
+
+impl NamedService for WatchService {
+    const NAME: &'static str = "etcdserverpb.Watch";
+}

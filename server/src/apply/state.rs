@@ -1,0 +1,61 @@
+//! What apply publishes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mini_etcd_proto::internalpb::{ConfState, Member};
+use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
+
+use crate::mvcc::View;
+
+/// Whose state it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster.
+    pub cluster_id: ClusterId,
+    /// The member.
+    pub member_id: MemberId,
+}
+
+/// What a new state begins with, as if it came from a snapshot.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// Index that the state stands at.
+    pub index: LogIndex,
+    /// Its term.
+    pub term: Term,
+    /// Who votes.
+    pub conf_state: ConfState,
+    /// The members.
+    pub members: Vec<Member>,
+}
+
+/// The replicated state that is not keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct System {
+    /// Members by id.
+    pub members: BTreeMap<u64, Member>,
+    /// Ids that were removed and are never used again.
+    pub removed: BTreeSet<u64>,
+    /// Alarms by member and `AlarmType`.
+    pub alarms: BTreeSet<(u64, i32)>,
+}
+
+/// The state after an apply turn, as one value.
+#[derive(Clone)]
+pub struct Published {
+    /// The keys.
+    pub view: View,
+    /// Index of the last applied entry.
+    pub applied: LogIndex,
+    /// Its term.
+    pub applied_term: Term,
+    /// Rolling digest over everything applied.
+    pub digest: u64,
+    /// Who votes, as of `applied`.
+    pub conf_state: ConfState,
+    /// Members and alarms.
+    pub system: Arc<System>,
+    /// Compactions up to this revision are off the disk; -1 for none.
+    pub compact_finished: i64,
+}

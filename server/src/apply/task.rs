@@ -1,0 +1,67 @@
+//! What comes to apply and what leaves it.
+
+use std::sync::Arc;
+
+use mini_etcd_proto::etcdserverpb::{
+    AlarmResponse, CompactionResponse, DeleteRangeResponse, PutResponse, TxnResponse,
+};
+use mini_etcd_proto::internalpb::{ConfState, Entry, Member};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+
+use super::Published;
+use crate::error::RequestError;
+use crate::mvcc::Event;
+
+/// Committed entries in order.
+#[derive(Clone, Debug, Default)]
+pub struct ApplyTask {
+    /// The entries; the first follows what was applied last.
+    pub entries: Vec<Entry>,
+    /// Who votes after the entry at each index that changed it.
+    pub conf_states: Vec<(LogIndex, ConfState)>,
+}
+
+/// The outcome of a task.
+#[derive(Clone)]
+pub struct Applied {
+    /// The state after it.
+    pub published: Arc<Published>,
+    /// One result for each entry that carried a request.
+    pub results: Vec<EntryResult>,
+    /// Every change of a key, in the order of revision and sub.
+    pub events: Arc<[Event]>,
+}
+
+/// What an entry came to.
+#[derive(Clone, Debug)]
+pub struct EntryResult {
+    /// The entry.
+    pub index: LogIndex,
+    /// Its term.
+    pub term: Term,
+    /// Member whose client asked.
+    pub origin: MemberId,
+    /// That member's number of the request.
+    pub sequence: u64,
+    /// The answer.
+    pub outcome: Result<Response, RequestError>,
+}
+
+/// An answer. Headers carry the revision only; whoever answers the client adds the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Response {
+    /// To a put.
+    Put(PutResponse),
+    /// To a removal.
+    DeleteRange(DeleteRangeResponse),
+    /// To a transaction.
+    Txn(TxnResponse),
+    /// To a compaction.
+    Compaction(CompactionResponse),
+    /// To an alarm request.
+    Alarm(AlarmResponse),
+    /// A member's addresses are stored.
+    Published,
+    /// To a change of membership: the members after it.
+    Members(Vec<Member>),
+}

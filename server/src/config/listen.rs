@@ -1,0 +1,99 @@
+//! An address to listen on, as it is typed.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+/// `HOST:PORT`, or `:PORT` for every interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Empty for every interface.
+    host: String,
+    port: u16,
+}
+
+impl Listen {
+    /// What is accepted, for error messages.
+    pub const ACCEPTED: &str = "HOST:PORT, or :PORT for every interface; port 0 picks a free one";
+
+    /// The loopback address with `port`.
+    #[must_use]
+    pub fn loopback(port: u16) -> Self {
+        Self { host: Ipv4Addr::LOCALHOST.to_string(), port }
+    }
+
+    /// The address that `text` names; `None` when it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string(),
+            None if host.contains(':') => return None,
+            None => host.to_owned(),
+        };
+        let fits = host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
+        fits.then_some(Self { host, port })
+    }
+
+    /// Port as typed; 0 stands for any.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Addresses to try, in order, until one can be bound.
+    ///
+    /// # Errors
+    /// The host is a name that cannot be resolved.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        if self.host.is_empty() {
+            let any = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+            return Ok(any.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect());
+        }
+        let mut found: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        found.sort_by_key(SocketAddr::is_ipv6);
+        Ok(found)
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["127.0.0.1:2379", ":2380", "localhost:0", "[::1]:2379", "n1.example-a:80"] {
+            assert_eq!(Listen::parse(good).unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "2379",
+            "localhost",
+            "localhost:",
+            ":65536",
+            "::1:2379",
+            "[x]:1",
+            "a b:1",
+            "http://a:1",
+        ] {
+            assert_eq!(Listen::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_host_means_every_interface() {
+        let found = Listen::parse(":7").unwrap().resolve().unwrap();
+        assert_eq!(found, ["[::]:7".parse().unwrap(), "0.0.0.0:7".parse().unwrap()]);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a member is told at its start.
+//!
+//! ```text
+//! flags ─▶ MINI_ETCD_ variables ─▶ file ─▶ defaults        the first that names a setting wins
+//! ```
+//!
+//! *What it refuses.* An unknown setting or a value that does not fit is an error that names the place it was found
+//! and what is accepted there; nothing is guessed. No file, socket or name is touched here: that is `server`'s.
+//!
+//! *Invariants.*
+//! - I1: every setting of the file is a flag of the same name, and has a variable `MINI_ETCD_` + its name in capitals.
+//! - I2: a member that `--peers` does not name is refused.
+//!
+//! Tested in the files beside this one.
+
+mod layers;
+mod listen;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use layers::{ConfigError, Place};
+pub use listen::Listen;
+
+use crate::node::cluster::Cluster;
+
+/// Everything a member needs to know to start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of the member.
+    pub name: String,
+    /// Directory of its data.
+    pub data: PathBuf,
+    /// Where clients, and peers unless [`Config::listen_peer`] is set, connect.
+    pub listen: Listen,
+    /// Where peers connect, when they have an address of their own.
+    pub listen_peer: Option<Listen>,
+    /// Where metrics and health are served in addition.
+    pub listen_metrics: Option<Listen>,
+    /// Client URL told to others; `None` for the rule of [`crate::server`].
+    pub advertise: Option<String>,
+    /// Who is in the cluster, and which of them this member is.
+    pub cluster: Cluster,
+    /// What to log, as `tracing` filters are written.
+    pub log_level: String,
+    /// End when standard input ends: how bundled members follow their console.
+    pub stop_with_stdin: bool,
+}
+
+impl Config {
+    /// Settings from the command line (without the program's name), the environment and the file they name.
+    ///
+    /// # Errors
+    /// A setting that is unknown or does not fit, or a file that cannot be read.
+    pub fn load(
+        args: impl IntoIterator<Item = OsString>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        layers::load(args, variables)
+    }
+
+    /// A member alone, as started without flags, with its data at `data` and a port picked by the machine.
+    /// For tests and for programs that carry a server.
+    ///
+    /// # Panics
+    /// Never: the settings are constants that fit.
+    #[must_use]
+    pub fn alone(data: impl Into<PathBuf>) -> Self {
+        Self {
+            name: DEFAULT_NAME.to_owned(),
+            data: data.into(),
+            listen: Listen::loopback(0),
+            listen_peer: None,
+            listen_metrics: None,
+            advertise: None,
+            cluster: Cluster::alone(DEFAULT_NAME),
+            log_level: DEFAULT_LOG_LEVEL.to_owned(),
+            stop_with_stdin: false,
+        }
+    }
+}
+
+/// Name of a member that was given none.
+pub const DEFAULT_NAME: &str = "default";
+
+/// Where a member listens that was told nothing.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:2379";
+
+/// What is logged when nothing was said.
+pub const DEFAULT_LOG_LEVEL: &str = "info";

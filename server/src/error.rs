@@ -1,0 +1,181 @@
+//! What a request can be answered with instead of a result, in etcd's codes and words.
+
+use tonic::{Code, Status};
+
+/// An answer to a request that was not carried out, or whose outcome is not known.
+///
+/// Clients built on clientv3 recognise these by their exact text, so the text is the contract.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The key is empty.
+    #[error("etcdserver: key is not provided")]
+    EmptyKey,
+    /// A put that keeps value or lease met no key.
+    #[error("etcdserver: key not found")]
+    KeyNotFound,
+    /// `ignore_value` with a value.
+    #[error("etcdserver: value is provided")]
+    ValueProvided,
+    /// `ignore_lease` with a lease.
+    #[error("etcdserver: lease is provided")]
+    LeaseProvided,
+    /// A transaction over the limit of operations.
+    #[error("etcdserver: too many operations in txn request")]
+    TooManyOps,
+    /// Two operations of a transaction change one key.
+    #[error("etcdserver: duplicate key given in txn request")]
+    DuplicateKey,
+    /// A sort order or target that does not exist.
+    #[error("etcdserver: invalid sort option")]
+    InvalidSortOption,
+    /// A client version that is not text.
+    #[error("etcdserver: invalid client api version")]
+    InvalidClientApiVersion,
+    /// A revision whose history was given up.
+    #[error("etcdserver: mvcc: required revision has been compacted")]
+    Compacted,
+    /// A revision that does not exist yet.
+    #[error("etcdserver: mvcc: required revision is a future revision")]
+    FutureRevision,
+    /// The quota is used up.
+    #[error("etcdserver: mvcc: database space exceeded")]
+    NoSpace,
+    /// Members disagree on the data.
+    #[error("etcdserver: corrupt cluster")]
+    Corrupt,
+    /// A lease that does not exist.
+    #[error("etcdserver: requested lease not found")]
+    LeaseNotFound,
+    /// A member that does not exist.
+    #[error("etcdserver: member not found")]
+    MemberNotFound,
+    /// The command is larger than the limit.
+    #[error("etcdserver: request is too large")]
+    RequestTooLarge,
+    /// Too much is waiting already.
+    #[error("etcdserver: too many requests")]
+    TooManyRequests,
+    /// There is no leader.
+    #[error("etcdserver: no leader")]
+    NoLeader,
+    /// This member does not lead.
+    #[error("etcdserver: not leader")]
+    NotLeader,
+    /// The leader changed while a read waited.
+    #[error("etcdserver: leader changed")]
+    LeaderChanged,
+    /// A target that leadership cannot go to.
+    #[error("etcdserver: bad leader transferee")]
+    BadLeaderTransferee,
+    /// Leadership did not move in time.
+    #[error("etcdserver: request timed out, leader transfer took too long")]
+    LeaderTransferTimeout,
+    /// The server is stopping.
+    #[error("etcdserver: server stopped")]
+    Stopped,
+    /// No result in time; a write's outcome is not known.
+    #[error("etcdserver: request timed out")]
+    Timeout,
+    /// No result in time after a change of leaders; a write's outcome is not known.
+    #[error("etcdserver: request timed out, possibly due to previous leader failure")]
+    TimeoutDueToLeaderFail,
+    /// No result in time while the leader could not be reached; a write's outcome is not known.
+    #[error("etcdserver: request timed out, possibly due to connection lost")]
+    TimeoutDueToConnectionLost,
+    /// The member is no voter and may not do this.
+    #[error("etcdserver: rpc not supported for learner")]
+    NotSupportedForLearner,
+    /// A watch stream ended because its client did.
+    #[error("etcdserver: watch canceled")]
+    WatchCanceled,
+    /// RangeStream with an order it cannot stream in.
+    #[error("RangeStream does not support custom sort orders")]
+    StreamSorted,
+    /// RangeStream with a filter it cannot stream with.
+    #[error("RangeStream does not support revision filters")]
+    StreamFiltered,
+    /// The result is larger than one answer may be.
+    #[error(
+        "etcdserver: result of {bytes} bytes is over the limit of {limit}: use limit and pages, or RangeStream"
+    )]
+    ResultTooLarge {
+        /// Size of the result so far.
+        bytes: usize,
+        /// What an answer may have.
+        limit: usize,
+    },
+    /// The member's disk failed while reading; the process is about to end.
+    #[error("etcdserver: storage failed: {0}")]
+    Storage(String),
+    /// The method is not built yet.
+    #[error("unknown method {method} for service {service}")]
+    Unimplemented {
+        /// The method.
+        method: &'static str,
+        /// Its service.
+        service: &'static str,
+    },
+}
+
+impl RequestError {
+    /// The gRPC code that etcd declares for this answer.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::EmptyKey
+            | Self::KeyNotFound
+            | Self::ValueProvided
+            | Self::LeaseProvided
+            | Self::TooManyOps
+            | Self::DuplicateKey
+            | Self::InvalidSortOption
+            | Self::InvalidClientApiVersion
+            | Self::RequestTooLarge => Code::InvalidArgument,
+            Self::Compacted | Self::FutureRevision => Code::OutOfRange,
+            Self::NoSpace | Self::TooManyRequests | Self::ResultTooLarge { .. } => {
+                Code::ResourceExhausted
+            }
+            Self::Corrupt => Code::DataLoss,
+            Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
+            Self::NotLeader | Self::BadLeaderTransferee | Self::NotSupportedForLearner => {
+                Code::FailedPrecondition
+            }
+            Self::NoLeader
+            | Self::LeaderChanged
+            | Self::Stopped
+            | Self::Timeout
+            | Self::TimeoutDueToLeaderFail
+            | Self::TimeoutDueToConnectionLost => Code::Unavailable,
+            Self::WatchCanceled => Code::Cancelled,
+            Self::LeaderTransferTimeout => Code::Unknown,
+            Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {
+                Code::Unimplemented
+            }
+            Self::Storage(_) => Code::Internal,
+        }
+    }
+
+    /// Whether every member that applies the same entry must come to the same answer. Only these may be the
+    /// result of an applied entry; any other failure while applying ends the process.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyNotFound
+                | Self::Compacted
+                | Self::FutureRevision
+                | Self::NoSpace
+                | Self::Corrupt
+                | Self::LeaseNotFound
+                | Self::MemberNotFound
+                | Self::ResultTooLarge { .. }
+        )
+    }
+}
+
+impl From<RequestError> for Status {
+    /// The one place where an answer becomes a gRPC status.
+    fn from(error: RequestError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

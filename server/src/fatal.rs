@@ -1,0 +1,79 @@
+//! The end of a process that must not go on: one line that says what to do, and an exit code.
+//!
+//! Nothing is acknowledged after a failure of the disk or a broken promise of the log (`docs/decisions.md`, D4), so
+//! there is no way back from here: threads end the process instead of returning an error that somebody might
+//! survive.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread::{self, JoinHandle};
+
+/// The disk failed, or the program met a state that cannot be.
+pub const DISK: u8 = 70;
+/// An acknowledged part of the log is gone.
+pub const LOG_MISSING: u8 = 71;
+/// What is on disk is not what was written.
+pub const DAMAGED: u8 = 72;
+/// The member was removed from the cluster.
+pub const REMOVED: u8 = 73;
+
+/// The one line: the problem, and what to do about it where the problem does not say so itself.
+#[must_use]
+pub fn line(code: u8, problem: impl Display) -> String {
+    let problem = problem.to_string();
+    let advice = match code {
+        DISK => "look at the disk and its free space, then start the member again",
+        LOG_MISSING | DAMAGED if problem.contains("add it") => {
+            return format!("mini-etcd: {problem}");
+        }
+        LOG_MISSING => {
+            "remove this member from the cluster and add it again with an empty directory"
+        }
+        DAMAGED => {
+            "check the disk, then remove this member and add it again with an empty directory"
+        }
+        REMOVED => "delete its directory; to use it again, add it as a new member",
+        _ => "correct this and start the member again",
+    };
+    format!("mini-etcd: {problem}: {advice}")
+}
+
+/// Ends the process with `code` after one line about `problem` and what to do.
+pub fn end(code: u8, problem: impl Display) -> ! {
+    eprintln!("{}", line(code, problem));
+    std::process::exit(i32::from(code))
+}
+
+/// Starts a thread of the member. A panic in it ends the process: what it owned cannot be trusted any more.
+///
+/// # Errors
+/// The machine refuses another thread.
+pub fn spawn(
+    name: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(body)) {
+            end(DISK, format_args!("the {name} thread failed: {}", words(panic.as_ref())));
+        }
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_is_said_once() {
+        let told = line(LOG_MISSING, "n2 lost its data; re-add it");
+        assert_eq!(told, "mini-etcd: n2 lost its data; re-add it");
+        assert!(line(LOG_MISSING, "no log").ends_with("add it again with an empty directory"));
+        assert!(line(1, "in use").ends_with("start the member again"));
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection's bytes: counted, and the first ones awaited for a bounded time only.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::metrics::Metrics;
+
+/// What an HTTP/2 client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection. Until its first bytes tell which protocol it speaks, a clock runs; afterwards that protocol's own
+/// clocks do (header timeout, pings).
+pub(super) struct Metered<T> {
+    inner: T,
+    metrics: Metrics,
+    opening: Option<Opening>,
+}
+
+struct Opening {
+    deadline: Pin<Box<Sleep>>,
+    /// Bytes of the preface that have come.
+    matched: usize,
+}
+
+impl<T> Metered<T> {
+    pub(super) fn new(inner: T, metrics: Metrics, patience: Duration) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        Self { inner, metrics, opening: Some(Opening { deadline, matched: 0 }) }
+    }
+}
+
+impl Opening {
+    /// Takes fresh bytes in; true once the protocol is known.
+    fn decided(&mut self, fresh: &[u8]) -> bool {
+        let rest = PREFACE.get(self.matched..).unwrap_or_default();
+        let compared = rest.len().min(fresh.len());
+        self.matched += compared;
+        self.matched == PREFACE.len() || rest.get(..compared) != fresh.get(..compared)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(opening) = &mut self.opening
+            && opening.deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        let fresh = buffer.filled().get(before..).unwrap_or_default();
+        self.metrics.client_received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
+        if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
+            self.opening = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Metered<T> {
+    fn sent(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(bytes) = &written {
+            self.metrics.client_sent_bytes.inc_by(u64::try_from(*bytes).unwrap_or(0));
+        }
+        written
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes));
+        Poll::Ready(self.sent(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices));
+        Poll::Ready(self.sent(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}

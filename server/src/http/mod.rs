@@ -1,0 +1,31 @@
+//! The listener, and what it serves beside gRPC: health, version, metrics.
+//!
+//! ```text
+//! socket ─▶ accept ─▶ io (first bytes, counts) ─▶ hyper (h2c or HTTP/1.1) ─▶ site ─┬─▶ api::Router
+//!                                                                                  └─▶ pages
+//! ```
+//!
+//! Invariants:
+//! - I1: nothing that a client sends ends the process or another connection: each connection is a task of its own
+//!   and whatever goes wrong in it ends that task.
+//! - I2: what a connection may hold is bounded: by the time to its first bytes, by HTTP/2's windows and by
+//!   [`limits`](crate::limits).
+//! - I3: after `stop` nothing new is accepted, every stream ends, and the loop returns within
+//!   [`SHUTDOWN_TIMEOUT`](crate::limits::SHUTDOWN_TIMEOUT).
+//!
+//! It refuses no `:authority` by itself, but the HTTP/2 library refuses one that is no authority at all
+//! (`docs/compat.md`). TLS and the JSON gateway come later and have their place in `accept` and `site`.
+//!
+//! Tested in `accept_tests`, against raw sockets.
+
+mod accept;
+#[cfg(test)]
+mod accept_tests;
+mod io;
+mod pages;
+mod probe;
+mod site;
+
+pub use accept::{bind, serve};
+pub use pages::MemberPages;
+pub use site::{Page, Pages, Site};

@@ -1,0 +1,29 @@
+//! One member of a mini-etcd cluster.
+//!
+//! ```text
+//! client ─▶ api ─▶ propose ─▶ raft ─▶ log ══fsync══▶ (commit) ─▶ apply ─▶ mvcc ─▶ watch ─▶ client
+//!              ▲                                                    │
+//!              └────────────── result of this very entry ◀──────────┘
+//! ```
+//!
+//! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
+//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `propose`, `watch`, `apply`, `mvcc`, `log`,
+//! `storage`. Each imports only what stands below it, and what serves all: `error`, `clock`, `limits`, `metrics`.
+
+pub mod api;
+pub mod apply;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod fatal;
+pub mod http;
+pub mod limits;
+pub mod log;
+pub mod metrics;
+pub mod mvcc;
+pub mod node;
+pub mod propose;
+pub mod raft;
+pub mod server;
+pub mod storage;
+pub mod watch;

@@ -1,0 +1,247 @@
+//! Every bound of the server, by name and unit. What is over a bound is refused with an error that names it.
+
+use std::time::Duration;
+
+/// Largest request in bytes, measured on the encoded command; etcd's `--max-request-bytes`.
+pub const REQUEST_BYTES_MAX: usize = 1_572_864;
+
+/// Largest gRPC message taken from a client, in bytes: [`REQUEST_BYTES_MAX`] and etcd's overhead.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + 524_288;
+
+/// Most compares, or operations of one branch, in a transaction; etcd's `--max-txn-ops`.
+pub const TXN_OPS_MAX: usize = 128;
+
+/// Longest a request waits for its result; etcd's 5 s and two election timeouts.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// One tick of Raft.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// Ticks between two heartbeats of a leader.
+pub const HEARTBEAT_TICKS: usize = 2;
+
+/// Least ticks without a leader before an election.
+pub const ELECTION_TICKS_MIN: usize = 20;
+
+/// Ticks without a leader below which every election has begun.
+pub const ELECTION_TICKS_MAX: usize = 30;
+
+/// Ticks between a strong hint that the leader died and the campaign of the first in line; the next waits two
+/// more of these.
+pub const HINT_DELAY_TICKS: u64 = 1;
+
+/// Ticks between two campaigns for one hint.
+pub const HINT_RETRY_TICKS: u64 = 4;
+
+/// Most campaigns for one hint; after that the usual timeout decides.
+pub const HINT_ATTEMPTS_MAX: usize = 3;
+
+/// Most bytes of entries in one append message.
+pub const APPEND_BYTES_MAX: u64 = 1 << 20;
+
+/// Most append messages on their way to one follower.
+pub const APPENDS_IN_FLIGHT_MAX: usize = 128;
+
+/// Most bytes proposed and not yet committed.
+pub const UNCOMMITTED_BYTES_MAX: u64 = 64 << 20;
+
+/// Most bytes of committed entries handed to apply at once.
+pub const COMMITTED_BYTES_MAX: u64 = 8 << 20;
+
+/// Most proposals of one turn that become one message.
+pub const PROPOSALS_PER_TURN_MAX: usize = 1024;
+
+/// Most proposals that wait for the Raft thread.
+pub const PROPOSALS_WAITING_MAX: usize = 8192;
+
+/// Most bytes of proposals that wait for the Raft thread.
+pub const PROPOSAL_BYTES_WAITING_MAX: usize = 64 << 20;
+
+/// Most proposals given to a leader and without a result.
+pub const PROPOSALS_IN_FLIGHT_MAX: usize = 32_768;
+
+/// Most rounds for a read index under way at one member.
+pub const READ_ROUNDS_MAX: usize = 2;
+
+/// Time after which a round for a read index is begun again, as in etcd.
+pub const READ_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Most reads that wait for a read index.
+pub const READS_WAITING_MAX: usize = 65_536;
+
+/// Most peer messages that wait for the Raft thread; more are dropped and counted.
+pub const PEER_MESSAGES_WAITING_MAX: usize = 4096;
+
+/// Most peer messages that wait for one connection; more are dropped and counted.
+pub const PEER_SEND_QUEUE_MAX: usize = 1024;
+
+/// Largest peer batch in bytes, on both ends.
+pub const PEER_BATCH_BYTES_MAX: usize = 64 << 20;
+
+/// Entries by which apply may lag behind commit before writes are refused, as in etcd.
+pub const APPLY_LAG_MAX: u64 = 5000;
+
+/// Entries handed to apply and not yet applied above which the rest stays in the log until apply catches up.
+pub const APPLY_AHEAD_MAX: u64 = 2 * APPLY_LAG_MAX;
+
+/// Bytes handed to apply and not yet applied above which the rest stays in the log until apply catches up.
+pub const APPLY_AHEAD_BYTES_MAX: usize = 64 << 20;
+
+/// Most entries of one apply batch.
+pub const APPLY_BATCH_ENTRIES_MAX: usize = 512;
+
+/// Bytes after which an apply batch is closed.
+pub const APPLY_BATCH_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes of entries that the log keeps in memory behind the newest.
+pub const LOG_TAIL_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of the cache of values.
+pub const VALUE_CACHE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of entries in one row of the log; a larger entry has a row of its own.
+pub const LOG_ROW_BYTES_MAX: usize = 1 << 20;
+
+/// Longest time between two syncs of the log guard.
+pub const GUARD_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Most watch responses that wait on one stream before its watches fall back to history, as in etcd.
+pub const WATCH_STREAM_QUEUE_MAX: usize = 128;
+
+/// Most revisions of one catch-up response, as in etcd.
+pub const WATCH_CATCH_UP_REVISIONS_MAX: usize = 1000;
+
+/// Most watches on one stream.
+pub const WATCHES_PER_STREAM_MAX: usize = 100_000;
+
+/// Time between two progress messages of an idle watch that asked for them; etcd's default.
+pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Bytes of unary results being built or sent at one time; more wait their turn.
+pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
+
+/// Largest unary result in bytes; a larger one is refused.
+pub const RESULT_BYTES_MAX: usize = 256 << 20;
+
+/// Client connections at one time.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Time for a connection's first bytes.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that the data may take before writes are refused; etcd's default quota.
+pub const QUOTA_BYTES: u64 = 2_147_483_648;
+
+/// Time for a stopping server to hand leadership over and drain.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of unary requests received and not yet decoded, over all connections; a request over it is refused.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 256 << 20;
+
+/// Calls in progress at one time, streams included; more are refused.
+pub const CALLS_IN_FLIGHT_MAX: usize = 131_072;
+
+/// Calls in progress at one time on one connection; the client is told to wait with more.
+pub const CALLS_PER_CONNECTION_MAX: u32 = 16_384;
+
+/// Time after which an idle HTTP/2 connection is asked whether it still lives.
+pub const CONNECTION_PING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time for the answer to that question.
+pub const CONNECTION_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Connections that the kernel may hold until they are accepted.
+pub const ACCEPT_BACKLOG: i32 = 1024;
+
+/// Rows up to which a range is read by the thread that received it; a larger one goes to a reading thread.
+pub const INLINE_ROWS_MAX: i64 = 50;
+
+/// Bytes up to which a result is sent without drawing on [`RESULT_BYTES_IN_FLIGHT_MAX`].
+pub const INLINE_RESULT_BYTES_MAX: usize = 64 << 10;
+
+/// Shortest time between two answers of the live status.
+pub const STATUS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Most entries of one page of the log.
+pub const LOG_PAGE_ENTRIES_MAX: usize = 1000;
+
+/// Most rows that one look into history reads.
+pub const HISTORY_ROWS_MAX: usize = 20_000;
+
+/// Bytes of changes after which one look into history ends.
+pub const HISTORY_BYTES_MAX: usize = 8 << 20;
+
+/// Waits of a millisecond that collecting dead versions grants to readers of an older state.
+pub const COLLECT_WAITS_MAX: u32 = 5000;
+
+/// Bytes that wait on one watch stream before its watches fall back to history; one response may go over.
+pub const WATCH_STREAM_BYTES_MAX: usize = 4 << 20;
+
+/// Answers to a watch client's own requests that may wait before no further request of it is read, as in etcd.
+pub const WATCH_CONTROL_QUEUE_MAX: usize = 16;
+
+/// Bytes after which a watch response takes no further revision. Far enough below the 4 MiB that many clients
+/// take at most, so that only a single large revision can exceed those.
+pub const WATCH_RESPONSE_BYTES: usize = 1 << 20;
+
+/// Most watches that share one reading of history, as in etcd.
+pub const WATCH_CATCH_UP_WATCHES_MAX: usize = 512;
+
+/// Most events of the recent past that are kept in memory for watches that fell behind.
+pub const WATCH_RECENT_EVENTS_MAX: usize = 4096;
+
+/// Most bytes of those events.
+pub const WATCH_RECENT_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of applied events that may wait for the fan-out; beyond, watches read them from history.
+pub const WATCH_INBOX_BYTES_MAX: usize = 32 << 20;
+
+/// Times in a row that a member without leader is looked at before streams that ask for one are ended; the time
+/// between two looks is the shortest election timeout.
+pub const WATCH_LEADERLESS_LOOKS: u32 = 3;
+
+/// Most peer messages that one turn of Raft takes.
+pub const PEER_MESSAGES_PER_TURN_MAX: usize = 1024;
+
+/// Most writes of the log that one sync takes along.
+pub const LOG_BATCH_TASKS_MAX: usize = 64;
+
+/// Bytes of entries after which one write of the log is closed.
+pub const LOG_BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Writes of the log on their way above which no proposals are taken.
+pub const LOG_TASKS_WAITING_MAX: u64 = 64;
+
+/// Bytes of committed entries that wait for apply; more are read from the log again.
+pub const APPLY_QUEUE_BYTES_MAX: usize = 32 << 20;
+
+/// Time between two looks at the size of a database on disk.
+pub const DISK_MEASURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Quiet time after which what was applied is synced.
+pub const STATE_SYNC_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Most rows of given-up history that are removed at once; etcd's batch.
+pub const COLLECT_ROWS_MAX: usize = 1000;
+
+/// Pause between two removals; etcd's.
+pub const COLLECT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Bytes of entries in one page of the log.
+pub const LOG_PAGE_BYTES_MAX: u64 = 2 << 20;
+
+/// Largest batch of messages that is built for a peer, in bytes, if it is more than one message.
+pub const PEER_SEND_BATCH_BYTES: usize = 2 << 20;
+
+/// Bytes of messages that wait for one connection; more are dropped and counted.
+pub const PEER_SEND_QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// Longest a peer may take to connect and say hello.
+pub const PEER_HELLO_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Pause after the first failed dial of a peer, and the longest.
+pub const PEER_REDIAL_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(500));
+
+/// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
+pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);

@@ -1,0 +1,241 @@
+//! Every counter and distribution of the process, resolved once.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use mini_etcd_shared::types::MemberId;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::durations::Durations;
+use super::methods::Methods;
+
+/// A gauge that is never negative.
+pub type Level = Gauge<u64, AtomicU64>;
+
+type ByPeer<M> = Family<[(&'static str, String); 1], M>;
+
+/// The process's measurements; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    handles: Arc<Handles>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) methods: Methods,
+    peers: Arc<Peers>,
+}
+
+/// What threads feed. Each field says which thread.
+#[derive(Debug, Default)]
+pub struct Handles {
+    /// Log writer: one sync of the log.
+    pub sync_seconds: Durations,
+    /// Log writer: one write to the log, with its sync.
+    pub log_write_seconds: Durations,
+    /// Log writer: bytes of entries written.
+    pub log_written_bytes: Level,
+    /// Log writer: the log's size on disk.
+    pub log_disk_bytes: Level,
+    /// Apply: one batch from its first entry to its publication.
+    pub apply_seconds: Durations,
+    /// Apply: the state's size on disk.
+    pub state_disk_bytes: Level,
+    /// Apply: versions written.
+    pub puts: Counter,
+    /// Apply: keys ended.
+    pub deletes: Counter,
+    /// Apply: transactions that were replicated.
+    pub txns: Counter,
+    /// Api: range reads.
+    pub ranges: Counter,
+    /// Api: from receipt of a write to its answer.
+    pub proposal_seconds: Durations,
+    /// Api: writes on their way.
+    pub proposals_pending: Level,
+    /// Api: writes that ended without a result.
+    pub proposals_failed: Counter,
+    /// Api: linearizable reads that got no read index.
+    pub reads_failed: Counter,
+    /// Http: bytes sent to clients.
+    pub client_sent_bytes: Counter,
+    /// Http: bytes received from clients.
+    pub client_received_bytes: Counter,
+    /// Http: open connections on the client port, those of peers included.
+    pub connections: Level,
+    /// Http: connections turned away because of the limit.
+    pub connections_refused: Counter,
+    /// Http: health checks passed.
+    pub health_successes: Counter,
+    /// Http: health checks failed.
+    pub health_failures: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    sent_bytes: ByPeer<Counter>,
+    send_failures: ByPeer<Counter>,
+    received_bytes: ByPeer<Counter>,
+    receive_failures: ByPeer<Counter>,
+}
+
+/// Measurements of the traffic with one peer; resolve once for each peer.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Bytes sent to it.
+    pub sent_bytes: Counter,
+    /// Messages that did not reach it.
+    pub send_failures: Counter,
+    /// Bytes received from it.
+    pub received_bytes: Counter,
+    /// Streams from it that ended in an error.
+    pub receive_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Metrics {
+    type Target = Handles;
+
+    fn deref(&self) -> &Handles {
+        &self.handles
+    }
+}
+
+impl Metrics {
+    /// Nothing measured yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let handles = Arc::new(Handles::default());
+        let peers = Arc::new(Peers::default());
+        let mut registry = Registry::default();
+        register_disk(&mut registry, &handles);
+        register_server(&mut registry, &handles);
+        register_network(&mut registry, &handles, &peers);
+        let methods = Methods::new(&mut registry);
+        Self { handles, registry: Arc::new(registry), methods, peers }
+    }
+
+    /// Handles for the traffic with `peer`.
+    #[must_use]
+    pub fn peer(&self, peer: MemberId) -> Peer {
+        let (to, from) = ([("To", peer.to_string())], [("From", peer.to_string())]);
+        Peer {
+            sent_bytes: self.peers.sent_bytes.get_or_create_owned(&to),
+            send_failures: self.peers.send_failures.get_or_create_owned(&to),
+            received_bytes: self.peers.received_bytes.get_or_create_owned(&from),
+            receive_failures: self.peers.receive_failures.get_or_create_owned(&from),
+        }
+    }
+}
+
+fn register_disk(registry: &mut Registry, handles: &Handles) {
+    let disk = registry.sub_registry_with_prefix("etcd_disk");
+    disk.register(
+        "wal_fsync_duration_seconds",
+        "Time of one sync of the Raft log",
+        handles.sync_seconds.clone(),
+    );
+    disk.register(
+        "wal_write_duration_seconds",
+        "Time of one write to the Raft log, its sync included",
+        handles.log_write_seconds.clone(),
+    );
+    disk.register(
+        "wal_write_bytes_total",
+        "Bytes of entries written to the Raft log",
+        handles.log_written_bytes.clone(),
+    );
+}
+
+fn register_server(registry: &mut Registry, handles: &Handles) {
+    let mvcc = registry.sub_registry_with_prefix("etcd_mvcc");
+    mvcc.register("range", "Range reads asked of this member", handles.ranges.clone());
+    mvcc.register("put", "Versions written", handles.puts.clone());
+    mvcc.register("delete", "Keys deleted", handles.deletes.clone());
+    mvcc.register("txn", "Transactions applied", handles.txns.clone());
+    let server = registry.sub_registry_with_prefix("etcd_server");
+    server.register(
+        "proposals_pending",
+        "Writes that wait for their result",
+        handles.proposals_pending.clone(),
+    );
+    server.register(
+        "proposals_failed",
+        "Writes that ended without a result",
+        handles.proposals_failed.clone(),
+    );
+    server.register(
+        "read_indexes_failed",
+        "Linearizable reads that got no read index",
+        handles.reads_failed.clone(),
+    );
+    server.register(
+        "health_success",
+        "Health checks that passed",
+        handles.health_successes.clone(),
+    );
+    server.register(
+        "health_failures",
+        "Health checks that failed",
+        handles.health_failures.clone(),
+    );
+    let own = registry.sub_registry_with_prefix("mini_etcd");
+    own.register(
+        "apply_batch_duration_seconds",
+        "Time from the first entry of a batch to its publication",
+        handles.apply_seconds.clone(),
+    );
+    own.register(
+        "write_duration_seconds",
+        "Time from the receipt of a write to its answer",
+        handles.proposal_seconds.clone(),
+    );
+    own.register("log_disk_bytes", "Size of the Raft log on disk", handles.log_disk_bytes.clone());
+}
+
+fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {
+    let network = registry.sub_registry_with_prefix("etcd_network");
+    network.register(
+        "client_grpc_sent_bytes",
+        "Bytes sent to clients",
+        handles.client_sent_bytes.clone(),
+    );
+    network.register(
+        "client_grpc_received_bytes",
+        "Bytes received from clients",
+        handles.client_received_bytes.clone(),
+    );
+    network.register("peer_sent_bytes", "Bytes sent to a peer", peers.sent_bytes.clone());
+    network.register(
+        "peer_sent_failures",
+        "Messages that did not reach a peer",
+        peers.send_failures.clone(),
+    );
+    network.register(
+        "peer_received_bytes",
+        "Bytes received from a peer",
+        peers.received_bytes.clone(),
+    );
+    network.register(
+        "peer_received_failures",
+        "Streams of a peer that ended in an error",
+        peers.receive_failures.clone(),
+    );
+    let own = registry.sub_registry_with_prefix("mini_etcd");
+    own.register(
+        "connections",
+        "Open connections, those of peers included",
+        handles.connections.clone(),
+    );
+    own.register(
+        "connections_refused",
+        "Connections turned away because of the limit",
+        handles.connections_refused.clone(),
+    );
+}

@@ -1,0 +1,186 @@
+//! Measurements by gRPC method, under the names of the common Go middleware.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tonic::Code;
+
+use super::handles::Metrics;
+
+type Labels = Vec<(&'static str, &'static str)>;
+type VersionLabels = [(&'static str, String); 2];
+
+/// Client versions that are told apart (I2); what comes after them counts as "other".
+const CLIENT_VERSIONS_MAX: usize = 32;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Methods {
+    started: Family<Labels, Counter>,
+    handled: Family<Labels, Counter>,
+    received: Family<Labels, Counter>,
+    sent: Family<Labels, Counter>,
+    clients: Family<VersionLabels, Counter>,
+    seen: Arc<Mutex<Vec<Client>>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    streams: bool,
+    version: String,
+    requests: Counter,
+}
+
+/// Handles of one method.
+#[derive(Clone, Debug)]
+pub struct Method {
+    labels: Labels,
+    handled: Family<Labels, Counter>,
+    /// Calls begun.
+    pub started: Counter,
+    /// Calls that ended well.
+    ok: Counter,
+    /// Messages received; only of methods that take one.
+    pub received: Counter,
+    /// Messages sent; only of methods that answer with one.
+    pub sent: Counter,
+}
+
+impl Methods {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let methods = Self::default();
+        let grpc = registry.sub_registry_with_prefix("grpc_server");
+        grpc.register("started", "Calls begun", methods.started.clone());
+        grpc.register("handled", "Calls ended, by their code", methods.handled.clone());
+        grpc.register(
+            "msg_received",
+            "Messages received by unary methods",
+            methods.received.clone(),
+        );
+        grpc.register("msg_sent", "Messages sent by unary methods", methods.sent.clone());
+        registry.sub_registry_with_prefix("etcd_server").register(
+            "client_requests",
+            "Requests by kind and by the version that the client states",
+            methods.clients.clone(),
+        );
+        methods
+    }
+}
+
+impl Metrics {
+    /// Handles of a method; `kind` is `unary`, `server_stream` or `bidi_stream`.
+    #[must_use]
+    pub fn method(&self, service: &'static str, name: &'static str, kind: &'static str) -> Method {
+        let labels = vec![("grpc_service", service), ("grpc_method", name), ("grpc_type", kind)];
+        let of = &self.methods;
+        let message = |family: &Family<Labels, Counter>| {
+            if kind == "unary" { family.get_or_create_owned(&labels) } else { Counter::default() }
+        };
+        Method {
+            handled: of.handled.clone(),
+            started: of.started.get_or_create_owned(&labels),
+            ok: of.handled.get_or_create_owned(&with_code(&labels, Code::Ok)),
+            received: message(&of.received),
+            sent: message(&of.sent),
+            labels,
+        }
+    }
+
+    /// Counts a request of a client that states `version`.
+    pub fn count_client(&self, streams: bool, version: &str) {
+        let mut seen = self.methods.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |client: &&Client| client.streams == streams && client.version == version;
+        if let Some(client) = seen.iter().find(known) {
+            client.requests.inc();
+            return;
+        }
+        let kind = if streams { "stream" } else { "unary" };
+        let full = seen.len() >= CLIENT_VERSIONS_MAX;
+        let shown = if full { "other" } else { version };
+        let labels = [("type", kind.to_string()), ("client_api_version", shown.to_string())];
+        let requests = self.methods.clients.get_or_create_owned(&labels);
+        requests.inc();
+        if !full {
+            seen.push(Client { streams, version: version.to_string(), requests });
+        }
+    }
+}
+
+impl Method {
+    /// A call ended with `code`.
+    pub fn handled(&self, code: Code) {
+        if code == Code::Ok {
+            self.ok.inc();
+        } else {
+            self.handled.get_or_create_owned(&with_code(&self.labels, code)).inc();
+        }
+    }
+}
+
+fn with_code(labels: &Labels, code: Code) -> Labels {
+    let mut labels = labels.clone();
+    labels.push(("grpc_code", code_name(code)));
+    labels
+}
+
+/// Names of codes as Go prints them.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Facts;
+
+    #[test]
+    fn a_call_counts_under_its_method_and_code() {
+        let metrics = Metrics::new();
+        let method = metrics.method("etcdserverpb.KV", "Put", "unary");
+        method.started.inc();
+        method.handled(Code::Ok);
+        method.handled(Code::ResourceExhausted);
+        let text = metrics.expose(&Facts::default());
+        for line in [
+            r#"grpc_server_started_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 1"#,
+            r#"grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="ResourceExhausted"} 1"#,
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_that_clients_invent_do_not_grow_the_metrics() {
+        let metrics = Metrics::new();
+        for number in 0..1000 {
+            metrics.count_client(false, &number.to_string());
+            metrics.count_client(false, "0");
+        }
+        let text = metrics.expose(&Facts::default());
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("etcd_server_client_requests_total"))
+            .collect();
+        assert_eq!(lines.len(), CLIENT_VERSIONS_MAX + 1, "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with(r#"version="0"} 1001"#)), "{lines:?}");
+    }
+}

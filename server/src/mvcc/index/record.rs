@@ -1,0 +1,259 @@
+//! What the index knows of one key, in as few bytes as the common case allows.
+//!
+//! A *stamp* names one version and says whether it ended a life. Stamps are words of 64 bits: 44 bits of
+//! revision, 19 of sub, one for the tombstone. A key that meets a number beyond that (the 524,288th removal of
+//! one transaction, the 17 trillionth entry) turns *wide* and spends two words on each of its stamps.
+
+use mini_etcd_shared::types::Revision;
+
+use crate::mvcc::RowId;
+
+/// One version of a key, without its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp {
+    /// Its name.
+    pub(crate) id: RowId,
+    /// It ended the key's life.
+    pub(crate) tombstone: bool,
+}
+
+impl Stamp {
+    /// The revision that made it.
+    pub(crate) fn revision(self) -> i64 {
+        self.id.revision.0
+    }
+}
+
+/// What a put needs to know of the life it continues; both 0 after a tombstone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// Revision at which it began.
+    pub(crate) create: i64,
+    /// Puts since then.
+    pub(crate) version: i64,
+}
+
+const SUB_BITS: u32 = 19;
+const SUB_MASK: u64 = (1 << SUB_BITS) - 1;
+/// First revision that a narrow stamp does not hold; the one below would make a word equal to [`FREE`].
+const NARROW_REVISIONS: i64 = (1 << 44) - 1;
+/// A slot that waits for a later stamp.
+const FREE: u64 = u64::MAX;
+/// Bit of `key_len` that says that stamps take two words.
+const WIDE: u32 = 1 << 31;
+
+/// One key of a leaf.
+pub(super) struct Record {
+    key_at: u32,
+    key_len: u32,
+    life: Life,
+    /// The newest stamp: the whole of it when narrow, without its sub when wide.
+    newest: u64,
+    /// Older stamps, oldest first, then free slots. Wide: the newest one's sub, then pairs.
+    older: Option<Box<[u64]>>,
+}
+
+fn pack(stamp: Stamp) -> Option<u64> {
+    let fits = stamp.revision() < NARROW_REVISIONS && u64::from(stamp.id.sub) <= SUB_MASK;
+    fits.then(|| {
+        stamp.revision().cast_unsigned() << (SUB_BITS + 1)
+            | u64::from(stamp.id.sub) << 1
+            | u64::from(stamp.tombstone)
+    })
+}
+
+fn unpack(word: u64) -> Stamp {
+    let sub = u32::try_from(word >> 1 & SUB_MASK).unwrap_or(u32::MAX);
+    let revision = Revision((word >> (SUB_BITS + 1)).cast_signed());
+    Stamp { id: RowId { revision, sub }, tombstone: word & 1 == 1 }
+}
+
+fn pack_wide(stamp: Stamp) -> [u64; 2] {
+    let word = stamp.revision().cast_unsigned() << 1 | u64::from(stamp.tombstone);
+    [word, u64::from(stamp.id.sub)]
+}
+
+fn unpack_wide(word: u64, sub: u64) -> Stamp {
+    let revision = Revision((word >> 1).cast_signed());
+    let sub = u32::try_from(sub).unwrap_or(u32::MAX);
+    Stamp { id: RowId { revision, sub }, tombstone: word & 1 == 1 }
+}
+
+impl Record {
+    /// A key whose bytes stand at `key_at` of the leaf.
+    ///
+    /// `stamps` are ascending and not empty.
+    pub(super) fn new(key_at: u32, key_len: u32, stamps: &[Stamp], life: Life) -> Self {
+        let mut record = Self { key_at, key_len: key_len & !WIDE, life, newest: 0, older: None };
+        record.store(stamps);
+        record
+    }
+
+    pub(super) fn key_at(&self) -> u32 {
+        self.key_at
+    }
+
+    pub(super) fn key_len(&self) -> u32 {
+        self.key_len & !WIDE
+    }
+
+    pub(super) fn move_key(&mut self, key_at: u32) {
+        self.key_at = key_at;
+    }
+
+    pub(super) fn life(&self) -> Life {
+        self.life
+    }
+
+    pub(super) fn live(&self) -> bool {
+        self.newest & 1 == 0
+    }
+
+    fn is_wide(&self) -> bool {
+        self.key_len & WIDE != 0
+    }
+
+    fn words(&self) -> &[u64] {
+        self.older.as_deref().unwrap_or_default()
+    }
+
+    /// Memory beside the record itself, in words.
+    pub(super) fn history_words(&self) -> usize {
+        self.words().len()
+    }
+
+    pub(super) fn newest(&self) -> Stamp {
+        if self.is_wide() {
+            unpack_wide(self.newest, self.words().first().copied().unwrap_or_default())
+        } else {
+            unpack(self.newest)
+        }
+    }
+
+    /// Number of stamps, the newest one included.
+    pub(super) fn stamps(&self) -> usize {
+        1 + if self.is_wide() {
+            self.pairs().partition_point(|pair| pair.first() != Some(&FREE))
+        } else {
+            self.words().partition_point(|word| *word != FREE)
+        }
+    }
+
+    fn pairs(&self) -> &[[u64; 2]] {
+        self.words().get(1..).unwrap_or_default().as_chunks::<2>().0
+    }
+
+    /// The newest stamp that a reader at `revision` may see.
+    pub(super) fn at(&self, revision: i64) -> Option<Stamp> {
+        let newest = self.newest();
+        if newest.revision() <= revision {
+            return Some(newest);
+        }
+        if self.is_wide() {
+            let pairs = self.pairs();
+            let after = pairs.partition_point(|[word, sub]| {
+                *word != FREE && unpack_wide(*word, *sub).revision() <= revision
+            });
+            return pairs.get(after.checked_sub(1)?).map(|[word, sub]| unpack_wide(*word, *sub));
+        }
+        let words = self.words();
+        let after =
+            words.partition_point(|word| *word != FREE && unpack(*word).revision() <= revision);
+        words.get(after.checked_sub(1)?).map(|word| unpack(*word))
+    }
+
+    /// Adds a stamp above all others.
+    pub(super) fn push(&mut self, stamp: Stamp, life: Life) {
+        assert!(self.newest().id < stamp.id, "a key's stamps ascend"); // I1
+        self.life = life;
+        match pack(stamp) {
+            Some(word) if !self.is_wide() => {
+                let before = std::mem::replace(&mut self.newest, word);
+                let at = self.words().partition_point(|word| *word != FREE);
+                if at == self.words().len() {
+                    self.grow(at);
+                }
+                if let Some(slot) = self.older.as_mut().and_then(|words| words.get_mut(at)) {
+                    *slot = before;
+                }
+            }
+            _ => {
+                let mut stamps = self.all();
+                stamps.push(stamp);
+                self.store(&stamps);
+            }
+        }
+    }
+
+    /// Room for one more stamp, and for a sixteenth so that a hot key is not copied at every put.
+    fn grow(&mut self, used: usize) {
+        // Odd, as the allocator rounds to that anyway.
+        let mut words = Vec::with_capacity(((used + 1 + used / 16) | 1).max(3));
+        words.extend_from_slice(self.words());
+        words.resize(words.capacity(), FREE);
+        self.older = Some(words.into_boxed_slice());
+    }
+
+    /// Every stamp, oldest first.
+    pub(super) fn all(&self) -> Vec<Stamp> {
+        let mut stamps = Vec::with_capacity(self.stamps());
+        if self.is_wide() {
+            let used = self.pairs().iter().take_while(|[word, _]| *word != FREE);
+            stamps.extend(used.map(|[word, sub]| unpack_wide(*word, *sub)));
+        } else {
+            stamps
+                .extend(self.words().iter().take_while(|word| **word != FREE).map(|w| unpack(*w)));
+        }
+        stamps.push(self.newest());
+        stamps
+    }
+
+    /// Makes the record hold `stamps`, in exactly the room they need.
+    fn store(&mut self, stamps: &[Stamp]) {
+        let Some((newest, older)) = stamps.split_last() else { return };
+        if let Some(words) = stamps.iter().map(|stamp| pack(*stamp)).collect::<Option<Vec<u64>>>() {
+            self.key_len &= !WIDE;
+            self.newest = words.last().copied().unwrap_or_default();
+            let older: Box<[u64]> = words.get(..older.len()).unwrap_or_default().into();
+            self.older = (!older.is_empty()).then_some(older);
+            return;
+        }
+        self.key_len |= WIDE;
+        let [word, sub] = pack_wide(*newest);
+        self.newest = word;
+        let pairs = older.iter().flat_map(|stamp| pack_wide(*stamp));
+        self.older = Some(std::iter::once(sub).chain(pairs).collect());
+    }
+
+    /// Takes out up to `max` stamps that nobody who reads at `compacted` or later can want, oldest first, and
+    /// says whether the key is still there. What is kept: everything from `compacted` on, and the version
+    /// that stands at `compacted` unless it is a tombstone.
+    pub(super) fn prune(&mut self, compacted: i64, max: usize, dead: &mut Vec<RowId>) -> bool {
+        if self.stamps() == 1 && (self.live() || self.newest().revision() >= compacted) {
+            return true;
+        }
+        let mut stamps = self.all();
+        let before = dead.len();
+        let below = stamps.partition_point(|stamp| stamp.revision() < compacted);
+        let standing = match (below.checked_sub(1).and_then(|at| stamps.get(at)), stamps.get(below))
+        {
+            // A stamp at `compacted` itself takes the place of what stood below.
+            (Some(_), Some(next)) if next.revision() == compacted => None,
+            (Some(last), _) if !last.tombstone => Some(*last),
+            _ => None,
+        };
+        stamps.retain(|stamp| {
+            let keep = stamp.revision() >= compacted
+                || Some(*stamp) == standing
+                || dead.len() - before >= max;
+            if !keep {
+                dead.push(stamp.id);
+            }
+            keep
+        });
+        if dead.len() > before {
+            self.store(&stamps);
+        }
+        !stamps.is_empty()
+    }
+}

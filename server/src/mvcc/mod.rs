@@ -1,0 +1,49 @@
+//! Revisions of keys: index, ranges, transactions, compaction, hash.
+//!
+//! ```text
+//! apply ─▶ Store ─▶ (index, batch of rows) ─▶ commit ─▶ View ─▶ api (range), watch (history), admin (hash)
+//! ```
+//!
+//! Which versions a key has stands in memory ([`index`]); what they hold are rows on disk, named by revision and
+//! sub so that they lie in the order of time, behind a cache of fixed size. `Store` is the writing side and belongs
+//! to the apply thread; a [`View`] is what everybody else gets: the storage as of one commit, the index, and the
+//! revision above which to look away.
+//!
+//! *Invariants.*
+//! - I1: the revision of a change is the index of its entry, whatever else that entry does; entries that change no
+//!   key leave the revision alone.
+//! - I2: a view never shows a part of an entry, nor anything above its revision, although the index it reads is
+//!   already ahead.
+//! - I3: a request that is answered with an error has changed nothing.
+//! - I4: a version whose row is not committed stays in memory until it is.
+//! - I5: compaction at C keeps what a reader or a watcher at C or later can want: all rows from C on (so also a
+//!   removal at C itself) and the version of each key that stands at C. Everything else is dead, and is dead for
+//!   hashes at once, however long its rows stay on disk.
+//!
+//! *Not here.* Validation of fields and of keys given twice (`api`), alarms and membership (`apply`), leases.
+//!
+//! *Tested* through the applier, in `apply/tests`: scripts (in `testscripts/` here), a model, hashes of etcd.
+
+mod cache;
+mod chunks;
+mod compact;
+mod event;
+mod hash;
+mod history;
+mod index;
+mod range;
+mod row;
+mod store;
+mod txn;
+mod view;
+
+pub use chunks::RangeChunks;
+pub use event::{Event, EventKind};
+pub use hash::HashKv;
+pub use history::History;
+pub(crate) use index::{Builder, Index, Life, Stamp};
+pub use row::RowId;
+pub(crate) use row::{key_of, logical_len, split_row};
+pub(crate) use store::{Standing, Store};
+pub(crate) use txn::matches;
+pub use view::View;

@@ -1,0 +1,289 @@
+//! The writing side: one turn of changes at a time, each turn one batch.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::{
+    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, ResponseHeader,
+};
+use mini_etcd_proto::mvccpb::KeyValue;
+use mini_etcd_shared::types::{KeyRange, Revision};
+
+use super::cache::Cache;
+use super::index::{Index, Life, Stamp};
+use super::range::{Source, Values, decode};
+use super::row::{encode_kv, encode_row, key_of, logical_len};
+use super::view::{Pin, Shared, missing, read_version};
+use super::{Event, EventKind, RowId, View};
+use crate::error::RequestError;
+use crate::limits::{RESULT_BYTES_MAX, VALUE_CACHE_BYTES_MAX};
+use crate::storage::{Batch, Reader, Space};
+
+/// Newest state, whatever its revision: what the writer reads.
+pub(super) const NOW: i64 = i64::MAX;
+
+/// Where the keys stand; what `AppliedState` stores of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Revision of the last change.
+    pub(crate) revision: i64,
+    /// Revision below which history was given up; -1 for none.
+    pub(crate) compacted: i64,
+    /// Compactions up to this one are off the disk.
+    pub(crate) finished: i64,
+    /// Bytes of keys and values, with history.
+    pub(crate) logical_bytes: u64,
+}
+
+/// The keys, for the one thread that changes them.
+pub(crate) struct Store {
+    pub(super) shared: Arc<Shared>,
+    pub(super) reader: Arc<dyn Reader>,
+    pub(super) standing: Standing,
+    /// Held by views made since the last compaction.
+    pub(super) pin: Arc<Pin>,
+    /// Held by views made before it, while they live.
+    pub(super) old_pins: Vec<Weak<Pin>>,
+    /// How long collecting has waited for them.
+    pub(super) waited: u32,
+    /// Where collecting goes on.
+    pub(super) cursor: Box<[u8]>,
+    /// Revision that the present entry makes if it changes something.
+    pub(super) main: i64,
+    /// Changes of the present entry.
+    pub(super) sub: u32,
+    turn: Turn,
+}
+
+/// What is not committed yet.
+#[derive(Default)]
+struct Turn {
+    batch: Batch,
+    /// Puts of the turn, ascending: their rows are not on disk, and nothing may push them out of memory.
+    pinned: Vec<(RowId, Bytes)>,
+    events: Vec<Event>,
+}
+
+impl Store {
+    /// The keys as they stand in `reader`.
+    pub(crate) fn new(index: Index, reader: Arc<dyn Reader>, standing: Standing) -> Self {
+        let shared = Arc::new(Shared { index, cache: Cache::new(VALUE_CACHE_BYTES_MAX) });
+        Self {
+            shared,
+            reader,
+            standing,
+            pin: Arc::new(Pin),
+            old_pins: Vec::new(),
+            waited: 0,
+            cursor: Box::default(),
+            main: standing.revision,
+            sub: 0,
+            turn: Turn::default(),
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Begins an entry that makes `revision` if it changes something.
+    pub(crate) fn begin(&mut self, revision: Revision) {
+        assert!(revision.0 > self.standing.revision, "revisions ascend");
+        self.main = revision.0;
+        self.sub = 0;
+    }
+
+    /// Ends the entry: its changes, in order.
+    pub(crate) fn end(&mut self) -> &[Event] {
+        self.standing.revision = self.revision();
+        let first = self.turn.events.len() - self.sub as usize;
+        self.turn.events.get(first..).unwrap_or_default()
+    }
+
+    /// The revision as the present entry sees it.
+    pub(super) fn revision(&self) -> i64 {
+        if self.sub > 0 { self.main } else { self.standing.revision }
+    }
+
+    pub(super) fn header(&self) -> ResponseHeader {
+        ResponseHeader { revision: self.revision(), ..ResponseHeader::default() }
+    }
+
+    /// What the turn has to commit.
+    pub(crate) fn batch(&mut self) -> &mut Batch {
+        &mut self.turn.batch
+    }
+
+    /// Takes the turn's batch; the turn ends with [`Store::committed`].
+    pub(crate) fn take_batch(&mut self) -> Batch {
+        std::mem::take(&mut self.turn.batch)
+    }
+
+    /// The turn is committed and `reader` shows it: answers what happened.
+    pub(crate) fn committed(&mut self, reader: Arc<dyn Reader>) -> Vec<Event> {
+        self.reader = reader;
+        let turn = std::mem::take(&mut self.turn);
+        for (id, kv) in turn.pinned {
+            self.shared.cache.insert(id, kv);
+        }
+        turn.events
+    }
+
+    /// The state as of the last commit.
+    pub(crate) fn view(&self) -> View {
+        View {
+            shared: Arc::clone(&self.shared),
+            reader: Arc::clone(&self.reader),
+            pin: Some(Arc::clone(&self.pin)),
+            revision: self.standing.revision,
+            compacted: self.standing.compacted,
+            keys: self.shared.index.live(),
+            logical_bytes: self.standing.logical_bytes,
+        }
+    }
+
+    pub(super) fn source(&self, at: i64, bytes_max: usize) -> Source<'_> {
+        Source { index: &self.shared.index, values: self, at, bytes_max }
+    }
+
+    /// The put, if nothing speaks against it.
+    pub(crate) fn put(
+        &mut self,
+        request: &PutRequest,
+        lease_exists: &dyn Fn(i64) -> bool,
+    ) -> Result<PutResponse, RequestError> {
+        check_lease(request, lease_exists)?;
+        self.check_key(request)?;
+        self.put_checked(request)
+    }
+
+    /// A put that keeps something needs a key to keep it of.
+    pub(super) fn check_key(&self, request: &PutRequest) -> Result<(), RequestError> {
+        let keeps = request.ignore_value || request.ignore_lease;
+        let live = || self.shared.index.latest(&request.key).is_some_and(|(s, _)| !s.tombstone);
+        if keeps && !live() { Err(RequestError::KeyNotFound) } else { Ok(()) }
+    }
+
+    /// Only a failing disk stops it now.
+    pub(super) fn put_checked(
+        &mut self,
+        request: &PutRequest,
+    ) -> Result<PutResponse, RequestError> {
+        let latest = self.shared.index.latest(&request.key);
+        let standing = latest.filter(|(stamp, _)| !stamp.tombstone);
+        let wants_prev = request.prev_kv || request.ignore_value || request.ignore_lease;
+        let prev_kv = match standing {
+            Some((stamp, _)) if wants_prev => Some(decode(self.value(stamp.id)?)?),
+            _ => None,
+        };
+        let life = match standing {
+            Some((_, life)) => Life { version: life.version + 1, ..life },
+            None => Life { create: self.main, version: 1 },
+        };
+        let mut kv = KeyValue {
+            key: request.key.clone(),
+            create_revision: life.create,
+            mod_revision: self.main,
+            version: life.version,
+            value: request.value.clone(),
+            lease: request.lease,
+        };
+        if let Some(prev) = &prev_kv {
+            if request.ignore_value {
+                kv.value = prev.value.clone();
+            }
+            if request.ignore_lease {
+                kv.lease = prev.lease;
+            }
+        }
+        // A key that was removed and is written by one transaction counts as created by it.
+        let prev = standing
+            .filter(|_| life.create != self.main)
+            .and_then(|(stamp, _)| self.before_entry(&request.key, stamp));
+        self.change(&kv, Some(life), prev);
+        Ok(PutResponse {
+            header: Some(self.header()),
+            prev_kv: prev_kv.filter(|_| request.prev_kv),
+        })
+    }
+
+    /// Removes what is in the range. Refuses before the first removal, or not at all.
+    pub(crate) fn delete_range(
+        &mut self,
+        request: &DeleteRangeRequest,
+        bytes_max: usize,
+    ) -> Result<DeleteRangeResponse, RequestError> {
+        let range = KeyRange::new(request.key.clone(), request.range_end.clone());
+        let mut keys = Vec::new();
+        self.shared.index.visit(&range, NOW, |key, stamp, _| {
+            keys.push((Bytes::copy_from_slice(key), stamp));
+            ControlFlow::Continue(())
+        });
+        let mut prev_kvs = Vec::new();
+        if request.prev_kv {
+            let ids: Vec<RowId> = keys.iter().map(|(_, stamp)| stamp.id).collect();
+            prev_kvs = self.source(NOW, bytes_max).fetch(&ids, false, |_| true)?;
+        }
+        let deleted = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        for (key, stamp) in keys {
+            let prev = self.before_entry(&key, stamp);
+            let kv = KeyValue { key, mod_revision: self.main, ..KeyValue::default() };
+            self.change(&kv, None, prev);
+        }
+        Ok(DeleteRangeResponse { header: Some(self.header()), deleted, prev_kvs })
+    }
+
+    /// The version of `key` that stood before the present entry, given its `latest` one, which is no tombstone.
+    fn before_entry(&self, key: &[u8], latest: Stamp) -> Option<RowId> {
+        if latest.revision() < self.main {
+            return Some(latest.id);
+        }
+        let before = self.shared.index.at(key, self.main - 1)?;
+        (!before.tombstone).then_some(before.id)
+    }
+
+    /// One change: row, index, event. `life` is none for a removal.
+    fn change(&mut self, kv: &KeyValue, life: Option<Life>, prev: Option<RowId>) {
+        let id = RowId { revision: Revision(self.main), sub: self.sub };
+        let tombstone = life.is_none();
+        let bytes = encode_kv(kv);
+        let row = encode_row(&bytes, tombstone);
+        self.standing.logical_bytes += logical_len(row.len());
+        self.turn.batch.put(Space::Rows, id.key(), row);
+        self.shared.index.push(&kv.key, Stamp { id, tombstone }, life.unwrap_or_default());
+        if !tombstone {
+            self.turn.pinned.push((id, bytes.clone()));
+        }
+        let key = key_of(&bytes).map_or_else(Bytes::new, |key| bytes.slice_ref(key));
+        let kind = if tombstone { EventKind::Delete } else { EventKind::Put };
+        self.turn.events.push(Event { id, kind, key, kv: bytes, prev });
+        self.sub += 1;
+    }
+
+    /// What one result may have.
+    pub(crate) fn bytes_max() -> usize {
+        RESULT_BYTES_MAX
+    }
+}
+
+/// A put can hang a key only on a lease that is there.
+pub(super) fn check_lease(
+    request: &PutRequest,
+    lease_exists: &dyn Fn(i64) -> bool,
+) -> Result<(), RequestError> {
+    let missing = request.lease != 0 && !lease_exists(request.lease);
+    if missing { Err(RequestError::LeaseNotFound) } else { Ok(()) }
+}
+
+impl Values for Store {
+    fn value(&self, id: RowId) -> Result<Bytes, RequestError> {
+        let pinned = &self.turn.pinned;
+        if let Ok(at) = pinned.binary_search_by_key(&id, |(id, _)| *id)
+            && let Some((_, kv)) = pinned.get(at)
+        {
+            return Ok(kv.clone());
+        }
+        read_version(&self.shared.cache, self.reader.as_ref(), id)?.ok_or_else(|| missing(id))
+    }
+}

@@ -1,0 +1,375 @@
+//! Who is in the cluster as it is typed: names, addresses, and the numbers that follow from them.
+//!
+//! Numbers follow etcd's rule over the peer URLs, so that the same list gives the same cluster on every member,
+//! whatever its order.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use mini_etcd_proto::internalpb::{ConfState, Member};
+use mini_etcd_shared::types::{ClusterId, MemberId};
+use sha1::{Digest, Sha1};
+
+/// Part of every number, as etcd's `--initial-cluster-token`.
+const TOKEN: &str = "etcd-cluster";
+
+/// Peer URL of a member that was given no peers; etcd's default.
+const ALONE_HOST: &str = "localhost";
+const ALONE_PORT: u16 = 2380;
+
+/// A member as `--peers` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its number.
+    pub id: MemberId,
+    /// Its name.
+    pub name: String,
+    /// Host as typed.
+    pub host: String,
+    /// Port of its peer address.
+    pub port: u16,
+    /// Typed as `name:port`, so that the name is the host.
+    pub short: bool,
+}
+
+impl Peer {
+    /// Its peer URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        if self.host.contains(':') {
+            format!("http://[{}]:{}", self.host, self.port)
+        } else {
+            format!("http://{}:{}", self.host, self.port)
+        }
+    }
+
+    /// Its item of the list.
+    fn typed(&self) -> String {
+        let url = self.url();
+        let address = url.trim_start_matches("http://");
+        if self.short { address.to_owned() } else { format!("{}={address}", self.name) }
+    }
+}
+
+/// A list of peers that cannot be. All are for the person who typed it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeersError {
+    /// An item that is none.
+    #[error("{item:?} is not accepted: expected name:port or name=host:port")]
+    Item {
+        /// The item.
+        item: String,
+    },
+    /// An address with encryption, which is not built yet.
+    #[error("{item:?} is not accepted: peers over https are not offered yet")]
+    Https {
+        /// The item.
+        item: String,
+    },
+    /// A name that stands twice.
+    #[error("the name {name:?} stands twice")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// An address that stands twice.
+    #[error("the address {url} stands twice")]
+    AddressTwice {
+        /// The address.
+        url: String,
+    },
+    /// This member is not in the list.
+    #[error("--name {name:?} is not in the list of peers: expected one of {names}")]
+    NotNamed {
+        /// Name of this member.
+        name: String,
+        /// Names in the list.
+        names: String,
+    },
+}
+
+/// The members of a new cluster, and which of them this one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    me: MemberId,
+    id: ClusterId,
+    members: BTreeMap<MemberId, Peer>,
+    /// The list as typed, in order of the members' numbers.
+    typed: String,
+}
+
+impl Cluster {
+    /// The cluster of one member that was given no peers.
+    #[must_use]
+    pub fn alone(name: &str) -> Self {
+        let (host, port) = (ALONE_HOST.to_owned(), ALONE_PORT);
+        let mut peer = Peer { id: MemberId(0), name: name.to_owned(), host, port, short: false };
+        peer.id = member_id(&[&peer.url()], TOKEN);
+        let (me, id) = (peer.id, cluster_id([peer.id]));
+        Self { me, id, members: BTreeMap::from([(me, peer)]), typed: String::new() }
+    }
+
+    /// The cluster that `--peers` describes, of which `name` is this member.
+    ///
+    /// # Errors
+    /// An item that is none, a name or address that stands twice, or `name` missing.
+    pub fn parse(text: &str, name: &str) -> Result<Self, PeersError> {
+        let mut members = BTreeMap::new();
+        let mut me = None;
+        for item in text.split(',').map(str::trim) {
+            let peer = parse_item(item)?;
+            if members.values().any(|other: &Peer| other.name == peer.name) {
+                return Err(PeersError::NameTwice { name: peer.name });
+            }
+            if peer.name == name {
+                me = Some(peer.id);
+            }
+            if let Some(other) = members.insert(peer.id, peer) {
+                return Err(PeersError::AddressTwice { url: other.url() });
+            }
+        }
+        let Some(me) = me else {
+            let names: Vec<_> = text.split(',').map(|item| name_of(item.trim())).collect();
+            return Err(PeersError::NotNamed { name: name.to_owned(), names: names.join(", ") });
+        };
+        let typed: Vec<_> = members.values().map(Peer::typed).collect();
+        Ok(Self { me, id: cluster_id(members.keys().copied()), typed: typed.join(","), members })
+    }
+
+    /// The list that [`Cluster::parse`] takes; empty for [`Cluster::alone`].
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// This member's number.
+    #[must_use]
+    pub fn me(&self) -> MemberId {
+        self.me
+    }
+
+    /// The cluster's number.
+    #[must_use]
+    pub fn id(&self) -> ClusterId {
+        self.id
+    }
+
+    /// The member with this number.
+    #[must_use]
+    pub fn member(&self, id: MemberId) -> Option<&Peer> {
+        self.members.get(&id)
+    }
+
+    /// All members by number.
+    pub fn members(&self) -> impl Iterator<Item = &Peer> {
+        self.members.values()
+    }
+
+    /// The other members by number.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.members.values().filter(|peer| peer.id != self.me)
+    }
+
+    /// The voters that a new cluster begins with.
+    #[must_use]
+    pub fn conf_state(&self) -> ConfState {
+        ConfState { voters: self.members.keys().map(|id| id.0).collect(), ..ConfState::default() }
+    }
+
+    /// The members as a new cluster stores them, the same bytes on every member. Client URLs are missing: each
+    /// member publishes its own once it runs.
+    #[must_use]
+    pub fn birth_members(&self) -> Vec<Member> {
+        let member = |peer: &Peer| Member {
+            id: peer.id.0,
+            name: peer.name.clone(),
+            peer_urls: vec![peer.url()],
+            ..Member::default()
+        };
+        self.members().map(member).collect()
+    }
+}
+
+/// Where typed hosts lead. Decided once, at the first start, and kept with the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// To what the network says.
+    Network,
+    /// Hosts of the short form all mean this machine.
+    ThisMachine,
+}
+
+impl Names {
+    /// The rule for `cluster`: when all hosts are of the short form and none of them `resolves`, all of them mean
+    /// this machine.
+    pub fn decide(cluster: &Cluster, resolves: impl Fn(&str) -> bool) -> Self {
+        let mut peers = cluster.members().filter(|peer| peer.short).peekable();
+        if peers.peek().is_none() || peers.any(|peer| resolves(&peer.host)) {
+            return Self::Network;
+        }
+        Self::ThisMachine
+    }
+
+    /// Host to dial for `peer`.
+    #[must_use]
+    pub fn host(self, peer: &Peer) -> &str {
+        if self == Self::ThisMachine && peer.short { "127.0.0.1" } else { &peer.host }
+    }
+
+    /// Address to dial for `peer`, if it needs no resolving.
+    #[must_use]
+    pub fn literal(self, peer: &Peer) -> Option<SocketAddr> {
+        if self == Self::ThisMachine && peer.short {
+            return Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), peer.port));
+        }
+        let ip: IpAddr = peer.host.parse().ok()?;
+        Some(SocketAddr::new(ip, peer.port))
+    }
+}
+
+fn name_of(item: &str) -> &str {
+    item.split_once('=')
+        .map_or_else(|| item.rsplit_once(':').map_or(item, |(name, _)| name), |(name, _)| name)
+}
+
+fn parse_item(item: &str) -> Result<Peer, PeersError> {
+    let refuse = || PeersError::Item { item: item.to_owned() };
+    let (name, address) =
+        item.split_once('=').map_or((None, item), |(name, address)| (Some(name), address));
+    if address.starts_with("https://") {
+        return Err(PeersError::Https { item: item.to_owned() });
+    }
+    let address = match name {
+        Some(_) => address.strip_prefix("http://").unwrap_or(address),
+        None => address,
+    };
+    let (host, port) = address.rsplit_once(':').ok_or_else(refuse)?;
+    let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(refuse)?;
+    let host = host_of(host).ok_or_else(refuse)?;
+    let fits =
+        |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/');
+    let name_text = name.unwrap_or(&host).to_owned();
+    if !fits(&name_text) {
+        return Err(refuse());
+    }
+    let mut peer = Peer { id: MemberId(0), name: name_text, host, port, short: name.is_none() };
+    peer.id = member_id(&[&peer.url()], TOKEN);
+    Ok(peer)
+}
+
+/// The host in `text`: a name, an IPv4 address, or an IPv6 address in brackets.
+fn host_of(text: &str) -> Option<String> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let ip: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some(ip.to_string());
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    (!text.is_empty() && text.chars().all(fits)).then(|| text.to_owned())
+}
+
+/// Number of a member with these peer URLs: the first bytes of a SHA-1 over the sorted URLs and the token.
+fn member_id(urls: &[&str], token: &str) -> MemberId {
+    let mut urls = urls.to_vec();
+    urls.sort_unstable();
+    let mut hash = Sha1::new();
+    for url in urls {
+        hash.update(url);
+    }
+    hash.update(token);
+    MemberId(head(&hash.finalize()))
+}
+
+/// Number of a cluster with these members: the first bytes of a SHA-1 over the sorted numbers.
+fn cluster_id(members: impl IntoIterator<Item = MemberId>) -> ClusterId {
+    let mut ids: Vec<_> = members.into_iter().map(|id| id.0).collect();
+    ids.sort_unstable();
+    let mut hash = Sha1::new();
+    for id in ids {
+        hash.update(id.to_be_bytes());
+    }
+    ClusterId(head(&hash.finalize()))
+}
+
+/// The first 8 bytes as a number.
+fn head(hash: &[u8]) -> u64 {
+    hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_etcd() {
+        // Known values of etcd's own defaults, and of a cluster that etcd 3.5.1 was started with.
+        let alone = Cluster::alone("default");
+        assert_eq!(alone.me().to_string(), "8e9e05c52164694d");
+        assert_eq!(alone.id().to_string(), "cdf818194e3a8c32");
+    }
+
+    #[test]
+    fn the_order_of_the_list_changes_nothing() {
+        let one = Cluster::parse("n1:2380,n2:2381,n3:2382", "n1").unwrap();
+        let other = Cluster::parse("n3:2382, n1:2380 ,n2:2381", "n1").unwrap();
+        assert_eq!(one, other);
+        assert_eq!(Cluster::parse(one.typed(), "n1").as_ref(), Ok(&one));
+        assert_eq!(one.conf_state().voters.len(), 3);
+        assert!(one.conf_state().voters.is_sorted());
+    }
+
+    #[test]
+    fn short_and_long_forms_name_the_same_member() {
+        let short = Cluster::parse("n1:2380", "n1").unwrap();
+        let long = Cluster::parse("n1=n1:2380", "n1").unwrap();
+        let url = Cluster::parse("n1=http://n1:2380", "n1").unwrap();
+        assert_eq!(short.me(), long.me());
+        assert_eq!(url, long);
+        assert_eq!(short.member(short.me()).unwrap().url(), "http://n1:2380");
+        let six = Cluster::parse("a=[::1]:7", "a").unwrap();
+        assert_eq!(six.member(six.me()).unwrap().url(), "http://[::1]:7");
+    }
+
+    #[test]
+    fn lists_that_cannot_be_are_refused() {
+        let item = |item: &str| PeersError::Item { item: item.to_owned() };
+        for (text, error) in [
+            ("", item("")),
+            ("n1", item("n1")),
+            ("n1:", item("n1:")),
+            ("n1:0", item("n1:0")),
+            ("n1:99999", item("n1:99999")),
+            (":2380", item(":2380")),
+            ("n1:2380,", item("")),
+            ("=h:1", item("=h:1")),
+            ("n1=h", item("n1=h")),
+            ("n1=http://h:1/path", item("n1=http://h:1/path")),
+            ("n1=::1:5", item("n1=::1:5")),
+            ("n1=https://h:1", PeersError::Https { item: "n1=https://h:1".to_owned() }),
+            ("n1:1,n1:2", PeersError::NameTwice { name: "n1".to_owned() }),
+            ("n1=h:1,n2=h:1", PeersError::AddressTwice { url: "http://h:1".to_owned() }),
+            (
+                "n2:1,n3=h:1",
+                PeersError::NotNamed { name: "n1".to_owned(), names: "n2, n3".to_owned() },
+            ),
+        ] {
+            assert_eq!(Cluster::parse(text, "n1"), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_mean_this_machine_only_when_none_resolves() {
+        let short = Cluster::parse("n1:1,n2:2", "n1").unwrap();
+        assert_eq!(Names::decide(&short, |_| false), Names::ThisMachine);
+        assert_eq!(Names::decide(&short, |host| host == "n2"), Names::Network);
+        let long = Cluster::parse("n1=h:1,n2=h:2", "n1").unwrap();
+        assert_eq!(Names::decide(&long, |_| false), Names::Network);
+        let mixed = Cluster::parse("n1:1,n2=10.0.0.1:2", "n1").unwrap();
+        let names = Names::decide(&mixed, |_| false);
+        let hosts: Vec<_> = ["n1", "n2"]
+            .map(|name| {
+                names.host(mixed.members().find(|peer| peer.name == name).unwrap()).to_owned()
+            })
+            .into();
+        assert_eq!(hosts, ["127.0.0.1", "10.0.0.1"]);
+    }
+}

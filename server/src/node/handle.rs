@@ -1,0 +1,468 @@
+//! What a service holds to get something done: a cheap, cloneable handle.
+//!
+//! Writes and reads go into the inbox of the Raft thread under a number; their tasks wait on a oneshot in the table
+//! of waiters, which one task completes in batches ([`Proposer::complete`]). The deadlines are the driver's: every
+//! number that went in comes back.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use mini_etcd_proto::internalpb::{Command, Entry, EntryKind, command};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use prost::Message as _;
+use tokio::sync::{oneshot, watch};
+
+use super::completions::{Completion, Completions};
+use super::inbox::Inbox;
+use crate::apply::{EntryResult, Identity, Published, Response};
+use crate::error::RequestError;
+use crate::limits::{APPLY_LAG_MAX, LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::log::LogReader;
+use crate::raft::{Input, RaftStatus};
+
+/// What the threads of a member show to everybody else.
+pub struct Shown {
+    /// Apply thread: the newest state.
+    pub published: ArcSwap<Published>,
+    /// Raft thread: where it stands.
+    pub status: ArcSwap<RaftStatus>,
+    /// Log writer: the newest log.
+    pub log: ArcSwap<LogReader>,
+    /// Raft thread: who leads, for those who wait for a change.
+    pub leader: watch::Sender<MemberId>,
+    /// Apply thread: compactions up to this revision are off the disk.
+    pub compacted: watch::Sender<i64>,
+}
+
+/// The way from a service to the log and back.
+#[derive(Clone)]
+pub struct Proposer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    identity: Identity,
+    inbox: Arc<Inbox>,
+    shown: Arc<Shown>,
+    completions: Arc<Completions>,
+    waiters: Mutex<Waiters>,
+    next: AtomicU64,
+}
+
+type Waiter<T> = oneshot::Sender<Result<T, RequestError>>;
+
+#[derive(Default)]
+struct Waiters {
+    writes: BTreeMap<u64, Waiter<Written>>,
+    reads: BTreeMap<u64, Waiter<()>>,
+    stopped: bool,
+}
+
+/// A write that is applied.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The answer.
+    pub response: Response,
+    /// Term of its entry.
+    pub term: Term,
+    /// Index of its entry.
+    pub index: LogIndex,
+}
+
+/// A piece of the Raft log.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// First index of the log.
+    pub first: LogIndex,
+    /// Last index of the log.
+    pub last: LogIndex,
+    /// The entries, by index.
+    pub entries: Vec<Entry>,
+}
+
+/// Takes a waiter away when its task goes away first.
+struct Forget<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        let mut waiters = self.shared.lock();
+        // Numbers are never used twice, so it stands in one of the two tables at most.
+        if waiters.writes.remove(&self.number).is_none() {
+            waiters.reads.remove(&self.number);
+        }
+    }
+}
+
+impl Proposer {
+    /// A handle. `first` is the number of the first request: never used before, also not by an earlier process.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        inbox: Arc<Inbox>,
+        shown: Arc<Shown>,
+        completions: Arc<Completions>,
+        first: u64,
+    ) -> Self {
+        let (waiters, next) = (Mutex::default(), AtomicU64::new(first));
+        Self { shared: Arc::new(Shared { identity, inbox, shown, completions, waiters, next }) }
+    }
+
+    /// Replicates `request`, and answers once its entry is applied here.
+    ///
+    /// # Errors
+    /// Its result, when that is an error; or why its outcome is not known.
+    pub async fn write(&self, request: command::Request) -> Result<Written, RequestError> {
+        let shared = &*self.shared;
+        let behind = shared.shown.status.load().commit.0.saturating_sub(self.applied().0);
+        if behind > APPLY_LAG_MAX {
+            return Err(RequestError::TooManyRequests);
+        }
+        let sequence = shared.number();
+        let origin = shared.identity.member_id.0;
+        let command = Command { origin, sequence, request: Some(request) };
+        if command.encoded_len() > REQUEST_BYTES_MAX {
+            return Err(RequestError::RequestTooLarge);
+        }
+        let data = Bytes::from(command.encode_to_vec());
+        let (waiter, result) = oneshot::channel();
+        shared.wait_for_write(sequence, waiter)?;
+        let forget = Forget { shared, number: sequence };
+        shared.inbox.propose(Input::Propose { sequence, kind: EntryKind::Normal, data })?;
+        let result = result.await.unwrap_or(Err(RequestError::Stopped));
+        if result.is_ok() {
+            // Its waiter was taken by the completion.
+            mem::forget(forget);
+        }
+        result
+    }
+
+    /// The state at or after everything that was acknowledged before this call.
+    ///
+    /// # Errors
+    /// No read index was to be had in time.
+    pub async fn barrier(&self) -> Result<Arc<Published>, RequestError> {
+        let shared = &*self.shared;
+        let id = shared.number();
+        let (waiter, result) = oneshot::channel();
+        shared.wait_for_read(id, waiter)?;
+        let forget = Forget { shared, number: id };
+        shared.inbox.read(id)?;
+        result.await.unwrap_or(Err(RequestError::Stopped))?;
+        mem::forget(forget);
+        Ok(self.published())
+    }
+
+    /// The state as this member knows it.
+    #[must_use]
+    pub fn published(&self) -> Arc<Published> {
+        self.shared.shown.published.load_full()
+    }
+
+    /// Where this member stands in Raft.
+    #[must_use]
+    pub fn status(&self) -> Arc<RaftStatus> {
+        self.shared.shown.status.load_full()
+    }
+
+    /// Which member of which cluster this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// Hands leadership to `to`; answers when it leads.
+    ///
+    /// # Errors
+    /// This member does not lead, `to` cannot, or it took too long.
+    pub async fn transfer_leader(&self, to: MemberId) -> Result<(), RequestError> {
+        let status = self.status();
+        if !status.leads() {
+            return Err(RequestError::NotLeader);
+        }
+        if to == self.identity().member_id {
+            return Ok(());
+        }
+        if !status.voters.contains(&to) {
+            return Err(RequestError::BadLeaderTransferee);
+        }
+        self.move_leader(Some(to), REQUEST_TIMEOUT).await
+    }
+
+    /// Hands leadership to `to`, or to whoever is furthest, and waits until somebody else leads.
+    pub(crate) async fn move_leader(
+        &self,
+        to: Option<MemberId>,
+        patience: Duration,
+    ) -> Result<(), RequestError> {
+        let me = self.identity().member_id;
+        let mut leader = self.shared.shown.leader.subscribe();
+        self.shared.inbox.control(Input::TransferLeader { to });
+        let moved =
+            leader.wait_for(|leader| to.map_or(*leader != me && leader.0 != 0, |to| *leader == to));
+        match tokio::time::timeout(patience, moved).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(RequestError::Stopped),
+            Err(_) => Err(RequestError::LeaderTransferTimeout),
+        }
+    }
+
+    /// Follows who leads; 0 for nobody.
+    #[must_use]
+    pub fn leader_changes(&self) -> watch::Receiver<MemberId> {
+        self.shared.shown.leader.subscribe()
+    }
+
+    /// Waits until history up to `revision` is off the disk.
+    pub async fn compaction_finished(&self, revision: i64) {
+        let mut compacted = self.shared.shown.compacted.subscribe();
+        // An error means that the member stops, and then nobody hears the answer.
+        let _ = compacted.wait_for(|finished| *finished >= revision).await;
+    }
+
+    /// At most `limit` entries from `first` on; from the first there is when `first` is before it.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn log_page(&self, first: LogIndex, limit: usize) -> Result<LogPage, RequestError> {
+        let log = self.shared.shown.log.load();
+        let low = first.max(log.first());
+        let high = LogIndex(low.0.saturating_add(limit as u64).min(log.last().0 + 1));
+        let entries = if low < high {
+            log.entries(low, high, LOG_PAGE_BYTES_MAX)
+                .map_err(|error| RequestError::Storage(error.to_string()))?
+        } else {
+            Vec::new()
+        };
+        Ok(LogPage { first: log.first(), last: log.last(), entries })
+    }
+
+    /// Waits until nobody waits for a result.
+    pub(crate) async fn finished(&self) {
+        /// Pause between two looks. This is for the end of a member, which comes once.
+        const PAUSE: Duration = Duration::from_millis(2);
+        while !self.shared.lock().is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Completes waiters as results come in; runs until the member stops, on the runtime of the services.
+    pub(crate) async fn complete(self) {
+        let shared = &*self.shared;
+        loop {
+            for completion in shared.completions.take().await {
+                if matches!(completion, Completion::Stopped) {
+                    shared.lock().stop();
+                    return;
+                }
+                shared.lock().complete(completion);
+            }
+        }
+    }
+
+    fn applied(&self) -> LogIndex {
+        self.shared.shown.published.load().applied
+    }
+}
+
+impl Shared {
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn wait_for_write(&self, number: u64, waiter: Waiter<Written>) -> Result<(), RequestError> {
+        let mut waiters = self.lock();
+        if waiters.stopped {
+            return Err(RequestError::Stopped);
+        }
+        waiters.writes.insert(number, waiter);
+        Ok(())
+    }
+
+    fn wait_for_read(&self, number: u64, waiter: Waiter<()>) -> Result<(), RequestError> {
+        let mut waiters = self.lock();
+        if waiters.stopped {
+            return Err(RequestError::Stopped);
+        }
+        waiters.reads.insert(number, waiter);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiters {
+    // A waiter whose task went away refuses its result, which is then nobody's business.
+    fn complete(&mut self, completion: Completion) {
+        match completion {
+            Completion::Applied(results) => {
+                for EntryResult { index, term, sequence, outcome, .. } in results {
+                    if let Some(waiter) = self.writes.remove(&sequence) {
+                        let written = outcome.map(|response| Written { response, term, index });
+                        let _ = waiter.send(written);
+                    }
+                }
+            }
+            Completion::WritesFailed(sequences, error) => {
+                for waiter in sequences.iter().filter_map(|number| self.writes.remove(number)) {
+                    let _ = waiter.send(Err(error.clone()));
+                }
+            }
+            Completion::ReadsReady(ids) => {
+                for waiter in ids.iter().filter_map(|number| self.reads.remove(number)) {
+                    let _ = waiter.send(Ok(()));
+                }
+            }
+            Completion::ReadsFailed(ids, error) => {
+                for waiter in ids.iter().filter_map(|number| self.reads.remove(number)) {
+                    let _ = waiter.send(Err(error.clone()));
+                }
+            }
+            Completion::Stopped => self.stop(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.reads.is_empty()
+    }
+
+    /// Lets every waiter end: a dropped sender says that the member stopped.
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.writes.clear();
+        self.reads.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse};
+    use mini_etcd_proto::internalpb::ConfState;
+    use mini_etcd_shared::types::ClusterId;
+
+    use super::*;
+    use crate::apply::{Applier, Birth};
+    use crate::log::{LogStore, MemoryGuard};
+    use crate::storage::MemoryEngine;
+
+    const ME: MemberId = MemberId(1);
+
+    struct Rig {
+        proposer: Proposer,
+        inbox: Arc<Inbox>,
+        completions: Arc<Completions>,
+    }
+
+    fn rig() -> Rig {
+        let identity = Identity { cluster_id: ClusterId(9), member_id: ME };
+        let (index, term) = (LogIndex::BIRTH, Term(1));
+        let birth = Birth { index, term, conf_state: ConfState::default(), members: Vec::new() };
+        let published = Applier::create(MemoryEngine::new(), identity, &birth).unwrap().published();
+        let clock = crate::clock::SystemClock::new();
+        let (engine, guard) = (MemoryEngine::new(), MemoryGuard::default());
+        let (_, log) = LogStore::create(engine, guard, clock, (index, term)).unwrap();
+        let shown = Arc::new(Shown {
+            published: ArcSwap::new(published),
+            status: ArcSwap::default(),
+            log: ArcSwap::from_pointee(log.reader),
+            leader: watch::Sender::new(MemberId(0)),
+            compacted: watch::Sender::new(-1),
+        });
+        let (inbox, completions) = (Arc::<Inbox>::default(), Arc::<Completions>::default());
+        let proposer = Proposer::new(identity, inbox.clone(), shown, completions.clone(), 5 << 40);
+        Rig { proposer, inbox, completions }
+    }
+
+    fn put(bytes: usize) -> command::Request {
+        command::Request::Put(PutRequest { value: vec![0; bytes].into(), ..PutRequest::default() })
+    }
+
+    impl Rig {
+        /// Numbers of what waits in the inbox, in order.
+        fn taken(&self) -> Vec<u64> {
+            let mut inputs = Vec::new();
+            self.inbox.take(Duration::ZERO, true, &mut inputs);
+            let number = |input: &Input| match input {
+                Input::Propose { sequence, .. } => *sequence,
+                Input::Read { id } => *id,
+                _ => 0,
+            };
+            inputs.iter().map(number).collect()
+        }
+
+        fn waiting(&self) -> (usize, usize) {
+            let waiters = self.proposer.shared.lock();
+            (waiters.writes.len(), waiters.reads.len())
+        }
+    }
+
+    fn result(sequence: u64, outcome: Result<Response, RequestError>) -> EntryResult {
+        EntryResult { index: LogIndex(7), term: Term(2), origin: ME, sequence, outcome }
+    }
+
+    /// Polls once.
+    fn begin<T>(task: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        match task.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_the_result_of_their_own_number() {
+        let rig = rig();
+        let completer = tokio::spawn(rig.proposer.clone().complete());
+        let mut first = pin!(rig.proposer.write(put(1)));
+        let mut second = pin!(rig.proposer.write(put(1)));
+        let mut read = pin!(rig.proposer.barrier());
+        assert!(begin(first.as_mut()).is_none() && begin(second.as_mut()).is_none());
+        assert!(begin(read.as_mut()).is_none());
+        let numbers = rig.taken();
+        assert_eq!(numbers, [5 << 40, (5 << 40) + 1, (5 << 40) + 2]);
+        let answer = Response::Put(PutResponse::default());
+        rig.completions.push(Completion::Applied(vec![
+            result(numbers[1], Err(RequestError::KeyNotFound)),
+            result(numbers[0], Ok(answer.clone())),
+            result(77, Ok(answer.clone())),
+        ]));
+        rig.completions.push(Completion::ReadsReady(vec![numbers[2]]));
+        assert_eq!(second.await.unwrap_err(), RequestError::KeyNotFound);
+        let written = first.await.unwrap();
+        assert_eq!((written.index, written.response), (LogIndex(7), answer));
+        assert_eq!(read.await.unwrap().applied, LogIndex::BIRTH);
+        rig.completions.push(Completion::Stopped);
+        completer.await.unwrap();
+        assert_eq!(rig.waiting(), (0, 0));
+        assert_eq!(rig.proposer.write(put(1)).await.unwrap_err(), RequestError::Stopped);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_or_is_refused_leaves_no_waiter() {
+        let rig = rig();
+        {
+            let mut gone = pin!(rig.proposer.write(put(1)));
+            let mut read = pin!(rig.proposer.barrier());
+            assert!(begin(gone.as_mut()).is_none() && begin(read.as_mut()).is_none());
+            assert_eq!(rig.waiting(), (1, 1));
+        }
+        assert_eq!(rig.waiting(), (0, 0));
+        let refused = rig.proposer.write(put(REQUEST_BYTES_MAX)).await.unwrap_err();
+        assert_eq!(refused, RequestError::RequestTooLarge);
+        rig.inbox.stop();
+        assert_eq!(rig.proposer.write(put(1)).await.unwrap_err(), RequestError::Stopped);
+        assert_eq!(rig.waiting(), (0, 0));
+    }
+}

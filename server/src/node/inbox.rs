@@ -1,0 +1,365 @@
+//! What waits for the Raft thread: one lock, one wake for each turn, a bound for each class.
+//!
+//! | class | bound | over it |
+//! |---|---|---|
+//! | control: completions, news of peers | one of a kind, merged | cannot be |
+//! | messages of peers | [`PEER_MESSAGES_WAITING_MAX`], [`PEER_BATCH_BYTES_MAX`] | dropped and counted; Raft repeats |
+//! | proposals | [`PROPOSALS_WAITING_MAX`], [`PROPOSAL_BYTES_WAITING_MAX`] | refused |
+//! | reads | [`READS_WAITING_MAX`] | refused |
+//!
+//! IMPORTANT: control is always taken first. The log writer puts `Persisted` here before it sends what promises
+//! it, so no answer to such a message can be taken before the notice.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::types::MemberId;
+
+use crate::error::RequestError;
+use crate::limits::{
+    PEER_BATCH_BYTES_MAX, PEER_MESSAGES_PER_TURN_MAX, PEER_MESSAGES_WAITING_MAX,
+    PROPOSAL_BYTES_WAITING_MAX, PROPOSALS_PER_TURN_MAX, PROPOSALS_WAITING_MAX, READS_WAITING_MAX,
+};
+use crate::raft::Input;
+
+/// The inbox of the Raft thread.
+#[derive(Default)]
+pub struct Inbox {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    control: Vec<Input>,
+    messages: VecDeque<(MemberId, Body)>,
+    message_bytes: usize,
+    messages_dropped: u64,
+    proposals: VecDeque<Input>,
+    proposal_bytes: usize,
+    reads: Vec<u64>,
+    /// Only then is a wake worth its system call.
+    sleeping: bool,
+    stopped: bool,
+}
+
+/// Whether the thread is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Handle what was taken, which may be nothing when the time was up.
+    Go,
+    /// The member stops.
+    Stop,
+}
+
+impl Inbox {
+    /// Puts a completion or news of a peer in; it is merged with what waits of its kind.
+    pub fn control(&self, input: Input) {
+        let mut state = self.lock();
+        merge(&mut state.control, input);
+        self.wake(state);
+    }
+
+    /// Puts messages of one connection in and returns how many were dropped because too many wait.
+    pub fn messages(&self, from: MemberId, bodies: impl IntoIterator<Item = Body>) -> u64 {
+        let mut state = self.lock();
+        let before = state.messages_dropped;
+        for body in bodies {
+            let bytes = weight(&body);
+            let full = state.messages.len() >= PEER_MESSAGES_WAITING_MAX
+                || state.message_bytes + bytes > PEER_BATCH_BYTES_MAX;
+            if full {
+                state.messages_dropped += 1;
+                continue;
+            }
+            state.message_bytes += bytes;
+            state.messages.push_back((from, body));
+        }
+        let dropped = state.messages_dropped - before;
+        self.wake(state);
+        dropped
+    }
+
+    /// Puts a proposal in, which must be an [`Input::Propose`].
+    ///
+    /// # Errors
+    /// Too many wait, or the member stops.
+    pub fn propose(&self, proposal: Input) -> Result<(), RequestError> {
+        let mut state = self.lock();
+        let bytes = proposal_bytes(&proposal);
+        if state.stopped {
+            return Err(RequestError::Stopped);
+        }
+        if state.proposals.len() >= PROPOSALS_WAITING_MAX
+            || state.proposal_bytes + bytes > PROPOSAL_BYTES_WAITING_MAX
+        {
+            return Err(RequestError::TooManyRequests);
+        }
+        state.proposal_bytes += bytes;
+        state.proposals.push_back(proposal);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Puts the question for a read index in.
+    ///
+    /// # Errors
+    /// Too many wait, or the member stops.
+    pub fn read(&self, id: u64) -> Result<(), RequestError> {
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(RequestError::Stopped);
+        }
+        if state.reads.len() >= READS_WAITING_MAX {
+            return Err(RequestError::TooManyRequests);
+        }
+        state.reads.push(id);
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Lets the thread end; what waits is not handled any more.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        self.wake(state);
+    }
+
+    /// Messages of peers that were dropped since the start.
+    pub fn messages_dropped(&self) -> u64 {
+        self.lock().messages_dropped
+    }
+
+    /// Takes one turn's inputs: control, messages, proposals, reads. Waits for `wait` when there is nothing.
+    /// `proposals` is false while the log writer is behind: then they stay in their bounded queue.
+    pub fn take(&self, wait: Duration, proposals: bool, into: &mut Vec<Input>) -> Turn {
+        let mut state = self.lock();
+        if !state.stopped && !state.has_work(proposals) && !wait.is_zero() {
+            state.sleeping = true;
+            let idle = |state: &mut State| !state.stopped && !state.has_work(proposals);
+            let waited = self.wake.wait_timeout_while(state, wait, idle);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.sleeping = false;
+        }
+        if state.stopped {
+            return Turn::Stop;
+        }
+        state.take(proposals, into);
+        Turn::Go
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic of the Raft thread ends the process; nobody else panics while holding the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let wake = mem::take(&mut state.sleeping);
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn has_work(&self, proposals: bool) -> bool {
+        !(self.control.is_empty() && self.messages.is_empty() && self.reads.is_empty())
+            || proposals && !self.proposals.is_empty()
+    }
+
+    fn take(&mut self, proposals: bool, into: &mut Vec<Input>) {
+        into.append(&mut self.control);
+        for _ in 0..PEER_MESSAGES_PER_TURN_MAX {
+            let Some((from, body)) = self.messages.pop_front() else { break };
+            self.message_bytes -= weight(&body);
+            into.push(Input::Message { from, body });
+        }
+        if proposals {
+            for _ in 0..PROPOSALS_PER_TURN_MAX {
+                let Some(proposal) = self.proposals.pop_front() else { break };
+                self.proposal_bytes -= proposal_bytes(&proposal);
+                into.push(proposal);
+            }
+        }
+        into.extend(self.reads.drain(..).map(|id| Input::Read { id }));
+    }
+}
+
+/// Adds a control input, or puts it into one that waits and says less.
+fn merge(control: &mut Vec<Input>, input: Input) {
+    let waiting =
+        control.iter_mut().find(|old| mem::discriminant(*old) == mem::discriminant(&input));
+    match (waiting, input) {
+        (Some(Input::Persisted { number, reader }), Input::Persisted { number: n, reader: r }) => {
+            (*number, *reader) = (n, r);
+        }
+        (
+            Some(Input::Applied { index, term, sequences }),
+            Input::Applied { index: i, term: t, sequences: s },
+        ) => {
+            (*index, *term) = (i, t);
+            sequences.extend(s);
+        }
+        (_, input) => {
+            if !control.iter().any(|old| same_news(old, &input)) {
+                control.push(input);
+            }
+        }
+    }
+}
+
+/// Whether both say the same of the same peer.
+fn same_news(old: &Input, new: &Input) -> bool {
+    match (old, new) {
+        (Input::PeerRefused { id: a }, Input::PeerRefused { id: b })
+        | (Input::PeerUnreachable { id: a }, Input::PeerUnreachable { id: b }) => a == b,
+        _ => false,
+    }
+}
+
+fn proposal_bytes(input: &Input) -> usize {
+    match input {
+        Input::Propose { data, .. } => data.len(),
+        _ => 0,
+    }
+}
+
+/// Bytes that a message keeps, about.
+pub(super) fn weight(body: &Body) -> usize {
+    /// What a message has beside the contents of entries.
+    const HEAD: usize = 64;
+    HEAD + match body {
+        Body::Raft(message) => message.entries.iter().map(|entry| entry.data.len() + HEAD).sum(),
+        Body::Forward(forward) => {
+            forward.commands.iter().map(|command| command.data.len() + HEAD).sum()
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mini_etcd_proto::internalpb::EntryKind;
+    use mini_etcd_proto::peerpb::ReadBarrier;
+    use mini_etcd_shared::types::{LogIndex, Term};
+
+    use super::*;
+
+    const PEER: MemberId = MemberId(7);
+
+    fn body(round: u64) -> Body {
+        Body::ReadBarrier(ReadBarrier { round })
+    }
+
+    fn proposal(sequence: u64, bytes: usize) -> Input {
+        let data = Bytes::from(vec![0; bytes]);
+        Input::Propose { sequence, kind: EntryKind::Normal, data }
+    }
+
+    fn applied(index: u64) -> Input {
+        Input::Applied { index: LogIndex(index), term: Term(1), sequences: vec![index] }
+    }
+
+    /// One turn as text, in order.
+    fn turn(inbox: &Inbox, proposals: bool) -> Vec<String> {
+        let mut inputs = Vec::new();
+        inbox.take(Duration::ZERO, proposals, &mut inputs);
+        let text = |input: &Input| match input {
+            Input::Message { body: Body::ReadBarrier(barrier), .. } => {
+                format!("message {}", barrier.round)
+            }
+            Input::Propose { sequence, .. } => format!("propose {sequence}"),
+            Input::Read { id } => format!("read {id}"),
+            Input::Applied { index, sequences, .. } => format!("applied {index} {sequences:?}"),
+            Input::PeerUnreachable { id } => format!("unreachable {id}"),
+            _ => "other".to_owned(),
+        };
+        inputs.iter().map(text).collect()
+    }
+
+    #[test]
+    fn control_comes_first_whatever_came_before() {
+        let inbox = Inbox::default();
+        inbox.read(1).unwrap();
+        inbox.propose(proposal(2, 1)).unwrap();
+        inbox.messages(PEER, [body(3)]);
+        inbox.control(applied(4));
+        assert_eq!(turn(&inbox, true), ["applied 4 [4]", "message 3", "propose 2", "read 1"]);
+        assert_eq!(turn(&inbox, true), Vec::<String>::new());
+    }
+
+    #[test]
+    fn completions_that_wait_become_one() {
+        let inbox = Inbox::default();
+        for index in 4..7 {
+            inbox.control(applied(index));
+            inbox.control(Input::PeerUnreachable { id: PEER });
+        }
+        assert_eq!(turn(&inbox, true), ["applied 6 [4, 5, 6]", "unreachable 7"]);
+    }
+
+    #[test]
+    fn every_class_has_a_bound_of_its_own() {
+        let inbox = Inbox::default();
+        for sequence in 0..PROPOSALS_WAITING_MAX as u64 {
+            inbox.propose(proposal(sequence, 1)).unwrap();
+        }
+        assert_eq!(inbox.propose(proposal(0, 1)), Err(RequestError::TooManyRequests));
+        assert_eq!(inbox.messages(PEER, (0..PEER_MESSAGES_WAITING_MAX as u64 + 3).map(body)), 3);
+        inbox.read(1).unwrap();
+        inbox.control(applied(1));
+        assert_eq!(inbox.messages_dropped(), 3);
+        // A turn makes room.
+        turn(&inbox, true);
+        inbox.propose(proposal(0, 1)).unwrap();
+        assert_eq!(inbox.messages(PEER, [body(0)]), 0);
+    }
+
+    #[test]
+    fn proposals_are_bounded_by_bytes_too() {
+        let inbox = Inbox::default();
+        inbox.propose(proposal(1, PROPOSAL_BYTES_WAITING_MAX - 1)).unwrap();
+        inbox.propose(proposal(2, 1)).unwrap();
+        assert_eq!(inbox.propose(proposal(3, 1)), Err(RequestError::TooManyRequests));
+        turn(&inbox, true);
+        inbox.propose(proposal(4, 1)).unwrap();
+    }
+
+    #[test]
+    fn held_proposals_stay_and_hold_nothing_else_up() {
+        let inbox = Inbox::default();
+        inbox.propose(proposal(1, 1)).unwrap();
+        inbox.read(2).unwrap();
+        assert_eq!(turn(&inbox, false), ["read 2"]);
+        assert_eq!(turn(&inbox, true), ["propose 1"]);
+    }
+
+    #[test]
+    fn a_waiting_thread_is_woken_and_a_stopped_inbox_takes_nothing() {
+        let inbox = std::sync::Arc::new(Inbox::default());
+        let taker = {
+            let inbox = inbox.clone();
+            std::thread::spawn(move || {
+                let mut inputs = Vec::new();
+                let mut turns = 0;
+                while inbox.take(Duration::from_secs(60), true, &mut inputs) == Turn::Go {
+                    turns += 1;
+                }
+                (inputs.len(), turns)
+            })
+        };
+        inbox.read(1).unwrap();
+        while inbox.lock().reads.len() == 1 {
+            std::thread::yield_now();
+        }
+        inbox.stop();
+        assert_eq!(taker.join().unwrap(), (1, 1));
+        assert_eq!(inbox.propose(proposal(1, 1)), Err(RequestError::Stopped));
+        assert_eq!(inbox.read(1), Err(RequestError::Stopped));
+    }
+}

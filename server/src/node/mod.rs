@@ -1,0 +1,43 @@
+//! A running member: the threads around the pure parts, the streams between members, and the handle to it all.
+//!
+//! ```text
+//! api ─▶ Proposer ─▶ Inbox ─▶ RaftThread ─┬▶ Queue ─▶ LogWriter ─▶ Persisted ─▶ Inbox, then messages ─▶ transport
+//!            ▲                            ├▶ Queue ─▶ ApplyThread ─▶ results, watch hub, Applied ─▶ Inbox
+//!            └──────── Completions ◀──────┴▶ transport ─▶ peers
+//! ```
+//!
+//! *What this is.* The shells that run the jobs of [`crate::raft::Driver`]: an inbox with a bound for each class of
+//! input, three plain threads, one stream to each peer, and [`Proposer`], which services hold. What may start when is
+//! not decided here.
+//!
+//! *Invariants.*
+//! - I1: control first. What the log writer and apply report is taken before what peers and clients ask.
+//! - I2: at most one tick for each turn, and after the messages.
+//! - I3: `Persisted` is in the inbox before the messages that waited for it are handed to the transport.
+//! - I4: a member that comes back with an empty disk is told so by its peers before it takes part (`transport`).
+//! - I5: the first refusal of a disk ends the process; nothing is acknowledged after it.
+//! - I6: every queue has a bound with a name in `limits`.
+//!
+//! *What it refuses.* What does not fit into the inbox, with "too many requests"; peers of another cluster.
+//!
+//! *Where it is tested.* Unit tests here, `transport/tests.rs` over loopback, the process suites of the crate `tests`.
+
+mod apply_thread;
+pub mod cluster;
+mod completions;
+mod handle;
+mod inbox;
+mod log_writer;
+mod parked_reads;
+mod queue;
+mod raft_thread;
+pub(crate) mod transport;
+
+pub(crate) use apply_thread::ApplyThread;
+pub use completions::{Completion, Completions};
+pub use handle::{LogPage, Proposer, Shown, Written};
+pub use inbox::{Inbox, Turn};
+pub(crate) use log_writer::LogWriter;
+pub(crate) use parked_reads::ParkedReads;
+pub(crate) use queue::Queue;
+pub(crate) use raft_thread::RaftThread;

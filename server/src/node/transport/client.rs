@@ -1,0 +1,120 @@
+//! One HTTP/2 connection to a peer, made by hand so that a refused connection is told from a silent one.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mini_etcd_proto::peerpb::peer_client::PeerClient;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
+use tonic::body::Body;
+
+use super::hello::HelloRefused;
+use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
+use crate::node::cluster::{Names, Peer};
+
+/// Why a peer cannot be spoken to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("its name does not resolve: {0}")]
+    Resolve(io::Error),
+    #[error("{0}")]
+    Connect(io::Error),
+    #[error("it does not speak HTTP/2: {0}")]
+    Handshake(#[from] hyper::Error),
+    #[error("it refuses: {}", .0.message())]
+    Status(#[from] Box<tonic::Status>),
+    #[error("{0}")]
+    Hello(#[from] HelloRefused),
+    #[error("it does not answer")]
+    Silent,
+    #[error("the connection ended")]
+    Ended,
+}
+
+impl DialError {
+    /// Whether nobody listens at the peer's address: its process is gone.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
+/// A client on a connection of its own.
+pub(super) type Client = PeerClient<Connection>;
+
+/// A connection as tonic's client wants it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    requests: SendRequest<Body>,
+}
+
+impl tower::Service<Request<Body>> for Connection {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.requests.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.requests.send_request(request))
+    }
+}
+
+/// Drives a connection until it is dropped.
+pub(super) struct Driving(JoinHandle<()>);
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Connects to `peer`. Its name is resolved anew each time: it may have moved.
+pub(super) async fn connect(peer: &Peer, names: Names) -> Result<(Client, Driving), DialError> {
+    let stream = connect_tcp(&addresses(peer, names).await?).await.map_err(DialError::Connect)?;
+    // A failed option costs latency only.
+    let _ = stream.set_nodelay(true);
+    let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PEER_KEEP_ALIVE)
+        .keep_alive_timeout(PEER_KEEP_ALIVE)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let driving = tokio::spawn(async move {
+        // Its end shows in the stream it carries.
+        let _ = connection.await;
+    });
+    let origin = Uri::from_static("http://peer");
+    let client = PeerClient::with_origin(Connection { requests }, origin)
+        .max_encoding_message_size(PEER_BATCH_BYTES_MAX);
+    Ok((client, Driving(driving)))
+}
+
+async fn addresses(peer: &Peer, names: Names) -> Result<Vec<SocketAddr>, DialError> {
+    if let Some(address) = names.literal(peer) {
+        return Ok(vec![address]);
+    }
+    let found = lookup_host((names.host(peer), peer.port)).await.map_err(DialError::Resolve)?;
+    Ok(found.collect())
+}
+
+/// The first address that answers.
+async fn connect_tcp(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut problem = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}

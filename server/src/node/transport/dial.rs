@@ -1,0 +1,141 @@
+//! The task that keeps a stream to one peer open and brings its outbox there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, Stream, StreamExt as _};
+use mini_etcd_proto::peerpb::{Batch, Hello};
+use tokio::time::{sleep, timeout};
+use tonic::Streaming;
+
+use super::client::{Client, DialError, Driving, connect};
+use super::hello::{HelloRefused, Hellos};
+use super::outbox::Outbox;
+use crate::fatal;
+use crate::limits::{PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
+use crate::node::Inbox;
+use crate::node::cluster::{Names, Peer};
+use crate::raft::Input;
+
+/// What the task works with.
+pub(super) struct Dialer {
+    pub peer: Peer,
+    pub names: Names,
+    pub outbox: Arc<Outbox>,
+    pub hellos: Arc<Hellos>,
+    pub inbox: Arc<Inbox>,
+}
+
+/// A stream whose hellos were exchanged.
+struct Open {
+    connection: u64,
+    answers: Streaming<Hello>,
+    _driving: Driving,
+}
+
+impl Dialer {
+    /// Dials again and again. Says what is wrong once, not at each try.
+    pub async fn run(self) {
+        let (first, longest) = PEER_REDIAL_PAUSE;
+        let mut pause = first;
+        let mut said = String::new();
+        loop {
+            match self.open().await {
+                Ok(open) => {
+                    tracing::info!(peer = %self.peer.name, "connected to peer");
+                    self.stay(open).await;
+                    tracing::warn!(peer = %self.peer.name, "lost the connection to peer");
+                    // The next dial comes at once: a refusal is how a dead peer is told from a slow one.
+                    (pause, said) = (first, String::new());
+                    continue;
+                }
+                Err(DialError::Hello(lost @ HelloRefused::Lost { .. })) => {
+                    fatal::end(fatal::LOG_MISSING, lost);
+                }
+                Err(problem) => self.report(&problem, &mut said),
+            }
+            sleep(pause).await;
+            pause = longest.min(pause * 2);
+        }
+    }
+
+    fn report(&self, problem: &DialError, said: &mut String) {
+        if problem.is_refusal() {
+            self.inbox.control(Input::PeerRefused { id: self.peer.id });
+        }
+        let words = problem.to_string();
+        if *said != words {
+            let (peer, url) = (&self.peer.name, self.peer.url());
+            tracing::warn!(%peer, %url, "cannot reach peer, will keep trying: {words}");
+            *said = words;
+        }
+    }
+
+    /// Connects and exchanges hellos.
+    async fn open(&self) -> Result<Open, DialError> {
+        let connecting = timeout(PEER_HELLO_TIMEOUT, connect(&self.peer, self.names));
+        let (client, driving) = connecting.await.map_err(|_| DialError::Silent)??;
+        let connection = self.outbox.open();
+        let exchange = timeout(PEER_HELLO_TIMEOUT, self.exchange(client, connection));
+        match exchange.await.unwrap_or(Err(DialError::Silent)) {
+            Ok((answers, hello)) => {
+                let (id, boot_nonce) = (self.peer.id, hello.boot_nonce);
+                self.inbox.control(Input::PeerHello { id, boot_nonce });
+                Ok(Open { connection, answers, _driving: driving })
+            }
+            Err(error) => {
+                self.outbox.close(connection);
+                Err(error)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut client: Client,
+        connection: u64,
+    ) -> Result<(Streaming<Hello>, Hello), DialError> {
+        let hello = self.hellos.to(self.peer.id);
+        let frames = frames(hello, self.outbox.clone(), connection);
+        let answer = client.stream(frames).await.map_err(Box::new)?;
+        let mut answers = answer.into_inner();
+        let hello = answers.message().await.map_err(Box::new)?.ok_or(DialError::Ended)?;
+        self.hellos.check(&hello, Some(self.peer.id))?;
+        Ok((answers, hello))
+    }
+
+    /// Waits until the connection breaks. The peer says nothing on it after its hello.
+    async fn stay(&self, mut open: Open) {
+        while let Ok(Some(_)) = open.answers.message().await {}
+        self.outbox.close(open.connection);
+        self.inbox.control(Input::PeerUnreachable { id: self.peer.id });
+    }
+}
+
+/// The hello, then what comes into the outbox.
+fn frames(hello: Hello, outbox: Arc<Outbox>, connection: u64) -> impl Stream<Item = Batch> + Send {
+    let hello = Batch { hello: Some(hello), messages: Vec::new() };
+    let messages = stream::unfold(outbox, move |outbox| async move {
+        let batch = outbox.next(connection).await?;
+        outbox.metrics.sent_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
+        Some((batch, outbox))
+    });
+    stream::once(async { hello }).chain(messages)
+}
+
+/// Says hello to `peer` once and returns its answer. For the question before the first start.
+pub(super) async fn say_hello(
+    peer: &Peer,
+    names: Names,
+    hello: Hello,
+    patience: Duration,
+) -> Result<Hello, DialError> {
+    let ask = async {
+        let (mut client, _driving) = connect(peer, names).await?;
+        let frame = Batch { hello: Some(hello), messages: Vec::new() };
+        let frames = stream::once(async { frame }).chain(stream::pending());
+        let answer = client.stream(frames).await.map_err(Box::new)?;
+        answer.into_inner().message().await.map_err(Box::new)?.ok_or(DialError::Ended)
+    };
+    timeout(patience, ask).await.unwrap_or(Err(DialError::Silent))
+}

@@ -1,0 +1,226 @@
+//! Who speaks, and whether to listen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mini_etcd_proto::peerpb::raft_message::Kind;
+use mini_etcd_proto::peerpb::{Hello, RaftMessage};
+use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
+
+use crate::apply::Identity;
+use crate::node::Shown;
+use crate::node::cluster::Cluster;
+use crate::raft::RaftStatus;
+
+/// Version of what members say to each other.
+pub(super) const PROTOCOL: u32 = 1;
+
+/// How far the log of each peer was seen to reach.
+#[derive(Default)]
+pub(crate) struct Seen {
+    reached: Mutex<BTreeMap<MemberId, LogIndex>>,
+}
+
+impl Seen {
+    /// Keeps what a leader knows of its followers beyond its term of office.
+    pub fn keep(&self, status: &RaftStatus) {
+        let mut reached = self.lock();
+        for progress in &status.progress {
+            let seen = reached.entry(progress.id).or_default();
+            *seen = (*seen).max(progress.match_index);
+        }
+    }
+
+    /// Keeps what a message tells of its sender's log; says whether that is more than its birth.
+    pub fn note(&self, from: MemberId, message: &RaftMessage) -> bool {
+        let index = reaches(message);
+        let mut reached = self.lock();
+        let seen = reached.entry(from).or_default();
+        *seen = (*seen).max(index);
+        *seen > LogIndex::BIRTH
+    }
+
+    fn of(&self, peer: MemberId) -> LogIndex {
+        self.lock().get(&peer).copied().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberId, LogIndex>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An index that the sender's log reaches, going by what only a member with such a log says.
+fn reaches(message: &RaftMessage) -> LogIndex {
+    LogIndex(match message.kind() {
+        Kind::Append => message.entries.last().map_or(message.index, |entry| entry.index),
+        Kind::AppendResponse if !message.reject => message.index,
+        Kind::RequestVote | Kind::RequestPreVote => message.index,
+        _ => 0,
+    })
+}
+
+/// Why a peer is not listened to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HelloRefused {
+    #[error(
+        "it belongs to cluster {found}, this is a member of cluster {cluster}: compare --peers"
+    )]
+    Cluster { found: ClusterId, cluster: ClusterId },
+    #[error("member {found} answers there, not {expected}: compare --peers")]
+    Member { found: MemberId, expected: MemberId },
+    #[error("member {found} is not in this cluster: compare --peers")]
+    Unknown { found: MemberId },
+    #[error(
+        "it speaks protocol {found}, this member speaks {PROTOCOL}: use one version of mini-etcd"
+    )]
+    Protocol { found: u32 },
+    /// The peer is right and this member is not: it must not take part any more.
+    #[error("{name} lost its data: {peer} has seen its log reach index {seen}; re-add it")]
+    Lost { name: String, peer: String, seen: LogIndex },
+}
+
+/// The hellos of this member.
+pub(crate) struct Hellos {
+    identity: Identity,
+    boot_nonce: u64,
+    me: String,
+    known: BTreeMap<MemberId, String>,
+    standing: Standing,
+}
+
+/// What this member's log has come to, and how far it has seen a peer's: (last index, seen index).
+pub(crate) type Standing = Box<dyn Fn(MemberId) -> (LogIndex, LogIndex) + Send + Sync>;
+
+impl Hellos {
+    pub fn new(cluster: &Cluster, boot_nonce: u64, standing: Standing) -> Self {
+        let name = |id| cluster.member(id).map(|peer| peer.name.clone()).unwrap_or_default();
+        Self {
+            identity: Identity { cluster_id: cluster.id(), member_id: cluster.me() },
+            boot_nonce,
+            me: name(cluster.me()),
+            known: cluster.members().map(|peer| (peer.id, peer.name.clone())).collect(),
+            standing,
+        }
+    }
+
+    /// What this member says to `peer`.
+    pub fn to(&self, peer: MemberId) -> Hello {
+        let (last, seen) = (self.standing)(peer);
+        Hello {
+            cluster_id: self.identity.cluster_id.0,
+            member_id: self.identity.member_id.0,
+            boot_nonce: self.boot_nonce,
+            last_index: last.0,
+            seen_index: seen.0,
+            protocol: PROTOCOL,
+        }
+    }
+
+    /// Who `hello` comes from.
+    pub fn check(
+        &self,
+        hello: &Hello,
+        expected: Option<MemberId>,
+    ) -> Result<MemberId, HelloRefused> {
+        let known: BTreeSet<_> = self.known.keys().copied().collect();
+        let from = check_speaker(hello, self.identity, &known, expected)?;
+        // A log that ever grew past its birth never shrinks back to it (I4).
+        let seen = LogIndex(hello.seen_index);
+        let (last, _) = (self.standing)(from);
+        if seen > LogIndex::BIRTH && last <= LogIndex::BIRTH {
+            let peer = self.known.get(&from).cloned().unwrap_or_default();
+            return Err(HelloRefused::Lost { name: self.me.clone(), peer, seen });
+        }
+        Ok(from)
+    }
+}
+
+/// The standing of a member that runs. A peer that published its client URLs had a log by then, and the cluster
+/// remembers that over any restart.
+pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> Standing {
+    Box::new(move |peer| {
+        let status = shown.status.load();
+        let progress = status.progress.iter().find(|progress| progress.id == peer);
+        let matched = progress.map(|progress| progress.match_index).unwrap_or_default();
+        let published = shown.published.load();
+        let member = published.system.members.get(&peer.0);
+        let ran = member.is_some_and(|member| !member.client_urls.is_empty());
+        let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
+        (status.last, matched.max(seen.of(peer)).max(ran))
+    })
+}
+
+/// Who `hello` comes from, when it comes from a member of the same cluster that speaks the same protocol.
+pub(super) fn check_speaker(
+    hello: &Hello,
+    me: Identity,
+    known: &BTreeSet<MemberId>,
+    expected: Option<MemberId>,
+) -> Result<MemberId, HelloRefused> {
+    let found = MemberId(hello.member_id);
+    if hello.protocol != PROTOCOL {
+        return Err(HelloRefused::Protocol { found: hello.protocol });
+    }
+    if hello.cluster_id != me.cluster_id.0 {
+        let found = ClusterId(hello.cluster_id);
+        return Err(HelloRefused::Cluster { found, cluster: me.cluster_id });
+    }
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(HelloRefused::Member { found, expected });
+    }
+    if !known.contains(&found) || found == me.member_id {
+        return Err(HelloRefused::Unknown { found });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use mini_etcd_proto::internalpb::Entry;
+
+    use super::*;
+
+    #[test]
+    fn only_members_of_this_cluster_are_listened_to() {
+        let me = Identity { cluster_id: ClusterId(9), member_id: MemberId(1) };
+        let known = BTreeSet::from([MemberId(1), MemberId(2), MemberId(3)]);
+        let good = Hello { cluster_id: 9, member_id: 2, protocol: PROTOCOL, ..Hello::default() };
+        let check = |hello: Hello, expected| check_speaker(&hello, me, &known, expected);
+        let (two, three) = (MemberId(2), MemberId(3));
+        assert_eq!(check(good, None), Ok(two));
+        assert_eq!(check(good, Some(two)), Ok(two));
+        for (hello, expected, refused) in [
+            (Hello { protocol: 7, ..good }, None, HelloRefused::Protocol { found: 7 }),
+            (
+                Hello { cluster_id: 8, ..good },
+                None,
+                HelloRefused::Cluster { found: ClusterId(8), cluster: ClusterId(9) },
+            ),
+            (good, Some(three), HelloRefused::Member { found: two, expected: three }),
+            (Hello { member_id: 4, ..good }, None, HelloRefused::Unknown { found: MemberId(4) }),
+            (Hello { member_id: 1, ..good }, None, HelloRefused::Unknown { found: MemberId(1) }),
+        ] {
+            assert_eq!(check(hello, expected), Err(refused));
+        }
+    }
+
+    fn said(kind: Kind, index: u64, entries: &[u64]) -> RaftMessage {
+        let entries =
+            entries.iter().map(|index| Entry { index: *index, ..Entry::default() }).collect();
+        RaftMessage { kind: kind.into(), index, entries, ..RaftMessage::default() }
+    }
+
+    #[test]
+    fn a_log_is_seen_by_what_only_its_owner_says() {
+        let (seen, peer) = (Seen::default(), MemberId(7));
+        assert!(!seen.note(peer, &said(Kind::RequestVote, 1, &[])));
+        assert!(!seen.note(peer, &said(Kind::HeartbeatResponse, 9, &[])));
+        let refusal = RaftMessage { reject: true, ..said(Kind::AppendResponse, 9, &[]) };
+        assert!(!seen.note(peer, &refusal));
+        assert!(seen.note(peer, &said(Kind::Append, 1, &[2, 3])));
+        assert_eq!(seen.of(peer), LogIndex(3));
+        assert!(seen.note(peer, &said(Kind::AppendResponse, 5, &[])));
+        assert!(seen.note(peer, &said(Kind::RequestPreVote, 4, &[])));
+        assert_eq!(seen.of(peer), LogIndex(5));
+    }
+}

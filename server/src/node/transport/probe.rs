@@ -1,0 +1,68 @@
+//! What a member without data asks before it makes a log (I4).
+//!
+//! Only an answer forbids a fresh start. When nobody can be reached, three members of a new cluster may be starting
+//! at once; should the silent ones remember this member after all, their first hello ends it, before it has
+//! handled a single message of theirs.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::ToSocketAddrs as _;
+
+use futures::future;
+use mini_etcd_proto::peerpb::Hello;
+use mini_etcd_shared::types::LogIndex;
+
+use super::dial::say_hello;
+use super::hello::{PROTOCOL, check_speaker};
+use crate::apply::Identity;
+use crate::limits::PEER_HELLO_TIMEOUT;
+use crate::node::cluster::{Cluster, Names};
+
+/// A peer remembers this member.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} lost its data: {peer} has seen its log reach index {seen}; re-add it")]
+pub(crate) struct Lost {
+    name: String,
+    peer: String,
+    seen: LogIndex,
+}
+
+/// Asks every peer at once whether it remembers this member.
+pub(crate) async fn ask_peers(
+    cluster: &Cluster,
+    names: Names,
+    boot_nonce: u64,
+) -> Result<(), Lost> {
+    let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let known: BTreeSet<_> = cluster.members().map(|peer| peer.id).collect();
+    let hello = Hello {
+        cluster_id: me.cluster_id.0,
+        member_id: me.member_id.0,
+        boot_nonce,
+        last_index: 0,
+        seen_index: 0,
+        protocol: PROTOCOL,
+    };
+    let ask = cluster
+        .peers()
+        .map(|peer| async move { (peer, say_hello(peer, names, hello, PEER_HELLO_TIMEOUT).await) });
+    for (peer, answer) in future::join_all(ask).await {
+        let Ok(answer) = answer else { continue };
+        if check_speaker(&answer, me, &known, Some(peer.id)).is_err() {
+            // Not one of us; the dialer will say so.
+            continue;
+        }
+        let seen = LogIndex(answer.seen_index);
+        if seen > LogIndex::BIRTH {
+            let name = cluster.member(cluster.me()).map(|me| me.name.clone()).unwrap_or_default();
+            return Err(Lost { name, peer: peer.name.clone(), seen });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the network knows `host`. May wait for a name server.
+pub(crate) fn resolves(host: &str) -> bool {
+    let found: io::Result<_> = (host, 0).to_socket_addrs();
+    found.is_ok_and(|mut addresses| addresses.next().is_some())
+}

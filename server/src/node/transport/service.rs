@@ -1,0 +1,140 @@
+//! The receiving end: streams of peers into the inbox.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::{self, Stream, StreamExt as _};
+use mini_etcd_proto::peerpb::peer_server::{Peer, PeerServer};
+use mini_etcd_proto::peerpb::{Batch, Hello};
+use mini_etcd_shared::types::MemberId;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::hello::{HelloRefused, Hellos};
+use crate::fatal;
+use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT};
+use crate::metrics::{Metrics, Peer as PeerMetrics};
+use crate::node::Inbox;
+use crate::raft::Input;
+
+/// The service that peers call.
+#[derive(Clone)]
+pub(crate) struct PeerService {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hellos: Arc<Hellos>,
+    inbox: Arc<Inbox>,
+    metrics: Metrics,
+    /// Number of the newest connection of each peer: older ones are not listened to any more (I2).
+    newest: Mutex<BTreeMap<MemberId, u64>>,
+    /// The refusals that were logged last: a refused peer comes again and again.
+    refused: Mutex<BTreeMap<MemberId, HelloRefused>>,
+}
+
+impl PeerService {
+    pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, metrics: Metrics) -> Self {
+        let (newest, refused) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { hellos, inbox, metrics, newest, refused }) }
+    }
+
+    /// The service with the sizes that peers may use.
+    pub fn into_server(self) -> PeerServer<Self> {
+        PeerServer::new(self).max_decoding_message_size(PEER_BATCH_BYTES_MAX)
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<Hello, Status>> + Send>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<Batch>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let mut frames = request.into_inner();
+        let first = timeout(PEER_HELLO_TIMEOUT, frames.message());
+        let first = first.await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let hello = first.and_then(|batch| batch.hello);
+        let hello =
+            hello.ok_or_else(|| Status::invalid_argument("a stream begins with a hello"))?;
+        let from = match self.shared.hellos.check(&hello, None) {
+            Ok(from) => from,
+            Err(lost @ HelloRefused::Lost { .. }) => fatal::end(fatal::LOG_MISSING, lost),
+            Err(refused) => {
+                self.shared.refuse(MemberId(hello.member_id), &refused);
+                return Err(Status::failed_precondition(refused.to_string()));
+            }
+        };
+        let answer = self.shared.hellos.to(from);
+        let (over, ended) = oneshot::channel::<()>();
+        tokio::spawn(self.shared.clone().listen(from, hello.boot_nonce, frames, over));
+        let rest = stream::once(ended).filter_map(|_| async { None });
+        Ok(Response::new(stream::once(async move { Ok(answer) }).chain(rest).boxed()))
+    }
+}
+
+impl Shared {
+    /// Logs a refusal, unless it was said already.
+    fn refuse(&self, peer: MemberId, why: &HelloRefused) {
+        /// Peers remembered; who they are comes from outside.
+        const REMEMBERED_MAX: usize = 64;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.get(&peer) == Some(why) {
+            return;
+        }
+        tracing::warn!(%peer, "peer refused: {why}");
+        if refused.len() >= REMEMBERED_MAX {
+            refused.clear();
+        }
+        refused.insert(peer, why.clone());
+    }
+
+    /// Brings what the peer says into the inbox until the stream ends or a newer one begins. The caller learns of
+    /// the end by `_over` going away.
+    async fn listen(
+        self: Arc<Self>,
+        from: MemberId,
+        boot_nonce: u64,
+        mut frames: Streaming<Batch>,
+        _over: oneshot::Sender<()>,
+    ) {
+        let connection = self.begin(from);
+        self.inbox.control(Input::PeerHello { id: from, boot_nonce });
+        let metrics = self.metrics.peer(from);
+        loop {
+            match frames.message().await {
+                Ok(Some(batch)) if self.is_newest(from, connection) => {
+                    self.take(from, batch, &metrics);
+                }
+                Ok(_) => return,
+                Err(_) => {
+                    metrics.receive_failures.inc();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&self, from: MemberId, batch: Batch, metrics: &PeerMetrics) {
+        metrics.received_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
+        let bodies = batch.messages.into_iter().filter_map(|message| message.body);
+        let dropped = self.inbox.messages(from, bodies);
+        metrics.receive_failures.inc_by(dropped);
+    }
+
+    fn begin(&self, from: MemberId) -> u64 {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = newest.entry(from).or_default();
+        *number += 1;
+        *number
+    }
+
+    fn is_newest(&self, from: MemberId, connection: u64) -> bool {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.get(&from) == Some(&connection)
+    }
+}

@@ -1,0 +1,185 @@
+//! Members of one cluster over loopback: real sockets, no threads, no disk.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use mini_etcd_proto::peerpb::ReadBarrier;
+use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::types::{LogIndex, MemberId};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::Service as _;
+
+use super::{Hellos, PeerService, Transport, ask_peers};
+use crate::metrics::Metrics;
+use crate::node::Inbox;
+use crate::node::cluster::{Cluster, Names};
+use crate::raft::{Input, Outbound};
+
+/// One member: what it hears is in its inbox. It ends with the value.
+struct Member {
+    cluster: Cluster,
+    inbox: Arc<Inbox>,
+    outgoing: super::Outgoing,
+    seen: Arc<AtomicU64>,
+    _tasks: JoinSet<()>,
+}
+
+async fn listeners(count: usize) -> (Vec<TcpListener>, Vec<SocketAddr>) {
+    let mut found = Vec::new();
+    for _ in 0..count {
+        found.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let addresses = found.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    (found, addresses)
+}
+
+fn peers(addresses: &[SocketAddr]) -> String {
+    let item = |(i, address): (usize, &SocketAddr)| format!("n{}={address}", i + 1);
+    addresses.iter().enumerate().map(item).collect::<Vec<_>>().join(",")
+}
+
+fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member {
+    let cluster = Cluster::parse(peers, name).unwrap();
+    let inbox = Arc::new(Inbox::default());
+    let seen = Arc::new(AtomicU64::new(0));
+    let known = seen.clone();
+    let standing = move |_| (LogIndex(5), LogIndex(known.load(Ordering::SeqCst)));
+    let hellos = Arc::new(Hellos::new(&cluster, nonce, Box::new(standing)));
+    let metrics = Metrics::new();
+    let transport = Transport::new(&cluster, Names::Network, &hellos, &inbox, &metrics);
+    let outgoing = transport.outgoing.clone();
+    let mut tasks = JoinSet::new();
+    transport.start(&mut tasks);
+    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), metrics)));
+    Member { cluster, inbox, outgoing, seen, _tasks: tasks }
+}
+
+/// Serves until it is dropped, and every connection with it.
+async fn accept(listener: TcpListener, service: PeerService) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let server = service.clone().into_server();
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let mut server = server.clone();
+            async move { server.call(request.map(tonic::body::Body::new)).await }
+        });
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        connections.spawn(async move {
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+impl Member {
+    fn id(&self) -> MemberId {
+        self.cluster.me()
+    }
+
+    async fn say(&self, to: &Member, rounds: std::ops::Range<u64>) {
+        while !self.outgoing.is_open(to.id()) {
+            tokio::task::yield_now().await;
+        }
+        let message =
+            |round| Outbound { to: to.id(), body: Body::ReadBarrier(ReadBarrier { round }) };
+        self.outgoing.send(rounds.map(message).collect());
+    }
+
+    /// What came in until one of it is `wanted`, as text.
+    async fn hear(&self, wanted: &str) -> Vec<String> {
+        let mut heard = Vec::new();
+        let patience = tokio::time::timeout(Duration::from_secs(20), async {
+            while !heard.iter().any(|text| text == wanted) {
+                tokio::task::yield_now().await;
+                let mut inputs = Vec::new();
+                self.inbox.take(Duration::ZERO, true, &mut inputs);
+                heard.extend(inputs.iter().map(|input| self.text(input)));
+            }
+        });
+        let in_time = patience.await.is_ok();
+        assert!(in_time, "{wanted} never came; heard {heard:?}");
+        heard
+    }
+
+    fn text(&self, input: &Input) -> String {
+        let name = |id: &MemberId| self.cluster.member(*id).unwrap().name.clone();
+        match input {
+            Input::Message { from, body: Body::ReadBarrier(barrier) } => {
+                format!("{} says {}", name(from), barrier.round)
+            }
+            Input::PeerHello { id, boot_nonce } => format!("hello {} {boot_nonce}", name(id)),
+            Input::PeerRefused { id } => format!("refused {}", name(id)),
+            Input::PeerUnreachable { id } => format!("unreachable {}", name(id)),
+            _ => "other".to_owned(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_once_and_in_order() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let one = member(listeners.pop().unwrap(), &peers, "n1", 11);
+    one.hear("hello n2 22").await;
+    let mut heard = two.hear("hello n1 11").await;
+    one.say(&two, 0..50).await;
+    one.say(&two, 50..100).await;
+    heard.extend(two.hear("n1 says 99").await);
+    heard.retain(|text| text.contains("says"));
+    assert_eq!(heard, (0..100).map(|round| format!("n1 says {round}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_dead_peer_is_told_from_a_slow_one_and_a_restarted_one_from_both() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let one = member(listeners.pop().unwrap(), &peers, "n1", 11);
+    one.hear("hello n2 22").await;
+    drop(two);
+    let heard = one.hear("refused n2").await;
+    assert!(heard.contains(&"unreachable n2".to_owned()), "{heard:?}");
+    let again = TcpListener::bind(addresses[1]).await.unwrap();
+    let two = member(again, &peers, "n2", 23);
+    one.hear("hello n2 23").await;
+    // What is said from now on arrives, on a new connection.
+    two.hear("hello n1 11").await;
+    one.say(&two, 7..8).await;
+    two.hear("n1 says 7").await;
+}
+
+#[tokio::test]
+async fn another_cluster_is_not_listened_to() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let list = peers(&addresses);
+    let other = format!("{list},n3=127.0.0.1:1");
+    let two = member(listeners.pop().unwrap(), &other, "n2", 22);
+    let _one = member(listeners.pop().unwrap(), &list, "n1", 11);
+    // n2 dials n3 in vain; by then it has met n1 more than once.
+    for _ in 0..3 {
+        let heard = two.hear("refused n3").await;
+        assert!(heard.iter().all(|text| text == "refused n3"), "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_without_data_asks_whether_it_is_remembered() {
+    let (mut listeners, addresses) = listeners(3).await;
+    let peers = peers(&addresses);
+    // Nobody answers: n1 and n3 are not there, and nobody refuses a connection of n1 either.
+    let me = Cluster::parse(&peers, "n3").unwrap();
+    drop(listeners.remove(0));
+    let two = member(listeners.remove(0), &peers, "n2", 22);
+    ask_peers(&me, Names::Network, 33).await.unwrap();
+    two.seen.store(1, Ordering::SeqCst);
+    ask_peers(&me, Names::Network, 33).await.unwrap();
+    two.seen.store(2, Ordering::SeqCst);
+    let lost = ask_peers(&me, Names::Network, 33).await.unwrap_err();
+    assert_eq!(lost.to_string(), "n3 lost its data: n2 has seen its log reach index 2; re-add it");
+}

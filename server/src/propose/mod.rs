@@ -1,0 +1,36 @@
+//! From a request to its entry and back: waiters, read barrier, forwarding.
+//!
+//! ```text
+//! api ─▶ handle ─▶ raft thread ─▶ Proposals ─▶ own log, or Forward to the leader ─▶ apply ─▶ waiter
+//!                              └▶ ReadBarrier ─▶ quorum round here, or at the leader ─▶ index ─▶ waiter
+//! ```
+//!
+//! *What this is.* [`Proposals`] and [`ReadBarrier`] are pure tables: they count ticks, not time, and say which
+//! request may go where. The driver of `raft` owns them; they know nothing of it. The handle that clients' tasks
+//! hold stands on top of both.
+//!
+//! *Invariants.*
+//! - I1: a write is appended at most once, although it is proposed again when it is lost: every attempt is bound
+//!   to one term, and the next begins only when no entry of that term can be committed any more, or when the
+//!   leader of that term said that it did not append it.
+//! - I2: every request ends: with a result, or with an error at its deadline.
+//! - I3: a read joins only rounds that begin after its arrival. When the leader changes its round is asked again
+//!   of the new one, without the client noticing (etcd answers "leader changed").
+//! - I4: every queue has a bound with a name in `limits`; what does not fit is refused with "too many requests".
+//!
+//! *What it refuses.* Nothing but what does not fit: fields are checked in `api`, state in `apply`.
+//!
+//! *Where it is tested.* `testscripts/` here, the seeded run in `tests/tests/sim.rs`.
+
+mod place;
+mod proposer;
+mod quota;
+mod read_barrier;
+#[cfg(test)]
+mod scripts;
+mod waiters;
+
+pub use place::{Outage, Place};
+pub use proposer::{Failed, Gate, Proposals};
+pub use read_barrier::{Question, ReadBarrier, Released};
+pub use waiters::Proposal;

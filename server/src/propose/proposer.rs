@@ -1,0 +1,143 @@
+//! Which proposal may go to which leader, and when it is known to be lost.
+
+use mini_etcd_proto::peerpb::forward_refused::Reason;
+use mini_etcd_shared::types::Term;
+
+use super::place::{Outage, Place};
+use super::quota;
+use super::waiters::{Proposal, Waiters};
+use crate::error::RequestError;
+use crate::limits::{APPEND_BYTES_MAX, PROPOSALS_PER_TURN_MAX, REQUEST_TIMEOUT, TICK};
+
+/// Requests that end with the same error.
+pub type Failed = (RequestError, Vec<u64>);
+
+/// The writes of this member's clients, from the request to the result.
+///
+/// Exactly once: a proposal is given to a leader for one term only (its own append, or `Forward.term`), and a
+/// leader appends it in that term or never. Committed terms never fall, so once an entry of a later term is
+/// applied and the proposal was not among the applied, it never will be: it is proposed again. A leader that
+/// answers "not appended" frees it at once. Nothing else does, so nothing is ever appended twice.
+#[derive(Debug, Default)]
+pub struct Proposals {
+    now: u64,
+    waiters: Waiters,
+    applied_term: Term,
+    /// After a refusal nothing is forwarded until this tick, so that two members do not play ball.
+    hold_until: u64,
+}
+
+/// What may be taken from the queue now.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// Changes of membership too.
+    pub changes: bool,
+}
+
+impl Proposals {
+    /// A request arrives.
+    ///
+    /// # Errors
+    /// `TooManyRequests` when the queue is full.
+    pub fn add(&mut self, proposal: Proposal) -> Result<(), RequestError> {
+        quota::admit_proposal(self.waiters.waiting(), proposal.data.len())?;
+        self.waiters.insert(self.now, proposal);
+        Ok(())
+    }
+
+    /// The next batch for the leader, bound to the place's term; empty when it is to wait.
+    pub fn take(&mut self, place: Place, gate: Gate) -> Vec<Proposal> {
+        let mut batch = Vec::new();
+        if !place.has_leader() || self.now < self.hold_until {
+            return batch;
+        }
+        let (mut bytes, mut changes) = (0, gate.changes);
+        while batch.len() < PROPOSALS_PER_TURN_MAX && bytes < APPEND_BYTES_MAX {
+            if !quota::may_bind(self.waiters.bound()) {
+                break;
+            }
+            let Some(proposal) = self.waiters.bind_next(place.term, changes) else { break };
+            changes = false;
+            bytes += proposal.data.len() as u64;
+            batch.push(proposal);
+        }
+        batch
+    }
+
+    /// Whether anything waits to be taken.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waiters.waiting().count > 0
+    }
+
+    /// Proposals without a result.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.waiters.waiting().count + self.waiters.bound().count
+    }
+
+    /// These were taken and not appended: they wait again, before all others.
+    pub fn give_back(&mut self, sequences: &[u64]) {
+        self.waiters.release(sequences);
+    }
+
+    /// These were taken and are refused for good.
+    pub fn fail(&mut self, sequences: &[u64]) {
+        for sequence in sequences {
+            self.waiters.finish(*sequence);
+        }
+    }
+
+    /// Entries up to one of `term` are applied, among them these of this member.
+    pub fn applied(&mut self, term: Term, sequences: &[u64]) {
+        // SAFETY-RAFT: the results first. What is still bound to an earlier term after that is lost; the other
+        // way round it would be proposed a second time.
+        for sequence in sequences {
+            self.waiters.finish(*sequence);
+        }
+        if term > self.applied_term {
+            self.applied_term = term;
+            let lost = self.waiters.bound_before(term);
+            self.waiters.release(&lost);
+        }
+    }
+
+    /// A leader did not append what it was sent for `term`. Returns what its clients are told of.
+    pub fn refused(&mut self, term: Term, sequences: &[u64], reason: Reason) -> Option<Failed> {
+        // A late refusal of an earlier term says nothing about the present binding.
+        let waiters = &self.waiters;
+        let held = |sequence: &u64| waiters.is_bound_to(*sequence, term);
+        let refused: Vec<u64> = sequences.iter().copied().filter(held).collect();
+        match reason {
+            Reason::NotLeader => {
+                self.waiters.release(&refused);
+                self.hold_until = self.now + 1;
+                None
+            }
+            Reason::Overloaded => {
+                self.fail(&refused);
+                (!refused.is_empty()).then_some((RequestError::TooManyRequests, refused))
+            }
+        }
+    }
+
+    /// One tick passed. Returns what ran out of time.
+    pub fn tick(&mut self, place: Place, outage: &Outage, peers: usize) -> Vec<Failed> {
+        self.now += 1;
+        let mut failed: Vec<Failed> = Vec::new();
+        let Some(limit) = self.now.checked_sub(timeout_ticks()) else { return failed };
+        while let Some((sequence, begun)) = self.waiters.expire(limit) {
+            let error = outage.timeout(begun, place, peers);
+            match failed.iter_mut().find(|(known, _)| *known == error) {
+                Some((_, sequences)) => sequences.push(sequence),
+                None => failed.push((error, vec![sequence])),
+            }
+        }
+        failed
+    }
+}
+
+/// [`REQUEST_TIMEOUT`] in ticks.
+pub(super) fn timeout_ticks() -> u64 {
+    u64::try_from(REQUEST_TIMEOUT.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,483 @@
+//! Raft itself, in our types: messages and completions in, effects out.
+
+use bytes::Bytes;
+use mini_etcd_proto::internalpb::{ConfChange, ConfState, Entry, HardState};
+use mini_etcd_proto::peerpb::RaftMessage;
+use mini_etcd_proto::peerpb::raft_message::Kind;
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use raft::eraftpb::{self, MessageType};
+use raft::{Config, RaftState, RawNode, ReadOnlyOption, StateRole};
+
+use super::validate::{self, Frame, Refusal};
+use super::view::LogView;
+use super::{convert, logging, membership};
+use crate::limits::{
+    APPEND_BYTES_MAX, APPENDS_IN_FLIGHT_MAX, COMMITTED_BYTES_MAX, ELECTION_TICKS_MAX,
+    ELECTION_TICKS_MIN, HEARTBEAT_TICKS, UNCOMMITTED_BYTES_MAX,
+};
+use crate::log::{LogError, LogReader, Recovered};
+use crate::propose::Place;
+
+/// Why a member cannot start with what is on its disk.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// The state is newer than the log. For the operator; exit code 71.
+    #[error("the state was applied up to index {applied}, but the log ends at {last}")]
+    AppliedBeyondLog {
+        /// Index of the last applied entry.
+        applied: LogIndex,
+        /// Last index of the log.
+        last: LogIndex,
+    },
+    /// The state is older than the start of the log. For the operator; exit code 71.
+    #[error("the state was applied up to index {applied}, but the log starts after {truncated}")]
+    AppliedBeforeLog {
+        /// Index of the last applied entry.
+        applied: LogIndex,
+        /// Index before the log's first.
+        truncated: LogIndex,
+    },
+    /// The log is known to have been longer. For the operator; exit code 71.
+    #[error("index {commit} was committed, but the log ends at {last}")]
+    CommitBeyondLog {
+        /// The commit index that was stored.
+        commit: LogIndex,
+        /// Last index of the log.
+        last: LogIndex,
+    },
+    /// Raft refuses its configuration. For nobody.
+    #[error("raft cannot start: {0}")]
+    Raft(String),
+}
+
+impl CoreError {
+    /// Exit code of a process that ends with this.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Raft(_) => 1,
+            _ => 71,
+        }
+    }
+}
+
+/// Raft did not take a proposal: it leads no more, hands leadership over, or holds too much that is uncommitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped;
+
+/// What a core starts with.
+pub struct CoreConfig {
+    /// This member.
+    pub id: MemberId,
+    /// The log as it was found.
+    pub log: Recovered,
+    /// Index of the last applied entry.
+    pub applied: LogIndex,
+    /// Membership as of that entry.
+    pub conf_state: ConfState,
+    /// Where the election timeouts come from.
+    pub seed: u64,
+}
+
+/// What is to be done after a step.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Number of this set; see [`NodeCore::persisted`].
+    pub number: u64,
+    /// May leave at once.
+    pub send_now: Vec<RaftMessage>,
+    /// Must be durable before `send_after` leaves; replaces what the log has from the first on.
+    pub entries: Vec<Entry>,
+    /// Must be durable before `send_after` leaves. Only when term or vote changed.
+    pub hard_state: Option<HardState>,
+    /// Must wait until this set and all before are durable.
+    pub send_after: Vec<RaftMessage>,
+    /// To apply, in order.
+    pub committed: Vec<Entry>,
+    /// Rounds of reads that a quorum confirmed: context and index.
+    pub reads: Vec<(Vec<u8>, LogIndex)>,
+}
+
+/// Raft's crate, fenced in.
+pub struct NodeCore {
+    pub(super) raw: RawNode<LogView>,
+    seed: u64,
+    /// The leader is believed dead: see [`NodeCore::end_lease`].
+    lease_ended: bool,
+    /// Term and vote as they were last handed out to be written.
+    written: (u64, u64),
+    /// Number of the last effects that changed term or vote.
+    written_number: u64,
+    /// Number of the last effects that had something to write.
+    write_number: u64,
+    /// Number of the last effects.
+    last_number: u64,
+    /// Number up to which everything is durable.
+    persisted_number: u64,
+}
+
+impl NodeCore {
+    /// Raft on a log as it was found.
+    ///
+    /// # Errors
+    /// When log and state do not fit each other.
+    pub fn new(config: CoreConfig) -> Result<Self, CoreError> {
+        let CoreConfig { id, log, applied, conf_state, seed } = config;
+        let (truncated, last) = (log.truncated, log.last.0);
+        let commit = LogIndex(log.hard_state.commit.max(applied.0));
+        if applied > last {
+            return Err(CoreError::AppliedBeyondLog { applied, last });
+        }
+        if applied < truncated.0 {
+            return Err(CoreError::AppliedBeforeLog { applied, truncated: truncated.0 });
+        }
+        if commit > last {
+            return Err(CoreError::CommitBeyondLog { commit, last });
+        }
+        let hard_state = HardState { commit: commit.0, ..log.hard_state };
+        let initial = RaftState {
+            hard_state: convert::hard_state_in(&hard_state),
+            conf_state: convert::conf_state_in(&conf_state),
+        };
+        let view = LogView::new(initial, (truncated.0.0, truncated.1.0), log.tail, log.reader);
+        let raw = RawNode::new(&raft_config(id, applied), view, &logging::logger())
+            .map_err(|error| CoreError::Raft(error.to_string()))?;
+        let mut core = Self {
+            raw,
+            seed,
+            lease_ended: false,
+            written: (hard_state.term, hard_state.vote),
+            written_number: 0,
+            write_number: 0,
+            last_number: 0,
+            persisted_number: 0,
+        };
+        core.fix_timeout();
+        Ok(core)
+    }
+
+    /// One tick passed.
+    pub fn tick(&mut self) {
+        self.raw.tick();
+        self.fix_timeout();
+    }
+
+    /// A peer sent a message.
+    ///
+    /// # Errors
+    /// When no sound member would have sent it; it is then dropped.
+    pub fn message(&mut self, from: MemberId, message: RaftMessage) -> Result<(), Refusal> {
+        validate::check(&message, &self.frame(from))?;
+        let of_leader = matches!(message.kind(), Kind::Append | Kind::Heartbeat);
+        let message = convert::message_in(message).ok_or(Refusal::Kind)?;
+        // What is left to be refused concerns nobody but the sender, who learns of it in time.
+        let _ = self.raw.step(message);
+        if of_leader && self.place().leader == from {
+            self.lease_ended = false;
+        }
+        self.fix_timeout();
+        Ok(())
+    }
+
+    fn frame(&self, from: MemberId) -> Frame {
+        let raft = &self.raw.raft;
+        Frame {
+            me: MemberId(raft.id),
+            from,
+            is_member: raft.prs().get(from.0).is_some(),
+            leader: MemberId(raft.leader_id),
+            term: Term(raft.term),
+            last: LogIndex(raft.raft_log.last_index()),
+        }
+    }
+
+    /// Proposes entries, all in one message: it costs the same as one entry (raft-fjall-notes, A4).
+    ///
+    /// # Errors
+    /// [`Dropped`], and none is appended.
+    pub fn propose(&mut self, contents: Vec<Bytes>) -> Result<(), Dropped> {
+        if contents.is_empty() {
+            return Ok(());
+        }
+        let entry = |data| {
+            let mut entry = eraftpb::Entry::default();
+            entry.set_data(data);
+            entry
+        };
+        let mut message = eraftpb::Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.raw.raft.id;
+        message.set_entries(contents.into_iter().map(entry).collect::<Vec<_>>().into());
+        self.if_leading(|raw| raw.step(message))
+    }
+
+    /// Proposes a change of membership; `data` is its entry's content.
+    ///
+    /// # Errors
+    /// [`Dropped`], also while another change is under way.
+    pub fn propose_change(&mut self, change: &ConfChange, data: &Bytes) -> Result<(), Dropped> {
+        // The crate would append an empty entry instead, and nobody would hear of it.
+        if self.has_pending_change() {
+            return Err(Dropped);
+        }
+        let change = membership::change_in(change);
+        self.if_leading(|raw| raw.propose_conf_change(data.to_vec(), change))
+    }
+
+    /// A follower would pass a proposal on by itself and never tell what became of it.
+    fn if_leading(
+        &mut self,
+        act: impl FnOnce(&mut RawNode<LogView>) -> raft::Result<()>,
+    ) -> Result<(), Dropped> {
+        if self.raw.raft.state != StateRole::Leader {
+            return Err(Dropped);
+        }
+        let done = act(&mut self.raw).map_err(|_| Dropped);
+        self.fix_timeout();
+        done
+    }
+
+    /// Asks a quorum whether this member still leads. The context must never have been used before.
+    pub fn read_index(&mut self, context: Vec<u8>) {
+        self.raw.read_index(context);
+    }
+
+    /// Whether a leader may answer reads: it has committed an entry of its own term.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader && self.raw.raft.commit_to_current_term()
+    }
+
+    /// Whether a change of membership may be under way.
+    #[must_use]
+    pub fn has_pending_change(&self) -> bool {
+        self.raw.raft.has_pending_conf()
+    }
+
+    /// Effects up to `number` are durable and in `reader`.
+    pub fn persisted(&mut self, number: u64, reader: LogReader) {
+        self.persisted_number = self.persisted_number.max(number);
+        // Effects after the last write have nothing to wait for.
+        let number = if number >= self.write_number { self.last_number } else { number };
+        self.raw.on_persist_ready(number);
+        let persisted = self.raw.raft.raft_log.persisted;
+        self.raw.mut_store().persisted(reader, persisted);
+        self.fix_timeout();
+    }
+
+    /// Entries up to `index` are applied.
+    pub fn applied(&mut self, index: LogIndex) {
+        self.raw.advance_apply_to(index.0);
+    }
+
+    /// A committed change of membership takes effect. One that Raft refuses changes nothing, on every member.
+    pub fn apply_change(&mut self, entry: &Entry) -> ConfState {
+        if let Some(change) = membership::change_of(entry) {
+            let change = membership::change_in(&change);
+            if let Err(error) = self.raw.apply_conf_change(&change) {
+                tracing::warn!(index = entry.index, %error, "a change of membership has no effect");
+            }
+        }
+        self.conf_state()
+    }
+
+    /// Tells all what is committed, before this member leaves.
+    pub fn announce_commit(&mut self) {
+        if self.raw.raft.state == StateRole::Leader {
+            self.raw.raft.bcast_append();
+        }
+    }
+
+    /// The present membership.
+    #[must_use]
+    pub fn conf_state(&self) -> ConfState {
+        convert::conf_state_out(&self.raw.raft.prs().conf().to_conf_state())
+    }
+
+    /// Stands for election now, asking first whether it would win.
+    pub fn campaign(&mut self) {
+        if !self.raw.raft.promotable() {
+            return;
+        }
+        self.raw.raft.election_elapsed = 0;
+        let _ = self.raw.campaign();
+        self.fix_timeout();
+    }
+
+    /// The leader is believed dead: others may be voted for at once, and the own campaign waits for its turn.
+    pub fn end_lease(&mut self) {
+        if self.raw.raft.state == StateRole::Follower {
+            self.lease_ended = true;
+            self.raw.raft.election_elapsed = ELECTION_TICKS_MIN;
+            self.fix_timeout();
+        }
+    }
+
+    /// Starts to hand leadership to `to`.
+    pub fn transfer(&mut self, to: MemberId) {
+        if self.raw.raft.state == StateRole::Leader {
+            self.raw.transfer_leader(to.0);
+        }
+    }
+
+    /// Whom leadership is being handed to.
+    #[must_use]
+    pub fn transferring_to(&self) -> Option<MemberId> {
+        self.raw.raft.lead_transferee.map(MemberId)
+    }
+
+    /// What was sent to `peer` may be lost.
+    pub fn unreachable(&mut self, peer: MemberId) {
+        self.raw.report_unreachable(peer.0);
+    }
+
+    /// Whether followers need no message of their own to learn what is committed: the next append is near.
+    pub fn more_will_follow(&mut self, more: bool) {
+        self.raw.skip_bcast_commit(more);
+    }
+
+    /// Who leads, in which term.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let raft = &self.raw.raft;
+        Place { me: MemberId(raft.id), leader: MemberId(raft.leader_id), term: Term(raft.term) }
+    }
+
+    /// Committed entries from `low` up to and without `high`.
+    ///
+    /// # Errors
+    /// A refusal of the disk.
+    pub fn entries(&self, low: LogIndex, high: LogIndex) -> Result<Vec<Entry>, LogError> {
+        self.raw.store().read(low.0, high.0, COMMITTED_BYTES_MAX)
+    }
+
+    /// What is to be done, if anything.
+    ///
+    /// # Panics
+    /// When Raft wants a snapshot installed, which validation never lets in.
+    pub fn effects(&mut self) -> Option<Effects> {
+        if !self.raw.has_ready() {
+            return None;
+        }
+        let mut ready = self.raw.ready();
+        assert!(ready.snapshot().is_empty(), "validation lets no snapshot in");
+        let mut effects = Effects { number: ready.number(), ..Effects::default() };
+        self.last_number = effects.number;
+        effects.entries = ready.take_entries().into_iter().map(convert::entry_out).collect();
+        effects.hard_state = self.changed_hard_state();
+        effects.committed =
+            ready.take_committed_entries().into_iter().map(convert::entry_out).collect();
+        let states = ready.take_read_states().into_iter();
+        effects.reads = states.map(|state| (state.request_ctx, LogIndex(state.index))).collect();
+        if !effects.entries.is_empty() || effects.hard_state.is_some() {
+            self.write_number = effects.number;
+        }
+        self.sort_messages(&mut ready, &mut effects);
+        self.raw.mut_store().append(&effects.entries);
+        self.raw.advance_append_async(ready);
+        if self.write_number <= self.persisted_number {
+            self.raw.on_persist_ready(effects.number);
+        }
+        self.fix_timeout();
+        Some(effects)
+    }
+
+    fn changed_hard_state(&mut self) -> Option<HardState> {
+        // The commit index alone is not worth a sync: it is found again from the applied index and the peers.
+        let state = convert::hard_state_out(&self.raw.raft.hard_state());
+        let now = (state.term, state.vote);
+        if now == self.written {
+            return None;
+        }
+        self.written = now;
+        self.written_number = self.last_number;
+        Some(state)
+    }
+
+    /// SAFETY-RAFT: a leader's messages may leave before its own sync, a follower's promises may not. Nobody may
+    /// speak in a term that is not durable: after a crash the member could do other things in that term. The
+    /// crate lets a sole voter do that towards its learners; here it waits.
+    fn sort_messages(&self, ready: &mut raft::Ready, effects: &mut Effects) {
+        let term_is_durable = self.written_number <= self.persisted_number;
+        let messages = ready.take_messages().into_iter().chain(ready.take_persisted_messages());
+        let leads = self.raw.raft.state == StateRole::Leader;
+        for message in messages.filter_map(convert::message_out) {
+            // The answer to a heartbeat promises nothing but that this member is in the leader's term, and reads
+            // wait for it.
+            let promises = !leads && message.kind() != Kind::HeartbeatResponse;
+            if term_is_durable && !promises {
+                effects.send_now.push(message);
+            } else {
+                effects.send_after.push(message);
+            }
+        }
+        let nothing_under_way = self.write_number <= self.persisted_number;
+        if nothing_under_way {
+            effects.send_now.append(&mut effects.send_after);
+        }
+    }
+
+    /// Replaces the timeout that the crate drew: with one that follows from seed, member and term, so that a run
+    /// can be repeated. After every call that may have drawn one.
+    fn fix_timeout(&mut self) {
+        let (id, term) = (self.raw.raft.id, self.raw.raft.term);
+        let ticks = if self.lease_ended {
+            ELECTION_TICKS_MAX - 1
+        } else {
+            election_ticks(self.seed, id, term)
+        };
+        self.raw.raft.set_randomized_election_timeout(ticks);
+    }
+}
+
+fn raft_config(id: MemberId, applied: LogIndex) -> Config {
+    Config {
+        id: id.0,
+        election_tick: ELECTION_TICKS_MIN,
+        heartbeat_tick: HEARTBEAT_TICKS,
+        min_election_tick: ELECTION_TICKS_MIN,
+        max_election_tick: ELECTION_TICKS_MAX,
+        applied: applied.0,
+        max_size_per_msg: APPEND_BYTES_MAX,
+        max_inflight_msgs: APPENDS_IN_FLIGHT_MAX,
+        check_quorum: true,
+        pre_vote: true,
+        read_only_option: ReadOnlyOption::Safe,
+        skip_bcast_commit: false,
+        batch_append: true,
+        priority: 0,
+        max_uncommitted_size: UNCOMMITTED_BYTES_MAX,
+        max_committed_size_per_ready: COMMITTED_BYTES_MAX,
+    }
+}
+
+/// Election timeout of a member in a term: the same for the same seed, spread evenly over the range.
+fn election_ticks(seed: u64, id: u64, term: u64) -> usize {
+    let mut mixed = seed;
+    for part in [id, term] {
+        // Steps of the splitmix64 generator.
+        mixed = (mixed ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+    }
+    let range = (ELECTION_TICKS_MAX - ELECTION_TICKS_MIN) as u64;
+    ELECTION_TICKS_MIN + usize::try_from(mixed % range).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn election_timeouts_are_spread_and_repeatable() {
+        let ticks: BTreeSet<usize> = (0..200).map(|term| election_ticks(7, 1, term)).collect();
+        assert_eq!(ticks, (ELECTION_TICKS_MIN..ELECTION_TICKS_MAX).collect());
+        assert_eq!(election_ticks(7, 1, 3), election_ticks(7, 1, 3));
+        let same =
+            (0..200).filter(|term| election_ticks(7, 1, *term) == election_ticks(7, 2, *term));
+        assert!(same.count() < 50, "members must not time out together");
+    }
+}

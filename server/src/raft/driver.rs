@@ -1,0 +1,353 @@
+//! The order of things: what may be sent, written, applied and answered, and when.
+
+use mini_etcd_proto::internalpb::{ConfState, EntryKind};
+use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_proto::peerpb::{ReadBarrier as Ask, ReadIndex};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+
+use super::applying::Applying;
+use super::core::{CoreConfig, CoreError, Effects, NodeCore};
+use super::job::{Input, Job};
+use super::membership;
+use super::suspicion::Suspicion;
+use super::turn::Turn;
+use crate::error::RequestError;
+use crate::log::Recovered;
+use crate::propose::{Outage, Place, Proposal, Proposals, Question, ReadBarrier};
+
+/// Why a driver cannot start.
+pub type DriverError = CoreError;
+
+/// What a driver starts with.
+pub struct DriverConfig {
+    /// This member.
+    pub id: MemberId,
+    /// The log as it was found.
+    pub log: Recovered,
+    /// Index of the last applied entry.
+    pub applied: LogIndex,
+    /// Membership as of that entry.
+    pub conf_state: ConfState,
+    /// Where the election timeouts come from. Any number.
+    pub seed: u64,
+    /// Drawn anew at each start of the member.
+    pub boot_nonce: u64,
+}
+
+/// The pure sequencer of a member. See the module for its rules.
+pub struct Driver {
+    pub(super) id: MemberId,
+    pub(super) core: NodeCore,
+    pub(super) proposals: Proposals,
+    pub(super) barrier: ReadBarrier,
+    pub(super) applying: Applying,
+    pub(super) conf_state: ConfState,
+    pub(super) outage: Outage,
+    pub(super) forwarded: Vec<Forwarded>,
+    pub(super) place: Place,
+    suspicion: Suspicion,
+    now: u64,
+    last_leader: MemberId,
+    pub(super) leader_changes: u64,
+    pub(super) messages_refused: u64,
+    removed: bool,
+    /// The inputs of a turn after those that go first; kept for its memory.
+    later: Vec<Input>,
+}
+
+/// A proposal of another member.
+pub(super) struct Forwarded {
+    pub from: MemberId,
+    pub term: Term,
+    pub proposal: Proposal,
+}
+
+impl Driver {
+    /// A driver on what was found on disk.
+    ///
+    /// # Errors
+    /// When log and state do not fit each other.
+    pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
+        let DriverConfig { id, log, applied, conf_state, seed, boot_nonce } = config;
+        let alone = membership::is_only_voter(&conf_state, id);
+        let core =
+            NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), seed })?;
+        let mut driver = Self {
+            id,
+            core,
+            proposals: Proposals::default(),
+            // Rounds of different starts must not meet: an answer may outlive the process that asked.
+            barrier: ReadBarrier::new(boot_nonce << 32),
+            applying: Applying::new(applied),
+            conf_state,
+            outage: Outage::default(),
+            forwarded: Vec::new(),
+            place: Place { me: id, ..Place::default() },
+            suspicion: Suspicion::default(),
+            now: 0,
+            last_leader: MemberId(0),
+            leader_changes: 0,
+            messages_refused: 0,
+            removed: false,
+            later: Vec::new(),
+        };
+        if alone {
+            // Nobody else can lead, so there is nobody to wait for.
+            driver.core.campaign();
+        }
+        Ok(driver)
+    }
+
+    /// One turn: takes all inputs, answers with what is to be done, in order.
+    pub fn step(&mut self, inputs: &mut Vec<Input>) -> Vec<Job> {
+        let mut turn = Turn::default();
+        if self.removed {
+            inputs.clear();
+            return turn.into_jobs();
+        }
+        // Before anything else: what is committed in this turn travels with the appends of this turn.
+        let more = inputs.iter().any(brings_entries) || self.proposals.is_waiting();
+        self.core.more_will_follow(more);
+        let mut ticked = false;
+        let mut later = std::mem::take(&mut self.later);
+        for input in inputs.drain(..) {
+            match input {
+                // IMPORTANT: first. The answer to what a write allowed to be said may be in the same turn.
+                Input::Persisted { number, reader } => self.core.persisted(number, reader),
+                Input::Applied { index, term, sequences } => {
+                    self.on_applied(index, term, &sequences, &mut turn);
+                }
+                // Ticks that piled up while this thread stood still count once: what the others said meanwhile
+                // is in the same inbox, and nobody shall be deposed for this member's pause.
+                Input::Tick => ticked = true,
+                other => later.push(other),
+            }
+        }
+        for input in later.drain(..) {
+            self.take(input, &mut turn);
+        }
+        self.later = later;
+        if ticked {
+            self.tick(&mut turn);
+        }
+        self.observe();
+        self.propose_all(&mut turn);
+        self.ask(&mut turn);
+        self.settle(&mut turn);
+        let mut jobs = turn.into_jobs();
+        if self.removed {
+            jobs.push(Job::Removed);
+        }
+        jobs
+    }
+
+    fn take(&mut self, input: Input, turn: &mut Turn) {
+        match input {
+            Input::Message { from, body } => self.on_message(from, body, turn),
+            Input::Propose { sequence, kind, data } => {
+                if let Err(error) = self.proposals.add(Proposal { sequence, kind, data }) {
+                    turn.fail_writes(error, vec![sequence]);
+                }
+            }
+            Input::Read { id } => {
+                if let Err(error) = self.barrier.add(id) {
+                    turn.fail_reads(error, vec![id]);
+                }
+            }
+            Input::PeerHello { id, boot_nonce } => {
+                self.outage.heard(self.now, id);
+                if self.suspicion.hello(id, boot_nonce) {
+                    self.suspect(id, "it was restarted");
+                }
+            }
+            Input::PeerRefused { id } => {
+                self.outage.lost(id);
+                self.suspect(id, "nobody listens there");
+            }
+            Input::PeerUnreachable { id } => {
+                self.outage.lost(id);
+                self.core.unreachable(id);
+            }
+            Input::TransferLeader { to } => self.transfer(to),
+            Input::Tick | Input::Persisted { .. } | Input::Applied { .. } => {}
+        }
+    }
+
+    fn on_message(&mut self, from: MemberId, body: Body, turn: &mut Turn) {
+        self.outage.heard(self.now, from);
+        match body {
+            Body::Raft(message) => match self.core.message(from, message) {
+                Ok(()) => self.suspicion.heard(self.now, from),
+                Err(refusal) => {
+                    self.messages_refused += 1;
+                    tracing::warn!(%from, %refusal, "a peer's message was dropped");
+                }
+            },
+            Body::Forward(forward) => self.on_forward(from, forward, turn),
+            Body::ForwardRefused(refused) => {
+                let (term, reason) = (Term(refused.term), refused.reason());
+                if let Some((error, sequences)) =
+                    self.proposals.refused(term, &refused.sequences, reason)
+                {
+                    turn.fail_writes(error, sequences);
+                }
+            }
+            Body::ReadBarrier(Ask { round }) => {
+                if membership::contains(&self.conf_state, from) {
+                    self.observe();
+                    self.barrier.ask(from, round);
+                }
+            }
+            Body::ReadIndex(ReadIndex { round, index }) => {
+                let released = self.barrier.answered(round);
+                turn.reads_ready(released.ids, LogIndex(index));
+            }
+        }
+    }
+
+    fn on_applied(&mut self, index: LogIndex, term: Term, own: &[u64], turn: &mut Turn) {
+        self.applying.applied(index);
+        self.core.applied(index);
+        self.proposals.applied(term, own);
+        self.hand_backlog(turn);
+    }
+
+    fn tick(&mut self, turn: &mut Turn) {
+        self.now += 1;
+        self.core.tick();
+        if self.suspicion.due(self.now, self.core.place().leader) {
+            tracing::info!(member = %self.id, "stands for election after the leader was lost");
+            self.core.campaign();
+        }
+        self.observe();
+        let peers = self.conf_state.voters.len().saturating_sub(1);
+        for (error, sequences) in self.proposals.tick(self.place, &self.outage, peers) {
+            turn.fail_writes(error, sequences);
+        }
+        turn.fail_reads(RequestError::Timeout, self.barrier.tick());
+    }
+
+    /// The leader's process is gone, by a strong hint.
+    fn suspect(&mut self, id: MemberId, hint: &str) {
+        if self.core.place().leader != id {
+            return;
+        }
+        let Some(rank) = membership::rank(&self.conf_state, id, self.id) else { return };
+        if self.suspicion.suspect(self.now, id, rank) {
+            tracing::info!(leader = %id, rank, hint, "the leader is lost");
+            self.core.end_lease();
+        }
+    }
+
+    /// Looks who leads now, and tells those whom it concerns.
+    pub(super) fn observe(&mut self) {
+        let place = self.core.place();
+        if place == self.place {
+            return;
+        }
+        if place.leader != self.place.leader || place.has_leader() {
+            self.outage.moved(self.now, place);
+        }
+        if place.has_leader() && place.leader != self.last_leader {
+            self.last_leader = place.leader;
+            self.leader_changes += 1;
+            tracing::info!(member = %self.id, leader = %place.leader, term = %place.term, "leads");
+        }
+        self.place = place;
+        self.barrier.moved(place);
+    }
+
+    /// Begins a round for the reads that wait.
+    fn ask(&mut self, turn: &mut Turn) {
+        match self.barrier.question(self.core.may_read()) {
+            Some(Question::Quorum { round }) => {
+                self.core.read_index(context_of(self.place.term, round));
+            }
+            Some(Question::Ask { leader, round }) => {
+                turn.send(leader, Body::ReadBarrier(Ask { round }));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes from Raft until it has nothing more to say.
+    fn settle(&mut self, turn: &mut Turn) {
+        while let Some(mut effects) = self.core.effects() {
+            turn.write(&mut effects);
+            self.on_reads(&effects, turn);
+            self.on_committed(effects, turn);
+            if self.removed {
+                // SAFETY-RAFT: a leader that removed itself must not take another step; the crate panics on the
+                // next one. What it had to say is said.
+                break;
+            }
+        }
+        self.observe();
+    }
+
+    fn on_reads(&mut self, effects: &Effects, turn: &mut Turn) {
+        for (context, index) in &effects.reads {
+            let Some(round) = round_of(context) else { continue };
+            let released = self.barrier.answered(round);
+            turn.reads_ready(released.ids, *index);
+            for (member, round) in released.answers {
+                turn.send(member, Body::ReadIndex(ReadIndex { round, index: index.0 }));
+            }
+        }
+    }
+
+    fn on_committed(&mut self, effects: Effects, turn: &mut Turn) {
+        let mut changes = Vec::new();
+        let mut left = false;
+        for entry in &effects.committed {
+            if entry.kind == EntryKind::ConfChange as i32 {
+                // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is
+                // told that the change is applied.
+                let was_in = membership::contains(&self.conf_state, self.id);
+                self.conf_state = self.core.apply_change(entry);
+                // One who joins reads of changes that came before its own.
+                left |= was_in && !membership::contains(&self.conf_state, self.id);
+                changes.push((LogIndex(entry.index), self.conf_state.clone()));
+            }
+        }
+        if let Some(task) = self.applying.committed(effects.committed, changes) {
+            turn.apply(task);
+        }
+        if left {
+            self.leave(turn);
+        }
+    }
+
+    /// This member was removed: the others learn what is committed, then it stops.
+    fn leave(&mut self, turn: &mut Turn) {
+        self.core.announce_commit();
+        if let Some(mut effects) = self.core.effects() {
+            turn.write(&mut effects);
+        }
+        self.removed = true;
+    }
+
+    fn hand_backlog(&mut self, turn: &mut Turn) {
+        while let Some((low, high)) = self.applying.backlog() {
+            match self.core.entries(low, high) {
+                Ok(entries) => turn.apply(self.applying.hand(entries)),
+                // As where Raft itself reads: a disk that refuses ends the process.
+                Err(error) => panic!("committed entries cannot be read: {error}"),
+            }
+        }
+    }
+}
+
+fn brings_entries(input: &Input) -> bool {
+    matches!(input, Input::Propose { .. } | Input::Message { body: Body::Forward(_), .. })
+}
+
+/// What a round carries through Raft. Unique in the cluster's life: one member leads a term, once.
+fn context_of(term: Term, round: u64) -> Vec<u8> {
+    [term.0.to_be_bytes(), round.to_be_bytes()].concat()
+}
+
+fn round_of(context: &[u8]) -> Option<u64> {
+    let round = context.get(8..16)?;
+    round.try_into().ok().map(u64::from_be_bytes)
+}

@@ -1,0 +1,374 @@
+//! Runs `testscripts/driver`: some members whose network, disks and apply move only when the script says so.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::error::Error;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use goldenscript::{Command, Context, Runner};
+use mini_etcd_proto::internalpb::conf_change::Kind as Change;
+use mini_etcd_proto::internalpb::{Command as Request, ConfChange, ConfState, EntryKind};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use prost::Message as _;
+
+use super::driver::{Driver, DriverConfig};
+use super::job::{Input, Job, Outbound, WriteTask};
+use super::testing::{self, BIRTH, NoTime, TestLog};
+use crate::apply::ApplyTask;
+use crate::log::{LogStore, MemoryGuard};
+use crate::storage::SimDisk;
+
+#[test]
+fn scripts() {
+    testing::run_all("raft/testscripts/driver", World::default);
+}
+
+type Answer = Result<String, Box<dyn Error>>;
+
+#[derive(Default)]
+struct World {
+    members: BTreeMap<u64, Member>,
+    network: VecDeque<(u64, Outbound)>,
+    /// Taken out of the network by `hold`, until `release`.
+    held: Vec<(u64, Outbound)>,
+    /// Pairs that do not hear each other.
+    cut: BTreeSet<(u64, u64)>,
+}
+
+struct Member {
+    driver: Option<Driver>,
+    log: Option<TestLog>,
+    disk: SimDisk,
+    guard: MemoryGuard,
+    writes: VecDeque<WriteTask>,
+    applies: VecDeque<ApplyTask>,
+    applied: u64,
+    conf_state: ConfState,
+    starts: u64,
+}
+
+impl World {
+    /// `cluster 3 [learners=4]`: members 1 to 3 vote.
+    fn cluster(&mut self, command: &Command) -> Answer {
+        let count: u64 = testing::words(command).first().ok_or("a number expected")?.parse()?;
+        let learners = testing::numbers(command, "learners")?;
+        let conf_state = testing::conf_state((1..=count).collect(), learners.clone());
+        let mut output = String::new();
+        for id in (1..=count).chain(learners) {
+            output.push_str(&self.begin(id, conf_state.clone())?);
+        }
+        Ok(output)
+    }
+
+    fn begin(&mut self, id: u64, conf_state: ConfState) -> Answer {
+        let (disk, guard) = (SimDisk::new(), MemoryGuard::new());
+        let (log, _) = LogStore::create(disk.open(), guard.clone(), NoTime, BIRTH)?;
+        log.close()?;
+        self.members.insert(
+            id,
+            Member {
+                driver: None,
+                log: None,
+                disk,
+                guard,
+                writes: VecDeque::new(),
+                applies: VecDeque::new(),
+                applied: BIRTH.0.0,
+                conf_state,
+                starts: 0,
+            },
+        );
+        self.start(id)
+    }
+
+    fn start(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        let (log, found) = LogStore::open(member.disk.open(), member.guard.clone(), NoTime)?;
+        member.log = Some(log);
+        member.starts += 1;
+        member.driver = Some(Driver::new(DriverConfig {
+            id: MemberId(id),
+            log: found,
+            applied: LogIndex(member.applied),
+            conf_state: member.conf_state.clone(),
+            seed: 1,
+            boot_nonce: member.starts,
+        })?);
+        self.step(id, Vec::new())
+    }
+
+    fn crash(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        (member.driver, member.log) = (None, None);
+        member.writes.clear();
+        member.applies.clear();
+        member.disk.crash(0);
+        member.guard.crash(false);
+        self.network.retain(|(from, _)| *from != id);
+        Ok(String::new())
+    }
+
+    fn member(&mut self, id: u64) -> Result<&mut Member, Box<dyn Error>> {
+        self.members.get_mut(&id).ok_or_else(|| format!("no member {id}").into())
+    }
+
+    fn alive(&self) -> Vec<u64> {
+        let up = self.members.iter().filter(|(_, member)| member.driver.is_some());
+        up.map(|(id, _)| *id).collect()
+    }
+
+    /// One turn of a member, with what comes of it.
+    fn step(&mut self, id: u64, mut inputs: Vec<Input>) -> Answer {
+        let member = self.member(id)?;
+        let Some(driver) = &mut member.driver else { return Ok(String::new()) };
+        let mut output = String::new();
+        for job in driver.step(&mut inputs) {
+            output.extend(testing::job(id, &job).iter().map(|line| format!("{line}\n")));
+            match job {
+                Job::Send(messages) => {
+                    self.network.extend(messages.into_iter().map(|out| (id, out)));
+                }
+                Job::Write(task) => self.member(id)?.writes.push_back(task),
+                Job::Apply(task) => self.member(id)?.applies.push_back(task),
+                _ => {}
+            }
+        }
+        Ok(output)
+    }
+
+    /// Everything in the network arrives; a receiver takes it in one turn.
+    fn deliver(&mut self) -> Answer {
+        let mut inboxes: BTreeMap<u64, Vec<Input>> = BTreeMap::new();
+        for (from, out) in std::mem::take(&mut self.network) {
+            let to = out.to.0;
+            if !self.cut.contains(&(from.min(to), from.max(to))) {
+                let input = Input::Message { from: MemberId(from), body: out.body };
+                inboxes.entry(to).or_default().push(input);
+            }
+        }
+        let mut output = String::new();
+        for (id, inputs) in inboxes {
+            if self.members.contains_key(&id) {
+                output.push_str(&self.step(id, inputs)?);
+            }
+        }
+        Ok(output)
+    }
+
+    fn persist(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        let tasks = std::mem::take(&mut member.writes);
+        let Some(log) = &mut member.log else { return Ok(String::new()) };
+        let mut inputs = Vec::new();
+        let mut sends = Vec::new();
+        for task in tasks {
+            let reader = log.append(&task.write)?;
+            inputs.push(Input::Persisted { number: task.number, reader });
+            sends.extend(task.then_send.into_iter().map(|out| (id, out)));
+        }
+        self.network.extend(sends);
+        if inputs.is_empty() { Ok(String::new()) } else { self.step(id, inputs) }
+    }
+
+    fn apply(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        let mut inputs = Vec::new();
+        for task in std::mem::take(&mut member.applies) {
+            let Some(last) = task.entries.last() else { continue };
+            let (index, term) = (LogIndex(last.index), Term(last.term));
+            member.applied = last.index;
+            if let Some((_, conf_state)) = task.conf_states.last() {
+                member.conf_state = conf_state.clone();
+            }
+            let sequences = task.entries.iter().filter_map(|entry| own_number(id, entry));
+            inputs.push(Input::Applied { index, term, sequences: sequences.collect() });
+        }
+        if inputs.is_empty() { Ok(String::new()) } else { self.step(id, inputs) }
+    }
+
+    /// Until nothing moves any more.
+    fn settle(&mut self) -> Answer {
+        let mut output = String::new();
+        loop {
+            let before = output.len();
+            let quiet = self.network.is_empty();
+            output.push_str(&self.deliver()?);
+            for id in self.alive() {
+                output.push_str(&self.persist(id)?);
+                output.push_str(&self.apply(id)?);
+            }
+            if quiet && output.len() == before && self.network.is_empty() {
+                return Ok(output);
+            }
+        }
+    }
+
+    fn each(&mut self, command: &Command, act: fn(&mut Self, u64) -> Answer) -> Answer {
+        let chosen = testing::numbers(command, "at")?;
+        let ids = if chosen.is_empty() { self.alive() } else { chosen };
+        ids.into_iter().map(|id| act(self, id)).collect()
+    }
+
+    fn status(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        let Some(driver) = &member.driver else { return Ok(format!("n{id} is down\n")) };
+        let status = driver.status();
+        let mut text = format!(
+            "n{id} {:?} leader={} term={} last={} commit={} applied={} waiting={}/{}\n",
+            status.role,
+            status.leader,
+            status.term,
+            status.last,
+            status.commit,
+            status.applied,
+            status.proposals_pending,
+            status.reads_pending,
+        );
+        for peer in status.progress {
+            writeln!(
+                text,
+                "  n{} match={} next={} {:?} in_flight={}",
+                peer.id, peer.match_index, peer.next_index, peer.state, peer.in_flight
+            )?;
+        }
+        Ok(text)
+    }
+
+    /// What happens at one member: `COMMAND ... at=ID`.
+    fn input(&mut self, command: &Command) -> Answer {
+        let id = testing::number(command, "at")?.ok_or("at=ID expected")?;
+        let words = testing::words(command);
+        let numbers = || words.iter().map(|word| word.parse()).collect::<Result<Vec<u64>, _>>();
+        let peer = || Ok::<_, Box<dyn Error>>(MemberId(numbers()?.first().copied().unwrap_or(0)));
+        let inputs = match command.name.as_str() {
+            "propose" => numbers()?.into_iter().map(|number| proposal(id, number)).collect(),
+            "flood" => {
+                let count = numbers()?.first().copied().unwrap_or(0);
+                (0..count).map(|number| proposal(id, 1000 + number)).collect()
+            }
+            "read" => numbers()?.into_iter().map(|id| Input::Read { id }).collect(),
+            "change" => vec![change(id, &words)?],
+            "refused" => vec![Input::PeerRefused { id: peer()? }],
+            "unreachable" => vec![Input::PeerUnreachable { id: peer()? }],
+            "hello" => {
+                let boot_nonce = testing::number(command, "nonce")?.unwrap_or(1);
+                vec![Input::PeerHello { id: peer()?, boot_nonce }]
+            }
+            "transfer" => {
+                let to = numbers()?.first().copied().map(MemberId);
+                vec![Input::TransferLeader { to }]
+            }
+            other => return Err(format!("no command {other}").into()),
+        };
+        self.step(id, inputs)
+    }
+
+    fn tick(&mut self, command: &Command) -> Answer {
+        let count: u64 = testing::words(command).first().map_or(Ok(1), |count| count.parse())?;
+        (0..count)
+            .map(|_| self.each(command, |world, id| world.step(id, vec![Input::Tick])))
+            .collect()
+    }
+}
+
+impl Runner for World {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _context: &Context) -> Answer {
+        let first = || testing::words(command).first().map_or(Ok(0), |word| word.parse::<u64>());
+        match command.name.as_str() {
+            "cluster" => self.cluster(command),
+            "join" => {
+                // Until there are snapshots: as the cluster was born.
+                self.begin(first()?, testing::conf_state(vec![1, 2, 3], Vec::new()))
+            }
+            "deliver" => self.deliver(),
+            "drop" => {
+                self.network.clear();
+                Ok(String::new())
+            }
+            "persist" => self.each(command, Self::persist),
+            "apply" => self.each(command, Self::apply),
+            "settle" => self.settle(),
+            "status" => self.each(command, Self::status),
+            "tick" => self.tick(command),
+            "run" => {
+                let all = |world: &mut Self, id| world.step(id, vec![Input::Tick]);
+                let mut output = String::new();
+                for _ in 0..first()? {
+                    output.push_str(&self.each(command, all)?);
+                    output.push_str(&self.settle()?);
+                }
+                Ok(failures_of(&output))
+            }
+            "cut" => {
+                for pair in testing::words(command) {
+                    let (a, b) = pair.split_once('-').ok_or("A-B expected")?;
+                    self.cut.insert((a.parse()?, b.parse()?));
+                }
+                Ok(String::new())
+            }
+            "hold" => {
+                let route = testing::words(command).first().cloned().unwrap_or_default();
+                let (from, to) = route.split_once('-').ok_or("FROM-TO expected")?;
+                let route = (from.parse::<u64>()?, to.parse::<u64>()?);
+                let (held, free) = std::mem::take(&mut self.network)
+                    .into_iter()
+                    .partition::<Vec<_>, _>(|(from, out)| (*from, out.to.0) == route);
+                self.held.extend(held);
+                self.network = free.into();
+                Ok(String::new())
+            }
+            "release" => {
+                self.network.extend(self.held.drain(..));
+                Ok(String::new())
+            }
+            "heal" => {
+                self.cut.clear();
+                Ok(String::new())
+            }
+            "crash" => self.crash(first()?),
+            "restart" => self.start(first()?),
+            _ => self.input(command),
+        }
+    }
+}
+
+/// The lines that matter of a long run.
+fn failures_of(output: &str) -> String {
+    let told = output.split_inclusive('\n');
+    told.filter(|line| line.contains("fail") || line.contains("reads")).collect()
+}
+
+fn proposal(origin: u64, sequence: u64) -> Input {
+    let request = Request { origin, sequence, request: None };
+    Input::Propose { sequence, kind: EntryKind::Normal, data: Bytes::from(request.encode_to_vec()) }
+}
+
+fn change(origin: u64, words: &[String]) -> Result<Input, Box<dyn Error>> {
+    let [kind, id, sequence] = words else { return Err("KIND ID NUMBER expected".into()) };
+    let kind = Change::from_str_name(&kind.to_uppercase()).ok_or("no such change")?;
+    let change = ConfChange {
+        kind: kind as i32,
+        member_id: id.parse()?,
+        member: None,
+        origin,
+        sequence: sequence.parse()?,
+    };
+    Ok(Input::Propose {
+        sequence: change.sequence,
+        kind: EntryKind::ConfChange,
+        data: Bytes::from(change.encode_to_vec()),
+    })
+}
+
+fn own_number(id: u64, entry: &mini_etcd_proto::internalpb::Entry) -> Option<u64> {
+    let (origin, sequence) = if entry.kind == EntryKind::ConfChange as i32 {
+        let change = ConfChange::decode(entry.data.clone()).ok()?;
+        (change.origin, change.sequence)
+    } else {
+        let request = Request::decode(entry.data.clone()).ok()?;
+        (request.origin, request.sequence)
+    };
+    (origin == id && sequence != 0).then_some(sequence)
+}

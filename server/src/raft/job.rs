@@ -1,0 +1,140 @@
+//! What goes into the driver and what comes out of it.
+
+use bytes::Bytes;
+use mini_etcd_proto::internalpb::EntryKind;
+use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+
+use crate::apply::ApplyTask;
+use crate::error::RequestError;
+use crate::log::{LogReader, LogWrite};
+
+/// Something happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most inputs of a busy member are messages; a box costs more"
+)]
+pub enum Input {
+    /// [`crate::limits::TICK`] passed.
+    Tick,
+    /// A peer said something. `from` is who the connection belongs to.
+    Message {
+        /// The peer.
+        from: MemberId,
+        /// What it said.
+        body: Body,
+    },
+    /// A client of this member wants an entry.
+    Propose {
+        /// Number of the request; never used twice, also not after a restart.
+        sequence: u64,
+        /// What `data` is.
+        kind: EntryKind,
+        /// The entry's data.
+        data: Bytes,
+    },
+    /// A client of this member wants a linearizable read.
+    Read {
+        /// Number of the read; not in use.
+        id: u64,
+    },
+    /// A [`WriteTask`] and all before it are durable.
+    ///
+    /// IMPORTANT: must be in the inbox before the task's `then_send` leaves the member, or the answer to a vote
+    /// request could overtake it and Raft would find its own log shorter than it promised.
+    Persisted {
+        /// The task's number.
+        number: u64,
+        /// The log as of that task.
+        reader: LogReader,
+    },
+    /// Entries are applied.
+    Applied {
+        /// Index of the last.
+        index: LogIndex,
+        /// Its term.
+        term: Term,
+        /// Numbers of the requests of this member among them.
+        sequences: Vec<u64>,
+    },
+    /// A connection with a peer began.
+    PeerHello {
+        /// The peer.
+        id: MemberId,
+        /// Drawn anew at each of its starts.
+        boot_nonce: u64,
+    },
+    /// Nobody listens where the peer should: its process is gone.
+    PeerRefused {
+        /// The peer.
+        id: MemberId,
+    },
+    /// A connection to the peer broke, or messages for it were dropped. Once per break, not per message.
+    PeerUnreachable {
+        /// The peer.
+        id: MemberId,
+    },
+    /// Leadership is to go to another member. Ignored where this member does not lead.
+    TransferLeader {
+        /// To whom; none for the one that is furthest.
+        to: Option<MemberId>,
+    },
+}
+
+/// Something is to be done, in the order given.
+#[derive(Debug)]
+pub enum Job {
+    /// Messages that may leave at once.
+    Send(Vec<Outbound>),
+    /// Entries to make durable.
+    Write(WriteTask),
+    /// Committed entries to apply.
+    Apply(ApplyTask),
+    /// These reads see what they must once `index` is applied.
+    ReadReady {
+        /// The reads.
+        ids: Vec<u64>,
+        /// The index.
+        index: LogIndex,
+    },
+    /// These writes end without a result.
+    FailWrites {
+        /// The requests.
+        sequences: Vec<u64>,
+        /// Why.
+        error: RequestError,
+    },
+    /// These reads end without a result.
+    FailReads {
+        /// The reads.
+        ids: Vec<u64>,
+        /// Why.
+        error: RequestError,
+    },
+    /// This member is removed once the [`Job::Apply`] before this is done. The driver does nothing any more.
+    Removed,
+}
+
+/// One message for a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outbound {
+    /// The peer.
+    pub to: MemberId,
+    /// What to say.
+    pub body: Body,
+}
+
+/// What to make durable, and what to say after.
+///
+/// The log writer makes `write` durable, then puts [`Input::Persisted`] into the inbox, then sends `then_send`.
+/// Several tasks that wait may become one sync; then the highest number is reported, and after it all messages
+/// are sent in order. An empty `write` costs no sync, but its messages keep their turn.
+#[derive(Debug)]
+pub struct WriteTask {
+    /// Rises with each task.
+    pub number: u64,
+    /// Entries and hard state.
+    pub write: LogWrite,
+    /// Messages that promise what is in this task or in one before.
+    pub then_send: Vec<Outbound>,
+}

@@ -1,0 +1,59 @@
+//! Consensus, without time, threads or sockets: the core around raft-rs and the driver that orders everything.
+//!
+//! ```text
+//!            inputs: ticks, messages, proposals, reads, Persisted, Applied
+//!               │
+//! propose ◀─▶ driver ─▶ core ─▶ raft-rs
+//!               │
+//!            jobs: Send, Write ─▶ log ─▶ Persisted, Apply ─▶ apply ─▶ Applied, ReadReady, FailWrites, ...
+//! ```
+//!
+//! *What this is.* [`NodeCore`] fences raft-rs in: its message types do not leave this module, and nothing that a
+//! peer says reaches it unchecked (`validate`). [`Driver`] knows what may start when. Both are pure: inputs and
+//! completions in, jobs out; no thread, clock, socket, file or randomness. What runs the jobs is a shell: the threads of `node`, or the
+//! simulation.
+//! The tables of `propose` that know which client waits for what are pure too, and the driver owns them.
+//!
+//! *Invariants.*
+//! - I1: a leader's appends leave before its own write, whose completion alone counts its own copy. A follower's
+//!   promises (append and vote answers, requests for votes) leave after what they promise is durable.
+//! - I2: nobody speaks in a term that is not durable.
+//! - I3: `Persisted` is in the inbox before the messages that waited for it leave the member.
+//! - I4: a committed change of membership takes effect in Raft before apply is given it, and Raft hears that it is
+//!   applied after that.
+//! - I5: a proposal is appended in the one term it is bound to, or never; see [`crate::propose`].
+//! - I6: a read's round began after the read arrived, and its number was never used before.
+//! - I7: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
+//!   inputs are equal.
+//!
+//! *What it refuses.* Remote proposals and read requests in Raft's own messages, messages that would make raft-rs
+//! panic, snapshots (not built yet: the log is whole, so nobody needs one), the removal of the leader by itself.
+//!
+//! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, the seeded run in `tests/tests/sim.rs`.
+
+mod applying;
+mod convert;
+mod core;
+mod driver;
+mod driver_propose;
+mod job;
+mod logging;
+mod membership;
+mod status;
+mod suspicion;
+mod turn;
+mod validate;
+mod view;
+
+#[cfg(test)]
+mod core_scripts;
+#[cfg(test)]
+mod driver_scripts;
+#[cfg(test)]
+mod testing;
+
+pub use self::core::{CoreConfig, CoreError, Dropped, Effects, NodeCore};
+pub use driver::{Driver, DriverConfig, DriverError};
+pub use job::{Input, Job, Outbound, WriteTask};
+pub use status::{PeerProgress, ProgressState, RaftStatus, Role};
+pub use validate::Refusal;

@@ -1,0 +1,157 @@
+//! Where a member stands, as plain data.
+
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use raft::{Progress, StateRole};
+
+use super::driver::Driver;
+
+/// What a member is in its term.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Follows, or waits for a leader.
+    #[default]
+    Follower,
+    /// Asks whether it would be elected.
+    PreCandidate,
+    /// Stands for election.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// How the leader sends to a follower.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProgressState {
+    /// One message at a time, until it is known where the logs agree.
+    #[default]
+    Probe,
+    /// As fast as it goes.
+    Replicate,
+    /// It waits for a snapshot.
+    Snapshot,
+}
+
+/// A follower as the leader sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerProgress {
+    /// The follower.
+    pub id: MemberId,
+    /// Its log agrees up to here.
+    pub match_index: LogIndex,
+    /// The next entry to send.
+    pub next_index: LogIndex,
+    /// How it is sent to.
+    pub state: ProgressState,
+    /// Append messages on their way.
+    pub in_flight: usize,
+    /// It answered within the last election timeout.
+    pub recently_active: bool,
+    /// It does not vote.
+    pub is_learner: bool,
+}
+
+/// Where a member stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RaftStatus {
+    /// What it is.
+    pub role: Role,
+    /// Who leads; 0 for nobody.
+    pub leader: MemberId,
+    /// Current term.
+    pub term: Term,
+    /// Whom it voted for in that term; 0 for nobody.
+    pub vote: MemberId,
+    /// Highest index known to be committed.
+    pub commit: LogIndex,
+    /// Highest applied index that Raft was told of.
+    pub applied: LogIndex,
+    /// First index of the log.
+    pub first: LogIndex,
+    /// Last index of the log.
+    pub last: LogIndex,
+    /// Highest index that is durable here.
+    pub persisted: LogIndex,
+    /// The followers, in the order of their ids; empty where this member does not lead.
+    pub progress: Vec<PeerProgress>,
+    /// Times that the leader changed since this member started.
+    pub leader_changes: u64,
+    /// Whom leadership is going to; 0 for nobody.
+    pub transferring_to: MemberId,
+    /// Voters, in order.
+    pub voters: Vec<MemberId>,
+    /// Learners, in order.
+    pub learners: Vec<MemberId>,
+    /// Writes without a result.
+    pub proposals_pending: usize,
+    /// Reads without a result.
+    pub reads_pending: usize,
+    /// Peer messages refused since this member started.
+    pub messages_refused: u64,
+}
+
+impl RaftStatus {
+    /// Whether this member leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.role == Role::Leader
+    }
+}
+
+impl Driver {
+    /// Where this member stands.
+    #[must_use]
+    pub fn status(&self) -> RaftStatus {
+        let raft = &self.core.raw.raft;
+        let log = &raft.raft_log;
+        let hard_state = raft.hard_state();
+        let role = match raft.state {
+            StateRole::Follower => Role::Follower,
+            StateRole::PreCandidate => Role::PreCandidate,
+            StateRole::Candidate => Role::Candidate,
+            StateRole::Leader => Role::Leader,
+        };
+        RaftStatus {
+            role,
+            leader: MemberId(raft.leader_id),
+            term: Term(raft.term),
+            vote: MemberId(hard_state.vote),
+            commit: LogIndex(log.committed),
+            applied: LogIndex(log.applied),
+            first: LogIndex(log.first_index()),
+            last: LogIndex(log.last_index()),
+            persisted: LogIndex(log.persisted),
+            progress: if role == Role::Leader { self.progress() } else { Vec::new() },
+            leader_changes: self.leader_changes,
+            transferring_to: self.core.transferring_to().unwrap_or_default(),
+            voters: self.conf_state.voters.iter().copied().map(MemberId).collect(),
+            learners: self.conf_state.learners.iter().copied().map(MemberId).collect(),
+            proposals_pending: self.proposals.pending(),
+            reads_pending: self.barrier.pending(),
+            messages_refused: self.messages_refused,
+        }
+    }
+
+    fn progress(&self) -> Vec<PeerProgress> {
+        let others = self.core.raw.raft.prs().iter().filter(|(id, _)| **id != self.id.0);
+        let mut list: Vec<_> =
+            others.map(|(id, progress)| self.progress_of(*id, progress)).collect();
+        list.sort_unstable_by_key(|progress| progress.id);
+        list
+    }
+
+    fn progress_of(&self, id: u64, progress: &Progress) -> PeerProgress {
+        PeerProgress {
+            id: MemberId(id),
+            match_index: LogIndex(progress.matched),
+            next_index: LogIndex(progress.next_idx),
+            state: match progress.state {
+                raft::ProgressState::Probe => ProgressState::Probe,
+                raft::ProgressState::Replicate => ProgressState::Replicate,
+                raft::ProgressState::Snapshot => ProgressState::Snapshot,
+            },
+            in_flight: progress.ins.count(),
+            recently_active: progress.recent_active,
+            is_learner: self.conf_state.learners.contains(&id),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The start: from a directory to a member that answers.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::StartError;
+use super::data::Data;
+use super::publish::publish;
+use super::running::{Running, Started};
+use crate::api::{About, Host, services};
+use crate::apply::{Applier, ApplyError, Birth, Identity};
+use crate::clock::SystemClock;
+use crate::config::{Config, Listen};
+use crate::http::{self, MemberPages, Site};
+use crate::log::{self, DirStore, Recovered};
+use crate::metrics::Metrics;
+use crate::node::cluster::{Cluster, Names};
+use crate::node::transport::{Hellos, Outgoing, PeerService, Seen, Transport, ask_peers, standing};
+use crate::node::{
+    ApplyThread, Completions, Inbox, LogWriter, ParkedReads, Proposer, Queue, RaftThread, Shown,
+};
+use crate::raft::{Driver, DriverConfig};
+use crate::storage::{FjallEngine, FjallOptions, Space};
+use crate::watch::Hub;
+
+/// Term that a new cluster is born with.
+const BIRTH_TERM: Term = Term(1);
+
+/// Bits of a request's number below the number of the start.
+const SEQUENCE_BITS: u32 = 40;
+
+/// A member that answers.
+pub(super) struct Parts {
+    pub started: Started,
+    pub running: Running,
+}
+
+/// What was found in the directory, or made there.
+struct Disk {
+    store: DirStore<SystemClock>,
+    recovered: Recovered,
+    applier: Applier<FjallEngine>,
+}
+
+/// Starts everything. The runtime this is called in is the one that serves.
+pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
+    let mut data = Data::open(config)?;
+    let (cluster, names) = (data.cluster()?, data.names());
+    let boot_nonce: u64 = rand::random();
+    if log::is_new(data.path())? {
+        ask_peers(&cluster, names, boot_nonce)
+            .await
+            .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
+    }
+    let start = data.count_start()?;
+    let clock = SystemClock::new();
+    let Disk { store, recovered, applier } = open_disk(&data, &cluster, &clock)?;
+    let listeners = listen(config)?;
+    let (published, log) = (applier.published(), recovered.reader.clone());
+    let driver = Driver::new(DriverConfig {
+        id: cluster.me(),
+        log: recovered,
+        applied: published.applied,
+        conf_state: published.conf_state.clone(),
+        seed: rand::random(),
+        boot_nonce,
+    })?;
+    let shown = Arc::new(Shown {
+        status: ArcSwap::from_pointee(driver.status()),
+        log: ArcSwap::from_pointee(log),
+        leader: watch::Sender::new(MemberId(0)),
+        compacted: watch::Sender::new(published.compact_finished),
+        published: ArcSwap::new(published.clone()),
+    });
+    let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
+    let (completions, seen) = (Arc::<Completions>::default(), Arc::<Seen>::default());
+    let standing = standing(shown.clone(), seen.clone());
+    let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, standing));
+    let transport = Transport::new(&cluster, names, &hellos, &inbox, &metrics);
+    let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let first = start << SEQUENCE_BITS;
+    let proposer =
+        Proposer::new(identity, inbox.clone(), shown.clone(), completions.clone(), first);
+    let hub = Hub::new(published);
+    let threads = Threads {
+        owned: (store, driver, applier),
+        outgoing: transport.outgoing.clone(),
+        inbox: inbox.clone(),
+        hub: hub.clone(),
+        metrics: metrics.clone(),
+        seen,
+        shown,
+        completions,
+        clock,
+    };
+    let threads = threads.start(cluster.me()).map_err(StartError::Thread)?;
+    let peers = PeerService::new(hellos, inbox.clone(), metrics.clone());
+    let parts =
+        Serving { config, cluster, names, boot_nonce, metrics, peers, transport, listeners };
+    Ok(parts.start(Inner { proposer, inbox, hub, threads }))
+}
+
+/// What runs behind the port.
+struct Inner {
+    proposer: Proposer,
+    inbox: Arc<Inbox>,
+    hub: Hub,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The port, the peers, and what is told of both.
+struct Serving<'a> {
+    config: &'a Config,
+    cluster: Cluster,
+    names: Names,
+    boot_nonce: u64,
+    metrics: Metrics,
+    peers: PeerService,
+    transport: Transport,
+    listeners: Listeners,
+}
+
+impl Serving<'_> {
+    fn start(self, inner: Inner) -> Parts {
+        let Inner { proposer, inbox, hub, threads } = inner;
+        let client_addr = self.listeners.clients;
+        let (closing, closed) = watch::channel(false);
+        let (ending, ended) = watch::channel(false);
+        let metrics = self.metrics;
+        let about = About { name: self.config.name.clone(), boot_nonce: self.boot_nonce };
+        let host = Host::new(about, proposer.clone(), hub.clone(), metrics.clone());
+        let router = services(&host, ended).with(self.peers.into_server());
+        let site = Arc::new(Site::new(router, Arc::new(MemberPages::new(host.clone()))));
+        let mut serving = JoinSet::new();
+        serving.spawn(http::serve(self.listeners.all, site, metrics, closed));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(proposer.clone().complete());
+        let watches = hub.clone();
+        tasks.spawn(async move { watches.run(|| host.has_leader()).await });
+        self.transport.start(&mut tasks);
+        let url = advertised(self.config, &self.cluster, self.names, client_addr);
+        tasks.spawn(publish(proposer.clone(), self.config.name.clone(), url));
+        let (member, cluster) = (self.cluster.me(), self.cluster.id());
+        tracing::info!(name = %self.config.name, %member, %cluster, listen = %client_addr, "serving");
+        Parts {
+            started: Started { client_addr, client_url: local_url(client_addr) },
+            running: Running { proposer, inbox, hub, closing, ending, serving, tasks, threads },
+        }
+    }
+}
+
+/// Opens what is there, or makes what a new member begins with.
+fn open_disk(data: &Data, cluster: &Cluster, clock: &SystemClock) -> Result<Disk, StartError> {
+    let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let state = data.state_path();
+    if log::is_new(data.path())? && state.exists() {
+        // The log is made first. A state without one has lost it.
+        let detail = format!("{}: there is a state and no log", data.path().display());
+        return Err(StartError::Lost { detail });
+    }
+    let birth = (LogIndex::BIRTH, BIRTH_TERM);
+    let (store, recovered) = log::open_dir(data.path(), clock.clone(), Some(birth))?;
+    let engine = || {
+        FjallEngine::open(&state, &[Space::Rows, Space::System, Space::Meta], FjallOptions::state())
+    };
+    let applier = match Applier::open(engine()?, identity) {
+        // A log that still has all of its entries can make the state anew.
+        Err(ApplyError::Empty) if recovered.truncated == birth => {
+            let birth = Birth {
+                index: LogIndex::BIRTH,
+                term: BIRTH_TERM,
+                conf_state: cluster.conf_state(),
+                members: cluster.birth_members(),
+            };
+            Applier::create(engine()?, identity, &birth)?
+        }
+        opened => opened?,
+    };
+    Ok(Disk { store, recovered, applier })
+}
+
+/// The ports.
+struct Listeners {
+    all: Vec<TcpListener>,
+    clients: SocketAddr,
+}
+
+fn listen(config: &Config) -> Result<Listeners, StartError> {
+    let first = bind(&config.listen)?;
+    let refuse = |source| StartError::Listen { address: config.listen.to_string(), source };
+    let clients = first.local_addr().map_err(refuse)?;
+    let mut all = vec![first];
+    for more in [&config.listen_peer, &config.listen_metrics].into_iter().flatten() {
+        all.push(bind(more)?);
+    }
+    Ok(Listeners { all, clients })
+}
+
+/// The first of its addresses that can be taken. A machine without IPv6 has every interface by IPv4.
+fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
+    let refuse = |source| StartError::Listen { address: listen.to_string(), source };
+    let mut problem = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+    for address in listen.resolve().map_err(refuse)? {
+        match http::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = error,
+        }
+        if problem.kind() == io::ErrorKind::AddrInUse {
+            break;
+        }
+    }
+    Err(refuse(problem))
+}
+
+/// Client URL told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
+/// its name means something to them, else this machine.
+fn advertised(config: &Config, cluster: &Cluster, names: Names, clients: SocketAddr) -> String {
+    if let Some(url) = &config.advertise {
+        return url.clone();
+    }
+    match cluster.member(cluster.me()) {
+        Some(me) if me.port == clients.port() && names.host(me) == me.host => me.url(),
+        _ => format!("http://localhost:{}", clients.port()),
+    }
+}
+
+/// URL for a client on this machine.
+fn local_url(clients: SocketAddr) -> String {
+    if clients.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}", clients.port());
+    }
+    format!("http://{clients}")
+}
+
+/// What the threads share, and what each of them owns.
+struct Threads {
+    owned: (DirStore<SystemClock>, Driver, Applier<FjallEngine>),
+    outgoing: Outgoing,
+    inbox: Arc<Inbox>,
+    hub: Hub,
+    metrics: Metrics,
+    seen: Arc<Seen>,
+    shown: Arc<Shown>,
+    completions: Arc<Completions>,
+    clock: SystemClock,
+}
+
+impl Threads {
+    fn start(self, me: MemberId) -> io::Result<Vec<JoinHandle<()>>> {
+        let (store, driver, applier) = self.owned;
+        let (log, apply) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
+        let parked = Arc::new(ParkedReads::new(self.shown.clone(), self.completions.clone()));
+        let hub = self.hub;
+        let writer = LogWriter {
+            store,
+            tasks: log.clone(),
+            inbox: self.inbox.clone(),
+            outgoing: self.outgoing.clone(),
+            shown: self.shown.clone(),
+            metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
+        };
+        let apply_thread = ApplyThread {
+            applier,
+            me,
+            tasks: apply.clone(),
+            inbox: self.inbox.clone(),
+            shown: self.shown.clone(),
+            completions: self.completions.clone(),
+            parked: parked.clone(),
+            listener: Box::new(move |applied| hub.publish(applied)),
+            metrics: self.metrics,
+            clock: self.clock.clone(),
+        };
+        let raft = RaftThread {
+            driver,
+            inbox: self.inbox,
+            log,
+            apply,
+            outgoing: self.outgoing,
+            seen: self.seen,
+            has_log: BTreeSet::new(),
+            shown: self.shown,
+            parked,
+            completions: self.completions,
+            clock: self.clock,
+        };
+        Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?])
+    }
+}

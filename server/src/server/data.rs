@@ -1,0 +1,250 @@
+//! The directory of a member: who may use it, and whose it is.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `LOCK` | locked while a process runs on the directory |
+//! | `member` | whose it is, as TOML; written whole or not at all |
+//! | `log/`, `guard`, `aside/` | the log, see [`crate::log`] |
+//! | `state/` | the applied state |
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::StartError;
+use crate::config::Config;
+use crate::node::cluster::{Cluster, Names};
+use crate::node::transport::resolves;
+
+/// Format of the file `member`.
+const FORMAT: u32 = 1;
+
+/// A directory that this process alone uses.
+pub(super) struct Data {
+    path: PathBuf,
+    /// Held for its lock.
+    _lock: File,
+    member: MemberFile,
+}
+
+/// The file `member`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct MemberFile {
+    format: u32,
+    name: String,
+    /// `--peers` of the first start; empty for a member alone.
+    peers: String,
+    /// The short names of peers mean this machine.
+    names_mean_this_machine: bool,
+    /// Starts so far. Numbers of requests begin with it, so that none is used twice.
+    starts: u64,
+}
+
+impl Data {
+    /// Takes the directory for this process and reads whose it is.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
+        let path = config.data.clone();
+        let refuse = |source| StartError::Directory { path: path.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(refuse)?;
+        let lock = lock(&path)?;
+        let member = match read(&path)? {
+            Some(member) => {
+                compare(&path, &member, config)?;
+                member
+            }
+            None if path.join("guard").exists() || path.join("state").exists() => {
+                let detail = "it is missing, and there is data beside it".to_owned();
+                return Err(StartError::Damaged { path: path.join(MemberFile::NAME), detail });
+            }
+            None => first(config),
+        };
+        Ok(Self { path, _lock: lock, member })
+    }
+
+    /// The members, as the first start knew them.
+    pub fn cluster(&self) -> Result<Cluster, StartError> {
+        self.member.cluster().map_err(|detail| StartError::Damaged {
+            path: self.path.join(MemberFile::NAME),
+            detail,
+        })
+    }
+
+    /// Where the names of peers lead.
+    pub fn names(&self) -> Names {
+        if self.member.names_mean_this_machine { Names::ThisMachine } else { Names::Network }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the applied state.
+    pub fn state_path(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Counts this start and returns the number, which is durable and was never returned before.
+    pub fn count_start(&mut self) -> Result<u64, StartError> {
+        self.member.starts += 1;
+        let refuse = |source| StartError::Directory { path: self.path.clone(), source };
+        self.member.write(&self.path).map_err(refuse)?;
+        Ok(self.member.starts)
+    }
+}
+
+impl MemberFile {
+    const NAME: &str = "member";
+
+    fn cluster(&self) -> Result<Cluster, String> {
+        if self.peers.is_empty() {
+            return Ok(Cluster::alone(&self.name));
+        }
+        Cluster::parse(&self.peers, &self.name).map_err(|error| error.to_string())
+    }
+
+    /// Replaces the file: whole or not at all, and durable.
+    fn write(&self, dir: &Path) -> io::Result<()> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        let new = dir.join("member.new");
+        let mut file = File::create(&new)?;
+        file.write_all(b"# Whose this directory is. Written by mini-etcd; not to be edited.\n")?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, dir.join(Self::NAME))?;
+        File::open(dir)?.sync_all()
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, StartError> {
+    let path = dir.join("LOCK");
+    let refuse = |source| StartError::Directory { path: path.clone(), source };
+    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = open.map_err(refuse)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(refuse(source)),
+    }
+}
+
+fn read(dir: &Path) -> Result<Option<MemberFile>, StartError> {
+    let path = dir.join(MemberFile::NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StartError::Directory { path, source }),
+    };
+    let damaged = |detail: String| StartError::Damaged { path: path.clone(), detail };
+    let member: MemberFile = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+    if member.format != FORMAT {
+        return Err(damaged(format!("format {}, this program knows {FORMAT}", member.format)));
+    }
+    Ok(Some(member))
+}
+
+/// The file of a member that starts for the first time; decides where names lead.
+fn first(config: &Config) -> MemberFile {
+    let names = Names::decide(&config.cluster, resolves);
+    if names == Names::ThisMachine {
+        tracing::warn!("no name in --peers resolves: all of them mean this machine");
+    }
+    MemberFile {
+        format: FORMAT,
+        name: config.name.clone(),
+        peers: config.cluster.typed().to_owned(),
+        names_mean_this_machine: names == Names::ThisMachine,
+        starts: 0,
+    }
+}
+
+/// What was typed now against whose the directory is (I2 of the module).
+fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), StartError> {
+    let typed = &config.cluster;
+    let path = dir.join(MemberFile::NAME);
+    let stored = member.cluster().map_err(|detail| StartError::Damaged { path, detail })?;
+    let told_nothing = typed.typed().is_empty() && config.name == member.name;
+    if told_nothing || stored.id() == typed.id() && stored.me() == typed.me() {
+        return Ok(());
+    }
+    if stored.me() == typed.me() && member.name == config.name {
+        tracing::warn!(
+            stored = %member.peers,
+            "--peers differs from the members that the data knows; the data counts"
+        );
+        return Ok(());
+    }
+    let words = |name: &str, cluster: &Cluster| {
+        format!("member {name} ({}) of cluster {}", cluster.me(), cluster.id())
+    };
+    Err(StartError::Foreign {
+        path: dir.to_owned(),
+        found: words(&member.name, &stored),
+        wanted: words(&config.name, typed),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(dir: &Path, name: &str, peers: &str) -> Config {
+        let mut config = Config::alone(dir);
+        name.clone_into(&mut config.name);
+        config.cluster = match peers {
+            "" => Cluster::alone(name),
+            _ => Cluster::parse(peers, name).unwrap(),
+        };
+        config
+    }
+
+    const PEERS: &str = "a=127.0.0.1:1,b=127.0.0.1:2";
+
+    #[test]
+    fn a_directory_is_used_by_one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), "a", PEERS);
+        let first = Data::open(&config).unwrap();
+        assert!(matches!(Data::open(&config), Err(StartError::InUse { .. })));
+        drop(first);
+        Data::open(&config).unwrap();
+    }
+
+    #[test]
+    fn starts_are_counted_over_restarts() {
+        let dir = tempfile::tempdir().unwrap();
+        for expected in 1..4 {
+            let mut data = Data::open(&config(dir.path(), "a", PEERS)).unwrap();
+            assert_eq!(data.count_start().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_member_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |name, peers| Data::open(&config(dir.path(), name, peers));
+        open("a", PEERS).unwrap().count_start().unwrap();
+        assert!(matches!(open("b", PEERS), Err(StartError::Foreign { .. })));
+        assert!(matches!(open("c", ""), Err(StartError::Foreign { .. })));
+        // Without --peers the data knows, and a changed list is not believed.
+        let cluster = open("a", "").unwrap().cluster().unwrap();
+        assert_eq!(cluster, Cluster::parse(PEERS, "a").unwrap());
+        let changed = open("a", "a=127.0.0.1:1,b=127.0.0.1:3").unwrap().cluster().unwrap();
+        assert_eq!(changed, cluster);
+    }
+
+    #[test]
+    fn data_without_an_owner_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("guard"), "x").unwrap();
+        let refused = Data::open(&config(dir.path(), "a", PEERS)).err().unwrap();
+        assert_eq!(refused.exit_code(), 72);
+        fs::write(dir.path().join("member"), "format = 1\nname = 3").unwrap();
+        let refused = Data::open(&config(dir.path(), "a", PEERS)).err().unwrap();
+        assert_eq!(refused.exit_code(), 72);
+    }
+}

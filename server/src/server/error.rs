@@ -1,0 +1,102 @@
+//! Why a member does not start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::apply::ApplyError;
+use crate::config::ConfigError;
+use crate::fatal;
+use crate::log::LogError;
+use crate::raft::DriverError;
+use crate::storage::StorageError;
+
+/// Why a member does not start. All are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The directory cannot be used.
+    #[error("{path}: {source}")]
+    Directory {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// Another process uses the directory.
+    #[error("{path} is in use by another process")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory belongs to another member, or to another cluster.
+    #[error("{path} belongs to {found}, and this is {wanted}")]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who was started.
+        wanted: String,
+    },
+    /// What says whose the directory is cannot be read.
+    #[error("{path} is damaged: {detail}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The log is gone, and there is reason to believe that there was one.
+    #[error("{detail}")]
+    Lost {
+        /// Whose, and who knows.
+        detail: String,
+    },
+    /// The log is not what was acknowledged.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state is not what was applied.
+    #[error(transparent)]
+    State(#[from] ApplyError),
+    /// The disk refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Log and state do not fit each other.
+    #[error(transparent)]
+    Raft(#[from] DriverError),
+    /// The machine refuses a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+impl StartError {
+    /// Exit code of a program that ends because of this.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(error) => error.exit_code(),
+            Self::Log(error) => error.exit_code(),
+            Self::State(error) => error.exit_code(),
+            Self::Raft(error) => error.exit_code(),
+            Self::Lost { .. } => fatal::LOG_MISSING,
+            Self::Damaged { .. } | Self::Storage(StorageError::Damaged { .. }) => fatal::DAMAGED,
+            Self::Storage(StorageError::Io { .. } | StorageError::Stopped) => fatal::DISK,
+            Self::Listen { .. }
+            | Self::Directory { .. }
+            | Self::InUse { .. }
+            | Self::Foreign { .. }
+            | Self::Storage(StorageError::Locked { .. })
+            | Self::Thread(_) => 1,
+        }
+    }
+}

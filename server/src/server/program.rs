@@ -1,0 +1,112 @@
+//! The program around a member: flags in, exit code out.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::{Server, StartError};
+use crate::config::{Config, ConfigError};
+use crate::fatal;
+
+/// The program `mini-etcd`, for `args` without the program's name. The console's hidden `serve` calls it with
+/// `--stop-with-stdin` in front.
+pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let config = match Config::load(args, std::env::vars_os()) {
+        Ok(config) => config,
+        Err(ConfigError::Usage(usage)) => {
+            // A closed output is nobody's failure.
+            let _ = usage.print();
+            return ExitCode::from(ConfigError::Usage(usage).exit_code());
+        }
+        Err(error) => return refuse(&error.into()),
+    };
+    start_logging(&config.log_level);
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &StartError) -> ExitCode {
+    let code = error.exit_code();
+    eprintln!("{}", fatal::line(code, error));
+    ExitCode::from(code)
+}
+
+fn run(config: &Config) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::Thread)?;
+    // Before the start, so that no signal is lost while it goes on.
+    let end = {
+        let _inside = runtime.enter();
+        Ends::new(config.stop_with_stdin).map_err(StartError::Thread)?
+    };
+    let server = Server::start(config)?;
+    announce(&server);
+    runtime.block_on(async {
+        let why = end.wait().await;
+        tracing::info!("stopping: {why}");
+        server.shutdown().await;
+    });
+    // A reader of standard input may still wait for its next byte.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Tells whoever started the program that the member answers, and where.
+fn announce(server: &Server) {
+    let mut out = io::stdout().lock();
+    // Nobody need listen.
+    let _ = writeln!(out, "mini-etcd {} answers at {}", server.name(), server.client_url());
+    let _ = out.flush();
+}
+
+/// What ends the program.
+struct Ends {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    input: Option<JoinHandle<()>>,
+}
+
+impl Ends {
+    fn new(with_stdin: bool) -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            input: with_stdin.then(|| tokio::spawn(input_ends())),
+        })
+    }
+
+    async fn wait(mut self) -> &'static str {
+        let input = async {
+            match self.input {
+                Some(input) => {
+                    let _ = input.await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => "asked to terminate",
+            _ = self.interrupt.recv() => "interrupted",
+            () = input => "standard input ended",
+        }
+    }
+}
+
+async fn input_ends() {
+    let mut input = tokio::io::stdin();
+    let mut bytes = [0; 512];
+    while input.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+}
+
+fn start_logging(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Somebody else's logging is as good as ours.
+    let _ = subscriber.with_ansi(false).try_init();
+}

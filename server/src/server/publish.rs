@@ -1,0 +1,42 @@
+//! Telling the cluster where clients reach this member.
+
+use std::time::Duration;
+
+use mini_etcd_proto::internalpb::{PublishRequest, command};
+use mini_etcd_shared::types::{LogIndex, MemberId};
+use tokio::time::sleep;
+
+use crate::node::Proposer;
+
+/// Pause before a publication that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Publishes name and client URL through Raft, unless the cluster has them already. Tries until it succeeds.
+///
+/// IMPORTANT: only a member that applied something publishes. Peers take a published member for one that has a log,
+/// and refuse it when it comes back without (`node::transport`, I4).
+pub(super) async fn publish(proposer: Proposer, name: String, client_url: String) {
+    let me = proposer.identity().member_id;
+    let mut leader = proposer.leader_changes();
+    loop {
+        if leader.wait_for(|leader| *leader != MemberId(0)).await.is_err() {
+            return;
+        }
+        let published = proposer.published();
+        if published.applied <= LogIndex::BIRTH {
+            sleep(PAUSE / 10).await;
+            continue;
+        }
+        let urls = vec![client_url.clone()];
+        let known = published.system.members.get(&me.0);
+        if known.is_some_and(|member| member.name == name && member.client_urls == urls) {
+            return;
+        }
+        let request = PublishRequest { member_id: me.0, name: name.clone(), client_urls: urls };
+        match proposer.write(command::Request::Publish(request)).await {
+            Ok(_) => return,
+            Err(error) => tracing::debug!("client URL not published yet: {error}"),
+        }
+        sleep(PAUSE).await;
+    }
+}

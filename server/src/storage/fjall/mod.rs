@@ -1,0 +1,300 @@
+//! The engine on fjall 3: the only code that knows it.
+//!
+//! What it shields the others from (raft-fjall-notes, C):
+//! - a snapshot taken while another thread commits can be torn: readers are opened by the owner of the engine, who is
+//!   also the only one who commits (`&mut self`);
+//! - one worker thread blocks itself for ever and two keep a core busy while they compact: there are two, and they run
+//!   at a low priority (`priority`);
+//! - its write stalls are sleeps of 100 ms: the commit waits earlier and shorter ([`FjallEngine::make_room`]);
+//! - two changes of one key in one batch have no defined order: only the last goes in;
+//! - a process that died while it created the database leaves one that never opens again (`open`);
+//! - it believes manifests and tables before it checks them, and damage there can end the process without a word: their
+//!   checksums are compared before it opens them (`verify`);
+//! - it refuses a journal whose last batch, never synced, has a hole: for those who want it such a tail is cut
+//!   (`repair`);
+//! - what it finds damaged it reports as any of a dozen errors or by a panic: both become
+//!   [`StorageError::Damaged`].
+
+mod open;
+mod priority;
+mod reader;
+mod repair;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::fjall::{Database, Keyspace, OwnedWriteBatch as WriteBatch, PersistMode};
+
+use self::reader::FjallReader;
+use super::{Batch, Durability, Engine, Op, Reader, Space, StorageError};
+
+/// Longest that one commit waits for memtables to reach the disk, and how often it looks.
+const MAKE_ROOM_WAIT_MAX: Duration = Duration::from_millis(50);
+const MAKE_ROOM_WAIT: Duration = Duration::from_millis(1);
+
+/// What fjall may use.
+#[derive(Clone, Copy, Debug)]
+pub struct FjallOptions {
+    /// Size at which the changes of a space go from memory to a table.
+    pub memtable_bytes: u64,
+    /// Cache of blocks of tables.
+    pub cache_bytes: u64,
+    /// Size of all journals at which old ones are made dispensable; at least 64 MiB.
+    pub journal_bytes_max: u64,
+    /// Unsynced bytes after which a commit ends with a sync, so that no later sync has much to do.
+    pub unsynced_bytes_max: u64,
+    /// Cut off what a power loss left damaged at the end of the newest journal, rather than refuse to open. For
+    /// those who know by other means how far the database must reach.
+    pub cut_damaged_tail: bool,
+}
+
+impl FjallOptions {
+    /// For the log: everything is synced, and all but the newest entries are rarely read.
+    #[must_use]
+    pub const fn log() -> Self {
+        Self {
+            memtable_bytes: 16 << 20,
+            cache_bytes: 2 << 20,
+            journal_bytes_max: 128 << 20,
+            unsynced_bytes_max: u64::MAX,
+            cut_damaged_tail: false,
+        }
+    }
+
+    /// For the state: nothing is synced for its own sake, and values have a cache of their own above.
+    #[must_use]
+    pub const fn state() -> Self {
+        Self {
+            memtable_bytes: 16 << 20,
+            cache_bytes: 8 << 20,
+            journal_bytes_max: 128 << 20,
+            unsynced_bytes_max: 4 << 20,
+            cut_damaged_tail: true,
+        }
+    }
+}
+
+/// One fjall database.
+pub struct FjallEngine {
+    path: PathBuf,
+    database: Database,
+    spaces: Arc<[(Space, Keyspace)]>,
+    options: FjallOptions,
+    unsynced_bytes: u64,
+    stopped: bool,
+}
+
+impl FjallEngine {
+    /// Opens the database at `path`, or creates it. It holds `spaces` and no others.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] when another process has it open; damage; any refusal of the disk.
+    pub fn open(
+        path: &Path,
+        spaces: &[Space],
+        options: FjallOptions,
+    ) -> Result<Self, StorageError> {
+        let (database, spaces) = open::database(path, spaces, options)?;
+        Ok(Self {
+            path: path.to_owned(),
+            database,
+            spaces: spaces.into(),
+            options,
+            unsynced_bytes: 0,
+            stopped: false,
+        })
+    }
+
+    fn keyspace(&self, space: Space) -> Result<&Keyspace, StorageError> {
+        find(&self.spaces, space)
+    }
+
+    /// Waits a little while the workers are behind. fjall itself would first spin, then sleep for 100 ms at a time.
+    fn make_room(&self) {
+        let mut waited = Duration::ZERO;
+        let full = self.options.memtable_bytes.saturating_mul(3);
+        while waited < MAKE_ROOM_WAIT_MAX
+            && (self.database.outstanding_flushes() > 1 || self.database.write_buffer_size() > full)
+        {
+            std::thread::sleep(MAKE_ROOM_WAIT);
+            waited += MAKE_ROOM_WAIT;
+        }
+    }
+
+    fn translate(&self, batch: Batch) -> Result<WriteBatch, StorageError> {
+        let ops = last_of_each_key(batch.into_ops());
+        let mut out = WriteBatch::with_capacity(self.database.clone(), ops.len());
+        for op in ops {
+            match op {
+                Op::Put(space, key, value) => out.insert(self.keyspace(space)?, key, value),
+                Op::Remove(space, key) => out.remove(self.keyspace(space)?, key),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Remembers an error (I4) and puts it into our words.
+    fn settle(&mut self, outcome: ::fjall::Result<()>, doing: &str) -> Result<(), StorageError> {
+        outcome.map_err(|error| {
+            self.stopped = true;
+            open::explain(error, &self.path, doing)
+        })
+    }
+}
+
+impl Engine for FjallEngine {
+    fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), StorageError> {
+        if self.stopped {
+            return Err(StorageError::Stopped);
+        }
+        let synced = durability == Durability::Synced;
+        if batch.is_empty() {
+            return if synced { self.sync() } else { Ok(()) };
+        }
+        self.make_room();
+        let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
+        let mode = if synced { PersistMode::SyncData } else { PersistMode::Buffer };
+        let batch = self.translate(batch)?.durability(Some(mode));
+        self.settle(batch.commit(), "committing a batch")?;
+        self.unsynced_bytes = if synced { 0 } else { self.unsynced_bytes.saturating_add(bytes) };
+        if self.unsynced_bytes >= self.options.unsynced_bytes_max { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        if self.stopped {
+            return Err(StorageError::Stopped);
+        }
+        let outcome = self.database.persist(PersistMode::SyncData);
+        self.settle(outcome, "syncing the journal")?;
+        self.unsynced_bytes = 0;
+        Ok(())
+    }
+
+    fn reader(&mut self) -> Arc<dyn Reader> {
+        let snapshot = self.database.snapshot();
+        Arc::new(FjallReader::new(snapshot, Arc::clone(&self.spaces), self.path.as_path()))
+    }
+
+    /// What the files occupy, holes not counted. Walks the directory: not for a hot path.
+    fn disk_bytes(&self) -> u64 {
+        open::occupied_bytes(&self.path)
+    }
+}
+
+fn find(spaces: &[(Space, Keyspace)], space: Space) -> Result<&Keyspace, StorageError> {
+    let found = spaces.iter().find(|(name, _)| *name == space);
+    found.map(|(_, keyspace)| keyspace).ok_or_else(|| StorageError::Io {
+        context: format!("space {:?}", space.name()),
+        source: std::io::Error::other("the database was opened without it"),
+    })
+}
+
+/// Leaves the last change of each key. Rows come in ascending order almost always, and then nothing needs doing.
+fn last_of_each_key(ops: Vec<Op>) -> Vec<Op> {
+    fn place(op: &Op) -> (Space, &[u8]) {
+        match op {
+            Op::Put(space, key, _) | Op::Remove(space, key) => (*space, key),
+        }
+    }
+    if ops.is_sorted_by(|a, b| place(a) < place(b)) {
+        return ops;
+    }
+    let mut newest = BTreeMap::new();
+    for op in ops {
+        let (space, key) = place(&op);
+        newest.insert((space, key.to_vec()), op);
+    }
+    newest.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::suite;
+
+    const SPACES: [Space; 2] = [Space::Rows, Space::Meta];
+
+    fn open(path: &Path) -> FjallEngine {
+        FjallEngine::open(path, &SPACES, FjallOptions::state()).unwrap()
+    }
+
+    #[test]
+    fn the_fjall_engine_keeps_the_contract() {
+        let dir = tempfile::tempdir().unwrap();
+        suite::run(|name| Box::new(open(&dir.path().join(name))));
+        suite::run_reopening(|name| Box::new(open(&dir.path().join(name))));
+    }
+
+    #[test]
+    fn a_second_open_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = open(dir.path());
+        let second = FjallEngine::open(dir.path(), &SPACES, FjallOptions::state());
+        assert!(matches!(second, Err(StorageError::Locked { .. })));
+    }
+
+    #[test]
+    fn a_half_created_database_is_created_again() {
+        // A process that dies in its first open leaves a journal of zeros and no version marker.
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("keyspaces")).unwrap();
+        std::fs::write(dir.path().join("lock"), []).unwrap();
+        std::fs::File::create(dir.path().join("0.jnl")).unwrap().set_len(64 << 20).unwrap();
+        let mut engine = open(dir.path());
+        assert_eq!(engine.reader().last(Space::Rows).unwrap(), None);
+    }
+
+    #[test]
+    fn a_database_that_lost_its_marker_is_not_created_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        let mut batch = Batch::new();
+        batch.put(Space::Rows, b"k".as_slice(), b"v".as_slice());
+        engine.commit(batch, Durability::Synced).unwrap();
+        drop(engine);
+        std::fs::remove_file(dir.path().join("version")).unwrap();
+        let again = FjallEngine::open(dir.path(), &SPACES, FjallOptions::state());
+        assert!(matches!(again, Err(StorageError::Damaged { .. })));
+        assert!(std::fs::read(dir.path().join("0.jnl")).unwrap().iter().any(|byte| *byte != 0));
+    }
+
+    #[test]
+    fn a_space_the_database_was_not_opened_with_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        let mut batch = Batch::new();
+        batch.put(Space::Log, b"k".as_slice(), b"v".as_slice());
+        assert!(engine.commit(batch, Durability::Synced).is_err());
+        assert!(engine.reader().get(Space::Log, b"k").is_err());
+    }
+
+    #[test]
+    fn readers_outlive_the_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = open(dir.path());
+        let mut batch = Batch::new();
+        batch.put(Space::Rows, b"k".as_slice(), b"v".as_slice());
+        engine.commit(batch, Durability::Synced).unwrap();
+        let reader = engine.reader();
+        drop(engine);
+        assert_eq!(reader.get(Space::Rows, b"k").unwrap().as_deref(), Some(b"v".as_slice()));
+    }
+
+    #[test]
+    fn workers_run_at_low_priority() {
+        let dir = tempfile::tempdir().unwrap();
+        let _engine = open(dir.path());
+        let mut nice: Vec<i32> = priority::worker_threads()
+            .into_iter()
+            .filter_map(|thread| {
+                let pid = rustix::process::Pid::from_raw(thread)?;
+                rustix::process::getpriority_process(Some(pid)).ok()
+            })
+            .collect();
+        nice.sort_unstable();
+        assert!(nice.last() >= Some(&15), "{nice:?}");
+    }
+}

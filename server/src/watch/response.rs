@@ -1,0 +1,58 @@
+//! What leaves on a stream.
+
+use super::frame::Body;
+
+/// One response of a stream, but for the parts of the header that name the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Revision of the header (facts 6.7).
+    pub revision: i64,
+    /// The watch; -1 for the whole stream, or for none.
+    pub watch_id: i64,
+    /// What it is.
+    pub kind: Kind,
+    pub(crate) body: Body,
+}
+
+/// What a response is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A watch was created.
+    Created,
+    /// A watch was not created, for this reason.
+    Refused(String),
+    /// A watch ended because its client asked for that.
+    Canceled,
+    /// A watch ended because history before this revision is given up.
+    Compacted(i64),
+    /// Events; more of the same response follow when `fragment` is set.
+    Events {
+        /// Whether this is not the last piece.
+        fragment: bool,
+    },
+    /// Everything up to the revision was delivered.
+    Progress,
+}
+
+impl Response {
+    pub(crate) fn control(watch_id: i64, revision: i64, kind: Kind) -> Self {
+        Self { revision, watch_id, kind, body: Body::empty() }
+    }
+
+    /// Bytes of the events.
+    #[must_use]
+    pub fn event_bytes(&self) -> usize {
+        self.body.bytes()
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.body.frames().len()
+    }
+
+    /// The encoded fields of the events, in order.
+    pub fn event_fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.body.frames().iter().map(|frame| frame.bytes.as_ref())
+    }
+}

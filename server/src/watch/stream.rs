@@ -1,0 +1,109 @@
+//! One stream: its watches by number, and what waits to leave.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::error::RequestError;
+use crate::limits;
+
+use super::frame::Body;
+use super::groups::Serial;
+use super::response::{Kind, Response};
+
+/// Upper bound of what a response has beside its events.
+const HEAD_BYTES_MAX: usize = 96;
+
+/// Number of a stream, never used twice.
+pub type StreamId = u64;
+
+/// One stream.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// Watches by the number the client knows.
+    pub(crate) watches: BTreeMap<i64, Serial>,
+    /// Watches that asked for progress messages.
+    pub(crate) notify: BTreeSet<Serial>,
+    /// Watches to which a progress message is owed, as room allows.
+    pub(crate) due: VecDeque<Serial>,
+    /// Watches that fell behind and wait until the queue is half empty.
+    pub(crate) stalled: VecDeque<Serial>,
+    /// Watches that are not live.
+    pub(crate) behind: usize,
+    /// No progress below this revision; may be too high after a watch ended.
+    pub(crate) horizon: i64,
+    /// The stream ends when the server loses its leader.
+    pub(crate) requires_leader: bool,
+    /// How the stream ends, after what is queued.
+    pub(crate) end: Option<RequestError>,
+    /// The consumer was woken and has not yet found the queue empty.
+    pub(crate) flagged: bool,
+    next_id: i64,
+    queue: VecDeque<Response>,
+    bytes: usize,
+    controls: usize,
+}
+
+impl Stream {
+    pub(crate) fn new(requires_leader: bool) -> Self {
+        Self { requires_leader, ..Self::default() }
+    }
+
+    /// Whether one more response may be queued, whatever its size.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.len() < limits::WATCH_STREAM_QUEUE_MAX
+            && self.bytes < limits::WATCH_STREAM_BYTES_MAX
+    }
+
+    /// Whether it is worth reading history for this stream.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.len() <= limits::WATCH_STREAM_QUEUE_MAX / 2
+            && self.bytes <= limits::WATCH_STREAM_BYTES_MAX / 2
+    }
+
+    /// Answers that wait and are no events.
+    pub(crate) fn controls(&self) -> usize {
+        self.controls
+    }
+
+    /// A free number: a counter from 0 that passes over those in use.
+    pub(crate) fn pick_id(&mut self) -> i64 {
+        while self.watches.contains_key(&self.next_id) {
+            self.next_id = self.next_id.wrapping_add(1);
+        }
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+
+    /// Queues an answer that is no event.
+    pub(crate) fn push_control(&mut self, watch_id: i64, revision: i64, kind: Kind) {
+        self.controls += 1;
+        self.queue.push_back(Response::control(watch_id, revision, kind));
+    }
+
+    /// Queues events, in pieces if they are large and the watch asked for pieces. Nothing comes between pieces.
+    pub(crate) fn push_events(&mut self, watch_id: i64, revision: i64, body: Body, split: bool) {
+        let limit = limits::GRPC_MESSAGE_BYTES_MAX - HEAD_BYTES_MAX;
+        let parts = if split && body.bytes() >= limit { body.parts(limit) } else { vec![body] };
+        let last = parts.len().saturating_sub(1);
+        for (at, body) in parts.into_iter().enumerate() {
+            self.bytes += body.bytes();
+            let kind = Kind::Events { fragment: at < last };
+            self.queue.push_back(Response { revision, watch_id, kind, body });
+        }
+    }
+
+    /// Takes the next response.
+    pub(crate) fn pop(&mut self) -> Option<Response> {
+        let response = self.queue.pop_front()?;
+        self.bytes -= response.event_bytes();
+        if !matches!(response.kind, Kind::Events { .. }) {
+            self.controls -= 1;
+        }
+        Some(response)
+    }
+
+    /// Events that wait.
+    pub(crate) fn pending_events(&self) -> usize {
+        self.queue.iter().map(Response::event_count).sum()
+    }
+}
