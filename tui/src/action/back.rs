@@ -1,0 +1,35 @@
+use super::{Action, Scope};
+use crate::app::{Effect, Overlay, State};
+
+/// One level back; never leaves the console.
+pub(super) struct Back;
+
+impl Action for Back {
+    fn name(&self) -> &'static str {
+        "back"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Global
+    }
+
+    fn help(&self) -> &'static str {
+        "one step back: close what lies on top, put messages away; never leaves the console"
+    }
+
+    fn label(&self, state: &State) -> Option<String> {
+        (!state.overlays.is_empty()).then(|| "back".to_owned())
+    }
+
+    fn run(&self, state: &mut State) -> Vec<Effect> {
+        state.leaving = None;
+        if state.overlays.last() == Some(&Overlay::Palette) && state.palette.output.take().is_some()
+        {
+            return Vec::new();
+        }
+        if state.overlays.pop().is_none() {
+            state.toasts.clear();
+        }
+        Vec::new()
+    }
+}

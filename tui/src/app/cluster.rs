@@ -1,0 +1,476 @@
+//! The cluster as the console knows it: members, what they last said, and what follows from it.
+//!
+//! ```text
+//! engine ─▶ Report ─▶ Cluster ─▶ view
+//! ```
+//!
+//! * I1: every number belongs to a [`Sample`] with its time of arrival; nothing is carried on as if it were fresh.
+//! * I2: a field that a server does not offer stays `None` to the screen.
+//! * I3: losing the way to a member is not the member's death: if the leader hears it, it counts for the quorum.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mini_etcd_server::clock::Moment;
+
+use super::leadership::Leadership;
+use super::rates::Rates;
+use super::sample::{Fault, Progress, Role, Sample};
+
+/// Entries behind from which a member is called lagging.
+pub const LAG_ENTRIES: u64 = 1000;
+/// 99th percentile of syncs from which a disk is called slow.
+pub const SYNC_SLOW_US: u64 = 100_000;
+/// For so long a leader that is not heard any more is still believed in.
+const LEADER_GRACE: Duration = Duration::from_millis(300);
+/// After so long its followers would have another one.
+const ELECTION_OVER: Duration = Duration::from_secs(6);
+/// Round trips are smoothed over about this many samples.
+const RTT_WEIGHT: u32 = 4;
+
+/// How a member stands with this console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not heard yet.
+    Connecting,
+    /// Heard.
+    Live,
+    /// Not heard any more, and why; since when.
+    Down(Fault, Moment),
+}
+
+/// A member as the member list names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number.
+    pub id: u64,
+    /// Its name; empty until it has started once.
+    pub name: String,
+    /// Listens without a vote.
+    pub learner: bool,
+    /// Where clients reach it.
+    pub client_urls: Vec<String>,
+    /// Where its peers reach it.
+    pub peer_urls: Vec<String>,
+    /// Where this console reaches it; empty when nowhere is known.
+    pub endpoint: String,
+}
+
+/// A member with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// As the member list names it.
+    pub listed: Listed,
+    /// How it stands with this console.
+    pub link: Link,
+    /// What it last said.
+    pub sample: Option<Sample>,
+    /// What it said before that, to interpolate.
+    before: Option<(Moment, u64)>,
+    /// Round trip.
+    pub rtt: Option<Duration>,
+    /// Its process is known to have ended.
+    pub ended: bool,
+}
+
+impl Member {
+    fn new(listed: Listed) -> Self {
+        Self { listed, link: Link::Connecting, sample: None, before: None, rtt: None, ended: false }
+    }
+
+    /// What to call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.listed.name.is_empty() {
+            format!("{:x}", self.listed.id)
+        } else {
+            self.listed.name.clone()
+        }
+    }
+
+    /// What it last said, while it is heard.
+    #[must_use]
+    pub fn live(&self) -> Option<&Sample> {
+        self.sample.as_ref().filter(|_| self.link == Link::Live)
+    }
+
+    /// Age of what it last said.
+    #[must_use]
+    pub fn age(&self, now: Moment) -> Option<Duration> {
+        self.sample.as_ref().map(|sample| now.since(sample.at))
+    }
+}
+
+/// What is wrong with a member, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not heard yet.
+    Connecting,
+    /// All well.
+    Ok,
+    /// Heard, and knows no leader.
+    NoLeader,
+    /// Behind.
+    Lagging,
+    /// Its disk is slow.
+    SlowDisk,
+    /// It has raised an alarm.
+    Alarm,
+    /// The connection stands and nothing comes.
+    Stale,
+    /// Not heard from here, while the leader hears it.
+    Unreachable,
+    /// Not heard by anybody.
+    Down,
+}
+
+/// How the cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Not known yet.
+    Unknown,
+    /// All well.
+    Ok,
+    /// It works, and something is wrong.
+    Degraded,
+    /// It cannot accept writes.
+    NoQuorum,
+}
+
+/// How the cluster is, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How bad.
+    pub level: Level,
+    /// In words.
+    pub words: String,
+    /// Voters that live.
+    pub alive: usize,
+    /// Voters there are.
+    pub voters: usize,
+}
+
+/// The cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Its number; 0 until known.
+    pub id: u64,
+    /// Its members, by name.
+    pub members: Vec<Member>,
+    /// Endpoints that have not told who is in the cluster, while nobody has.
+    pub silent: Vec<(String, Fault)>,
+    /// Numbers over the last two minutes.
+    pub rates: Rates,
+    /// Who led when.
+    pub leadership: Leadership,
+    /// The newest commit by which a rate was taken.
+    last_commit: Option<(Moment, u64)>,
+}
+
+impl Cluster {
+    /// Takes over a member list; what is known of members that stay is kept.
+    pub fn list(&mut self, id: u64, listed: Vec<Listed>) -> bool {
+        let mut known: BTreeMap<u64, Member> =
+            std::mem::take(&mut self.members).into_iter().map(|m| (m.listed.id, m)).collect();
+        let mut changed = self.id != id || !self.silent.is_empty() || known.len() != listed.len();
+        self.id = id;
+        self.silent.clear();
+        self.members = listed
+            .into_iter()
+            .map(|listed| {
+                let known = known.remove(&listed.id);
+                changed |= known.as_ref().is_none_or(|member| member.listed != listed);
+                match known {
+                    Some(member) => Member { listed, ..member },
+                    None => Member::new(listed),
+                }
+            })
+            .collect();
+        self.members.sort_by_key(|member| (member.name(), member.listed.id));
+        changed
+    }
+
+    /// A member by its number.
+    #[must_use]
+    pub fn member(&self, id: u64) -> Option<&Member> {
+        self.members.iter().find(|member| member.listed.id == id)
+    }
+
+    fn member_mut(&mut self, id: u64) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.listed.id == id)
+    }
+
+    /// Name of a member, or its number.
+    #[must_use]
+    pub fn name(&self, id: u64) -> String {
+        self.member(id).map_or_else(|| format!("{id:x}"), Member::name)
+    }
+
+    /// Takes over what a member says. Answers whether a person would see a difference.
+    pub fn hear(&mut self, id: u64, sample: Sample) -> bool {
+        let Some(member) = self.member_mut(id) else { return false };
+        let news = member.link != Link::Live
+            || member.sample.as_ref().is_none_or(|old| !old.says_the_same(&sample));
+        member.link = Link::Live;
+        member.ended = false;
+        member.before = member.sample.as_ref().map(|old| (old.at, old.commit));
+        let at = sample.at;
+        member.sample = Some(sample);
+        self.measure(id, at);
+        news
+    }
+
+    /// Takes over a round trip.
+    pub fn timed(&mut self, id: u64, at: Moment, rtt: Duration) {
+        let Some(member) = self.member_mut(id) else { return };
+        member.rtt =
+            Some(member.rtt.map_or(rtt, |old| (old * (RTT_WEIGHT - 1) + rtt) / RTT_WEIGHT));
+        self.rates.rtt.note(at.0.as_secs(), rtt.as_secs_f64() * 1e6);
+    }
+
+    /// The way to a member is lost. Answers whether that is news.
+    pub fn lose(&mut self, id: u64, fault: Fault, now: Moment) -> bool {
+        let Some(member) = self.member_mut(id) else { return false };
+        let (news, since) = match &member.link {
+            Link::Down(old, since) => (*old != fault, *since),
+            _ => (true, now),
+        };
+        member.link = Link::Down(fault, since);
+        member.rtt = None;
+        news
+    }
+
+    /// The process of the member of that name is known to have ended, or to run.
+    pub fn process(&mut self, name: &str, ended: bool) {
+        for member in self.members.iter_mut().filter(|member| member.listed.name == name) {
+            member.ended = ended;
+        }
+    }
+
+    /// Who leads, by the newest term that a member that is heard knows of.
+    #[must_use]
+    pub fn leader(&self) -> Option<u64> {
+        let newest =
+            self.members.iter().filter_map(Member::live).max_by_key(|s| (s.term, s.leader))?;
+        let named = newest.leader;
+        let unheard = self.unheard_for(named);
+        // IMPORTANT: followers go on naming a leader that has died until their timeout, and they rightly go on for
+        // ever naming one that only this console does not hear. Which it is shows after an election would be over.
+        let lives = unheard < LEADER_GRACE || unheard > ELECTION_OVER;
+        let ended = self.member(named).is_some_and(|member| member.ended);
+        (named != 0 && lives && !ended).then_some(named)
+    }
+
+    fn unheard_for(&self, id: u64) -> Duration {
+        let newest = self.members.iter().filter_map(|m| m.sample.as_ref()).map(|s| s.at).max();
+        match self.member(id).map(|member| &member.link) {
+            Some(Link::Down(_, since)) => newest.unwrap_or_default().since(*since),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What the leader last said, while it is heard.
+    #[must_use]
+    pub fn leader_sample(&self) -> Option<&Sample> {
+        self.leader().and_then(|id| self.member(id)).and_then(Member::live)
+    }
+
+    /// Newest term, commit index and revision that a member that is heard knows of.
+    #[must_use]
+    pub fn newest(&self) -> (u64, u64, i64) {
+        self.members.iter().filter_map(Member::live).fold(
+            (0, 0, 0),
+            |(term, commit, revision), s| {
+                (term.max(s.term), commit.max(s.commit), revision.max(s.revision))
+            },
+        )
+    }
+
+    /// A follower as the leader sees it.
+    #[must_use]
+    pub fn progress(&self, id: u64) -> Option<&Progress> {
+        self.leader_sample()?.progress.as_ref()?.iter().find(|progress| progress.member == id)
+    }
+
+    /// Entries by which a member is behind the cluster.
+    ///
+    /// By the leader's account where it gives one; otherwise by comparing commit indexes at the same moment.
+    /// To it comes what the member has not applied yet.
+    #[must_use]
+    pub fn lag(&self, id: u64) -> Option<u64> {
+        let member = self.member(id)?;
+        let sample = member.live()?;
+        let unapplied = sample.commit.saturating_sub(sample.applied);
+        let leader = self.leader().and_then(|id| self.member(id))?;
+        let unreplicated = match (self.progress(id), self.leader_sample()) {
+            _ if leader.listed.id == id => 0,
+            (Some(progress), Some(leads)) => leads.commit.saturating_sub(progress.matched),
+            _ => commit_at(leader, sample.at).saturating_sub(sample.commit),
+        };
+        Some(unapplied.max(unreplicated))
+    }
+
+    /// What is wrong with a member.
+    #[must_use]
+    pub fn health(&self, member: &Member, now: Moment, stale_after: Duration) -> Health {
+        let id = member.listed.id;
+        match (&member.link, &member.sample) {
+            (Link::Down(..), _) if !member.ended && self.progress(id).is_some_and(|p| p.active) => {
+                Health::Unreachable
+            }
+            (Link::Down(..), _) => Health::Down,
+            (Link::Connecting, _) | (_, None) => Health::Connecting,
+            (Link::Live, Some(sample)) if now.since(sample.at) > stale_after => Health::Stale,
+            (Link::Live, Some(sample)) if sample.leader == 0 => Health::NoLeader,
+            (Link::Live, Some(sample)) if !sample.alarms.is_empty() => Health::Alarm,
+            (Link::Live, _) if self.lag(id).is_some_and(|lag| lag > LAG_ENTRIES) => Health::Lagging,
+            (Link::Live, Some(sample))
+                if sample.sync_p99_us.is_some_and(|us| us > SYNC_SLOW_US) =>
+            {
+                Health::SlowDisk
+            }
+            (Link::Live, Some(_)) => Health::Ok,
+        }
+    }
+
+    /// How the cluster is.
+    #[must_use]
+    pub fn verdict(&self, now: Moment, stale_after: Duration) -> Verdict {
+        let health: Vec<(bool, Health)> = self
+            .members
+            .iter()
+            .map(|member| (member.listed.learner, self.health(member, now, stale_after)))
+            .collect();
+        let dead = |health: &Health| matches!(health, Health::Down | Health::Stale);
+        let voters = health.iter().filter(|(learner, _)| !learner).count();
+        let lost = health.iter().filter(|(learner, health)| !learner && dead(health)).count();
+        let waiting = health.iter().any(|(_, health)| *health == Health::Connecting);
+        let alive = voters - lost;
+        let quorum = voters / 2 + 1;
+        let say = |level, words: String| Verdict { level, words, alive, voters };
+        if voters == 0 {
+            let words =
+                if self.silent.is_empty() { "looking for the cluster" } else { "nobody answers" };
+            return say(
+                if self.silent.is_empty() { Level::Unknown } else { Level::NoQuorum },
+                words.into(),
+            );
+        }
+        if alive < quorum {
+            return say(
+                Level::NoQuorum,
+                format!("NO QUORUM, {alive} of {voters} alive, {quorum} needed"),
+            );
+        }
+        if waiting && self.leader().is_none() {
+            return say(Level::Unknown, "connecting".into());
+        }
+        if self.leader().is_none() {
+            return say(Level::NoQuorum, "NO LEADER, an election is due".into());
+        }
+        let wrong = complaints(&health);
+        if wrong.is_empty() {
+            return say(
+                Level::Ok,
+                if voters == 1 { "OK, one member".into() } else { "quorum OK".into() },
+            );
+        }
+        say(Level::Degraded, format!("DEGRADED, {wrong}"))
+    }
+
+    /// Notes rates and leadership after member `id` has said something at `at`.
+    fn measure(&mut self, id: u64, at: Moment) {
+        let second = at.0.as_secs();
+        let (term, _, _) = self.newest();
+        self.look(at);
+        if let Some(lag) = self.lag(id) {
+            self.rates.lag.note(second, count(lag));
+        }
+        let watchers: Option<u64> =
+            self.members.iter().filter_map(Member::live).map(|s| s.watchers).sum();
+        if let Some(watchers) = watchers {
+            self.rates.watchers.note(second, count(watchers));
+        }
+        let sample = self.member(id).and_then(Member::live);
+        let put = sample.and_then(|s| s.put_p99_us).filter(|us| *us > 0);
+        let commit =
+            sample.filter(|s| s.term == term && self.leader() == Some(id)).map(|s| s.commit);
+        if let Some(us) = put {
+            self.rates.put_p99.note(second, count(us));
+        }
+        let Some(commit) = commit else { return };
+        if let Some((then, before)) = self.last_commit {
+            let passed = at.since(then).as_secs_f64();
+            if passed < 0.2 {
+                return;
+            }
+            if passed < 10.0 && commit >= before {
+                self.rates.commits.note(second, count(commit - before) / passed);
+            }
+        }
+        self.last_commit = Some((at, commit));
+    }
+
+    /// Notes who leads now. Answers whether that is news.
+    pub fn look(&mut self, now: Moment) -> bool {
+        if !self.members.iter().any(|member| member.sample.is_some()) {
+            return false;
+        }
+        let (term, _, _) = self.newest();
+        let leader = self.leader();
+        self.leadership.note(now, leader, term)
+    }
+}
+
+/// Commit index of a member at a moment between its last two samples.
+fn commit_at(member: &Member, at: Moment) -> u64 {
+    let Some(sample) = &member.sample else { return 0 };
+    let Some((then, before)) = member.before.filter(|(then, _)| *then < at && at < sample.at)
+    else {
+        let earlier = member.before.filter(|(then, _)| at <= *then).map(|(_, commit)| commit);
+        return earlier.unwrap_or(sample.commit);
+    };
+    let span = sample.at.since(then).as_millis().max(1);
+    let part = u128::from(sample.commit.saturating_sub(before)) * at.since(then).as_millis() / span;
+    before + u64::try_from(part).unwrap_or(0)
+}
+
+/// A count as the number of a chart.
+#[expect(clippy::cast_precision_loss, reason = "a chart shows three digits")]
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+fn complaints(health: &[(bool, Health)]) -> String {
+    let words = [
+        (Health::Down, "down"),
+        (Health::Stale, "silent"),
+        (Health::Unreachable, "unreachable from here"),
+        (Health::NoLeader, "without a leader"),
+        (Health::Alarm, "with an alarm"),
+        (Health::Lagging, "lagging"),
+        (Health::SlowDisk, "slow disk"),
+    ];
+    let mut said = Vec::new();
+    for (kind, word) in words {
+        let times = health
+            .iter()
+            .filter(|(learner, health)| *health == kind && !(*learner && kind == Health::Lagging));
+        match times.count() {
+            0 => {}
+            n if kind == Health::SlowDisk && n > 1 => said.push(format!("{n} slow disks")),
+            n => said.push(format!("{n} {word}")),
+        }
+    }
+    said.join(", ")
+}
+
+/// The role to show: the member list knows learners that do not say so themselves.
+#[must_use]
+pub fn role(member: &Member) -> Role {
+    match member.sample.as_ref().map(|sample| sample.role) {
+        _ if member.listed.learner => Role::Learner,
+        Some(role) if member.link == Link::Live => role,
+        _ => Role::Unknown,
+    }
+}

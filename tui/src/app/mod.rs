@@ -1,0 +1,30 @@
+//! The console's state and the one function that changes it.
+//!
+//! ```text
+//! terminal, engine ─▶ Msg ─▶ update(&mut State, Msg) ─▶ Vec<Effect> ─▶ engine, terminal
+//!                                     │
+//!                                     ▼
+//!                               view(&State, Frame)
+//! ```
+//!
+//! * I1: [`update`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
+//! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
+//! * I3: every list that grows by itself is bounded.
+//!
+//! It refuses nothing: a key without a meaning is ignored. Tested here by tables, in `tests/console/random.rs` by random keys
+//! and sizes, and by what the views show of it.
+
+pub mod cluster;
+mod keys;
+pub mod leadership;
+mod msg;
+pub mod palette;
+pub mod rates;
+pub mod sample;
+mod state;
+pub mod toast;
+mod update;
+
+pub use msg::{Effect, Ended, Msg, Pace, Report};
+pub use state::{Bundled, Confirm, Look, Origin, Overlay, Redraw, Setup, State, Tier};
+pub use update::update;

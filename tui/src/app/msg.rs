@@ -1,0 +1,114 @@
+//! What comes in and what goes out of [`super::update`].
+
+use std::time::Duration;
+
+use crossterm::event::KeyEvent;
+use mini_etcd_server::clock::Moment;
+
+use super::cluster::Listed;
+use super::palette::Output;
+use super::sample::{Fault, Sample};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// Time went on: now, and the seconds of the wall clock.
+    Tick(Moment, u64),
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has a new size.
+    Resize(u16, u16),
+    /// The terminal window got (or lost) the keyboard.
+    Focus(bool),
+    /// The engine reports; a report of an older generation is dropped.
+    Report(u64, Report),
+}
+
+/// What the engine found out.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// Who is in the cluster.
+    Members(u64, Vec<Listed>),
+    /// Nobody told who is in the cluster, and why each endpoint did not.
+    Silent(Vec<(String, Fault)>),
+    /// What a member says.
+    Sample(u64, Box<Sample>),
+    /// How long a member took to answer.
+    Rtt(u64, Moment, Duration),
+    /// A member is not heard any more.
+    Lost(u64, Fault),
+    /// A bundled member was started.
+    Started(String),
+    /// A bundled member ended: its name, how, its log file, and whether it was killed from here.
+    Ended(Ended),
+    /// A command has answered.
+    Ran(u64, Output),
+    /// Something went wrong that no screen shows: what, why, what next.
+    Trouble(String, String, String),
+}
+
+/// A bundled member ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its name.
+    pub name: String,
+    /// How it ended, in words.
+    pub how: String,
+    /// Its log file.
+    pub log: String,
+    /// It was killed from here.
+    pub killed: bool,
+}
+
+/// Something to do outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Run a command line; its answer carries the number.
+    Run(u64, String),
+    /// Give up the run of that number.
+    Cancel(u64),
+    /// Kill a bundled member.
+    Kill(String),
+    /// Start a bundled member again.
+    Restart(String),
+    /// Ask members this often.
+    Pace(Pace),
+    /// Paint everything anew.
+    Repaint,
+    /// Stop the process until it is continued.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// How often members are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody looks.
+    #[default]
+    Focused,
+    /// The window has lost the keyboard.
+    Blurred,
+}
+
+impl Pace {
+    /// Time between two answers of an admin stream.
+    #[must_use]
+    pub fn stream(self) -> Duration {
+        Duration::from_millis(if self == Self::Focused { 500 } else { 5000 })
+    }
+
+    /// Time between two questions to a server without one.
+    #[must_use]
+    pub fn poll(self) -> Duration {
+        Duration::from_millis(if self == Self::Focused { 1000 } else { 5000 })
+    }
+
+    /// Age from which an answer is called stale.
+    #[must_use]
+    pub fn stale_after(self) -> Duration {
+        Duration::from_millis(if self == Self::Focused { 3500 } else { 12_000 })
+    }
+}

@@ -1,0 +1,139 @@
+//! What is known of one member at one moment, whoever told it.
+//!
+//! A field that a server does not offer is `None`. It is shown as not offered, never as zero.
+
+use mini_etcd_server::clock::Moment;
+
+/// What a member is in its cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// Follows.
+    Follower,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+    /// Listens without a vote.
+    Learner,
+}
+
+/// Who told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The admin stream of mini-etcd.
+    Admin,
+    /// `Status` of the etcd API, asked again and again.
+    #[default]
+    Status,
+}
+
+/// How a leader sends to a follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// One message at a time, until it answers.
+    Probe,
+    /// Pipelined.
+    Replicate,
+    /// A snapshot.
+    Snapshot,
+}
+
+/// A follower as the leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The follower.
+    pub member: u64,
+    /// Highest index known to be in its log.
+    pub matched: u64,
+    /// Next index to send.
+    pub next: u64,
+    /// How it is sent.
+    pub sending: Sending,
+    /// Messages on their way.
+    pub in_flight: u32,
+    /// It answered within the last election timeout.
+    pub active: bool,
+    /// Bytes of log it has yet to get, when that is known.
+    pub behind_bytes: Option<u64>,
+}
+
+/// A member at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// When it arrived.
+    pub at: Moment,
+    /// Who told.
+    pub source: Source,
+    /// The cluster.
+    pub cluster_id: u64,
+    /// Version of the server.
+    pub version: String,
+    /// What it is.
+    pub role: Role,
+    /// Who leads; 0 for nobody.
+    pub leader: u64,
+    /// Current term.
+    pub term: u64,
+    /// Commit index.
+    pub commit: u64,
+    /// Applied index.
+    pub applied: u64,
+    /// First and last index of the log.
+    pub log: Option<(u64, u64)>,
+    /// Current revision.
+    pub revision: i64,
+    /// Compacted revision; -1 for never.
+    pub compacted: Option<i64>,
+    /// Followers, when it leads and tells.
+    pub progress: Option<Vec<Progress>>,
+    /// 99th percentile of the writes it answered in the last interval, microseconds; 0 when there were none.
+    pub put_p99_us: Option<u64>,
+    /// 99th percentile of its log syncs in the last interval, microseconds; 0 when there were none.
+    pub sync_p99_us: Option<u64>,
+    /// Bytes of data in use.
+    pub in_use: Option<u64>,
+    /// Bytes of data on disk.
+    pub allocated: Option<u64>,
+    /// Bytes the data may take.
+    pub quota: Option<u64>,
+    /// Bytes of log on disk.
+    pub log_bytes: Option<u64>,
+    /// Resident memory of the process.
+    pub resident: Option<u64>,
+    /// Open watches.
+    pub watchers: Option<u64>,
+    /// Of these, the ones that are catching up.
+    pub slow_watchers: Option<u64>,
+    /// Open client connections.
+    pub connections: Option<u64>,
+    /// Live keys.
+    pub keys: Option<u64>,
+    /// Seconds since the start of the process.
+    pub uptime_s: Option<u64>,
+    /// Leaders it has seen.
+    pub leader_changes: Option<u64>,
+    /// Raised alarms and complaints, in words.
+    pub alarms: Vec<String>,
+}
+
+impl Sample {
+    /// Whether a person would see a difference; the time it arrived and the uptime do not count.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let plain =
+            |sample: &Self| Self { at: Moment::default(), uptime_s: None, ..sample.clone() };
+        plain(self) == plain(other)
+    }
+}
+
+/// Why nothing is heard from a place, in plain words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What happened.
+    pub words: String,
+    /// What to do about it.
+    pub next: String,
+}

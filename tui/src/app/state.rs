@@ -1,0 +1,203 @@
+//! Everything the screen is drawn from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mini_etcd_server::clock::Moment;
+
+use super::cluster::{Cluster, Member};
+use super::msg::{Effect, Pace};
+use super::palette::Palette;
+use super::toast::Toasts;
+use crate::action::Scope;
+use crate::keymap::Keymap;
+use crate::theme::Theme;
+use crate::widget::Glyphs;
+
+/// Which servers the console looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The ones that were named.
+    Endpoints(Vec<String>),
+    /// Bundled members on temporary data.
+    Demo(usize),
+    /// A bundled server because nothing answered at the usual place: where it keeps its data, and why it was started.
+    Fallback(String, String),
+}
+
+/// How the screen looks.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Colours.
+    pub theme: Theme,
+    /// Signs.
+    pub glyphs: Glyphs,
+}
+
+/// A bundled member as a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bundled {
+    /// It runs.
+    Running,
+    /// It was killed from here.
+    Killed,
+    /// It ended by itself.
+    Ended,
+}
+
+/// What lies over the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys, from this line on.
+    Help(u16),
+    /// Everything about one member.
+    Member(u64),
+    /// A question.
+    Confirm(Confirm),
+    /// The palette.
+    Palette,
+}
+
+/// How much is at stake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Something is lost: wants `y`.
+    Loss,
+    /// The shape of the cluster changes: wants this word to be typed.
+    Shape(String),
+}
+
+/// A question before something is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// How much is at stake.
+    pub tier: Tier,
+    /// What would be done, in the words of the key.
+    pub title: String,
+    /// What it would mean.
+    pub text: String,
+    /// What to do on yes.
+    pub effect: Effect,
+    /// What was typed so far.
+    pub typed: String,
+}
+
+/// Why the screen should be drawn again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Redraw {
+    /// It need not be.
+    #[default]
+    No,
+    /// Numbers changed: soon.
+    Data,
+    /// Somebody did something: now.
+    Input,
+}
+
+/// What a console starts with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How it looks.
+    pub look: Look,
+    /// Its keys.
+    pub keymap: Keymap,
+    /// What it looks at.
+    pub origin: Origin,
+    /// Width and height of the terminal.
+    pub size: (u16, u16),
+}
+
+/// The console.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Now.
+    pub now: Moment,
+    /// Seconds of the wall clock.
+    pub wall: u64,
+    /// Width and height of the terminal.
+    pub size: (u16, u16),
+    /// How it looks.
+    pub look: Look,
+    /// Its keys.
+    pub keymap: Keymap,
+    /// What it looks at.
+    pub origin: Origin,
+    /// What it knows.
+    pub cluster: Cluster,
+    /// Bundled members by name.
+    pub bundled: BTreeMap<String, Bundled>,
+    /// The chosen member.
+    pub chosen: usize,
+    /// What lies over the screen, topmost last.
+    pub overlays: Vec<Overlay>,
+    /// The palette, also while it is closed.
+    pub palette: Palette,
+    /// Short messages.
+    pub toasts: Toasts,
+    /// How often members are asked.
+    pub pace: Pace,
+    /// Whether the screen should be drawn again.
+    pub redraw: Redraw,
+    /// When `q` was pressed for the first time.
+    pub leaving: Option<Moment>,
+    /// Reports of any other generation are dropped.
+    pub generation: u64,
+    /// Number of the last run.
+    pub runs: u64,
+}
+
+impl State {
+    /// A console that knows nothing yet.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            now: Moment::default(),
+            wall: 0,
+            size: setup.size,
+            look: setup.look,
+            keymap: setup.keymap,
+            origin: setup.origin,
+            cluster: Cluster::default(),
+            bundled: BTreeMap::new(),
+            chosen: 0,
+            overlays: Vec::new(),
+            palette: Palette::default(),
+            toasts: Toasts::default(),
+            pace: Pace::default(),
+            redraw: Redraw::Input,
+            leaving: None,
+            generation: 0,
+            runs: 0,
+        }
+    }
+
+    /// The screen's scope of keys.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::Cluster
+    }
+
+    /// The chosen member.
+    #[must_use]
+    pub fn chosen_member(&self) -> Option<&Member> {
+        self.cluster.members.get(self.chosen)
+    }
+
+    /// The chosen member as a bundled process, with its name.
+    #[must_use]
+    pub fn chosen_bundled(&self) -> Option<(String, Bundled)> {
+        let name = self.chosen_member()?.name();
+        self.bundled.get(&name).map(|state| (name, *state))
+    }
+
+    /// Age from which an answer is called stale.
+    #[must_use]
+    pub fn stale_after(&self) -> Duration {
+        self.pace.stale_after()
+    }
+
+    /// Asks for a new drawing.
+    pub fn dirty(&mut self, why: Redraw) {
+        self.redraw = self.redraw.max(why);
+    }
+}

@@ -1,0 +1,154 @@
+//! The one function that changes the state.
+
+use crossterm::event::KeyEventKind;
+
+use super::cluster::Link;
+use super::keys;
+use super::msg::{Effect, Ended, Msg, Pace, Report};
+use super::sample::{Fault, Sample};
+use super::state::{Bundled, Overlay, Redraw, State};
+
+/// Takes in what happened; answers what to do outside.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Tick(now, wall) => tick(state, now, wall),
+        Msg::Key(key) if key.kind == KeyEventKind::Release => return Vec::new(),
+        Msg::Key(key) => {
+            state.dirty(Redraw::Input);
+            state.toasts.acknowledge(state.now);
+            let effects = keys::press(state, key);
+            for effect in &effects {
+                // What follows from it is no news, so it is known before it happens.
+                if let Effect::Kill(name) = effect {
+                    state.bundled.insert(name.clone(), Bundled::Killed);
+                }
+            }
+            return effects;
+        }
+        Msg::Paste(text) => {
+            state.dirty(Redraw::Input);
+            if state.overlays.last() == Some(&Overlay::Palette) {
+                state.palette.insert(&text);
+            }
+        }
+        Msg::Resize(width, height) => {
+            state.size = (width, height);
+            state.dirty(Redraw::Input);
+        }
+        Msg::Focus(focused) => {
+            state.pace = if focused { Pace::Focused } else { Pace::Blurred };
+            state.dirty(Redraw::Data);
+            return vec![Effect::Pace(state.pace)];
+        }
+        Msg::Report(generation, report) if generation == state.generation => take(state, report),
+        Msg::Report(..) => {}
+    }
+    Vec::new()
+}
+
+fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {
+    let second_passed = wall != state.wall;
+    state.now = state.now.max(now);
+    state.wall = wall;
+    let faded = state.toasts.fade(now);
+    let leadership = state.cluster.look(now);
+    if second_passed || faded || leadership {
+        state.dirty(Redraw::Data);
+    }
+}
+
+fn take(state: &mut State, report: Report) {
+    match report {
+        Report::Members(id, listed) => {
+            let chosen = state.chosen_member().map(|member| member.listed.id);
+            if state.cluster.list(id, listed) {
+                state.dirty(Redraw::Data);
+            }
+            let place = state.cluster.members.iter().position(|m| Some(m.listed.id) == chosen);
+            let last = state.cluster.members.len().saturating_sub(1);
+            state.chosen = place.unwrap_or(state.chosen).min(last);
+        }
+        Report::Silent(silent) => {
+            if state.cluster.members.is_empty() && state.cluster.silent != silent {
+                state.cluster.silent = silent;
+                state.dirty(Redraw::Data);
+            }
+        }
+        Report::Sample(id, sample) => hear(state, id, *sample),
+        Report::Rtt(id, at, rtt) => {
+            state.cluster.timed(id, at, rtt);
+            state.dirty(Redraw::Data);
+        }
+        Report::Lost(id, fault) => lose(state, id, fault),
+        Report::Started(name) => {
+            state.cluster.process(&name, false);
+            state.bundled.insert(name, Bundled::Running);
+            state.dirty(Redraw::Data);
+        }
+        Report::Ended(ended) => end(state, &ended),
+        Report::Ran(run, output) => {
+            if state.palette.pending.as_ref().is_some_and(|(waited, _)| *waited == run) {
+                state.palette.pending = None;
+                state.palette.show(output);
+                state.dirty(Redraw::Input);
+            }
+        }
+        Report::Trouble(what, why, next) => {
+            state.toasts.error(state.now, what, why, next);
+            state.dirty(Redraw::Data);
+        }
+    }
+}
+
+fn hear(state: &mut State, id: u64, sample: Sample) {
+    let back = state.cluster.member(id).and_then(|member| match &member.link {
+        Link::Down(_, since) => Some((member.name(), state.now.since(*since))),
+        _ => None,
+    });
+    if state.cluster.hear(id, sample) {
+        state.dirty(Redraw::Data);
+    }
+    if let Some((name, gone)) = back {
+        state.toasts.withdraw(&format!("{name} "));
+        let gone = crate::widget::age(gone);
+        state.toasts.info(state.now, format!("{name} is back after {gone}"), "");
+    }
+}
+
+fn lose(state: &mut State, id: u64, fault: Fault) {
+    let Some(member) = state.cluster.member(id) else { return };
+    let was_live = member.link == Link::Live;
+    let (name, endpoint) = (member.name(), member.listed.endpoint.clone());
+    let why = fault.clone();
+    if state.cluster.lose(id, fault, state.now) {
+        state.dirty(Redraw::Data);
+    }
+    state.cluster.look(state.now);
+    // What this console did itself, or has told about already, is no news.
+    let expected = state.bundled.get(&name).is_some_and(|bundled| *bundled != Bundled::Running);
+    if was_live && !expected {
+        let what = format!("{name} stopped answering at {endpoint}");
+        state.toasts.error(state.now, what, why.words, why.next);
+    }
+}
+
+fn end(state: &mut State, ended: &Ended) {
+    let kind = if ended.killed { Bundled::Killed } else { Bundled::Ended };
+    state.bundled.insert(ended.name.clone(), kind);
+    state.cluster.process(&ended.name, true);
+    state.cluster.look(state.now);
+    state.dirty(Redraw::Data);
+    let name = &ended.name;
+    if ended.killed {
+        state.toasts.withdraw(&format!("{name} "));
+        state.toasts.info(
+            state.now,
+            format!("{name} was killed with SIGKILL"),
+            "r starts it again",
+        );
+    } else {
+        let what = format!("{name} ended by itself: {}", ended.how);
+        let next = "r starts it again".to_owned();
+        state.toasts.error(state.now, what, format!("its log: {}", ended.log), next);
+    }
+}

@@ -1,0 +1,309 @@
+//! Bundled members: child processes of this very binary.
+//!
+//! ```text
+//! console ─ stdin pipe ─▶ `mini-etcd-tui serve ...`     stdout, stderr ─▶ a log file per member
+//! ```
+//!
+//! * I1: a child ends when its standard input ends, so none outlives the console, however that ends.
+//! * I2: killing a member is SIGKILL: nothing is tidied up, as in a crash.
+//! * I3: members on temporary data leave nothing behind, unless one ended by itself: then its log stays.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mini_etcd_shared::client::Endpoint;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::app::{Ended, Report};
+use crate::engine::Inbox;
+
+/// Members that a demo may have.
+pub const MEMBERS_MAX: usize = 9;
+/// The port that clients try by themselves.
+const USUAL_PORT: u16 = 2379;
+/// How long a member may take to stop in order.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of a log's end that are read for its last line.
+const LOG_END_BYTES: usize = 4096;
+
+/// The bundled members.
+pub struct Fleet {
+    program: PathBuf,
+    /// Data and logs of a demo, logs of a bundled server.
+    dir: Option<TempDir>,
+    /// Data that stays: stop in order.
+    keeps_data: bool,
+    members: Vec<Slot>,
+    /// A member has ended by itself, so its log is worth keeping.
+    failed: Arc<AtomicBool>,
+}
+
+struct Slot {
+    name: String,
+    port: u16,
+    args: Vec<String>,
+    log: PathBuf,
+    orders: Option<mpsc::Sender<Order>>,
+    task: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Kill,
+    Stop,
+}
+
+impl Fleet {
+    /// Members on temporary data, on free ports.
+    ///
+    /// # Errors
+    /// When there is no place for their data, or no port.
+    pub fn demo(count: usize) -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-").tempdir()?;
+        let ports = free_ports(count)?;
+        let peers: Vec<String> = ports
+            .iter()
+            .enumerate()
+            .map(|(at, port)| format!("n{}=127.0.0.1:{port}", at + 1))
+            .collect();
+        let members = ports.iter().enumerate().map(|(at, port)| {
+            let name = format!("n{}", at + 1);
+            let data = dir.path().join(&name);
+            let mut args = base_args(&name, *port, &data);
+            if count > 1 {
+                args.push(format!("--peers={}", peers.join(",")));
+            }
+            slot(name, *port, args, dir.path())
+        });
+        Self::of(members.collect(), Some(dir), false)
+    }
+
+    /// One member on data that stays, at the usual port if that is free.
+    ///
+    /// # Errors
+    /// When there is no place for its log, or no port.
+    pub fn single(data: &Path) -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-").tempdir()?;
+        let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, USUAL_PORT)).is_ok();
+        let port =
+            if usual { USUAL_PORT } else { free_ports(1)?.first().copied().unwrap_or(USUAL_PORT) };
+        let args = base_args("default", port, data);
+        Self::of(vec![slot("default".to_owned(), port, args, dir.path())], Some(dir), true)
+    }
+
+    fn of(members: Vec<Slot>, dir: Option<TempDir>, keeps_data: bool) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        Ok(Self { program, dir, keeps_data, members, failed: Arc::default() })
+    }
+
+    /// Where the members answer.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let parse = |slot: &Slot| Endpoint::parse(&format!("127.0.0.1:{}", slot.port)).ok();
+        self.members.iter().filter_map(parse).collect()
+    }
+
+    /// Starts every member.
+    pub fn start_all(&mut self, inbox: &Arc<Inbox>) {
+        let names: Vec<String> = self.members.iter().map(|slot| slot.name.clone()).collect();
+        for name in names {
+            self.start(&name, inbox);
+        }
+    }
+
+    /// Starts a member that does not run.
+    pub fn start(&mut self, name: &str, inbox: &Arc<Inbox>) {
+        let Some(slot) = self.members.iter_mut().find(|slot| slot.name == name) else { return };
+        if slot.task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        match spawn(&self.program, slot) {
+            Ok(child) => {
+                let (orders, received) = mpsc::channel(1);
+                slot.orders = Some(orders);
+                let watch = Watch {
+                    name: slot.name.clone(),
+                    log: slot.log.clone(),
+                    inbox: Arc::clone(inbox),
+                    failed: Arc::clone(&self.failed),
+                };
+                slot.task = Some(tokio::spawn(watch.run(child, received)));
+                inbox.event(Report::Started(name.to_owned()));
+            }
+            Err(error) => {
+                let what = format!("{name} cannot be started");
+                let next = format!("its log would be {}", slot.log.display());
+                inbox.event(Report::Trouble(what, error.to_string(), next));
+            }
+        }
+    }
+
+    /// Kills a member with SIGKILL.
+    pub fn kill(&mut self, name: &str) {
+        if let Some(slot) = self.members.iter().find(|slot| slot.name == name) {
+            slot.order(Order::Kill);
+        }
+    }
+
+    /// Stops every member: in order where data stays, at once where it goes.
+    pub async fn stop(mut self) {
+        let order = if self.keeps_data { Order::Stop } else { Order::Kill };
+        for slot in &self.members {
+            slot.order(order);
+        }
+        for slot in &mut self.members {
+            if let Some(task) = slot.task.take() {
+                let _ended = task.await;
+            }
+        }
+        if self.failed.load(Ordering::Relaxed)
+            && let Some(dir) = self.dir.take()
+        {
+            eprintln!(
+                "a bundled member ended by itself; the logs stay in {}",
+                dir.keep().display()
+            );
+        }
+    }
+}
+
+impl Slot {
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // Full or closed: it has its order already, or has ended.
+            let _given = orders.try_send(order);
+        }
+    }
+}
+
+fn slot(name: String, port: u16, args: Vec<String>, logs: &Path) -> Slot {
+    let log = logs.join(format!("{name}.log"));
+    Slot { name, port, args, log, orders: None, task: None }
+}
+
+fn base_args(name: &str, port: u16, data: &Path) -> Vec<String> {
+    vec![
+        format!("--name={name}"),
+        format!("--listen=127.0.0.1:{port}"),
+        format!("--advertise=http://127.0.0.1:{port}"),
+        format!("--data={}", data.display()),
+    ]
+}
+
+/// Ports that were free a moment ago, all at once, so that they differ.
+fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let held: io::Result<Vec<TcpListener>> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    held?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
+
+fn spawn(program: &Path, slot: &Slot) -> io::Result<Child> {
+    let log = OpenOptions::new().create(true).append(true).open(&slot.log)?;
+    Command::new(program)
+        .arg("serve")
+        .args(&slot.args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::from(log.try_clone()?))
+        .stderr(Stdio::from(log))
+        // Its own group: what the terminal sends to the console's does not reach it.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+/// Looks after one child.
+struct Watch {
+    name: String,
+    log: PathBuf,
+    inbox: Arc<Inbox>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Watch {
+    async fn run(self, mut child: Child, mut orders: mpsc::Receiver<Order>) {
+        // I1: while this end of the pipe is open, the child lives.
+        let stdin = child.stdin.take();
+        let order = tokio::select! {
+            ended = child.wait() => {
+                self.failed.store(true, Ordering::Relaxed);
+                return self.report(&ended, false);
+            }
+            order = orders.recv() => order.unwrap_or(Order::Stop),
+        };
+        if order == Order::Stop {
+            drop(stdin);
+            if timeout(STOP_WITHIN, child.wait()).await.is_ok() {
+                return;
+            }
+        }
+        // I2
+        let _gone = child.start_kill();
+        let ended = child.wait().await;
+        self.report(&ended, true);
+    }
+
+    fn report(&self, ended: &io::Result<ExitStatus>, killed: bool) {
+        let how = match ended {
+            Ok(status) => format!(
+                "{status}{}",
+                last_line(&self.log).map_or_else(String::new, |l| format!("; {l}"))
+            ),
+            Err(error) => error.to_string(),
+        };
+        let log = self.log.display().to_string();
+        self.inbox.event(Report::Ended(Ended { name: self.name.clone(), how, log, killed }));
+    }
+}
+
+/// The last line that a member wrote, which says why it ended.
+fn last_line(log: &Path) -> Option<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = File::open(log).ok()?;
+    let size = fs::metadata(log).ok()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(LOG_END_BYTES as u64))).ok()?;
+    let mut end = Vec::with_capacity(LOG_END_BYTES);
+    file.take(LOG_END_BYTES as u64).read_to_end(&mut end).ok()?;
+    let text = String::from_utf8_lossy(&end);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.chars().filter(|character| !character.is_control()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_names_all_its_members_to_each_and_they_differ() {
+        let fleet = Fleet::demo(3).unwrap();
+        assert_eq!(fleet.endpoints().len(), 3);
+        for slot in &fleet.members {
+            let peers = slot.args.iter().find(|arg| arg.starts_with("--peers=")).unwrap();
+            for port in fleet.members.iter().map(|slot| slot.port) {
+                assert!(peers.contains(&format!("127.0.0.1:{port}")));
+            }
+        }
+        let mut ports: Vec<u16> = fleet.members.iter().map(|slot| slot.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 3);
+    }
+
+    #[test]
+    fn the_last_line_of_a_log_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        std::fs::write(&log, format!("{}\nlast words\n\n", "x".repeat(10_000))).unwrap();
+        assert_eq!(last_line(&log).as_deref(), Some("last words"));
+        assert_eq!(last_line(&dir.path().join("none")), None);
+    }
+}

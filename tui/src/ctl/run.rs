@@ -1,0 +1,133 @@
+//! From arguments to an exit code.
+
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use mini_etcd_shared::client::Client;
+use mini_etcd_shared::command::{Command, Parsed, Refusal, exit, help, parse};
+use mini_etcd_shared::exec::{Executor, Failure, Report};
+use mini_etcd_shared::format::{Style, render};
+
+use super::console::{Stdin, err, err_line, out};
+use super::settings::{self, Variables};
+use super::{log, watch};
+
+/// Name that help shows.
+const PROGRAM: &str = "mini-etcdctl";
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let words: Vec<Bytes> =
+        std::env::args_os().skip(1).map(|word| Bytes::from(word.into_vec())).collect();
+    let variables = Variables::of_process();
+    let code = match parse(&words) {
+        Ok(parsed) => run(parsed, &variables),
+        Err(refusal) => refuse_line(&refusal),
+    };
+    ExitCode::from(code)
+}
+
+/// A line that does not parse: help on standard output, the reason twice on standard error, as etcdctl does.
+fn refuse_line(refusal: &Refusal) -> u8 {
+    if let Some(target) = refusal.help {
+        out(help(PROGRAM, target).as_bytes());
+    }
+    err_line(&format!("Error: {refusal}"));
+    err_line(refusal.hint.as_deref().unwrap_or(""));
+    err_line(&format!("Error: {refusal}"));
+    refusal.exit
+}
+
+fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
+    let command = match Command::of(&parsed, &variables.scope()) {
+        Ok(command) => command,
+        Err(refusal) => return fail(&refusal.into()),
+    };
+    match &command {
+        Command::Help { target, unknown } => {
+            if let Some(words) = unknown {
+                err_line(&format!("Unknown help topic [`{words}`]"));
+            }
+            out(help(PROGRAM, *target).as_bytes());
+            return 0;
+        }
+        Command::Version => {
+            return show(Report::of(mini_etcd_shared::exec::Answer::Version), Style::default());
+        }
+        _ => {}
+    }
+    match connect_and_run(&mut parsed, variables, command) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn connect_and_run(
+    parsed: &mut Parsed,
+    variables: &Variables,
+    command: Command,
+) -> Result<u8, Failure> {
+    let settings = settings::read(parsed, variables)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(exit::ERROR, format!("cannot start: {error}")))?;
+    let code = runtime.block_on(async {
+        let client = Client::new(settings.client.clone())
+            .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
+        if let Some((name, password)) = &settings.login {
+            client.login(name, password).await.map_err(|error| {
+                Failure::new(exit::ERROR, mini_etcd_shared::exec::words_of(&error))
+            })?;
+        }
+        let executor = Executor::new(client);
+        match command {
+            Command::Watch(watch) => {
+                watch::run(&executor, watch, settings.style, &variables.scope()).await
+            }
+            command => {
+                let report = executor.run(command, &mut Stdin).await;
+                Ok(show(report, settings.style))
+            }
+        }
+    });
+    // A thread that still waits for standard input must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// Prints a report; answers its exit code.
+fn show(report: Report, style: Style) -> u8 {
+    log_connection(report.failure.as_ref());
+    for note in &report.notes {
+        err_line(note);
+    }
+    if let Some(answer) = &report.answer {
+        match render(answer, style, PROGRAM) {
+            Ok(rendered) => {
+                out(&rendered.out);
+                err(&rendered.err);
+            }
+            Err(failure) => return fail(&failure),
+        }
+    }
+    report.failure.map_or(0, |failure| fail(&failure))
+}
+
+/// Says what etcdctl's "context deadline exceeded" does not: why nobody was reached.
+fn log_connection(failure: Option<&Failure>) {
+    let Some(error) = failure.and_then(|failure| failure.error.as_ref()) else { return };
+    if let Some(reason) = error.unsent_reason() {
+        err_line(&log::line("warn", "no connection", &[("error", &reason)]));
+    }
+}
+
+/// Prints a failure; answers its exit code.
+pub(super) fn fail(failure: &Failure) -> u8 {
+    if !failure.text.is_empty() {
+        err_line(&format!("Error: {failure}"));
+    }
+    failure.exit
+}

@@ -1,0 +1,175 @@
+//! Global flags and `ETCDCTL_*` variables.
+
+use bytes::Bytes;
+use mini_etcd_shared::client::{ClientConfig, Endpoint};
+use mini_etcd_shared::command::{
+    Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind, exit, parse_duration,
+};
+use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::format::{Format, Style};
+
+use super::console::err_line;
+use super::log;
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "ETCDCTL_";
+/// Variables that are read, but stand for no flag.
+const OTHER: &[&str] = &["ETCDCTL_API", "ETCDCTL_WATCH_KEY", "ETCDCTL_WATCH_RANGE_END"];
+
+/// How to connect, and how to show answers.
+pub(super) struct Settings {
+    pub client: ClientConfig,
+    pub style: Style,
+    pub login: Option<(String, String)>,
+}
+
+/// The `ETCDCTL_*` variables that are set.
+pub(super) struct Variables(Vec<(String, Vec<u8>)>);
+
+impl Variables {
+    pub(super) fn of_process() -> Self {
+        use std::os::unix::ffi::OsStringExt;
+        let ours = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            name.starts_with(PREFIX).then(|| (name, value.into_vec()))
+        });
+        let mut ours: Vec<_> = ours.collect();
+        ours.sort();
+        Self(ours)
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(set, value)| set == name && !value.is_empty());
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    /// What they add to a watch.
+    pub(super) fn scope(&self) -> Scope {
+        let bytes = |name| self.get(name).map(Bytes::copy_from_slice);
+        Scope {
+            watch_key: bytes("ETCDCTL_WATCH_KEY"),
+            watch_range_end: bytes("ETCDCTL_WATCH_RANGE_END"),
+        }
+    }
+
+    /// Adds them to what the line gives; one given twice is fatal, as for etcdctl.
+    fn add_to(&self, parsed: &mut Parsed) -> Result<(), Failure> {
+        if let Some(version) = self.get("ETCDCTL_API").filter(|version| *version != b"3") {
+            let version = String::from_utf8_lossy(version);
+            return Err(Failure::new(
+                exit::ERROR,
+                format!("ETCDCTL_API={version} is not supported, only 3 is"),
+            ));
+        }
+        for flag in GLOBAL_FLAGS {
+            let name = variable_of(flag);
+            let Some(value) = self.get(&name) else { continue };
+            if parsed.flags.is_given(flag.name) {
+                err_line(&log::line(
+                    "fatal",
+                    "conflicting environment variable is shadowed by corresponding command-line flag \
+                     (either unset environment variable or disable flag))",
+                    &[("environment-variable", &name)],
+                ));
+                return Err(Failure::new(exit::ERROR, ""));
+            }
+            // A value that does not fit is ignored, as etcdctl does; but it is said.
+            if let Err(error) = parsed.flags.set(flag, &String::from_utf8_lossy(value)) {
+                err_line(&log::line(
+                    "warn",
+                    "ignored environment variable",
+                    &[("environment-variable", &name), ("error", &error)],
+                ));
+            }
+        }
+        self.warn_of_unknown();
+        Ok(())
+    }
+
+    fn warn_of_unknown(&self) {
+        for (name, value) in &self.0 {
+            let known = GLOBAL_FLAGS.iter().any(|flag| variable_of(flag) == *name);
+            if (known && !value.is_empty()) || OTHER.contains(&name.as_str()) {
+                continue;
+            }
+            let shown = format!("{name}={}", String::from_utf8_lossy(value));
+            err_line(&log::line(
+                "warn",
+                "unrecognized environment variable",
+                &[("environment-variable", &shown)],
+            ));
+        }
+    }
+}
+
+fn variable_of(flag: &Flag) -> String {
+    format!("{PREFIX}{}", flag.name.to_uppercase().replace('-', "_"))
+}
+
+/// Reads the settings of a line and its variables.
+pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Settings, Failure> {
+    variables.add_to(parsed)?;
+    let text = |name: &str| parsed.flags.text(parsed.target, name);
+    let switch = |name: &str| parsed.flags.switch(parsed.target, name);
+    if switch("debug") {
+        print_settings(parsed);
+    }
+    let format = Format::of(&text("write-out"))
+        .ok_or_else(|| Failure::new(exit::BAD_FEATURE, "unsupported output format"))?;
+    refuse_what_is_missing(parsed)?;
+    let duration = |name: &str| parse_duration(&text(name)).unwrap_or_default();
+    let endpoints = Endpoint::parse_list(&text("endpoints"))
+        .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
+    let mut client = ClientConfig::new(endpoints);
+    // Without a bound of its own, a dial ends with the command.
+    client.dial_timeout = match duration("dial-timeout") {
+        none if none.is_zero() => duration("command-timeout"),
+        bound => bound,
+    };
+    client.command_timeout = Some(duration("command-timeout"));
+    client.keepalive_timeout = duration("keepalive-timeout");
+    // Servers end connections that are probed more often.
+    client.keepalive_time = duration("keepalive-time").max(client.keepalive_time);
+    let login = login(&text("user"), &text("password"))?;
+    Ok(Settings { client, style: Style { format, hex: switch("hex") }, login })
+}
+
+fn login(user: &str, password: &str) -> Result<Option<(String, String)>, Failure> {
+    let (name, password) = match user.split_once(':') {
+        _ if user.is_empty() => return Ok(None),
+        None if password.is_empty() => {
+            return Err(Failure::new(
+                exit::BAD_ARGS,
+                "--user needs a password: --user name:password, or --password",
+            ));
+        }
+        None => (user, password),
+        Some((name, password)) => (name, password),
+    };
+    Ok((!name.is_empty()).then(|| (name.to_owned(), password.to_owned())))
+}
+
+fn refuse_what_is_missing(parsed: &Parsed) -> Result<(), Failure> {
+    let tls = ["cacert", "cert", "key"]
+        .into_iter()
+        .find(|name| !parsed.flags.text(parsed.target, name).is_empty());
+    let refuse = |text: String| Err(Failure::new(exit::BAD_ARGS, text));
+    if let Some(name) = tls {
+        return refuse(format!("--{name}: TLS is not supported yet"));
+    }
+    if !parsed.flags.switch(parsed.target, "insecure-transport") {
+        return refuse("--insecure-transport=false: TLS is not supported yet".to_owned());
+    }
+    if !parsed.flags.text(parsed.target, "discovery-srv").is_empty() {
+        return refuse("--discovery-srv: discovery by SRV records is not supported yet".to_owned());
+    }
+    Ok(())
+}
+
+fn print_settings(parsed: &Parsed) {
+    for flag in GLOBAL_FLAGS {
+        let value = parsed.flags.text(parsed.target, flag.name);
+        let value = if flag.value == ValueKind::List { format!("[{value}]") } else { value };
+        err_line(&format!("{}={value}", variable_of(flag)));
+    }
+}

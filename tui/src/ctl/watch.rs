@@ -1,0 +1,223 @@
+//! `watch`, on one line or on many.
+
+use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::WatchResponse;
+use mini_etcd_proto::mvccpb::Event;
+use mini_etcd_shared::client::{WatchItem, WatchStream};
+use mini_etcd_shared::command::{Command, Scope, Watch, exit, parse, quote, split_words};
+use mini_etcd_shared::error::ClientError;
+use mini_etcd_shared::exec::{Answer, Executor, Failure, Input, words_of};
+use mini_etcd_shared::format::{Format, Style, render};
+use tokio::sync::mpsc;
+
+use super::console::{Stdin, err_line, out};
+use super::log;
+
+/// Lines of standard input that may wait.
+const LINES_MAX: usize = 64;
+
+/// Runs a watch until the server, a program or the end of input ends it.
+pub(super) async fn run(
+    executor: &Executor,
+    watch: Watch,
+    style: Style,
+    scope: &Scope,
+) -> Result<u8, Failure> {
+    if style.format == Format::Table {
+        return Err(Failure::new(exit::BAD_FEATURE, "table not supported as output format"));
+    }
+    if watch.interactive {
+        return interactive(executor, style, scope).await;
+    }
+    let Some(request) = watch.request else {
+        return Err(Failure::new(exit::BAD_ARGS, "bad number of arguments"));
+    };
+    follow(executor.watch(request), watch.program, style, None).await
+}
+
+/// What another task wants of a watch: that it asks how far it is.
+type Asks = mpsc::Receiver<()>;
+
+async fn follow(
+    mut stream: WatchStream,
+    program: Vec<Bytes>,
+    style: Style,
+    mut asks: Option<Asks>,
+) -> Result<u8, Failure> {
+    loop {
+        let item = tokio::select! {
+            item = stream.next() => item,
+            Some(()) = next_ask(&mut asks) => {
+                if let Some(requester) = stream.requester() {
+                    requester.progress().await;
+                }
+                continue;
+            }
+        };
+        match item {
+            None => return Err(Failure::new(exit::INTERRUPTED, "watch is canceled by the server")),
+            Some(WatchItem::Created { .. }) => {}
+            Some(WatchItem::Events(response)) => {
+                show(&response, style)?;
+                for event in &response.events {
+                    run_program(&program, &response, event).await?;
+                }
+            }
+            Some(WatchItem::Progress(response)) => {
+                let revision = response.header.as_ref().map_or(0, |header| header.revision);
+                out(format!("progress notify: {revision}\n").as_bytes());
+                show(&response, style)?;
+            }
+            Some(WatchItem::Lost { error, revision }) => {
+                let (reason, revision) = (error.to_string(), revision.to_string());
+                let more = [("error", reason.as_str()), ("revision", revision.as_str())];
+                err_line(&log::line("warn", "watch lost its connection and goes on", &more));
+            }
+            Some(WatchItem::Canceled(response)) => {
+                err_line(&format!("watch was canceled ({})", reason_of(&response)));
+                show(&response, style)?;
+            }
+            Some(WatchItem::Refused(error)) => {
+                err_line(&format!("watch was canceled ({})", words_of(&error)));
+            }
+        }
+    }
+}
+
+async fn next_ask(asks: &mut Option<Asks>) -> Option<()> {
+    match asks {
+        Some(asks) => asks.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn reason_of(response: &WatchResponse) -> String {
+    let refused = |message: &str| {
+        words_of(&ClientError::Refused {
+            code: tonic::Code::FailedPrecondition,
+            message: message.to_owned(),
+        })
+    };
+    if response.compact_revision != 0 {
+        refused("etcdserver: mvcc: required revision has been compacted")
+    } else if response.cancel_reason.is_empty() {
+        refused("etcdserver: mvcc: required revision is a future revision")
+    } else {
+        refused(&response.cancel_reason)
+    }
+}
+
+fn show(response: &WatchResponse, style: Style) -> Result<(), Failure> {
+    out(&render(&Answer::Watch(response.clone()), style, "")?.out);
+    Ok(())
+}
+
+/// Runs the program for one change, with the change in its environment.
+async fn run_program(
+    program: &[Bytes],
+    response: &WatchResponse,
+    event: &Event,
+) -> Result<(), Failure> {
+    let Some((name, args)) = program.split_first() else { return Ok(()) };
+    let text = |bytes: &Bytes| std::ffi::OsStr::from_bytes(bytes).to_owned();
+    let revision = response.header.as_ref().map_or(0, |header| header.revision);
+    let kind = match event.r#type() {
+        mini_etcd_proto::mvccpb::event::EventType::Put => "PUT",
+        mini_etcd_proto::mvccpb::event::EventType::Delete => "DELETE",
+    };
+    let kv = event.kv.clone().unwrap_or_default();
+    let status = tokio::process::Command::new(text(name))
+        .args(args.iter().map(text))
+        .stdin(Stdio::null())
+        .env("ETCD_WATCH_REVISION", revision.to_string())
+        .env("ETCD_WATCH_EVENT_TYPE", quote(kind.as_bytes()))
+        .env("ETCD_WATCH_KEY", quote(&kv.key))
+        .env("ETCD_WATCH_VALUE", quote(&kv.value))
+        .status()
+        .await;
+    let trouble = match status {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => match status.code() {
+            Some(code) => format!("exit status {code}"),
+            None => status.to_string(),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if name.contains(&b'/') {
+                format!("fork/exec {}: no such file or directory", String::from_utf8_lossy(name))
+            } else {
+                format!("exec: {}: executable file not found in $PATH", quote(name))
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    let shown: Vec<_> = program.iter().map(|word| quote(word)).collect();
+    err_line(&format!("command [{}] error ({trouble})", shown.join(" ")));
+    Err(Failure::new(exit::ERROR, ""))
+}
+
+/// Reads `watch` and `progress` lines; each watch runs beside the others.
+async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result<u8, Failure> {
+    let mut lines = lines_of_input();
+    let (ended, mut ends) = mpsc::channel::<Failure>(1);
+    let mut asked: Vec<mpsc::Sender<()>> = Vec::new();
+    loop {
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            Some(failure) = ends.recv() => return Err(failure),
+        };
+        let Some(line) = line else {
+            return Err(Failure::new(exit::INVALID_INPUT, "error reading watch request line: EOF"));
+        };
+        let shown = String::from_utf8_lossy(&line).into_owned();
+        let words: Vec<Bytes> = split_words(&line).into_iter().map(Bytes::from).collect();
+        match words.first().map(Bytes::as_ref) {
+            None => err_line(&format!("Invalid command: {shown} (watch and progress supported)")),
+            Some(b"progress") => {
+                for ask in &asked {
+                    // A watch that has yet to answer the last one will answer this one with it.
+                    let _ = ask.try_send(());
+                }
+            }
+            Some(b"watch") if words.len() < 2 && scope.watch_key.is_none() => {
+                err_line(&format!("Invalid command {shown} (command type or key is not provided)"));
+            }
+            Some(b"watch") => {
+                let parsed = parse(&words)
+                    .and_then(|parsed| Command::of(&parsed, scope))
+                    .map_err(|refusal| Failure::new(exit::BAD_ARGS, refusal.text))?;
+                let Command::Watch(Watch { request: Some(request), program, .. }) = parsed else {
+                    continue;
+                };
+                let (ask, asks) = mpsc::channel(1);
+                asked.push(ask);
+                let stream = executor.watch(request);
+                let ended = ended.clone();
+                tokio::spawn(async move {
+                    if let Err(failure) = follow(stream, program, style, Some(asks)).await
+                        && failure.exit == exit::ERROR
+                    {
+                        let _ = ended.send(failure).await;
+                    }
+                });
+            }
+            Some(_) => err_line(&format!("Invalid command {shown} (only support watch)")),
+        }
+    }
+}
+
+/// Lines of standard input, read on a thread of their own because such a read cannot be given up.
+fn lines_of_input() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, lines) = mpsc::channel(LINES_MAX);
+    std::thread::spawn(move || {
+        while let Some(mut line) = Stdin.line() {
+            line.pop();
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}

@@ -1,0 +1,127 @@
+//! Why a call failed, in the words of someone who has to do something about it.
+
+use std::error::Error;
+use std::io;
+
+use tonic::{Code, Status};
+
+use crate::app::sample::Fault;
+
+/// The fault behind a failed call.
+pub(super) fn of_status(status: &Status) -> Fault {
+    if let Some(fault) = of_source(status.source()) {
+        return fault;
+    }
+    let message = status.message();
+    if message.contains("reading a body from connection") || message.contains("connection closed") {
+        return ended();
+    }
+    match status.code() {
+        Code::Unimplemented => {
+            fault("it speaks gRPC and not the etcd API", "is this an etcd member?")
+        }
+        Code::DeadlineExceeded | Code::Cancelled => no_answer(),
+        Code::PermissionDenied | Code::Unauthenticated => {
+            fault(&format!("it refuses: {message}"), "log in as a user who may")
+        }
+        Code::Unavailable => fault(&format!("it is not available: {message}"), "look at its log"),
+        Code::Unknown | Code::Internal
+            if message.contains("h2") || message.contains("transport") =>
+        {
+            fault(
+                "something else than etcd answers there",
+                "look at what listens on that port; TLS is not spoken yet",
+            )
+        }
+        code => fault(&format!("it answers {code:?}: {message}"), "look at its log"),
+    }
+}
+
+/// The fault behind a connection that did not come about.
+pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Fault {
+    of_source(Some(error)).unwrap_or_else(|| {
+        fault(
+            &format!("cannot connect: {}", innermost(error)),
+            "check the endpoint's name and port",
+        )
+    })
+}
+
+/// It did not answer in time.
+pub(super) fn no_answer() -> Fault {
+    fault("no answer in time", "is it paused, overloaded, or behind a firewall?")
+}
+
+/// It ended the stream.
+pub(super) fn ended() -> Fault {
+    fault("it closed the connection", "it is being stopped, or has just been")
+}
+
+fn fault(words: &str, next: &str) -> Fault {
+    Fault { words: words.to_owned(), next: next.to_owned() }
+}
+
+fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(of_io) {
+            return Some(found);
+        }
+        let text = error.to_string();
+        if text.contains("failed to lookup address") || text.contains("dns error") {
+            return Some(fault("its name does not resolve", "check the name, or give an address"));
+        }
+        if text.contains("keep-alive timed out") || text.contains("deadline has elapsed") {
+            return Some(no_answer());
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn of_io(error: &io::Error) -> Option<Fault> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(fault(
+            "connection refused: nothing listens there",
+            "start the member, or check the port",
+        )),
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => Some(ended()),
+        io::ErrorKind::TimedOut => Some(no_answer()),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Some(fault("no way to that host", "check the network between here and there"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some(fault("this machine does not let the console connect", "check its firewall"))
+        }
+        _ => None,
+    }
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_connection_is_told_in_plain_words() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let fault = of_connect(&refused);
+        assert!(fault.words.starts_with("connection refused"), "{fault:?}");
+        assert!(fault.next.contains("start the member"), "{fault:?}");
+    }
+
+    #[test]
+    fn a_status_names_what_the_server_said() {
+        assert_eq!(of_status(&Status::deadline_exceeded("x")), no_answer());
+        let denied = of_status(&Status::permission_denied("etcdserver: permission denied"));
+        assert!(denied.words.contains("permission denied"));
+    }
+}

@@ -1,0 +1,136 @@
+//! One member: its admin stream, or its `Status` again and again.
+
+use std::time::Duration;
+
+use mini_etcd_proto::adminpb::WatchStatusRequest;
+use mini_etcd_proto::adminpb::admin_client::AdminClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
+use mini_etcd_server::clock::Clock;
+use mini_etcd_shared::client::Endpoint;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tonic::Code;
+use tonic::transport::Channel;
+
+use super::{ANSWER_WITHIN, Shared, dial, fault, sample};
+use crate::app::sample::Fault;
+
+/// Time between two attempts to connect: the first, and the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(150);
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// Time between two measurements of the round trip beside a stream.
+const RTT_EVERY: Duration = Duration::from_secs(2);
+/// A stream may miss this many turns before it is called dead.
+const TURNS_MISSED_MAX: u32 = 6;
+
+/// How a conversation ended.
+enum End {
+    /// The server has no such stream.
+    NotOffered,
+    /// It should be asked in another rhythm.
+    Pace,
+    /// It failed.
+    Fault(Fault),
+}
+
+/// Follows a member until the task is aborted.
+pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
+    let mut wait = RETRY_FIRST;
+    loop {
+        let connected = timeout(ANSWER_WITHIN, dial(&endpoint).connect()).await;
+        let lost = match connected {
+            Ok(Ok(channel)) => {
+                wait = RETRY_FIRST;
+                talk(&shared, id, channel).await
+            }
+            Ok(Err(error)) => fault::of_connect(&error),
+            Err(_) => fault::no_answer(),
+        };
+        shared.inbox.lost(id, lost);
+        sleep(wait).await;
+        wait = (wait * 2).min(RETRY_LONGEST);
+    }
+}
+
+/// Talks over one connection until it fails.
+async fn talk(shared: &Shared, id: u64, channel: Channel) -> Fault {
+    loop {
+        match stream(shared, id, channel.clone()).await {
+            End::Fault(fault) => return fault,
+            End::Pace => {}
+            End::NotOffered => return poll(shared, id, channel).await,
+        }
+    }
+}
+
+async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
+    let mut pace = shared.pace.clone();
+    let interval = pace.borrow_and_update().stream();
+    let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+    let mut client = AdminClient::new(channel.clone());
+    let opened = timeout(ANSWER_WITHIN, client.watch(WatchStatusRequest { interval_ms })).await;
+    let mut stream = match opened {
+        Ok(Ok(stream)) => stream.into_inner(),
+        Ok(Err(status)) if status.code() == Code::Unimplemented => return End::NotOffered,
+        Ok(Err(status)) => return End::Fault(fault::of_status(&status)),
+        Err(_) => return End::Fault(fault::no_answer()),
+    };
+    let patience = interval * TURNS_MISSED_MAX + ANSWER_WITHIN;
+    let mut heard = Instant::now();
+    let mut measure = Instant::now();
+    loop {
+        tokio::select! {
+            message = stream.message() => match message {
+                Ok(Some(status)) => {
+                    heard = Instant::now();
+                    shared.inbox.sample(id, sample::of_admin(status, shared.clock.now()));
+                }
+                Ok(None) => return End::Fault(fault::ended()),
+                Err(status) if status.code() == Code::Unimplemented => return End::NotOffered,
+                Err(status) => return End::Fault(fault::of_status(&status)),
+            },
+            () = sleep_until(measure) => {
+                // A measurement that fails says nothing: the stream tells whether the member lives.
+                let _unheard = status(shared, id, channel.clone()).await;
+                measure = Instant::now() + RTT_EVERY;
+            }
+            () = sleep_until(heard + patience) => return End::Fault(fault::no_answer()),
+            changed = pace.changed() => match changed {
+                Ok(()) => return End::Pace,
+                Err(_) => return End::Fault(fault::ended()),
+            },
+        }
+    }
+}
+
+async fn poll(shared: &Shared, id: u64, channel: Channel) -> Fault {
+    let mut pace = shared.pace.clone();
+    // Members are asked at different moments, so that the questions are no beat of their own.
+    sleep(Duration::from_millis(id % 250)).await;
+    loop {
+        match status(shared, id, channel.clone()).await {
+            Ok(answer) => shared.inbox.sample(id, sample::of_status(answer, shared.clock.now())),
+            Err(fault) => return fault,
+        }
+        let interval = pace.borrow_and_update().poll();
+        tokio::select! {
+            () = sleep(interval) => {}
+            changed = pace.changed() => if changed.is_err() { return fault::ended() },
+        }
+    }
+}
+
+/// Asks for the status and notes how long it took.
+async fn status(shared: &Shared, id: u64, channel: Channel) -> Result<StatusResponse, Fault> {
+    let asked = shared.clock.now();
+    let mut client = MaintenanceClient::new(channel);
+    match timeout(ANSWER_WITHIN, client.status(StatusRequest {})).await {
+        Ok(Ok(answer)) => {
+            let now = shared.clock.now();
+            shared.inbox.rtt(id, now, now.since(asked));
+            Ok(answer.into_inner())
+        }
+        Ok(Err(status)) => Err(fault::of_status(&status)),
+        Err(_) => Err(fault::no_answer()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Reports on their way to the screen: bounded, and of a member only the newest word.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mini_etcd_server::clock::Moment;
+use tokio::sync::Notify;
+
+use crate::app::Report;
+use crate::app::cluster::Listed;
+use crate::app::sample::{Fault, Sample};
+
+/// Reports kept that are not about the state of a member; beyond it the oldest go.
+const EVENTS_MAX: usize = 256;
+
+/// Reports on their way to the screen.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    waiting: Mutex<Waiting>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    members: Option<(u64, Vec<Listed>)>,
+    silent: Option<Vec<(String, Fault)>>,
+    /// The newest word of each member.
+    words: BTreeMap<u64, Word>,
+    rtts: BTreeMap<u64, (Moment, Duration)>,
+    events: VecDeque<Report>,
+}
+
+#[derive(Debug)]
+enum Word {
+    Sample(Box<Sample>),
+    Lost(Fault),
+}
+
+impl Inbox {
+    /// Who is in the cluster.
+    pub(crate) fn members(&self, cluster: u64, listed: Vec<Listed>) {
+        self.put(|waiting| {
+            waiting.members = Some((cluster, listed));
+            waiting.silent = None;
+        });
+    }
+
+    /// Nobody told who is in the cluster.
+    pub(crate) fn silent(&self, faults: Vec<(String, Fault)>) {
+        self.put(|waiting| waiting.silent = Some(faults));
+    }
+
+    /// What a member says.
+    pub(crate) fn sample(&self, id: u64, sample: Sample) {
+        self.put(|waiting| {
+            waiting.words.insert(id, Word::Sample(Box::new(sample)));
+        });
+    }
+
+    /// A member is not heard any more.
+    pub(crate) fn lost(&self, id: u64, fault: Fault) {
+        self.put(|waiting| {
+            waiting.words.insert(id, Word::Lost(fault));
+        });
+    }
+
+    /// How long a member took to answer.
+    pub(crate) fn rtt(&self, id: u64, at: Moment, rtt: Duration) {
+        self.put(|waiting| {
+            waiting.rtts.insert(id, (at, rtt));
+        });
+    }
+
+    /// Anything else.
+    pub fn event(&self, report: Report) {
+        self.put(|waiting| {
+            waiting.events.push_back(report);
+            if waiting.events.len() > EVENTS_MAX {
+                waiting.events.pop_front();
+            }
+        });
+    }
+
+    /// Waits until there is something to take.
+    pub async fn ready(&self) {
+        self.news.notified().await;
+    }
+
+    /// Takes everything, in an order in which it makes sense.
+    #[must_use]
+    pub fn take(&self) -> Vec<Report> {
+        let waiting = std::mem::take(&mut *self.lock());
+        let mut reports: Vec<Report> = waiting.events.into();
+        reports.extend(waiting.members.map(|(cluster, listed)| Report::Members(cluster, listed)));
+        reports.extend(waiting.silent.map(Report::Silent));
+        reports.extend(waiting.rtts.into_iter().map(|(id, (at, rtt))| Report::Rtt(id, at, rtt)));
+        reports.extend(waiting.words.into_iter().map(|(id, word)| match word {
+            Word::Sample(sample) => Report::Sample(id, sample),
+            Word::Lost(fault) => Report::Lost(id, fault),
+        }));
+        reports
+    }
+
+    fn put(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.lock());
+        self.news.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(words: &str) -> Fault {
+        Fault { words: words.into(), next: String::new() }
+    }
+
+    #[tokio::test]
+    async fn of_a_member_only_the_newest_word_is_kept() {
+        let inbox = Inbox::default();
+        for term in 0..1000 {
+            inbox.sample(7, Sample { term, ..Sample::default() });
+        }
+        inbox.lost(8, fault("reset"));
+        inbox.ready().await;
+        let reports = inbox.take();
+        assert_eq!(reports.len(), 2);
+        assert!(matches!(&reports[0], Report::Sample(7, sample) if sample.term == 999));
+        assert!(matches!(&reports[1], Report::Lost(8, _)));
+        assert!(inbox.take().is_empty());
+    }
+
+    #[test]
+    fn events_are_bounded() {
+        let inbox = Inbox::default();
+        for n in 0..10_000 {
+            inbox.event(Report::Started(n.to_string()));
+        }
+        assert_eq!(inbox.take().len(), EVENTS_MAX);
+    }
+}

@@ -1,0 +1,221 @@
+//! Everything that waits: it owns the clients and turns effects into reports.
+//!
+//! ```text
+//! Effect ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
+//!                   ├─▶ runs of the palette                                          ├─▶ Inbox ─▶ Msg::Report
+//!                   └─▶ bundled members                                              ┘
+//! ```
+//!
+//! * I1: nothing here draws, and nothing that draws waits for this.
+//! * I2: the inbox is bounded: of a member only its newest word is kept, of everything else a fixed number.
+//! * I3: a server that stalls, resets, refuses or vanishes ends in a report, never in a wait without end.
+//! * I4: a task that panics ends the console with the reason; it is not lost.
+//!
+//! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
+
+mod directory;
+mod fault;
+mod follow;
+mod inbox;
+mod sample;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mini_etcd_server::clock::SystemClock;
+use mini_etcd_shared::client::Endpoint;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tonic::transport::Channel;
+
+pub use inbox::Inbox;
+
+use crate::app::cluster::Listed;
+use crate::app::palette::Output;
+use crate::app::{Effect, Pace, Report};
+use crate::bundled::Fleet;
+
+/// How long a connection may take to come about, and a question to be answered.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A silent connection is probed after this time.
+const PROBE_AFTER: Duration = Duration::from_secs(3);
+
+/// What the engine starts with.
+pub struct Setup {
+    /// Where to ask first.
+    pub endpoints: Vec<Endpoint>,
+    /// Bundled members, when there are any.
+    pub fleet: Option<Fleet>,
+    /// What time it is.
+    pub clock: SystemClock,
+}
+
+/// What all tasks of the engine share.
+#[derive(Clone)]
+struct Shared {
+    inbox: Arc<Inbox>,
+    clock: SystemClock,
+    pace: watch::Receiver<Pace>,
+}
+
+/// A way to tell the engine what to do.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    effects: mpsc::UnboundedSender<Effect>,
+}
+
+impl Handle {
+    /// Has something done.
+    pub fn send(&self, effect: Effect) {
+        // The engine is gone only when the console is ending.
+        let _gone = self.effects.send(effect);
+    }
+}
+
+/// Runs until `Effect::Quit`; then stops the bundled members.
+pub struct Engine {
+    shared: Shared,
+    pace: watch::Sender<Pace>,
+    effects: mpsc::UnboundedReceiver<Effect>,
+    listed: mpsc::Receiver<Vec<Listed>>,
+    /// One task per member, with the endpoint that it asks.
+    followers: BTreeMap<u64, (String, AbortHandle)>,
+    runs: BTreeMap<u64, AbortHandle>,
+    tasks: JoinSet<()>,
+    endpoints: Vec<Endpoint>,
+    /// Where members are known to be, for the palette's commands.
+    known: Vec<Endpoint>,
+    fleet: Option<Fleet>,
+}
+
+impl Engine {
+    /// An engine that does nothing until it runs, and the way to tell it what to do.
+    #[must_use]
+    pub fn new(setup: Setup) -> (Self, Handle, Arc<Inbox>) {
+        let (effects, received) = mpsc::unbounded_channel();
+        let (pace, paced) = watch::channel(Pace::default());
+        let inbox = Arc::new(Inbox::default());
+        let shared = Shared { inbox: Arc::clone(&inbox), clock: setup.clock, pace: paced };
+        let (tell, listed) = mpsc::channel(1);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(directory::run(shared.clone(), setup.endpoints.clone(), tell));
+        let engine = Self {
+            shared,
+            pace,
+            effects: received,
+            listed,
+            followers: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            tasks,
+            endpoints: setup.endpoints,
+            known: Vec::new(),
+            fleet: setup.fleet,
+        };
+        (engine, Handle { effects }, inbox)
+    }
+
+    /// Runs.
+    pub async fn run(mut self) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.start_all(&self.shared.inbox);
+        }
+        loop {
+            tokio::select! {
+                effect = self.effects.recv() => match effect {
+                    None | Some(Effect::Quit) => break,
+                    Some(effect) => self.carry_out(effect),
+                },
+                Some(listed) = self.listed.recv() => self.follow(&listed),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended && let Ok(panic) = error.try_into_panic() {
+                        // I4: the hook has restored the terminal; the task that waits for this one ends with it.
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
+        self.tasks.abort_all();
+        if let Some(fleet) = self.fleet {
+            fleet.stop().await;
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run(run, line) => self.run_line(run, line),
+            Effect::Cancel(run) => {
+                if let Some(task) = self.runs.remove(&run) {
+                    task.abort();
+                }
+            }
+            Effect::Kill(name) => {
+                if let Some(fleet) = &mut self.fleet {
+                    fleet.kill(&name);
+                }
+            }
+            Effect::Restart(name) => {
+                if let Some(fleet) = &mut self.fleet {
+                    fleet.start(&name, &self.shared.inbox);
+                }
+            }
+            Effect::Pace(pace) => {
+                self.pace.send_replace(pace);
+            }
+            // The terminal's own.
+            Effect::Repaint | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    fn run_line(&mut self, run: u64, line: String) {
+        let inbox = Arc::clone(&self.shared.inbox);
+        let endpoints =
+            if self.known.is_empty() { self.endpoints.clone() } else { self.known.clone() };
+        let clock = self.shared.clock.clone();
+        let task = self.tasks.spawn(async move {
+            let output: Output = crate::commands::run(&endpoints, line, &clock).await;
+            inbox.event(Report::Ran(run, output));
+        });
+        self.runs.insert(run, task);
+        self.runs.retain(|_, task| !task.is_finished());
+    }
+
+    /// Sees to it that every member has its follower, at the endpoint where it is reached.
+    fn follow(&mut self, listed: &[Listed]) {
+        let reached: Vec<_> = listed.iter().filter(|member| !member.endpoint.is_empty()).collect();
+        self.followers.retain(|id, (endpoint, task)| {
+            let stays = reached.iter().any(|m| m.listed_at(*id, endpoint));
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        self.known.clear();
+        for member in reached {
+            let Ok(endpoint) = Endpoint::parse(&member.endpoint) else { continue };
+            self.known.push(endpoint.clone());
+            if !self.followers.contains_key(&member.id) {
+                let task = self.tasks.spawn(follow::run(self.shared.clone(), member.id, endpoint));
+                self.followers.insert(member.id, (member.endpoint.clone(), task));
+            }
+        }
+    }
+}
+
+impl Listed {
+    fn listed_at(&self, id: u64, endpoint: &str) -> bool {
+        self.id == id && self.endpoint == endpoint
+    }
+}
+
+/// A way to a member that dials when it is first used.
+fn dial(endpoint: &Endpoint) -> tonic::transport::Endpoint {
+    // An `Endpoint` was parsed as a URI already, so the fallback is never dialled.
+    Channel::from_shared(endpoint.uri().to_owned())
+        .unwrap_or_else(|_| Channel::from_static("http://localhost:1"))
+        .connect_timeout(ANSWER_WITHIN)
+        .http2_keep_alive_interval(PROBE_AFTER)
+        .keep_alive_timeout(ANSWER_WITHIN)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true)
+}

@@ -1,0 +1,100 @@
+//! From what servers say to [`Sample`].
+
+use mini_etcd_proto::adminpb::{self, MemberStatus};
+use mini_etcd_proto::etcdserverpb::StatusResponse;
+use mini_etcd_server::clock::Moment;
+
+use crate::app::sample::{Progress, Role, Sample, Sending, Source};
+
+/// What the admin stream of mini-etcd says.
+pub(super) fn of_admin(status: MemberStatus, at: Moment) -> Sample {
+    let role = match status.role() {
+        adminpb::Role::Follower => Role::Follower,
+        adminpb::Role::Candidate | adminpb::Role::PreCandidate => Role::Candidate,
+        adminpb::Role::Leader => Role::Leader,
+        adminpb::Role::Learner => Role::Learner,
+        adminpb::Role::Unspecified => Role::Unknown,
+    };
+    let sizes = status.sizes.unwrap_or_default();
+    let p99 = |latency: &Option<adminpb::Latency>| latency.as_ref().map(|latency| latency.p99_us);
+    let present = |value: u64| (value > 0).then_some(value);
+    Sample {
+        at,
+        source: Source::Admin,
+        cluster_id: status.cluster_id,
+        role,
+        leader: status.leader,
+        term: status.term,
+        commit: status.commit_index,
+        applied: status.applied_index,
+        log: Some((status.first_index, status.last_index)),
+        revision: status.revision,
+        compacted: Some(status.compact_revision),
+        put_p99_us: p99(&status.proposal),
+        sync_p99_us: p99(&status.sync),
+        in_use: sizes.logical.into(),
+        allocated: sizes.state_disk.into(),
+        quota: present(sizes.quota),
+        log_bytes: sizes.log_disk.into(),
+        resident: present(sizes.resident),
+        watchers: status.watchers.into(),
+        slow_watchers: status.slow_watchers.into(),
+        connections: status.connections.into(),
+        keys: status.keys.into(),
+        uptime_s: Some(
+            std::time::Duration::try_from_secs_f64(status.uptime_s).unwrap_or_default().as_secs(),
+        ),
+        leader_changes: status.leader_changes.into(),
+        progress: (role == Role::Leader).then(|| status.progress.iter().map(progress).collect()),
+        version: status.version,
+        alarms: status.alarms,
+    }
+}
+
+fn progress(progress: &adminpb::Progress) -> Progress {
+    use adminpb::progress::State;
+    Progress {
+        member: progress.member_id,
+        matched: progress.match_index,
+        next: progress.next_index,
+        sending: match progress.state() {
+            State::Probe => Sending::Probe,
+            State::Replicate => Sending::Replicate,
+            State::Snapshot => Sending::Snapshot,
+        },
+        in_flight: progress.in_flight,
+        active: progress.recently_active,
+        behind_bytes: (progress.behind_bytes > 0).then_some(progress.behind_bytes),
+    }
+}
+
+/// What `Status` of the etcd API says. Fields that came with later versions are zero on older ones: not offered.
+pub(super) fn of_status(status: StatusResponse, at: Moment) -> Sample {
+    let header = status.header.unwrap_or_default();
+    let size = |value: i64| u64::try_from(value).ok().filter(|size| *size > 0);
+    let role = match status.leader {
+        _ if status.is_learner => Role::Learner,
+        0 => Role::Unknown,
+        leader if leader == header.member_id => Role::Leader,
+        _ => Role::Follower,
+    };
+    let applied =
+        if status.raft_applied_index > 0 { status.raft_applied_index } else { status.raft_index };
+    Sample {
+        at,
+        source: Source::Status,
+        cluster_id: header.cluster_id,
+        version: status.version,
+        role,
+        leader: status.leader,
+        term: status.raft_term,
+        commit: status.raft_index,
+        applied,
+        revision: header.revision,
+        in_use: size(status.db_size_in_use),
+        allocated: size(status.db_size),
+        quota: size(status.db_size_quota),
+        alarms: status.errors.into_iter().filter(|error| !error.contains("no leader")).collect(),
+        ..Sample::default()
+    }
+}

@@ -1,0 +1,170 @@
+//! The loop: what happens at the terminal, in the engine and to the process becomes messages; frames go out.
+//!
+//! * I1: input is drawn at once; numbers at most thirty times a second; nothing when nothing changed.
+//! * I2: everything that has arrived is taken in before a frame is drawn.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{Event, EventStream};
+use futures::{FutureExt, StreamExt};
+use mini_etcd_server::clock::{Clock, SystemClock};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::app::{Effect, Msg, Pace, Redraw, State, update};
+use crate::engine::{Handle, Inbox};
+use crate::terminal::{PANICKED, Screen};
+
+/// Least time between two frames of numbers.
+const FRAME: Duration = Duration::from_millis(33);
+/// Events taken in before a frame, so that a flood of them cannot keep the screen from being drawn.
+const EVENTS_PER_FRAME: usize = 512;
+
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// As somebody wished.
+    Quit,
+    /// By a signal.
+    Signal,
+    /// Something panicked; the hook has said what.
+    Panic,
+}
+
+/// Everything that the loop works with.
+pub struct Console {
+    /// What is drawn.
+    pub state: State,
+    /// Where it is drawn.
+    pub screen: Screen,
+    /// Who does what the state asks for.
+    pub engine: Handle,
+    /// What the engine has to say.
+    pub inbox: Arc<Inbox>,
+    /// What time it is.
+    pub clock: SystemClock,
+}
+
+impl Console {
+    /// Runs until somebody leaves.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub async fn run(mut self) -> io::Result<Left> {
+        let mut events = Some(EventStream::new());
+        let (mut terminate, mut hang_up) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        let mut drawn = Instant::now() - FRAME;
+        let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
+        loop {
+            self.tick();
+            match self.state.redraw {
+                Redraw::No => {}
+                Redraw::Data if drawn.elapsed() < FRAME => {}
+                Redraw::Data | Redraw::Input => {
+                    self.screen.draw(&self.state)?;
+                    self.state.redraw = Redraw::No;
+                    drawn = Instant::now();
+                }
+            }
+            let frame_due = self.state.redraw == Redraw::Data;
+            let stream = events.get_or_insert_with(EventStream::new);
+            let effects = tokio::select! {
+                biased;
+                () = PANICKED.notified() => return Ok(Left::Panic),
+                () = either(&mut terminate, &mut hang_up) => return Ok(Left::Signal),
+                event = stream.next() => match event {
+                    Some(event) => self.take_events(event?, stream)?,
+                    // The terminal is gone.
+                    None => return Ok(Left::Signal),
+                },
+                () = self.inbox.ready() => self.take_reports(),
+                () = sleep_until(drawn + FRAME), if frame_due => Vec::new(),
+                () = &mut beat => {
+                    beat = Box::pin(sleep_until(Instant::now() + self.next_beat()));
+                    Vec::new()
+                }
+            };
+            for effect in effects {
+                match effect {
+                    Effect::Quit => return Ok(Left::Quit),
+                    Effect::Repaint => self.screen.repaint()?,
+                    Effect::Suspend => {
+                        // Two readers of one terminal would take each other's keys.
+                        events = None;
+                        let (width, height) = self.screen.suspend()?;
+                        self.tick();
+                        update(&mut self.state, Msg::Resize(width, height));
+                    }
+                    effect => self.engine.send(effect),
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        update(&mut self.state, Msg::Tick(self.clock.now(), wall()));
+    }
+
+    /// Time to the next look at the clock: the second's end while somebody looks.
+    fn next_beat(&self) -> Duration {
+        let rest = 1000 - u64::from(wall_time().subsec_millis());
+        Duration::from_millis(if self.state.pace == Pace::Focused { rest + 5 } else { 5000 })
+    }
+
+    /// I2: takes in this event and all that wait behind it.
+    fn take_events(&mut self, first: Event, stream: &mut EventStream) -> io::Result<Vec<Effect>> {
+        let mut effects = self.take_event(first);
+        for _ in 1..EVENTS_PER_FRAME {
+            // What has to be done outside is done before the next key is looked at.
+            if !effects.is_empty() {
+                break;
+            }
+            match stream.next().now_or_never() {
+                Some(Some(event)) => effects.extend(self.take_event(event?)),
+                _ => break,
+            }
+        }
+        Ok(effects)
+    }
+
+    fn take_event(&mut self, event: Event) -> Vec<Effect> {
+        let msg = match event {
+            Event::Key(key) => Msg::Key(key),
+            Event::Paste(text) => Msg::Paste(text),
+            Event::Resize(width, height) => Msg::Resize(width, height),
+            Event::FocusGained => Msg::Focus(true),
+            Event::FocusLost => Msg::Focus(false),
+            Event::Mouse(_) => return Vec::new(),
+        };
+        update(&mut self.state, msg)
+    }
+
+    fn take_reports(&mut self) -> Vec<Effect> {
+        let generation = self.state.generation;
+        let reports = self.inbox.take().into_iter();
+        reports
+            .flat_map(|report| update(&mut self.state, Msg::Report(generation, report)))
+            .collect()
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+fn wall() -> u64 {
+    wall_time().as_secs()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock on the wall, for the header")]
+fn wall_time() -> Duration {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}

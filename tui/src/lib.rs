@@ -1,0 +1,23 @@
+//! The console for etcd clusters.
+//!
+//! ```text
+//! cli ─▶ event (the loop) ─▶ app::update ─▶ view ─▶ terminal
+//!           ▲                     │
+//!           └──── engine ◀────────┘ ─▶ bundled (members as child processes)
+//! ```
+//!
+//! `theme` and `keymap` are data from `assets/`; `action` is what a person can do; `widget` draws small parts.
+
+pub mod action;
+pub mod app;
+pub mod bundled;
+pub mod cli;
+mod commands;
+pub mod ctl;
+pub mod engine;
+pub mod event;
+pub mod keymap;
+pub mod terminal;
+pub mod theme;
+pub mod view;
+pub mod widget;

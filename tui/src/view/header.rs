@@ -1,0 +1,107 @@
+//! The two lines at the top: where one is, and how the cluster is.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{say, style};
+use crate::app::cluster::Level;
+use crate::app::{Origin, State};
+use crate::theme::Meaning;
+use crate::widget::{duration_us, fit, grouped};
+
+/// The line of the cluster: quorum, leader, term, revision, round trip, time.
+pub(super) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    frame.buffer_mut().set_style(area, style(look, Meaning::Header));
+    let mut left = vec![say(look, Meaning::Brand, " mini-etcd ")];
+    if let Origin::Demo(_) | Origin::Fallback(..) = state.origin {
+        let word = if matches!(state.origin, Origin::Demo(_)) { " DEMO " } else { " BUNDLED " };
+        left.push(say(look, Meaning::Badge, word));
+        left.push(Span::raw(" "));
+    }
+    let clock = say(look, Meaning::Header, format!("{} ", time_of_day(state.wall)));
+    let room = usize::from(area.width).saturating_sub(clock.width());
+    let mut used: usize = left.iter().map(Span::width).sum();
+    // What does not fit goes from the right: the facts stand in the order of their worth.
+    for (meaning, text) in facts(state) {
+        let text = format!(" {text} ");
+        let span = say(look, meaning, text);
+        if used + span.width() > room {
+            break;
+        }
+        used += span.width();
+        left.push(span.patch_style(ground(look)));
+    }
+    left.push(Span::raw(" ".repeat(room.saturating_sub(used))));
+    left.push(clock);
+    frame.render_widget(Line::from(left), area);
+}
+
+fn ground(look: &crate::app::Look) -> ratatui::style::Style {
+    let header = style(look, Meaning::Header);
+    ratatui::style::Style { bg: header.bg, ..ratatui::style::Style::new() }
+}
+
+fn facts(state: &State) -> Vec<(Meaning, String)> {
+    let (cluster, glyphs) = (&state.cluster, &state.look.glyphs);
+    let verdict = cluster.verdict(state.now, state.stale_after());
+    let (term, _, revision) = cluster.newest();
+    let (meaning, sign) = match verdict.level {
+        Level::Unknown => (Meaning::Dim, glyphs.wait),
+        Level::Ok => (Meaning::Ok, glyphs.full),
+        Level::Degraded => (Meaning::Warn, glyphs.half),
+        Level::NoQuorum => (Meaning::Bad, glyphs.down),
+    };
+    if verdict.voters == 0 {
+        return vec![(meaning, format!("{sign} {}", verdict.words))];
+    }
+    let mut facts = vec![(meaning, format!("{sign} quorum {}/{}", verdict.alive, verdict.voters))];
+    match cluster.leader() {
+        Some(leader) => facts.push((Meaning::Header, format!("leader {}", cluster.name(leader)))),
+        None => facts.push((Meaning::Bad, "no leader".to_owned())),
+    }
+    if term > 0 {
+        facts.push((Meaning::Header, format!("term {term}")));
+        facts.push((Meaning::Header, format!("rev {}", grouped(revision.unsigned_abs()))));
+    }
+    if let Some(rtt) = state.chosen_member().and_then(|member| member.rtt) {
+        let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        facts.push((Meaning::Header, format!("rtt {}", duration_us(us))));
+    }
+    let compacted =
+        cluster.members.iter().filter_map(|m| m.live()).filter_map(|s| s.compacted).max();
+    if let Some(compacted) = compacted {
+        let words = u64::try_from(compacted).map_or_else(|_| "never".to_owned(), grouped);
+        facts.push((Meaning::Header, format!("compacted {words}")));
+    }
+    facts
+}
+
+/// The line of the screens.
+pub(super) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let tab = say(look, Meaning::TabActive, " 1 Cluster ");
+    let right = format!("{} ", origin(state));
+    let room = usize::from(area.width).saturating_sub(tab.width() + 3);
+    let right = fit(&right, room, &look.glyphs);
+    let gap = usize::from(area.width).saturating_sub(1 + tab.width() + Span::raw(&right).width());
+    let line =
+        vec![Span::raw(" "), tab, Span::raw(" ".repeat(gap)), say(look, Meaning::Dim, right)];
+    frame.render_widget(Line::from(line), area);
+}
+
+fn origin(state: &State) -> String {
+    match &state.origin {
+        Origin::Endpoints(endpoints) => endpoints.join("  "),
+        Origin::Demo(1) => "one bundled member, its data goes with the console".to_owned(),
+        Origin::Demo(_) if state.size.0 < 100 => "bundled members, temporary data".to_owned(),
+        Origin::Demo(n) => format!("{n} bundled members, their data goes with the console"),
+        Origin::Fallback(data, why) => format!("{why}: a bundled server on {data}"),
+    }
+}
+
+fn time_of_day(seconds: u64) -> String {
+    let seconds = seconds % 86_400;
+    format!("{:02}:{:02}:{:02}Z", seconds / 3600, seconds % 3600 / 60, seconds % 60)
+}

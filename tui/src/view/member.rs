@@ -1,0 +1,116 @@
+//! Everything known about one member.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::say;
+use crate::app::State;
+use crate::app::cluster::{Link, Member};
+use crate::app::sample::{Sample, Source};
+use crate::theme::Meaning;
+use crate::widget::{age, bytes, duration_us, fit, grouped, popup};
+
+/// Widest and narrowest of the names of what is shown.
+const NAMES: usize = 17;
+
+/// Draws the member.
+pub(super) fn member(state: &State, frame: &mut Frame<'_>, id: u64) {
+    let look = &state.look;
+    let Some(member) = state.cluster.member(id) else { return };
+    let mut facts = place(state, member);
+    match &member.sample {
+        Some(sample) => facts.extend(said(state, sample)),
+        None => facts.push(("said", "nothing yet".to_owned())),
+    }
+    let width = state.size.0.saturating_sub(4).min(84);
+    let height = u16::try_from(facts.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = height.min(state.size.1.saturating_sub(2));
+    let right = say(look, Meaning::Dim, " j k next member, Esc closes ");
+    let title = format!("Member {}", member.name());
+    let inside = popup(frame, look, (width, height), &title, Line::from(right));
+    for ((name, text), y) in facts.into_iter().zip(inside.y..inside.bottom()) {
+        let room = usize::from(inside.width).saturating_sub(NAMES + 3);
+        let meaning = if text == NOT_OFFERED { Meaning::Dim } else { Meaning::Text };
+        let line = Line::from(vec![
+            say(look, Meaning::Dim, format!("  {name:<NAMES$}")),
+            say(look, meaning, fit(&text, room, &look.glyphs)),
+        ]);
+        frame.render_widget(line, Rect { y, height: 1, ..inside });
+    }
+}
+
+const NOT_OFFERED: &str = "not offered by this server";
+
+fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
+    let listed = &member.listed;
+    let link = match &member.link {
+        Link::Connecting => "connecting".to_owned(),
+        Link::Live => "heard".to_owned(),
+        Link::Down(fault, since) => {
+            format!(
+                "not heard for {}: {}; {}",
+                age(state.now.since(*since)),
+                fault.words,
+                fault.next
+            )
+        }
+    };
+    vec![
+        ("id", format!("{:x} in cluster {:x}", listed.id, state.cluster.id)),
+        ("asked at", listed.endpoint.clone()),
+        ("clients reach it", listed.client_urls.join(", ")),
+        ("peers reach it", listed.peer_urls.join(", ")),
+        ("link", link),
+    ]
+}
+
+fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
+    let or = |value: Option<String>| value.unwrap_or_else(|| NOT_OFFERED.to_owned());
+    let latency = |us: Option<u64>| {
+        or(us.map(|us| if us == 0 { "none in the last interval".into() } else { duration_us(us) }))
+    };
+    let source = match sample.source {
+        Source::Admin => "live stream",
+        Source::Status => "Status, asked again and again",
+    };
+    let version = match sample.source {
+        Source::Admin => format!("mini-etcd {}", sample.version),
+        Source::Status => format!("etcd {}", sample.version),
+    };
+    let log = sample.log.map(|(first, last)| format!("{} to {}", grouped(first), grouped(last)));
+    let compacted = sample.compacted.map(|c| u64::try_from(c).map_or("never".into(), grouped));
+    let mut facts = vec![
+        ("version", version),
+        ("heard by", format!("{source}, {} ago", age(state.now.since(sample.at)))),
+        ("uptime", or(sample.uptime_s.map(|s| age(std::time::Duration::from_secs(s))))),
+        ("term", sample.term.to_string()),
+        ("commit, applied", format!("{}, {}", grouped(sample.commit), grouped(sample.applied))),
+        ("log", or(log)),
+        ("revision", grouped(sample.revision.unsigned_abs())),
+        ("compacted", or(compacted)),
+        ("keys", or(sample.keys.map(grouped))),
+        ("leaders seen", or(sample.leader_changes.map(grouped))),
+        ("put p99", latency(sample.put_p99_us)),
+        ("fsync p99", latency(sample.sync_p99_us)),
+        (
+            "data",
+            format!(
+                "{} in use, {} on disk",
+                or(sample.in_use.map(bytes)),
+                or(sample.allocated.map(bytes))
+            ),
+        ),
+        ("log on disk", or(sample.log_bytes.map(bytes))),
+        ("quota", or(sample.quota.map(bytes))),
+        ("memory", or(sample.resident.map(bytes))),
+        (
+            "clients, watches",
+            or(sample.connections.zip(sample.watchers).map(|(c, w)| format!("{c}, {w}"))),
+        ),
+    ];
+    if !sample.alarms.is_empty() {
+        facts.push(("alarms", sample.alarms.join("; ")));
+    }
+    facts
+}

@@ -1,0 +1,76 @@
+//! Draws the state. Nothing here changes anything, waits, or reads a clock.
+//!
+//! ```text
+//! &State ─▶ header · tabs · screen · footer ─▶ overlays ─▶ toasts ─▶ Frame
+//! ```
+//!
+//! * I1: any size is drawn: below 60x16 one line asks for room; 80x24 shows every panel of a screen in short form.
+//! * I2: colour never says something alone: a word or a sign says it too.
+//! * I3: what a server does not offer is shown as such, never as zero.
+//!
+//! Snapshots are in `tests/console/screens.rs`, random sizes in `tests/console/random.rs`.
+
+mod confirm;
+mod footer;
+mod header;
+mod help;
+mod leadership;
+mod member;
+mod members;
+mod palette;
+mod progress;
+mod rates;
+mod screen;
+mod toasts;
+
+pub use help::help_lines;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::app::{Look, Overlay, State};
+use crate::theme::Meaning;
+use crate::widget::fit;
+
+/// Smallest width and height that a screen is drawn in.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// Draws everything.
+pub fn view(state: &State, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let (width, height) = SMALLEST;
+        let words =
+            format!("mini-etcd needs {width}x{height}, this is {}x{}", area.width, area.height);
+        let words = fit(&words, usize::from(area.width), &state.look.glyphs);
+        frame.render_widget(Line::from(words), area);
+        return;
+    }
+    let rows =
+        [Constraint::Length(1), Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
+    let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
+    header::header(state, frame, top);
+    header::tabs(state, frame, tabs);
+    screen::cluster(state, frame, body);
+    footer::footer(state, frame, bottom);
+    for overlay in &state.overlays {
+        match overlay {
+            Overlay::Help(line) => help::help(state, frame, *line),
+            Overlay::Member(id) => member::member(state, frame, *id),
+            Overlay::Confirm(confirm) => confirm::confirm(state, frame, confirm),
+            Overlay::Palette => palette::palette(state, frame, body, bottom),
+        }
+    }
+    toasts::toasts(state, frame, body);
+}
+
+/// Text in a style by meaning.
+fn say(look: &Look, meaning: Meaning, text: impl Into<String>) -> Span<'static> {
+    Span::styled(text.into(), style(look, meaning))
+}
+
+fn style(look: &Look, meaning: Meaning) -> Style {
+    look.theme.style(meaning)
+}

@@ -1,0 +1,304 @@
+//! A server that says what a test wants it to say, and fails as it is told: the few methods the engine calls.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::Stream;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use mini_etcd_proto::adminpb::admin_server::{Admin, AdminServer};
+use mini_etcd_proto::adminpb::{LogRequest, LogResponse, MemberStatus, WatchStatusRequest};
+use mini_etcd_proto::etcdserverpb::cluster_server::{Cluster, ClusterServer};
+use mini_etcd_proto::etcdserverpb::maintenance_server::{Maintenance, MaintenanceServer};
+use mini_etcd_proto::etcdserverpb::*;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+
+type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What a fake server is.
+#[derive(Clone)]
+pub struct Fake {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: u64,
+    cluster: u64,
+    members: Mutex<Vec<Member>>,
+    mood: AtomicU8,
+    /// Interval of the last admin stream that was opened.
+    interval: AtomicU32,
+}
+
+/// How it behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mood {
+    /// As mini-etcd.
+    Mini = 0,
+    /// As etcd: no admin stream.
+    Stock = 1,
+    /// Takes questions and never answers.
+    Stalls = 2,
+    /// Refuses everything.
+    Denies = 3,
+}
+
+/// A fake server that runs; ends when dropped.
+pub struct Running {
+    pub fake: Fake,
+    pub address: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Ends it, with all its connections.
+    pub async fn vanish(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl Fake {
+    pub async fn start(id: u64, cluster: u64, mood: Mood) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(id, cluster, mood, listener)
+    }
+
+    pub fn serve(id: u64, cluster: u64, mood: Mood, listener: TcpListener) -> Running {
+        let address = listener.local_addr().unwrap();
+        let member = Member {
+            id,
+            name: format!("n{id}"),
+            client_ur_ls: vec![format!("http://{address}")],
+            ..Member::default()
+        };
+        let inner = Inner {
+            id,
+            cluster,
+            members: Mutex::new(vec![member]),
+            mood: AtomicU8::new(mood as u8),
+            interval: AtomicU32::new(0),
+        };
+        let fake = Self { inner: Arc::new(inner) };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(fake.clone(), listener));
+        Running { fake, address, tasks }
+    }
+
+    pub fn set_members(&self, members: Vec<Member>) {
+        *self.inner.members.lock().unwrap() = members;
+    }
+
+    pub fn members(&self) -> Vec<Member> {
+        self.inner.members.lock().unwrap().clone()
+    }
+
+    pub fn interval(&self) -> u32 {
+        self.inner.interval.load(Ordering::SeqCst)
+    }
+
+    async fn mind(&self) -> Result<(), Status> {
+        match self.inner.mood.load(Ordering::SeqCst) {
+            2 => std::future::pending().await,
+            3 => Err(Status::permission_denied("etcdserver: permission denied")),
+            _ => Ok(()),
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "a field of a message")]
+    fn header(&self) -> Option<ResponseHeader> {
+        let inner = &self.inner;
+        Some(ResponseHeader {
+            cluster_id: inner.cluster,
+            member_id: inner.id,
+            revision: 5,
+            raft_term: 2,
+        })
+    }
+}
+
+async fn accept(fake: Fake, listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let fake = fake.clone();
+        connections.spawn(async move {
+            let service = tower_fn(fake);
+            let builder = auto::Builder::new(TokioExecutor::new());
+            let _ended = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+fn tower_fn(
+    fake: Fake,
+) -> TowerToHyperService<
+    impl tower::Service<
+        http::Request<hyper::body::Incoming>,
+        Response = http::Response<Body>,
+        Error = std::convert::Infallible,
+        Future = impl Send,
+    > + Clone
+    + Send,
+> {
+    TowerToHyperService::new(tower::service_fn(
+        move |request: http::Request<hyper::body::Incoming>| {
+            let fake = fake.clone();
+            async move {
+                use tower::Service;
+                let path = request.uri().path().to_owned();
+                match path.split('/').nth(1).unwrap_or("") {
+                    "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,
+                    "etcdserverpb.Cluster" => ClusterServer::new(fake).call(request).await,
+                    _ => MaintenanceServer::new(fake).call(request).await,
+                }
+            }
+        },
+    ))
+}
+
+#[tonic::async_trait]
+impl Admin for Fake {
+    type WatchStream = Streaming<MemberStatus>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchStatusRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.mind().await?;
+        if self.inner.mood.load(Ordering::SeqCst) == Mood::Stock as u8 {
+            return Err(Status::unimplemented("unknown service minietcd.admin.v1.Admin"));
+        }
+        let interval_ms = request.into_inner().interval_ms;
+        self.inner.interval.store(interval_ms, Ordering::SeqCst);
+        let status = MemberStatus {
+            cluster_id: self.inner.cluster,
+            member_id: self.inner.id,
+            role: 3,
+            leader: self.inner.id,
+            term: 2,
+            commit_index: 7,
+            applied_index: 7,
+            ..MemberStatus::default()
+        };
+        let stream = futures::stream::unfold(0_u64, move |said| {
+            let status = MemberStatus { keys: said, ..status.clone() };
+            async move {
+                if said > 0 {
+                    tokio::time::sleep(Duration::from_millis(interval_ms.into())).await;
+                }
+                Some((Ok(status), said + 1))
+            }
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for Fake {
+    async fn member_list(
+        &self,
+        _: Request<MemberListRequest>,
+    ) -> Result<Response<MemberListResponse>, Status> {
+        self.mind().await?;
+        Ok(Response::new(MemberListResponse { header: self.header(), members: self.members() }))
+    }
+
+    async fn member_add(
+        &self,
+        _: Request<MemberAddRequest>,
+    ) -> Result<Response<MemberAddResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn member_remove(
+        &self,
+        _: Request<MemberRemoveRequest>,
+    ) -> Result<Response<MemberRemoveResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn member_update(
+        &self,
+        _: Request<MemberUpdateRequest>,
+    ) -> Result<Response<MemberUpdateResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn member_promote(
+        &self,
+        _: Request<MemberPromoteRequest>,
+    ) -> Result<Response<MemberPromoteResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Maintenance for Fake {
+    type SnapshotStream = Streaming<SnapshotResponse>;
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        self.mind().await?;
+        Ok(Response::new(StatusResponse {
+            header: self.header(),
+            version: "3.5.1".into(),
+            db_size: 4096,
+            leader: self.inner.id,
+            raft_index: 7,
+            raft_term: 2,
+            raft_applied_index: 7,
+            ..StatusResponse::default()
+        }))
+    }
+
+    async fn alarm(&self, _: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn defragment(
+        &self,
+        _: Request<DefragmentRequest>,
+    ) -> Result<Response<DefragmentResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn hash_kv(&self, _: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn snapshot(
+        &self,
+        _: Request<SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn move_leader(
+        &self,
+        _: Request<MoveLeaderRequest>,
+    ) -> Result<Response<MoveLeaderResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn downgrade(
+        &self,
+        _: Request<DowngradeRequest>,
+    ) -> Result<Response<DowngradeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}

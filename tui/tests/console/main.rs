@@ -1,0 +1,15 @@
+//! The console without a terminal: state, screens, random keys, and the engine against a fake server.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing; the exception for tests does not reach their helpers"
+)]
+
+mod engine;
+mod fake;
+mod random;
+mod screens;
+mod support;
+mod updates;

@@ -1,0 +1,213 @@
+//! Goal: what a person sees, at the sizes that matter, with colours and without. Method: snapshots of a test terminal;
+//! time is fixed, so nothing has to be masked.
+
+use std::fmt::Write;
+
+use crossterm::event::KeyCode;
+use mini_etcd_tui::app::palette::Output;
+use mini_etcd_tui::app::{Ended, Origin, Report, State};
+use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::view::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::{Color, Modifier};
+
+use crate::support::{at, busy, key, listed, moment, refused, report, state, status, type_text};
+
+fn drawn(state: &State) -> Terminal<TestBackend> {
+    let (width, height) = state.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view(state, frame)).unwrap();
+    terminal
+}
+
+fn text(state: &State) -> String {
+    drawn(state).backend().to_string()
+}
+
+/// Where each style begins, row by row.
+fn styles(state: &State) -> String {
+    let terminal = drawn(state);
+    let buffer = terminal.backend().buffer();
+    let mut said = String::new();
+    for y in 0..buffer.area.height {
+        let mut last = None;
+        write!(said, "{y:>2}").unwrap();
+        for x in 0..buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let style = (cell.fg, cell.bg, cell.modifier);
+            if last != Some(style) {
+                last = Some(style);
+                write!(said, " {x}:{}", name(style)).unwrap();
+            }
+        }
+        said.push('\n');
+    }
+    said
+}
+
+fn name((fg, bg, modifier): (Color, Color, Modifier)) -> String {
+    let mut said = if fg == Color::Reset { "-".to_owned() } else { fg.to_string() };
+    if bg != Color::Reset {
+        write!(said, "/{bg}").unwrap();
+    }
+    for (flag, _) in modifier.iter_names() {
+        write!(said, "+{}", flag.to_lowercase()).unwrap();
+    }
+    said
+}
+
+fn cluster(size: (u16, u16), depth: Depth) -> State {
+    let mut state = state(size, depth, false);
+    busy(&mut state);
+    state
+}
+
+#[test]
+fn cluster_at_80x24() {
+    insta::assert_snapshot!(text(&cluster((80, 24), Depth::Sixteen)));
+}
+
+#[test]
+fn cluster_at_120x36() {
+    insta::assert_snapshot!(text(&cluster((120, 36), Depth::Sixteen)));
+}
+
+#[test]
+fn cluster_at_200x60() {
+    insta::assert_snapshot!(text(&cluster((200, 60), Depth::Sixteen)));
+}
+
+#[test]
+fn cluster_in_ascii() {
+    let mut state = state((120, 36), Depth::None, true);
+    busy(&mut state);
+    let shown = text(&state);
+    assert!(shown.is_ascii(), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn colours_at_80x24() {
+    insta::assert_snapshot!(styles(&cluster((80, 24), Depth::Sixteen)));
+}
+
+#[test]
+fn no_colours_at_80x24() {
+    let state = cluster((80, 24), Depth::None);
+    let shown = styles(&state);
+    insta::assert_snapshot!(shown);
+    // What colour says is said without it too.
+    assert_eq!(text(&state), text(&cluster((80, 24), Depth::Sixteen)));
+}
+
+#[test]
+fn a_killed_leader() {
+    let mut state = cluster((120, 36), Depth::Sixteen);
+    let ended =
+        Ended { name: "n2".into(), how: "signal: 9".into(), log: String::new(), killed: true };
+    report(&mut state, Report::Ended(ended));
+    report(&mut state, Report::Lost(2, refused()));
+    at(&mut state, 122);
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_stock_etcd_offers_less_and_that_is_said() {
+    let mut state = state((120, 36), Depth::Sixteen, false);
+    state.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
+    report(&mut state, Report::Members(0xcafe, listed(3)));
+    for second in 1..=60 {
+        at(&mut state, second);
+        for id in 1..=3 {
+            let commit = 5000 + second * 10;
+            report(&mut state, Report::Sample(id, Box::new(status(id, 1, commit, second))));
+            report(
+                &mut state,
+                Report::Rtt(id, moment(second), std::time::Duration::from_micros(900)),
+            );
+        }
+    }
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn nobody_answers() {
+    let mut state = state((80, 24), Depth::Sixteen, false);
+    state.origin = Origin::Endpoints(vec!["127.0.0.1:1".into()]);
+    report(&mut state, Report::Silent(vec![("127.0.0.1:1".into(), refused())]));
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn help_over_the_screen() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    key(&mut state, KeyCode::Char('?'));
+    insta::assert_snapshot!("help_at_80x24", text(&state));
+    state.size = (120, 60);
+    insta::assert_snapshot!("help_at_120x60", text(&state));
+}
+
+#[test]
+fn a_member_in_full() {
+    let mut state = cluster((120, 36), Depth::Sixteen);
+    key(&mut state, KeyCode::Enter);
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_question_before_the_quorum_is_lost() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    for id in [2, 3] {
+        let ended =
+            Ended { name: format!("n{id}"), how: String::new(), log: String::new(), killed: true };
+        report(&mut state, Report::Ended(ended));
+        report(&mut state, Report::Lost(id, refused()));
+    }
+    at(&mut state, 130);
+    key(&mut state, KeyCode::Char('x'));
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn the_palette_with_an_answer() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    key(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "get a --prefix");
+    key(&mut state, KeyCode::Enter);
+    let lines = (0..40).map(|n| format!("line {n}")).collect();
+    let output =
+        Output { line: "get a --prefix".into(), text: lines, failed: false, note: "1.4ms".into() };
+    report(&mut state, Report::Ran(1, output));
+    for _ in 0..3 {
+        key(&mut state, KeyCode::PageDown);
+    }
+    type_text(&mut state, "del a");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn too_small_is_said_in_one_line() {
+    let state = cluster((59, 15), Depth::Sixteen);
+    let shown = text(&state);
+    assert!(shown.contains("mini-etcd needs 60x16, this is 59x15"), "{shown}");
+    let smallest = text(&cluster((60, 16), Depth::Sixteen));
+    assert!(smallest.contains("Members") && smallest.contains("n3"), "{smallest}");
+}
+
+#[test]
+fn at_80x24_every_panel_is_there_and_no_name_or_state_is_cut() {
+    let shown = text(&cluster((80, 24), Depth::Sixteen));
+    for part in [
+        "Members",
+        "Raft progress",
+        "Rates",
+        "Leadership",
+        "quorum 3/3",
+        "leader n2",
+        "term 41",
+        "verdict",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Goal: what a key or a report does. Method: tables over `update`, no terminal.
+
+use crossterm::event::KeyCode;
+use mini_etcd_tui::app::cluster::{Health, Level};
+use mini_etcd_tui::app::palette::Output;
+use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
+use mini_etcd_tui::theme::Depth;
+
+use crate::support::{
+    admin, at, busy, ctrl, key, listed, moment, refused, report, state, type_text,
+};
+
+fn fresh() -> State {
+    let mut state = state((120, 36), Depth::True, false);
+    busy(&mut state);
+    state
+}
+
+fn lose(state: &mut State, id: u64) {
+    report(state, Report::Lost(id, refused()));
+}
+
+fn level(state: &State) -> Level {
+    state.cluster.verdict(state.now, state.stale_after()).level
+}
+
+fn health(state: &State, id: u64) -> Health {
+    state.cluster.health(state.cluster.member(id).unwrap(), state.now, state.stale_after())
+}
+
+#[test]
+fn quitting_takes_two_presses_within_three_seconds() {
+    let mut state = fresh();
+    assert_eq!(key(&mut state, KeyCode::Char('q')), []);
+    at(&mut state, 125);
+    assert_eq!(key(&mut state, KeyCode::Char('q')), [], "too late: asks again");
+    assert_eq!(key(&mut state, KeyCode::Char('q')), [Effect::Quit]);
+}
+
+#[test]
+fn esc_closes_one_thing_at_a_time_and_never_leaves() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Enter);
+    key(&mut state, KeyCode::Char('?'));
+    assert_eq!(state.overlays, [Overlay::Member(1), Overlay::Help(0)]);
+    key(&mut state, KeyCode::Esc);
+    assert_eq!(state.overlays, [Overlay::Member(1)]);
+    for _ in 0..5 {
+        assert_eq!(key(&mut state, KeyCode::Esc), []);
+    }
+    assert!(state.overlays.is_empty());
+}
+
+#[test]
+fn a_kill_that_leaves_a_quorum_is_done_at_once_and_one_that_does_not_is_asked() {
+    let mut state = fresh();
+    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Kill("n1".into())]);
+    let ended =
+        Ended { name: "n1".into(), how: "signal: 9".into(), log: "n1.log".into(), killed: true };
+    report(&mut state, Report::Ended(ended));
+    lose(&mut state, 1);
+    assert_eq!(level(&state), Level::Degraded);
+    key(&mut state, KeyCode::Char('j'));
+    assert_eq!(key(&mut state, KeyCode::Char('x')), []);
+    assert!(matches!(state.overlays.last(), Some(Overlay::Confirm(_))));
+    // Enter, space and every other key are no yes.
+    for code in [KeyCode::Enter, KeyCode::Char(' '), KeyCode::Char('x'), KeyCode::Char('Y')] {
+        assert_eq!(key(&mut state, code), []);
+    }
+    assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Kill("n2".into())]);
+    assert!(state.overlays.is_empty());
+}
+
+#[test]
+fn a_member_killed_from_here_is_not_told_as_a_failure() {
+    let mut state = fresh();
+    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Kill("n1".into())]);
+    // The connection breaks before the process is seen to have ended.
+    lose(&mut state, 1);
+    assert!(state.toasts.shown().is_empty());
+}
+
+#[test]
+fn a_killed_member_is_started_again_and_a_running_one_is_not() {
+    let mut state = fresh();
+    assert_eq!(key(&mut state, KeyCode::Char('r')), []);
+    let ended = Ended { name: "n1".into(), how: String::new(), log: String::new(), killed: true };
+    report(&mut state, Report::Ended(ended));
+    assert_eq!(key(&mut state, KeyCode::Char('x')), []);
+    assert_eq!(key(&mut state, KeyCode::Char('r')), [Effect::Restart("n1".into())]);
+}
+
+#[test]
+fn on_servers_that_are_not_bundled_nothing_is_killed() {
+    let mut state = state((120, 36), Depth::True, false);
+    report(&mut state, Report::Members(1, listed(3)));
+    assert_eq!(key(&mut state, KeyCode::Char('x')), []);
+    assert_eq!(key(&mut state, KeyCode::Char('r')), []);
+}
+
+#[test]
+fn reports_of_an_older_generation_change_nothing() {
+    let mut state = fresh();
+    state.generation = 7;
+    let members = state.cluster.members.len();
+    update(&mut state, Msg::Report(6, Report::Members(0xbad, listed(1))));
+    assert_eq!((state.cluster.id, state.cluster.members.len()), (0xcafe, members));
+}
+
+#[test]
+fn the_answer_to_a_run_that_was_given_up_is_dropped() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "get a");
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(1, "get a".into())]);
+    assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
+    let answer =
+        |line: &str| Output { line: line.into(), text: vec![], failed: false, note: String::new() };
+    report(&mut state, Report::Ran(1, answer("get a")));
+    assert_eq!(state.palette.output, None);
+    type_text(&mut state, "get b");
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(2, "get b".into())]);
+    report(&mut state, Report::Ran(2, answer("get b")));
+    assert_eq!(state.palette.output.as_ref().map(|output| output.line.as_str()), Some("get b"));
+}
+
+#[test]
+fn in_the_palette_letters_are_text_and_not_actions() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Char(':'));
+    assert_eq!(type_text(&mut state, "qq?x:"), []);
+    assert_eq!(state.palette.input(), "qq?x:");
+    update(&mut state, Msg::Paste("put a\nb".into()));
+    assert_eq!(state.palette.input(), "qq?x:put a b");
+}
+
+#[test]
+fn the_verdict_follows_the_members() {
+    let mut state = fresh();
+    assert_eq!(level(&state), Level::Ok);
+    lose(&mut state, 3);
+    assert_eq!(health(&state, 3), Health::Unreachable, "the leader still hears it");
+    let mut leader = admin(2, 2, 1_300_000, 120);
+    leader.progress.as_mut().unwrap().iter_mut().for_each(|p| p.active = p.member != 3);
+    report(&mut state, Report::Sample(2, Box::new(leader)));
+    assert_eq!((level(&state), health(&state, 3)), (Level::Degraded, Health::Down));
+    lose(&mut state, 2);
+    assert_eq!(level(&state), Level::NoQuorum);
+}
+
+#[test]
+fn a_dead_leader_is_not_called_leader_because_followers_still_name_it() {
+    let mut state = fresh();
+    assert_eq!(state.cluster.leader(), Some(2));
+    lose(&mut state, 2);
+    for second in 121..123 {
+        at(&mut state, second);
+        for id in [1, 3] {
+            report(&mut state, Report::Sample(id, Box::new(admin(id, 2, 1_300_000, second))));
+        }
+    }
+    assert_eq!(state.cluster.leader(), None);
+    let mut news = admin(3, 3, 1_300_000, 124);
+    news.term = 42;
+    at(&mut state, 124);
+    report(&mut state, Report::Sample(3, Box::new(news)));
+    assert_eq!(state.cluster.leader(), Some(3));
+    let change = state.cluster.leadership.changes()[0];
+    assert_eq!((change.from, change.to, change.term), (2, 3, 42));
+    assert!(!change.gap.is_zero());
+}
+
+#[test]
+fn silence_on_an_open_connection_is_called_stale() {
+    let mut state = fresh();
+    at(&mut state, 130);
+    assert_eq!(health(&state, 1), Health::Stale);
+    assert_eq!(level(&state), Level::NoQuorum);
+}
+
+#[test]
+fn a_member_that_goes_is_told_once_and_its_return_too() {
+    let mut state = fresh();
+    for _ in 0..5 {
+        lose(&mut state, 3);
+    }
+    let told: Vec<_> = state.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
+    assert_eq!(told, ["n3 stopped answering at 127.0.0.1:23793"]);
+    report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
+    let told: Vec<_> = state.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
+    assert_eq!(told, ["n3 is back after 0.0s"]);
+}
+
+#[test]
+fn nothing_new_asks_for_no_frame() {
+    let mut state = fresh();
+    let sample = admin(1, 2, 1_300_000, 120);
+    report(&mut state, Report::Sample(1, Box::new(sample.clone())));
+    state.redraw = Redraw::No;
+    let later =
+        mini_etcd_tui::app::sample::Sample { at: moment(121), uptime_s: Some(9999), ..sample };
+    report(&mut state, Report::Sample(1, Box::new(later)));
+    assert_eq!(state.redraw, Redraw::No);
+    let (now, wall) = (state.now, state.wall);
+    update(&mut state, Msg::Tick(now, wall));
+    assert_eq!(state.redraw, Redraw::No);
+}
+
+#[test]
+fn a_window_without_the_keyboard_asks_less_often() {
+    let mut state = fresh();
+    assert_eq!(update(&mut state, Msg::Focus(false)), [Effect::Pace(Pace::Blurred)]);
+    assert_eq!(update(&mut state, Msg::Focus(true)), [Effect::Pace(Pace::Focused)]);
+}
+
+#[test]
+fn the_chosen_member_stays_chosen_when_the_list_changes() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Down);
+    key(&mut state, KeyCode::Down);
+    let mut smaller = listed(3);
+    smaller.remove(0);
+    report(&mut state, Report::Members(0xcafe, smaller));
+    assert_eq!(state.chosen_member().unwrap().name(), "n3");
+    report(&mut state, Report::Members(0xcafe, listed(1)));
+    assert_eq!(state.chosen_member().unwrap().name(), "n1");
+}
+
+#[test]
+fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Char(':'));
+    type_text(&mut state, "del a --prefix");
+    assert_eq!(key(&mut state, KeyCode::Enter), []);
+    assert_eq!(key(&mut state, KeyCode::Enter), []);
+    assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Run(1, "del a --prefix".into())]);
+    type_text(&mut state, "get b");
+    assert_eq!(key(&mut state, KeyCode::Enter), [], "one run at a time");
+    assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
+    ctrl(&mut state, 'u');
+    type_text(&mut state, "del '' --prefix");
+    assert_eq!(key(&mut state, KeyCode::Enter), []);
+    assert_eq!(type_text(&mut state, "ever"), []);
+    assert_eq!(key(&mut state, KeyCode::Enter), [], "the word is not complete: that is a no");
+    assert_eq!(state.overlays, [Overlay::Palette]);
+    type_text(&mut state, "del '' --prefix");
+    key(&mut state, KeyCode::Enter);
+    type_text(&mut state, "everything");
+    assert!(matches!(key(&mut state, KeyCode::Enter)[..], [Effect::Run(2, _)]));
+}

@@ -1,0 +1,375 @@
+//! Goal: the real program in a real terminal: it starts, shows the cluster, obeys keys, and gives the terminal back.
+//! Method: a pseudo-terminal whose screen a terminal emulator keeps; every step waits for what must be seen, with a
+//! deadline, and answers the questions a terminal is asked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and its deadlines are those of the real clock"
+)]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// Time that any step may take, on a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The console in a pseudo-terminal.
+struct Console {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    /// Everything that came, for what a screen does not keep.
+    raw: Vec<u8>,
+    _dir: tempfile::TempDir,
+}
+
+impl Console {
+    fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let (rows, cols) = (24, 80);
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
+        command.args(args);
+        command.cwd(dir.path());
+        command.env("TERM", "xterm-256color");
+        command.env("XDG_CONFIG_HOME", dir.path());
+        // A console that is killed cannot tidy up: what it leaves goes with the test.
+        command.env("TMPDIR", dir.path());
+        for name in ["NO_COLOR", "COLORTERM", "ETCDCTL_ENDPOINTS"] {
+            command.env_remove(name);
+        }
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (tell, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 16 << 10];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let read = buffer.get(..count).unwrap_or_default().to_vec();
+                if tell.send(read).is_err() {
+                    return;
+                }
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
+        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), _dir: dir }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    fn resize(&mut self, cols: u16, rows: u16) {
+        self.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        self.screen.screen_mut().set_size(rows.try_into().unwrap(), cols.try_into().unwrap());
+    }
+
+    fn shown(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Waits until the screen is as wanted.
+    fn until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !wanted(&self.shown()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => {
+                    self.raw.extend(&bytes);
+                    self.screen.process(&bytes);
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("never seen: {what}\n{}", self.shown()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended before: {what}\n{}", self.shown())
+                }
+            }
+        }
+    }
+
+    fn sees(&mut self, text: &str) {
+        self.until(text, |shown| shown.contains(text));
+    }
+
+    fn misses(&mut self, text: &str) {
+        self.until(&format!("no {text}"), |shown| !shown.contains(text));
+    }
+
+    /// Waits for the end; answers how it ended. The terminal must have been given back.
+    fn ends(mut self) -> ExitStatus {
+        let status = self.wait();
+        while let Ok(bytes) = self.output.recv_timeout(DEADLINE) {
+            self.raw.extend(&bytes);
+            self.screen.process(&bytes);
+        }
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "left in the alternate screen");
+        assert!(!screen.hide_cursor(), "left with the cursor hidden");
+        assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        status
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "did not end\n{}", self.shown());
+            // Its output is taken in meanwhile: a full terminal would keep it from ending.
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
+                self.raw.extend(&bytes);
+                self.screen.process(&bytes);
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// State letter of the process, as the kernel has it.
+    fn process_state(&self) -> char {
+        let pid = self.child.process_id().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap()
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        // A failed test leaves nothing running; what has ended already is no matter.
+        let _killed = self.child.kill();
+    }
+}
+
+/// Nothing listens there.
+const NOBODY: &str = "127.0.0.1:1";
+
+#[test]
+fn it_says_why_nobody_answers_and_leaves_on_two_presses() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("connection refused");
+    console.sees("verdict: nobody answers");
+    console.press("q");
+    console.sees("again leaves");
+    console.press("q");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn help_palette_and_resizes_work_in_a_real_terminal() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("?");
+    console.sees("Everywhere");
+    console.press("\x1b");
+    console.misses("Everywhere");
+    console.press(":help\r");
+    console.sees("member list");
+    console.press("\x1b");
+    console.misses("leave the console");
+    console.press("\x1b");
+    console.sees("q quit");
+    console.resize(40, 10);
+    console.sees("this is 40x10");
+    console.resize(120, 36);
+    console.sees("Leadership");
+    console.press("\x03");
+    console.sees("again leaves");
+    console.press("\x03");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn it_never_asks_the_terminal_where_the_cursor_is() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("\x0c");
+    console.resize(100, 30);
+    console.sees("Leadership");
+    let asked = console.raw.windows(4).any(|bytes| bytes == b"\x1b[6n");
+    assert!(!asked, "asked for the cursor");
+    console.signal("-TERM");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn a_signal_to_end_gives_the_terminal_back() {
+    for signal in ["-TERM", "-HUP"] {
+        let mut console = Console::start(&["--endpoints", NOBODY]);
+        console.sees("1 Cluster");
+        console.signal(signal);
+        assert!(console.ends().success(), "{signal}");
+    }
+}
+
+#[test]
+fn suspended_it_stops_with_the_terminal_given_back_and_continued_it_paints_anew() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("\x1a");
+    console.until("the terminal given back", |shown| !shown.contains("1 Cluster"));
+    let deadline = Instant::now() + DEADLINE;
+    while console.process_state() != 'T' {
+        assert!(Instant::now() < deadline, "does not stop");
+        std::thread::yield_now();
+    }
+    assert!(!console.screen.screen().alternate_screen());
+    console.signal("-CONT");
+    console.sees("1 Cluster");
+    assert!(console.screen.screen().alternate_screen());
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn without_colours_none_is_sent() {
+    let mut console = Console::start_with(&["--endpoints", NOBODY], &[("NO_COLOR", "1")]);
+    console.sees("connection refused");
+    let raw = String::from_utf8_lossy(&console.raw).into_owned();
+    for sequence in raw.split("\x1b[").skip(1) {
+        let Some((codes, _)) = sequence.split_once('m') else { continue };
+        let colour = |code: &str| matches!(code.parse(), Ok(30..=38 | 40..=48 | 90..=107));
+        let is_style = codes.chars().all(|c| c.is_ascii_digit() || c == ';');
+        assert!(!is_style || !codes.split(';').any(colour), "{codes}");
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn ascii_shows_nothing_else() {
+    let mut console = Console::start(&["--endpoints", NOBODY, "--ascii"]);
+    console.sees("connection refused");
+    assert!(console.shown().is_ascii(), "{}", console.shown());
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+/// Runs the program without a terminal.
+fn plain(args: &[&str], config: &Path) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
+        .args(args)
+        .env("XDG_CONFIG_HOME", config)
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_cannot_work_ends_with_128_and_says_what_would() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, words) in [
+        (&["--endpoints", NOBODY][..], "mini-etcdctl"),
+        (&["--nonsense"], "--nonsense"),
+        (&["--endpoints", "no-port"], "no-port"),
+        (&["--theme", "nope"], "there are: dark, light"),
+        (&["--demo", "99"], "99"),
+        (&["--demo", "3", "--endpoints", NOBODY], "leave out --endpoints"),
+        (&["repl"], "not part of this version"),
+        (&["run", "smoke.ers", "--junit", "x.xml"], "not part of this version"),
+    ] {
+        let (code, said) = plain(args, dir.path());
+        assert_eq!(code, 128, "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_keymap_with_a_conflict_is_refused_with_both_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("mini-etcd");
+    std::fs::create_dir(&config).unwrap();
+    std::fs::write(config.join("keymap.toml"), "[cluster]\nkill = [\"q\"]\n").unwrap();
+    let (code, said) = plain(&["--endpoints", NOBODY], dir.path());
+    assert_eq!(code, 128, "{said}");
+    assert!(said.contains("cluster.kill") && said.contains("global.quit"), "{said}");
+}
+
+/// Goal: the console on bundled members that are killed and started from the screen. Method: three of them.
+#[test]
+fn bundled_members_are_shown_killed_and_started_again_from_the_screen() {
+    let mut console = Console::start(&["--demo", "3"]);
+    console.sees("quorum 3/3");
+    console.sees("verdict: quorum OK");
+    console.sees("replicate");
+    console.press(":");
+    console.sees("a command:");
+    console.press("put greeting hello\r");
+    console.sees(": put greeting hello");
+    console.press("get greeting\r");
+    console.sees("│ hello");
+    console.press("\x1b");
+    console.misses("│ hello");
+    console.press("\x1b");
+    console.sees("x kill n1");
+    console.press("x");
+    console.sees("killed");
+    console.sees("quorum 2/3");
+    console.sees("r restart n1");
+    console.press("jx");
+    console.sees("loses its quorum");
+    console.press("n");
+    console.misses("loses its quorum");
+    console.press("kr");
+    console.sees("n1 is back");
+    console.sees("quorum 3/3");
+    let children = children_of(console.child.process_id().unwrap());
+    assert_eq!(children.len(), 3);
+    console.press("qq");
+    assert!(console.ends().success());
+    gone(&children);
+}
+
+#[test]
+fn bundled_members_do_not_outlive_a_console_that_is_killed() {
+    let mut console = Console::start(&["--demo", "1"]);
+    console.sees("quorum 1/1");
+    let children = children_of(console.child.process_id().unwrap());
+    assert_eq!(children.len(), 1);
+    console.signal("-KILL");
+    console.wait();
+    gone(&children);
+}
+
+fn children_of(pid: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children = threads
+        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap());
+    children.collect::<String>().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Waits until none of these processes runs any more.
+fn gone(pids: &[String]) {
+    let deadline = Instant::now() + DEADLINE;
+    let runs = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
+    };
+    while pids.iter().any(runs) {
+        assert!(Instant::now() < deadline, "still running: {pids:?}");
+        std::thread::yield_now();
+    }
+}
