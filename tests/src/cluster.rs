@@ -1,0 +1,289 @@
+//! A cluster of real processes: mini-etcd's or etcd's own, by the same handle.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::Context;
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::{PutRequest, StatusRequest};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::process::{Process, etcd_binary, free_ports, workspace_binary};
+use crate::wait::eventually;
+
+/// Time for a cluster to answer its first write.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Which program the members run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// This workspace's `mini-etcd`.
+    Mini,
+    /// The program that `ETCD_BIN` names.
+    Etcd,
+}
+
+/// One member, running or not.
+#[derive(Debug)]
+pub struct Member {
+    /// Its name: n1, n2, …
+    pub name: String,
+    /// Where clients reach it: `127.0.0.1:PORT`.
+    pub address: String,
+    /// Its data directory.
+    pub data: PathBuf,
+    arguments: Vec<String>,
+    binary: PathBuf,
+    stderr: PathBuf,
+    process: Option<Process>,
+}
+
+impl Member {
+    fn start(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.binary);
+        command.args(&self.arguments);
+        self.process = Some(Process::start(&self.name, &mut command, &self.stderr)?);
+        Ok(())
+    }
+
+    /// The end of its standard error.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        self.process.as_ref().map(Process::errors).unwrap_or_default()
+    }
+}
+
+/// A cluster; its processes end and its directory goes when it is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    members: Vec<Member>,
+    dir: TempDir,
+}
+
+impl Cluster {
+    /// Starts `size` members and waits until each of them answers a write.
+    ///
+    /// # Errors
+    /// When the program is missing or the cluster does not come up in time.
+    pub async fn start(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = match flavor {
+            Flavor::Mini => Self::mini(dir, size)?,
+            Flavor::Etcd => Self::etcd(dir, size)?,
+        };
+        for index in 0..size {
+            cluster.member_mut(index)?.start()?;
+        }
+        cluster.wait_ready().await?;
+        Ok(cluster)
+    }
+
+    fn mini(dir: TempDir, size: usize) -> anyhow::Result<Self> {
+        let binary = workspace_binary("mini-etcd")?;
+        let ports = free_ports(size)?;
+        let peers = ports
+            .iter()
+            .enumerate()
+            .map(|(i, port)| format!("n{}=127.0.0.1:{port}", i + 1))
+            .collect::<Vec<_>>()
+            .join(",");
+        let members = ports.iter().enumerate().map(|(i, port)| {
+            let name = format!("n{}", i + 1);
+            let data = dir.path().join(&name);
+            let address = format!("127.0.0.1:{port}");
+            let mut arguments = vec![
+                format!("--name={name}"),
+                format!("--data={}", data.display()),
+                format!("--listen={address}"),
+            ];
+            if size > 1 {
+                arguments.push(format!("--peers={peers}"));
+            }
+            let stderr = dir.path().join(format!("{name}.stderr"));
+            Member { name, address, data, arguments, binary: binary.clone(), stderr, process: None }
+        });
+        Ok(Self { members: members.collect(), dir })
+    }
+
+    fn etcd(dir: TempDir, size: usize) -> anyhow::Result<Self> {
+        let binary = etcd_binary("ETCD_BIN")?;
+        let ports = free_ports(2 * size)?;
+        let (clients, peers) = ports.split_at(size);
+        let initial = peers
+            .iter()
+            .enumerate()
+            .map(|(i, port)| format!("n{}=http://127.0.0.1:{port}", i + 1))
+            .collect::<Vec<_>>()
+            .join(",");
+        let members = clients.iter().zip(peers).enumerate().map(|(i, (client, peer))| {
+            let name = format!("n{}", i + 1);
+            let data = dir.path().join(&name);
+            let (client_url, peer_url) =
+                (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+            let arguments = vec![
+                format!("--name={name}"),
+                format!("--data-dir={}", data.display()),
+                format!("--listen-client-urls={client_url}"),
+                format!("--advertise-client-urls={client_url}"),
+                format!("--listen-peer-urls={peer_url}"),
+                format!("--initial-advertise-peer-urls={peer_url}"),
+                format!("--initial-cluster={initial}"),
+                "--log-level=error".to_owned(),
+            ];
+            let stderr = dir.path().join(format!("{name}.stderr"));
+            let address = format!("127.0.0.1:{client}");
+            Member { name, address, data, arguments, binary: binary.clone(), stderr, process: None }
+        });
+        Ok(Self { members: members.collect(), dir })
+    }
+
+    /// Number of members, running or not.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Directory that holds everything of the cluster.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A member by its place.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn member(&self, index: usize) -> anyhow::Result<&Member> {
+        self.members.get(index).with_context(|| format!("no member {index}"))
+    }
+
+    fn member_mut(&mut self, index: usize) -> anyhow::Result<&mut Member> {
+        self.members.get_mut(index).with_context(|| format!("no member {index}"))
+    }
+
+    /// Where clients reach the members: `127.0.0.1:PORT` each.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.address.clone()).collect()
+    }
+
+    /// A connection to one member, dialled when first used.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn channel(&self, index: usize) -> anyhow::Result<Channel> {
+        connect_lazily(&self.member(index)?.address)
+    }
+
+    /// SIGKILL to a member, and its end.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self, index: usize) -> anyhow::Result<()> {
+        let member = self.member_mut(index)?;
+        member.process.take().with_context(|| format!("{} does not run", member.name))?.kill()
+    }
+
+    /// Sends a signal to a member.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, index: usize, signal: Signal) -> anyhow::Result<()> {
+        let member = self.member(index)?;
+        member
+            .process
+            .as_ref()
+            .with_context(|| format!("{} does not run", member.name))?
+            .signal(signal)
+    }
+
+    /// Waits for a member to end by itself.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end in time.
+    pub fn wait_exit(&mut self, index: usize, deadline: Duration) -> anyhow::Result<ExitStatus> {
+        let member = self.member_mut(index)?;
+        let process =
+            member.process.as_mut().with_context(|| format!("{} does not run", member.name))?;
+        process.wait(deadline)
+    }
+
+    /// Whether a member runs.
+    pub fn is_running(&mut self, index: usize) -> bool {
+        self.member_mut(index)
+            .ok()
+            .and_then(|member| member.process.as_mut())
+            .is_some_and(Process::is_running)
+    }
+
+    /// Starts a member that does not run; does not wait for it to answer.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart(&mut self, index: usize) -> anyhow::Result<()> {
+        self.member_mut(index)?.start()
+    }
+
+    /// Waits until each running member answers a write.
+    ///
+    /// # Errors
+    /// When one does not in time, with the end of its standard error.
+    pub async fn wait_ready(&self) -> anyhow::Result<()> {
+        for (index, member) in self.members.iter().enumerate() {
+            if member.process.is_none() {
+                continue;
+            }
+            let channel = self.channel(index)?;
+            eventually(&format!("first write through {}", member.name), START_DEADLINE, || {
+                let mut kv = KvClient::new(channel.clone());
+                async move {
+                    let request =
+                        PutRequest { key: "harness/ready".into(), ..PutRequest::default() };
+                    kv.put(request).await.context("put")?;
+                    Ok(())
+                }
+            })
+            .await
+            .with_context(|| format!("{} says:\n{}", member.name, member.errors()))?;
+        }
+        Ok(())
+    }
+
+    /// The place of the leader, as the members see it now.
+    ///
+    /// # Errors
+    /// When no running member says so in time.
+    pub async fn leader(&self) -> anyhow::Result<usize> {
+        eventually("a leader", START_DEADLINE, || async {
+            for (index, member) in self.members.iter().enumerate() {
+                if member.process.is_none() {
+                    continue;
+                }
+                let mut client = MaintenanceClient::new(self.channel(index)?);
+                let Ok(status) = client.status(StatusRequest {}).await else { continue };
+                let status = status.into_inner();
+                let id = status.header.map_or(0, |header| header.member_id);
+                if id != 0 && status.leader == id {
+                    return Ok(index);
+                }
+            }
+            anyhow::bail!("no member leads")
+        })
+        .await
+    }
+}
+
+/// A connection to `HOST:PORT`, dialled when first used.
+///
+/// # Errors
+/// When the address is not one.
+pub fn connect_lazily(address: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
+}

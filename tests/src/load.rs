@@ -1,0 +1,165 @@
+//! Rates and latencies of one kind of request, for the comparison beside etcd.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tonic::transport::Channel;
+
+use crate::cluster::connect_lazily;
+
+/// What the clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Writes of random keys.
+    Put,
+    /// Linearizable reads of random keys.
+    Get,
+    /// Reads of random keys from the member's own state.
+    GetStale,
+}
+
+/// One measurement.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// What the clients do.
+    pub kind: Kind,
+    /// Clients at the same time, each with one request under way.
+    pub clients: usize,
+    /// Connections they share, spread evenly over the addresses.
+    pub connections: usize,
+    /// Bytes of a value.
+    pub value_bytes: usize,
+    /// Keys there are.
+    pub keys: u64,
+    /// How long.
+    pub duration: Duration,
+}
+
+/// What a measurement gave.
+#[derive(Debug)]
+pub struct Measured {
+    /// Requests answered.
+    pub answered: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Latencies in microseconds.
+    pub latency_us: Histogram<u64>,
+}
+
+impl Measured {
+    /// Answers per second.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate is shown with few digits")]
+    pub fn rate(&self) -> f64 {
+        self.answered as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Name of a key; keys that are read were written by [`fill`].
+fn key(number: u64) -> Bytes {
+    Bytes::from(format!("/bench/{number:08}"))
+}
+
+/// Writes every key once.
+///
+/// # Errors
+/// When a write fails.
+pub async fn fill(address: &str, load: &Load) -> anyhow::Result<()> {
+    let kv = KvClient::new(connect_lazily(address)?);
+    let value = Bytes::from(vec![b'v'; load.value_bytes]);
+    let writers = (0..load.clients as u64).map(|writer| {
+        let (mut kv, value, load) = (kv.clone(), value.clone(), load.clone());
+        async move {
+            for number in (writer..load.keys).step_by(load.clients) {
+                let put =
+                    PutRequest { key: key(number), value: value.clone(), ..PutRequest::default() };
+                kv.put(put).await.context("filling")?;
+            }
+            anyhow::Ok(())
+        }
+    });
+    futures::future::try_join_all(writers).await?;
+    Ok(())
+}
+
+/// Runs the load against the members at `addresses`.
+///
+/// # Errors
+/// When an address is none, or a client of the load panics.
+#[expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
+pub async fn run(load: &Load, addresses: &[String]) -> anyhow::Result<Measured> {
+    let channels = addresses
+        .iter()
+        .cycle()
+        .take(load.connections.max(1))
+        .map(|address| connect_lazily(address))
+        .collect::<Result<Vec<_>, _>>()?;
+    let start = Instant::now();
+    let clients = (0..load.clients).zip(channels.iter().cycle()).map(|(client, channel)| {
+        tokio::spawn(one_client(load.clone(), channel.clone(), client, start))
+    });
+    let mut all = Measured {
+        answered: 0,
+        failed: 0,
+        elapsed: Duration::ZERO,
+        latency_us: Histogram::new(3)?,
+    };
+    for client in futures::future::join_all(clients).await {
+        let one = client??;
+        all.answered += one.answered;
+        all.failed += one.failed;
+        all.latency_us.add(&one.latency_us)?;
+    }
+    all.elapsed = start.elapsed();
+    Ok(all)
+}
+
+async fn one_client(
+    load: Load,
+    channel: Channel,
+    number: usize,
+    start: Instant,
+) -> anyhow::Result<Measured> {
+    let mut kv = KvClient::new(channel);
+    let mut rng = StdRng::seed_from_u64(number as u64);
+    let value = Bytes::from(vec![b'v'; load.value_bytes]);
+    let mut measured = Measured {
+        answered: 0,
+        failed: 0,
+        elapsed: Duration::ZERO,
+        latency_us: Histogram::new(3)?,
+    };
+    let mut sent = start.elapsed();
+    while sent < load.duration {
+        let key = key(rng.random_range(0..load.keys));
+        let done = match load.kind {
+            Kind::Put => {
+                let put = PutRequest { key, value: value.clone(), ..PutRequest::default() };
+                kv.put(put).await.is_ok()
+            }
+            Kind::Get | Kind::GetStale => {
+                let serializable = load.kind == Kind::GetStale;
+                kv.range(RangeRequest { key, serializable, ..RangeRequest::default() })
+                    .await
+                    .is_ok()
+            }
+        };
+        let now = start.elapsed();
+        if done {
+            measured.answered += 1;
+            measured.latency_us.record(u64::try_from(now.saturating_sub(sent).as_micros())?)?;
+        } else {
+            measured.failed += 1;
+        }
+        sent = now;
+    }
+    Ok(measured)
+}

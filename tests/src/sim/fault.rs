@@ -1,0 +1,118 @@
+//! Faults, and their end.
+
+use anyhow::{Result, ensure};
+use mini_etcd_server::raft::Input;
+
+use super::world::{Event, World};
+
+impl World {
+    pub(super) fn fault(&mut self, id: u64, event: &Event) -> Result<()> {
+        if matches!(event, Event::Restart) {
+            return self.restart(id);
+        }
+        if matches!(event, Event::Rejoin) {
+            self.cut.clear();
+            return Ok(());
+        }
+        if self.calm {
+            return Ok(());
+        }
+        let ids = self.ids();
+        let victim = self.chances.faults.pick(&ids).copied().unwrap_or(1);
+        match event {
+            Event::Crash => {
+                self.fell(victim);
+                self.plan_fault(self.plan.crash_every, Event::Crash);
+            }
+            Event::Partition => {
+                // One member alone, or one pair.
+                let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
+                let alone = self.chances.faults.chance(500);
+                let rest = ids.iter().filter(|id| **id != victim && (alone || **id == other));
+                self.cut = rest.map(|id| (victim.min(*id), victim.max(*id))).collect();
+                let wait = self.chances.faults.between(200, 3000);
+                self.at(wait, 0, Event::Rejoin);
+                self.plan_fault(self.plan.partition_every, Event::Partition);
+            }
+            Event::Transfer => {
+                for id in ids {
+                    self.input(id, Input::TransferLeader { to: None });
+                }
+                self.plan_fault(self.plan.transfer_every, Event::Transfer);
+            }
+            Event::Clog => {
+                let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
+                let free = self.now + self.chances.faults.between(100, 3000);
+                let last = self.links.entry((victim, other)).or_default();
+                *last = free.max(*last);
+                self.plan_fault(self.plan.clog_every, Event::Clog);
+            }
+            Event::Pause => {
+                let wait = self.chances.faults.between(100, 2500);
+                let until = self.now + wait;
+                if let Some(member) = self.members.get_mut(&victim) {
+                    member.paused_until = until;
+                }
+                self.plan_fault(self.plan.pause_every, Event::Pause);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A crash now, or inside of the next sync. Sometimes all fall together.
+    fn fell(&mut self, victim: u64) {
+        let all = self.chances.faults.chance(100);
+        for id in self.ids().into_iter().filter(|id| all || *id == victim) {
+            let in_sync = self.chances.faults.chance(self.plan.crash_in_sync);
+            match self.members.get(&id) {
+                Some(member) if member.running.is_some() && in_sync => member.fail_next_sync(),
+                Some(member) if member.running.is_some() => self.crash(id),
+                _ => {}
+            }
+        }
+    }
+
+    /// No more faults: all are up, all hear each other.
+    ///
+    /// # Errors
+    /// When a member does not start.
+    pub fn heal(&mut self) -> Result<()> {
+        self.calm = true;
+        self.cut.clear();
+        for id in self.ids() {
+            self.restart(id)?;
+            if let Some(member) = self.members.get_mut(&id) {
+                member.paused_until = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all members stand at the same place under one leader.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        let states: Option<Vec<_>> = self
+            .members
+            .values()
+            .map(|member| {
+                let running = member.running.as_ref()?;
+                let status = running.driver.status();
+                let published = running.published();
+                let place = (status.leader, status.term, published.applied, published.digest);
+                (status.leader.0 != 0 && published.applied == status.last).then_some(place)
+            })
+            .collect();
+        states.is_some_and(|states| states.iter().all(|state| Some(state) == states.first()))
+    }
+
+    /// After everything healed: what was promised is there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify(&self) -> Result<()> {
+        self.told.check(&self.model)?;
+        ensure!(self.told.writes.len() > 5, "only {} writes were answered", self.told.writes.len());
+        Ok(())
+    }
+}

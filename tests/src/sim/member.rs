@@ -1,0 +1,226 @@
+//! One member in the simulation: the sequencers and the disks of a real one, without its threads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use mini_etcd_proto::internalpb::{ConfState, Entry, Member as Listed};
+use mini_etcd_server::apply::{Applied, Applier, ApplyTask, Birth, Identity, Published};
+use mini_etcd_server::clock::{Clock, Moment};
+use mini_etcd_server::log::{LogStore, MemoryGuard};
+use mini_etcd_server::raft::{Driver, DriverConfig, Input, Outbound, WriteTask};
+use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
+use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
+
+use super::rng::Rng;
+
+/// The time of the simulation, in milliseconds.
+#[derive(Clone, Default)]
+pub struct SimClock(Arc<AtomicU64>);
+
+impl SimClock {
+    /// It is `now`.
+    pub fn set(&self, now: u64) {
+        self.0.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Moment {
+        Moment(Duration::from_millis(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// What outlives a crash.
+struct Disks {
+    log: SimDisk,
+    guard: MemoryGuard,
+    state: SimDisk,
+}
+
+/// What a crash ends.
+pub struct Running {
+    /// The sequencer.
+    pub driver: Driver,
+    /// The log, as its thread owns it.
+    pub log: LogStore<SimEngine, MemoryGuard, SimClock>,
+    /// The state, as its thread owns it.
+    pub applier: Applier<SimEngine>,
+    /// What waits for the next turn.
+    pub inbox: Vec<Input>,
+    /// What waits for the log's thread.
+    pub writes: VecDeque<WriteTask>,
+    /// What waits for the apply thread.
+    pub tasks: VecDeque<ApplyTask>,
+    /// Reads that wait for an index.
+    pub parked: BTreeMap<u64, Vec<u64>>,
+    /// Upper half of this start's numbers.
+    pub nonce: u64,
+    next_number: u64,
+}
+
+impl Running {
+    /// A number for a request.
+    pub fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        (self.nonce << 32) | self.next_number
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn published(&self) -> Arc<Published> {
+        self.applier.published()
+    }
+}
+
+/// A member.
+pub struct Member {
+    /// Its id.
+    pub id: u64,
+    /// None while it is down.
+    pub running: Option<Running>,
+    /// Nothing of it moves before this time.
+    pub paused_until: u64,
+    /// Highest term that was durable.
+    pub durable_term: u64,
+    disks: Disks,
+    clock: SimClock,
+    starts: u64,
+    identity: Identity,
+}
+
+impl Member {
+    /// A member of a cluster of `count`, started for the first time.
+    ///
+    /// # Errors
+    /// When its own code refuses a new disk.
+    pub fn new(id: u64, count: u64, clock: SimClock) -> Result<Self> {
+        let disks = Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimDisk::new() };
+        let birth = (LogIndex::BIRTH, Term(1));
+        let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(id) };
+        let conf_state = ConfState { voters: (1..=count).collect(), ..ConfState::default() };
+        let listed = |id| Listed { id, name: format!("n{id}"), ..Listed::default() };
+        let members = (1..=count).map(listed).collect();
+        let state = Birth { index: birth.0, term: birth.1, conf_state, members };
+        LogStore::create(disks.log.open(), disks.guard.clone(), clock.clone(), birth)?;
+        Applier::create(disks.state.open(), identity, &state)?;
+        let (running, paused_until, durable_term) = (None, 0, 0);
+        let mut member =
+            Self { id, running, paused_until, durable_term, disks, clock, starts: 0, identity };
+        member.start(id)?;
+        Ok(member)
+    }
+
+    /// Starts it on what its disks hold. Answers the entries of its log.
+    ///
+    /// # Errors
+    /// When that is refused, which no crash may cause.
+    pub fn start(&mut self, seed: u64) -> Result<Vec<Entry>> {
+        self.starts += 1;
+        // A fault that was meant for the last life must not meet this one.
+        let _ = self.disks.log.open().sync();
+        let engine = self.disks.log.open();
+        let (log, found) = LogStore::open(engine, self.disks.guard.clone(), self.clock.clone())
+            .with_context(|| format!("the log of n{}", self.id))?;
+        let applier = Applier::open(self.disks.state.open(), self.identity)
+            .with_context(|| format!("the state of n{}", self.id))?;
+        anyhow::ensure!(
+            found.hard_state.term >= self.durable_term,
+            "n{} forgot term {}",
+            self.id,
+            self.durable_term
+        );
+        let end = LogIndex(found.last.0.0 + 1);
+        let entries = found.reader.entries(found.reader.first(), end, u64::MAX)?;
+        let published = applier.published();
+        let driver = Driver::new(DriverConfig {
+            id: MemberId(self.id),
+            log: found,
+            applied: published.applied,
+            conf_state: published.conf_state.clone(),
+            seed,
+            boot_nonce: self.starts,
+        })?;
+        self.running = Some(Running {
+            driver,
+            log,
+            applier,
+            inbox: Vec::new(),
+            writes: VecDeque::new(),
+            tasks: VecDeque::new(),
+            parked: BTreeMap::new(),
+            nonce: self.starts,
+            next_number: 0,
+        });
+        Ok(entries)
+    }
+
+    /// It loses power: of what was not synced a part survives.
+    pub fn crash(&mut self, rng: &mut Rng) {
+        self.running = None;
+        self.disks.log.crash(rng.next());
+        self.disks.guard.crash(rng.chance(500));
+        self.disks.state.crash(rng.next());
+    }
+
+    /// The next sync of the log fails, and the member with it.
+    pub fn fail_next_sync(&self) {
+        self.disks.log.inject(Fault::Sync(self.disks.log.syncs() + 1));
+    }
+
+    /// Its number of starts.
+    #[must_use]
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
+    /// The log thread's turn: everything that waits, then one report, then the messages. None when the disk failed.
+    pub fn persist(&mut self) -> Option<Vec<Outbound>> {
+        let running = self.running.as_mut()?;
+        let mut sends = Vec::new();
+        while let Some(task) = running.writes.pop_front() {
+            let reader = running.log.append(&task.write).ok()?;
+            running.log.sync_guard_if_due().ok()?;
+            if let Some(state) = &task.write.hard_state {
+                self.durable_term = self.durable_term.max(state.term);
+            }
+            // The report first, the messages after: as the real thread does it.
+            running.inbox.push(Input::Persisted { number: task.number, reader });
+            sends.extend(task.then_send);
+        }
+        Some(sends)
+    }
+
+    /// The apply thread's turn: one task.
+    ///
+    /// # Errors
+    /// When apply refuses it.
+    pub fn apply(&mut self) -> Result<Option<(ApplyTask, Applied)>> {
+        let Some(running) = self.running.as_mut() else { return Ok(None) };
+        let Some(task) = running.tasks.pop_front() else { return Ok(None) };
+        let applied = running.applier.apply(&task)?;
+        let own = |origin: MemberId| origin.0 == self.id;
+        let results = applied.results.iter().filter(|result| own(result.origin));
+        let sequences = results.map(|result| result.sequence).collect();
+        let (index, term) = (applied.published.applied, applied.published.applied_term);
+        running.inbox.push(Input::Applied { index, term, sequences });
+        Ok(Some((task, applied)))
+    }
+
+    /// Removes dead versions, syncs now and then, as an idle apply thread does.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn idle(&mut self, rng: &mut Rng) -> Result<()> {
+        let Some(running) = self.running.as_mut() else { return Ok(()) };
+        if rng.chance(500) {
+            running.applier.collect(3)?;
+        }
+        if rng.chance(200) {
+            running.applier.sync()?;
+        }
+        Ok(())
+    }
+}

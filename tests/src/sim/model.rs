@@ -1,0 +1,115 @@
+//! What the keys must be: the committed requests, carried out by the shortest code that can.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
+use mini_etcd_proto::etcdserverpb::{PutRequest, TxnRequest, compare};
+use mini_etcd_proto::internalpb::command::Request;
+use mini_etcd_proto::internalpb::{Command, Entry, EntryKind};
+use prost::Message;
+
+/// A key's value and the revision that wrote it.
+pub type Version = (Bytes, i64);
+
+/// The committed log and what follows from it.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// Entries by index.
+    entries: BTreeMap<u64, Entry>,
+    /// Versions of each key by revision; none where it was removed.
+    keys: BTreeMap<Bytes, BTreeMap<i64, Option<Bytes>>>,
+    /// Index of each request.
+    requests: BTreeMap<(u64, u64), u64>,
+    /// Digest of the state at each index.
+    digests: BTreeMap<u64, u64>,
+}
+
+impl Model {
+    /// A member applied `entry`.
+    ///
+    /// # Errors
+    /// When another entry was committed at that index, or a request a second time.
+    pub fn committed(&mut self, entry: &Entry) -> Result<()> {
+        if let Some(known) = self.entries.get(&entry.index) {
+            ensure!(known == entry, "two entries committed at index {}", entry.index);
+            return Ok(());
+        }
+        let last = self.entries.last_key_value().map_or(1, |(index, _)| *index);
+        ensure!(entry.index == last + 1, "index {} applied after {last}", entry.index);
+        self.entries.insert(entry.index, entry.clone());
+        if entry.kind == EntryKind::ConfChange as i32 || entry.data.is_empty() {
+            return Ok(());
+        }
+        let command = Command::decode(entry.data.clone())?;
+        let number = (command.origin, command.sequence);
+        if let Some(first) = self.requests.insert(number, entry.index) {
+            bail!("request {number:?} was committed at {first} and again at {}", entry.index);
+        }
+        self.carry_out(command, i64::try_from(entry.index)?)
+    }
+
+    fn carry_out(&mut self, command: Command, revision: i64) -> Result<()> {
+        match command.request {
+            Some(Request::Put(put)) => self.put(put, revision),
+            Some(Request::DeleteRange(delete)) => self.remove(delete.key, revision),
+            Some(Request::Txn(txn)) => self.transact(txn, revision)?,
+            Some(Request::Compaction(_)) => {}
+            _ => bail!("the model knows no such request"),
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, put: PutRequest, revision: i64) {
+        self.keys.entry(put.key).or_default().insert(revision, Some(put.value));
+    }
+
+    fn remove(&mut self, key: Bytes, revision: i64) {
+        if self.at(&key, revision).is_some() {
+            self.keys.entry(key).or_default().insert(revision, None);
+        }
+    }
+
+    fn transact(&mut self, txn: TxnRequest, revision: i64) -> Result<()> {
+        let mut holds = true;
+        for compare in &txn.compare {
+            let present = self.at(&compare.key, revision).map_or(0, |(_, revision)| revision);
+            match &compare.target_union {
+                Some(compare::TargetUnion::ModRevision(wanted)) => holds &= present == *wanted,
+                _ => bail!("the model knows no such compare"),
+            }
+        }
+        for op in if holds { txn.success } else { txn.failure } {
+            match op.request {
+                Some(Op::RequestPut(put)) => self.put(put, revision),
+                Some(Op::RequestRange(_)) => {}
+                _ => bail!("the model knows no such operation"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The key as of `revision`.
+    #[must_use]
+    pub fn at(&self, key: &Bytes, revision: i64) -> Option<Version> {
+        let (written, value) = self.keys.get(key)?.range(..=revision).next_back()?;
+        value.clone().map(|value| (value, *written))
+    }
+
+    /// Where a request was committed.
+    #[must_use]
+    pub fn place_of(&self, origin: u64, sequence: u64) -> Option<u64> {
+        self.requests.get(&(origin, sequence)).copied()
+    }
+
+    /// A member's digest at an index.
+    ///
+    /// # Errors
+    /// When another member had another.
+    pub fn digest(&mut self, index: u64, digest: u64) -> Result<()> {
+        let known = *self.digests.entry(index).or_insert(digest);
+        ensure!(known == digest, "the states at index {index} differ");
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What a seed puts a cluster through.
+
+use super::rng::Rng;
+
+/// Times are in milliseconds, chances in 1000.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Members.
+    pub members: u64,
+    /// Clients, each with one request at a time.
+    pub clients: u64,
+    /// Length of the run before everything is healed.
+    pub length: u64,
+    /// Longest delay of a message; messages of one direction keep their order.
+    pub delay_max: u64,
+    /// Chance that a message is lost.
+    pub loss: u64,
+    /// Longest write to the log.
+    pub sync_max: u64,
+    /// Longest apply.
+    pub apply_max: u64,
+    /// Mean time between two crashes; 0 for none.
+    pub crash_every: u64,
+    /// Chance that a crash happens inside of a sync.
+    pub crash_in_sync: u64,
+    /// Mean time between two partitions; 0 for none.
+    pub partition_every: u64,
+    /// Mean time between two transfers of leadership; 0 for none.
+    pub transfer_every: u64,
+    /// Mean time between two clogs of a direction between two members, which delay all its messages; 0 for none.
+    pub clog_every: u64,
+    /// Mean time between two pauses of a member; 0 for none.
+    pub pause_every: u64,
+    /// Chance that peers are told of a crash by a refused connection.
+    pub hint: u64,
+}
+
+impl Plan {
+    /// The plan of a seed: each kind of fault is on or off, so that some runs have few and some have all.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::new(seed, "plan");
+        let mut sometimes = |on: u64, low: u64, high: u64| {
+            let value = rng.between(low, high);
+            if rng.chance(on) { value } else { 0 }
+        };
+        let crash_every = sometimes(800, 1500, 6000);
+        let partition_every = sometimes(500, 1500, 5000);
+        let transfer_every = sometimes(300, 1000, 4000);
+        let pause_every = sometimes(300, 1500, 5000);
+        let clog_every = sometimes(500, 300, 1500);
+        let loss = sometimes(500, 1, 60);
+        let slow_disk = sometimes(300, 10, 80);
+        let slow_apply = sometimes(300, 10, 60);
+        Self {
+            members: *rng.pick(&[3, 3, 3, 3, 3, 3, 5, 1]).unwrap_or(&3),
+            clients: rng.between(2, 6),
+            length: 6_000,
+            delay_max: rng.between(1, 15),
+            loss,
+            sync_max: 3 + slow_disk,
+            apply_max: 2 + slow_apply,
+            crash_every,
+            crash_in_sync: 400,
+            partition_every,
+            transfer_every,
+            clog_every,
+            pause_every,
+            hint: 700,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What must hold after every event.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use mini_etcd_proto::internalpb::Entry;
+use mini_etcd_server::apply::Applied;
+use mini_etcd_server::log::LogWrite;
+use mini_etcd_server::raft::RaftStatus;
+
+/// Remembers what was, and compares.
+#[derive(Debug, Default)]
+pub struct Watchman {
+    leaders: BTreeMap<u64, u64>,
+    before: BTreeMap<u64, (u64, RaftStatus)>,
+    /// The durable log of each member: entries by index.
+    logs: BTreeMap<u64, BTreeMap<u64, Entry>>,
+    revisions: BTreeMap<u64, i64>,
+    committed: u64,
+}
+
+impl Watchman {
+    /// Where member `id`, in its start `nonce`, stands after a turn.
+    ///
+    /// # Errors
+    /// Two leaders of a term, numbers that fall, or an order that cannot be.
+    pub fn status(&mut self, id: u64, nonce: u64, status: &RaftStatus) -> Result<()> {
+        let (term, commit) = (status.term.0, status.commit.0);
+        if status.leads() {
+            let leader = *self.leaders.entry(term).or_insert(id);
+            ensure!(leader == id, "n{leader} and n{id} lead in term {term}");
+        }
+        ensure!(status.applied <= status.commit, "n{id} applied more than is committed");
+        ensure!(commit <= status.last.0, "n{id} commits more than it has");
+        if let Some((before_nonce, before)) = self.before.get(&id)
+            && *before_nonce == nonce
+        {
+            ensure!(before.term <= status.term, "the term of n{id} fell");
+            ensure!(before.commit <= status.commit, "the commit index of n{id} fell");
+            ensure!(before.applied <= status.applied, "the applied index of n{id} fell");
+            let voted = before.term == status.term && before.vote.0 != 0;
+            ensure!(!voted || before.vote == status.vote, "n{id} voted twice in term {term}");
+        }
+        self.before.insert(id, (nonce, status.clone()));
+        Ok(())
+    }
+
+    /// Member `id` made this durable.
+    ///
+    /// # Errors
+    /// When its log and another's have an entry in common and differ before it.
+    pub fn wrote(&mut self, id: u64, write: &LogWrite) -> Result<()> {
+        let (Some(first), Some(last)) = (write.entries.first(), write.entries.last()) else {
+            return Ok(());
+        };
+        let log = self.logs.entry(id).or_default();
+        log.split_off(&first.index);
+        log.extend(write.entries.iter().map(|entry| (entry.index, entry.clone())));
+        let Some(log) = self.logs.get(&id) else { return Ok(()) };
+        for (other, theirs) in self.logs.iter().filter(|(other, _)| **other != id) {
+            let Some(shared) = theirs.get(&last.index).filter(|entry| entry.term == last.term)
+            else {
+                continue;
+            };
+            ensure!(shared == last, "n{id} and n{other} differ at {}", last.index);
+            // What came before was compared when it was written.
+            let from = first.index.saturating_sub(1)..=last.index;
+            ensure!(
+                log.range(from.clone()).eq(theirs.range(from)),
+                "the logs of n{id} and n{other} agree at {} and differ before",
+                last.index
+            );
+        }
+        Ok(())
+    }
+
+    /// An entry is applied somewhere.
+    ///
+    /// # Errors
+    /// When it is not on the disks of a majority the first time that happens.
+    pub fn committed(&mut self, entry: &Entry, members: u64) -> Result<()> {
+        if entry.index <= self.committed {
+            return Ok(());
+        }
+        self.committed = entry.index;
+        let has = |log: &&BTreeMap<u64, Entry>| log.get(&entry.index) == Some(entry);
+        let copies = self.logs.values().filter(has).count() as u64;
+        ensure!(copies * 2 > members, "index {} is applied with {copies} copies", entry.index);
+        Ok(())
+    }
+
+    /// Member `id` applied something.
+    ///
+    /// # Errors
+    /// When its revision falls.
+    pub fn applied(&mut self, id: u64, applied: &Applied) -> Result<()> {
+        let revision = applied.published.view.revision().0;
+        let before = self.revisions.insert(id, revision).unwrap_or(0);
+        ensure!(revision >= before, "the revision of n{id} fell from {before} to {revision}");
+        Ok(())
+    }
+
+    /// Member `id` lost power. Its applied state may fall back: the log has the rest.
+    pub fn crashed(&mut self, id: u64) {
+        self.revisions.remove(&id);
+    }
+
+    /// Member `id` found `entries` in its log.
+    ///
+    /// # Errors
+    /// When something that was durable is missing. What was being written may be there or not.
+    pub fn restarted(&mut self, id: u64, entries: Vec<Entry>) -> Result<()> {
+        let found: BTreeMap<u64, Entry> =
+            entries.into_iter().map(|entry| (entry.index, entry)).collect();
+        let log = self.logs.entry(id).or_default();
+        for (index, entry) in log.iter() {
+            let kept = found.get(index);
+            // A write under way may have replaced a suffix, with entries of a later term.
+            let replaced = found.values().any(|new| new.index <= *index && new.term > entry.term);
+            ensure!(kept == Some(entry) || replaced, "n{id} lost index {index}");
+        }
+        *log = found;
+        Ok(())
+    }
+}

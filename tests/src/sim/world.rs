@@ -1,0 +1,475 @@
+//! The world of a seed: time, network, disks, clients and faults, in one thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use mini_etcd_proto::internalpb::{Command, EntryKind};
+use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_server::error::RequestError;
+use mini_etcd_server::raft::{Input, Job, Outbound};
+use mini_etcd_shared::types::{LogIndex, MemberId};
+use prost::Message as _;
+
+use super::client::{Pending, Told, Wants, key};
+use super::member::{Member, SimClock};
+use super::model::Model;
+use super::plan::Plan;
+use super::rng::Rng;
+use super::trace::Trace;
+use super::watchman::Watchman;
+
+/// Milliseconds of a tick.
+const TICK: u64 = 50;
+
+/// Something that happens at a time.
+#[derive(Debug)]
+pub(super) enum Event {
+    Tick,
+    Turn,
+    Persist,
+    Apply,
+    Idle,
+    Deliver { from: u64, body: Box<Body> },
+    Refused { peer: u64 },
+    Unreachable { peer: u64 },
+    Hello { peer: u64, nonce: u64 },
+    Client(u64),
+    Crash,
+    Restart,
+    Partition,
+    Rejoin,
+    Transfer,
+    Pause,
+    Clog,
+}
+
+/// Streams of chance, so that one more request does not change the faults.
+pub(super) struct Chances {
+    pub work: Rng,
+    pub network: Rng,
+    pub disk: Rng,
+    pub faults: Rng,
+}
+
+/// The world.
+pub struct World {
+    pub(super) plan: Plan,
+    pub(super) now: u64,
+    pub(super) members: BTreeMap<u64, Member>,
+    pub(super) chances: Chances,
+    pub(super) cut: BTreeSet<(u64, u64)>,
+    /// Faults are over: everything heals.
+    pub(super) calm: bool,
+    pub(super) told: Told,
+    pub(super) model: Model,
+    pub(super) trace: Trace,
+    seed: u64,
+    clock: SimClock,
+    events: BTreeMap<(u64, u64), (u64, Event)>,
+    next_event: u64,
+    scheduled: BTreeSet<(u64, &'static str)>,
+    /// When the last message of a direction arrives.
+    pub(super) links: BTreeMap<(u64, u64), u64>,
+    clients: BTreeMap<u64, Option<Pending>>,
+    watchman: Watchman,
+}
+
+impl World {
+    /// The world of a seed.
+    ///
+    /// # Errors
+    /// When a member does not start.
+    pub fn new(seed: u64, trace: Trace) -> Result<Self> {
+        let plan = Plan::of(seed);
+        let clock = SimClock::default();
+        let chances = Chances {
+            work: Rng::new(seed, "work"),
+            network: Rng::new(seed, "network"),
+            disk: Rng::new(seed, "disk"),
+            faults: Rng::new(seed, "faults"),
+        };
+        let ids = 1..=plan.members;
+        let members = ids
+            .map(|id| Ok((id, Member::new(id, plan.members, clock.clone())?)))
+            .collect::<Result<_>>()?;
+        let mut world = Self {
+            now: 0,
+            members,
+            chances,
+            cut: BTreeSet::new(),
+            calm: false,
+            told: Told::default(),
+            model: Model::default(),
+            trace,
+            seed,
+            clock,
+            events: BTreeMap::new(),
+            next_event: 0,
+            scheduled: BTreeSet::new(),
+            links: BTreeMap::new(),
+            clients: (0..plan.clients).map(|client| (client, None)).collect(),
+            watchman: Watchman::default(),
+            plan,
+        };
+        world.begin();
+        Ok(world)
+    }
+
+    fn begin(&mut self) {
+        for id in self.ids() {
+            // Members do not tick together.
+            let offset = self.chances.faults.below(TICK);
+            self.at(offset, id, Event::Tick);
+            self.at(0, id, Event::Turn);
+            self.at(offset * 7, id, Event::Idle);
+        }
+        for client in 0..self.plan.clients {
+            self.at(500 + client, 0, Event::Client(client));
+        }
+        self.plan_fault(self.plan.crash_every, Event::Crash);
+        self.plan_fault(self.plan.partition_every, Event::Partition);
+        self.plan_fault(self.plan.transfer_every, Event::Transfer);
+        self.plan_fault(self.plan.pause_every, Event::Pause);
+        self.plan_fault(self.plan.clog_every, Event::Clog);
+    }
+
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.members.keys().copied().collect()
+    }
+
+    pub(super) fn plan_fault(&mut self, every: u64, event: Event) {
+        if every > 0 && !self.calm {
+            let wait = self.chances.faults.between(every / 2, every * 3 / 2);
+            self.at(wait, 0, event);
+        }
+    }
+
+    /// Lets `event` happen to `member` after `wait`.
+    pub(super) fn at(&mut self, wait: u64, member: u64, event: Event) {
+        self.next_event += 1;
+        self.events.insert((self.now + wait, self.next_event), (member, event));
+    }
+
+    /// As [`World::at`], unless it is going to happen anyway.
+    fn soon(&mut self, wait: u64, member: u64, name: &'static str, event: Event) {
+        if self.scheduled.insert((member, name)) {
+            self.at(wait, member, event);
+        }
+    }
+
+    /// Lives until `end`, or until `done` says so.
+    ///
+    /// # Errors
+    /// When an invariant is broken.
+    pub fn run(&mut self, end: u64, done: impl Fn(&Self) -> bool) -> Result<()> {
+        while let Some(((time, number), (member, event))) = self.events.pop_first() {
+            if time > end || done(self) {
+                self.events.insert((time, number), (member, event));
+                return Ok(());
+            }
+            self.now = time;
+            self.clock.set(time);
+            if let Some(paused) = self.members.get(&member).map(|member| member.paused_until)
+                && paused > time
+            {
+                self.at(paused - time, member, event);
+                continue;
+            }
+            self.trace.note(|| format!("{time} n{member} {event:?}"));
+            let what = self.trace.last();
+            self.happen(member, event).with_context(|| format!("at {time} ms: {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, id: u64, event: Event) -> Result<()> {
+        match event {
+            Event::Tick => {
+                self.at(TICK, id, Event::Tick);
+                self.input(id, Input::Tick);
+            }
+            Event::Turn => self.turn(id)?,
+            Event::Persist => self.persist(id)?,
+            Event::Apply => self.apply(id)?,
+            Event::Idle => {
+                self.at(300, id, Event::Idle);
+                let rng = &mut self.chances.disk;
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.idle(rng)?;
+                }
+            }
+            Event::Deliver { from, body } => self.deliver(from, id, *body),
+            Event::Refused { peer } => self.input(id, Input::PeerRefused { id: MemberId(peer) }),
+            Event::Unreachable { peer } => {
+                self.input(id, Input::PeerUnreachable { id: MemberId(peer) });
+            }
+            Event::Hello { peer, nonce } => {
+                self.input(id, Input::PeerHello { id: MemberId(peer), boot_nonce: nonce });
+            }
+            Event::Client(client) => self.invoke(client),
+            other => self.fault(id, &other)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn input(&mut self, id: u64, input: Input) {
+        if let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) {
+            running.inbox.push(input);
+            let wait = self.chances.disk.below(2);
+            self.soon(wait, id, "turn", Event::Turn);
+        }
+    }
+
+    fn turn(&mut self, id: u64) -> Result<()> {
+        self.scheduled.remove(&(id, "turn"));
+        let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
+            return Ok(());
+        };
+        let mut inputs = std::mem::take(&mut running.inbox);
+        let jobs = running.driver.step(&mut inputs);
+        running.inbox = inputs;
+        let status = running.driver.status();
+        self.watchman.status(id, running.nonce, &status)?;
+        for job in jobs {
+            self.job(id, job)?;
+        }
+        Ok(())
+    }
+
+    fn job(&mut self, id: u64, job: Job) -> Result<()> {
+        self.trace.note(|| format!("  n{id} {}", describe(&job)));
+        let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
+            return Ok(());
+        };
+        match job {
+            Job::Send(messages) => self.send(id, messages),
+            Job::Write(task) => {
+                running.writes.push_back(task);
+                let wait = self.chances.disk.between(0, self.plan.sync_max);
+                self.soon(wait, id, "persist", Event::Persist);
+            }
+            Job::Apply(task) => {
+                running.tasks.push_back(task);
+                let wait = self.chances.disk.between(0, self.plan.apply_max);
+                self.soon(wait, id, "apply", Event::Apply);
+            }
+            Job::ReadReady { ids, index: LogIndex(index) } => {
+                running.parked.entry(index).or_default().extend(ids);
+                self.serve_reads(id)?;
+            }
+            Job::FailWrites { sequences, error } => {
+                for number in sequences {
+                    self.failed(id, number, &error);
+                }
+            }
+            Job::FailReads { ids, error } => {
+                for number in ids {
+                    self.failed(id, number, &error);
+                }
+            }
+            Job::Removed => ensure!(false, "nobody was removed"),
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, id: u64) -> Result<()> {
+        self.scheduled.remove(&(id, "persist"));
+        let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
+        let Some(running) = &member.running else { return Ok(()) };
+        let writes: Vec<_> = running.writes.iter().map(|task| task.write.clone()).collect();
+        match member.persist() {
+            Some(sends) => {
+                for write in writes {
+                    self.watchman.wrote(id, &write)?;
+                }
+                self.send(id, sends);
+                self.soon(0, id, "turn", Event::Turn);
+            }
+            // The disk failed inside of a sync: the process ends.
+            None => self.crash(id),
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, id: u64) -> Result<()> {
+        self.scheduled.remove(&(id, "apply"));
+        let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
+        let Some((task, applied)) = member.apply()? else { return Ok(()) };
+        let more = member.running.as_ref().is_some_and(|running| !running.tasks.is_empty());
+        for entry in &task.entries {
+            self.model.committed(entry)?;
+            self.watchman.committed(entry, self.plan.members)?;
+        }
+        self.model.digest(applied.published.applied.0, applied.published.digest)?;
+        self.watchman.applied(id, &applied)?;
+        for result in &applied.results {
+            if result.origin.0 == id {
+                self.answered(id, result.sequence, result.index.0)?;
+            }
+        }
+        self.serve_reads(id)?;
+        if more {
+            let wait = self.chances.disk.between(0, self.plan.apply_max);
+            self.soon(wait, id, "apply", Event::Apply);
+        }
+        self.soon(0, id, "turn", Event::Turn);
+        Ok(())
+    }
+
+    fn send(&mut self, from: u64, messages: Vec<Outbound>) {
+        for Outbound { to: MemberId(to), body } in messages {
+            let lost = !self.calm && self.chances.network.chance(self.plan.loss);
+            if lost || self.cut.contains(&(from.min(to), from.max(to))) {
+                if self.chances.network.chance(300) {
+                    self.at(1, from, Event::Unreachable { peer: to });
+                }
+                continue;
+            }
+            // In order within a direction, in any order between directions.
+            let earliest = self.links.get(&(from, to)).copied().unwrap_or(0);
+            let due = self.now + self.chances.network.between(0, self.plan.delay_max);
+            let due = due.max(earliest);
+            self.links.insert((from, to), due);
+            self.at(due - self.now, to, Event::Deliver { from, body: Box::new(body) });
+        }
+    }
+
+    fn deliver(&mut self, from: u64, to: u64, body: Body) {
+        let up = self.members.get(&to).is_some_and(|member| member.running.is_some());
+        if !up {
+            self.at(1, from, Event::Unreachable { peer: to });
+        } else if !self.cut.contains(&(from.min(to), from.max(to))) {
+            self.input(to, Input::Message { from: MemberId(from), body });
+        }
+    }
+
+    /// A client sends its next request to some member.
+    fn invoke(&mut self, client: u64) {
+        if self.clients.get(&client).is_some_and(Option::is_some) {
+            return;
+        }
+        let up = self.members.values().filter(|member| member.running.is_some());
+        let up: Vec<u64> = up.map(|member| member.id).collect();
+        let Some(&id) = self.chances.work.pick(&up) else {
+            return self.at(100, 0, Event::Client(client));
+        };
+        let request = self.told.next_request(&mut self.chances.work);
+        let wanted = key(self.chances.work.below(6));
+        let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
+            return;
+        };
+        let number = running.number();
+        let (wants, input) = match request {
+            Some(request) => {
+                let command = Command { origin: id, sequence: number, request: Some(request) };
+                let data = Bytes::from(command.encode_to_vec());
+                let kind = EntryKind::Normal;
+                (Wants::Write, Input::Propose { sequence: number, kind, data })
+            }
+            None => (Wants::Read(wanted), Input::Read { id: number }),
+        };
+        let floor = self.told.floor;
+        self.clients.insert(client, Some(Pending { member: id, number, wants, floor }));
+        self.input(id, input);
+    }
+
+    /// Clients begin nothing new.
+    pub fn stop_clients(&mut self) {
+        self.events.retain(|_, (_, event)| !matches!(event, Event::Client(_)));
+        self.clients.clear();
+    }
+
+    /// The client whose request has `number` at `id`, with its request, which ends now.
+    fn finish(&mut self, id: u64, number: u64) -> Option<Pending> {
+        let fits = |pending: &Pending| pending.member == id && pending.number == number;
+        let (&client, slot) =
+            self.clients.iter_mut().find(|(_, slot)| slot.as_ref().is_some_and(fits))?;
+        let pending = slot.take();
+        let wait = self.chances.work.between(1, 40);
+        self.at(wait, 0, Event::Client(client));
+        pending
+    }
+
+    fn answered(&mut self, id: u64, number: u64, index: u64) -> Result<()> {
+        match self.finish(id, number) {
+            Some(pending) => self.told.wrote(&pending, index),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, id: u64, number: u64, error: &RequestError) {
+        let Some(pending) = self.finish(id, number) else { return };
+        if pending.wants == Wants::Write && *error == RequestError::TooManyRequests {
+            self.told.refused.push((id, number));
+        } else {
+            self.told.unknown += 1;
+        }
+    }
+
+    fn serve_reads(&mut self, id: u64) -> Result<()> {
+        let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
+            return Ok(());
+        };
+        let published = running.published();
+        let later = running.parked.split_off(&(published.applied.0 + 1));
+        let due = std::mem::replace(&mut running.parked, later);
+        for number in due.into_values().flatten() {
+            if let Some(pending) = self.finish(id, number)
+                && let Wants::Read(key) = pending.wants.clone()
+            {
+                self.told.read(&pending, &key, &published, &self.model)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A member loses power; its clients do not know what became of their requests.
+    pub(super) fn crash(&mut self, id: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.crash(&mut self.chances.faults);
+        self.watchman.crashed(id);
+        let open = self.clients.values().flatten().filter(|pending| pending.member == id);
+        let numbers: Vec<u64> = open.map(|pending| pending.number).collect();
+        for number in numbers {
+            self.told.unknown += 1;
+            self.finish(id, number);
+        }
+        for peer in self.ids() {
+            if peer != id && self.chances.faults.chance(self.plan.hint) {
+                let wait = self.chances.network.between(1, 60);
+                self.at(wait, peer, Event::Refused { peer: id });
+            }
+        }
+        let wait = self.chances.faults.between(50, 3000);
+        self.at(wait, id, Event::Restart);
+    }
+
+    pub(super) fn restart(&mut self, id: u64) -> Result<()> {
+        let seed = self.seed;
+        let Some(member) = self.members.get_mut(&id).filter(|it| it.running.is_none()) else {
+            return Ok(());
+        };
+        let found = member.start(seed)?;
+        let nonce = member.starts();
+        self.watchman.restarted(id, found)?;
+        for peer in self.ids().into_iter().filter(|peer| *peer != id) {
+            let wait = self.chances.network.between(1, 20);
+            self.at(wait, peer, Event::Hello { peer: id, nonce });
+        }
+        self.soon(0, id, "turn", Event::Turn);
+        Ok(())
+    }
+}
+
+fn describe(job: &Job) -> String {
+    match job {
+        Job::Send(messages) => format!("send {}", messages.len()),
+        Job::Write(task) => {
+            let last = task.write.entries.last().map(|entry| (entry.index, entry.term));
+            format!("write {} {:?} {last:?}", task.number, task.write.hard_state)
+        }
+        Job::Apply(task) => format!("apply {:?}", task.entries.last().map(|entry| entry.index)),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,133 @@
+//! Rules of the tree that no compiler checks.
+
+#![expect(clippy::expect_used, reason = "a test may say what it expects")]
+
+use std::path::{Path, PathBuf};
+
+/// The modules of the server in the order of a write's path. A module may import itself and what stands below it;
+/// modules not named here serve all.
+const ORDER: &[&str] = &[
+    "server", "http", "api", "node", "raft", "propose", "watch", "apply", "mvcc", "log", "storage",
+];
+
+/// Words that must not stay in the code.
+const LEFTOVERS: &[&str] =
+    &["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "allow(dead_code", "FIXME"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
+}
+
+fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+/// The code of a file without its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+/// Goal: the tree reads top to bottom. Method: every `crate::MODULE` of the server's code against the order.
+#[test]
+fn modules_import_only_what_stands_below_them() {
+    let src = root().join("server/src");
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&src) {
+        let inner = path.strip_prefix(&src).expect("below src");
+        let module = inner.iter().next().expect("a name").to_string_lossy().replace(".rs", "");
+        let Some(place) = ORDER.iter().position(|name| *name == module) else { continue };
+        for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"))
+        {
+            for (start, _) in line.match_indices("crate::") {
+                let rest = &line[start + "crate::".len()..];
+                let target: String =
+                    rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let above =
+                    ORDER.iter().position(|name| *name == target).is_some_and(|at| at < place);
+                if above {
+                    wrong.push(format!("{}: {}", inner.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that reach upward:\n{}", wrong.join("\n"));
+}
+
+/// Goal: only `storage` names fjall, only `raft` names raft-rs, and nothing parses bytes with rust-protobuf.
+#[test]
+fn foreign_crates_stay_behind_their_module() {
+    let src = root().join("server/src");
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&src) {
+        let inner = path.strip_prefix(&src).expect("below src").to_string_lossy().into_owned();
+        let code = without_tests(&text);
+        for (word, home) in
+            [("fjall::", "storage"), ("use raft::", "raft"), ("raft::prelude", "raft")]
+        {
+            let used = code
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            if used && !inner.starts_with(home) {
+                wrong.push(format!("{inner} names {word}"));
+            }
+        }
+        for word in ["merge_from_bytes", "parse_from_bytes", "merge_from("] {
+            if code.contains(word) {
+                wrong.push(format!("{inner} parses with rust-protobuf: {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Goal: nothing is left half done.
+#[test]
+fn no_leftovers() {
+    let mut wrong = Vec::new();
+    for dir in ["proto/src", "shared/src", "server", "tui", "tests/src"] {
+        for (path, text) in sources(&root().join(dir)) {
+            for word in LEFTOVERS.iter().filter(|word| text.contains(**word)) {
+                wrong.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Goal: what is on disk is documented. Method: every space's name stands in docs/format.md.
+#[test]
+fn every_space_is_in_the_format_page() {
+    let page = std::fs::read_to_string(root().join("docs/format.md")).expect("docs/format.md");
+    for space in ["log", "log_meta", "rows", "system", "meta"] {
+        assert!(
+            page.contains(&format!("`{space}`")),
+            "docs/format.md does not describe the space {space}"
+        );
+    }
+}
+
+/// Goal: a file holds one idea. Method: no source file, its tests left out, is longer than this.
+#[test]
+fn no_file_is_longer_than_one_idea() {
+    const LINES_MAX: usize = 600;
+    let mut wrong = Vec::new();
+    for dir in ["shared/src", "server/src", "tui/src", "tests/src"] {
+        for (path, text) in sources(&root().join(dir)) {
+            let lines = without_tests(&text).lines().count();
+            if lines > LINES_MAX {
+                wrong.push(format!("{}: {lines} lines", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "files over {LINES_MAX} lines:\n{}", wrong.join("\n"));
+}
