@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{Event, EventStream};
-use futures::{FutureExt, StreamExt};
+use crossterm::event::Event;
+use crossterm::terminal;
 use mini_etcd_server::clock::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::app::{Effect, Msg, Pace, Redraw, State, update};
 use crate::engine::{Handle, Inbox};
+use crate::input::Input;
 use crate::terminal::{PANICKED, Screen};
 
 /// Least time between two frames of numbers.
@@ -54,9 +55,10 @@ impl Console {
     /// # Errors
     /// When the terminal is gone.
     pub async fn run(mut self) -> io::Result<Left> {
-        let mut events = Some(EventStream::new());
+        let mut input = Input::start()?;
         let (mut terminate, mut hang_up) =
             (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+        let mut resized = signal(SignalKind::window_change())?;
         let mut drawn = Instant::now() - FRAME;
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
@@ -71,13 +73,16 @@ impl Console {
                 }
             }
             let frame_due = self.state.redraw == Redraw::Data;
-            let stream = events.get_or_insert_with(EventStream::new);
             let effects = tokio::select! {
                 biased;
                 () = PANICKED.notified() => return Ok(Left::Panic),
                 () = either(&mut terminate, &mut hang_up) => return Ok(Left::Signal),
-                event = stream.next() => match event {
-                    Some(event) => self.take_events(event?, stream)?,
+                _ = resized.recv() => {
+                    let (width, height) = terminal::size()?;
+                    update(&mut self.state, Msg::Resize(width, height))
+                }
+                event = input.next() => match event {
+                    Some(event) => self.take_events(event?, &mut input)?,
                     // The terminal is gone.
                     None => return Ok(Left::Signal),
                 },
@@ -94,8 +99,9 @@ impl Console {
                     Effect::Repaint => self.screen.repaint()?,
                     Effect::Suspend => {
                         // Two readers of one terminal would take each other's keys.
-                        events = None;
+                        input.stop();
                         let (width, height) = self.screen.suspend()?;
+                        input = Input::start()?;
                         self.tick();
                         update(&mut self.state, Msg::Resize(width, height));
                     }
@@ -116,17 +122,15 @@ impl Console {
     }
 
     /// I2: takes in this event and all that wait behind it.
-    fn take_events(&mut self, first: Event, stream: &mut EventStream) -> io::Result<Vec<Effect>> {
+    fn take_events(&mut self, first: Event, input: &mut Input) -> io::Result<Vec<Effect>> {
         let mut effects = self.take_event(first);
         for _ in 1..EVENTS_PER_FRAME {
             // What has to be done outside is done before the next key is looked at.
             if !effects.is_empty() {
                 break;
             }
-            match stream.next().now_or_never() {
-                Some(Some(event)) => effects.extend(self.take_event(event?)),
-                _ => break,
-            }
+            let Some(event) = input.waiting() else { break };
+            effects.extend(self.take_event(event?));
         }
         Ok(effects)
     }
@@ -135,10 +139,10 @@ impl Console {
         let msg = match event {
             Event::Key(key) => Msg::Key(key),
             Event::Paste(text) => Msg::Paste(text),
-            Event::Resize(width, height) => Msg::Resize(width, height),
             Event::FocusGained => Msg::Focus(true),
             Event::FocusLost => Msg::Focus(false),
-            Event::Mouse(_) => return Vec::new(),
+            // The loop hears of changes of size by the signal.
+            Event::Mouse(_) | Event::Resize(..) => return Vec::new(),
         };
         update(&mut self.state, msg)
     }

@@ -16,6 +16,7 @@ mod commands;
 pub mod ctl;
 pub mod engine;
 pub mod event;
+mod input;
 pub mod keymap;
 pub mod terminal;
 pub mod theme;

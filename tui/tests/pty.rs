@@ -198,6 +198,24 @@ fn help_palette_and_resizes_work_in_a_real_terminal() {
     assert!(console.ends().success());
 }
 
+/// Goal: a key is not lost because the window changes its size at the same time. Method: both at once, many times.
+#[test]
+fn keys_that_come_with_a_resize_are_obeyed() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    for round in 0..100 {
+        let wider = round % 2;
+        console.resize(100 + wider, 30);
+        console.press("?");
+        console.sees("Everywhere");
+        console.resize(80 + wider, 24);
+        console.press("?");
+        console.misses("Everywhere");
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
 #[test]
 fn it_never_asks_the_terminal_where_the_cursor_is() {
     let mut console = Console::start(&["--endpoints", NOBODY]);

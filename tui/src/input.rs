@@ -1,0 +1,101 @@
+//! What is typed, read by a thread of its own.
+//!
+//! terminal ─▶ thread ─▶ channel ─▶ `event` (the loop)
+//!
+//! * I1: nothing that was typed is lost, whatever else happens to the process at that moment. The stream that comes
+//!   with crossterm waits on an edge-triggered poll and looks at one of the ready sources only: a key that arrives
+//!   together with a change of size, or with the end of a stream before it, stays unread until the next key. This
+//!   thread waits for the level, and reads only when there is something to read.
+//! * I2: once [`Input::stop`] has returned nobody reads here, so that an editor, or a stopped shell's next job, has
+//!   the terminal for itself.
+//!
+//! Changes of size are not taken from here but from the signal, which the loop hears itself.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossterm::event::{self, Event};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What crossterm gets to look for a further event of a burst: with no time at all it does not even look at what it
+/// has read already.
+const BURST: Duration = Duration::from_millis(1);
+
+/// The thread that reads what is typed.
+#[derive(Debug)]
+pub struct Input {
+    events: UnboundedReceiver<io::Result<Event>>,
+    /// Closed to end the thread.
+    running: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Input {
+    /// Starts to read.
+    ///
+    /// # Errors
+    /// When the process may open no more files or start no more threads.
+    pub fn start() -> io::Result<Self> {
+        let (stopped, running) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (tell, events) = unbounded_channel();
+        let thread =
+            thread::Builder::new().name("input".to_owned()).spawn(move || read(&stopped, &tell))?;
+        Ok(Self { events, running: Some(running), thread: Some(thread) })
+    }
+
+    /// The next event; none once the terminal is gone.
+    pub async fn next(&mut self) -> Option<io::Result<Event>> {
+        self.events.recv().await
+    }
+
+    /// The next event, if it is here already.
+    pub fn waiting(&mut self) -> Option<io::Result<Event>> {
+        self.events.try_recv().ok()
+    }
+
+    /// Ends the thread. I2
+    pub fn stop(mut self) {
+        self.running = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been told by the hook.
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// Reads until told to stop, or until the terminal is gone.
+fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
+    let stdin = io::stdin();
+    loop {
+        let mut ready =
+            [PollFd::new(&stdin, PollFlags::IN), PollFd::new(stopped, PollFlags::empty())];
+        match poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => {
+                let _told = tell.send(Err(error.into()));
+                return;
+            }
+            Ok(_) => {}
+        }
+        let [typed, stop] = ready.map(|fd| fd.revents());
+        // A terminal that is gone is ready for ever.
+        if !stop.is_empty() || typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            return;
+        }
+        loop {
+            let event = match event::poll(BURST) {
+                Ok(true) => event::read(),
+                Ok(false) => break,
+                Err(error) => Err(error),
+            };
+            let failed = event.is_err();
+            if tell.send(event).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
