@@ -183,7 +183,7 @@ fn help_palette_and_resizes_work_in_a_real_terminal() {
     console.press("\x1b");
     console.misses("Everywhere");
     console.press(":help\r");
-    console.sees("member list");
+    console.sees("leave the console");
     console.press("\x1b");
     console.misses("leave the console");
     console.press("\x1b");
