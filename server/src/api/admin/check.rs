@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(history(limit), "mini-etcd: limit is 1001: at most 1000, or 0 for 100");
         let sub = KeyHistoryRequest { key: key(), before_sub: 3, ..Default::default() };
         assert_eq!(history(sub), "mini-etcd: before_sub is 3: 0, or before_revision with it");
-        assert_eq!(history(Default::default()), "etcdserver: key is not provided");
+        assert_eq!(history(KeyHistoryRequest::default()), "etcdserver: key is not provided");
         let below = DeletedRequest { revision: -1, ..Default::default() };
         assert_eq!(
             words(deleted(below).map(|_| ())),

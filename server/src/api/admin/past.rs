@@ -1,5 +1,6 @@
 //! Answers about the past, from one view. See `mvcc::{lives, histogram, graveyard}`.
 
+use bytes::Bytes;
 use mini_etcd_proto::adminpb::key_version::Kind;
 use mini_etcd_proto::adminpb::{
     DeletedKey, DeletedResponse, KeyHistoryResponse, KeyVersion, RevisionHistogramResponse,
@@ -21,7 +22,7 @@ fn put(id: RowId, kv: KeyValue, wants_value: bool) -> KeyVersion {
         version: kv.version,
         lease: kv.lease,
         value_size: u64::try_from(kv.value.len()).unwrap_or(u64::MAX),
-        value: if wants_value { kv.value } else { Default::default() },
+        value: if wants_value { kv.value } else { Bytes::new() },
     }
 }
 

@@ -14,8 +14,8 @@
 //! - I1: the stamps of a key ascend, and the tree changes only by stamps above all others, and by pruning.
 //! - I2: a reader who asks at revision R sees the same answer before and after any change above R. So the tree
 //!   may run ahead of what is published.
-//! - I3: no lock is held for more than [`KEYS_PER_HOLD`] records, or versions where a walk goes by those: a long
-//!   walk lets go and seeks its next key.
+//! - I3: no lock is held for more than [`KEYS_PER_HOLD`] records, or versions where a walk goes by those, or a page
+//!   of the versions of one key: a long walk lets go and seeks its next key.
 //! - I4: pruning raises the floor first. A walk at a revision below the floor that it finds afterwards may have
 //!   missed versions and must not be answered.
 //!

@@ -147,6 +147,9 @@ impl Index {
                 ControlFlow::Break(Halt::Done) | ControlFlow::Continue(()) => return None,
             }
             left -= budget;
+            // Where processors are few, a thread that runs on would be stopped in the middle of a hold, and apply
+            // would wait until it runs again. Here it holds nothing.
+            std::thread::yield_now();
         }
         Some(from)
     }
