@@ -15,6 +15,7 @@ use mini_etcd_proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest,
 };
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint, Offered, further, older};
+use mini_etcd_shared::error::ClientError;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use tonic::Code;
 
@@ -77,7 +78,7 @@ fn sums(histogram: &RevisionHistogramResponse) -> (u64, u64) {
     histogram.slices.iter().fold((0, 0), |sum, slice| (sum.0 + slice.puts, sum.1 + slice.deletes))
 }
 
-async fn refused<T>(answer: Result<Offered<T>, mini_etcd_shared::error::ClientError>) -> String {
+fn refused<T>(answer: Result<Offered<T>, ClientError>) -> String {
     match answer {
         Ok(_) => "answered".to_owned(),
         Err(error) => format!("{:?}: {error}", error.code()),
@@ -155,18 +156,18 @@ async fn requests_that_cannot_be_answered_are_refused_by_name() -> anyhow::Resul
     let revision = put(&client, b"k", b"v").await?;
     client.compact(CompactionRequest { revision, physical: false }).await.into_result()?;
     let future = RevisionHistogramRequest { to_revision: revision + 99, ..Default::default() };
-    ensure!(refused(client.revision_histogram(future).await).await.contains("future revision"));
+    ensure!(refused(client.revision_histogram(future).await).contains("future revision"));
     let past = RevisionHistogramRequest { from_revision: 1, ..Default::default() };
-    ensure!(refused(client.revision_histogram(past).await).await.contains("has been compacted"));
+    ensure!(refused(client.revision_histogram(past).await).contains("has been compacted"));
     let slices = RevisionHistogramRequest { slices: 1001, ..Default::default() };
     assert_eq!(
-        refused(client.revision_histogram(slices).await).await,
+        refused(client.revision_histogram(slices).await),
         "InvalidArgument: mini-etcd: slices is 1001: at most 1000, or 0 for 100"
     );
     let resume = RevisionHistogramRequest { resume: "x".into(), ..Default::default() };
-    ensure!(refused(client.revision_histogram(resume).await).await.contains("resume is"));
+    ensure!(refused(client.revision_histogram(resume).await).contains("resume is"));
     let empty = client.key_history(KeyHistoryRequest::default()).await;
-    assert_eq!(refused(empty).await, "InvalidArgument: etcdserver: key is not provided");
+    assert_eq!(refused(empty), "InvalidArgument: etcdserver: key is not provided");
     let gone = DeletedRequest { revision: revision - 1, ..Default::default() };
     let code = client.deleted(gone).await.map(|_| ()).map_err(|error| error.code());
     assert_eq!(code, Err(Code::OutOfRange));
@@ -182,7 +183,7 @@ async fn answers_hold_while_writes_go_on() -> anyhow::Result<()> {
     let writer = client(&cluster, 0)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let writes = tokio::spawn(async move {
+    let writing = tokio::spawn(async move {
         let (mut round, mut compacted) = (0_u64, 0);
         while !stopped.load(Ordering::Relaxed) {
             let key = format!("w/{:02}", round % 20);
@@ -201,7 +202,7 @@ async fn answers_hold_while_writes_go_on() -> anyhow::Result<()> {
     });
     let checked = read_while_written(&cluster).await;
     stop.store(true, Ordering::Relaxed);
-    let (rounds, compacted) = writes.await??;
+    let (rounds, compacted) = writing.await??;
     let checked = checked?;
     ensure!(compacted > 0 && rounds > 100 && checked > 10, "{rounds} {compacted} {checked}");
     Ok(())
