@@ -25,4 +25,4 @@ pub use config::ClientConfig;
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire};
 pub use outcome::{Kind, Outcome};
-pub use watch::{WatchItem, WatchRequester, WatchStream};
+pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};
