@@ -62,7 +62,10 @@ impl Console {
         let mut drawn = Instant::now() - FRAME;
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
-            self.tick();
+            let due = self.tick();
+            if let Some(left) = self.carry_out(due, &mut input)? {
+                return Ok(left);
+            }
             match self.state.redraw {
                 Redraw::No => {}
                 Redraw::Data if drawn.elapsed() < FRAME => {}
@@ -93,26 +96,33 @@ impl Console {
                     Vec::new()
                 }
             };
-            for effect in effects {
-                match effect {
-                    Effect::Quit => return Ok(Left::Quit),
-                    Effect::Repaint => self.screen.repaint()?,
-                    Effect::Suspend => {
-                        // Two readers of one terminal would take each other's keys.
-                        input.stop();
-                        let (width, height) = self.screen.suspend()?;
-                        input = Input::start()?;
-                        self.tick();
-                        update(&mut self.state, Msg::Resize(width, height));
-                    }
-                    effect => self.engine.send(effect),
-                }
+            if let Some(left) = self.carry_out(effects, &mut input)? {
+                return Ok(left);
             }
         }
     }
 
-    fn tick(&mut self) {
-        update(&mut self.state, Msg::Tick(self.clock.now(), wall()));
+    /// Does what has to be done; answers how the loop ends, when it does.
+    fn carry_out(&mut self, effects: Vec<Effect>, input: &mut Input) -> io::Result<Option<Left>> {
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(Some(Left::Quit)),
+                Effect::Repaint => self.screen.repaint()?,
+                Effect::Suspend => {
+                    // Two readers of one terminal would take each other's keys.
+                    input.stop();
+                    let (width, height) = self.screen.suspend()?;
+                    input.start_again()?;
+                    update(&mut self.state, Msg::Resize(width, height));
+                }
+                effect => self.engine.send(effect),
+            }
+        }
+        Ok(None)
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        update(&mut self.state, Msg::Tick(self.clock.now(), wall()))
     }
 
     /// Time to the next look at the clock: the second's end while somebody looks.

@@ -7,7 +7,9 @@ use mini_etcd_server::clock::Moment;
 
 use super::cluster::Listed;
 use super::palette::Output;
+use super::request::{Answer, Question, Ticket};
 use super::sample::{Fault, Sample};
+use super::screens::ScreenId;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub enum Report {
     Ended(Ended),
     /// A command has answered.
     Ran(u64, Output),
+    /// An answer to what a screen asked.
+    Answer(Ticket, Answer),
     /// Something went wrong that no screen shows: what, why, what next.
     Trouble(String, String, String),
 }
@@ -69,6 +73,12 @@ pub enum Effect {
     Run(u64, String),
     /// Give up the run of that number.
     Cancel(u64),
+    /// Find an answer for a screen.
+    Ask(Ticket, Question),
+    /// Give up a question: nobody waits for its answer any more.
+    Drop(Ticket),
+    /// A question of this screen was answered with yes; never leaves `update`.
+    Confirmed(ScreenId),
     /// Kill a bundled member.
     Kill(String),
     /// Start a bundled member again.

@@ -14,10 +14,10 @@ pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let look = &state.look;
     let mut spans = vec![Span::raw(" ")];
     let mut room = usize::from(area.width).saturating_sub(1);
-    for action in action::TABLE {
+    for action in action::all() {
         let usable = action.scope() == state.scope() || action.scope().is_everywhere();
         let label = action.label(state).filter(|_| usable);
-        let Some((key, label)) = state.keymap.keys(*action).first().zip(label) else { continue };
+        let Some((key, label)) = state.keymap.keys(action).first().zip(label) else { continue };
         let key = if look.glyphs.ascii { key.ascii() } else { key.to_string() };
         let key = say(look, Meaning::Key, key);
         let label = say(look, Meaning::KeyLabel, format!(" {label}   "));

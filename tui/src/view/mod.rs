@@ -30,6 +30,7 @@ use ratatui::layout::{Constraint, Layout};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::app::screens::ScreenId;
 use crate::app::{Look, Overlay, State};
 use crate::theme::Meaning;
 use crate::widget::fit;
@@ -53,7 +54,11 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
-    screen::cluster(state, frame, body);
+    match state.screen {
+        ScreenId::Cluster | ScreenId::Keys | ScreenId::Watch => {
+            screen::cluster(state, frame, body);
+        }
+    }
     footer::footer(state, frame, bottom);
     for overlay in &state.overlays {
         match overlay {
