@@ -115,6 +115,12 @@ impl WatchRequester {
         // A connection that is gone answers with `Lost` on the stream.
         let _ = self.0.send(WatchRequest { request_union: union }).await;
     }
+
+    /// Asks without waiting; a connection that has not taken what was asked before is not asked again.
+    pub fn try_progress(&self) {
+        let union = Some(RequestUnion::ProgressRequest(WatchProgressRequest {}));
+        let _ = self.0.try_send(WatchRequest { request_union: union });
+    }
 }
 
 impl WatchStream {

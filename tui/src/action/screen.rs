@@ -11,6 +11,8 @@ pub(super) struct Screen {
 
 pub(super) static CLUSTER: Screen =
     Screen { name: "screen-1", help: "the Cluster screen", id: ScreenId::Cluster };
+pub(super) static WATCH: Screen =
+    Screen { name: "screen-3", help: "the Watch screen", id: ScreenId::Watch };
 
 impl Action for Screen {
     fn name(&self) -> &'static str {

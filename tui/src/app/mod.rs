@@ -27,6 +27,7 @@ pub mod request;
 pub mod sample;
 pub mod screens;
 mod state;
+pub mod tails;
 pub mod toast;
 mod update;
 

@@ -15,6 +15,7 @@ use mini_etcd_server::clock::Moment;
 
 use super::msg::Effect;
 use super::screens::ScreenId;
+use super::tails;
 
 /// Requests of one screen that may be under way at once.
 pub const REQUESTS_MAX: usize = 32;
@@ -32,11 +33,16 @@ pub struct Ticket {
 
 /// What a screen asks; one variant per screen that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {}
+pub enum Question {
+    /// Of the Watch screen.
+    Watch(tails::Ask),
+}
 
 /// What the engine answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To the Watch screen.
+    Watch(tails::Told),
     /// It could not be done.
     Failed(Trouble),
 }

@@ -13,6 +13,7 @@ use super::cluster_screen::ClusterScreen;
 use super::msg::Effect;
 use super::request::{Answer, Ticket};
 use super::state::State;
+use super::tails::WatchScreen;
 use crate::action::Scope;
 
 /// A screen, in the order of the tabs.
@@ -133,7 +134,7 @@ pub trait Screen: Sync {
 }
 
 /// All screens, in the order of the tabs.
-pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen];
+pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &WatchScreen];
 
 /// The screen of that id; the first one for an id that no screen has.
 #[must_use]

@@ -9,6 +9,7 @@ use super::cluster::{Cluster, Member};
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
 use super::screens::{ScreenId, screen};
+use super::tails::Tails;
 use super::toast::Toasts;
 use crate::action::Scope;
 use crate::keymap::Keymap;
@@ -131,6 +132,8 @@ pub struct State {
     pub bundled: BTreeMap<String, Bundled>,
     /// The chosen member.
     pub chosen: usize,
+    /// The Watch screen.
+    pub watch: Tails,
     /// What lies over the screen, topmost last.
     pub overlays: Vec<Overlay>,
     /// The palette, also while it is closed.
@@ -164,6 +167,7 @@ impl State {
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
             chosen: 0,
+            watch: Tails::default(),
             overlays: Vec::new(),
             palette: Palette::default(),
             toasts: Toasts::default(),

@@ -9,7 +9,7 @@ use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::error::ClientError;
 
-use super::{Inbox, fault};
+use super::{Inbox, fault, tails};
 use crate::app::request::{Answer, Question, Ticket};
 
 /// Where the answers to one question go.
@@ -46,5 +46,7 @@ pub(super) async fn run(
         Ok(client) => client,
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
-    match question {}
+    match question {
+        Question::Watch(ask) => tails::run(client, ask, reply).await,
+    }
 }

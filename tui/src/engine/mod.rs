@@ -20,6 +20,7 @@ mod fault;
 mod follow;
 mod inbox;
 mod sample;
+mod tails;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

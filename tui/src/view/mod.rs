@@ -21,6 +21,7 @@ mod palette;
 mod progress;
 mod rates;
 mod screen;
+mod tails;
 mod toasts;
 
 pub use help::help_lines;
@@ -55,11 +56,13 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
     match state.screen {
-        ScreenId::Cluster | ScreenId::Keys | ScreenId::Watch => {
-            screen::cluster(state, frame, body);
-        }
+        ScreenId::Cluster | ScreenId::Keys => screen::cluster(state, frame, body),
+        ScreenId::Watch => tails::watch(state, frame, body),
     }
     footer::footer(state, frame, bottom);
+    if state.screen == ScreenId::Watch {
+        tails::over(state, frame, bottom);
+    }
     for overlay in &state.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),

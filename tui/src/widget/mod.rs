@@ -5,12 +5,14 @@ mod glyphs;
 mod number;
 mod panel;
 mod spark;
+mod text;
 
 pub use bar::bar;
 pub use glyphs::Glyphs;
 pub use number::{age, bytes, duration_us, grouped, rate, short};
 pub use panel::{panel, popup};
 pub use spark::spark;
+pub use text::printable;
 
 use unicode_width::UnicodeWidthStr;
 
