@@ -148,15 +148,17 @@ fn words(error: &ClientError) -> (String, String) {
     match error {
         ClientError::BadEndpoint { text, reason } => (text.clone(), reason.clone()),
         ClientError::NotConnected { endpoint, reason } => {
-            let why = if reason.contains("refused") { "nothing listens there" } else { reason };
+            let why = if reason.contains("refused") { "refused the connection" } else { reason };
             (endpoint.clone(), why.to_owned())
         }
         ClientError::Broken { endpoint, reason } if reason.contains("closed the watch") => {
-            (endpoint.clone(), "it closed the watch".to_owned())
+            (endpoint.clone(), "closed the watch".to_owned())
         }
-        ClientError::Broken { endpoint, .. } => (endpoint.clone(), "connection lost".to_owned()),
+        ClientError::Broken { endpoint, .. } => {
+            (endpoint.clone(), "lost the connection".to_owned())
+        }
         ClientError::TimedOut { endpoint, after, .. } => {
-            (endpoint.clone(), format!("silent for {}", crate::widget::age(*after)))
+            (endpoint.clone(), format!("was silent for {}", crate::widget::age(*after)))
         }
         ClientError::Refused { message, .. } => (String::new(), message.clone()),
     }
@@ -232,7 +234,11 @@ async fn save(file: String, entries: Vec<Entry>, reply: &Reply) {
         Ok(Ok(count)) => Answer::Watch(Told::Saved(place, count)),
         Ok(Err(why)) => {
             let next = "s with another name tries again".to_owned();
-            Answer::Failed(Trouble { place, why: why.to_string(), next })
+            let why = match why.kind() {
+                std::io::ErrorKind::AlreadyExists => "a file of that name is there".to_owned(),
+                _ => why.to_string(),
+            };
+            Answer::Failed(Trouble { place, why, next })
         }
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

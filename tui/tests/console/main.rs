@@ -12,4 +12,5 @@ mod fake;
 mod random;
 mod screens;
 mod support;
+mod tails;
 mod updates;

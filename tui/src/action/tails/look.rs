@@ -1,4 +1,4 @@
-use super::{Deed, plain};
+use super::{Deed, plain, roomy};
 use crate::app::State;
 use crate::app::tails::Detail;
 
@@ -29,7 +29,7 @@ pub(super) static PIN: Deed = Deed {
         if tail.pinned.is_some() {
             return Some("all keys".to_owned());
         }
-        tail.chosen_event().map(|_| "pin".to_owned())
+        tail.chosen_event().filter(|_| roomy(state)).map(|_| "pin".to_owned())
     },
     run: |state| {
         if let Some(tail) = plain(state) {

@@ -58,6 +58,13 @@ impl Action for Deed {
     }
 }
 
+/// Width from which the footer has room for what is not needed at once.
+const ROOMY: u16 = 100;
+
+fn roomy(state: &State) -> bool {
+    state.size.0 >= ROOMY
+}
+
 /// The tail on top, when it has the keyboard.
 fn plain(state: &mut State) -> Option<&mut Tail> {
     if state.watch.is_plain() { state.watch.active_mut() } else { None }

@@ -1,4 +1,4 @@
-use super::{Deed, plain};
+use super::{Deed, plain, roomy};
 use crate::app::line::LineInput;
 use crate::app::tails::{Prompt, TAILS_MAX};
 
@@ -22,7 +22,7 @@ pub(super) static NEW: Deed = Deed {
 pub(super) static SEARCH: Deed = Deed {
     name: "search",
     help: "look for text in keys and values; n and N go on",
-    label: |state| state.watch.active().map(|_| "search".to_owned()),
+    label: |state| state.watch.active().filter(|_| roomy(state)).map(|_| "search".to_owned()),
     run: |state| {
         if let Some(tail) = plain(state) {
             let line = filled(tail.search.as_ref().map_or("", |(text, _)| text));
@@ -52,7 +52,7 @@ pub(super) static SAVE: Deed = Deed {
     help: "write what is shown to a file, as lines of JSON",
     label: |state| {
         let tail = state.watch.active()?;
-        (tail.rows() > 0).then(|| "save".to_owned())
+        (tail.rows() > 0 && roomy(state)).then(|| "save".to_owned())
     },
     run: |state| {
         if let Some(tail) = plain(state).filter(|tail| tail.rows() > 0) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::change::{self, Change};
+use crate::widget::grouped;
 
 /// Bytes that an event is counted with beside its key and values.
 const OVERHEAD: usize = 160;
@@ -152,17 +153,18 @@ impl Mark {
     /// In words.
     #[must_use]
     pub fn words(&self) -> String {
+        let at = |revision: &i64| grouped(revision.unsigned_abs());
         match self {
-            Self::Began { from, on } => format!("begins at {from} on {on}"),
+            Self::Began { from, on } => format!("begins at {} on {on}", at(from)),
             Self::Resumed { why, from, on, away } => {
-                format!("gap of {away}: {why}; resumed at {from} on {on}, nothing lost")
+                format!("gap {away}, nothing lost: {why}; resumed at {} on {on}", at(from))
             }
-            Self::Compacted { from, to } => format!(
-                "compacted: changes from {from} to {} are gone and not shown; goes on at {to}",
-                to - 1
-            ),
+            Self::Compacted { from, to } => {
+                let last = at(&(to - 1));
+                format!("compacted: {} to {last} are gone; goes on at {}", at(from), at(to))
+            }
             Self::NotHeld { events } => {
-                format!("paused: the {events} oldest events meanwhile are not held and not shown")
+                format!("pause: the first {} events of it were not held", grouped(*events))
             }
             Self::Ended { why } => format!("ended by the server: {why}"),
         }

@@ -12,6 +12,7 @@ use super::filter::{Filter, Needle};
 use super::ring::{Bound, Ring};
 use super::spec::Spec;
 use crate::app::screens::Motion;
+use crate::widget::{age, duration_us};
 
 /// What a tail keeps.
 pub const KEPT: Bound = Bound { events: 10_000, bytes: 12 << 20 };
@@ -195,7 +196,7 @@ impl Tail {
                 self.server = self.server.max(revision);
             }
             News::Lost { place, why, .. } => {
-                let who = if place.is_empty() { place } else { format!("{}: ", name(0, &place)) };
+                let who = if place.is_empty() { place } else { format!("{} ", name(0, &place)) };
                 self.lost(format!("{who}{why}"), now);
             }
             News::Compacted(from, to) => {
@@ -217,7 +218,7 @@ impl Tail {
                 self.add(Entry { wall, what: What::Mark(Mark::Began { from, on }) });
             }
             Link::Away { since, why, .. } => {
-                let away = crate::widget::age(now.since(since));
+                let away = gone_for(now.since(since));
                 let mark = Mark::Resumed { why: why.clone(), from, on, away };
                 self.link = Link::Resuming { since, why, mark };
                 // Nothing happened meanwhile that it could have missed.
@@ -592,6 +593,14 @@ impl Tail {
         let stands = matches!(self.link, Link::Live | Link::Resuming { .. });
         self.heard.filter(|_| stands).map(|heard| now.since(heard))
     }
+}
+
+/// How long a stream was away.
+fn gone_for(time: Duration) -> String {
+    if time.as_secs() > 0 {
+        return age(time);
+    }
+    duration_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn found_in(needle: &Needle, event: &Event) -> bool {

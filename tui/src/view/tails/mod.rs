@@ -110,7 +110,9 @@ fn silent(state: &State, tail: &Tail) -> Option<String> {
 /// How far the tail is, or what is the matter with it.
 fn status(state: &State, tail: &Tail, width: usize) -> Line<'static> {
     let look = &state.look;
-    let (_, _, cluster) = state.cluster.newest();
+    let silence = silent(state, tail);
+    // While the server speaks, its own word counts: the others' newest revision would always be a little ahead of it.
+    let cluster = if silence.is_some() { state.cluster.newest().2 } else { 0 };
     let number = |revision: i64| grouped(revision.unsigned_abs());
     let (meaning, mut words) = match &tail.link {
         Link::Connecting => (Meaning::Dim, "no member has taken it yet".to_owned()),
@@ -118,7 +120,7 @@ fn status(state: &State, tail: &Tail, width: usize) -> Line<'static> {
             let server = number(tail.server.max(cluster));
             let behind = number(tail.behind(cluster));
             let words = format!("server at {server}, this tail is {behind} behind");
-            match silent(state, tail) {
+            match silence {
                 Some(silence) => (Meaning::Warn, format!("{words}; nothing heard for {silence}")),
                 None => (Meaning::Dim, words),
             }

@@ -118,7 +118,7 @@ fn of_mark(look: &Look, mark: &Mark, entry: &Entry, chosen: bool, width: usize) 
     let rest = width.saturating_sub(words.width() + 3);
     Line::from(vec![
         say(look, Meaning::Accent, sign),
-        say(look, meaning, format!("{}{words}{}", rule.repeat(2), rule.repeat(rest.min(40)))),
+        say(look, meaning, format!("{}{words}{}", rule.repeat(2), rule.repeat(rest))),
     ])
 }
 
