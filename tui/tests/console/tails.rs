@@ -13,6 +13,7 @@ use mini_etcd_tui::app::tails::{
 use mini_etcd_tui::app::{Effect, Msg, Report, State, update};
 use mini_etcd_tui::theme::Depth;
 use mini_etcd_tui::view::view;
+use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -485,4 +486,89 @@ fn a_paste_goes_into_the_field_that_has_the_keyboard() {
     let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
     let (_, ask) = asked(update(&mut state, Msg::Key(enter)));
     assert!(matches!(ask, Ask::Follow(spec) if spec.key.as_ref() == b"/a /b"));
+}
+
+#[test]
+fn what_is_unfolded_at_the_end_of_a_long_list_is_seen() {
+    let (mut state, ticket) = plain();
+    for number in 918_500..918_600 {
+        let news = vec![revision(number, vec![put(number, "/config/x", 1, None, "v")])];
+        tell(&mut state, ticket, News::Revisions(news, number));
+    }
+    let events = (0..20).map(|n| put(918_700, &format!("/config/n{n:02}"), 1, None, "v"));
+    let news = vec![revision(918_700, events.collect())];
+    tell(&mut state, ticket, News::Revisions(news, 918_700));
+    key(&mut state, KeyCode::Enter);
+    let shown = drawn(&state);
+    assert!(shown.contains("n00") && shown.contains("n19"), "{shown}");
+    key(&mut state, KeyCode::Enter);
+    let shown = drawn(&state);
+    assert!(!shown.contains("n19") && shown.contains("TXNx20"), "{shown}");
+}
+
+fn any_news() -> impl Strategy<Value = News> {
+    let event = ("[a-e]{0,3}", any::<bool>(), ".{0,40}").prop_map(|(key, gone, value)| {
+        let known = Before::Known(version(1, "{\"a\": [1, 2]}", 7, 3));
+        if gone { del(5, &key, known) } else { put(5, &key, 2, Some("{}"), &value) }
+    });
+    let revisions = prop::collection::vec(prop::collection::vec(event, 1..5), 1..8);
+    prop_oneof![
+        6 => (0..1000_i64, revisions).prop_map(|(from, list)| {
+            let list = (from..).zip(list).map(|(number, events)| revision(number, events));
+            News::Revisions(list.collect(), from + 10)
+        }),
+        1 => (0..1000_i64, 0..1000_i64).prop_map(|(from, server)| stands(from, server, 2)),
+        1 => Just(lost()),
+        1 => any::<i64>().prop_map(News::Progress),
+        1 => (1..500_i64, 500..1000_i64).prop_map(|(from, to)| News::Compacted(from, to)),
+        1 => Just(News::Ended("no".into())),
+    ]
+}
+
+/// A step of somebody who plays with the Watch screen.
+fn any_step() -> impl Strategy<Value = Result<News, Msg>> {
+    let codes = prop_oneof![
+        12 => "[jkgGpc=/F.wnNrxabd ]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap())),
+        6 => prop::sample::select(vec![
+            KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Up, KeyCode::Down,
+            KeyCode::PageUp, KeyCode::PageDown, KeyCode::Backspace,
+        ]),
+        1 => any::<char>().prop_map(KeyCode::Char),
+    ];
+    prop_oneof![
+        8 => codes.prop_map(|code| Err(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))),
+        8 => any_news().prop_map(Ok),
+        1 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Err(Msg::Resize(width, height))),
+        1 => any::<String>().prop_map(|text| Err(Msg::Paste(text))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_keys_news_and_sizes_never_panic(steps in prop::collection::vec(any_step(), 1..120)) {
+        let mut state = state((120, 36), Depth::Sixteen, false);
+        let mut tickets = vec![begin(&mut state)];
+        let mut terminal = Terminal::new(TestBackend::new(120, 36)).unwrap();
+        for (at, step) in steps.into_iter().enumerate() {
+            let effects = match step {
+                Ok(news) => {
+                    tell(&mut state, tickets[at % tickets.len()], news);
+                    Vec::new()
+                }
+                Err(msg) => {
+                    if let Msg::Resize(width, height) = msg {
+                        terminal.backend_mut().resize(width, height);
+                    }
+                    update(&mut state, msg)
+                }
+            };
+            tickets.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Ask(ticket, _) => Some(ticket),
+                _ => None,
+            }));
+            terminal.draw(|frame| view(&state, frame)).unwrap();
+        }
+    }
 }

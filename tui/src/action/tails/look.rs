@@ -1,6 +1,6 @@
 use super::{Deed, plain, roomy};
 use crate::app::State;
-use crate::app::tails::Detail;
+use crate::app::tails::{Detail, page};
 
 /// Holds back what comes, or shows what was held.
 pub(super) static PAUSE: Deed = Deed {
@@ -48,7 +48,8 @@ pub(super) static UNFOLD: Deed = Deed {
         tail.chosen_is_txn().then(|| "unfold".to_owned())
     },
     run: |state| {
-        let txn = plain(state).is_some_and(|tail| tail.chosen_is_txn() && tail.unfold());
+        let page = page(state);
+        let txn = plain(state).is_some_and(|tail| tail.chosen_is_txn() && tail.unfold(page));
         if !txn {
             detail(state);
         }

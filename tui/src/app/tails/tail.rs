@@ -353,7 +353,7 @@ impl Tail {
     }
 
     /// Opens or closes the chosen revision. Answers whether there was something to open or close.
-    pub fn unfold(&mut self) -> bool {
+    pub fn unfold(&mut self, page: usize) -> bool {
         let Some(row) = self.row(self.cursor) else { return false };
         let Some(Entry { what: What::Revision(revision), .. }) = self.ring.get(row.entry) else {
             return false;
@@ -361,15 +361,22 @@ impl Tail {
         if revision.events.len() < 2 {
             return false;
         }
-        if self.open.remove(&row.entry) {
+        let mut below = 0;
+        if self.open.contains(&row.entry) {
             // Of a closed revision its own row is left.
-            let up = self.rows.iter().position(|r| r.entry == row.entry).unwrap_or(0);
-            self.cursor = self.first + u64::try_from(up).unwrap_or(0);
+            let up = self.rows.partition_point(|r| r.entry < row.entry);
+            self.go(self.first + u64::try_from(up).unwrap_or(0), page);
+            self.open.remove(&row.entry);
         } else {
+            below = self.shown(revision).count();
+            self.go(self.cursor, page);
             self.open.insert(row.entry);
         }
-        self.follows = false;
         self.rebuild();
+        // What was opened is seen, as far as there is room for it.
+        let room = u64::try_from(page.max(1)).unwrap_or(1);
+        let last = self.cursor + u64::try_from(below).unwrap_or(0);
+        self.top = self.top.max((last + 1).saturating_sub(room)).min(self.cursor);
         true
     }
 
