@@ -13,6 +13,7 @@ mod choose;
 mod focus;
 mod help;
 mod interrupt;
+mod keyspace;
 mod kill;
 mod open;
 mod palette;
@@ -88,7 +89,7 @@ pub trait Action: Sync {
 }
 
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-static TABLES: &[&[&dyn Action]] = &[CLUSTER, COMMON];
+static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, COMMON];
 
 static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
 
@@ -104,6 +105,7 @@ static COMMON: &[&dyn Action] = &[
     &focus::NEXT,
     &focus::BEFORE,
     &screen::CLUSTER,
+    &screen::KEYS,
     &palette::Palette,
     &help::Help,
     &back::Back,

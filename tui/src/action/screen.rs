@@ -12,6 +12,9 @@ pub(super) struct Screen {
 pub(super) static CLUSTER: Screen =
     Screen { name: "screen-1", help: "the Cluster screen", id: ScreenId::Cluster };
 
+pub(super) static KEYS: Screen =
+    Screen { name: "screen-2", help: "the Keys screen", id: ScreenId::Keys };
+
 impl Action for Screen {
     fn name(&self) -> &'static str {
         self.name

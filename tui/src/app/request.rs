@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::Moment;
 
+use super::keyspace;
 use super::msg::Effect;
 use super::screens::ScreenId;
 
@@ -32,11 +33,18 @@ pub struct Ticket {
 
 /// What a screen asks; one variant per screen that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {}
+pub enum Question {
+    /// The Keys screen asks.
+    Keys(keyspace::ask::Question),
+}
 
 /// What the engine answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To the Keys screen.
+    Keys(keyspace::ask::Answer),
+    /// An editor has ended: the text it left.
+    Edited(Vec<u8>),
     /// It could not be done.
     Failed(Trouble),
 }

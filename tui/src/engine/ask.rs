@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::error::ClientError;
 
-use super::{Inbox, fault};
+use super::{Inbox, fault, keyspace};
 use crate::app::request::{Answer, Question, Ticket};
 
 /// Where the answers to one question go.
@@ -38,7 +37,7 @@ impl Reply {
 /// Finds the answer.
 pub(super) async fn run(
     client: Result<Client, ClientError>,
-    clock: SystemClock,
+    found: keyspace::Found,
     question: Question,
     reply: Reply,
 ) {
@@ -46,5 +45,7 @@ pub(super) async fn run(
         Ok(client) => client,
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
-    match question {}
+    match question {
+        Question::Keys(question) => keyspace::run(client, found, question, reply).await,
+    }
 }

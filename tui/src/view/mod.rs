@@ -14,6 +14,7 @@ mod confirm;
 mod footer;
 mod header;
 mod help;
+mod keyspace;
 mod leadership;
 mod member;
 mod members;
@@ -54,12 +55,11 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
-    match state.screen {
-        ScreenId::Cluster | ScreenId::Keys | ScreenId::Watch => {
-            screen::cluster(state, frame, body);
-        }
-    }
     footer::footer(state, frame, bottom);
+    match state.screen {
+        ScreenId::Cluster | ScreenId::Watch => screen::cluster(state, frame, body),
+        ScreenId::Keys => keyspace::keyspace(state, frame, body, bottom),
+    }
     for overlay in &state.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),
