@@ -49,6 +49,10 @@ pub fn escape(bytes: &[u8]) -> String {
                 | '\u{feff}' => {
                     text.extend(character.escape_unicode());
                 }
+                '\n' | '\r' => text.extend(character.escape_default()),
+                character if character.is_ascii_control() => {
+                    text.push_str(&format!("\\x{:02x}", u32::from(character)));
+                }
                 character if character.is_control() => text.extend(character.escape_default()),
                 character => text.push(character),
             }

@@ -348,6 +348,12 @@ impl Keyspace {
         self.requests.running().next().is_some() || !self.queue.is_empty()
     }
 
+    /// Whether all that was asked for has come, and the tree that was asked for last is on screen.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.is_reading() && self.coming.is_none()
+    }
+
     /// The key of the chosen row, if it is one; of the chosen grave, with the revision before its delete.
     #[must_use]
     pub fn chosen_key(&self) -> Option<(Bytes, i64)> {

@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn hex_and_raw_lose_no_byte_and_send_none_to_the_terminal() {
         let value = b"a\x1b[31m\xff\x00\nb\\";
-        assert_eq!(lines(value, Viewer::Raw), ["a\\u{1b}[31m\\xff\\u{0}\\nb\\\\"]);
+        assert_eq!(lines(value, Viewer::Raw), ["a\\x1b[31m\\xff\\x00\\nb\\\\"]);
         let shown = lines(value, Viewer::Auto);
         assert!(shown[0].starts_with("00000000  61 1b 5b 33 31 6d ff 00  0a 62 5c"), "{shown:?}");
         assert!(shown[0].ends_with("a.[31m...b\\"), "{shown:?}");

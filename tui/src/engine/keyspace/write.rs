@@ -18,6 +18,18 @@ const KEYS_PER_TXN: usize = 100;
 
 /// Changes a key if it is as it was seen.
 pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trouble> {
+    let answer = outcome(client.txn(request(write)).await)?;
+    let revision = answer.header.map_or(0, |header| header.revision);
+    let read = answer.responses.into_iter().find_map(|op| match op.response {
+        Some(Response::ResponseRange(range)) => range.kvs.into_iter().next(),
+        _ => None,
+    });
+    let read = read.map(entry);
+    Ok(if answer.succeeded { Written::Done(revision, read) } else { Written::Conflict(read) })
+}
+
+/// Compare, then read and change; or only read.
+fn request(write: Write) -> TxnRequest {
     let Write { key, expected, change } = write;
     // A key that is not there has version 0; `mod_revision` would do as well, and says less.
     let (target, union) = if expected == 0 {
@@ -45,19 +57,11 @@ pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trou
         }
     };
     let op = |request| RequestOp { request: Some(request) };
-    let txn = TxnRequest {
+    TxnRequest {
         compare: vec![compare],
         success: vec![op(read.clone()), op(change)],
         failure: vec![op(read)],
-    };
-    let answer = outcome(client.txn(txn).await)?;
-    let revision = answer.header.map_or(0, |header| header.revision);
-    let read = answer.responses.into_iter().find_map(|op| match op.response {
-        Some(Response::ResponseRange(range)) => range.kvs.into_iter().next(),
-        _ => None,
-    });
-    let read = read.map(entry);
-    Ok(if answer.succeeded { Written::Done(revision, read) } else { Written::Conflict(read) })
+    }
 }
 
 /// Deletes all of these; answers how many keys went.
@@ -78,4 +82,32 @@ pub(super) async fn delete(client: &Client, targets: Vec<Target>) -> Result<u64,
         }
     }
     Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(expected: i64) -> (Compare, PutRequest) {
+        let change = Change::Value("v".into());
+        let mut txn = request(Write { key: "k".into(), expected, change });
+        let Some(Request::RequestPut(put)) = txn.success.remove(1).request else {
+            panic!("a put")
+        };
+        (txn.compare.remove(0), put)
+    }
+
+    #[test]
+    fn an_edit_compares_the_last_change_and_keeps_the_lease() {
+        let (compare, put) = put(7);
+        assert_eq!(compare.target_union, Some(TargetUnion::ModRevision(7)));
+        assert!(put.ignore_lease && put.lease == 0);
+    }
+
+    #[test]
+    fn a_new_key_must_not_be_there_and_has_no_lease_to_keep() {
+        let (compare, put) = put(0);
+        assert_eq!(compare.target_union, Some(TargetUnion::Version(0)));
+        assert!(!put.ignore_lease);
+    }
 }
