@@ -16,12 +16,12 @@ const HELP: &str = "help";
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let mut spans = vec![Span::raw(" ")];
     let room = usize::from(area.width).saturating_sub(1);
-    let usable = |action: &&dyn Action| {
-        action.scope() == state.scope() || action.scope().is_everywhere()
-    };
+    let usable =
+        |action: &&dyn Action| action.scope() == state.scope() || action.scope().is_everywhere();
     let is_help = |action: &&dyn Action| action.name() == HELP;
     let help = action::all().find(is_help).and_then(|action| entry(state, action));
-    let mut left = room.saturating_sub(help.as_ref().map_or(0, |[key, label]| key.width() + label.width()));
+    let mut left =
+        room.saturating_sub(help.as_ref().map_or(0, |[key, label]| key.width() + label.width()));
     for action in action::all().filter(usable).filter(|action| !is_help(action)) {
         let Some([key, label]) = entry(state, action) else { continue };
         let width = key.width() + label.width();

@@ -171,7 +171,10 @@ async fn a_new_key_of_any_bytes_is_made_found_and_copied() {
     assert_eq!(driver.wanted[0], Effect::Copy(b"value".to_vec()));
     let Effect::Copy(line) = &driver.wanted[1] else { panic!("copied") };
     let line = String::from_utf8_lossy(line);
-    assert!(line.starts_with("mini-etcdctl ") && line.ends_with(r"get $'deep/er/\xff\x00'"), "{line}");
+    assert!(
+        line.starts_with("mini-etcdctl ") && line.ends_with(r"get $'deep/er/\xff\x00'"),
+        "{line}"
+    );
     driver.type_text("fotcon");
     driver.settle().await;
     assert_eq!(driver.state.keyspace.matches.keys, [Bytes::from("other/config")]);

@@ -81,9 +81,8 @@ async fn open_all(driver: &mut Driver) {
 fn shown(driver: &Driver) -> Vec<(Bytes, Meta)> {
     let tree = &driver.state.keyspace.tree;
     let nodes = tree.rows().iter().filter(|row| row.kind == RowKind::Node);
-    let mut keys: Vec<(Bytes, Meta)> = nodes
-        .filter_map(|row| Some((tree.key(row.node), tree.node(row.node)?.key?)))
-        .collect();
+    let mut keys: Vec<(Bytes, Meta)> =
+        nodes.filter_map(|row| Some((tree.key(row.node), tree.node(row.node)?.key?))).collect();
     keys.sort_by(|one, other| one.0.cmp(&other.0));
     keys
 }
@@ -212,16 +211,7 @@ async fn history_goes_across_deletes_and_a_grave_is_opened_once() {
     let some = |text: &str| Some(text.as_bytes().to_vec());
     assert_eq!(
         all,
-        [
-            some("theirs"),
-            None,
-            some("theirs"),
-            None,
-            some("three"),
-            None,
-            some("two"),
-            some("one")
-        ]
+        [some("theirs"), None, some("theirs"), None, some("three"), None, some("two"), some("one")]
     );
     assert_eq!(history.reached.unwrap().wall, None);
 }

@@ -91,9 +91,7 @@ mod tests {
     fn put(expected: i64) -> (Compare, PutRequest) {
         let change = Change::Value("v".into());
         let mut txn = request(Write { key: "k".into(), expected, change });
-        let Some(Request::RequestPut(put)) = txn.success.remove(1).request else {
-            panic!("a put")
-        };
+        let Some(Request::RequestPut(put)) = txn.success.remove(1).request else { panic!("a put") };
         (txn.compare.remove(0), put)
     }
 
