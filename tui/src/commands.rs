@@ -16,7 +16,7 @@ use mini_etcd_shared::format::{Format, Style, render};
 
 use crate::app::Tier;
 use crate::app::palette::{OUTPUT_LINES_MAX, Output};
-use crate::widget::{duration_us, printable};
+use crate::widget::{duration_us, escape};
 
 /// What help calls the program: nothing, for the line is typed without it.
 const PROGRAM: &str = ":";
@@ -134,7 +134,7 @@ fn lines(printed: &[u8]) -> Vec<String> {
     }
     let count = printed.split(|byte| *byte == b'\n').count();
     let mut lines: Vec<String> =
-        printed.split(|byte| *byte == b'\n').take(OUTPUT_LINES_MAX).map(printable).collect();
+        printed.split(|byte| *byte == b'\n').take(OUTPUT_LINES_MAX).map(escape).collect();
     if count > OUTPUT_LINES_MAX {
         lines.push(format!("({} more lines are not shown)", count - OUTPUT_LINES_MAX));
     }
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_shown_and_not_sent_to_the_terminal() {
-        assert_eq!(lines(b"a\n\xff\x1b[31mb\n"), ["a", "\\xff\\u{1b}[31mb"]);
+        assert_eq!(lines(b"a\n\xff\x1b[31mb\n"), ["a", "\\xff\\x1b[31mb"]);
         assert_eq!(lines(b""), Vec::<String>::new());
         assert_eq!(lines(&b"x\n".repeat(OUTPUT_LINES_MAX + 5)).len(), OUTPUT_LINES_MAX + 1);
     }

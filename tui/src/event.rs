@@ -14,7 +14,9 @@ use mini_etcd_server::clock::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::app::{Effect, Msg, Pace, Redraw, State, update};
+use crate::app::{Effect, Msg, Pace, Redraw, Report, State, update};
+use crate::clipboard;
+use crate::editor;
 use crate::engine::{Handle, Inbox};
 use crate::input::Input;
 use crate::terminal::{PANICKED, Screen};
@@ -63,7 +65,7 @@ impl Console {
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
             let due = self.tick();
-            if let Some(left) = self.carry_out(due, &mut input)? {
+            if let Some(left) = self.carry_out(due, &mut input).await? {
                 return Ok(left);
             }
             match self.state.redraw {
@@ -96,14 +98,18 @@ impl Console {
                     Vec::new()
                 }
             };
-            if let Some(left) = self.carry_out(effects, &mut input)? {
+            if let Some(left) = self.carry_out(effects, &mut input).await? {
                 return Ok(left);
             }
         }
     }
 
     /// Does what has to be done; answers how the loop ends, when it does.
-    fn carry_out(&mut self, effects: Vec<Effect>, input: &mut Input) -> io::Result<Option<Left>> {
+    async fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        input: &mut Input,
+    ) -> io::Result<Option<Left>> {
         for effect in effects {
             match effect {
                 Effect::Quit => return Ok(Some(Left::Quit)),
@@ -115,10 +121,30 @@ impl Console {
                     input.start_again()?;
                     update(&mut self.state, Msg::Resize(width, height));
                 }
+                Effect::Copy(bytes) => {
+                    let copied = clipboard::copy(&mut self.screen, &bytes)?;
+                    self.report(copied);
+                }
+                Effect::Edit { ticket, name, text } => {
+                    input.stop();
+                    let (answer, (width, height)) =
+                        self.screen.lend(editor::edit(name, &text)).await?;
+                    input.start_again()?;
+                    update(&mut self.state, Msg::Resize(width, height));
+                    let effects = self.report(Report::Answer(ticket, answer));
+                    for effect in effects {
+                        self.engine.send(effect);
+                    }
+                }
                 effect => self.engine.send(effect),
             }
         }
         Ok(None)
+    }
+
+    fn report(&mut self, report: Report) -> Vec<Effect> {
+        let generation = self.state.generation;
+        update(&mut self.state, Msg::Report(generation, report))
     }
 
     fn tick(&mut self) -> Vec<Effect> {

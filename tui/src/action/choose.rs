@@ -44,8 +44,7 @@ impl Action for Move {
             }
             Some(Overlay::Member(id)) => {
                 let place = state.cluster.members.iter().position(|m| m.listed.id == *id);
-                let place =
-                    self.by.apply(place.unwrap_or(0), state.cluster.members.len(), page);
+                let place = self.by.apply(place.unwrap_or(0), state.cluster.members.len(), page);
                 if let Some(member) = state.cluster.members.get(place) {
                     (*id, state.chosen) = (member.listed.id, place);
                 }

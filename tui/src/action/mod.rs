@@ -13,6 +13,7 @@ mod choose;
 mod focus;
 mod help;
 mod interrupt;
+mod keyspace;
 mod kill;
 mod open;
 mod palette;
@@ -89,7 +90,7 @@ pub trait Action: Sync {
 }
 
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-static TABLES: &[&[&dyn Action]] = &[CLUSTER, tails::TABLE, COMMON];
+static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, tails::TABLE, COMMON];
 
 static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
 
@@ -105,6 +106,7 @@ static COMMON: &[&dyn Action] = &[
     &focus::NEXT,
     &focus::BEFORE,
     &screen::CLUSTER,
+    &screen::KEYS,
     &screen::WATCH,
     &palette::Palette,
     &help::Help,

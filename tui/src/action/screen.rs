@@ -14,6 +14,9 @@ pub(super) static CLUSTER: Screen =
 pub(super) static WATCH: Screen =
     Screen { name: "screen-3", help: "the Watch screen", id: ScreenId::Watch };
 
+pub(super) static KEYS: Screen =
+    Screen { name: "screen-2", help: "the Keys screen", id: ScreenId::Keys };
+
 impl Action for Screen {
     fn name(&self) -> &'static str {
         self.name

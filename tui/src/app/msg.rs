@@ -49,6 +49,8 @@ pub enum Report {
     Ran(u64, Output),
     /// An answer to what a screen asked.
     Answer(Ticket, Answer),
+    /// Something was done that no screen shows: what, what next.
+    Done(String, String),
     /// Something went wrong that no screen shows: what, why, what next.
     Trouble(String, String, String),
 }
@@ -85,6 +87,17 @@ pub enum Effect {
     Restart(String),
     /// Ask members this often.
     Pace(Pace),
+    /// Give this text to an editor; what it leaves is the answer.
+    Edit {
+        /// Whose answer it is.
+        ticket: Ticket,
+        /// Name of the file, for the editor to know what it is.
+        name: &'static str,
+        /// The text.
+        text: Vec<u8>,
+    },
+    /// Put this into the clipboard of the terminal, or into a file when it is too long.
+    Copy(Vec<u8>),
     /// Paint everything anew.
     Repaint,
     /// Stop the process until it is continued.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::Moment;
 
+use super::keyspace;
 use super::msg::Effect;
 use super::screens::ScreenId;
 use super::tails;
@@ -34,6 +35,8 @@ pub struct Ticket {
 /// What a screen asks; one variant per screen that asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
+    /// The Keys screen asks.
+    Keys(keyspace::ask::Question),
     /// Of the Watch screen.
     Watch(tails::Ask),
 }
@@ -41,6 +44,10 @@ pub enum Question {
 /// What the engine answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To the Keys screen.
+    Keys(keyspace::ask::Answer),
+    /// An editor has ended: the text it left.
+    Edited(Vec<u8>),
     /// To the Watch screen.
     Watch(tails::Told),
     /// It could not be done.

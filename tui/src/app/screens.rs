@@ -10,6 +10,7 @@
 use crossterm::event::KeyEvent;
 
 use super::cluster_screen::ClusterScreen;
+use super::keyspace::KeysScreen;
 use super::msg::Effect;
 use super::request::{Answer, Ticket};
 use super::state::State;
@@ -134,7 +135,7 @@ pub trait Screen: Sync {
 }
 
 /// All screens, in the order of the tabs.
-pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &WatchScreen];
+pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen, &WatchScreen];
 
 /// The screen of that id; the first one for an id that no screen has.
 #[must_use]

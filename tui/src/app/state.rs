@@ -6,6 +6,7 @@ use std::time::Duration;
 use mini_etcd_server::clock::Moment;
 
 use super::cluster::{Cluster, Member};
+use super::keyspace::Keyspace;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
 use super::screens::{ScreenId, screen};
@@ -126,6 +127,8 @@ pub struct State {
     pub origin: Origin,
     /// The screen on top.
     pub screen: ScreenId,
+    /// The Keys screen.
+    pub keyspace: Keyspace,
     /// What it knows.
     pub cluster: Cluster,
     /// Bundled members by name.
@@ -164,6 +167,7 @@ impl State {
             keymap: setup.keymap,
             origin: setup.origin,
             screen: ScreenId::default(),
+            keyspace: Keyspace::default(),
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
             chosen: 0,

@@ -42,7 +42,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.dirty(Redraw::Data);
             return vec![Effect::Pace(state.pace)];
         }
-        Msg::Report(generation, Report::Answer(ticket, answer)) if generation == state.generation => {
+        Msg::Report(generation, Report::Answer(ticket, answer))
+            if generation == state.generation =>
+        {
             state.dirty(Redraw::Data);
             return screen(ticket.screen).answered(state, ticket, answer);
         }
@@ -101,6 +103,10 @@ fn take(state: &mut State, report: Report) {
         }
         // Taken in by its screen.
         Report::Answer(..) => {}
+        Report::Done(what, next) => {
+            state.toasts.info(state.now, what, next);
+            state.dirty(Redraw::Data);
+        }
         Report::Trouble(what, why, next) => {
             state.toasts.error(state.now, what, why, next);
             state.dirty(Redraw::Data);

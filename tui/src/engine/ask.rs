@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::error::ClientError;
 
-use super::{Inbox, fault, tails};
+use super::{Inbox, fault, keyspace, tails};
 use crate::app::request::{Answer, Question, Ticket};
 
 /// Where the answers to one question go.
@@ -38,7 +37,7 @@ impl Reply {
 /// Finds the answer.
 pub(super) async fn run(
     client: Result<Client, ClientError>,
-    clock: SystemClock,
+    found: keyspace::Found,
     question: Question,
     reply: Reply,
 ) {
@@ -47,6 +46,7 @@ pub(super) async fn run(
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
     match question {
+        Question::Keys(question) => keyspace::run(client, found, question, reply).await,
         Question::Watch(ask) => tails::run(client, ask, reply).await,
     }
 }

@@ -1,16 +1,16 @@
 //! Reports on their way to the screen: bounded, and of a member only the newest word.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mini_etcd_server::clock::Moment;
 use tokio::sync::Notify;
 
 use crate::app::Report;
-use crate::app::request::{Answer, Ticket};
 use crate::app::cluster::Listed;
+use crate::app::request::{Answer, Ticket};
 use crate::app::sample::{Fault, Sample};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.

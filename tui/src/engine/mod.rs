@@ -19,6 +19,7 @@ mod directory;
 mod fault;
 mod follow;
 mod inbox;
+mod keyspace;
 mod sample;
 mod tails;
 
@@ -90,6 +91,8 @@ pub struct Engine {
     asked: BTreeMap<Ticket, AbortHandle>,
     /// What screens ask through, while the endpoints stay the same.
     client: Option<Client>,
+    /// The keys loaded for the last jump.
+    found: keyspace::Found,
     tasks: JoinSet<()>,
     endpoints: Vec<Endpoint>,
     /// Where members are known to be, for the palette's commands.
@@ -117,6 +120,7 @@ impl Engine {
             runs: BTreeMap::new(),
             asked: BTreeMap::new(),
             client: None,
+            found: keyspace::Found::default(),
             tasks,
             endpoints: setup.endpoints,
             known: Vec::new(),
@@ -179,7 +183,12 @@ impl Engine {
                 self.pace.send_replace(pace);
             }
             // The terminal's own.
-            Effect::Repaint | Effect::Suspend | Effect::Quit | Effect::Confirmed(_) => {}
+            Effect::Repaint
+            | Effect::Suspend
+            | Effect::Quit
+            | Effect::Edit { .. }
+            | Effect::Copy(_)
+            | Effect::Confirmed(_) => {}
         }
     }
 
@@ -187,8 +196,8 @@ impl Engine {
     fn ask(&mut self, ticket: Ticket, question: Question) {
         let client = self.client();
         let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket);
-        let clock = self.shared.clock.clone();
-        let task = self.tasks.spawn(ask::run(client, clock, question, reply));
+        let found = Arc::clone(&self.found);
+        let task = self.tasks.spawn(ask::run(client, found, question, reply));
         self.asked.insert(ticket, task);
         self.asked.retain(|_, task| !task.is_finished());
     }

@@ -14,6 +14,7 @@ mod confirm;
 mod footer;
 mod header;
 mod help;
+mod keyspace;
 mod leadership;
 mod member;
 mod members;
@@ -55,13 +56,11 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
-    match state.screen {
-        ScreenId::Cluster | ScreenId::Keys => screen::cluster(state, frame, body),
-        ScreenId::Watch => tails::watch(state, frame, body),
-    }
     footer::footer(state, frame, bottom);
-    if state.screen == ScreenId::Watch {
-        tails::over(state, frame, bottom);
+    match state.screen {
+        ScreenId::Cluster => screen::cluster(state, frame, body),
+        ScreenId::Keys => keyspace::keyspace(state, frame, body, bottom),
+        ScreenId::Watch => tails::watch(state, frame, body, bottom),
     }
     for overlay in &state.overlays {
         match overlay {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::event::{Before, Event, Kind, Version};
-use crate::widget::{bytes, printable};
+use crate::widget::{bytes, escape};
 
 /// Values longer than this are not compared for the one line that they would get.
 pub const COMPARED_BYTES_MAX: usize = 16 << 10;
@@ -202,7 +202,7 @@ fn leaf(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let mut shown: String = printable(text.as_bytes());
+    let mut shown: String = escape(text.as_bytes());
     if shown.chars().count() > SHORT_MAX {
         shown = shown.chars().take(SHORT_MAX - 1).collect();
         shown.push('~');
@@ -278,6 +278,6 @@ mod tests {
 
     #[test]
     fn control_characters_of_json_strings_are_escaped() {
-        assert_eq!(changed(br#"{"a":"x"}"#, b"{\"a\":\"\\u001b[31m\"}"), ".a x > \\u{1b}[31m");
+        assert_eq!(changed(br#"{"a":"x"}"#, b"{\"a\":\"\\u001b[31m\"}"), ".a x > \\x1b[31m");
     }
 }

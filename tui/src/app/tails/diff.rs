@@ -3,7 +3,7 @@
 use similar::{ChangeTag, TextDiff};
 
 use super::event::{Before, Event, Kind, Version};
-use crate::widget::{bytes, grouped, printable};
+use crate::widget::{bytes, escape, grouped};
 
 /// Bytes of a value that are shown.
 pub const SHOWN_BYTES_MAX: usize = 256 << 10;
@@ -66,7 +66,7 @@ impl Detail {
                 ));
             }
         }
-        Self { title: printable(&event.key), lines, first: 0 }
+        Self { title: escape(&event.key), lines, first: 0 }
     }
 }
 
@@ -106,7 +106,7 @@ fn compare(before: &[u8], now: &[u8], lines: &mut Vec<(Sign, String)>) {
             ChangeTag::Delete => Sign::Less,
             ChangeTag::Insert => Sign::More,
         };
-        lines.push((sign, printable(change.value().trim_end_matches('\n').as_bytes())));
+        lines.push((sign, escape(change.value().trim_end_matches('\n').as_bytes())));
     }
     cut(before.len().max(now.len()), lines);
 }
@@ -115,7 +115,7 @@ fn show(sign: Sign, value: &[u8], lines: &mut Vec<(Sign, String)>) {
     if value.is_empty() {
         lines.push((Sign::Note, "an empty value".to_owned()));
     }
-    lines.extend(text(value).lines().map(|line| (sign, printable(line.as_bytes()))));
+    lines.extend(text(value).lines().map(|line| (sign, escape(line.as_bytes()))));
     cut(value.len(), lines);
 }
 
@@ -254,9 +254,9 @@ mod tests {
         let event = put(known(b"\xff\x1b"), b"\x1b[31m");
         assert_eq!(
             lines(&event),
-            ["-000000  ff 1b                                            ..", "+\\u{1b}[31m"]
+            ["-000000  ff 1b                                            ..", "+\\x1b[31m"]
         );
-        assert_eq!(Detail::of(50, &event).title, "/k\\u{1b}");
+        assert_eq!(Detail::of(50, &event).title, "/k\\x1b");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
 use mini_etcd_shared::types::prefix_end;
 
-use crate::widget::printable;
+use crate::widget::escape;
 
 /// Which keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,12 +65,12 @@ impl Spec {
     /// The range as the screen names it.
     #[must_use]
     pub fn range(&self) -> String {
-        let key = printable(&self.key);
+        let key = escape(&self.key);
         match self.reach {
             Reach::Prefix if self.key.is_empty() => "all keys".to_owned(),
             Reach::Prefix => format!("{key} prefix"),
             Reach::Key => key,
-            Reach::Range => format!("{key} .. {}", printable(&self.end)),
+            Reach::Range => format!("{key} .. {}", escape(&self.end)),
             Reach::From => format!("{key} .."),
         }
     }

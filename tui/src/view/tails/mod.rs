@@ -17,10 +17,17 @@ use crate::widget::{age, fit, grouped, panel, popup, rate};
 /// A stream that stands and says nothing for longer than this is called silent.
 const SILENT_AFTER_SECONDS: u64 = 5;
 
-/// Draws the tail on top.
-pub(super) fn watch(state: &State, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the tail on top, and what lies over it; what is typed stands over the footer.
+pub(super) fn watch(state: &State, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    match state.watch.active() {
+        Some(tail) => list(state, frame, area, tail),
+        None => nothing(state, frame, area),
+    }
+    over(state, frame, bottom);
+}
+
+fn list(state: &State, frame: &mut Frame<'_>, area: Rect, tail: &Tail) {
     let look = &state.look;
-    let Some(tail) = state.watch.active() else { return nothing(state, frame, area) };
     let right = right(state, tail);
     let room = usize::from(area.width).saturating_sub(right.width() + 6);
     let title = fit(&title(tail), room.max(12), &look.glyphs);
@@ -35,7 +42,7 @@ pub(super) fn watch(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// What is typed, and what lies over the list.
-pub(super) fn over(state: &State, frame: &mut Frame<'_>, bottom: Rect) {
+fn over(state: &State, frame: &mut Frame<'_>, bottom: Rect) {
     if let Some(detail) = &state.watch.detail {
         self::detail(state, frame, detail);
     }
@@ -68,11 +75,10 @@ fn title(tail: &Tail) -> String {
         title.push_str(&format!("  from {}", grouped(from.unsigned_abs())));
     }
     if let Some(key) = &tail.pinned {
-        title.push_str(&format!("  pinned: {}", crate::widget::printable(key)));
+        title.push_str(&format!("  pinned: {}", crate::widget::escape(key)));
     }
     if let Some(filter) = &tail.filter {
-        title
-            .push_str(&format!("  filter: {}", crate::widget::printable(filter.text().as_bytes())));
+        title.push_str(&format!("  filter: {}", crate::widget::escape(filter.text().as_bytes())));
     }
     title
 }

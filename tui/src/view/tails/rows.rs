@@ -9,7 +9,7 @@ use super::super::{say, style};
 use crate::app::tails::{Entry, Event, Kind, Mark, Revision, Row, Tail, What};
 use crate::app::{Look, State};
 use crate::theme::Meaning;
-use crate::widget::{bytes, fit, grouped, printable};
+use crate::widget::{bytes, escape, fit, grouped};
 
 /// Width from which the time is shown.
 const TIME_FROM: usize = 70;
@@ -158,7 +158,7 @@ fn of_event(event: &Event) -> Cells {
         kind: (meaning, word.to_owned()),
         key: (Meaning::Strong, key(&event.key)),
         size,
-        change: format!("{}  {}", change.step, printable(change.words.as_bytes())),
+        change: format!("{}  {}", change.step, escape(change.words.as_bytes())),
     }
 }
 
@@ -210,7 +210,7 @@ fn bytes_of(size: usize) -> String {
 }
 
 fn key(key: &[u8]) -> String {
-    printable(key.get(..KEY_BYTES_MAX).unwrap_or(key))
+    escape(key.get(..KEY_BYTES_MAX).unwrap_or(key))
 }
 
 /// The end of a key that is too long: keys of one range have their beginning in common.
