@@ -16,5 +16,6 @@ mod past;
 mod random;
 mod screens;
 mod support;
+mod tailing;
 mod tails;
 mod updates;
