@@ -86,7 +86,12 @@ pub struct WatchStream {
     future: bool,
     pause: Duration,
     silence: Duration,
+    /// Events of a revision whose last fragment has yet to come.
     joined: Vec<Event>,
+    /// Events of one revision that are held until it is complete.
+    most: usize,
+    /// The revision of which some were too many, and how many.
+    cut: Option<(i64, usize)>,
 }
 
 #[derive(Debug)]
@@ -138,6 +143,8 @@ impl WatchStream {
             pause: PAUSE_MIN,
             silence: Duration::ZERO,
             joined: Vec::new(),
+            most: usize::MAX,
+            cut: None,
         }
     }
 
@@ -156,6 +163,19 @@ impl WatchStream {
         self.patience = Some(patience);
         self.silence = patience.silence;
         self
+    }
+
+    /// Holds at most so many events of a revision that comes in fragments. The others are dropped and counted:
+    /// [`take_cut`](Self::take_cut). Without it all are held, however many.
+    #[must_use]
+    pub fn at_most(mut self, events: usize) -> Self {
+        self.most = events;
+        self
+    }
+
+    /// The revision of which events were dropped, and how many, since it was asked last.
+    pub fn take_cut(&mut self) -> Option<(i64, usize)> {
+        self.cut.take()
     }
 
     /// Where the watch would go on after a reconnect.
@@ -248,6 +268,7 @@ impl WatchStream {
 
     fn lost(&mut self, error: ClientError) -> WatchItem {
         self.joined.clear();
+        self.cut = None;
         if matches!(error, ClientError::TimedOut { .. }) {
             self.silence = (self.silence * 2).min(SILENCE_MAX);
         }
@@ -287,12 +308,14 @@ impl WatchStream {
         if let Some(patience) = self.patience {
             self.silence = patience.silence;
         }
-        // A fragment may end in the middle of a revision: nobody sees one before all are there.
+        // A fragment may end in the middle of a revision: nobody sees one before all of it is there.
+        let joining = !self.joined.is_empty();
         self.joined.append(&mut answer.events);
-        if answer.fragment {
+        let rest = if answer.fragment { self.incomplete() } else { Vec::new() };
+        answer.events = std::mem::replace(&mut self.joined, rest);
+        if answer.events.is_empty() && (answer.fragment || joining) {
             return None;
         }
-        answer.events = std::mem::take(&mut self.joined);
         if answer.events.is_empty() {
             if answer.watch_id == WHOLE_STREAM {
                 self.claimed = self.claimed.max(at + 1);
@@ -305,9 +328,21 @@ impl WatchStream {
         (!answer.events.is_empty()).then_some(WatchItem::Events(answer))
     }
 
+    /// Takes the events of the last revision out of what was joined: more of it may come.
+    fn incomplete(&mut self) -> Vec<Event> {
+        let Some(last) = self.joined.last().map(revision) else { return Vec::new() };
+        let first = self.joined.partition_point(|event| revision(event) < last);
+        let mut rest = self.joined.split_off(first);
+        if rest.len() > self.most {
+            let before = self.cut.filter(|(of, _)| *of == last).map_or(0, |(_, count)| count);
+            self.cut = Some((last, before + rest.len() - self.most));
+            rest.truncate(self.most);
+        }
+        rest
+    }
+
     /// Drops what was delivered before (I3), and moves on.
     fn keep_new(&mut self, answer: &mut WatchResponse) {
-        let revision = |event: &Event| event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
         let from = self.fresh;
         answer.events.retain(|event| revision(event) >= from);
         if let Some(last) = answer.events.last() {
@@ -316,6 +351,10 @@ impl WatchStream {
             self.future = false;
         }
     }
+}
+
+fn revision(event: &Event) -> i64 {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
 }
 
 /// The next message of a connection; silence is an error after `within`.
@@ -428,6 +467,32 @@ mod tests {
         watch.take(half);
         watch.lost(silent("e", Duration::ZERO));
         assert_eq!(delivered(watch.take(events(&[13]))), [13]);
+    }
+
+    fn fragment(revisions: &[i64]) -> WatchResponse {
+        WatchResponse { fragment: true, ..events(revisions) }
+    }
+
+    /// Goal: catching up holds one revision, however many come in one response.
+    #[tokio::test]
+    async fn of_a_long_response_whole_revisions_are_delivered_as_they_are_complete() {
+        let mut watch = watch();
+        assert_eq!(delivered(watch.take(fragment(&[11, 12, 13]))), [11, 12]);
+        assert_eq!(watch.next_revision(), 13);
+        assert!(watch.take(fragment(&[13])).is_none());
+        assert!(watch.take(fragment(&[])).is_none());
+        assert_eq!(delivered(watch.take(fragment(&[14]))), [13, 13]);
+        assert_eq!(delivered(watch.take(events(&[]))), [14]);
+    }
+
+    #[tokio::test]
+    async fn a_revision_too_large_to_hold_is_cut_and_counted() {
+        let mut watch = watch().at_most(2);
+        assert!(watch.take(fragment(&[11, 11, 11])).is_none());
+        assert!(watch.take(fragment(&[11, 11])).is_none());
+        assert_eq!(delivered(watch.take(events(&[11, 12]))), [11, 11, 11, 12]);
+        assert_eq!(watch.take_cut(), Some((11, 3)));
+        assert_eq!(watch.take_cut(), None);
     }
 
     #[tokio::test]

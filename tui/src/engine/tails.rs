@@ -55,7 +55,8 @@ enum End {
 async fn follow(client: &Client, spec: &Spec, reply: &Reply) {
     let mut from = spec.from.unwrap_or(0);
     loop {
-        let mut stream = client.watch(spec.request(from)).patience(PATIENCE);
+        let mut stream =
+            client.watch(spec.request(from)).patience(PATIENCE).at_most(REVISION_EVENTS_MAX);
         if spec.leader {
             stream = stream.require_leader();
         }
@@ -86,7 +87,7 @@ async fn tail(stream: WatchStream, reply: &Reply) -> End {
     let mut reading = Box::pin(read(stream));
     loop {
         tokio::select! {
-            (item, stream) = &mut reading => {
+            (item, mut stream) = &mut reading => {
                 let Some(item) = item else { return End::Refused("it is over".to_owned()) };
                 match item {
                     WatchItem::Created { endpoint, revision, response } => {
@@ -97,7 +98,9 @@ async fn tail(stream: WatchStream, reply: &Reply) -> End {
                         let server = header.revision;
                         tell(reply, News::Stands { member, from: revision, server }).await;
                     }
-                    WatchItem::Events(response) => hand_over(response, reply).await,
+                    WatchItem::Events(response) => {
+                        hand_over(response, stream.take_cut(), reply).await;
+                    }
                     WatchItem::Progress(response) => {
                         let revision = response.header.map_or(0, |header| header.revision);
                         tell(reply, News::Progress(revision)).await;
@@ -165,10 +168,11 @@ fn words(error: &ClientError) -> (String, String) {
 }
 
 /// Hands events over in parts, none of which keeps the screen from being drawn for long.
-async fn hand_over(response: WatchResponse, reply: &Reply) {
+async fn hand_over(response: WatchResponse, cut: Option<(i64, usize)>, reply: &Reply) {
     let server = response.header.map_or(0, |header| header.revision);
     let (mut part, mut events, mut bytes) = (Vec::new(), 0, 0);
-    for revision in revisions(response.events) {
+    for mut revision in revisions(response.events) {
+        revision.cut += cut.filter(|(of, _)| *of == revision.number).map_or(0, |(_, count)| count);
         events += revision.events.len();
         bytes += revision.events.iter().map(Event::weight).sum::<usize>();
         part.push(Arc::new(revision));
