@@ -120,7 +120,7 @@ impl Console {
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (tell, output) = channel();
         std::thread::spawn(move || {
-            let mut buffer = [0; 64 << 10];
+            let mut buffer = [0; 16 << 10];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if tell.send(buffer[..count].to_vec()).is_err() {
                     return;

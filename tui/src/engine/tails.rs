@@ -130,10 +130,6 @@ async fn read(mut stream: WatchStream) -> (Option<WatchItem>, WatchStream) {
     (item, stream)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a timer of the runtime, which has a clock of its own"
-)]
 fn after(time: Duration) -> Instant {
     Instant::now() + time
 }

@@ -47,7 +47,9 @@ fn reset() -> Step {
 
 async fn fake(scripts: Vec<Vec<Step>>) -> (Running, Driver) {
     let server = Fake::start(1, 9, Mood::Mini).await;
-    scripts.into_iter().for_each(|script| server.fake.expect_watch(script));
+    for script in scripts {
+        server.fake.expect_watch(script);
+    }
     let driver = Driver::start(&server.address.to_string());
     (server, driver)
 }

@@ -525,8 +525,14 @@ fn any_news() -> impl Strategy<Value = News> {
     ]
 }
 
+#[derive(Clone, Debug)]
+enum Step {
+    News(News),
+    Msg(Msg),
+}
+
 /// A step of somebody who plays with the Watch screen.
-fn any_step() -> impl Strategy<Value = Result<News, Msg>> {
+fn any_step() -> impl Strategy<Value = Step> {
     let codes = prop_oneof![
         12 => "[jkgGpc=/F.wnNrxabd ]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap())),
         6 => prop::sample::select(vec![
@@ -536,10 +542,10 @@ fn any_step() -> impl Strategy<Value = Result<News, Msg>> {
         1 => any::<char>().prop_map(KeyCode::Char),
     ];
     prop_oneof![
-        8 => codes.prop_map(|code| Err(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))),
-        8 => any_news().prop_map(Ok),
-        1 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Err(Msg::Resize(width, height))),
-        1 => any::<String>().prop_map(|text| Err(Msg::Paste(text))),
+        8 => codes.prop_map(|code| Step::Msg(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))),
+        8 => any_news().prop_map(Step::News),
+        1 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Step::Msg(Msg::Resize(width, height))),
+        1 => any::<String>().prop_map(|text| Step::Msg(Msg::Paste(text))),
     ]
 }
 
@@ -553,11 +559,11 @@ proptest! {
         let mut terminal = Terminal::new(TestBackend::new(120, 36)).unwrap();
         for (at, step) in steps.into_iter().enumerate() {
             let effects = match step {
-                Ok(news) => {
+                Step::News(news) => {
                     tell(&mut state, tickets[at % tickets.len()], news);
                     Vec::new()
                 }
-                Err(msg) => {
+                Step::Msg(msg) => {
                     if let Msg::Resize(width, height) = msg {
                         terminal.backend_mut().resize(width, height);
                     }

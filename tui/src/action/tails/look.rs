@@ -61,7 +61,10 @@ pub(super) static UNFOLD: Deed = Deed {
 pub(super) static DIFF: Deed = Deed {
     name: "diff",
     help: "the change in full, beside the previous value; again closes",
-    label: |state| state.watch.active()?.chosen_event().map(|_| "diff".to_owned()),
+    label: |state| {
+        let tail = state.watch.active().filter(|tail| !tail.chosen_is_txn())?;
+        tail.chosen_event().map(|_| "diff".to_owned())
+    },
     run: |state| {
         if state.watch.detail.take().is_none() {
             detail(state);

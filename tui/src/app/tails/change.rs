@@ -1,5 +1,7 @@
 //! What an event changed, in a few words: `v4 > v5  .read_ms 4000 > 1500`.
 
+use std::fmt::{Arguments, Write};
+
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
@@ -130,7 +132,7 @@ fn json(old: &str, new: &str) -> Option<String> {
     let more = found.count - found.named.len();
     let mut words = found.named.join("  ");
     if more > 0 {
-        words.push_str(&format!("  + {more} more"));
+        put(&mut words, format_args!("  + {more} more"));
     }
     Some(words)
 }
@@ -171,7 +173,7 @@ fn compare(old: &Value, new: &Value, path: &mut String, depth: usize, found: &mu
         }
         (Value::Array(old), Value::Array(new)) if depth < DEPTH_MAX => {
             for (at, pair) in old.iter().zip(new).enumerate() {
-                path.push_str(&format!("[{at}]"));
+                put(path, format_args!("[{at}]"));
                 compare(pair.0, pair.1, path, depth + 1, found);
                 path.truncate(length);
             }
@@ -191,8 +193,13 @@ fn step(path: &mut String, name: &str) {
         path.push('.');
         path.push_str(name);
     } else {
-        path.push_str(&format!("[{name:?}]"));
+        put(path, format_args!("[{name:?}]"));
     }
+}
+
+fn put(text: &mut String, more: Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = text.write_fmt(more);
 }
 
 fn leaf(value: &Value) -> String {
@@ -225,7 +232,7 @@ mod tests {
         let before = br#"{"read_ms": 4000, "hosts": ["a","b"], "odd key": 1, "gone": true}"#;
         let now = br#"{"read_ms": 1500, "hosts": ["a","c","d"], "odd key": 2}"#;
         let words = changed(before, now);
-        assert_eq!(words, r#".gone gone  .hosts[1] b > c  .hosts 2 > 3 items  + 2 more"#);
+        assert_eq!(words, ".gone gone  .hosts[1] b > c  .hosts 2 > 3 items  + 2 more");
         assert_eq!(changed(br#"{"a":{"b":1}}"#, br#"{"a":{"b":2}}"#), ".a.b 1 > 2");
         assert_eq!(changed(br#"{"a":1}"#, br#"{"a":1,"b":[1]}"#), ".b new [..]");
     }

@@ -454,6 +454,6 @@ mod tests {
             assert!(error.why.contains(words), "{filter}: {error}");
         }
         assert!(Filter::parse(&"(".repeat(100)).unwrap_err().why.contains("deep"));
-        assert!(Filter::parse(&"re:(a{1000}){1000}".repeat(1)).is_err());
+        assert!(Filter::parse("re:(a{1000}){1000}").is_err());
     }
 }

@@ -6,8 +6,9 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::say;
-use crate::app::State;
+use super::end_of;
 use crate::app::tails::{FIELDS, Field, Form, Reach};
+use crate::app::{Look, State};
 use crate::theme::Meaning;
 use crate::widget::{fit, popup, wrap};
 
@@ -35,40 +36,8 @@ pub(super) fn form(state: &State, frame: &mut Frame<'_>, form: &Form) {
         y - 1
     };
     for field in fields {
-        let chosen = form.field() == field;
-        let mark = if chosen { look.glyphs.mark } else { " " };
-        let value_room = room.saturating_sub(NAMES + 2);
-        let mut spans = vec![
-            say(look, Meaning::Accent, format!(" {mark}")),
-            say(look, Meaning::Dim, format!("{:<NAMES$}", name(field))),
-        ];
-        let mut cursor = None;
-        match form.line(field) {
-            Some(line) => {
-                let (left, right) = line.split();
-                let mut cut = 0;
-                while left.get(cut..).unwrap_or("").width() + 1 > value_room {
-                    let first = left.get(cut..).and_then(|rest| rest.chars().next());
-                    cut += first.map_or(1, char::len_utf8);
-                }
-                let left = left.get(cut..).unwrap_or("");
-                let right = fit(right, value_room.saturating_sub(left.width()), &look.glyphs);
-                let free = value_room.saturating_sub(left.width() + right.width() + 2);
-                cursor = chosen.then(|| 2 + NAMES + left.width());
-                let empty = line.text().is_empty();
-                spans.push(say(look, Meaning::Input, format!("{left}{right}")));
-                if empty || chosen {
-                    let hint = fit(hint(form, field), free, &look.glyphs);
-                    spans.push(say(look, Meaning::Dim, format!("  {hint}")));
-                }
-            }
-            None => {
-                spans.push(say(look, Meaning::Strong, format!("{:<7}", value(form, field))));
-                let hint = fit(hint(form, field), value_room.saturating_sub(9), &look.glyphs);
-                spans.push(say(look, Meaning::Dim, format!("  {hint}")));
-            }
-        }
-        let at = put(frame, Line::from(spans));
+        let (line, cursor) = row(look, form, field, room);
+        let at = put(frame, line);
         if let Some(x) = cursor.filter(|_| at < inside.bottom()) {
             let x = inside.x.saturating_add(count(x)).min(inside.right().saturating_sub(1));
             frame.set_cursor_position(Position { x, y: at });
@@ -80,6 +49,34 @@ pub(super) fn form(state: &State, frame: &mut Frame<'_>, form: &Form) {
     }
     let keys = "Tab next field   Space changes   Enter begins   Esc closes";
     put(frame, say(look, Meaning::Dim, format!("  {}", fit(keys, room, &look.glyphs))).into());
+}
+
+/// The row of a field, and the column of the cursor when it is typed into.
+fn row(look: &Look, form: &Form, field: Field, room: usize) -> (Line<'static>, Option<usize>) {
+    let chosen = form.field() == field;
+    let mark = if chosen { look.glyphs.mark } else { " " };
+    let room = room.saturating_sub(NAMES + 2);
+    let mut spans = vec![
+        say(look, Meaning::Accent, format!(" {mark}")),
+        say(look, Meaning::Dim, format!("{:<NAMES$}", name(field))),
+    ];
+    let Some(line) = form.line(field) else {
+        spans.push(say(look, Meaning::Strong, format!("{:<7}", value(form, field))));
+        let hint = fit(hint(form, field), room.saturating_sub(9), &look.glyphs);
+        spans.push(say(look, Meaning::Dim, format!("  {hint}")));
+        return (Line::from(spans), None);
+    };
+    let (left, right) = line.split();
+    let left = end_of(left, room.saturating_sub(1));
+    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let free = room.saturating_sub(left.width() + right.width() + 2);
+    let cursor = chosen.then(|| 2 + NAMES + left.width());
+    spans.push(say(look, Meaning::Input, format!("{left}{right}")));
+    if line.text().is_empty() || chosen {
+        let hint = fit(hint(form, field), free, &look.glyphs);
+        spans.push(say(look, Meaning::Dim, format!("  {hint}")));
+    }
+    (Line::from(spans), cursor)
 }
 
 fn name(field: Field) -> &'static str {

@@ -7,12 +7,13 @@ mod rows;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::say;
 use crate::app::State;
 use crate::app::tails::{Detail, Link, Prompt, Sign, Tail};
 use crate::theme::Meaning;
-use crate::widget::{age, fit, grouped, panel, popup, rate};
+use crate::widget::{age, escape, fit, grouped, panel, popup, rate};
 
 /// A stream that stands and says nothing for longer than this is called silent.
 const SILENT_AFTER_SECONDS: u64 = 5;
@@ -70,17 +71,28 @@ fn nothing(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn title(tail: &Tail) -> String {
-    let mut title = format!("{} {}", tail.name(), tail.spec.range());
+    let mut parts = vec![format!("{} {}", tail.name(), tail.spec.range())];
     if let Some(from) = tail.spec.from {
-        title.push_str(&format!("  from {}", grouped(from.unsigned_abs())));
+        parts.push(format!("from {}", grouped(from.unsigned_abs())));
     }
     if let Some(key) = &tail.pinned {
-        title.push_str(&format!("  pinned: {}", crate::widget::escape(key)));
+        parts.push(format!("pinned: {}", escape(key)));
     }
     if let Some(filter) = &tail.filter {
-        title.push_str(&format!("  filter: {}", crate::widget::escape(filter.text().as_bytes())));
+        parts.push(format!("filter: {}", escape(filter.text().as_bytes())));
     }
-    title
+    parts.join("  ")
+}
+
+/// As much of the end of a text as fits: the cursor behind it stays in sight.
+fn end_of(text: &str, room: usize) -> &str {
+    let mut kept = text;
+    while kept.width() > room {
+        let mut characters = kept.chars();
+        characters.next();
+        kept = characters.as_str();
+    }
+    kept
 }
 
 fn right(state: &State, tail: &Tail) -> Line<'static> {

@@ -7,8 +7,9 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::say;
+use super::end_of;
 use crate::app::State;
-use crate::app::tails::Prompt;
+use crate::app::tails::{Prompt, Tail};
 use crate::theme::Meaning;
 use crate::widget::fit;
 
@@ -24,7 +25,7 @@ pub(super) fn prompt(state: &State, frame: &mut Frame<'_>, area: Rect, prompt: &
         ),
         Prompt::Filter(line, Some(error)) => ("filter: ", line, error.to_string()),
         Prompt::Save(line) => {
-            let rows = state.watch.active().map_or(0, |tail| tail.rows());
+            let rows = state.watch.active().map_or(0, Tail::rows);
             ("save to: ", line, format!("what is shown, {rows} rows; replaces no file"))
         }
         Prompt::Form(_) => return,
@@ -34,12 +35,7 @@ pub(super) fn prompt(state: &State, frame: &mut Frame<'_>, area: Rect, prompt: &
     let hint_room = if wrong { hint.width() + 3 } else { 0 };
     let room = usize::from(area.width).saturating_sub(name.len() + 2 + hint_room);
     let (left, right) = line.split();
-    let mut cut = 0;
-    // The cursor stays in sight: what lies far to its left is cut.
-    while left.get(cut..).unwrap_or("").width() > room {
-        cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-    }
-    let left = left.get(cut..).unwrap_or("");
+    let left = end_of(left, room);
     let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
     let used = 1 + name.len() + left.width();
     let rest = usize::from(area.width).saturating_sub(used + right.width() + 2);

@@ -38,7 +38,7 @@ impl Columns {
     }
 
     /// A row, its columns at their places.
-    fn line(&self, look: &Look, cells: Cells) -> Line<'static> {
+    fn line(&self, look: &Look, cells: &Cells) -> Line<'static> {
         let revision = format!("{:>width$}  ", cells.revision, width = self.revision);
         let time = if self.time { format!("{:<10}", cells.time) } else { String::new() };
         let change = fit(&cells.change, self.change, &look.glyphs);
@@ -77,7 +77,7 @@ pub(super) fn rows(state: &State, tail: &Tail, frame: &mut Frame<'_>, area: Rect
         size: "SIZE".to_owned(),
         change: "WHAT CHANGED".to_owned(),
     };
-    let head = columns.line(look, head).patch_style(style(look, Meaning::Column));
+    let head = columns.line(look, &head).patch_style(style(look, Meaning::Column));
     frame.render_widget(head, Rect { height: 1.min(area.height), ..area });
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     for ((row, entry, chosen), y) in tail.window(usize::from(list.height)).zip(list.y..) {
@@ -87,7 +87,7 @@ pub(super) fn rows(state: &State, tail: &Tail, frame: &mut Frame<'_>, area: Rect
             What::Revision(revision) => {
                 let cells = of_revision(tail, (row, entry, revision));
                 let mark = if chosen { look.glyphs.mark } else { cells.mark };
-                columns.line(look, Cells { mark, ..cells })
+                columns.line(look, &Cells { mark, ..cells })
             }
         };
         if chosen {
@@ -173,16 +173,16 @@ fn of_several(tail: &Tail, revision: &Revision) -> Cells {
     let size: usize = revision.events.iter().map(|event| event.now.value.len()).sum();
     let dels = revision.events.iter().filter(|event| event.kind == Kind::Del).count();
     let shown = tail.shown(revision).count();
-    let mut change = format!("{count} keys in one revision");
-    if dels > 0 {
-        change.push_str(&format!(", {dels} deleted"));
-    }
-    if shown < revision.events.len() {
-        change.push_str(&format!(", {shown} shown"));
-    }
-    if revision.cut > 0 {
-        change.push_str(&format!(", {} not kept", revision.cut));
-    }
+    let part = |count: usize, word: &str| {
+        if count > 0 { format!(", {count} {word}") } else { String::new() }
+    };
+    let hides = shown < revision.events.len();
+    let change = [
+        format!("{count} keys in one revision"),
+        part(dels, "deleted"),
+        part(if hides { shown } else { 0 }, "shown"),
+        part(revision.cut, "not kept"),
+    ];
     Cells {
         mark: " ",
         revision: String::new(),
@@ -190,7 +190,7 @@ fn of_several(tail: &Tail, revision: &Revision) -> Cells {
         kind: (Meaning::Accent, format!("TXN{}", times(count))),
         key: (Meaning::Strong, format!("{}*", key(common))),
         size: bytes_of(size),
-        change,
+        change: change.concat(),
     }
 }
 
