@@ -27,7 +27,7 @@ struct Console {
     screen: vt100::Parser,
     /// Everything that came, for what a screen does not keep.
     raw: Vec<u8>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Console {
@@ -68,7 +68,7 @@ impl Console {
         });
         let writer = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
-        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), _dir: dir }
+        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), dir }
     }
 
     fn press(&mut self, keys: &str) {
@@ -368,6 +368,143 @@ fn bundled_members_do_not_outlive_a_console_that_is_killed() {
     console.signal("-KILL");
     console.wait();
     gone(&children);
+}
+
+/// Goal: the Keys screen in the real program, over a bundled member. Method: one key is made, edited in place and by
+/// `$EDITOR`, looked at in the past, deleted and taken back, while the window changes its size.
+#[test]
+fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
+    let editor = ("EDITOR", "sed -i s/second/third/");
+    let mut console = Console::start_with(&["--demo", "1"], &[editor, ("VISUAL", "")]);
+    console.sees("quorum 1/1");
+    console.press("2");
+    console.sees("there are no keys here");
+    console.press("n");
+    console.sees("new key:");
+    console.press("app/greeting\r");
+    console.sees("New key app/greeting");
+    console.press("first\x13");
+    console.sees("done: save app/greeting");
+    console.sees("version 1");
+    console.press("E");
+    console.sees("Edit app/greeting");
+    console.press("\x15");
+    for _ in 0..5 {
+        console.press("\x1b[3~");
+    }
+    console.press("second\x13");
+    console.sees("version 2");
+    console.resize(120, 36);
+    console.sees("│ second");
+    console.press("e");
+    console.sees("│ third");
+    console.sees("version 3");
+    console.press("H");
+    console.sees("History of app/greeting");
+    console.sees("- second");
+    console.sees("+ third");
+    console.press("\x1b");
+    console.misses("History of");
+    console.press("[");
+    console.sees("TIME TRAVEL at");
+    console.sees("version 2");
+    console.sees("│ second");
+    console.resize(80, 24);
+    console.sees("TIME TRAVEL at");
+    console.press("T");
+    console.misses("TIME TRAVEL at");
+    console.sees("version 3");
+    console.press("d");
+    console.sees("done: delete app/greeting");
+    console.sees("there are no keys here");
+    console.press("u");
+    console.sees("version 1");
+    console.press("B");
+    console.sees("GRAVEYARD");
+    console.press("\x1b");
+    console.misses("GRAVEYARD");
+    console.press("y");
+    let deadline = Instant::now() + DEADLINE;
+    // The value, as the clipboard takes it.
+    while !String::from_utf8_lossy(&console.raw).contains("\x1b]52;c;dGhpcmQ=") {
+        assert!(Instant::now() < deadline, "nothing was copied");
+        console.until("more output", |_| true);
+        if let Ok(bytes) = console.output.recv_timeout(Duration::from_millis(20)) {
+            console.raw.extend(&bytes);
+            console.screen.process(&bytes);
+        }
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+/// Runs a command in the palette over the screen that is shown.
+fn run(console: &mut Console, line: &str) {
+    console.press(":");
+    console.sees("a command:");
+    console.press(&format!("{line}\r"));
+    console.sees(&format!("┌ : {line}"));
+    console.press("\x1b");
+    console.misses(&format!("┌ : {line}"));
+    console.press("\x1b");
+    console.misses("a command:");
+}
+
+/// Goal: a tail as a person works with it, and what it says when its member is killed. Method: three bundled members.
+#[test]
+fn a_tail_is_paused_filtered_saved_and_goes_on_when_its_member_is_killed() {
+    let mut console = Console::start(&["--demo", "3"]);
+    console.sees("quorum 3/3");
+    console.resize(120, 36);
+    console.press("3");
+    console.sees("No tail yet");
+    console.press("w");
+    console.sees("New tail");
+    console.press("/t/\r");
+    console.sees("begins at");
+    run(&mut console, "put /t/a 4000");
+    run(&mut console, "put /t/a 1500");
+    console.sees("v1 > v2  4000 > 1500");
+    console.press("p");
+    console.sees("paused");
+    run(&mut console, "put /t/b held-back");
+    console.sees("paused, 1 held");
+    assert!(!console.shown().contains("/t/b "), "{}", console.shown());
+    console.press("p");
+    console.sees("new  held-back");
+    console.press("=");
+    console.sees("+ held-back");
+    console.press("=");
+    console.misses("+ held-back");
+    console.press("Fput & & x\r");
+    console.sees("column 7: expected put");
+    console.press("\x15key:b\r");
+    console.misses("4000 > 1500");
+    console.sees("filter: key:b");
+    console.press("s");
+    console.sees("save to: ");
+    console.press("\x15tail.jsonl\r");
+    console.sees("2 lines written to tail.jsonl");
+    let written = std::fs::read_to_string(console.dir.path().join("tail.jsonl")).unwrap();
+    assert!(written.ends_with("\"value\":\"held-back\",\"version\":1}\n"), "{written}");
+    console.press("F\x15\r");
+    console.sees("4000 > 1500");
+    // The member that serves the tail is killed from the Cluster screen.
+    let shown = console.shown();
+    let line = shown.lines().find(|line| line.contains("begins at")).unwrap();
+    let name = line.split(" on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let down = name.trim_start_matches('n').parse::<usize>().unwrap() - 1;
+    console.press(&format!("1g{}", "j".repeat(down)));
+    console.sees(&format!("x kill {name}"));
+    console.press("x");
+    console.sees("quorum 2/3");
+    console.press("3");
+    console.sees("nothing lost");
+    console.sees(&format!("{name} "));
+    run(&mut console, "put /t/c after");
+    console.sees("new  after");
+    console.press("qq");
+    assert!(console.ends().success());
 }
 
 fn children_of(pid: u32) -> Vec<String> {

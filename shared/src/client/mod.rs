@@ -8,7 +8,7 @@
 //! * I1: a request is sent again only when it is a read, or when it provably did not run.
 //! * I2: a failure says whether the request may have run: [`Outcome::Failed`] did not, [`Outcome::Unknown`] may.
 //! * I3: a [`WatchStream`] delivers each event of its range once and in order, over any number of reconnects,
-//!   or ends with the reason; reconnects are reported.
+//!   or ends with the reason; reconnects are reported. What it holds back is one revision at the most.
 //!
 //! It refuses to guess: a member that answered with an error is not asked again for a write. Tested here, in
 //! `tests/` against real servers.
@@ -27,4 +27,4 @@ pub use config::ClientConfig;
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire};
 pub use outcome::{Kind, Outcome};
-pub use watch::{WatchItem, WatchRequester, WatchStream};
+pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};

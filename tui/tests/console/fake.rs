@@ -1,5 +1,6 @@
 //! A server that says what a test wants it to say, and fails as it is told: the few methods the engine calls.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -17,7 +18,9 @@ use mini_etcd_proto::adminpb::{
     WatchStatusRequest,
 };
 use mini_etcd_proto::etcdserverpb::cluster_server::{Cluster, ClusterServer};
+use mini_etcd_proto::etcdserverpb::kv_server::{Kv, KvServer};
 use mini_etcd_proto::etcdserverpb::maintenance_server::{Maintenance, MaintenanceServer};
+use mini_etcd_proto::etcdserverpb::watch_server::{Watch, WatchServer};
 use mini_etcd_proto::etcdserverpb::*;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -39,6 +42,21 @@ struct Inner {
     mood: AtomicU8,
     /// Interval of the last admin stream that was opened.
     interval: AtomicU32,
+    /// What each watch that is opened says, in turn; without one a watch says nothing.
+    watches: Mutex<VecDeque<Vec<Step>>>,
+    /// What the watches asked for.
+    watched: Mutex<Vec<WatchCreateRequest>>,
+}
+
+/// A step of a watch; after the last one it says nothing more.
+#[derive(Clone)]
+pub enum Step {
+    /// Says this.
+    Say(Box<WatchResponse>),
+    /// Ends with this.
+    Fail(Status),
+    /// Answers a request for progress with this revision, when one comes.
+    Progress(i64),
 }
 
 /// How it behaves.
@@ -89,6 +107,8 @@ impl Fake {
             members: Mutex::new(vec![member]),
             mood: AtomicU8::new(mood as u8),
             interval: AtomicU32::new(0),
+            watches: Mutex::default(),
+            watched: Mutex::default(),
         };
         let fake = Self { inner: Arc::new(inner) };
         let mut tasks = JoinSet::new();
@@ -102,6 +122,16 @@ impl Fake {
 
     pub fn members(&self) -> Vec<Member> {
         self.inner.members.lock().unwrap().clone()
+    }
+
+    /// Says what the next watch says.
+    pub fn expect_watch(&self, steps: Vec<Step>) {
+        self.inner.watches.lock().unwrap().push_back(steps);
+    }
+
+    /// What watches asked for so far.
+    pub fn watched(&self) -> Vec<WatchCreateRequest> {
+        self.inner.watched.lock().unwrap().clone()
     }
 
     pub fn interval(&self) -> u32 {
@@ -160,6 +190,8 @@ fn tower_fn(
                 let path = request.uri().path().to_owned();
                 match path.split('/').nth(1).unwrap_or("") {
                     "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,
+                    "etcdserverpb.KV" => KvServer::new(fake).call(request).await,
+                    "etcdserverpb.Watch" => WatchServer::new(fake).call(request).await,
                     "etcdserverpb.Cluster" => ClusterServer::new(fake).call(request).await,
                     _ => MaintenanceServer::new(fake).call(request).await,
                 }
@@ -227,6 +259,82 @@ impl Admin for Fake {
         _: Request<DeletedRequest>,
     ) -> Result<Response<DeletedResponse>, Status> {
         Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Kv for Fake {
+    type RangeStreamStream = Streaming<RangeStreamResponse>;
+
+    async fn range_stream(
+        &self,
+        _: Request<RangeRequest>,
+    ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn range(&self, _: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+        self.mind().await?;
+        Ok(Response::new(RangeResponse { header: self.header(), ..RangeResponse::default() }))
+    }
+
+    async fn put(&self, _: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn delete_range(
+        &self,
+        _: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn txn(&self, _: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn compact(
+        &self,
+        _: Request<CompactionRequest>,
+    ) -> Result<Response<CompactionResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Watch for Fake {
+    type WatchStream = Streaming<WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<tonic::Streaming<WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.mind().await?;
+        let mut requests = request.into_inner();
+        let create = match requests.message().await?.and_then(|request| request.request_union) {
+            Some(watch_request::RequestUnion::CreateRequest(create)) => create,
+            other => return Err(Status::invalid_argument(format!("{other:?}"))),
+        };
+        self.inner.watched.lock().unwrap().push(create);
+        let steps = self.inner.watches.lock().unwrap().pop_front().unwrap_or_default();
+        let header = self.header();
+        let stream = futures::stream::unfold(
+            (requests, VecDeque::from(steps)),
+            move |(mut requests, mut steps)| async move {
+                let answer = match steps.pop_front() {
+                    None => std::future::pending().await,
+                    Some(Step::Say(response)) => Ok(*response),
+                    Some(Step::Fail(status)) => Err(status),
+                    Some(Step::Progress(revision)) => {
+                        let _asked = requests.message().await;
+                        let header = header.map(|header| ResponseHeader { revision, ..header });
+                        Ok(WatchResponse { header, watch_id: -1, ..WatchResponse::default() })
+                    }
+                };
+                Some((answer, (requests, steps)))
+            },
+        );
+        Ok(Response::new(Box::pin(stream)))
     }
 }
 
