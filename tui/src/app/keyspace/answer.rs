@@ -79,6 +79,13 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
         (Wait::Changes, Answer::Changes(changes, reached)) => {
             travel::take_changes(state, &changes, reached);
         }
+        (Wait::Histogram, Answer::Histogram(told)) => {
+            if let Some((slices, wall)) = told {
+                let strip = &mut state.keyspace.strip;
+                strip.wall = strip.wall.max(wall);
+                strip.slices = slices;
+            }
+        }
         (Wait::Graves, Answer::Graves { graves, alive, reached }) => {
             return travel::take_graves(state, graves, alive, reached);
         }
@@ -189,6 +196,7 @@ fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
             keyspace.strip.loading = false;
             "cannot read what changed".to_owned()
         }
+        Wait::Histogram => "cannot read how much changed when".to_owned(),
         Wait::Graves => {
             if let Some(graveyard) = &mut keyspace.graveyard {
                 graveyard.loading = false;

@@ -13,10 +13,15 @@ use crate::widget::{fit, grouped, panel};
 pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let (look, keyspace) = (&state.look, &state.keyspace);
     let strip = &keyspace.strip;
-    let (from, to) = (strip.from.max(1), strip.to.max(1));
-    let span = (to - from + 1).max(1);
+    let told = strip.slices.first().map(|slice| slice.first);
+    let (from, to) = (told.unwrap_or(strip.from).max(1), strip.to.max(1));
+    let span = to.saturating_sub(from).saturating_add(1).max(1);
     let number = |revision: i64| grouped(revision.unsigned_abs());
-    let begin = if strip.wall.is_some() { "compacted wall" } else { "read so far" };
+    let begin = match (strip.wall, told) {
+        (Some(_), _) => "compacted wall",
+        (None, Some(_)) => "all there is",
+        (None, None) => "read so far",
+    };
     let title = if strip.to == 0 {
         "Revisions".to_owned()
     } else {
@@ -33,11 +38,19 @@ pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let right = Line::from(say(look, Meaning::Dim, format!(" {right} ")));
     let inside = panel(frame, look, area, &title, right);
     let cell = |revision: i64| {
-        let offset = i128::from(revision - from) * i128::try_from(cells).unwrap_or(1);
+        let offset =
+            (i128::from(revision) - i128::from(from)).max(0) * i128::try_from(cells).unwrap_or(1);
         usize::try_from(offset / i128::from(span)).unwrap_or(0).min(cells - 1)
     };
     let mut counts = vec![(0_u64, 0_u64); cells];
-    for (revision, (puts, deletes)) in &strip.changes {
+    for slice in &strip.slices {
+        if let Some(slot) = counts.get_mut(cell(slice.first)) {
+            slot.0 += slice.puts;
+            slot.1 += slice.deletes;
+        }
+    }
+    let newer = strip.slices.last().map_or(i64::MIN, |slice| slice.last.saturating_add(1));
+    for (revision, (puts, deletes)) in strip.changes.range(newer..) {
         if let Some(slot) = counts.get_mut(cell(*revision)) {
             slot.0 += u64::from(*puts);
             slot.1 += u64::from(*deletes);

@@ -106,8 +106,8 @@ fn right(state: &State) -> Vec<Span<'static>> {
         let words = format!("rev {}", grouped(revision.unsigned_abs()));
         spans.push(say(look, Meaning::Dim, words));
         if keyspace.at.is_none() && newest > revision {
-            let newer = grouped((newest - revision).unsigned_abs());
-            spans.push(say(look, Meaning::Warn, format!(" +{newer} r")));
+            let newer = grouped(newest.abs_diff(revision));
+            spans.push(say(look, Meaning::Warn, format!("  {newer} newer")));
         }
         spans.push(Span::raw(" "));
     }
