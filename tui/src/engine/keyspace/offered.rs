@@ -56,7 +56,8 @@ pub(super) async fn history(
 }
 
 fn of(key: &Bytes, version: KeyVersion) -> Version {
-    let entry = (version.kind() == Kind::Put).then(|| Entry {
+    let revision = version.mod_revision;
+    let entry = (version.kind() == Kind::Put).then_some(version).map(|version| Entry {
         key: key.clone(),
         meta: Meta {
             create: version.create_revision,
@@ -64,9 +65,9 @@ fn of(key: &Bytes, version: KeyVersion) -> Version {
             version: version.version,
             lease: version.lease,
         },
-        value: version.value.clone(),
+        value: version.value,
     });
-    Version { revision: version.mod_revision, entry }
+    Version { revision, entry }
 }
 
 /// How much changed when, from the compacted revision up to `to`.
