@@ -69,6 +69,7 @@ fn answer(question: &Question) -> Answer {
             });
             Answer::Changes(changes.collect(), Reached { from: to - 4999, wall: None })
         }
+        Question::Histogram(_) => Answer::Histogram(None),
         Question::History(..) => {
             let versions = vec![
                 Version {

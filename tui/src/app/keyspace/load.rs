@@ -137,6 +137,7 @@ pub(super) fn swap(state: &mut State) -> Vec<Effect> {
     if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {
         effects.extend(super::travel::read_changes(state));
     }
+    effects.extend(super::travel::read_histogram(state));
     effects
 }
 

@@ -27,7 +27,7 @@ use crate::app::request::{self, Trouble};
 use crate::engine::ask::Reply;
 
 /// Versions that one look into a key's history brings.
-const VERSIONS_MAX: usize = 500;
+pub(super) const VERSIONS_MAX: usize = 500;
 /// Versions that are told at once.
 const VERSIONS_TOLD: usize = 16;
 /// Windows without an event of the key that one look goes through.
