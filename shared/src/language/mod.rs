@@ -34,6 +34,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod walk;
 mod word;
 
 pub use ast::{
@@ -46,4 +47,5 @@ pub use lex::{Lexer, Line};
 pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names};
 pub use parse::{parse_input, parse_script};
 pub use source::{Position, Span, SyntaxError};
+pub use walk::{OWN_VARIABLES, unset_variable};
 pub use word::{Piece, Word, written};
