@@ -184,7 +184,7 @@ pub enum Question {
     Changes(i64),
     /// How much changed when, up to this revision, where the server tells.
     Histogram(i64),
-    /// Keys below a prefix that were deleted in the window that ends with this revision.
+    /// Keys below a prefix that were deleted in the window that ends with this revision (0: the newest).
     Graves(Bytes, i64),
     /// The keys below a prefix, at a revision, that match a pattern.
     Find {

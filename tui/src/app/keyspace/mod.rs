@@ -270,6 +270,10 @@ pub struct Keyspace {
     pub(crate) queue: VecDeque<(u32, Which)>,
     /// The chosen row.
     pub chosen: usize,
+    /// The key that was chosen last by hand: it is chosen again wherever it is there.
+    pub(crate) wanted: Bytes,
+    /// Directories that were opened by hand: they are open at every revision at which they are there.
+    pub(crate) opened: BTreeSet<Bytes>,
     /// Which pane has the keyboard.
     pub pane: Pane,
     /// The pane has the whole screen.
@@ -317,6 +321,8 @@ impl Default for Keyspace {
             coming: None,
             queue: VecDeque::new(),
             chosen: 0,
+            wanted: Bytes::new(),
+            opened: BTreeSet::new(),
             pane: Pane::Tree,
             zoom: false,
             at: None,

@@ -220,7 +220,8 @@ pub(super) fn graveyard_closed(state: &mut State) -> Vec<Effect> {
 /// Reads the next window of deletes, further back.
 pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
-    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.tree.revision);
+    // Live, it is as of now and not as of the tree, which may be a moment old.
+    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.at.unwrap_or(0));
     let Some(graveyard) = &mut keyspace.graveyard else { return Vec::new() };
     let to = match graveyard.reached {
         None => revision,
