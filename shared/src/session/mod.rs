@@ -27,6 +27,8 @@ mod judge;
 pub(crate) mod keys;
 mod outcome;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};
