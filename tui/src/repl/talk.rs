@@ -246,7 +246,15 @@ impl<'a> Talk<'a> {
     }
 
     fn failed(&mut self, statement: &Statement, text: &str, failed: &Failed) {
-        self.screen.error(&failed.to_string());
+        let unsent = match &failed.reason {
+            Reason::Command(failure) => failure.error.as_ref(),
+            Reason::Mismatch(_) => None,
+        };
+        // That nobody was reached is said once and plainly, not in the words of a remote call.
+        match unsent.filter(|error| error.unsent_reason().is_some()) {
+            Some(error) => self.screen.error(&error.to_string()),
+            None => self.screen.error(&failed.to_string()),
+        }
         let Reason::Command(failure) = &failed.reason else {
             self.record(statement, text, &Ended::Not("did not hold"));
             return;
