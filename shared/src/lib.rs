@@ -11,5 +11,7 @@ pub mod command;
 pub mod error;
 pub mod exec;
 pub mod format;
+pub mod language;
+pub mod session;
 pub mod types;
 pub mod version;

@@ -88,7 +88,8 @@ fn unquote_double(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// Reads what stands behind a backslash; answers what follows.
+pub(crate) fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (kind, rest) = text.split_first()?;
     let digits = match kind {
         b'x' => 2,

@@ -25,11 +25,13 @@ mod txn;
 mod words;
 
 pub use build::{Command, Get, Scope, Watch};
+pub(crate) use go::unescape;
 pub use go::{parse_duration, quote, unquote};
 pub use help::help;
-pub use parse::{Parsed, Target, Values, parse};
+pub use parse::{Given, Parsed, Target, Values, parse, parse_for, takes_next};
+pub(crate) use parse::{SUGGEST_DISTANCE_MAX, distance};
 pub use request::{Refusal, exit};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind, Verb};
 pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, command};
-pub use txn::{parse_compare, parse_op};
+pub use txn::{compare_of, op_of, op_of_parsed, parse_compare, parse_op};
 pub use words::split_words;

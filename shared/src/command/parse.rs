@@ -11,7 +11,7 @@ use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
 const HELP_FLAG: Flag = Flag::switch("help", "explain this command").short('h');
 
 /// Longest distance between a word and a command that is suggested for it.
-const SUGGEST_DISTANCE_MAX: usize = 2;
+pub(crate) const SUGGEST_DISTANCE_MAX: usize = 2;
 
 /// What the words of a line lead to.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,8 @@ impl Target {
     }
 
     /// What follows it: an exact name, an alias, or the only one that begins with `word`.
-    fn next(&self, word: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn next(&self, word: &[u8]) -> Option<Self> {
         let candidates = self.children();
         let exact = candidates.iter().find(|child| {
             child.last_word().as_bytes() == word
@@ -91,7 +92,9 @@ impl Target {
         }
     }
 
-    fn last_word(&self) -> &'static str {
+    /// The last of the words that lead to it.
+    #[must_use]
+    pub fn last_word(&self) -> &'static str {
         match self {
             Self::Root => "",
             Self::Group(group) => group.name,
@@ -179,53 +182,89 @@ pub struct Parsed {
     pub dash: Option<usize>,
 }
 
+/// A word of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// What it says.
+    pub bytes: Bytes,
+    /// Whether it is an argument whatever it begins with, as a quoted word or the value of a variable is.
+    pub argument: bool,
+}
+
+impl Given {
+    /// A word that is a flag when it looks like one.
+    #[must_use]
+    pub fn plain(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), argument: false }
+    }
+
+    /// A word that is never a flag.
+    #[must_use]
+    pub fn argument(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), argument: true }
+    }
+
+    fn is_flag(&self) -> bool {
+        !self.argument && self.bytes.starts_with(b"-") && self.bytes.len() > 1
+    }
+
+    fn ends_flags(&self) -> bool {
+        !self.argument && self.bytes.as_ref() == b"--"
+    }
+}
+
 /// Takes a line of words apart, as `etcdctl` takes its arguments.
 ///
 /// # Errors
 /// A command or flag that does not exist, or a value that a flag does not take.
 pub fn parse(words: &[Bytes]) -> Result<Parsed, Refusal> {
-    let (target, rest) = find(words)?;
-    Parser { target, rest: rest.into_iter() }.run()
+    let words: Vec<_> = words.iter().cloned().map(Given::plain).collect();
+    let (target, rest) = find(&words)?;
+    parse_for(target, rest)
 }
 
 /// Parses what follows a command's name.
-pub(super) fn parse_for(target: Target, words: Vec<Bytes>) -> Result<Parsed, Refusal> {
+///
+/// # Errors
+/// A flag that does not exist, or a value that a flag does not take.
+pub fn parse_for(target: Target, words: Vec<Given>) -> Result<Parsed, Refusal> {
     Parser { target, rest: words.into_iter() }.run()
 }
 
 /// Finds the command among the flags around it; answers the words without its name.
-fn find(words: &[Bytes]) -> Result<(Target, Vec<Bytes>), Refusal> {
+fn find(words: &[Given]) -> Result<(Target, Vec<Given>), Refusal> {
     let mut target = Target::Root;
     let mut rest = words.to_vec();
     while let Some(at) = first_argument(target, &rest) {
-        let Some(next) = rest.get(at).and_then(|word| target.next(word)) else { break };
+        let Some(next) = rest.get(at).and_then(|word| target.next(&word.bytes)) else { break };
         rest.remove(at);
         target = next;
     }
     if matches!(target, Target::Root)
         && let Some(word) = first_argument(target, &rest).and_then(|at| rest.get(at))
     {
-        return Err(unknown_command(&String::from_utf8_lossy(word)));
+        return Err(unknown_command(&String::from_utf8_lossy(&word.bytes)));
     }
     Ok((target, rest))
 }
 
-fn first_argument(target: Target, words: &[Bytes]) -> Option<usize> {
+fn first_argument(target: Target, words: &[Given]) -> Option<usize> {
     let mut at = 0;
     loop {
         let word = words.get(at)?;
-        if word.as_ref() == b"--" {
+        if word.ends_flags() {
             return None;
         }
-        if !word.starts_with(b"-") || word.len() == 1 {
-            return (!word.is_empty()).then_some(at);
+        if !word.is_flag() {
+            return (!word.bytes.is_empty()).then_some(at);
         }
-        at += if takes_next(target, &String::from_utf8_lossy(word)) { 2 } else { 1 };
+        at += if takes_next(target, &String::from_utf8_lossy(&word.bytes)) { 2 } else { 1 };
     }
 }
 
 /// Whether a flag's value is the next word.
-fn takes_next(target: Target, word: &str) -> bool {
+#[must_use]
+pub fn takes_next(target: Target, word: &str) -> bool {
     if word.contains('=') {
         return false;
     }
@@ -264,7 +303,7 @@ fn unknown_command(word: &str) -> Refusal {
 }
 
 /// Fewest single-character changes that turn one word into the other.
-fn distance(left: &str, right: &str) -> usize {
+pub(crate) fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, l) in left.chars().enumerate() {
@@ -280,7 +319,7 @@ fn distance(left: &str, right: &str) -> usize {
 
 struct Parser {
     target: Target,
-    rest: std::vec::IntoIter<Bytes>,
+    rest: std::vec::IntoIter<Given>,
 }
 
 impl Parser {
@@ -289,16 +328,16 @@ impl Parser {
         let mut parsed =
             Parsed { target, help: false, flags: Values::default(), args: Vec::new(), dash: None };
         while let Some(word) = self.rest.next() {
-            if word.as_ref() == b"--" {
+            if word.ends_flags() {
                 parsed.dash = Some(parsed.args.len());
-                parsed.args.extend(self.rest);
+                parsed.args.extend(self.rest.map(|word| word.bytes));
                 break;
             }
-            if !word.starts_with(b"-") || word.len() == 1 {
-                parsed.args.push(word);
+            if !word.is_flag() {
+                parsed.args.push(word.bytes);
                 continue;
             }
-            let text = String::from_utf8_lossy(&word).into_owned();
+            let text = String::from_utf8_lossy(&word.bytes).into_owned();
             match text.strip_prefix("--") {
                 Some(long) => self.long(long, &mut parsed)?,
                 None => self.letters(&text, &mut parsed)?,
@@ -360,7 +399,7 @@ impl Parser {
     }
 
     fn next_word(&mut self) -> Option<String> {
-        self.rest.next().map(|word| String::from_utf8_lossy(&word).into_owned())
+        self.rest.next().map(|word| String::from_utf8_lossy(&word.bytes).into_owned())
     }
 
     fn set(&self, flag: &'static Flag, value: &str, parsed: &mut Parsed) -> Result<(), Refusal> {

@@ -7,7 +7,7 @@ use mini_etcd_proto::etcdserverpb::{Compare, RequestOp};
 
 use super::build::{Command, Scope};
 use super::go::{parse_int, quote, unquote};
-use super::parse::{Target, parse_for};
+use super::parse::{Given, Parsed, Target, parse_for};
 use super::request::{Refusal, exit};
 use super::spec::Verb;
 use super::table::command;
@@ -46,7 +46,21 @@ pub fn parse_compare(line: &[u8]) -> Result<Compare, Refusal> {
             quote(&sides.value)
         )));
     }
-    let result = match sides.operator {
+    compare_of(&target, &sides.key, sides.operator, &sides.value, &shown)
+}
+
+/// The comparison of these parts; `shown` is the line for the refusal.
+///
+/// # Errors
+/// When target or operator are not known, or a number is compared with none.
+pub fn compare_of(
+    target: &str,
+    key: &[u8],
+    operator: &[u8],
+    value: &[u8],
+    shown: &str,
+) -> Result<Compare, Refusal> {
+    let result = match operator {
         b"=" => CompareResult::Equal,
         b"!=" => CompareResult::NotEqual,
         b"<" => CompareResult::Less,
@@ -59,11 +73,11 @@ pub fn parse_compare(line: &[u8]) -> Result<Compare, Refusal> {
             )));
         }
     };
-    let (target, union) = right_side(&target, &sides.value, &shown)?;
+    let (target, union) = right_side(target, value, shown)?;
     Ok(Compare {
         result: result.into(),
         target: target.into(),
-        key: sides.key.into(),
+        key: Bytes::copy_from_slice(key),
         range_end: Bytes::new(),
         target_union: Some(union),
     })
@@ -132,12 +146,28 @@ pub fn parse_op(line: &[u8]) -> Result<RequestOp, Refusal> {
             return Err(refusal);
         }
     };
+    op_of(verb, words.into_iter().map(Given::plain).collect(), &shown)
+}
+
+/// The operation of a `get`, `put` or `del` with these words; `shown` is the line for the refusal.
+///
+/// # Errors
+/// When flags or arguments do not fit.
+pub fn op_of(verb: Verb, words: Vec<Given>, shown: &str) -> Result<RequestOp, Refusal> {
     let parsed = parse_for(Target::Command(command(verb)), words).map_err(|refusal| {
         let mut outer = invalid(format!("invalid txn request: {shown}"));
         outer.hint = Some(refusal.text);
         outer
     })?;
-    let request = match Command::of(&parsed, &Scope::default())? {
+    op_of_parsed(&parsed, shown)
+}
+
+/// The operation of a parsed line.
+///
+/// # Errors
+/// When flags or arguments do not fit.
+pub fn op_of_parsed(parsed: &Parsed, shown: &str) -> Result<RequestOp, Refusal> {
+    let request = match Command::of(parsed, &Scope::default())? {
         Command::Get(get) => Request::RequestRange(get.request),
         Command::Del(del) => Request::RequestDeleteRange(del),
         Command::Put { request, value_from_input: false } => Request::RequestPut(request),

@@ -1,11 +1,11 @@
 //! How answers look.
 //!
 //! ```text
-//! exec's Answer ─▶ render (simple, json, fields, table, protobuf) ─▶ bytes
+//! exec's Answer ─▶ render (simple, json, jsonl, fields, table, protobuf) ─▶ bytes
 //! ```
 //!
 //! Invariants:
-//! * I1: the bytes are those of etcdctl 3.5.1.
+//! * I1: the bytes are those of etcdctl 3.5.1, but for `jsonl`, which it does not have.
 //! * I2: keys and values are never mangled: raw, in hex, quoted or in base64, each of which can be read back.
 //!
 //! It refuses formats that a command does not have. Tested by vectors here, by golden files in `golden/` that
@@ -16,10 +16,12 @@ mod fields;
 mod golden;
 mod json;
 mod protobuf;
+mod readable;
 mod render;
 mod simple;
 mod table;
 mod texts;
 
+pub use readable::{bytes as readable_bytes, document};
 pub use render::{Format, Rendered, Style, render};
-pub use texts::{Escaped, duration, size};
+pub use texts::{Escaped, duration, printable, size};

@@ -1,6 +1,6 @@
 //! From an answer to bytes.
 
-use super::{fields, json, protobuf, simple, table};
+use super::{fields, json, protobuf, readable, simple, table};
 use crate::command::exit;
 use crate::exec::{Answer, Failure};
 
@@ -18,10 +18,31 @@ pub enum Format {
     Protobuf,
     /// A frame around rows.
     Table,
+    /// One readable object on each line; etcdctl does not have it.
+    JsonLines,
 }
 
 impl Format {
-    /// The format of this name.
+    /// The format of this name, with those that etcdctl does not have.
+    #[must_use]
+    pub fn of_language(name: &str) -> Option<Self> {
+        if name == "jsonl" { Some(Self::JsonLines) } else { Self::of(name) }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Json => "json",
+            Self::Fields => "fields",
+            Self::Protobuf => "protobuf",
+            Self::Table => "table",
+            Self::JsonLines => "jsonl",
+        }
+    }
+
+    /// The format that etcdctl has under this name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
@@ -59,6 +80,7 @@ pub struct Rendered {
 /// When the command does not have this format.
 pub fn render(answer: &Answer, style: Style, program: &str) -> Result<Rendered, Failure> {
     let style = match answer {
+        Answer::Version | Answer::Compaction(_) if style.format == Format::JsonLines => style,
         // These look the same in every format.
         Answer::Version | Answer::Help(_) | Answer::Compaction(_) => Style::default(),
         _ => style,
@@ -67,6 +89,7 @@ pub fn render(answer: &Answer, style: Style, program: &str) -> Result<Rendered, 
     let out = match style.format {
         Format::Simple => return Ok(simple::render(answer, style.hex, program)),
         Format::Json => json::render(answer, style.hex),
+        Format::JsonLines => readable::lines(answer, style.hex),
         Format::Fields => fields::render(answer),
         Format::Protobuf => protobuf::render(answer).ok_or_else(|| unsupported("protobuf"))?,
         Format::Table => table::render(answer).ok_or_else(|| unsupported("table"))?,
@@ -81,6 +104,9 @@ fn unsupported(format: &str) -> Failure {
 /// Flags of `get` that only one format can show.
 fn refuse_hidden_parts(answer: &Answer, style: Style) -> Result<(), Failure> {
     let Answer::Get { values_only, count_only, .. } = answer else { return Ok(()) };
+    if style.format == Format::JsonLines {
+        return Ok(());
+    }
     if *count_only && style.format != Format::Fields {
         return Err(Failure::new(exit::BAD_ARGS, "--count-only is only for `--write-out=fields`"));
     }

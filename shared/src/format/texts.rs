@@ -14,6 +14,23 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Bytes as one line that any terminal can show: control characters escaped, bytes that are no text as `\xNN`.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\t' => text.push_str("    "),
+                character if character.is_control() => text.extend(character.escape_default()),
+                character => text.push(character),
+            }
+        }
+        text.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    text
+}
+
 /// A size in powers of ten, such as `20 kB` or `1.2 MB`.
 #[must_use]
 pub fn size(bytes: i64) -> String {

@@ -1,0 +1,360 @@
+//! What lines mean.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::{MetaSpec, Span, Word};
+use crate::command::{Target, Verb};
+
+/// One statement, or a block of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Where it stands, from its first word to its last.
+    pub span: Span,
+    /// Its first line, from 1.
+    pub line: usize,
+    /// What it does.
+    pub kind: StatementKind,
+}
+
+/// What a statement does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StatementKind {
+    /// Runs a command.
+    Run(Box<Run>),
+    /// Demands something of what ran last.
+    Expect(Expect),
+    /// Waits for events of a background watch.
+    Await(Await),
+    /// Ends a background watch.
+    Cancel(String),
+    /// Sets a variable.
+    Set {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Word,
+    },
+    /// A test.
+    Test {
+        /// Its name.
+        name: Word,
+        /// What it does.
+        body: Vec<Statement>,
+    },
+    /// What comes before the tests.
+    Setup(Vec<Statement>),
+    /// What comes behind them, whatever became of them.
+    Teardown(Vec<Statement>),
+    /// A block that runs several times.
+    Repeat {
+        /// How often.
+        times: u32,
+        /// What.
+        body: Vec<Statement>,
+    },
+    /// A block whose commands get more flags.
+    With {
+        /// The flags.
+        flags: Vec<Word>,
+        /// The block.
+        body: Vec<Statement>,
+    },
+    /// One of two blocks, by what ran last.
+    If {
+        /// The question.
+        condition: Condition,
+        /// When it holds.
+        then: Vec<Statement>,
+        /// When it does not.
+        otherwise: Vec<Statement>,
+    },
+}
+
+/// A command with all that stands around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// `!`: it must fail.
+    pub negated: bool,
+    /// It is repeated until what is expected of it holds.
+    pub eventually: Option<Eventually>,
+    /// What runs.
+    pub action: Action,
+    /// Builtins that its output goes through, in order.
+    pub filters: Vec<Filter>,
+    /// What a shell does with the output then.
+    pub shell: Option<String>,
+    /// The file that the output goes to.
+    pub redirect: Option<Word>,
+    /// Name under which it goes on in the background.
+    pub background: Option<String>,
+    /// Variable that takes its primary result.
+    pub capture: Option<String>,
+    /// What it must print (scripts).
+    pub golden: Option<Golden>,
+    /// The `expect` lines right below it (scripts).
+    pub expects: Vec<Expect>,
+}
+
+/// How long, and how often, a command is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eventually {
+    /// How long.
+    pub within: Duration,
+    /// Pause between two tries.
+    pub every: Duration,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A command of the table.
+    Command {
+        /// Which.
+        target: Target,
+        /// Flags and arguments, without the words that name it.
+        words: Vec<Word>,
+    },
+    /// A transaction written out.
+    Txn(Txn),
+    /// `ls [PREFIX]`
+    List(Option<Word>),
+    /// `cd [PREFIX]`
+    Enter(Option<Word>),
+    /// `pwd`
+    Where,
+    /// `\name ARGS`
+    Meta {
+        /// Which.
+        spec: &'static MetaSpec,
+        /// Its arguments.
+        args: Vec<Word>,
+    },
+}
+
+/// A transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Txn {
+    /// Flags for the command as a whole.
+    pub flags: Vec<Word>,
+    /// What must hold.
+    pub compares: Vec<Comparison>,
+    /// What is done when all hold.
+    pub success: Vec<Operation>,
+    /// What is done otherwise.
+    pub failure: Vec<Operation>,
+}
+
+/// `TARGET(KEY) OPERATOR VALUE`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What of the key.
+    pub target: String,
+    /// The key.
+    pub key: Word,
+    /// `=`, `!=`, `<` or `>`.
+    pub operator: String,
+    /// What it is compared with.
+    pub value: Word,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A `get`, `put` or `del` of a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Which.
+    pub verb: Verb,
+    /// Its flags and arguments.
+    pub words: Vec<Word>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What the output of a command is put through.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// The first lines.
+    Head(usize),
+    /// How many lines.
+    Count,
+    /// A part of each JSON document.
+    Json(Path),
+    /// The bytes in hex.
+    Hex,
+    /// The lines in order.
+    Sort,
+    /// What differs from a file.
+    Diff(Word),
+}
+
+/// An `expect` line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expect {
+    /// What must hold.
+    pub condition: Condition,
+    /// Where it stands.
+    pub span: Span,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// `await ID events COUNT within TIME`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Await {
+    /// The watch.
+    pub id: String,
+    /// How many events it must have seen since it began.
+    pub events: u64,
+    /// How long to wait.
+    pub within: Duration,
+    /// What the events must look like (scripts).
+    pub golden: Option<Golden>,
+    /// The `expect` lines right below it (scripts).
+    pub expects: Vec<Expect>,
+}
+
+/// A question about what ran last.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// It went well.
+    Ok,
+    /// It failed.
+    Error {
+        /// With this code.
+        code: Option<Code>,
+        /// With words that match.
+        matches: Option<Word>,
+    },
+    /// A part of the result passes a test.
+    Holds {
+        /// Which part.
+        subject: Subject,
+        /// Which test.
+        test: Test,
+    },
+}
+
+/// A part of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// Value of the first key.
+    Value,
+    /// How many keys.
+    Count,
+    /// Revision of the answer.
+    Rev,
+    /// The first key.
+    Key,
+    /// Lease of the first key, in hex.
+    Lease,
+    /// How many keys were deleted.
+    Deleted,
+    /// Whether a transaction's comparisons held.
+    Succeeded,
+    /// How long it took.
+    Elapsed,
+    /// How many events a watch has seen.
+    Events,
+    /// A part of the answer as JSON.
+    Json(Path),
+    /// Exit code.
+    Exit,
+}
+
+/// A test of a part.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// It is not there.
+    Absent,
+    /// It compares with a word.
+    Compare {
+        /// How.
+        operator: Operator,
+        /// With what.
+        word: Word,
+    },
+}
+
+/// How a part is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// `~`
+    Matches,
+    /// `contains`
+    Contains,
+    /// `within`
+    Within,
+}
+
+impl Operator {
+    /// All, with how they are written.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("==", Self::Equal),
+        ("!=", Self::NotEqual),
+        ("<", Self::Less),
+        ("<=", Self::AtMost),
+        (">", Self::Greater),
+        (">=", Self::AtLeast),
+        ("~", Self::Matches),
+        ("contains", Self::Contains),
+        ("within", Self::Within),
+    ];
+
+    /// How it is written.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(text, _)| text)
+    }
+}
+
+/// A way into a JSON document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// As it was written.
+    pub text: String,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the field of this name.
+    Field(String),
+    /// To the item at this place.
+    Item(usize),
+}
+
+/// A `----` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Golden {
+    /// Its lines.
+    pub lines: Vec<String>,
+    /// Where they stand, each with its line feed.
+    pub span: Span,
+    /// Line of the `----`, from 1.
+    pub line: usize,
+    /// The blanks before the `----`, which each line may have too.
+    pub indent: String,
+}
+
+/// A whole script.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script {
+    /// Its statements.
+    pub statements: Vec<Statement>,
+}

@@ -1,0 +1,525 @@
+//! The session.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use mini_etcd_proto::etcdserverpb::WatchResponse;
+use tokio::time::Instant;
+
+use super::background::Background;
+use super::judge::judge;
+use super::outcome::status_of;
+use super::{Emitted, Failed, Host, Mismatch, Outcome, Ran, Reason, Seen, Sink};
+use crate::client::Client;
+use crate::command::exit;
+use crate::exec::{Answer, Executor, Failure};
+use crate::format::{Style, printable};
+use crate::language::{
+    Await, Condition, Expect, Golden, Run, Span, Statement, StatementKind, Subject, Variables, Word,
+};
+
+/// Background watches at one time.
+const WATCHES_MAX: usize = 64;
+/// Stands for an empty line in golden output, which ends at one.
+const BLANK: &str = "<blank>";
+/// Stands for anything in golden output.
+const ANYTHING: &str = "<*>";
+
+/// How a session begins.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Prefix of this run, `$RUN`.
+    pub run: String,
+    /// Scratch directory, `$TMP`.
+    pub tmp: Option<PathBuf>,
+    /// How answers look.
+    pub style: Style,
+    /// Whether pipes may end in a shell.
+    pub allow_shell: bool,
+    /// What help calls the program.
+    pub program: String,
+    /// How long a watch may take to stand.
+    pub watch_within: Duration,
+    /// Whether golden output is collected instead of compared.
+    pub update: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            run: "run".to_owned(),
+            tmp: None,
+            style: Style::default(),
+            allow_shell: false,
+            program: String::new(),
+            watch_within: Duration::from_secs(5),
+            update: false,
+        }
+    }
+}
+
+/// Runs statements one after the other, and remembers what stays between them.
+pub struct Session {
+    pub(super) executor: Executor,
+    pub(super) options: Options,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) host: Box<dyn Host>,
+    pub(super) variables: Variables,
+    pub(super) scope: Vec<u8>,
+    pub(super) timing: bool,
+    pub(super) watches: BTreeMap<String, Background>,
+    /// Flags of the `with` blocks that are open, outermost first.
+    pub(super) with: Vec<Vec<Word>>,
+    pub(super) depth: usize,
+    last: Outcome,
+    goldens: Vec<(Golden, Vec<String>)>,
+}
+
+impl Session {
+    /// A session.
+    #[must_use]
+    pub fn new(
+        executor: Executor,
+        options: Options,
+        sink: Arc<dyn Sink>,
+        host: Box<dyn Host>,
+    ) -> Self {
+        let mut variables = Variables::default();
+        variables.set("RUN", options.run.as_bytes());
+        if let Some(tmp) = &options.tmp {
+            variables.set("TMP", tmp.as_os_str().as_encoded_bytes());
+        }
+        Self {
+            executor,
+            options,
+            sink,
+            host,
+            variables,
+            scope: Vec::new(),
+            timing: false,
+            watches: BTreeMap::new(),
+            with: Vec::new(),
+            depth: 0,
+            last: Outcome::default(),
+            goldens: Vec::new(),
+        }
+    }
+
+    /// What ran last.
+    #[must_use]
+    pub fn last(&self) -> &Outcome {
+        &self.last
+    }
+
+    /// Its variables.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Sets a variable.
+    pub fn set_variable(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        self.variables.set(name, value);
+    }
+
+    /// The prefix that `cd` has set, for the prompt.
+    #[must_use]
+    pub fn scope(&self) -> &[u8] {
+        &self.scope
+    }
+
+    /// How answers look.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.options.style
+    }
+
+    /// Changes how answers look.
+    pub fn set_style(&mut self, style: Style) {
+        self.options.style = style;
+    }
+
+    /// Whether each command's time is told.
+    #[must_use]
+    pub fn timing(&self) -> bool {
+        self.timing
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.executor.client()
+    }
+
+    /// Goes to other servers; watches and variables stay as they are.
+    pub fn set_executor(&mut self, executor: Executor) {
+        self.executor = executor;
+    }
+
+    /// The watches in the background, and what they have seen.
+    pub fn watches(&self) -> impl Iterator<Item = (&str, Seen)> {
+        self.watches.iter().map(|(id, watch)| (id.as_str(), watch.seen()))
+    }
+
+    /// Ends a watch in the background; answers whether there was one.
+    pub fn cancel(&mut self, id: &str) -> bool {
+        self.watches.remove(id).is_some()
+    }
+
+    /// Ends all of them.
+    pub fn cancel_all(&mut self) {
+        self.watches.clear();
+    }
+
+    /// Golden blocks with what was printed instead, when the options ask for that.
+    pub fn take_goldens(&mut self) -> Vec<(Golden, Vec<String>)> {
+        std::mem::take(&mut self.goldens)
+    }
+
+    /// Runs one statement with all that is in it. To cancel, drop the future.
+    ///
+    /// # Errors
+    /// The first of its commands that failed without being expected to, or an expectation that does not hold.
+    pub fn run<'a>(&'a mut self, statement: &'a Statement) -> BoxFuture<'a, Result<(), Failed>> {
+        Box::pin(self.statement(statement))
+    }
+
+    /// Runs statements one after the other, up to the first that fails.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_all(&mut self, statements: &[Statement]) -> Result<(), Failed> {
+        for statement in statements {
+            self.run(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a condition holds of what ran last.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn holds(&self, condition: &Condition) -> Result<bool, Failure> {
+        Ok(judge(condition, &self.last, &self.variables)?.is_ok())
+    }
+
+    async fn statement(&mut self, statement: &Statement) -> Result<(), Failed> {
+        let (span, line) = (statement.span, statement.line);
+        let command = |failure| Failed { span, line, reason: Reason::Command(Box::new(failure)) };
+        match &statement.kind {
+            StatementKind::Run(run) => self.run_command(run, span, line).await,
+            StatementKind::Expect(expect) => self.expect(expect).map_err(|reason| Failed {
+                span: expect.span,
+                line: expect.line,
+                reason,
+            }),
+            StatementKind::Await(wait) => self.wait(wait, span, line).await,
+            StatementKind::Cancel(id) if self.cancel(id) => Ok(()),
+            StatementKind::Cancel(id) => Err(command(no_watch(id))),
+            StatementKind::Set { name, value } => {
+                let value = value.bytes(&self.variables).map_err(|e| command(e.into()))?;
+                self.variables.set(name, value);
+                Ok(())
+            }
+            StatementKind::Test { body, .. }
+            | StatementKind::Setup(body)
+            | StatementKind::Teardown(body) => self.run_all(body).await,
+            StatementKind::Repeat { times, body } => {
+                for _ in 0..*times {
+                    self.run_all(body).await?;
+                }
+                Ok(())
+            }
+            StatementKind::With { flags, body } => {
+                self.with.push(flags.clone());
+                let result = self.run_all(body).await;
+                self.with.pop();
+                result
+            }
+            StatementKind::If { condition, then, otherwise } => {
+                let branch = if self.holds(condition).map_err(command)? { then } else { otherwise };
+                self.run_all(branch).await
+            }
+        }
+    }
+
+    fn expect(&self, expect: &Expect) -> Result<(), Reason> {
+        match judge(&expect.condition, &self.last, &self.variables) {
+            Err(failure) => Err(Reason::Command(Box::new(failure))),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err((expected, got))) => {
+                Err(Reason::Mismatch(Mismatch { expected, got, line: expect.line }))
+            }
+        }
+    }
+
+    /// Runs a command, again and again when it is to succeed eventually.
+    async fn run_command(&mut self, run: &Run, span: Span, line: usize) -> Result<(), Failed> {
+        let start = Instant::now();
+        loop {
+            self.once(run).await;
+            let verdict = self.verdict(run);
+            let elapsed = start.elapsed();
+            let again = run.eventually.filter(|times| verdict.is_err() && elapsed < times.within);
+            let Some(times) = again else {
+                self.show(span, line);
+                return verdict.map_err(|reason| Failed {
+                    span,
+                    line: match &reason {
+                        Reason::Mismatch(mismatch) => mismatch.line.max(line),
+                        Reason::Command(_) => line,
+                    },
+                    reason: within(reason, run, elapsed),
+                });
+            };
+            let left = times.within.saturating_sub(elapsed);
+            tokio::time::sleep(times.every.min(left)).await;
+        }
+    }
+
+    /// Runs a command once, and remembers what became of it.
+    async fn once(&mut self, run: &Run) {
+        let start = Instant::now();
+        let mut outcome = match self.perform(run).await {
+            Ok(outcome) => outcome,
+            Err(failure) => Outcome::failed(failure),
+        };
+        outcome.elapsed = start.elapsed();
+        self.remember(outcome);
+        if self.last.failure.is_none()
+            && let Some(name) = &run.capture
+        {
+            let piped = !run.filters.is_empty() || run.shell.is_some();
+            match self.last.primary(piped) {
+                Ok(value) => self.variables.set(name, value),
+                Err(failure) => self.last.failure = Some(failure),
+            }
+        }
+    }
+
+    /// I1
+    fn remember(&mut self, outcome: Outcome) {
+        let status = outcome.status();
+        self.variables.set("status", status.to_string());
+        self.variables.set("rev", outcome.rev().unwrap_or(0).to_string());
+        self.variables.set("count", outcome.count().unwrap_or(0).to_string());
+        self.variables.set("elapsed_ms", outcome.elapsed.as_millis().to_string());
+        self.last = outcome;
+    }
+
+    /// I5: what the last try printed, and how long it took.
+    fn show(&self, span: Span, line: usize) {
+        if !self.last.out.is_empty() {
+            self.sink.emit(Emitted::Out(&self.last.out));
+        }
+        if !self.last.err.is_empty() {
+            self.sink.emit(Emitted::Err(&self.last.err));
+        }
+        if self.timing {
+            let took = crate::format::duration(self.last.elapsed);
+            self.sink.emit(Emitted::Notice(&format!("took {took}")));
+        }
+        self.sink.ran(Ran { span, line, outcome: &self.last });
+    }
+
+    fn verdict(&mut self, run: &Run) -> Result<(), Reason> {
+        let asks_for_error = run.expects.iter().any(|expect| {
+            matches!(
+                &expect.condition,
+                Condition::Error { .. } | Condition::Holds { subject: Subject::Exit, .. }
+            )
+        });
+        match &self.last.failure {
+            None if run.negated => {
+                return Err(Reason::Mismatch(Mismatch {
+                    expected: "a failure".to_owned(),
+                    got: "ok".to_owned(),
+                    line: 0,
+                }));
+            }
+            Some(failure) if !run.negated && !asks_for_error => {
+                return Err(Reason::Command(Box::new(failure.clone())));
+            }
+            _ => {}
+        }
+        run.expects.iter().try_for_each(|expect| self.expect(expect))?;
+        self.golden(run.golden.as_ref())
+    }
+
+    fn golden(&mut self, golden: Option<&Golden>) -> Result<(), Reason> {
+        let Some(golden) = golden else { return Ok(()) };
+        let printed = golden_lines(&self.last.out);
+        if self.options.update {
+            self.goldens.push((golden.clone(), merged(&golden.lines, &printed)));
+            return Ok(());
+        }
+        let same = golden.lines.len() == printed.len()
+            && golden.lines.iter().zip(&printed).all(|(wanted, line)| matches(wanted, line));
+        if same {
+            return Ok(());
+        }
+        let shown = |lines: &[String]| format!("output\n{}", lines.join("\n"));
+        let (expected, got) = (shown(&golden.lines), shown(&printed));
+        Err(Reason::Mismatch(Mismatch { expected, got, line: golden.line }))
+    }
+
+    async fn wait(&mut self, wait: &Await, span: Span, line: usize) -> Result<(), Failed> {
+        let failed = |reason| Failed { span, line, reason };
+        let start = Instant::now();
+        let Some(watch) = self.watches.get(&wait.id) else {
+            return Err(failed(Reason::Command(Box::new(no_watch(&wait.id)))));
+        };
+        let seen = watch.wait(wait.events, wait.within).await;
+        let enough = seen.events >= wait.events;
+        let summary = seen.summary();
+        let mut outcome = Outcome {
+            events: Some(seen.events),
+            elapsed: start.elapsed(),
+            answer: Some(Answer::Watch(WatchResponse {
+                events: seen.kept.into(),
+                ..seen.last.unwrap_or_default()
+            })),
+            ..Outcome::default()
+        };
+        if let Some(answer) = &outcome.answer {
+            let style = self.options.style;
+            let rendered = crate::format::render(answer, style, "")
+                .or_else(|_| crate::format::render(answer, Style::default(), ""));
+            outcome.out = rendered.map(|rendered| rendered.out).unwrap_or_default();
+        }
+        if !enough {
+            outcome.failure = Some(Failure::new(exit::ERROR, format!("got {summary}")));
+        }
+        self.remember(outcome);
+        self.sink.ran(Ran { span, line, outcome: &self.last });
+        if !enough {
+            let expected = format!("{{ events: {} }} within {:?}", wait.events, wait.within);
+            return Err(failed(Reason::Mismatch(Mismatch { expected, got: summary, line })));
+        }
+        wait.expects
+            .iter()
+            .try_for_each(|expect| {
+                self.expect(expect).map_err(|reason| Failed {
+                    span: expect.span,
+                    line: expect.line,
+                    reason,
+                })
+            })
+            .and_then(|()| self.golden(wait.golden.as_ref()).map_err(failed))
+    }
+
+    /// The flags of the open `with` blocks, before those of the line itself.
+    pub(super) fn words_with(&self, words: &[Word]) -> Vec<Word> {
+        self.with.iter().flatten().chain(words).cloned().collect()
+    }
+
+    /// What a word holds, as text.
+    pub(super) fn text(&self, word: &Word) -> Result<Vec<u8>, Failure> {
+        word.text(&self.variables).map_err(Failure::from)
+    }
+
+    /// A key with the scope before it.
+    pub(super) fn key(&self, word: &Word) -> Result<Bytes, Failure> {
+        Ok(super::keys::scoped(&self.scope, &word.bytes(&self.variables)?))
+    }
+
+    pub(super) fn room_for_watch(&self, id: &str) -> Result<(), Failure> {
+        if self.watches.contains_key(id) {
+            let text = format!("there is a watch {id} already; `cancel {id}` ends it");
+            return Err(Failure::new(exit::ERROR, text));
+        }
+        if self.watches.len() >= WATCHES_MAX {
+            let text = format!("there are {WATCHES_MAX} watches already; `cancel ID` ends one");
+            return Err(Failure::new(exit::ERROR, text));
+        }
+        Ok(())
+    }
+}
+
+fn no_watch(id: &str) -> Failure {
+    Failure::new(exit::ERROR, format!("there is no watch {id}; `watch KEY & as {id}` starts one"))
+}
+
+/// Says how long it was tried.
+fn within(reason: Reason, run: &Run, elapsed: Duration) -> Reason {
+    let Some(times) = run.eventually else { return reason };
+    let tried = format!("within {:?} (tried for {elapsed:.1?})", times.within);
+    match reason {
+        Reason::Mismatch(mismatch) => Reason::Mismatch(Mismatch {
+            expected: format!("{} {tried}", mismatch.expected),
+            ..mismatch
+        }),
+        Reason::Command(failure) => {
+            let status = status_of(&failure);
+            let text = format!("{}, {tried}", failure.text);
+            Reason::Command(Box::new(Failure { text, exit: status, ..*failure }))
+        }
+    }
+}
+
+/// Output as the lines of a golden block.
+fn golden_lines(out: &[u8]) -> Vec<String> {
+    let out = out.strip_suffix(b"\n").unwrap_or(out);
+    if out.is_empty() {
+        return Vec::new();
+    }
+    let line = |line: &[u8]| {
+        if line.trim_ascii().is_empty() { BLANK.to_owned() } else { printable(line) }
+    };
+    out.split(|byte| *byte == b'\n').map(line).collect()
+}
+
+/// Whether a line is the wanted one; `<*>` stands for anything.
+fn matches(wanted: &str, line: &str) -> bool {
+    let mut parts = wanted.split(ANYTHING);
+    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some((_, behind)) = rest.split_once(part) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(last)
+}
+
+/// New lines for a golden block; a line that matched keeps its `<*>`.
+fn merged(old: &[String], printed: &[String]) -> Vec<String> {
+    let kept = |(at, line): (usize, &String)| match old.get(at) {
+        Some(wanted) if matches(wanted, line) => wanted.clone(),
+        _ => line.clone(),
+    };
+    printed.iter().enumerate().map(kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_lines_match_with_anything_between() {
+        for (wanted, line, same) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("<*>", "", true),
+            ("a<*>c", "abc", true),
+            ("a<*>c", "ac", true),
+            ("a<*>c", "acd", false),
+            ("<*>b<*>", "abc", true),
+            ("<*>b<*>", "ac", false),
+            ("a<*>b<*>c", "a1b2c", true),
+            ("ab<*>bc", "abc", false),
+        ] {
+            assert_eq!(matches(wanted, line), same, "{wanted} {line}");
+        }
+        assert_eq!(golden_lines(b"SUCCESS\n\nOK\n"), ["SUCCESS", "<blank>", "OK"]);
+        assert_eq!(golden_lines(b"\xff\x1b\n"), ["\\xff\\u{1b}"]);
+        let (old, new) = (["x<*>".to_owned(), "y".to_owned()], ["x1".to_owned(), "z".to_owned()]);
+        assert_eq!(merged(&old, &new), ["x<*>", "z"]);
+    }
+}

@@ -1,0 +1,72 @@
+//! What stands around a session.
+
+use futures::future::BoxFuture;
+
+use super::{Outcome, WatchNews};
+use crate::command::exit;
+use crate::exec::Failure;
+use crate::language::{MetaSpec, Span};
+
+/// Something to show.
+#[derive(Clone, Copy, Debug)]
+pub enum Emitted<'a> {
+    /// Output of a command.
+    Out(&'a [u8]),
+    /// What a command says beside its output.
+    Err(&'a [u8]),
+    /// A line about the session, without its end.
+    Notice(&'a str),
+    /// News of a background watch.
+    Watch {
+        /// Its name.
+        id: &'a str,
+        /// What happened.
+        news: &'a WatchNews,
+        /// The same in the format of the session.
+        text: &'a [u8],
+    },
+}
+
+/// A command that has run.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran<'a> {
+    /// Where it stands in its text.
+    pub span: Span,
+    /// Its line.
+    pub line: usize,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+}
+
+/// Takes what there is to show. Watches emit from tasks of their own, while other things run.
+pub trait Sink: Send + Sync {
+    /// Shows a piece.
+    fn emit(&self, piece: Emitted<'_>);
+    /// A command has run; its output was emitted before.
+    fn ran(&self, _ran: Ran<'_>) {}
+}
+
+/// Carries out the meta commands that a session cannot.
+pub trait Host: Send + Sync {
+    /// Carries one out; answers what it prints.
+    fn meta<'a>(
+        &'a mut self,
+        spec: &'static MetaSpec,
+        args: Vec<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Failure>>;
+}
+
+/// A host that has nothing to offer.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHost;
+
+impl Host for NoHost {
+    fn meta<'a>(
+        &'a mut self,
+        spec: &'static MetaSpec,
+        _args: Vec<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        let text = format!("{} is not offered here", spec.name);
+        Box::pin(async { Err(Failure::new(exit::ERROR, text)) })
+    }
+}

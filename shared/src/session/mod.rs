@@ -1,0 +1,34 @@
+//! Runs statements of the language: one engine for prompt, scripts, palette and pane.
+//!
+//! ```text
+//! language::Statement ─▶ Session ─▶ exec::Executor ─▶ Client ─▶ server
+//!                           │  ▲
+//!                  Sink ◀───┘  └── Host (what only the program around it can do: \q, \e, \kill ...)
+//! ```
+//!
+//! Invariants:
+//! * I1: after every command `$status`, `$rev`, `$count` and `$elapsed_ms` speak of it, also when it failed.
+//! * I2: a statement that is dropped while it waits leaves the session usable: whoever wants to cancel drops the future.
+//! * I3: a background watch stands on a server before its statement ends, so that it sees what the next one does.
+//! * I4: no shell runs unless it is allowed.
+//! * I5: output goes to the sink only, in the order in which it is made; failures are answered, not printed.
+//! * I6: what is kept of a watch, of a file, of a listing or of a history has a bound.
+//!
+//! It refuses to read standard input, to end the process, and to guess what a failed write has done. Tested here without a
+//! server where that is possible, and by the scripts of `assets/scripts` against servers.
+
+mod background;
+mod commands;
+mod engine;
+mod filter;
+mod host;
+mod judge;
+mod keys;
+mod outcome;
+mod settings;
+
+pub use background::{Seen, WatchNews};
+pub use engine::{Options, Session};
+pub use filter::path_in;
+pub use host::{Emitted, Host, NoHost, Ran, Sink};
+pub use outcome::{Failed, Mismatch, Outcome, Reason};

@@ -1,0 +1,108 @@
+//! What the flags of one line change about how it runs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::client::{Client, ClientConfig, Endpoint};
+use crate::command::{Given, Parsed, exit, parse_duration};
+use crate::exec::{Executor, Failure, words_of};
+use crate::format::{Format, Style};
+use crate::language::{ExpandError, Variables, Word};
+
+/// The words of a command once their variables are known. I1 of `language`: only what is written as a flag is one.
+pub(super) fn given(words: &[Word], variables: &Variables) -> Result<Vec<Given>, ExpandError> {
+    let mut flags_end = false;
+    let mut given = Vec::with_capacity(words.len());
+    for word in words {
+        let flag = word.is_flag() && !flags_end;
+        flags_end |= word.is("--");
+        given.push(if flag {
+            Given::plain(Bytes::from(word.text(variables)?))
+        } else {
+            Given::argument(Bytes::from(word.bytes(variables)?))
+        });
+    }
+    Ok(given)
+}
+
+/// How a line's answer looks: as its flags say, else as the session does.
+pub(super) fn style(parsed: &Parsed, session: Style) -> Result<Style, Failure> {
+    let format = match parsed.flags.given("write-out") {
+        None => session.format,
+        Some(name) => Format::of_language(name).ok_or_else(|| {
+            let accepted = "accepted are simple, json, jsonl, fields, table and protobuf";
+            Failure::new(exit::BAD_FEATURE, format!("unsupported output format {name}; {accepted}"))
+        })?,
+    };
+    let hex = if parsed.flags.is_given("hex") {
+        parsed.flags.switch(parsed.target, "hex")
+    } else {
+        session.hex
+    };
+    Ok(Style { format, hex })
+}
+
+/// The executor for a line: the session's, unless its flags ask for other servers, times or users.
+pub(super) async fn executor(parsed: &Parsed, session: &Executor) -> Result<Executor, Failure> {
+    refuse_what_is_missing(parsed)?;
+    let mut config = session.client().config().clone();
+    let given = |name: &str| parsed.flags.given(name);
+    let time = |name: &str| given(name).map(|text| parse_duration(text).unwrap_or_default());
+    let mut changed = false;
+    if let Some(list) = given("endpoints") {
+        config.endpoints = Endpoint::parse_list(list)
+            .map_err(|error| Failure::new(exit::BAD_ARGS, error.to_string()))?;
+        changed = true;
+    }
+    for (name, slot) in times(&mut config) {
+        if let Some(time) = time(name) {
+            *slot = time;
+            changed = true;
+        }
+    }
+    if let Some(time) = time("command-timeout") {
+        config.command_timeout = Some(time);
+        changed = true;
+    }
+    let user = given("user").unwrap_or_default();
+    if !changed && user.is_empty() {
+        return Ok(session.clone());
+    }
+    let refused = |error: crate::error::ClientError| Failure::new(exit::ERROR, words_of(&error));
+    if user.is_empty() {
+        return Ok(Executor::new(session.client().with_config(config).map_err(refused)?));
+    }
+    let (name, password) = match user.split_once(':') {
+        Some(pair) => pair,
+        None => (user, given("password").unwrap_or_default()),
+    };
+    // A login of its own: the session's others keep theirs.
+    let client = Client::new(config).map_err(refused)?;
+    client.login(name, password).await.map_err(refused)?;
+    Ok(Executor::new(client))
+}
+
+fn times(config: &mut ClientConfig) -> [(&'static str, &mut Duration); 3] {
+    [
+        ("dial-timeout", &mut config.dial_timeout),
+        ("keepalive-time", &mut config.keepalive_time),
+        ("keepalive-timeout", &mut config.keepalive_timeout),
+    ]
+}
+
+fn refuse_what_is_missing(parsed: &Parsed) -> Result<(), Failure> {
+    let refuse = |text: String| Err(Failure::new(exit::BAD_ARGS, text));
+    for name in ["cacert", "cert", "key"] {
+        if parsed.flags.given(name).is_some_and(|value| !value.is_empty()) {
+            return refuse(format!("--{name}: TLS is not supported yet"));
+        }
+    }
+    if !parsed.flags.switch(parsed.target, "insecure-transport") {
+        return refuse("--insecure-transport=false: TLS is not supported yet".to_owned());
+    }
+    if parsed.flags.given("discovery-srv").is_some_and(|value| !value.is_empty()) {
+        return refuse("--discovery-srv: discovery by SRV records is not supported yet".to_owned());
+    }
+    Ok(())
+}
