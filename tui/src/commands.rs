@@ -16,7 +16,7 @@ use mini_etcd_shared::format::{Format, Style, render};
 
 use crate::app::Tier;
 use crate::app::palette::{OUTPUT_LINES_MAX, Output};
-use crate::widget::duration_us;
+use crate::widget::{duration_us, escape};
 
 /// What help calls the program: nothing, for the line is typed without it.
 const PROGRAM: &str = ":";
@@ -134,26 +134,11 @@ fn lines(printed: &[u8]) -> Vec<String> {
     }
     let count = printed.split(|byte| *byte == b'\n').count();
     let mut lines: Vec<String> =
-        printed.split(|byte| *byte == b'\n').take(OUTPUT_LINES_MAX).map(printable).collect();
+        printed.split(|byte| *byte == b'\n').take(OUTPUT_LINES_MAX).map(escape).collect();
     if count > OUTPUT_LINES_MAX {
         lines.push(format!("({} more lines are not shown)", count - OUTPUT_LINES_MAX));
     }
     lines
-}
-
-fn printable(line: &[u8]) -> String {
-    let mut text = String::with_capacity(line.len());
-    for chunk in line.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\t' => text.push_str("    "),
-                character if character.is_control() => text.extend(character.escape_default()),
-                character => text.push(character),
-            }
-        }
-        text.push_str(&chunk.invalid().escape_ascii().to_string());
-    }
-    text
 }
 
 /// What is at stake with this line: how it has to be confirmed, and what to say.
@@ -230,7 +215,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_shown_and_not_sent_to_the_terminal() {
-        assert_eq!(lines(b"a\n\xff\x1b[31mb\n"), ["a", "\\xff\\u{1b}[31mb"]);
+        assert_eq!(lines(b"a\n\xff\x1b[31mb\n"), ["a", "\\xff\\x1b[31mb"]);
         assert_eq!(lines(b""), Vec::<String>::new());
         assert_eq!(lines(&b"x\n".repeat(OUTPUT_LINES_MAX + 5)).len(), OUTPUT_LINES_MAX + 1);
     }

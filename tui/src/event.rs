@@ -14,7 +14,9 @@ use mini_etcd_server::clock::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::app::{Effect, Msg, Pace, Redraw, State, update};
+use crate::app::{Effect, Msg, Pace, Redraw, Report, State, update};
+use crate::clipboard;
+use crate::editor;
 use crate::engine::{Handle, Inbox};
 use crate::input::Input;
 use crate::terminal::{PANICKED, Screen};
@@ -62,7 +64,10 @@ impl Console {
         let mut drawn = Instant::now() - FRAME;
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
-            self.tick();
+            let due = self.tick();
+            if let Some(left) = self.carry_out(due, &mut input).await? {
+                return Ok(left);
+            }
             match self.state.redraw {
                 Redraw::No => {}
                 Redraw::Data if drawn.elapsed() < FRAME => {}
@@ -93,26 +98,57 @@ impl Console {
                     Vec::new()
                 }
             };
-            for effect in effects {
-                match effect {
-                    Effect::Quit => return Ok(Left::Quit),
-                    Effect::Repaint => self.screen.repaint()?,
-                    Effect::Suspend => {
-                        // Two readers of one terminal would take each other's keys.
-                        input.stop();
-                        let (width, height) = self.screen.suspend()?;
-                        input = Input::start()?;
-                        self.tick();
-                        update(&mut self.state, Msg::Resize(width, height));
-                    }
-                    effect => self.engine.send(effect),
-                }
+            if let Some(left) = self.carry_out(effects, &mut input).await? {
+                return Ok(left);
             }
         }
     }
 
-    fn tick(&mut self) {
-        update(&mut self.state, Msg::Tick(self.clock.now(), wall()));
+    /// Does what has to be done; answers how the loop ends, when it does.
+    async fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        input: &mut Input,
+    ) -> io::Result<Option<Left>> {
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(Some(Left::Quit)),
+                Effect::Repaint => self.screen.repaint()?,
+                Effect::Suspend => {
+                    // Two readers of one terminal would take each other's keys.
+                    input.stop();
+                    let (width, height) = self.screen.suspend()?;
+                    input.start_again()?;
+                    update(&mut self.state, Msg::Resize(width, height));
+                }
+                Effect::Copy(bytes) => {
+                    let copied = clipboard::copy(&mut self.screen, &bytes)?;
+                    self.report(copied);
+                }
+                Effect::Edit { ticket, name, text } => {
+                    input.stop();
+                    let (answer, (width, height)) =
+                        self.screen.lend(editor::edit(name, &text)).await?;
+                    input.start_again()?;
+                    update(&mut self.state, Msg::Resize(width, height));
+                    let effects = self.report(Report::Answer(ticket, answer));
+                    for effect in effects {
+                        self.engine.send(effect);
+                    }
+                }
+                effect => self.engine.send(effect),
+            }
+        }
+        Ok(None)
+    }
+
+    fn report(&mut self, report: Report) -> Vec<Effect> {
+        let generation = self.state.generation;
+        update(&mut self.state, Msg::Report(generation, report))
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        update(&mut self.state, Msg::Tick(self.clock.now(), wall()))
     }
 
     /// Time to the next look at the clock: the second's end while somebody looks.

@@ -57,8 +57,17 @@ impl Input {
         self.events.try_recv().ok()
     }
 
+    /// Starts to read again after [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_again(&mut self) -> io::Result<()> {
+        *self = Self::start()?;
+        Ok(())
+    }
+
     /// Ends the thread. I2
-    pub fn stop(mut self) {
+    pub fn stop(&mut self) {
         self.running = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been told by the hook.

@@ -100,7 +100,7 @@ impl Keymap {
     /// What `key` does on a screen of this scope.
     #[must_use]
     pub fn find(&self, scope: Scope, key: Key) -> Option<&'static dyn Action> {
-        action::TABLE.iter().copied().find(|action| {
+        action::all().find(|action| {
             (action.scope() == scope || action.scope().is_everywhere())
                 && self.keys(*action).contains(&key)
         })
@@ -123,7 +123,7 @@ impl Keymap {
             };
             for (name, keys) in actions {
                 let path = format!("{scope}.{name}");
-                if !action::TABLE.iter().any(|action| self::path(*action) == path) {
+                if !action::all().any(|action| self::path(action) == path) {
                     return Err(unknown(file, &path));
                 }
                 let keys = parse_keys(file, &path, keys)?;
@@ -134,17 +134,17 @@ impl Keymap {
     }
 
     fn check(&self) -> Result<(), KeymapError> {
-        for (at, first) in action::TABLE.iter().enumerate() {
-            for second in action::TABLE.iter().skip(at + 1) {
+        for (at, first) in action::all().enumerate() {
+            for second in action::all().skip(at + 1) {
                 let meet = first.scope() == second.scope()
                     || first.scope().is_everywhere()
                     || second.scope().is_everywhere();
-                let shared = self.keys(*first).iter().find(|key| self.keys(*second).contains(key));
+                let shared = self.keys(first).iter().find(|key| self.keys(second).contains(key));
                 if let (true, Some(key)) = (meet, shared) {
                     return Err(KeymapError::Conflict {
                         key: key.to_string(),
-                        first: path(*first),
-                        second: path(*second),
+                        first: path(first),
+                        second: path(second),
                     });
                 }
             }
@@ -158,7 +158,7 @@ fn path(action: &dyn Action) -> String {
 }
 
 fn unknown(file: &str, action: &str) -> KeymapError {
-    let known = action::TABLE.iter().map(|action| path(*action)).collect::<Vec<_>>().join(" ");
+    let known = action::all().map(path).collect::<Vec<_>>().join(" ");
     KeymapError::UnknownAction { file: file.to_owned(), action: action.to_owned(), known }
 }
 
@@ -283,8 +283,8 @@ mod tests {
     #[test]
     fn the_shipped_table_binds_every_action_and_has_no_conflict() {
         let keymap = Keymap::load(None).unwrap();
-        for action in action::TABLE {
-            assert!(!keymap.keys(*action).is_empty(), "{}", path(*action));
+        for action in action::all() {
+            assert!(!keymap.keys(action).is_empty(), "{}", path(action));
         }
     }
 

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
@@ -70,6 +71,30 @@ impl Screen {
         // I2: `Terminal::clear` would ask for the cursor; a resize to the same size does not.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    }
+
+    /// Gives the terminal back while `program` runs on it, and takes it again.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub async fn lend<T>(
+        &mut self,
+        program: impl Future<Output = T>,
+    ) -> io::Result<(T, (u16, u16))> {
+        restore();
+        let result = program.await;
+        enter()?;
+        self.repaint()?;
+        let size = self.terminal.size()?;
+        Ok((result, (size.width, size.height)))
+    }
+
+    /// Puts bytes into the clipboard of the terminal.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn copy(&mut self, bytes: &[u8]) -> io::Result<()> {
+        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(bytes))
     }
 
     /// Gives the terminal back, stops the process, and takes the terminal again when it is continued.

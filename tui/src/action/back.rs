@@ -1,4 +1,5 @@
 use super::{Action, Scope};
+use crate::app::screens::screen;
 use crate::app::{Effect, Overlay, State};
 
 /// One level back; never leaves the console.
@@ -18,7 +19,8 @@ impl Action for Back {
     }
 
     fn label(&self, state: &State) -> Option<String> {
-        (!state.overlays.is_empty()).then(|| "back".to_owned())
+        let back = !state.overlays.is_empty() || screen(state.screen).has_back(state);
+        back.then(|| "back".to_owned())
     }
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
@@ -27,9 +29,12 @@ impl Action for Back {
         {
             return Vec::new();
         }
-        if state.overlays.pop().is_none() {
-            state.toasts.clear();
+        if state.overlays.pop().is_some() {
+            return Vec::new();
         }
-        Vec::new()
+        screen(state.screen).back(state).unwrap_or_else(|| {
+            state.toasts.clear();
+            Vec::new()
+        })
     }
 }

@@ -1,7 +1,7 @@
-//! What a person can do, one action per file.
+//! What a person can do, one action per file; those of a screen in a room of their own.
 //!
 //! ```text
-//! key ─▶ keymap ─▶ Action::run(&mut State) ─▶ Vec<Effect>        TABLE ─▶ footer, help overlay, docs
+//! key ─▶ keymap ─▶ Action::run(&mut State) ─▶ Vec<Effect>        TABLES ─▶ footer, help overlay, docs
 //! ```
 //!
 //! * I1: an action that cannot be done now has no label, is not in the footer, and does nothing.
@@ -10,8 +10,10 @@
 
 mod back;
 mod choose;
+mod focus;
 mod help;
 mod interrupt;
+mod keyspace;
 mod kill;
 mod open;
 mod palette;
@@ -32,6 +34,10 @@ pub enum Scope {
     Move,
     /// On the Cluster screen.
     Cluster,
+    /// On the Keys screen.
+    Keys,
+    /// On the Watch screen.
+    Watch,
 }
 
 impl Scope {
@@ -42,6 +48,8 @@ impl Scope {
             Self::Global => "global",
             Self::Move => "move",
             Self::Cluster => "cluster",
+            Self::Keys => "keys",
+            Self::Watch => "watch",
         }
     }
 
@@ -52,6 +60,8 @@ impl Scope {
             Self::Global => "Everywhere",
             Self::Move => "Moving",
             Self::Cluster => "Cluster screen",
+            Self::Keys => "Keys screen",
+            Self::Watch => "Watch screen",
         }
     }
 
@@ -78,11 +88,12 @@ pub trait Action: Sync {
     fn run(&self, state: &mut State) -> Vec<Effect>;
 }
 
-/// All actions, in the order of footer and help.
-pub static TABLE: &[&dyn Action] = &[
-    &open::Open,
-    &kill::Kill,
-    &restart::Restart,
+/// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
+static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, COMMON];
+
+static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
+
+static COMMON: &[&dyn Action] = &[
     &choose::DOWN,
     &choose::UP,
     &choose::TOP,
@@ -91,7 +102,10 @@ pub static TABLE: &[&dyn Action] = &[
     &choose::HALF_UP,
     &choose::PAGE_DOWN,
     &choose::PAGE_UP,
+    &focus::NEXT,
+    &focus::BEFORE,
     &screen::CLUSTER,
+    &screen::KEYS,
     &palette::Palette,
     &help::Help,
     &back::Back,
@@ -100,6 +114,11 @@ pub static TABLE: &[&dyn Action] = &[
     &suspend::Suspend,
     &redraw::Redraw,
 ];
+
+/// All actions, in the order of footer and help.
+pub fn all() -> impl Iterator<Item = &'static dyn Action> + Clone {
+    TABLES.iter().flat_map(|table| table.iter().copied())
+}
 
 /// One step back, for keys that are typed rather than bound.
 pub(crate) fn back(state: &mut State) -> Vec<Effect> {

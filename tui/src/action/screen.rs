@@ -1,13 +1,19 @@
 use super::{Action, Scope};
+use crate::app::screens::{ScreenId, go_to};
 use crate::app::{Effect, State};
 
 /// Goes to a screen.
 pub(super) struct Screen {
     name: &'static str,
     help: &'static str,
+    id: ScreenId,
 }
 
-pub(super) static CLUSTER: Screen = Screen { name: "screen-1", help: "the Cluster screen" };
+pub(super) static CLUSTER: Screen =
+    Screen { name: "screen-1", help: "the Cluster screen", id: ScreenId::Cluster };
+
+pub(super) static KEYS: Screen =
+    Screen { name: "screen-2", help: "the Keys screen", id: ScreenId::Keys };
 
 impl Action for Screen {
     fn name(&self) -> &'static str {
@@ -23,7 +29,6 @@ impl Action for Screen {
     }
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
-        state.overlays.clear();
-        Vec::new()
+        go_to(state, self.id)
     }
 }

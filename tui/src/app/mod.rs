@@ -10,17 +10,23 @@
 //! * I1: [`update`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
 //! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
 //! * I3: every list that grows by itself is bounded.
+//! * I4: each screen has its own part of the state and of the requests; what another screen does leaves it alone.
 //!
 //! It refuses nothing: a key without a meaning is ignored. Tested here by tables, in `tests/console/random.rs` by random keys
 //! and sizes, and by what the views show of it.
 
 pub mod cluster;
-mod keys;
+mod cluster_screen;
+pub mod keyspace;
 pub mod leadership;
+pub mod line;
 mod msg;
 pub mod palette;
+mod press;
 pub mod rates;
+pub mod request;
 pub mod sample;
+pub mod screens;
 mod state;
 pub mod toast;
 mod update;

@@ -7,7 +7,9 @@ use mini_etcd_server::clock::Moment;
 
 use super::cluster::Listed;
 use super::palette::Output;
+use super::request::{Answer, Question, Ticket};
 use super::sample::{Fault, Sample};
+use super::screens::ScreenId;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -45,6 +47,10 @@ pub enum Report {
     Ended(Ended),
     /// A command has answered.
     Ran(u64, Output),
+    /// An answer to what a screen asked.
+    Answer(Ticket, Answer),
+    /// Something was done that no screen shows: what, what next.
+    Done(String, String),
     /// Something went wrong that no screen shows: what, why, what next.
     Trouble(String, String, String),
 }
@@ -69,12 +75,29 @@ pub enum Effect {
     Run(u64, String),
     /// Give up the run of that number.
     Cancel(u64),
+    /// Find an answer for a screen.
+    Ask(Ticket, Question),
+    /// Give up a question: nobody waits for its answer any more.
+    Drop(Ticket),
+    /// A question of this screen was answered with yes; never leaves `update`.
+    Confirmed(ScreenId),
     /// Kill a bundled member.
     Kill(String),
     /// Start a bundled member again.
     Restart(String),
     /// Ask members this often.
     Pace(Pace),
+    /// Give this text to an editor; what it leaves is the answer.
+    Edit {
+        /// Whose answer it is.
+        ticket: Ticket,
+        /// Name of the file, for the editor to know what it is.
+        name: &'static str,
+        /// The text.
+        text: Vec<u8>,
+    },
+    /// Put this into the clipboard of the terminal, or into a file when it is too long.
+    Copy(Vec<u8>),
     /// Paint everything anew.
     Repaint,
     /// Stop the process until it is continued.

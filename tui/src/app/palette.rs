@@ -1,9 +1,9 @@
 //! The `:` palette: one line of input, its history, and the output of what was run.
 
+use super::line::LineInput;
+
 /// Lines remembered.
 const HISTORY_MAX: usize = 200;
-/// Bytes of one line.
-const LINE_BYTES_MAX: usize = 64 << 10;
 /// Lines of output that are kept.
 pub const OUTPUT_LINES_MAX: usize = 10_000;
 
@@ -23,9 +23,8 @@ pub struct Output {
 /// The line being typed and the output below it.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
-    input: String,
-    /// Byte offset of the cursor; always at the border of a character.
-    cursor: usize,
+    /// What is being typed.
+    pub line: LineInput,
     history: Vec<String>,
     /// Which line of history is shown; none while typing a new one.
     recalled: Option<usize>,
@@ -43,81 +42,18 @@ impl Palette {
     /// What is typed.
     #[must_use]
     pub fn input(&self) -> &str {
-        &self.input
+        self.line.text()
     }
 
     /// What is typed left of the cursor, and right of it.
     #[must_use]
     pub fn split(&self) -> (&str, &str) {
-        self.input.split_at_checked(self.cursor).unwrap_or((&self.input, ""))
-    }
-
-    /// Types text; control characters become spaces.
-    pub fn insert(&mut self, text: &str) {
-        for character in text.chars() {
-            if self.input.len() + character.len_utf8() > LINE_BYTES_MAX {
-                return;
-            }
-            let character = if character.is_control() { ' ' } else { character };
-            self.input.insert(self.cursor, character);
-            self.cursor += character.len_utf8();
-        }
+        self.line.split()
     }
 
     /// Replaces the line.
     pub fn set(&mut self, line: &str) {
-        self.input.clear();
-        self.cursor = 0;
-        self.insert(line);
-    }
-
-    /// Deletes the character before the cursor.
-    pub fn backspace(&mut self) {
-        if let Some(character) = self.split().0.chars().next_back() {
-            self.cursor -= character.len_utf8();
-            self.input.remove(self.cursor);
-        }
-    }
-
-    /// Deletes the character under the cursor.
-    pub fn delete(&mut self) {
-        if !self.split().1.is_empty() {
-            self.input.remove(self.cursor);
-        }
-    }
-
-    /// Deletes the word before the cursor.
-    pub fn delete_word(&mut self) {
-        let left = self.split().0.trim_end();
-        let keep = left.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        self.input.replace_range(keep..self.cursor, "");
-        self.cursor = keep;
-    }
-
-    /// Deletes everything before the cursor.
-    pub fn delete_to_start(&mut self) {
-        self.input.replace_range(..self.cursor, "");
-        self.cursor = 0;
-    }
-
-    /// One character to the left.
-    pub fn left(&mut self) {
-        self.cursor -= self.split().0.chars().next_back().map_or(0, char::len_utf8);
-    }
-
-    /// One character to the right.
-    pub fn right(&mut self) {
-        self.cursor += self.split().1.chars().next().map_or(0, char::len_utf8);
-    }
-
-    /// To the start.
-    pub fn home(&mut self) {
-        self.cursor = 0;
-    }
-
-    /// To the end.
-    pub fn end(&mut self) {
-        self.cursor = self.input.len();
+        self.line.set(line);
     }
 
     /// An older line of history.
@@ -140,7 +76,7 @@ impl Palette {
 
     /// Takes the line to run it; `None` when there is nothing but space.
     pub fn take(&mut self) -> Option<String> {
-        let line = self.input.trim().to_owned();
+        let line = self.input().trim().to_owned();
         self.set("");
         self.recalled = None;
         if line.is_empty() {
@@ -180,28 +116,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn editing_keeps_to_characters() {
-        let mut palette = Palette::default();
-        palette.insert("put é日 x");
-        palette.left();
-        palette.left();
-        palette.backspace();
-        assert_eq!(palette.input(), "put é x");
-        palette.backspace();
-        palette.insert("ü");
-        palette.home();
-        palette.delete();
-        assert_eq!(palette.input(), "ut ü x");
-        palette.end();
-        palette.delete_word();
-        assert_eq!(palette.input(), "ut ü ");
-        palette.delete_to_start();
-        palette.backspace();
-        palette.delete();
-        assert_eq!(palette.input(), "");
-    }
-
-    #[test]
     fn history_goes_back_and_forth() {
         let mut palette = Palette::default();
         for line in ["get a", "get b", "get b", "  "] {
@@ -216,12 +130,5 @@ mod tests {
         palette.newer();
         palette.newer();
         assert_eq!(palette.input(), "");
-    }
-
-    #[test]
-    fn a_paste_with_line_ends_stays_one_line() {
-        let mut palette = Palette::default();
-        palette.insert("put a\n'b\tc'");
-        assert_eq!(palette.input(), "put a 'b c'");
     }
 }

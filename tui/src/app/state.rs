@@ -6,8 +6,10 @@ use std::time::Duration;
 use mini_etcd_server::clock::Moment;
 
 use super::cluster::{Cluster, Member};
+use super::keyspace::Keyspace;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
+use super::screens::{ScreenId, screen};
 use super::toast::Toasts;
 use crate::action::Scope;
 use crate::keymap::Keymap;
@@ -122,6 +124,10 @@ pub struct State {
     pub keymap: Keymap,
     /// What it looks at.
     pub origin: Origin,
+    /// The screen on top.
+    pub screen: ScreenId,
+    /// The Keys screen.
+    pub keyspace: Keyspace,
     /// What it knows.
     pub cluster: Cluster,
     /// Bundled members by name.
@@ -157,6 +163,8 @@ impl State {
             look: setup.look,
             keymap: setup.keymap,
             origin: setup.origin,
+            screen: ScreenId::default(),
+            keyspace: Keyspace::default(),
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
             chosen: 0,
@@ -174,7 +182,13 @@ impl State {
     /// The screen's scope of keys.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope::Cluster
+        screen(self.screen).scope()
+    }
+
+    /// Rows that a page of a screen's list moves.
+    #[must_use]
+    pub fn page(&self) -> usize {
+        usize::from(self.size.1.saturating_sub(8).max(2))
     }
 
     /// The chosen member.

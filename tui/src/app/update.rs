@@ -3,20 +3,24 @@
 use crossterm::event::KeyEventKind;
 
 use super::cluster::Link;
-use super::keys;
 use super::msg::{Effect, Ended, Msg, Pace, Report};
+use super::press;
 use super::sample::{Fault, Sample};
-use super::state::{Bundled, Overlay, Redraw, State};
+use super::screens::screen;
+use super::state::{Bundled, Redraw, State};
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Tick(now, wall) => tick(state, now, wall),
+        Msg::Tick(now, wall) => {
+            tick(state, now, wall);
+            return screen(state.screen).tick(state);
+        }
         Msg::Key(key) if key.kind == KeyEventKind::Release => return Vec::new(),
         Msg::Key(key) => {
             state.dirty(Redraw::Input);
             state.toasts.acknowledge(state.now);
-            let effects = keys::press(state, key);
+            let effects = press::press(state, key);
             for effect in &effects {
                 // What follows from it is no news, so it is known before it happens.
                 if let Effect::Kill(name) = effect {
@@ -27,9 +31,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Paste(text) => {
             state.dirty(Redraw::Input);
-            if state.overlays.last() == Some(&Overlay::Palette) {
-                state.palette.insert(&text);
-            }
+            return press::paste(state, &text);
         }
         Msg::Resize(width, height) => {
             state.size = (width, height);
@@ -39,6 +41,12 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.pace = if focused { Pace::Focused } else { Pace::Blurred };
             state.dirty(Redraw::Data);
             return vec![Effect::Pace(state.pace)];
+        }
+        Msg::Report(generation, Report::Answer(ticket, answer))
+            if generation == state.generation =>
+        {
+            state.dirty(Redraw::Data);
+            return screen(ticket.screen).answered(state, ticket, answer);
         }
         Msg::Report(generation, report) if generation == state.generation => take(state, report),
         Msg::Report(..) => {}
@@ -92,6 +100,12 @@ fn take(state: &mut State, report: Report) {
                 state.palette.show(output);
                 state.dirty(Redraw::Input);
             }
+        }
+        // Taken in by its screen.
+        Report::Answer(..) => {}
+        Report::Done(what, next) => {
+            state.toasts.info(state.now, what, next);
+            state.dirty(Redraw::Data);
         }
         Report::Trouble(what, why, next) => {
             state.toasts.error(state.now, what, why, next);

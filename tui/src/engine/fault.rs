@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::io;
 
+use mini_etcd_shared::error::ClientError;
 use tonic::{Code, Status};
 
+use crate::app::request::Trouble;
 use crate::app::sample::Fault;
 
 /// The fault behind a failed call.
@@ -45,6 +47,31 @@ pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Fault {
             "check the endpoint's name and port",
         )
     })
+}
+
+/// Why a call of a screen failed. `unknown`: what it would have written may be written all the same.
+pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
+    let (place, why, next) = match error {
+        ClientError::BadEndpoint { text, reason } => {
+            (text.clone(), reason.clone(), "name the members as host:port")
+        }
+        ClientError::NotConnected { endpoint, reason } => {
+            (endpoint.clone(), reason.clone(), "the Cluster screen shows who answers")
+        }
+        ClientError::Broken { endpoint, reason } => {
+            (endpoint.clone(), format!("the connection was lost: {reason}"), "try it again")
+        }
+        ClientError::TimedOut { endpoint, after, reason, .. } => {
+            let why = reason.clone().unwrap_or_else(|| format!("no answer within {after:?}"));
+            (endpoint.clone(), why, "is it paused, overloaded, or behind a firewall?")
+        }
+        ClientError::Refused { code: Code::PermissionDenied | Code::Unauthenticated, message } => {
+            (String::new(), message.clone(), "log in as a user who may")
+        }
+        ClientError::Refused { message, .. } => (String::new(), message.clone(), ""),
+    };
+    let next = if unknown { "it may have been done all the same: look first" } else { next };
+    Trouble { place, why, next: next.to_owned() }
 }
 
 /// It did not answer in time.

@@ -1,6 +1,7 @@
 //! Reports on their way to the screen: bounded, and of a member only the newest word.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,16 +10,21 @@ use tokio::sync::Notify;
 
 use crate::app::Report;
 use crate::app::cluster::Listed;
+use crate::app::request::{Answer, Ticket};
 use crate::app::sample::{Fault, Sample};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.
 const EVENTS_MAX: usize = 256;
+/// Answers that may wait before parts of further ones have to.
+const ANSWERS_MAX: usize = 64;
 
 /// Reports on their way to the screen.
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Mutex<Waiting>,
     news: Notify,
+    /// Told when everything was taken.
+    room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +35,7 @@ struct Waiting {
     words: BTreeMap<u64, Word>,
     rtts: BTreeMap<u64, (Moment, Duration)>,
     events: VecDeque<Report>,
+    answers: Vec<(Ticket, Answer)>,
 }
 
 #[derive(Debug)]
@@ -82,6 +89,23 @@ impl Inbox {
         });
     }
 
+    /// The answer to a question. As many as there are questions are kept, and the screens bound those.
+    pub(crate) fn answer(&self, ticket: Ticket, answer: Answer) {
+        self.put(|waiting| waiting.answers.push((ticket, answer)));
+    }
+
+    /// A part of an answer; waits until the screen has taken enough of what came before.
+    pub(crate) async fn part(&self, ticket: Ticket, answer: Answer) {
+        loop {
+            let mut room = pin!(self.room.notified());
+            room.as_mut().enable();
+            if self.lock().answers.len() < ANSWERS_MAX {
+                return self.answer(ticket, answer);
+            }
+            room.await;
+        }
+    }
+
     /// Waits until there is something to take.
     pub async fn ready(&self) {
         self.news.notified().await;
@@ -91,7 +115,10 @@ impl Inbox {
     #[must_use]
     pub fn take(&self) -> Vec<Report> {
         let waiting = std::mem::take(&mut *self.lock());
+        self.room.notify_waiters();
         let mut reports: Vec<Report> = waiting.events.into();
+        let answers = waiting.answers.into_iter();
+        reports.extend(answers.map(|(ticket, answer)| Report::Answer(ticket, answer)));
         reports.extend(waiting.members.map(|(cluster, listed)| Report::Members(cluster, listed)));
         reports.extend(waiting.silent.map(Report::Silent));
         reports.extend(waiting.rtts.into_iter().map(|(id, (at, rtt))| Report::Rtt(id, at, rtt)));

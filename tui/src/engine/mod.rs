@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Effect ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
+//!                   ├─▶ ask: what screens ask for, one task each                   │
 //!                   ├─▶ runs of the palette                                          ├─▶ Inbox ─▶ Msg::Report
 //!                   └─▶ bundled members                                              ┘
 //! ```
@@ -13,10 +14,12 @@
 //!
 //! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
 
+mod ask;
 mod directory;
 mod fault;
 mod follow;
 mod inbox;
+mod keyspace;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -24,7 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tonic::transport::Channel;
@@ -33,6 +37,7 @@ pub use inbox::Inbox;
 
 use crate::app::cluster::Listed;
 use crate::app::palette::Output;
+use crate::app::request::{Question, Ticket};
 use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;
 
@@ -82,6 +87,11 @@ pub struct Engine {
     /// One task per member, with the endpoint that it asks.
     followers: BTreeMap<u64, (String, AbortHandle)>,
     runs: BTreeMap<u64, AbortHandle>,
+    asked: BTreeMap<Ticket, AbortHandle>,
+    /// What screens ask through, while the endpoints stay the same.
+    client: Option<Client>,
+    /// The keys loaded for the last jump.
+    found: keyspace::Found,
     tasks: JoinSet<()>,
     endpoints: Vec<Endpoint>,
     /// Where members are known to be, for the palette's commands.
@@ -107,6 +117,9 @@ impl Engine {
             listed,
             followers: BTreeMap::new(),
             runs: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            client: None,
+            found: keyspace::Found::default(),
             tasks,
             endpoints: setup.endpoints,
             known: Vec::new(),
@@ -149,6 +162,12 @@ impl Engine {
                     task.abort();
                 }
             }
+            Effect::Ask(ticket, question) => self.ask(ticket, question),
+            Effect::Drop(ticket) => {
+                if let Some(task) = self.asked.remove(&ticket) {
+                    task.abort();
+                }
+            }
             Effect::Kill(name) => {
                 if let Some(fleet) = &mut self.fleet {
                     fleet.kill(&name);
@@ -163,8 +182,39 @@ impl Engine {
                 self.pace.send_replace(pace);
             }
             // The terminal's own.
-            Effect::Repaint | Effect::Suspend | Effect::Quit => {}
+            Effect::Repaint
+            | Effect::Suspend
+            | Effect::Quit
+            | Effect::Edit { .. }
+            | Effect::Copy(_)
+            | Effect::Confirmed(_) => {}
         }
+    }
+
+    /// Begins to find an answer. The screens bound how many are under way.
+    fn ask(&mut self, ticket: Ticket, question: Question) {
+        let client = self.client();
+        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket);
+        let found = Arc::clone(&self.found);
+        let task = self.tasks.spawn(ask::run(client, found, question, reply));
+        self.asked.insert(ticket, task);
+        self.asked.retain(|_, task| !task.is_finished());
+    }
+
+    /// A client of the members that are known, kept while they stay the same.
+    fn client(&mut self) -> Result<Client, ClientError> {
+        let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known };
+        if let Some(client) =
+            self.client.as_ref().filter(|client| client.config().endpoints == *endpoints)
+        {
+            return Ok(client.clone());
+        }
+        let mut config = ClientConfig::new(endpoints.clone());
+        config.dial_timeout = ANSWER_WITHIN;
+        config.wait_for_connection = false;
+        config.keepalive_time = PROBE_AFTER;
+        let client = Client::new(config)?;
+        Ok(self.client.insert(client).clone())
     }
 
     fn run_line(&mut self, run: u64, line: String) {

@@ -5,29 +5,41 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::say;
-use crate::action;
+use crate::action::{self, Action};
 use crate::app::State;
 use crate::theme::Meaning;
 
-/// Draws the keys of what can be done now.
+/// The action that shows all keys.
+const HELP: &str = "help";
+
+/// Draws the keys of what can be done now. The way to all keys is always there, whatever else has no room.
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
     let mut spans = vec![Span::raw(" ")];
-    let mut room = usize::from(area.width).saturating_sub(1);
-    for action in action::TABLE {
-        let usable = action.scope() == state.scope() || action.scope().is_everywhere();
-        let label = action.label(state).filter(|_| usable);
-        let Some((key, label)) = state.keymap.keys(*action).first().zip(label) else { continue };
-        let key = if look.glyphs.ascii { key.ascii() } else { key.to_string() };
-        let key = say(look, Meaning::Key, key);
-        let label = say(look, Meaning::KeyLabel, format!(" {label}   "));
+    let room = usize::from(area.width).saturating_sub(1);
+    let usable =
+        |action: &&dyn Action| action.scope() == state.scope() || action.scope().is_everywhere();
+    let is_help = |action: &&dyn Action| action.name() == HELP;
+    let help = action::all().find(is_help).and_then(|action| entry(state, action));
+    let mut left =
+        room.saturating_sub(help.as_ref().map_or(0, |[key, label]| key.width() + label.width()));
+    for action in action::all().filter(usable).filter(|action| !is_help(action)) {
+        let Some([key, label]) = entry(state, action) else { continue };
         let width = key.width() + label.width();
-        if width > room + 3 {
+        if width > left {
             break;
         }
-        room = room.saturating_sub(width);
-        spans.push(key);
-        spans.push(label);
+        left -= width;
+        spans.extend([key, label]);
     }
+    spans.extend(help.into_iter().flatten());
     frame.render_widget(Line::from(spans), area);
+}
+
+/// A key and what it does now.
+fn entry(state: &State, action: &dyn Action) -> Option<[Span<'static>; 2]> {
+    let look = &state.look;
+    let label = action.label(state)?;
+    let key = state.keymap.keys(action).first()?;
+    let key = if look.glyphs.ascii { key.ascii() } else { key.to_string() };
+    Some([say(look, Meaning::Key, key), say(look, Meaning::KeyLabel, format!(" {label}   "))])
 }

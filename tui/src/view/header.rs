@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{say, style};
 use crate::app::cluster::Level;
+use crate::app::screens::SCREENS;
 use crate::app::{Origin, State};
 use crate::theme::Meaning;
 use crate::widget::{duration_us, fit, grouped};
@@ -78,17 +79,31 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
     facts
 }
 
-/// The line of the screens.
+/// Width from which tabs show their names beside where the console looks.
+const NAMES: u16 = 100;
+
+/// The line of the screens. Without room for names, only the screen on top shows its own.
 pub(super) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let look = &state.look;
-    let tab = say(look, Meaning::TabActive, " 1 Cluster ");
+    let mut spans = vec![Span::raw(" ")];
+    for screen in SCREENS {
+        let on_top = screen.id() == state.screen;
+        let number = screen.id().number();
+        let words = if on_top || area.width >= NAMES {
+            format!(" {number} {} ", screen.title())
+        } else {
+            format!(" {number} ")
+        };
+        spans.push(say(look, if on_top { Meaning::TabActive } else { Meaning::Tab }, words));
+    }
+    let used: usize = spans.iter().map(Span::width).sum();
     let right = format!("{} ", origin(state));
-    let room = usize::from(area.width).saturating_sub(tab.width() + 3);
+    let room = usize::from(area.width).saturating_sub(used + 2);
     let right = fit(&right, room, &look.glyphs);
-    let gap = usize::from(area.width).saturating_sub(1 + tab.width() + Span::raw(&right).width());
-    let line =
-        vec![Span::raw(" "), tab, Span::raw(" ".repeat(gap)), say(look, Meaning::Dim, right)];
-    frame.render_widget(Line::from(line), area);
+    let gap = usize::from(area.width).saturating_sub(used + Span::raw(&right).width());
+    spans.push(Span::raw(" ".repeat(gap)));
+    spans.push(say(look, Meaning::Dim, right));
+    frame.render_widget(Line::from(spans), area);
 }
 
 fn origin(state: &State) -> String {

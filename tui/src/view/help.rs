@@ -7,7 +7,6 @@ use ratatui::text::Line;
 use super::say;
 use crate::action::{self, Scope};
 use crate::app::{Look, State};
-use crate::keymap::Keymap;
 use crate::theme::Meaning;
 use crate::widget::{popup, wrap};
 
@@ -19,18 +18,19 @@ fn width(screen: u16) -> u16 {
     screen.saturating_sub(4).min(100)
 }
 
-/// Every line of the overlay on a screen of this width.
+/// Every line of the overlay: the keys of the screen first.
 #[must_use]
-pub fn help_lines(keymap: &Keymap, look: &Look, screen: u16) -> Vec<Line<'static>> {
-    let room = usize::from(width(screen)).saturating_sub(KEYS + 6);
+pub fn help_lines(state: &State) -> Vec<Line<'static>> {
+    let (keymap, look) = (&state.keymap, &state.look);
+    let room = usize::from(width(state.size.0)).saturating_sub(KEYS + 6);
     let mut lines = Vec::new();
-    for scope in [Scope::Cluster, Scope::Move, Scope::Global] {
+    for scope in [state.scope(), Scope::Move, Scope::Global] {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
         lines.push(Line::from(say(look, Meaning::Title, format!(" {}", scope.title()))));
-        for action in action::TABLE.iter().filter(|action| action.scope() == scope) {
-            let keys = keymap.keys(*action).iter();
+        for action in action::all().filter(|action| action.scope() == scope) {
+            let keys = keymap.keys(action).iter();
             let keys =
                 keys.map(|key| if look.glyphs.ascii { key.ascii() } else { key.to_string() });
             let keys = keys.collect::<Vec<_>>().join(" ");
@@ -67,7 +67,7 @@ fn entry(look: &Look, keys: &str, words: &str, room: usize) -> Vec<Line<'static>
 /// Draws the overlay from line `first` on.
 pub(super) fn help(state: &State, frame: &mut Frame<'_>, first: u16) {
     let look = &state.look;
-    let lines = help_lines(&state.keymap, look, state.size.0);
+    let lines = help_lines(state);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let size = (width(state.size.0), height.min(state.size.1.saturating_sub(2)));
     let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");

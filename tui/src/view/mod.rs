@@ -14,6 +14,7 @@ mod confirm;
 mod footer;
 mod header;
 mod help;
+mod keyspace;
 mod leadership;
 mod member;
 mod members;
@@ -30,6 +31,7 @@ use ratatui::layout::{Constraint, Layout};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::app::screens::ScreenId;
 use crate::app::{Look, Overlay, State};
 use crate::theme::Meaning;
 use crate::widget::fit;
@@ -53,8 +55,11 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
-    screen::cluster(state, frame, body);
     footer::footer(state, frame, bottom);
+    match state.screen {
+        ScreenId::Cluster | ScreenId::Watch => screen::cluster(state, frame, body),
+        ScreenId::Keys => keyspace::keyspace(state, frame, body, bottom),
+    }
     for overlay in &state.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),

@@ -31,6 +31,14 @@ pub struct Glyphs {
     pub gap: &'static str,
     /// Borders.
     pub border: border::Set<'static>,
+    /// A directory that is open, and one that is closed.
+    pub open: &'static str,
+    /// See there.
+    pub closed: &'static str,
+    /// Something deleted.
+    pub grave: &'static str,
+    /// Where one is.
+    pub here: &'static str,
     /// Whether these are ASCII.
     pub ascii: bool,
 }
@@ -54,6 +62,10 @@ impl Glyphs {
             spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
             gap: " ",
             border: border::PLAIN,
+            open: "▾",
+            closed: "▸",
+            grave: "×",
+            here: "▲",
             ascii: false,
         }
     }
@@ -85,6 +97,10 @@ impl Glyphs {
                 horizontal_top: "-",
                 horizontal_bottom: "-",
             },
+            open: "v",
+            closed: ">",
+            grave: "x",
+            here: "^",
             ascii: true,
         }
     }

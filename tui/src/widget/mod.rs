@@ -34,6 +34,34 @@ pub fn fit(text: &str, width: usize, glyphs: &Glyphs) -> String {
     kept
 }
 
+/// Bytes as text that any terminal can show: what is no text as `\xNN`, controls by their escapes, tabs as spaces.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\t' => text.push_str("    "),
+                // Marks of direction and width zero could make one key look like another.
+                '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' => {
+                    text.extend(character.escape_unicode());
+                }
+                '\n' | '\r' => text.extend(character.escape_default()),
+                character if character.is_ascii_control() => {
+                    text.push_str(&format!("\\x{:02x}", u32::from(character)));
+                }
+                character if character.is_control() => text.extend(character.escape_default()),
+                character => text.push(character),
+            }
+        }
+        text.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    text
+}
+
 /// Breaks text into lines of at most `width`, at spaces where there are any.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {

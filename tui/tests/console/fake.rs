@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::adminpb::admin_server::{Admin, AdminServer};
 use mini_etcd_proto::adminpb::{LogRequest, LogResponse, MemberStatus, WatchStatusRequest};
 use mini_etcd_proto::etcdserverpb::cluster_server::{Cluster, ClusterServer};
+use mini_etcd_proto::etcdserverpb::kv_server::{Kv, KvServer};
 use mini_etcd_proto::etcdserverpb::maintenance_server::{Maintenance, MaintenanceServer};
 use mini_etcd_proto::etcdserverpb::*;
 use tokio::net::TcpListener;
@@ -156,6 +157,7 @@ fn tower_fn(
                 let path = request.uri().path().to_owned();
                 match path.split('/').nth(1).unwrap_or("") {
                     "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,
+                    "etcdserverpb.KV" => KvServer::new(fake).call(request).await,
                     "etcdserverpb.Cluster" => ClusterServer::new(fake).call(request).await,
                     _ => MaintenanceServer::new(fake).call(request).await,
                 }
@@ -201,6 +203,45 @@ impl Admin for Fake {
     }
 
     async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl Kv for Fake {
+    type RangeStreamStream = Streaming<RangeStreamResponse>;
+
+    async fn range_stream(
+        &self,
+        _: Request<RangeRequest>,
+    ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn range(&self, _: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+        self.mind().await?;
+        Ok(Response::new(RangeResponse { header: self.header(), ..RangeResponse::default() }))
+    }
+
+    async fn put(&self, _: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn delete_range(
+        &self,
+        _: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn txn(&self, _: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn compact(
+        &self,
+        _: Request<CompactionRequest>,
+    ) -> Result<Response<CompactionResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

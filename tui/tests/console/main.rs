@@ -7,8 +7,12 @@
     reason = "a test says what is wrong by failing; the exception for tests does not reach their helpers"
 )]
 
+mod driver;
 mod engine;
 mod fake;
+mod keys_screen;
+mod keyspace;
+mod past;
 mod random;
 mod screens;
 mod support;

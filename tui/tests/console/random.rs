@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use mini_etcd_tui::app::keyspace::ask::{
+    Answer, Changes, Child, Entry, Grave, Meta, Page, Reached, Version, Written,
+};
 use mini_etcd_tui::app::palette::Output;
+use mini_etcd_tui::app::request::{self, Ticket, Trouble};
 use mini_etcd_tui::app::sample::Sample;
+use mini_etcd_tui::app::screens::ScreenId;
 use mini_etcd_tui::app::{Ended, Msg, Report, update};
 use mini_etcd_tui::theme::Depth;
 use mini_etcd_tui::view::view;
@@ -17,7 +23,7 @@ use crate::support::{WALL, admin, busy, listed, moment, refused, state, status};
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let codes = prop_oneof![
         8 => any::<char>().prop_map(KeyCode::Char),
-        8 => "[jkgGqx:r?yn1 ]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap())),
+        8 => "[jkgGqx:r?yn12 lhEeduRvFf/|zYNtTBH{}\\[\\]]".prop_map(|text| KeyCode::Char(text.chars().next().unwrap())),
         4 => prop::sample::select(vec![
             KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Up, KeyCode::Down, KeyCode::Left,
             KeyCode::Right, KeyCode::Home, KeyCode::End, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Backspace,
@@ -78,10 +84,81 @@ fn any_report() -> impl Strategy<Value = Report> {
     ]
 }
 
+fn any_bytes() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from),
+        "[ab/]{0,6}".prop_map(Bytes::from),
+        Just(Bytes::from_static(b"{\"a\":[1,{}]}")),
+        Just(Bytes::from_static(b"k8s\0\x0a\x02\x0a\x00")),
+    ]
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    (any_bytes(), any_bytes(), any::<[i64; 4]>()).prop_map(|(key, value, n)| {
+        let meta = Meta { create: n[0], modified: n[1], version: n[2], lease: n[3] };
+        Entry { key, meta, value }
+    })
+}
+
+fn any_reached() -> impl Strategy<Value = Reached> {
+    (any::<i64>(), any::<Option<i64>>()).prop_map(|(from, wall)| Reached { from, wall })
+}
+
+fn any_page() -> impl Strategy<Value = Page> {
+    let child = (any_bytes(), any::<bool>(), any::<Option<u64>>())
+        .prop_map(|(name, key, below)| Child { name, key: key.then(Meta::default), below });
+    let children = prop::collection::vec(child, 0..40);
+    (any::<i64>(), children, prop::option::of(any_bytes()), any::<u64>()).prop_map(
+        |(revision, children, next, left)| Page { revision, children, next, left, requests: 1 },
+    )
+}
+
+fn any_answer() -> impl Strategy<Value = request::Answer> {
+    let version = (any::<i64>(), prop::option::of(any_entry()))
+        .prop_map(|(revision, entry)| Version { revision, entry });
+    let change = any::<(i64, u32, u32)>().prop_map(|(revision, puts, deletes)| Changes {
+        revision,
+        puts,
+        deletes,
+    });
+    let grave = (any_bytes(), any::<i64>()).prop_map(|(key, deleted)| Grave { key, deleted });
+    let keys = prop_oneof![
+        6 => any_page().prop_map(Answer::Children),
+        3 => prop::option::of(any_entry()).prop_map(Answer::Value),
+        1 => prop::option::of(any_entry()).prop_map(|e| Answer::Written(Written::Conflict(e))),
+        1 => (any::<i64>(), prop::option::of(any_entry()))
+            .prop_map(|(at, e)| Answer::Written(Written::Done(at, e))),
+        1 => (any::<u64>(), prop::collection::vec(any_bytes(), 0..8))
+            .prop_map(|(count, keys)| Answer::Preview(count, keys)),
+        2 => (prop::collection::vec(version, 0..8), prop::option::of(any_reached()))
+            .prop_map(|(versions, reached)| Answer::History(versions, reached)),
+        2 => (prop::collection::vec(change, 0..50), any_reached())
+            .prop_map(|(changes, reached)| Answer::Changes(changes, reached)),
+        2 => (prop::collection::vec(grave, 0..50), any_reached()).prop_map(|(graves, reached)| {
+            Answer::Graves { graves, alive: Vec::new(), reached }
+        }),
+        1 => (prop::collection::vec(any_bytes(), 0..50), any::<u64>(), any::<bool>())
+            .prop_map(|(keys, looked, all)| Answer::Found(keys, looked, all)),
+    ];
+    prop_oneof![
+        8 => keys.prop_map(request::Answer::Keys),
+        1 => prop::collection::vec(any::<u8>(), 0..80).prop_map(request::Answer::Edited),
+        1 => ".{0,80}".prop_map(|why| request::Answer::Failed(Trouble {
+            place: "127.0.0.1:1".into(),
+            why,
+            next: String::new()
+        })),
+    ]
+}
+
 fn any_msg() -> impl Strategy<Value = Msg> {
     prop_oneof![
         6 => any_key().prop_map(Msg::Key),
         4 => any_report().prop_map(|report| Msg::Report(0, report)),
+        6 => (0..3_u64, 0..12_u64, any_answer()).prop_map(|(generation, id, answer)| {
+            let ticket = Ticket { screen: ScreenId::Keys, generation, id };
+            Msg::Report(0, Report::Answer(ticket, answer))
+        }),
         2 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Msg::Resize(width, height)),
         1 => any::<String>().prop_map(Msg::Paste),
         1 => any::<bool>().prop_map(Msg::Focus),
@@ -99,6 +176,7 @@ proptest! {
         let mut state = state((80, 24), Depth::Sixteen, ascii);
         if began_busy {
             busy(&mut state);
+            update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Char('2'), KeyModifiers::NONE)));
         }
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
         for message in messages {

@@ -21,12 +21,12 @@ fn drawn(state: &State) -> Terminal<TestBackend> {
     terminal
 }
 
-fn text(state: &State) -> String {
+pub fn text(state: &State) -> String {
     drawn(state).backend().to_string()
 }
 
 /// Where each style begins, row by row.
-fn styles(state: &State) -> String {
+pub fn styles(state: &State) -> String {
     let terminal = drawn(state);
     let buffer = terminal.backend().buffer();
     let mut said = String::new();

@@ -1,9 +1,10 @@
-//! What a key does: typed into what lies on top, or looked up in the keymap.
+//! What a key press does: typed into what lies on top, or looked up in the keymap.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::msg::Effect;
 use super::palette::Output;
+use super::screens::screen;
 use super::state::{Confirm, Overlay, State, Tier};
 use crate::action;
 use crate::keymap::Key;
@@ -16,7 +17,7 @@ const COLUMNS: isize = 20;
 /// Takes a key.
 pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let bound = state.keymap.find(state.scope(), Key::from(key));
-    // These two work whatever lies on top: a terminal must always be able to get out.
+    // These work whatever lies on top: a terminal must always be able to get out.
     if let Some(action) =
         bound.filter(|action| ["interrupt", "suspend", "redraw"].contains(&action.name()))
     {
@@ -28,8 +29,21 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             let confirm = confirm.clone();
             answer(state, confirm, key)
         }
+        None if screen(state.screen).takes_text(state) => screen(state.screen).typed(state, key),
         _ => bound.map_or_else(Vec::new, |action| action.run(state)),
     }
+}
+
+/// Takes pasted text.
+pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    match state.overlays.last() {
+        Some(Overlay::Palette) => state.palette.line.insert(text),
+        None if screen(state.screen).takes_text(state) => {
+            return screen(state.screen).pasted(state, text);
+        }
+        _ => {}
+    }
+    Vec::new()
 }
 
 fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
@@ -57,39 +71,28 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
     match confirm.effect {
         _ if !yes => Vec::new(),
         Effect::Run(_, line) => begin(state, line),
+        Effect::Confirmed(id) => screen(id).confirmed(state),
         effect => vec![effect],
     }
 }
 
 fn type_in(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let held = Key::from(key);
     let palette = &mut state.palette;
-    let is = |word: &str| Key::parse(word) == Some(held);
+    let empty = palette.input().is_empty();
     match key.code {
         KeyCode::Enter => return run(state),
         KeyCode::Esc => return action::back(state),
-        KeyCode::Backspace if palette.input().is_empty() => return action::back(state),
-        KeyCode::Backspace => palette.backspace(),
-        KeyCode::Delete => palette.delete(),
-        KeyCode::Left if palette.input().is_empty() => palette.shift_by(-COLUMNS),
-        KeyCode::Right if palette.input().is_empty() => palette.shift_by(COLUMNS),
-        KeyCode::Left => palette.left(),
-        KeyCode::Right => palette.right(),
-        KeyCode::Home => palette.home(),
-        KeyCode::End => palette.end(),
+        KeyCode::Backspace if empty => return action::back(state),
+        KeyCode::Left if empty => palette.shift_by(-COLUMNS),
+        KeyCode::Right if empty => palette.shift_by(COLUMNS),
         KeyCode::Up => palette.older(),
         KeyCode::Down => palette.newer(),
         KeyCode::PageUp => palette.scroll_by(-PAGE),
         KeyCode::PageDown => palette.scroll_by(PAGE),
         KeyCode::Tab => complete(state),
-        _ if is("ctrl-a") => palette.home(),
-        _ if is("ctrl-e") => palette.end(),
-        _ if is("ctrl-u") => palette.delete_to_start(),
-        _ if is("ctrl-w") => palette.delete_word(),
-        KeyCode::Char(character) if held == Key::plain(character) => {
-            palette.insert(character.encode_utf8(&mut [0; 4]));
+        _ => {
+            palette.line.key(key);
         }
-        _ => {}
     }
     Vec::new()
 }

@@ -1,0 +1,250 @@
+//! What a person can do on the Keys screen: a table, for each of them is one call into its room.
+
+use super::{Action, Scope};
+use crate::app::keyspace::{self, Ask, Pane};
+use crate::app::{Effect, State};
+
+/// One thing to do.
+struct Do {
+    name: &'static str,
+    help: &'static str,
+    /// What it would do now, when that is worth the room.
+    label: fn(&State) -> Option<&'static str>,
+    run: fn(&mut State) -> Vec<Effect>,
+}
+
+impl Action for Do {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Keys
+    }
+
+    fn help(&self) -> &'static str {
+        self.help
+    }
+
+    fn label(&self, state: &State) -> Option<String> {
+        (self.label)(state).filter(|_| state.overlays.is_empty()).map(str::to_owned)
+    }
+
+    fn run(&self, state: &mut State) -> Vec<Effect> {
+        // What lies over the screen has the keyboard.
+        if state.overlays.is_empty() { (self.run)(state) } else { Vec::new() }
+    }
+}
+
+/// The actions, in the order of the footer.
+pub(super) static TABLE: &[&dyn Action] = &[
+    &OPEN,
+    &CLOSE,
+    &EDIT,
+    &EDIT_HERE,
+    &RESTORE,
+    &UNDO,
+    &HISTORY,
+    &NEW,
+    &PREVIOUS,
+    &DELETE,
+    &FUZZY,
+    &FILTER,
+    &PREFIX,
+    &VIEWER,
+    &BACK_ONE,
+    &ON_ONE,
+    &BACK_MANY,
+    &ON_MANY,
+    &GO,
+    &LIVE,
+    &GRAVEYARD,
+    &MARK,
+    &COPY,
+    &COPY_COMMAND,
+    &REFRESH,
+    &ZOOM,
+    &SEPARATOR,
+];
+
+/// Whether something can be edited.
+fn live(state: &State) -> bool {
+    state.keyspace.at.is_none() && state.keyspace.graveyard.is_none()
+}
+
+fn has_value(state: &State) -> bool {
+    state.keyspace.value.entry.is_some()
+}
+
+static OPEN: Do = Do {
+    name: "open",
+    help: "open or close a directory, read its next page, or go to the value",
+    label: |state| (state.keyspace.pane == Pane::Tree).then_some("open"),
+    run: keyspace::open,
+};
+static CLOSE: Do = Do {
+    name: "close",
+    help: "close the directory, or go to the one above",
+    label: |_| None,
+    run: keyspace::close,
+};
+static EDIT: Do = Do {
+    name: "edit",
+    help: "edit the value in $VISUAL or $EDITOR; saved only if nobody changed it meanwhile, and its lease stays",
+    label: |state| (live(state) && has_value(state)).then_some("edit"),
+    run: keyspace::edit_outside,
+};
+static EDIT_HERE: Do = Do {
+    name: "edit-here",
+    help: "edit the value on this screen; ^s saves as e does",
+    label: |_| None,
+    run: keyspace::edit_here,
+};
+static RESTORE: Do = Do {
+    name: "restore",
+    help: "put back what is shown: a deleted key, a version, a value of the past; only if nobody changed it meanwhile",
+    label: |state| {
+        let shown = !live(state) || state.keyspace.history.is_some();
+        (shown && has_value(state)).then_some("put back")
+    },
+    run: keyspace::restore,
+};
+static UNDO: Do = Do {
+    name: "undo",
+    help: "take back the last change made here, if the key is still as it left it",
+    label: |state| state.keyspace.undo.is_some().then_some("undo"),
+    run: keyspace::undo,
+};
+static HISTORY: Do = Do {
+    name: "history",
+    help: "the versions of the key, across deletes, and what each changed",
+    label: |state| has_value(state).then_some("history"),
+    run: keyspace::history,
+};
+static NEW: Do = Do {
+    name: "new",
+    help: "a new key; while a filter is set, the next match",
+    label: |state| {
+        if state.keyspace.filter.is_empty() { live(state).then_some("new") } else { Some("next") }
+    },
+    run: |state| {
+        if state.keyspace.filter.is_empty() {
+            keyspace::new_key(state)
+        } else {
+            keyspace::next_match(state, true)
+        }
+    },
+};
+static PREVIOUS: Do = Do {
+    name: "match-before",
+    help: "the match before",
+    label: |_| None,
+    run: |state| keyspace::next_match(state, false),
+};
+static DELETE: Do = Do {
+    name: "delete",
+    help: "delete the key (u takes it back), or what is marked or below a directory (asks, with the exact count)",
+    label: |state| live(state).then_some("delete"),
+    run: keyspace::delete,
+};
+static FUZZY: Do = Do {
+    name: "jump",
+    help: "jump to a key by a few of its letters",
+    label: |_| Some("jump"),
+    run: |state| keyspace::prompt(state, Ask::Fuzzy),
+};
+static FILTER: Do = Do {
+    name: "filter",
+    help: "show only what was loaded and has this in its name; n and N go through the matches",
+    label: |_| Some("filter"),
+    run: |state| keyspace::prompt(state, Ask::Filter),
+};
+static PREFIX: Do = Do {
+    name: "prefix",
+    help: "show only keys that begin so; the server filters",
+    label: |_| None,
+    run: |state| keyspace::prompt(state, Ask::Prefix),
+};
+static VIEWER: Do = Do {
+    name: "viewer",
+    help: "show the value as text, JSON, YAML, a Kubernetes object, hex, raw",
+    label: |state| has_value(state).then_some("viewer"),
+    run: keyspace::next_viewer,
+};
+static BACK_ONE: Do = Do {
+    name: "step-back",
+    help: "the revision before that changed something",
+    label: |_| Some("back in time"),
+    run: |state| keyspace::step(state, -1),
+};
+static ON_ONE: Do = Do {
+    name: "step-on",
+    help: "the next revision that changed something",
+    label: |_| None,
+    run: |state| keyspace::step(state, 1),
+};
+static BACK_MANY: Do = Do {
+    name: "step-back-100",
+    help: "a hundred changes back",
+    label: |_| None,
+    run: |state| keyspace::step(state, -100),
+};
+static ON_MANY: Do = Do {
+    name: "step-on-100",
+    help: "a hundred changes on",
+    label: |_| None,
+    run: |state| keyspace::step(state, 100),
+};
+static GO: Do = Do {
+    name: "go-to-revision",
+    help: "all keys and values as they were at a revision",
+    label: |_| None,
+    run: |state| keyspace::prompt(state, Ask::Revision),
+};
+static LIVE: Do = Do {
+    name: "live",
+    help: "back to what is",
+    label: |state| (!live(state)).then_some("live"),
+    run: keyspace::go_live,
+};
+static GRAVEYARD: Do = Do {
+    name: "graveyard",
+    help: "keys that were deleted since the last compaction; R puts one back",
+    label: |_| Some("graveyard"),
+    run: keyspace::graveyard,
+};
+static MARK: Do = Do {
+    name: "mark",
+    help: "mark the key or directory, for a delete of many",
+    label: |_| None,
+    run: keyspace::mark,
+};
+static COPY: Do = Do {
+    name: "copy",
+    help: "copy the value to the clipboard of the terminal, or to a file when it is long",
+    label: |_| None,
+    run: keyspace::copy_value,
+};
+static COPY_COMMAND: Do = Do {
+    name: "copy-command",
+    help: "copy the mini-etcdctl command that reads what is chosen",
+    label: |_| None,
+    run: keyspace::copy_command,
+};
+static REFRESH: Do =
+    Do { name: "refresh", help: "read the tree anew", label: |_| None, run: keyspace::reload };
+static ZOOM: Do = Do {
+    name: "zoom",
+    help: "the pane takes the whole screen, or gives it back",
+    label: |_| None,
+    run: |state| {
+        state.keyspace.zoom = !state.keyspace.zoom;
+        Vec::new()
+    },
+};
+static SEPARATOR: Do = Do {
+    name: "separator",
+    help: r"what stands between names: any bytes (\xNN), or nothing for no tree",
+    label: |_| None,
+    run: |state| keyspace::prompt(state, Ask::Separator),
+};

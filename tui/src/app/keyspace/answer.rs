@@ -1,0 +1,215 @@
+//! What the engine answers, taken in.
+
+use super::ask::{Answer, Entry, Target, Version};
+use super::load::{look, swap};
+use super::viewers::lines;
+use super::{Wait, Which, change, travel};
+use crate::app::msg::Effect;
+use crate::app::request::{self, Ticket, Trouble};
+use crate::app::screens::ScreenId;
+use crate::app::state::{Confirm, Overlay, State, Tier};
+use crate::widget::{escape, grouped};
+
+/// Takes in an answer; a late one finds nothing that waits for it.
+pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -> Vec<Effect> {
+    // Parts of long answers leave their request open.
+    if let request::Answer::Keys(part) = &answer
+        && is_part(part)
+    {
+        let Some(wait) = state.keyspace.requests.get(ticket).cloned() else { return Vec::new() };
+        if let request::Answer::Keys(part) = answer {
+            take_in(state, wait, part);
+        }
+        return Vec::new();
+    }
+    let Some(wait) = state.keyspace.requests.close(ticket) else { return Vec::new() };
+    let mut effects = match answer {
+        request::Answer::Keys(answer) => take_in(state, wait, answer),
+        request::Answer::Edited(text) => change::edited(state, wait, text),
+        request::Answer::Failed(trouble) => fail(state, wait, trouble),
+    };
+    effects.extend(state.keyspace.work());
+    if state.keyspace.has_come() {
+        effects.extend(swap(state));
+    }
+    effects
+}
+
+fn is_part(answer: &Answer) -> bool {
+    matches!(answer, Answer::History(_, None) | Answer::Found(_, _, false))
+}
+
+fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
+    let now = state.now;
+    match (wait, answer) {
+        (Wait::Page(dir, which), Answer::Children(page)) => {
+            let mut effects = state.keyspace.take_page(dir, which, page);
+            if which == Which::Shown {
+                effects.extend(look(state, false));
+            }
+            return effects;
+        }
+        (Wait::Value(key), Answer::Value(entry)) => {
+            let value = &mut state.keyspace.value;
+            if value.key.as_ref() == Some(&key) {
+                let viewer = value.viewer;
+                value.lines = entry.as_ref().map_or_else(Vec::new, |e| lines(&e.value, viewer));
+                value.scroll = value.scroll.min(value.lines.len().saturating_sub(1));
+                (value.entry, value.here) = (entry, true);
+            }
+        }
+        (Wait::Restore(old), Answer::Value(live)) => {
+            return change::put_back(state, old, live.as_ref());
+        }
+        (Wait::Write(write, words), Answer::Written(written)) => {
+            return change::written(state, write, &words, written);
+        }
+        (Wait::Preview(targets), Answer::Preview(count, first)) => {
+            preview(state, targets, count, &first);
+        }
+        (Wait::Delete, Answer::Deleted(count)) => {
+            state.keyspace.marks.clear();
+            let words = format!("deleted {} keys", grouped(count));
+            state.toasts.info(now, words, "B shows them, and R there puts one back");
+            return super::reload(state);
+        }
+        (Wait::History(key), Answer::History(versions, reached)) => {
+            add_versions(state, &key, versions, reached);
+        }
+        (Wait::Changes, Answer::Changes(changes, reached)) => {
+            travel::take_changes(state, &changes, reached);
+        }
+        (Wait::Graves, Answer::Graves { graves, alive, reached }) => {
+            return travel::take_graves(state, graves, alive, reached);
+        }
+        (Wait::Find, Answer::Found(keys, looked, complete)) => {
+            let matches = &mut state.keyspace.matches;
+            matches.chosen = matches.chosen.min(keys.len().saturating_sub(1));
+            (matches.keys, matches.looked, matches.complete) = (keys, looked, complete);
+        }
+        // An answer to another question than was asked: a fault of ours that shows as a request without effect.
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn add_versions(
+    state: &mut State,
+    key: &[u8],
+    versions: Vec<Version>,
+    reached: Option<super::ask::Reached>,
+) {
+    if let Some(history) = state.keyspace.history.as_mut().filter(|h| h.key == key) {
+        history.versions.extend(versions);
+        history.reached = reached;
+        travel::compare(history);
+    }
+}
+
+/// I3 of `action`: what is lost is asked first, with the exact count and the first keys.
+fn preview(state: &mut State, targets: Vec<Target>, count: u64, first: &[bytes::Bytes]) {
+    if count == 0 {
+        state.toasts.hint(state.now, "nothing there to delete");
+        return;
+    }
+    let everything = targets.iter().any(|t| matches!(t, Target::Prefix(p) if p.is_empty()));
+    let what = match targets.as_slice() {
+        [Target::Prefix(prefix)] => format!("below {}", escape(prefix)),
+        [Target::Key(key)] => escape(key),
+        many => format!("of {} marks", many.len()),
+    };
+    let shown: Vec<String> = first.iter().map(|key| escape(key)).collect();
+    let rest = count.saturating_sub(u64::try_from(shown.len()).unwrap_or(0));
+    let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
+    let text = format!(
+        "{}{more}. They can be put back one by one from the graveyard until a compaction.",
+        shown.join("  ")
+    );
+    let keys = if count == 1 { "key" } else { "keys" };
+    let title = format!("delete {} {keys} {what}", grouped(count));
+    state.keyspace.plan = targets;
+    let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
+    let effect = Effect::Confirmed(ScreenId::Keys);
+    state.overlays.push(Overlay::Confirm(Confirm {
+        tier,
+        title,
+        text,
+        effect,
+        typed: String::new(),
+    }));
+}
+
+/// What could not be done is told; what is on screen stays.
+fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
+    let now = state.now;
+    let mut effects = Vec::new();
+    let keyspace = &mut state.keyspace;
+    let what = match &wait {
+        Wait::Page(dir, Which::Shown) => {
+            if let Some(dir) = keyspace.tree.dir_mut(*dir) {
+                dir.loading = false;
+            }
+            keyspace.tree.lay_out();
+            keyspace.fresh.failed(trouble.clone());
+            format!("cannot read {}", shown(&keyspace.tree.dir_prefix(*dir)))
+        }
+        Wait::Page(_, Which::Coming) => {
+            keyspace.fresh.failed(trouble.clone());
+            let at = keyspace.coming.take().map_or(0, |coming| coming.at);
+            effects.extend(keyspace.requests.cancel(|w| matches!(w, Wait::Page(_, Which::Coming))));
+            keyspace.queue.retain(|(_, which)| *which == Which::Shown);
+            if at > 0 {
+                format!("cannot show the keys at revision {}", grouped(at.unsigned_abs()))
+            } else {
+                "cannot read the keys".to_owned()
+            }
+        }
+        Wait::Value(key) => {
+            keyspace.value.here = true;
+            keyspace.value.lines = vec![format!("(not read: {})", trouble.why)];
+            format!("cannot read {}", shown(key))
+        }
+        Wait::Write(write, words) => {
+            if trouble.why.contains("lease not found") {
+                keyspace.leaseless = Some(write.key.clone());
+            }
+            format!("could not {words}")
+        }
+        Wait::Restore(Entry { key, .. }) => format!("could not put {} back", shown(key)),
+        Wait::Preview(_) => "cannot count what would be deleted".to_owned(),
+        Wait::Delete => "the delete failed".to_owned(),
+        Wait::History(key) => {
+            if let Some(history) = keyspace.history.as_mut() {
+                let from = history.versions.last().map_or(0, |version| version.revision);
+                history.reached = Some(super::ask::Reached { from, wall: None });
+            }
+            format!("cannot read the history of {}", shown(key))
+        }
+        Wait::Changes => {
+            keyspace.strip.loading = false;
+            "cannot read what changed".to_owned()
+        }
+        Wait::Graves => {
+            if let Some(graveyard) = &mut keyspace.graveyard {
+                graveyard.loading = false;
+            }
+            "cannot read what was deleted".to_owned()
+        }
+        Wait::Find => "cannot look through the keys".to_owned(),
+        Wait::Edit(Entry { key, .. }) => format!("could not edit {}", shown(key)),
+    };
+    let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
+    let next = match &wait {
+        Wait::Write(write, _) if keyspace.leaseless.as_ref() == Some(&write.key) => {
+            "its lease is gone: the same key again puts it back without one".to_owned()
+        }
+        _ if trouble.next.is_empty() => "r reads again".to_owned(),
+        _ => trouble.next,
+    };
+    state.toasts.error(now, what, trouble.why, next);
+    effects
+}
+
+fn shown(key: &[u8]) -> String {
+    if key.is_empty() { "the keys".to_owned() } else { escape(key) }
+}

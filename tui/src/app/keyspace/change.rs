@@ -1,0 +1,379 @@
+//! Changes: edit, new, delete, undo, put back; and what is copied.
+
+use bytes::Bytes;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui_textarea::TextArea;
+
+use super::ask::{self, Change, Entry, Target, Write, Written};
+use super::travel::{difference, version_entry};
+use super::{Ask, Conflict, Editor, Pane, Prompt, Wait};
+use crate::app::line::LineInput;
+use crate::app::msg::Effect;
+use crate::app::request::Question;
+use crate::app::state::State;
+use crate::widget::escape;
+
+/// Bytes of a value that is edited here; a longer one is for the editor.
+const HERE_BYTES_MAX: usize = 256 << 10;
+
+/// I4: nothing is edited in the past. Answers whether that stands in the way.
+fn past(state: &mut State) -> bool {
+    let past = state.keyspace.at.is_some() || state.keyspace.graveyard.is_some();
+    if past {
+        state.toasts.hint(state.now, "nothing is edited in the past: T goes back to live");
+    }
+    past
+}
+
+/// The chosen key as it is shown.
+fn chosen(state: &State) -> Option<Entry> {
+    state.keyspace.value.entry.clone().filter(|_| state.keyspace.value.here)
+}
+
+fn ask_write(state: &mut State, write: Write, words: String) -> Vec<Effect> {
+    let question = Question::Keys(ask::Question::Write(write.clone()));
+    let effects = state.keyspace.requests.ask(Wait::Write(write, words), question);
+    if effects.is_empty() {
+        state.toasts.hint(state.now, "too much is under way: ^c gives it up");
+    }
+    effects
+}
+
+/// Edits the chosen value in `$EDITOR`.
+pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
+    if past(state) {
+        return Vec::new();
+    }
+    let Some(mut entry) = chosen(state) else { return Vec::new() };
+    let mut text = entry.value.to_vec();
+    if let Some(conflict) = state.keyspace.conflict.take() {
+        // What was wanted, to be looked at again over what is there.
+        if let Change::Value(wanted) | Change::Put(wanted, _) = &conflict.write.change {
+            text = wanted.to_vec();
+        }
+        entry = conflict.theirs.unwrap_or(Entry {
+            key: conflict.write.key,
+            meta: ask::Meta::default(),
+            value: Bytes::new(),
+        });
+    }
+    let name = if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok() {
+        "value.json"
+    } else {
+        "value.txt"
+    };
+    let ticket = state.keyspace.requests.open(Wait::Edit(entry));
+    ticket.map(|ticket| Effect::Edit { ticket, name, text }).into_iter().collect()
+}
+
+/// The editor has ended.
+pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Effect> {
+    let Wait::Edit(entry) = wait else { return Vec::new() };
+    // An editor ends the last line; the value had none, so it gets none.
+    if text.ends_with(b"\n") && !entry.value.ends_with(b"\n") {
+        text.pop();
+    }
+    if text == entry.value {
+        state.toasts.hint(state.now, "nothing was changed");
+        return Vec::new();
+    }
+    let words = format!("save {}", escape(&entry.key));
+    let change = Change::Value(text.into());
+    ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, words)
+}
+
+/// Edits the chosen value here.
+pub(crate) fn edit_here(state: &mut State) -> Vec<Effect> {
+    if past(state) {
+        return Vec::new();
+    }
+    let Some(entry) = chosen(state) else { return Vec::new() };
+    if entry.value.len() > HERE_BYTES_MAX || !is_editable(&entry.value) {
+        let hint = "this value is too long or no plain text: e edits it in $EDITOR";
+        state.toasts.hint(state.now, hint);
+        return Vec::new();
+    }
+    state.keyspace.editor = Some(editor(entry.key, entry.meta.modified, entry.value));
+    state.keyspace.pane = Pane::Value;
+    Vec::new()
+}
+
+/// Text that comes out of the editor as it went in.
+fn is_editable(value: &[u8]) -> bool {
+    std::str::from_utf8(value)
+        .is_ok_and(|text| text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control()))
+}
+
+fn editor(key: Bytes, expected: i64, value: Bytes) -> Editor {
+    let text = String::from_utf8_lossy(&value).into_owned();
+    let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
+    area.set_hard_tab_indent(true);
+    Editor { key, expected, area, original: value, leaving: false }
+}
+
+/// Asks for the name of a new key.
+pub(crate) fn new_key(state: &mut State) -> Vec<Effect> {
+    if past(state) {
+        return Vec::new();
+    }
+    let mut line = LineInput::default();
+    let row = state.keyspace.tree.rows().get(state.keyspace.chosen).copied();
+    let tree = &state.keyspace.tree;
+    let prefix = match row {
+        Some(row) if tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open) => {
+            tree.dir_prefix(row.node)
+        }
+        Some(row) => tree.dir_prefix(tree.parent(row.node)),
+        None => tree.prefix.clone(),
+    };
+    line.set(&super::viewers::raw(&prefix));
+    state.keyspace.prompt = Some(Prompt { ask: Ask::NewKey, line, error: None });
+    Vec::new()
+}
+
+/// Opens the editor for a new key.
+pub(super) fn begin_new(state: &mut State, key: Bytes) {
+    state.keyspace.editor = Some(editor(key, 0, Bytes::new()));
+    state.keyspace.pane = Pane::Value;
+}
+
+/// A key typed into the editor.
+pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let Some(editor) = &mut state.keyspace.editor else { return Vec::new() };
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('s') if ctrl => return save(state),
+        KeyCode::Esc => {
+            let text = editor.area.lines().join("\n");
+            let changed = text.as_bytes() != &editor.original[..] || editor.expected == 0;
+            if changed && !std::mem::replace(&mut editor.leaving, true) {
+                state.toasts.hint(state.now, "not saved: ^s saves, Esc again throws it away");
+            } else {
+                state.keyspace.editor = None;
+            }
+        }
+        _ => {
+            editor.leaving = false;
+            editor.area.input(key);
+        }
+    }
+    Vec::new()
+}
+
+fn save(state: &mut State) -> Vec<Effect> {
+    let Some(editor) = state.keyspace.editor.take() else { return Vec::new() };
+    let text = editor.area.lines().join("\n");
+    if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
+        state.toasts.hint(state.now, "nothing was changed");
+        return Vec::new();
+    }
+    let words = format!("save {}", escape(&editor.key));
+    let change = Change::Value(text.into());
+    ask_write(state, Write { key: editor.key, expected: editor.expected, change }, words)
+}
+
+/// Deletes the chosen key at once, for it can be undone; asks before marks and directories go.
+pub(crate) fn delete(state: &mut State) -> Vec<Effect> {
+    if past(state) {
+        return Vec::new();
+    }
+    let targets: Vec<Target> = if state.keyspace.marks.is_empty() {
+        state.keyspace.chosen_target().into_iter().collect()
+    } else {
+        state.keyspace.marks.iter().cloned().collect()
+    };
+    if let [Target::Key(key)] = targets.as_slice() {
+        let Some(entry) = chosen(state).filter(|entry| entry.key == *key) else {
+            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+            return Vec::new();
+        };
+        let words = format!("delete {}", escape(key));
+        let write =
+            Write { key: key.clone(), expected: entry.meta.modified, change: Change::Delete };
+        return ask_write(state, write, words);
+    }
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let question = Question::Keys(ask::Question::Preview(targets.clone()));
+    state.keyspace.requests.ask(Wait::Preview(targets), question)
+}
+
+/// The delete that was asked about is wanted.
+pub(super) fn delete_planned(state: &mut State) -> Vec<Effect> {
+    let targets = std::mem::take(&mut state.keyspace.plan);
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let question = Question::Keys(ask::Question::Delete(targets));
+    state.keyspace.requests.ask(Wait::Delete, question)
+}
+
+/// What became of a change.
+pub(super) fn written(
+    state: &mut State,
+    write: Write,
+    words: &str,
+    written: Written,
+) -> Vec<Effect> {
+    let now = state.now;
+    match written {
+        Written::Done(revision, before) => {
+            let key = write.key.clone();
+            let (change, expected) = match (&write.change, before) {
+                (Change::Delete, Some(before)) => {
+                    (Some(Change::Put(before.value, before.meta.lease)), 0)
+                }
+                (Change::Delete, None) => (None, 0),
+                (_, Some(before)) => (Some(Change::Put(before.value, before.meta.lease)), revision),
+                (_, None) => (Some(Change::Delete), revision),
+            };
+            let keyspace = &mut state.keyspace;
+            keyspace.leaseless = None;
+            keyspace.undo =
+                change.map(|change| (Write { key, expected, change }, format!("undo: {words}")));
+            if write.change == Change::Delete {
+                keyspace.marks.remove(&Target::Key(write.key.clone()));
+            }
+            let next = if keyspace.undo.is_some() { "u takes it back" } else { "" };
+            state.toasts.info(now, format!("done: {words}, at revision {revision}"), next);
+            let mut effects = super::graveyard_closed(state);
+            effects.extend(super::reload_at(state, None));
+            // A new key is shown where it stands.
+            super::search::lead_to(state, &write.key);
+            effects
+        }
+        Written::Conflict(theirs) => {
+            let wanted = match &write.change {
+                Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
+                Change::Delete => None,
+            };
+            let there = theirs.as_ref().map(|entry| &entry.value);
+            let diff = difference(there, wanted.as_ref());
+            let key = escape(&write.key);
+            state.keyspace.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
+            state.keyspace.pane = Pane::Value;
+            let what = format!("{key} was changed meanwhile: nothing was written");
+            let next = "e edits yours over theirs, Esc gives yours up".to_owned();
+            state.toasts.error(now, what, "it is not as it was shown".to_owned(), next);
+            Vec::new()
+        }
+    }
+}
+
+/// Takes back the last change, if the key is still as it left it.
+pub(crate) fn undo(state: &mut State) -> Vec<Effect> {
+    let Some((mut write, words)) = state.keyspace.undo.clone() else {
+        state.toasts.hint(state.now, "there is nothing to take back");
+        return Vec::new();
+    };
+    without_lost_lease(state, &mut write);
+    ask_write(state, write, words)
+}
+
+fn without_lost_lease(state: &State, write: &mut Write) {
+    if state.keyspace.leaseless.as_ref() == Some(&write.key)
+        && let Change::Put(_, lease) = &mut write.change
+    {
+        *lease = 0;
+    }
+}
+
+/// Puts back what is shown: a key from its grave, a value from the past, a version from the history.
+pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
+    if state.keyspace.graveyard.is_some() {
+        let Some(entry) = chosen(state) else { return Vec::new() };
+        return put_back(state, entry, None);
+    }
+    let Some(old) = version_entry(state).or_else(|| {
+        let past = state.keyspace.at.is_some();
+        chosen(state).filter(|_| past)
+    }) else {
+        return Vec::new();
+    };
+    let question = Question::Keys(ask::Question::Value(old.key.clone(), 0));
+    state.keyspace.requests.ask(Wait::Restore(old), question)
+}
+
+/// Puts a value back over what is there now: only if that is still so.
+pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> Vec<Effect> {
+    let (expected, change) = match live {
+        Some(live) if live.value == old.value => {
+            state.toasts.hint(state.now, "the key has this value already");
+            return Vec::new();
+        }
+        Some(live) => (live.meta.modified, Change::Value(old.value)),
+        None => (0, Change::Put(old.value, old.meta.lease)),
+    };
+    let words = format!("put {} back as of {}", escape(&old.key), old.meta.modified);
+    let mut write = Write { key: old.key, expected, change };
+    without_lost_lease(state, &mut write);
+    ask_write(state, write, words)
+}
+
+/// Copies the value.
+pub(crate) fn copy_value(state: &mut State) -> Vec<Effect> {
+    let entry = version_entry(state).or_else(|| chosen(state));
+    entry.map(|entry| Effect::Copy(entry.value.to_vec())).into_iter().collect()
+}
+
+/// Copies what is shown as a command line.
+pub(crate) fn copy_command(state: &mut State) -> Vec<Effect> {
+    let Some(target) = state
+        .keyspace
+        .chosen_target()
+        .or_else(|| state.keyspace.value.key.clone().map(Target::Key))
+    else {
+        return Vec::new();
+    };
+    let known = state.cluster.members.iter().map(|member| member.listed.endpoint.clone());
+    let endpoints = known.filter(|endpoint| !endpoint.is_empty()).collect::<Vec<_>>().join(",");
+    let mut words = vec!["mini-etcdctl".to_owned()];
+    if !endpoints.is_empty() {
+        words.push(format!("--endpoints={endpoints}"));
+    }
+    words.push("get".to_owned());
+    match target {
+        Target::Key(key) => words.push(shell_word(&key)),
+        Target::Prefix(prefix) => words.extend([shell_word(&prefix), "--prefix".to_owned()]),
+    }
+    if let Some(at) = state.keyspace.at {
+        words.push(format!("--rev={at}"));
+    }
+    vec![Effect::Copy(words.join(" ").into_bytes())]
+}
+
+/// A word as a shell takes it, byte for byte.
+fn shell_word(bytes: &[u8]) -> String {
+    let bare = |b: &u8| b.is_ascii_alphanumeric() || b"/._:@%+,=-".contains(b);
+    if !bytes.is_empty() && bytes.iter().all(bare) && bytes.first() != Some(&b'-') {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    if bytes.iter().all(|b| (b' '..=b'~').contains(b)) && bytes.first() != Some(&b'-') {
+        return format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', r"'\''"));
+    }
+    let mut word = "$'".to_owned();
+    for byte in bytes {
+        match byte {
+            b'\'' | b'\\' => word.extend(['\\', char::from(*byte)]),
+            b' '..=b'~' => word.push(char::from(*byte)),
+            byte => word.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    word.push('\'');
+    if bytes.first() == Some(&b'-') { format!("-- {word}") } else { word }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_word_is_the_same_bytes_to_a_shell() {
+        assert_eq!(shell_word(b"/a/b"), "/a/b");
+        assert_eq!(shell_word(b"it's"), r"'it'\''s'");
+        assert_eq!(shell_word(b"\xff\x00'x"), r"$'\xff\x00\'x'");
+        assert_eq!(shell_word(b""), "''");
+        assert_eq!(shell_word(b"-x"), "-- $'-x'");
+    }
+}

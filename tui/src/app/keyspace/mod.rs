@@ -1,0 +1,379 @@
+//! The Keys screen: a tree of the keys at one revision, the value of one of them, and their past.
+//!
+//! ```text
+//! keys typed ─▶ screen · change · travel · search ─▶ Effect::Ask ─▶ engine::keyspace
+//!                        Keyspace ◀─ answer ◀─ Answer ◀──┘
+//! ```
+//!
+//! * I1: the tree, and the value beside it, are of one revision, which is shown; nothing newer mixes in.
+//! * I2: a tree that is read anew (refresh, time travel) replaces the old one when it is complete; until then the old
+//!   one stays on screen.
+//! * I3: a change is carried out only if the key is still as it was shown; otherwise both are shown.
+//! * I4: in the past nothing is edited. What is put back from there is a change of the present, by I3.
+//! * I5: keys are bytes: they are shown escaped and never changed.
+//!
+//! It refuses to load everything: pages of 500 children, bounded rows, bounded windows of history. Tested by tables in
+//! `tests/console/keyspace.rs`, against a real member in `tests/console/past.rs`.
+
+mod answer;
+pub mod ask;
+mod change;
+mod load;
+mod screen;
+mod search;
+mod travel;
+pub mod tree;
+pub mod viewers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use mini_etcd_server::clock::Moment;
+use ratatui_textarea::TextArea;
+
+use ask::{Entry, Grave, Reached, Target, Version, Write};
+use tree::Tree;
+use viewers::Viewer;
+
+use super::line::LineInput;
+use super::request::{Freshness, Requests};
+use super::screens::ScreenId;
+
+pub(crate) use change::{
+    copy_command, copy_value, delete, edit_here, edit_outside, new_key, restore, undo,
+};
+pub(crate) use load::{close, mark, next_viewer, open, reload, reload_at};
+pub(super) use screen::KeysScreen;
+pub(crate) use search::{next_match, prompt};
+pub(crate) use travel::{go_live, graveyard, history, step};
+
+use travel::graveyard_closed;
+
+/// The part of the screen that has the keyboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// The tree.
+    #[default]
+    Tree,
+    /// The value, or the versions of a key.
+    Value,
+}
+
+/// What a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// A page of a directory of the tree, or of the one that will replace it.
+    Page(u32, Which),
+    /// The chosen key's value.
+    Value(Bytes),
+    /// A change; the words for it.
+    Write(Write, String),
+    /// The live key, to put a value back over it.
+    Restore(Entry),
+    /// How much a delete would take.
+    Preview(Vec<Target>),
+    /// A delete of many.
+    Delete,
+    /// Versions of the key.
+    History(Bytes),
+    /// Changes of a window.
+    Changes,
+    /// Deleted keys of a window.
+    Graves,
+    /// Matches of a jump.
+    Find,
+    /// The editor with a key's value: as it was.
+    Edit(Entry),
+}
+
+/// Which tree a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The one on screen.
+    Shown,
+    /// The one that will replace it.
+    Coming,
+}
+
+/// A tree that will replace the one on screen.
+#[derive(Clone, Debug)]
+pub(crate) struct Coming {
+    tree: Tree,
+    /// Directories that are opened as they come.
+    open: BTreeSet<Bytes>,
+    /// The key to choose.
+    key: Bytes,
+    /// The key is shown even when its page is not loaded: somebody asked for it.
+    jump: bool,
+    /// The revision that was asked for; 0 for the newest.
+    at: i64,
+    /// Requests it took.
+    requests: u32,
+}
+
+/// The value on screen.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Whose value.
+    pub key: Option<Bytes>,
+    /// What it is; `None` while it is read, or when the key is not there.
+    pub entry: Option<Entry>,
+    /// It has come.
+    pub here: bool,
+    /// As lines, by the viewer.
+    pub lines: Vec<String>,
+    /// The viewer.
+    pub viewer: Viewer,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// The versions of a key.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The key.
+    pub key: Bytes,
+    /// Versions, newest first.
+    pub versions: Vec<Version>,
+    /// How far they reach; `None` while they are read.
+    pub reached: Option<Reached>,
+    /// The chosen one.
+    pub chosen: usize,
+    /// What it changed.
+    pub diff: Vec<DiffLine>,
+    /// First line of it shown.
+    pub scroll: usize,
+}
+
+/// A line of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffLine {
+    /// `+`, `-` or a space.
+    pub sign: char,
+    /// The text.
+    pub text: String,
+}
+
+/// Changes per revision, as far as they were read.
+#[derive(Clone, Debug, Default)]
+pub struct Strip {
+    /// Keys written and deleted, by revision.
+    pub changes: BTreeMap<i64, (u32, u32)>,
+    /// Everything from here on was read; 0 while nothing was.
+    pub from: i64,
+    /// The last revision that was read.
+    pub to: i64,
+    /// The first revision that can be known, when it was met.
+    pub wall: Option<i64>,
+    /// A window is being read.
+    pub loading: bool,
+}
+
+/// Keys that were deleted and are not there.
+#[derive(Clone, Debug, Default)]
+pub struct Graveyard {
+    /// The keys, the latest delete first.
+    pub graves: Vec<Grave>,
+    /// Keys that are there again, or were seen already.
+    seen: BTreeSet<Bytes>,
+    /// How far back it reaches.
+    pub reached: Option<Reached>,
+    /// A window is being read.
+    pub loading: bool,
+    /// The chosen one.
+    pub chosen: usize,
+}
+
+/// What is typed into the line at the bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A part of a name.
+    Filter,
+    /// What the server shall filter by.
+    Prefix,
+    /// A pattern to jump to.
+    Fuzzy,
+    /// A revision to go to.
+    Revision,
+    /// What stands between names.
+    Separator,
+    /// A new key.
+    NewKey,
+}
+
+/// The line at the bottom.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What for.
+    pub ask: Ask,
+    /// What is typed.
+    pub line: LineInput,
+    /// What to say about it.
+    pub error: Option<String>,
+}
+
+/// Matches of a jump.
+#[derive(Clone, Debug, Default)]
+pub struct Matches {
+    /// The keys, the best first.
+    pub keys: Vec<Bytes>,
+    /// Keys that were looked at.
+    pub looked: u64,
+    /// All of them were.
+    pub complete: bool,
+    /// The chosen one.
+    pub chosen: usize,
+}
+
+/// A value being edited here.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    /// The key.
+    pub key: Bytes,
+    /// The revision of the last change that was seen; 0 for a new key.
+    pub expected: i64,
+    /// The text.
+    pub area: TextArea<'static>,
+    /// The text as it was.
+    pub original: Bytes,
+    /// Esc was pressed once over unsaved text.
+    pub leaving: bool,
+}
+
+/// A change that was not carried out because the key is not as it was seen.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The change.
+    pub write: Write,
+    /// The key as it is.
+    pub theirs: Option<Entry>,
+    /// From theirs to what was wanted.
+    pub diff: Vec<DiffLine>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// The Keys screen.
+#[derive(Clone, Debug)]
+pub struct Keyspace {
+    /// The tree on screen.
+    pub tree: Tree,
+    /// The tree that will replace it.
+    pub(crate) coming: Option<Coming>,
+    /// Pages to ask for as soon as there is room.
+    pub(crate) queue: VecDeque<(u32, Which)>,
+    /// The chosen row.
+    pub chosen: usize,
+    /// Which pane has the keyboard.
+    pub pane: Pane,
+    /// The pane has the whole screen.
+    pub zoom: bool,
+    /// The revision that is looked at; `None` for the newest.
+    pub at: Option<i64>,
+    /// The value.
+    pub value: Shown,
+    /// The versions, in place of the value.
+    pub history: Option<History>,
+    /// Keys and directories that are marked.
+    pub marks: BTreeSet<Target>,
+    /// The line at the bottom.
+    pub prompt: Option<Prompt>,
+    /// The filter in force.
+    pub filter: String,
+    /// Matches of the jump that is typed.
+    pub matches: Matches,
+    /// A value being edited here.
+    pub editor: Option<Editor>,
+    /// A change that met another one.
+    pub conflict: Option<Conflict>,
+    /// How to take back the last change: the change, and the words for it.
+    pub undo: Option<(Write, String)>,
+    /// Changes per revision.
+    pub strip: Strip,
+    /// Deleted keys, in place of the tree.
+    pub graveyard: Option<Graveyard>,
+    /// What is deleted on yes.
+    pub(crate) plan: Vec<Target>,
+    /// A key whose lease is gone: it is put back without one the next time.
+    pub(crate) leaseless: Option<Bytes>,
+    /// When the tree was read last, and what that took.
+    pub(crate) refreshed: (Moment, u32),
+    /// What is under way.
+    pub(crate) requests: Requests<Wait>,
+    /// How old the tree is.
+    pub fresh: Freshness,
+}
+
+impl Default for Keyspace {
+    fn default() -> Self {
+        Self {
+            tree: Tree::new(Bytes::new(), Bytes::from_static(b"/")),
+            coming: None,
+            queue: VecDeque::new(),
+            chosen: 0,
+            pane: Pane::Tree,
+            zoom: false,
+            at: None,
+            value: Shown {
+                key: None,
+                entry: None,
+                here: false,
+                lines: Vec::new(),
+                viewer: Viewer::Auto,
+                scroll: 0,
+            },
+            history: None,
+            marks: BTreeSet::new(),
+            prompt: None,
+            filter: String::new(),
+            matches: Matches::default(),
+            editor: None,
+            conflict: None,
+            undo: None,
+            strip: Strip::default(),
+            graveyard: None,
+            plan: Vec::new(),
+            leaseless: None,
+            refreshed: (Moment::default(), 0),
+            requests: Requests::new(ScreenId::Keys),
+            fresh: Freshness::default(),
+        }
+    }
+}
+
+impl Keyspace {
+    /// Whether a tree is being read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.requests.running().next().is_some() || !self.queue.is_empty()
+    }
+
+    /// Whether all that was asked for has come, and the tree that was asked for last is on screen.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.is_reading() && self.coming.is_none()
+    }
+
+    /// The key of the chosen row, if it is one; of the chosen grave, with the revision before its delete.
+    #[must_use]
+    pub fn chosen_key(&self) -> Option<(Bytes, i64)> {
+        if let Some(graveyard) = &self.graveyard {
+            let grave = graveyard.graves.get(graveyard.chosen)?;
+            return Some((grave.key.clone(), grave.deleted - 1));
+        }
+        let row = self.tree.rows().get(self.chosen)?;
+        let node = self.tree.node(row.node).filter(|_| row.kind == tree::RowKind::Node)?;
+        node.key.map(|_| (self.tree.key(row.node), self.tree.revision))
+    }
+
+    /// What the chosen row stands for: a key, or all keys below a directory.
+    #[must_use]
+    pub fn chosen_target(&self) -> Option<Target> {
+        let row = self.tree.rows().get(self.chosen)?;
+        let node = self.tree.node(row.node).filter(|_| row.kind == tree::RowKind::Node)?;
+        Some(match (node.key, &node.dir) {
+            (Some(_), _) | (None, None) => Target::Key(self.tree.key(row.node)),
+            (None, Some(_)) => Target::Prefix(self.tree.dir_prefix(row.node)),
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! The line at the bottom: filter, prefix, jump, revision, separator, a new key.
+
+use bytes::Bytes;
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::ask;
+use super::load::{look, replace};
+use super::tree::{RowKind, Tree};
+use super::{Ask, Matches, Prompt, Wait, change, travel};
+use crate::app::line::LineInput;
+use crate::app::msg::Effect;
+use crate::app::request::Question;
+use crate::app::state::State;
+use crate::widget::grouped;
+
+/// Opens the line.
+pub(crate) fn prompt(state: &mut State, ask: Ask) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let mut line = LineInput::default();
+    match ask {
+        Ask::Filter => line.set(&keyspace.filter),
+        Ask::Prefix => line.set(&super::viewers::raw(&keyspace.tree.prefix)),
+        Ask::Separator => line.set(&super::viewers::raw(&keyspace.tree.separator)),
+        Ask::Fuzzy => keyspace.matches = Matches::default(),
+        Ask::Revision | Ask::NewKey => {}
+    }
+    keyspace.prompt = Some(Prompt { ask, line, error: None });
+    if ask == Ask::Fuzzy { find(state) } else { Vec::new() }
+}
+
+/// A key typed into the line.
+pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let Some(prompt) = &mut state.keyspace.prompt else { return Vec::new() };
+    let ask = prompt.ask;
+    match key.code {
+        KeyCode::Esc => {
+            state.keyspace.prompt = None;
+            if ask == Ask::Filter {
+                set_filter(state, "");
+            }
+            return state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+        }
+        KeyCode::Enter => return enter(state),
+        KeyCode::Up if ask == Ask::Fuzzy => choose(&mut state.keyspace.matches, -1),
+        KeyCode::Down if ask == Ask::Fuzzy => choose(&mut state.keyspace.matches, 1),
+        _ => {
+            prompt.error = None;
+            let before = prompt.line.text().to_owned();
+            prompt.line.key(key);
+            if prompt.line.text() != before {
+                return changed(state);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Text pasted into the line.
+pub(super) fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    if let Some(prompt) = &mut state.keyspace.prompt {
+        prompt.line.insert(text);
+        return changed(state);
+    }
+    Vec::new()
+}
+
+fn choose(matches: &mut Matches, by: isize) {
+    let last = matches.keys.len().saturating_sub(1);
+    matches.chosen = matches.chosen.saturating_add_signed(by).min(last);
+}
+
+fn changed(state: &mut State) -> Vec<Effect> {
+    let Some(prompt) = &state.keyspace.prompt else { return Vec::new() };
+    match prompt.ask {
+        Ask::Filter => {
+            let text = prompt.line.text().to_owned();
+            set_filter(state, &text);
+            look(state, false)
+        }
+        Ask::Fuzzy => find(state),
+        _ => Vec::new(),
+    }
+}
+
+fn set_filter(state: &mut State, text: &str) {
+    let keyspace = &mut state.keyspace;
+    let node = keyspace.tree.rows().get(keyspace.chosen).map(|row| row.node);
+    text.clone_into(&mut keyspace.filter);
+    keyspace.tree.set_filter(text);
+    let rows = keyspace.tree.rows();
+    let stays = node.and_then(|node| rows.iter().position(|row| row.node == node));
+    let first = rows.iter().position(|row| keyspace.tree.matches(row.node));
+    keyspace.chosen = if text.is_empty() { stays } else { first.or(stays) }.unwrap_or(0);
+}
+
+/// Goes to the next row that the filter looks for, or to the one before.
+pub(crate) fn next_match(state: &mut State, forward: bool) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let rows = keyspace.tree.rows();
+    let is = |at: &usize| {
+        rows.get(*at).is_some_and(|r| r.kind == RowKind::Node && keyspace.tree.matches(r.node))
+    };
+    let after = keyspace.chosen + 1;
+    let found = if forward {
+        (after..rows.len()).chain(0..after.min(rows.len())).find(is)
+    } else {
+        (0..keyspace.chosen).rev().chain((keyspace.chosen..rows.len()).rev()).find(is)
+    };
+    keyspace.chosen = found.unwrap_or(keyspace.chosen);
+    look(state, false)
+}
+
+/// Looks for keys anew; what was looked for before is given up.
+fn find(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+    let Some(prompt) = &keyspace.prompt else { return effects };
+    keyspace.matches.chosen = 0;
+    keyspace.matches.complete = false;
+    if keyspace.tree.revision == 0 {
+        return effects;
+    }
+    let question = ask::Question::Find {
+        prefix: keyspace.tree.prefix.clone(),
+        at: keyspace.tree.revision,
+        pattern: prompt.line.text().to_owned(),
+    };
+    effects.extend(keyspace.requests.ask(Wait::Find, Question::Keys(question)));
+    effects
+}
+
+fn enter(state: &mut State) -> Vec<Effect> {
+    let Some(prompt) = state.keyspace.prompt.take() else { return Vec::new() };
+    let text = prompt.line.text().to_owned();
+    match prompt.ask {
+        Ask::Filter => look(state, false),
+        Ask::Prefix => {
+            let separator = state.keyspace.tree.separator.clone();
+            show(state, unescape(&text), separator)
+        }
+        Ask::Separator => {
+            let prefix = state.keyspace.tree.prefix.clone();
+            show(state, prefix, unescape(&text))
+        }
+        Ask::Fuzzy => {
+            let matches = &state.keyspace.matches;
+            let key = matches.keys.get(matches.chosen).cloned();
+            let mut effects = state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+            effects.extend(key.map_or_else(Vec::new, |key| jump(state, &key)));
+            effects
+        }
+        Ask::Revision => {
+            let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+            let newest = state.cluster.newest().2.max(state.keyspace.tree.revision);
+            match digits.parse::<i64>() {
+                Ok(revision) if (1..=newest).contains(&revision) => travel::go_to(state, revision),
+                _ => {
+                    let newest = grouped(newest.unsigned_abs());
+                    let error = format!("a revision is a number from 1 to {newest}");
+                    state.keyspace.prompt = Some(Prompt { error: Some(error), ..prompt });
+                    Vec::new()
+                }
+            }
+        }
+        Ask::NewKey => {
+            let key = unescape(&text);
+            if key.is_empty() {
+                let error = Some("a key has at least one byte".to_owned());
+                state.keyspace.prompt = Some(Prompt { error, ..prompt });
+            } else {
+                change::begin_new(state, key);
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Shows the keys of another prefix, or by another separator.
+fn show(state: &mut State, prefix: Bytes, separator: Bytes) -> Vec<Effect> {
+    let at = state.keyspace.at;
+    state.keyspace.marks.clear();
+    let mut effects = travel::graveyard_closed(state);
+    effects.extend(replace(&mut state.keyspace, Tree::new(prefix, separator), at));
+    effects
+}
+
+/// Opens the directories that lead to a key, and chooses it.
+fn jump(state: &mut State, key: &Bytes) -> Vec<Effect> {
+    let at = state.keyspace.at;
+    let mut effects = travel::graveyard_closed(state);
+    effects.extend(super::reload_at(state, at));
+    lead_to(state, key);
+    if let Some(coming) = &mut state.keyspace.coming {
+        coming.jump = true;
+    }
+    effects
+}
+
+/// The tree that comes opens what leads to a key, and chooses it.
+pub(super) fn lead_to(state: &mut State, key: &Bytes) {
+    let keyspace = &mut state.keyspace;
+    let Some(coming) = &mut keyspace.coming else { return };
+    coming.key = key.clone();
+    let (prefix, separator) = (&coming.tree.prefix, &coming.tree.separator);
+    if separator.is_empty() || !key.starts_with(prefix) {
+        return;
+    }
+    let mut from = prefix.len();
+    while let Some(at) = key
+        .get(from..)
+        .and_then(|rest| rest.windows(separator.len()).position(|window| window == separator))
+    {
+        from += at + separator.len();
+        coming.open.insert(key.slice(..from));
+    }
+}
+
+/// Text with `\xNN`, `\u{NNNN}`, `\\`, `\n`, `\r` and `\t` as the bytes they stand for; anything else stays as it is.
+fn unescape(text: &str) -> Bytes {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escaped) = rest.split_at(at);
+        bytes.extend(before.as_bytes());
+        let hex = escaped.get(2..4).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let unicode = escaped
+            .strip_prefix("\\u{")
+            .and_then(|rest| rest.split_once('}'))
+            .and_then(|(digits, rest)| Some((u32::from_str_radix(digits, 16).ok()?, rest)))
+            .and_then(|(code, after)| Some((char::from_u32(code)?, after)));
+        if let Some((character, after)) = unicode {
+            bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = after;
+            continue;
+        }
+        let (byte, taken) = match (escaped.as_bytes().get(1), hex) {
+            (Some(b'x'), Some(byte)) => (byte, 4),
+            (Some(b'\\'), _) => (b'\\', 2),
+            (Some(b'n'), _) => (b'\n', 2),
+            (Some(b'r'), _) => (b'\r', 2),
+            (Some(b't'), _) => (b'\t', 2),
+            _ => (b'\\', 1),
+        };
+        bytes.push(byte);
+        rest = escaped.get(taken..).unwrap_or("");
+    }
+    bytes.extend(rest.as_bytes());
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_typed_by_their_escapes() {
+        assert_eq!(unescape(r"a\xff\\x\n\q"), Bytes::from_static(b"a\xff\\x\n\\q"));
+        assert_eq!(unescape(r"\"), Bytes::from_static(b"\\"));
+        assert_eq!(unescape("é日"), Bytes::from("é日"));
+        assert_eq!(unescape(r"\xé"), Bytes::from(r"\xé"));
+    }
+
+    #[test]
+    fn what_is_shown_raw_is_the_same_bytes_when_it_is_typed() {
+        for bytes in [&b"/a/\xff\x00\n\\x"[..], "日本\t".as_bytes(), b""] {
+            let typed = super::super::viewers::raw(bytes);
+            assert_eq!(unescape(&typed), Bytes::copy_from_slice(bytes));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the Keys screen asks, answered over the etcd API.
+//!
+//! ```text
+//! Question ─▶ scan (directories) · read (values, previews) · write · past (history, changes, graves) · find ─▶ Answer
+//! ```
+//!
+//! * I1: what is read at a pinned revision is the same whichever member answers; so such reads are serializable, and
+//!   asked again of a quorum when the member has not come so far yet.
+//! * I2: every loop over pages or windows has a named bound, and ends when its task is aborted.
+//! * I3: a change of a key is a transaction that compares first.
+//!
+//! Tested in `tests/console/keyspace.rs` against a real member, and by the fake server.
+
+mod find;
+mod past;
+mod read;
+mod scan;
+mod write;
+
+use mini_etcd_shared::client::{Client, Outcome};
+use mini_etcd_shared::error::ClientError;
+
+pub(super) use find::Found;
+
+use super::ask::Reply;
+use super::fault;
+use crate::app::keyspace::ask::{Answer, Question};
+use crate::app::request::{self, Trouble};
+
+/// Answers one question.
+pub(super) async fn run(client: Client, found: Found, question: Question, reply: Reply) {
+    let answer = match question {
+        Question::Children(place) => scan::children(&client, place).await.map(Answer::Children),
+        Question::Value(key, at) => read::value(&client, key, at).await.map(Answer::Value),
+        Question::Write(write) => write::write(&client, write).await.map(Answer::Written),
+        Question::Preview(targets) => read::preview(&client, &targets).await,
+        Question::Delete(targets) => write::delete(&client, targets).await.map(Answer::Deleted),
+        Question::History(key, at) => past::history(&client, key, at, &reply).await,
+        Question::Changes(to) => past::changes(&client, to).await,
+        Question::Graves(prefix, to) => past::graves(&client, prefix, to).await,
+        Question::Find { prefix, at, pattern } => {
+            find::run(&client, found, (prefix, at), pattern, &reply).await
+        }
+    };
+    reply.done(match answer {
+        Ok(answer) => request::Answer::Keys(answer),
+        Err(trouble) => request::Answer::Failed(trouble),
+    });
+}
+
+/// The result of a call, or why there is none.
+fn outcome<T>(outcome: Outcome<T>) -> Result<T, Trouble> {
+    match outcome {
+        Outcome::Ok(answer) => Ok(answer),
+        Outcome::Failed(error) => Err(fault::of_client(&error, false)),
+        Outcome::Unknown(error) => Err(fault::of_client(&error, true)),
+    }
+}
+
+fn failed(error: &ClientError) -> Trouble {
+    fault::of_client(error, false)
+}

@@ -1,0 +1,215 @@
+//! Goal: what a person sees of the Keys screen, at the sizes that matter. Method: snapshots of a test terminal over
+//! answers that are made up.
+
+use bytes::Bytes;
+use crossterm::event::KeyCode;
+use mini_etcd_tui::app::keyspace::ask::{
+    Answer, Changes, Child, Entry, Grave, Meta, Page, Question, Reached, Version,
+};
+use mini_etcd_tui::app::request::{self, Ticket};
+use mini_etcd_tui::app::{Effect, Origin, Report, State};
+use mini_etcd_tui::theme::Depth;
+
+use crate::screens::{styles, text};
+use crate::support::{busy, key, report, state, type_text};
+
+fn meta(version: i64) -> Meta {
+    Meta {
+        create: 880_120,
+        modified: 917_940,
+        version,
+        lease: if version == 4 { 0x7f3a } else { 0 },
+    }
+}
+
+fn leaf(name: &'static str, version: i64) -> Child {
+    Child { name: name.into(), key: Some(meta(version)), below: None }
+}
+
+fn dir(name: &'static str, below: u64) -> Child {
+    Child { name: name.into(), key: None, below: Some(below) }
+}
+
+fn value() -> Bytes {
+    Bytes::from_static(br#"{"connect_ms":250,"read_ms":4000,"name":"\u00fcber"}"#)
+}
+
+/// What a server with a few keys answers.
+fn answer(question: &Question) -> Answer {
+    let page = |children, next: Option<&'static str>| Page {
+        revision: 918_442,
+        children,
+        next: next.map(Bytes::from),
+        left: if next.is_some() { 411_160 } else { 0 },
+        requests: 1,
+    };
+    let old = |value: &'static [u8], modified| Entry {
+        key: "/config/web/timeout".into(),
+        meta: Meta { modified, ..meta(3) },
+        value: value.into(),
+    };
+    match question {
+        Question::Children(place) => Answer::Children(match &place.prefix[..] {
+            b"" => page(vec![dir("", 412_883), leaf("bad\u{1}", 1)], None),
+            b"/" => {
+                page(vec![dir("config", 1204), dir("locks", 19), dir("registry", 411_660)], None)
+            }
+            b"/config/" => page(vec![dir("web", 3)], None),
+            b"/registry/" => page(vec![leaf("pods", 2), dir("", 3)], Some("/registry/q")),
+            _ => page(vec![dir("limits", 6), leaf("banner", 12), leaf("timeout", 4)], None),
+        }),
+        Question::Value(key, _) => {
+            Answer::Value(Some(Entry { key: key.clone(), meta: meta(4), value: value() }))
+        }
+        Question::Changes(to) => {
+            let changes = (0..400).map(|n| Changes {
+                revision: to - 4000 + n * 10,
+                puts: u32::try_from(n * 7 % 13).unwrap(),
+                deletes: u32::from(n % 90 == 3),
+            });
+            Answer::Changes(changes.collect(), Reached { from: to - 4999, wall: None })
+        }
+        Question::History(..) => {
+            let versions = vec![
+                Version {
+                    revision: 917_940,
+                    entry: Some(old(br#"{"connect_ms":250,"read_ms":4000}"#, 917_940)),
+                },
+                Version {
+                    revision: 901_201,
+                    entry: Some(old(br#"{"connect_ms":250,"read_ms":1500}"#, 901_201)),
+                },
+                Version { revision: 890_014, entry: None },
+            ];
+            Answer::History(versions, Some(Reached { from: 880_000, wall: Some(880_000) }))
+        }
+        Question::Graves(..) => {
+            let grave = Grave { key: "/config/web/old-flag".into(), deleted: 917_112 };
+            let reached = Reached { from: 900_000, wall: Some(900_000) };
+            Answer::Graves { graves: vec![grave], alive: Vec::new(), reached }
+        }
+        Question::Find { .. } => {
+            let keys = ["/config/web/timeout", "/config/api/timeouts"].map(Bytes::from);
+            Answer::Found(keys.to_vec(), 412_883, true)
+        }
+        Question::Preview(_) => Answer::Preview(1204, vec!["/config/a".into(), "/config/b".into()]),
+        Question::Delete(_) | Question::Write(_) => Answer::Deleted(0),
+    }
+}
+
+/// Answers what is asked until nothing is.
+fn serve(state: &mut State, effects: Vec<Effect>) {
+    let mut asked: Vec<(Ticket, Question)> = Vec::new();
+    let take = |effects: Vec<Effect>, asked: &mut Vec<(Ticket, Question)>| {
+        for effect in effects {
+            if let Effect::Ask(ticket, request::Question::Keys(question)) = effect {
+                asked.push((ticket, question));
+            }
+        }
+    };
+    take(effects, &mut asked);
+    while let Some((ticket, question)) = asked.pop() {
+        let answer = request::Answer::Keys(answer(&question));
+        let effects = report(state, Report::Answer(ticket, answer));
+        take(effects, &mut asked);
+    }
+}
+
+fn press(state: &mut State, text: &str) {
+    for character in text.chars() {
+        let code = if character == '\n' { KeyCode::Enter } else { KeyCode::Char(character) };
+        let effects = key(state, code);
+        serve(state, effects);
+    }
+}
+
+/// The Keys screen with /config/web/timeout chosen.
+fn keys(size: (u16, u16), depth: Depth, ascii: bool) -> State {
+    let mut state = state(size, depth, ascii);
+    busy(&mut state);
+    state.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
+    press(&mut state, "2\nj\nj\njjj");
+    state
+}
+
+#[test]
+fn keys_at_80x24() {
+    insta::assert_snapshot!(text(&keys((80, 24), Depth::Sixteen, false)));
+}
+
+#[test]
+fn keys_at_120x36() {
+    insta::assert_snapshot!(text(&keys((120, 36), Depth::Sixteen, false)));
+}
+
+#[test]
+fn keys_in_ascii() {
+    let shown = text(&keys((120, 36), Depth::None, true));
+    assert!(shown.replace('\u{fc}', "u").is_ascii(), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn keys_without_colours() {
+    let state = keys((80, 24), Depth::None, false);
+    insta::assert_snapshot!(styles(&state));
+    assert_eq!(text(&state), text(&keys((80, 24), Depth::Sixteen, false)));
+}
+
+#[test]
+fn time_travel_says_that_editing_is_off() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "t918000\n");
+    assert_eq!(state.keyspace.at, Some(918_000));
+    press(&mut state, "e");
+    insta::assert_snapshot!(text(&state));
+    press(&mut state, "[");
+    assert_eq!(state.keyspace.at, Some(917_992), "the change before");
+    press(&mut state, "{");
+    assert_eq!(state.keyspace.at, Some(916_992), "a hundred changes back");
+    press(&mut state, "]T");
+    assert_eq!(state.keyspace.at, None);
+}
+
+#[test]
+fn the_history_shows_what_each_version_changed() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "H");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn the_graveyard_at_80x24() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "B");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_jump_shows_its_matches() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "ftimeout");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_value_has_the_screen_at_80x24() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "\nvvvvv");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn the_editor_in_place() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "E");
+    type_text(&mut state, "new ");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn help_lists_the_keys_of_the_screen() {
+    let mut state = keys((120, 60), Depth::Sixteen, false);
+    press(&mut state, "?");
+    insta::assert_snapshot!(text(&state));
+}

@@ -1,0 +1,228 @@
+//! Goal: what the Keys screen does with keys, late answers, conflicts and servers that fail. Method: the real state and
+//! engine against a real member, and a fake one for faults.
+
+use bytes::Bytes;
+use crossterm::event::KeyCode;
+use mini_etcd_tui::app::keyspace::ask::Target;
+use mini_etcd_tui::app::keyspace::tree::RowKind;
+use mini_etcd_tui::app::request::Answer;
+use mini_etcd_tui::app::{Effect, Msg, Overlay, Report};
+
+use crate::driver::{Driver, Member, everything, put};
+use crate::fake::{Fake, Mood};
+use crate::support::ctrl;
+
+fn rows(driver: &Driver) -> Vec<String> {
+    let tree = &driver.state.keyspace.tree;
+    let row = |row: &mini_etcd_tui::app::keyspace::tree::Row| {
+        let name = String::from_utf8_lossy(tree.name(row.node)).into_owned();
+        let more = if row.kind == RowKind::Node { "" } else { "..." };
+        format!("{}{more}{name}", " ".repeat(row.depth.into()))
+    };
+    tree.rows().iter().map(row).collect()
+}
+
+fn choose(driver: &mut Driver, key: &[u8]) {
+    let row = driver.state.keyspace.tree.row_of_key(key).unwrap();
+    while driver.state.keyspace.chosen < row {
+        driver.press(KeyCode::Char('j'));
+    }
+    while driver.state.keyspace.chosen > row {
+        driver.press(KeyCode::Char('k'));
+    }
+}
+
+#[tokio::test]
+async fn a_large_directory_comes_in_pages_and_others_cost_one_jump_each() {
+    let member = Member::start().await;
+    let client = member.client();
+    let puts = (0..1200).map(|n| {
+        let client = &client;
+        async move { put(client, format!("many/{n:04}").as_bytes(), b"v").await }
+    });
+    futures::future::join_all(puts).await;
+    for key in ["a", "a!", "a/x", "zz::y", "many"] {
+        put(&client, key.as_bytes(), b"v").await;
+    }
+    let mut driver = Driver::keys(&member.endpoint).await;
+    assert_eq!(rows(&driver), ["a", "a!", "many", "zz::y"]);
+    choose(&mut driver, b"many");
+    driver.press(KeyCode::Enter);
+    driver.settle().await;
+    assert_eq!(driver.state.keyspace.tree.rows().len(), 4 + 501);
+    let more = driver.state.keyspace.tree.rows().iter().position(|r| r.kind == RowKind::More);
+    driver.state.keyspace.chosen = more.unwrap();
+    for _ in 0..2 {
+        driver.press(KeyCode::Enter);
+        driver.settle().await;
+        let rows = driver.state.keyspace.tree.rows();
+        driver.state.keyspace.chosen =
+            rows.iter().position(|r| r.kind == RowKind::More).unwrap_or(0);
+    }
+    assert_eq!(driver.state.keyspace.tree.rows().len(), 4 + 1200);
+    // Another separator, of two bytes; then none.
+    driver.type_text("|");
+    driver.press(KeyCode::Backspace);
+    driver.type_text("::");
+    driver.press(KeyCode::Enter);
+    driver.settle().await;
+    assert_eq!(rows(&driver)[..3], ["a", "a!", "a/x"]);
+    driver.type_text("|");
+    driver.press(KeyCode::Backspace);
+    driver.press(KeyCode::Backspace);
+    driver.press(KeyCode::Enter);
+    driver.settle().await;
+    assert_eq!(rows(&driver)[2], "a/x");
+    // The server filters.
+    driver.type_text("Fmany/11");
+    driver.press(KeyCode::Enter);
+    driver.settle().await;
+    assert_eq!(driver.state.keyspace.tree.rows().len(), 100);
+}
+
+#[tokio::test]
+async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
+    let member = Member::start().await;
+    let client = member.client();
+    put(&client, b"k", b"old").await;
+    let mut driver = Driver::keys(&member.endpoint).await;
+    driver.type_text("E");
+    driver.type_text("very ");
+    let saved = ctrl(&mut driver.state, 's');
+    driver.send(saved);
+    driver.settle().await;
+    let kv = everything(&client, 0).await.remove(0);
+    assert_eq!(kv.value, "very old");
+    driver.type_text("u");
+    driver.settle().await;
+    let kv = everything(&client, 0).await.remove(0);
+    assert_eq!(kv.value, "old");
+    // Somebody else writes while it is edited outside.
+    driver.type_text("e");
+    let Some(Effect::Edit { ticket, text, .. }) = driver.wanted.pop() else { panic!("no editor") };
+    assert_eq!(text, b"old");
+    put(&client, b"k", b"theirs").await;
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Edited(b"mine\n".to_vec()))));
+    driver.settle().await;
+    assert_eq!(everything(&client, 0).await[0].value, "theirs");
+    let conflict = driver.state.keyspace.conflict.as_ref().unwrap();
+    let shown: Vec<String> =
+        conflict.diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
+    assert_eq!(shown, ["-theirs", "+mine"]);
+    // Yours over theirs, now that both were seen.
+    driver.type_text("e");
+    let Some(Effect::Edit { ticket, text, .. }) = driver.wanted.pop() else { panic!("no editor") };
+    assert_eq!(text, b"mine");
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Edited(b"both".to_vec()))));
+    driver.settle().await;
+    assert_eq!(everything(&client, 0).await[0].value, "both");
+}
+
+#[tokio::test]
+async fn one_key_is_deleted_at_once_and_undone_many_are_asked_with_their_count() {
+    let member = Member::start().await;
+    let client = member.client();
+    for key in ["d/1", "d/2", "d/3", "single"] {
+        put(&client, key.as_bytes(), b"v").await;
+    }
+    let mut driver = Driver::keys(&member.endpoint).await;
+    choose(&mut driver, b"single");
+    driver.settle().await;
+    driver.type_text("d");
+    driver.settle().await;
+    assert_eq!(everything(&client, 0).await.len(), 3);
+    driver.type_text("u");
+    driver.settle().await;
+    assert_eq!(everything(&client, 0).await.len(), 4);
+    driver.press(KeyCode::Char('g'));
+    driver.type_text(" d");
+    assert_eq!(driver.state.keyspace.marks.first(), Some(&Target::Prefix(Bytes::from("d/"))));
+    driver.settle().await;
+    let Some(Overlay::Confirm(confirm)) = driver.state.overlays.last() else { panic!("asked") };
+    assert_eq!(confirm.title, "delete 3 keys below d/");
+    assert!(confirm.text.contains("d/1  d/2  d/3"), "{}", confirm.text);
+    driver.press(KeyCode::Enter);
+    assert_eq!(everything(&client, 0).await.len(), 4, "Enter is no yes");
+    driver.type_text("y");
+    driver.settle().await;
+    assert_eq!(everything(&client, 0).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_of_any_bytes_is_made_found_and_copied() {
+    let member = Member::start().await;
+    let client = member.client();
+    put(&client, b"other/config", b"1").await;
+    let mut driver = Driver::keys(&member.endpoint).await;
+    driver.type_text(r"n");
+    for _ in 0..10 {
+        driver.press(KeyCode::Backspace);
+    }
+    driver.type_text(r"deep/er/\xff\x00");
+    driver.press(KeyCode::Enter);
+    driver.type_text("value");
+    let saved = ctrl(&mut driver.state, 's');
+    driver.send(saved);
+    driver.settle().await;
+    let made = everything(&client, 0).await.remove(0);
+    assert_eq!((&made.key[..], &made.value[..]), (&b"deep/er/\xff\x00"[..], &b"value"[..]));
+    assert_eq!(driver.state.keyspace.value.key.as_deref(), Some(&made.key[..]), "it is chosen");
+    driver.type_text("yY");
+    assert_eq!(driver.wanted[0], Effect::Copy(b"value".to_vec()));
+    let Effect::Copy(line) = &driver.wanted[1] else { panic!("copied") };
+    let line = String::from_utf8_lossy(line);
+    assert!(
+        line.starts_with("mini-etcdctl ") && line.ends_with(r"get $'deep/er/\xff\x00'"),
+        "{line}"
+    );
+    driver.type_text("fotcon");
+    driver.settle().await;
+    assert_eq!(driver.state.keyspace.matches.keys, [Bytes::from("other/config")]);
+    driver.press(KeyCode::Enter);
+    driver.settle().await;
+    assert_eq!(driver.state.keyspace.value.key.as_deref(), Some(&b"other/config"[..]));
+}
+
+#[tokio::test]
+async fn a_server_that_denies_is_told_and_the_screen_stays_alive() {
+    let server = Fake::start(1, 9, Mood::Denies).await;
+    let mut driver = Driver::keys(&server.address.to_string()).await;
+    let toast = driver.state.toasts.shown().last().unwrap().clone();
+    assert!(toast.what.contains("cannot read the keys"), "{toast:?}");
+    assert!(toast.why.contains("permission denied"), "{toast:?}");
+    assert!(driver.state.keyspace.fresh.stale(driver.state.now).is_some());
+    driver.type_text("?");
+    assert!(matches!(driver.state.overlays.last(), Some(Overlay::Help(_))));
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_dropped() {
+    let server = Fake::start(1, 9, Mood::Stalls).await;
+    let mut driver = Driver::start(&server.address.to_string());
+    driver.press(KeyCode::Char('2'));
+    assert!(driver.state.keyspace.is_reading());
+    let dropped = ctrl(&mut driver.state, 'c');
+    assert!(matches!(dropped.as_slice(), [Effect::Drop(_)]), "{dropped:?}");
+    let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
+    driver.send(dropped);
+    assert!(driver.state.keyspace.is_settled());
+    let late = mini_etcd_tui::app::keyspace::ask::Answer::Children(Default::default());
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Keys(late))));
+    assert_eq!(driver.state.keyspace.tree.revision, 0);
+    // The next press of ^c is about leaving.
+    assert_eq!(ctrl(&mut driver.state, 'c'), []);
+    assert!(driver.state.leaving.is_some());
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_leaves_what_was_read_on_screen_and_says_so() {
+    let member = Member::start().await;
+    put(&member.client(), b"a", b"v").await;
+    let mut driver = Driver::keys(&member.endpoint).await;
+    drop(member);
+    driver.type_text("r");
+    driver.settle().await;
+    assert_eq!(rows(&driver), ["a"]);
+    assert!(driver.state.keyspace.fresh.stale(driver.state.now).is_some());
+    assert!(!driver.state.toasts.shown().is_empty());
+}
