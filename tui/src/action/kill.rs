@@ -26,6 +26,12 @@ impl Action for Kill {
         let Some((name, Bundled::Running)) = state.chosen_bundled() else {
             return Vec::new();
         };
+        kill(state, name)
+    }
+}
+
+/// Kills a bundled member that runs; asks when the quorum would go.
+pub(super) fn kill(state: &mut State, name: String) -> Vec<Effect> {
         let verdict = state.cluster.verdict(state.now, state.stale_after());
         let left = verdict.alive.saturating_sub(1);
         let quorum = verdict.voters / 2 + 1;
@@ -44,4 +50,3 @@ impl Action for Kill {
         state.overlays.push(Overlay::Confirm(confirm));
         Vec::new()
     }
-}

@@ -19,6 +19,7 @@ mod open;
 mod palette;
 mod quit;
 mod redraw;
+mod repl;
 mod restart;
 mod screen;
 mod suspend;
@@ -38,6 +39,8 @@ pub enum Scope {
     Keys,
     /// On the Watch screen.
     Watch,
+    /// On the REPL screen, while nothing is typed.
+    Repl,
 }
 
 impl Scope {
@@ -50,6 +53,7 @@ impl Scope {
             Self::Cluster => "cluster",
             Self::Keys => "keys",
             Self::Watch => "watch",
+            Self::Repl => "repl",
         }
     }
 
@@ -62,6 +66,7 @@ impl Scope {
             Self::Cluster => "Cluster screen",
             Self::Keys => "Keys screen",
             Self::Watch => "Watch screen",
+            Self::Repl => "REPL screen",
         }
     }
 
@@ -89,7 +94,7 @@ pub trait Action: Sync {
 }
 
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, COMMON];
+static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, repl::TABLE, COMMON];
 
 static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
 
@@ -106,6 +111,7 @@ static COMMON: &[&dyn Action] = &[
     &focus::BEFORE,
     &screen::CLUSTER,
     &screen::KEYS,
+    &screen::REPL,
     &palette::Palette,
     &help::Help,
     &back::Back,
@@ -118,6 +124,11 @@ static COMMON: &[&dyn Action] = &[
 /// All actions, in the order of footer and help.
 pub fn all() -> impl Iterator<Item = &'static dyn Action> + Clone {
     TABLES.iter().flat_map(|table| table.iter().copied())
+}
+
+/// Kills a bundled member that runs.
+pub(crate) fn kill(state: &mut State, name: String) -> Vec<Effect> {
+    kill::kill(state, name)
 }
 
 /// One step back, for keys that are typed rather than bound.

@@ -12,6 +12,7 @@ use crossterm::event::KeyEvent;
 use super::cluster_screen::ClusterScreen;
 use super::keyspace::KeysScreen;
 use super::msg::Effect;
+use super::repl::ReplScreen;
 use super::request::{Answer, Ticket};
 use super::state::State;
 use crate::action::Scope;
@@ -26,6 +27,8 @@ pub enum ScreenId {
     Keys,
     /// Tails of what changes.
     Watch,
+    /// The prompt of the language.
+    Repl,
 }
 
 impl ScreenId {
@@ -36,6 +39,7 @@ impl ScreenId {
             Self::Cluster => 1,
             Self::Keys => 2,
             Self::Watch => 3,
+            Self::Repl => 5,
         }
     }
 }
@@ -134,7 +138,7 @@ pub trait Screen: Sync {
 }
 
 /// All screens, in the order of the tabs.
-pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen];
+pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen, &ReplScreen];
 
 /// The screen of that id; the first one for an id that no screen has.
 #[must_use]

@@ -9,6 +9,7 @@ use super::cluster::{Cluster, Member};
 use super::keyspace::Keyspace;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
+use super::repl::Repl;
 use super::screens::{ScreenId, screen};
 use super::toast::Toasts;
 use crate::action::Scope;
@@ -138,6 +139,8 @@ pub struct State {
     pub overlays: Vec<Overlay>,
     /// The palette, also while it is closed.
     pub palette: Palette,
+    /// The REPL pane, and what the palette shares with it.
+    pub repl: Repl,
     /// Short messages.
     pub toasts: Toasts,
     /// How often members are asked.
@@ -170,6 +173,7 @@ impl State {
             chosen: 0,
             overlays: Vec::new(),
             palette: Palette::default(),
+            repl: Repl::default(),
             toasts: Toasts::default(),
             pace: Pace::default(),
             redraw: Redraw::Input,
