@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod command;
+pub mod complete;
 pub mod error;
 pub mod exec;
 pub mod format;

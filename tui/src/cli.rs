@@ -86,11 +86,8 @@ enum Program {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         args: Vec<OsString>,
     },
-    /// Runs scripts; not in this version
-    Run {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        args: Vec<OsString>,
-    },
+    /// Runs scripts and reports as TAP
+    Run(Box<crate::script::Flags>),
 }
 
 /// The program `mini-etcd-tui`.
@@ -110,11 +107,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
         }
     };
-    match flags.program {
+    match &flags.program {
         Some(Program::Repl { .. }) => return not_yet("repl", "type : in the console"),
-        Some(Program::Run { .. }) => {
-            return not_yet("run", "call mini-etcdctl from a shell script");
-        }
+        Some(Program::Run(flags)) => return ExitCode::from(crate::script::run(flags)),
         _ => {}
     }
     match console(&flags) {

@@ -8,6 +8,22 @@ use crate::command::parse_duration;
 
 const SUBJECTS: &str = "ok, error, value, count, rev, key, lease, deleted, succeeded, elapsed, \
                         events, json PATH or exit";
+/// Names of the subjects.
+pub(crate) const SUBJECT_NAMES: &[&str] = &[
+    "count",
+    "deleted",
+    "elapsed",
+    "error",
+    "events",
+    "exit",
+    "json",
+    "key",
+    "lease",
+    "ok",
+    "rev",
+    "succeeded",
+    "value",
+];
 const OPERATORS: &str = "==, !=, <, <=, >, >=, ~, contains, within or absent";
 
 /// Names of the codes that an error may be demanded with.

@@ -34,16 +34,18 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod walk;
 mod word;
 
 pub use ast::{
     Action, Await, Comparison, Condition, Eventually, Expect, Filter, Golden, Operation, Operator,
     Path, Run, Script, Statement, StatementKind, Step, Subject, Test, Txn,
 };
-pub(crate) use condition::CODES;
+pub(crate) use condition::{CODES, SUBJECT_NAMES as SUBJECTS};
 pub use expand::{ExpandError, FILE_BYTES_MAX, Variables, path_of};
 pub use lex::{Lexer, Line};
 pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names};
 pub use parse::{parse_input, parse_script};
 pub use source::{Position, Span, SyntaxError};
+pub use walk::{OWN_VARIABLES, unset_variable};
 pub use word::{Piece, Word, written};

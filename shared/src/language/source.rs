@@ -69,7 +69,8 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    pub(super) fn new(
+    /// An error at a place of a text.
+    pub fn new(
         source: &[u8],
         span: Span,
         found: impl Into<String>,

@@ -77,6 +77,9 @@ pub struct Session {
     pub(super) depth: usize,
     last: Outcome,
     goldens: Vec<(Golden, Vec<String>)>,
+    assertions: usize,
+    /// The command or `await` that began last.
+    at: (Span, usize),
 }
 
 impl Session {
@@ -106,6 +109,8 @@ impl Session {
             depth: 0,
             last: Outcome::default(),
             goldens: Vec::new(),
+            assertions: 0,
+            at: (Span::default(), 0),
         }
     }
 
@@ -175,6 +180,18 @@ impl Session {
         self.watches.clear();
     }
 
+    /// Where the command stands that began last, and its line: the one that was running when a future was dropped.
+    #[must_use]
+    pub fn at(&self) -> (Span, usize) {
+        self.at
+    }
+
+    /// How many expectations have been judged.
+    #[must_use]
+    pub fn assertions(&self) -> usize {
+        self.assertions
+    }
+
     /// Golden blocks with what was printed instead, when the options ask for that.
     pub fn take_goldens(&mut self) -> Vec<(Golden, Vec<String>)> {
         std::mem::take(&mut self.goldens)
@@ -209,14 +226,22 @@ impl Session {
 
     async fn statement(&mut self, statement: &Statement) -> Result<(), Failed> {
         let (span, line) = (statement.span, statement.line);
+        if let StatementKind::Run(_) | StatementKind::Await(_) = &statement.kind
+            && self.depth == 0
+        {
+            self.at = (span, line);
+        }
         let command = |failure| Failed { span, line, reason: Reason::Command(Box::new(failure)) };
         match &statement.kind {
             StatementKind::Run(run) => self.run_command(run, span, line).await,
-            StatementKind::Expect(expect) => self.expect(expect).map_err(|reason| Failed {
-                span: expect.span,
-                line: expect.line,
-                reason,
-            }),
+            StatementKind::Expect(expect) => {
+                self.assertions += 1;
+                self.expect(expect).map_err(|reason| Failed {
+                    span: expect.span,
+                    line: expect.line,
+                    reason,
+                })
+            }
             StatementKind::Await(wait) => self.wait(wait, span, line).await,
             StatementKind::Cancel(id) if self.cancel(id) => Ok(()),
             StatementKind::Cancel(id) => Err(command(no_watch(id))),
@@ -266,7 +291,10 @@ impl Session {
             let elapsed = start.elapsed();
             let again = run.eventually.filter(|times| verdict.is_err() && elapsed < times.within);
             let Some(times) = again else {
-                self.show(span, line);
+                self.show();
+                self.assertions += run.expects.len()
+                    + usize::from(run.golden.is_some())
+                    + usize::from(run.negated);
                 return verdict.map_err(|reason| Failed {
                     span,
                     line: match &reason {
@@ -312,7 +340,7 @@ impl Session {
     }
 
     /// I5: what the last try printed, and how long it took.
-    fn show(&self, span: Span, line: usize) {
+    fn show(&self) {
         if !self.last.out.is_empty() {
             self.sink.emit(Emitted::Out(&self.last.out));
         }
@@ -323,6 +351,12 @@ impl Session {
             let took = crate::format::duration(self.last.elapsed);
             self.sink.emit(Emitted::Notice(&format!("took {took}")));
         }
+        self.tell();
+    }
+
+    /// Lines of a file that is run by `\source` count as part of that command.
+    fn tell(&self) {
+        let (span, line) = self.at;
         self.sink.ran(Ran { span, line, outcome: &self.last });
     }
 
@@ -374,6 +408,7 @@ impl Session {
             return Err(failed(Reason::Command(Box::new(no_watch(&wait.id)))));
         };
         let seen = watch.wait(wait.events, wait.within).await;
+        self.assertions += 1 + wait.expects.len() + usize::from(wait.golden.is_some());
         let enough = seen.events >= wait.events;
         let summary = seen.summary();
         let mut outcome = Outcome {
@@ -395,7 +430,7 @@ impl Session {
             outcome.failure = Some(Failure::new(exit::ERROR, format!("got {summary}")));
         }
         self.remember(outcome);
-        self.sink.ran(Ran { span, line, outcome: &self.last });
+        self.tell();
         if !enough {
             let expected = format!("{{ events: {} }} within {:?}", wait.events, wait.within);
             return Err(failed(Reason::Mismatch(Mismatch { expected, got: summary, line })));

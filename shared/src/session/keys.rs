@@ -11,7 +11,7 @@ use crate::exec::{Failure, words_of};
 use crate::types::prefix_end;
 
 /// What stands between the levels of a key.
-pub(super) const SEPARATOR: u8 = b'/';
+pub(crate) const SEPARATOR: u8 = b'/';
 /// Keys of one page of a listing.
 const PAGE_KEYS: i64 = 500;
 /// Names that one listing shows.
@@ -114,14 +114,14 @@ pub(super) async fn list(client: &Client, prefix: &[u8]) -> Result<Listing, Fail
 }
 
 /// The part of a key that is shown at the level below `prefix`.
-fn name_below(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+pub(crate) fn name_below(prefix: &[u8], key: &[u8]) -> Vec<u8> {
     let rest = key.get(prefix.len()..).unwrap_or_default();
     let end = rest.iter().position(|byte| *byte == SEPARATOR).map_or(rest.len(), |at| at + 1);
     rest.get(..end).unwrap_or_default().to_vec()
 }
 
 /// The first key that may have another name than `key`.
-fn behind(prefix: &[u8], key: &[u8]) -> Bytes {
+pub(crate) fn behind(prefix: &[u8], key: &[u8]) -> Bytes {
     let name = name_below(prefix, key);
     if name.last() == Some(&SEPARATOR) {
         return prefix_end(&[prefix, &name].concat());

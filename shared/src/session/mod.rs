@@ -23,7 +23,7 @@ mod engine;
 mod filter;
 mod host;
 mod judge;
-mod keys;
+pub(crate) mod keys;
 mod outcome;
 mod settings;
 

@@ -15,8 +15,11 @@ pub(super) static CLUSTER: Screen =
 pub(super) static KEYS: Screen =
     Screen { name: "screen-2", help: "the Keys screen", id: ScreenId::Keys };
 
-pub(super) static REPL: Screen =
-    Screen { name: "screen-5", help: "the REPL: a prompt with all that was answered", id: ScreenId::Repl };
+pub(super) static REPL: Screen = Screen {
+    name: "screen-5",
+    help: "the REPL: a prompt with all that was answered",
+    id: ScreenId::Repl,
+};
 
 impl Action for Screen {
     fn name(&self) -> &'static str {

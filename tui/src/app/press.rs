@@ -92,9 +92,7 @@ fn type_in(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Right if empty => palette.shift_by(COLUMNS),
         KeyCode::PageUp => palette.scroll_by(-PAGE),
         KeyCode::PageDown => palette.scroll_by(PAGE),
-        _ => {
-            repl::typed(state, Place::Palette, key);
-        }
+        _ => return repl::typed(state, Place::Palette, key),
     }
     Vec::new()
 }

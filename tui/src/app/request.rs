@@ -15,6 +15,7 @@ use mini_etcd_server::clock::Moment;
 
 use super::keyspace;
 use super::msg::Effect;
+use super::repl;
 use super::screens::ScreenId;
 
 /// Requests of one screen that may be under way at once.
@@ -36,6 +37,8 @@ pub struct Ticket {
 pub enum Question {
     /// The Keys screen asks.
     Keys(keyspace::ask::Question),
+    /// The REPL asks.
+    Repl(repl::ask::Question),
 }
 
 /// What the engine answers.
@@ -43,6 +46,8 @@ pub enum Question {
 pub enum Answer {
     /// To the Keys screen.
     Keys(keyspace::ask::Answer),
+    /// To the REPL.
+    Repl(repl::ask::Answer),
     /// An editor has ended: the text it left.
     Edited(Vec<u8>),
     /// It could not be done.

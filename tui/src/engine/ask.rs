@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use mini_etcd_shared::client::Client;
+use mini_etcd_shared::complete::{ClientSource, complete};
 use mini_etcd_shared::error::ClientError;
 
 use super::session::record::{self, Recording};
@@ -50,19 +51,25 @@ impl Reply {
 
 /// Finds the answer.
 pub(super) async fn run(
-    client: Result<Client, ClientError>,
+    client: Result<(Client, Arc<ClientSource>), ClientError>,
     found: keyspace::Found,
     question: Question,
     reply: Reply,
 ) {
-    let client = match client {
-        Ok(client) => client,
+    let (client, names) = match client {
+        Ok(pair) => pair,
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
     match question {
         Question::Keys(question) => {
             let reply = reply.noting(record::commands_of(&question));
             keyspace::run(client, found, question, reply).await;
+        }
+        Question::Repl(question) => {
+            let context = question.prompt.context();
+            let text = question.text.as_bytes();
+            let found = complete(text, question.at, &context, names.as_ref()).await;
+            reply.done(Answer::Repl(found));
         }
     }
 }

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -92,8 +93,8 @@ pub struct Engine {
     session: Option<mpsc::Sender<session::Work>>,
     recording: session::record::Recording,
     asked: BTreeMap<Ticket, AbortHandle>,
-    /// What screens ask through, while the endpoints stay the same.
-    client: Option<Client>,
+    /// What screens ask through, while the endpoints stay the same; and what completion keeps of it.
+    client: Option<(Client, Arc<ClientSource>)>,
     /// The keys loaded for the last jump.
     found: keyspace::Found,
     tasks: JoinSet<()>,
@@ -204,19 +205,20 @@ impl Engine {
     }
 
     /// A client of the members that are known, kept while they stay the same.
-    fn client(&mut self) -> Result<Client, ClientError> {
+    fn client(&mut self) -> Result<(Client, Arc<ClientSource>), ClientError> {
         let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known };
-        if let Some(client) =
-            self.client.as_ref().filter(|client| client.config().endpoints == *endpoints)
+        if let Some(pair) =
+            self.client.as_ref().filter(|(client, _)| client.config().endpoints == *endpoints)
         {
-            return Ok(client.clone());
+            return Ok(pair.clone());
         }
         let mut config = ClientConfig::new(endpoints.clone());
         config.dial_timeout = ANSWER_WITHIN;
         config.wait_for_connection = false;
         config.keepalive_time = PROBE_AFTER;
         let client = Client::new(config)?;
-        Ok(self.client.insert(client).clone())
+        let names = Arc::new(ClientSource::new(client.clone()));
+        Ok(self.client.insert((client, names)).clone())
     }
 
     fn run_text(&mut self, id: u64, text: String) {

@@ -1,5 +1,6 @@
 //! The line for commands and what they answered.
 
+use mini_etcd_shared::complete::Candidate;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -7,8 +8,7 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::{say, style};
-use crate::app::repl::complete::Candidate;
-use crate::app::repl::entry::Entry;
+use crate::app::repl::{self, entry::Entry};
 use crate::app::{Look, State};
 use crate::theme::Meaning;
 use crate::widget::{fit, panel};
@@ -23,8 +23,11 @@ fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let look = &state.look;
     let entry = &state.palette.entry;
     // Lines that are finished, and what one can choose from, stand above the line with the cursor.
-    let mut rows: Vec<Line<'static>> =
-        entry.above.iter().map(|line| Line::from(say(look, Meaning::Input, format!("  {line}")))).collect();
+    let mut rows: Vec<Line<'static>> = entry
+        .above
+        .iter()
+        .map(|line| Line::from(say(look, Meaning::Input, format!("  {line}"))))
+        .collect();
     rows.extend(choices(look, entry));
     let above = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(area.y.saturating_sub(2));
     let first = rows.len().saturating_sub(usize::from(above));
@@ -36,21 +39,22 @@ fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Clear, area);
     let head = if entry.above.is_empty() { " :" } else { " .." };
     let hint = hint(state);
-    typed_line(look, entry, frame, area, (head, &hint));
+    typed_line(look, entry, frame, area, (head, &hint.0, hint.1));
 }
 
 /// What stands behind an empty line, or what may follow the words in it.
-fn hint(state: &State) -> String {
+fn hint(state: &State) -> (String, Option<&'static str>) {
     let entry = &state.palette.entry;
-    match &state.repl.running {
+    let words = match &state.repl.running {
         Some(running) if entry.is_empty() => {
-            format!("running {}  (^c gives up)", running.text.replace('\n', " ; "))
+            format!("  running {}  (^c gives up)", running.text.replace('\n', " ; "))
         }
         _ if entry.is_empty() => {
-            "a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
+            "  a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
         }
-        _ => entry.hint(),
-    }
+        _ => return repl::hint(entry, &state.repl.prompt),
+    };
+    (words, None)
 }
 
 /// Draws the line with the cursor, behind its head and before its hint.
@@ -59,7 +63,7 @@ pub(super) fn typed_line(
     entry: &Entry,
     frame: &mut Frame<'_>,
     area: Rect,
-    (head, hint): (&str, &str),
+    (head, hint, danger): (&str, &str, Option<&str>),
 ) {
     let searching = entry.search.as_ref().map(|search| {
         let words = if search.failed { "no older line with" } else { "search" };
@@ -82,8 +86,12 @@ pub(super) fn typed_line(
         say(look, Meaning::Input, left),
         say(look, Meaning::Input, right),
     ];
-    if !hint.is_empty() {
-        spans.push(say(look, Meaning::Dim, format!("  {}", fit(hint, rest, &look.glyphs))));
+    let hint = fit(hint, rest, &look.glyphs);
+    let rest = rest.saturating_sub(hint.width() + 2);
+    spans.push(say(look, Meaning::Dim, hint));
+    if let Some(danger) = danger {
+        let words = fit(&format!("! {danger}"), rest, &look.glyphs);
+        spans.push(say(look, Meaning::Warn, format!("  {words}")));
     }
     frame.render_widget(Line::from(spans), area);
     let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
@@ -97,21 +105,20 @@ const CHOICES_MAX: usize = 8;
 pub(super) fn choices(look: &Look, entry: &Entry) -> Vec<Line<'static>> {
     let Some(popup) = &entry.popup else { return Vec::new() };
     let first = popup.chosen.saturating_sub(CHOICES_MAX - 1);
-    let shown = popup.candidates.iter().enumerate().skip(first).take(CHOICES_MAX);
+    let shown = popup.completion.candidates.iter().enumerate().skip(first).take(CHOICES_MAX);
     let row = |(at, candidate): (usize, &Candidate)| {
         let chosen = at == popup.chosen;
-        let (mark, meaning) =
-            if chosen { (">", Meaning::Selected) } else { (" ", Meaning::Text) };
+        let (mark, meaning) = if chosen { (">", Meaning::Selected) } else { (" ", Meaning::Text) };
         Line::from(vec![
             say(look, Meaning::Accent, format!("   {mark} ")),
-            say(look, meaning, format!("{:<18}", candidate.text)),
-            say(look, Meaning::Dim, format!("  {}", candidate.about)),
+            say(look, meaning, format!("{:<18}", candidate.shown)),
+            say(look, Meaning::Dim, format!("  {}", candidate.note)),
         ])
     };
     let mut rows: Vec<Line<'static>> = shown.map(row).collect();
-    let left = popup.candidates.len().saturating_sub(first + rows.len());
-    let words = format!("     {} in all{}   Tab next, Enter takes it, Esc closes",
-        popup.candidates.len(), if left > 0 { format!(", {left} below") } else { String::new() });
+    let all = popup.completion.candidates.len();
+    let more = if popup.completion.more { " or more" } else { "" };
+    let words = format!("     {all}{more}   Tab next, Enter takes it, Esc closes");
     rows.push(Line::from(say(look, Meaning::Dim, words)));
     rows
 }
@@ -140,7 +147,8 @@ fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
         );
     }
     if output.text.is_empty() {
-        let words = if state.repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
+        let words =
+            if state.repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
         let words = say(look, Meaning::Dim, words);
         frame.render_widget(Line::from(words), Rect { height: 1, ..inside });
     }
@@ -152,12 +160,11 @@ fn right(look: &Look, state: &State, wide: bool) -> Line<'static> {
         1 => "1 line".to_owned(),
         count => format!("{count} lines"),
     };
-    let (meaning, word) =
-        match (output.failed, &state.repl.running) {
-            (true, _) => (Meaning::Bad, "failed  "),
-            (false, Some(_)) => (Meaning::Warn, "running  "),
-            (false, None) => (Meaning::Ok, "ok  "),
-        };
+    let (meaning, word) = match (output.failed, &state.repl.running) {
+        (true, _) => (Meaning::Bad, "failed  "),
+        (false, Some(_)) => (Meaning::Warn, "running  "),
+        (false, None) => (Meaning::Ok, "ok  "),
+    };
     Line::from(vec![
         Span::raw(" "),
         say(look, meaning, word),

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::palette::{choices, typed_line};
 use super::say;
 use crate::app::repl::scrollback::{self, Kind};
-use crate::app::repl::{Repl, continuation, prompt};
+use crate::app::repl::{Repl, continuation, hint, prompt};
 use crate::app::{Look, State};
 use crate::theme::Meaning;
 use crate::widget::{age, fit, panel};
@@ -62,11 +62,11 @@ fn entry(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let hint = match &repl.running {
         Some(running) if repl.entry.is_empty() => {
             let since = age(state.now.since(running.since));
-            format!("running for {since}, ^c gives it up")
+            (format!("  running for {since}, ^c gives it up"), None)
         }
-        _ => repl.entry.hint(),
+        _ => hint(&repl.entry, &repl.prompt),
     };
-    typed_line(look, &repl.entry, frame, area, (&head(look, repl), &hint));
+    typed_line(look, &repl.entry, frame, area, (&head(look, repl), &hint.0, hint.1));
 }
 
 /// The prompt of the line with the cursor.

@@ -27,6 +27,8 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -
         request::Answer::Keys(answer) => take_in(state, wait, answer),
         request::Answer::Edited(text) => change::edited(state, wait, text),
         request::Answer::Failed(trouble) => fail(state, wait, trouble),
+        // To another screen.
+        request::Answer::Repl(_) => Vec::new(),
     };
     effects.extend(state.keyspace.work());
     if state.keyspace.has_come() {

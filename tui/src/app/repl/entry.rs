@@ -1,8 +1,9 @@
 //! What is being typed: the lines of a statement, with history, search and completion.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use mini_etcd_shared::complete::Completion;
+use mini_etcd_shared::language::Span;
 
-use super::complete::{self, Candidate};
 use super::history::History;
 use crate::app::line::LineInput;
 
@@ -14,10 +15,8 @@ const BYTES_MAX: usize = 1 << 20;
 /// Candidates to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Popup {
-    /// Where the word begins in the last line.
-    pub start: usize,
-    /// What it could be.
-    pub candidates: Vec<Candidate>,
+    /// What it could be, and what of the text it takes the place of.
+    pub completion: Completion,
     /// The one that Enter takes.
     pub chosen: usize,
 }
@@ -73,7 +72,11 @@ impl Entry {
 
     /// Puts something else in its place.
     pub fn set(&mut self, text: &str) {
-        *self = Self { recalled: self.recalled, draft: std::mem::take(&mut self.draft), ..Self::default() };
+        *self = Self {
+            recalled: self.recalled,
+            draft: std::mem::take(&mut self.draft),
+            ..Self::default()
+        };
         self.insert(text);
     }
 
@@ -128,7 +131,6 @@ impl Entry {
                 self.touched();
                 self.search = Some(Search::default());
             }
-            KeyCode::Tab => self.complete(),
             KeyCode::Up => self.older(history),
             KeyCode::Down => self.newer(history),
             KeyCode::Backspace if self.line.split().0.is_empty() && !self.above.is_empty() => {
@@ -177,7 +179,7 @@ impl Entry {
 
     fn key_in_popup(&mut self, key: KeyEvent) -> bool {
         let Some(popup) = &mut self.popup else { return false };
-        let count = popup.candidates.len().max(1);
+        let count = popup.completion.candidates.len().max(1);
         match key.code {
             KeyCode::Tab | KeyCode::Down => popup.chosen = (popup.chosen + 1) % count,
             KeyCode::BackTab | KeyCode::Up => popup.chosen = (popup.chosen + count - 1) % count,
@@ -188,62 +190,60 @@ impl Entry {
         true
     }
 
+    /// The text, and the byte that the cursor is at.
+    #[must_use]
+    pub fn cursor(&self) -> (String, usize) {
+        let text = self.text();
+        let at = text.len() - self.line.split().1.len();
+        (text, at)
+    }
+
     /// Takes the chosen candidate.
     pub fn accept(&mut self) {
         let Some(popup) = self.popup.take() else { return };
-        let Some(candidate) = popup.candidates.into_iter().nth(popup.chosen) else { return };
-        self.replace(popup.start, &format!("{} ", candidate.text));
+        let Completion { span, candidates, .. } = popup.completion;
+        if let Some(candidate) = candidates.into_iter().nth(popup.chosen) {
+            let blank = if candidate.ends { " " } else { "" };
+            self.replace(span, &format!("{}{blank}", candidate.text));
+        }
     }
 
-    /// Puts `word` in the place of what stands between `start` and the cursor.
-    fn replace(&mut self, start: usize, word: &str) {
-        let (left, right) = self.line.split();
-        let left = format!("{}{word}", left.get(..start).unwrap_or(left));
-        let right = right.to_owned();
-        self.line.set(&left);
-        self.line.insert(&right);
-        for _ in right.chars() {
+    /// Puts `word` in the place of a part of the text that ends at the cursor.
+    fn replace(&mut self, span: Span, word: &str) {
+        let text = self.text();
+        let (Some(head), Some(tail)) = (text.get(..span.start), text.get(span.end..)) else {
+            return;
+        };
+        self.set(&format!("{head}{word}{tail}"));
+        for _ in tail.chars() {
             self.line.left();
         }
     }
 
-    /// Completes the word before the cursor as far as it is clear; shows what it could be otherwise.
-    fn complete(&mut self) {
+    /// Completes as far as it is clear; shows what it could be otherwise.
+    pub fn offer(&mut self, completion: Completion) {
         self.error.clear();
-        let left = self.line.split().0.to_owned();
-        let found = complete::complete(&self.above, &left);
-        let Some(first) = found.candidates.first() else { return };
+        let Some(first) = completion.candidates.first() else { return };
         let mut common = first.text.clone();
-        for candidate in &found.candidates {
+        for candidate in &completion.candidates {
             let same = common.chars().zip(candidate.text.chars()).take_while(|(a, b)| a == b);
             common = same.map(|(a, _)| a).collect();
         }
-        let typed = left.get(found.start..).unwrap_or("");
-        if found.candidates.len() == 1 {
-            self.replace(found.start, &format!("{common} "));
-        } else if common.len() > typed.len() {
-            self.replace(found.start, &common);
+        let only = completion.candidates.len() == 1 && !completion.more;
+        if only {
+            self.popup = Some(Popup { completion, chosen: 0 });
+            self.accept();
+        } else if common.len() > completion.span.end.saturating_sub(completion.span.start) {
+            self.replace(completion.span, &common);
         } else {
-            self.popup = Some(Popup { start: found.start, candidates: found.candidates, chosen: 0 });
+            self.popup = Some(Popup { completion, chosen: 0 });
         }
-    }
-
-    /// What may follow the cursor.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        if !self.line.split().1.is_empty() {
-            return String::new();
-        }
-        let hint = complete::complete(&self.above, self.line.text()).hint;
-        if hint.is_empty() && !self.above.is_empty() && self.line.text().is_empty() {
-            return self.expected.clone();
-        }
-        hint
     }
 
     fn older(&mut self, history: &History) {
         let place = self.recalled.unwrap_or(history.len()).checked_sub(1);
-        let Some((place, text)) = place.and_then(|at| history.get(at).map(|text| (at, text))) else {
+        let Some((place, text)) = place.and_then(|at| history.get(at).map(|text| (at, text)))
+        else {
             return;
         };
         if self.recalled.is_none() {
@@ -268,6 +268,8 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use mini_etcd_shared::complete::Candidate;
+
     use super::*;
 
     fn press(entry: &mut Entry, code: KeyCode, history: &History) {
@@ -329,27 +331,29 @@ mod tests {
     }
 
     #[test]
-    fn tab_completes_what_is_clear_and_lists_what_is_not() {
+    fn what_is_clear_is_taken_and_the_rest_is_chosen_from() {
         let history = History::default();
         let mut entry = Entry::default();
-        for (typed, shown) in [
-            ("mem", "member "),
-            ("member l", "member list "),
-            ("get a --prefi", "get a --prefix "),
-            ("nothing", "nothing"),
-            ("\\tim", "\\timing "),
-        ] {
-            entry.set(typed);
-            press(&mut entry, KeyCode::Tab, &history);
-            assert_eq!(entry.text(), shown);
-        }
+        let offer = |entry: &mut Entry, words: &[&str]| {
+            let end = entry.cursor().1;
+            let start = entry.text().rfind(' ').map_or(0, |at| at + 1);
+            let candidates = words.iter().map(|word| Candidate::word(word, "")).collect();
+            let span = Span { start, end };
+            entry.offer(Completion { span, candidates, more: false });
+        };
+        entry.insert("put a\n");
+        entry.set("get a\nmem");
+        offer(&mut entry, &["member"]);
+        assert_eq!(entry.text(), "get a\nmember ");
         entry.set("endpoint h");
-        press(&mut entry, KeyCode::Tab, &history);
-        let popup = entry.popup.clone().unwrap();
-        assert_eq!(popup.candidates.len(), 2, "{popup:?}");
+        offer(&mut entry, &["health", "healthy"]);
+        assert_eq!((entry.text().as_str(), &entry.popup), ("endpoint health", &None));
+        offer(&mut entry, &["health", "healthy"]);
         press(&mut entry, KeyCode::Tab, &history);
         press(&mut entry, KeyCode::Enter, &history);
-        assert!(entry.text().starts_with("endpoint h") && entry.text().ends_with(' '));
-        assert_eq!(entry.popup, None);
+        assert_eq!((entry.text().as_str(), &entry.popup), ("endpoint healthy ", &None));
+        entry.set("x");
+        offer(&mut entry, &[]);
+        assert_eq!(entry.text(), "x");
     }
 }

@@ -13,7 +13,8 @@
 //! It refuses to run a line while another one runs. Tested in each file, in `tests/console/repl.rs` by tables, snapshots
 //! and a real member, and in `tests/pty_repl.rs`.
 
-pub mod complete;
+pub mod ask;
+mod complete;
 pub mod entry;
 mod history;
 pub mod risk;
@@ -24,10 +25,13 @@ pub mod scrollback;
 use std::time::Duration;
 
 use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::complete::Context;
 
+pub(super) use complete::completed;
+pub use complete::hint;
 pub use history::History;
 pub use run::{Place, continuation, drop_line, give_up, prompt};
-pub(super) use run::{begin, enter, ended, said, typed};
+pub(super) use run::{begin, ended, enter, said, typed};
 pub(super) use screen::ReplScreen;
 
 use entry::Entry;
@@ -49,6 +53,22 @@ pub struct Prompt {
     pub recording: Option<String>,
     /// Names of the background watches.
     pub watches: Vec<String>,
+    /// Names of the variables that are set.
+    pub variables: Vec<String>,
+    /// The scope as bytes.
+    pub prefix: Vec<u8>,
+}
+
+impl Prompt {
+    /// What completion has to know.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context {
+            variables: self.variables.clone(),
+            watches: self.watches.clone(),
+            scope: self.prefix.clone(),
+        }
+    }
 }
 
 /// A run is over.
@@ -92,8 +112,8 @@ pub struct Repl {
     pub prompt: Prompt,
     /// Whether keys are typed into the line; otherwise they move in the scrollback.
     pub typing: bool,
-    /// The editor that is open.
-    pub requests: Requests<()>,
+    /// What is asked for the line.
+    pub requests: Requests<ask::Wait>,
 }
 
 impl Default for Repl {

@@ -55,9 +55,9 @@ fn of_action(action: &Action, with: &[Word]) -> Option<(Tier, String)> {
         Action::Txn(txn) => {
             let operations = txn.success.iter().chain(&txn.failure);
             let deletes = || operations.clone().filter(|operation| operation.verb == Verb::Del);
-            deletes().find_map(|operation| delete(&operation.words)).or_else(|| {
-                deletes().next().and_then(|_| loss("The transaction deletes keys."))
-            })
+            deletes()
+                .find_map(|operation| delete(&operation.words))
+                .or_else(|| deletes().next().and_then(|_| loss("The transaction deletes keys.")))
         }
         Action::Meta { spec, .. } if spec.name == "\\source" => {
             loss("It runs every line of the file, whatever they do.")

@@ -3,6 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
 
+use super::ask::Wait;
+use super::complete::{complete, take_hint};
 use super::entry::Entry;
 use super::scrollback::{Kind, Line, Said};
 use super::{Ended, History, Running, risk};
@@ -20,17 +22,26 @@ pub enum Place {
     Palette,
 }
 
-fn entry(state: &mut State, place: Place) -> (&mut Entry, &mut History) {
+/// The line that is typed in there, and the history.
+pub(super) fn entry(state: &mut State, place: Place) -> (&mut Entry, &mut History) {
     match place {
         Place::Pane => (&mut state.repl.entry, &mut state.repl.history),
         Place::Palette => (&mut state.palette.entry, &mut state.repl.history),
     }
 }
 
-/// A key that edits; answers whether it had a meaning.
-pub(in crate::app) fn typed(state: &mut State, place: Place, key: KeyEvent) -> bool {
-    let (entry, history) = entry(state, place);
-    entry.key(key, history)
+/// A key that edits or completes.
+pub(in crate::app) fn typed(state: &mut State, place: Place, key: KeyEvent) -> Vec<Effect> {
+    let (entry, _) = entry(state, place);
+    let choosing = entry.popup.is_some() || entry.search.is_some();
+    match key.code {
+        KeyCode::Tab if !choosing => return complete(state, place),
+        KeyCode::Right if !choosing && take_hint(state, place) => return Vec::new(),
+        _ => {}
+    }
+    let (entry, history) = self::entry(state, place);
+    entry.key(key, history);
+    Vec::new()
 }
 
 /// Enter: takes what is chosen, or runs what is typed, or waits for the rest of it.
@@ -115,7 +126,7 @@ fn own(state: &mut State, statements: &[Statement]) -> Option<Vec<Effect>> {
 }
 
 fn kill(state: &mut State, name: &str) -> Vec<Effect> {
-    let leader = state.cluster.member(state.cluster.newest().0);
+    let leader = state.cluster.leader().and_then(|id| state.cluster.member(id));
     let name = match leader {
         Some(leader) if name == "leader" => leader.name(),
         _ => name.to_owned(),
@@ -137,9 +148,12 @@ pub(super) fn edit(state: &mut State) -> Vec<Effect> {
     let last = (0..repl.history.len()).rev().filter_map(|at| repl.history.get(at));
     let mut last = last.filter(|text| !text.trim_start().starts_with("\\e"));
     let text = if typed.is_empty() { last.next().unwrap_or("").to_owned() } else { typed };
-    let ticket = repl.requests.open(());
+    let ticket = repl.requests.open(Wait::Edit);
     let name = "line.ers";
-    ticket.map(|ticket| Effect::Edit { ticket, name, text: text.into_bytes() }).into_iter().collect()
+    ticket
+        .map(|ticket| Effect::Edit { ticket, name, text: text.into_bytes() })
+        .into_iter()
+        .collect()
 }
 
 fn refuse(state: &mut State, place: Place, text: &str, words: Vec<String>) {
@@ -255,4 +269,3 @@ pub fn continuation(prompt: &str) -> String {
 fn one_line(text: &str) -> String {
     text.split('\n').collect::<Vec<_>>().join(" ; ")
 }
-

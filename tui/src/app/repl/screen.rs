@@ -2,6 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::ask::Wait;
+use super::completed;
 use super::run::{Place, edit, enter, typed};
 use crate::action::Scope;
 use crate::app::msg::Effect;
@@ -56,9 +58,8 @@ impl Screen for ReplScreen {
             KeyCode::PageUp => return self.motion(state, Motion::Page(-1)),
             KeyCode::PageDown => return self.motion(state, Motion::Page(1)),
             _ => {
-                if typed(state, Place::Pane, key) {
-                    state.repl.scrollback.look_back(0);
-                }
+                state.repl.scrollback.look_back(0);
+                return typed(state, Place::Pane, key);
             }
         }
         Vec::new()
@@ -82,17 +83,19 @@ impl Screen for ReplScreen {
     }
 
     fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        if state.repl.requests.close(ticket).is_none() {
-            return Vec::new();
-        }
+        let Some(wait) = state.repl.requests.close(ticket) else { return Vec::new() };
         match answer {
+            Answer::Repl(completion) => completed(state, wait, completion),
             Answer::Edited(text) => {
                 let text = String::from_utf8_lossy(&text).into_owned();
                 state.repl.entry.set(text.trim_end_matches('\n'));
                 state.repl.typing = true;
             }
             Answer::Failed(trouble) => {
-                let what = format!("the editor {}", trouble.place);
+                let what = match wait {
+                    Wait::Edit => format!("the editor {}", trouble.place),
+                    Wait::Complete(..) => format!("completion {}", trouble.place),
+                };
                 state.toasts.error(state.now, what, trouble.why, trouble.next);
             }
             _ => {}

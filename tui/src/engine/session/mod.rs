@@ -194,5 +194,7 @@ fn prompt(session: &Session, recording: &Recording) -> Prompt {
         timing: session.timing(),
         recording: recording.file(),
         watches: session.watches().map(|(id, _)| id.to_owned()).collect(),
+        variables: session.variables().iter().map(|(name, _)| name.to_owned()).collect(),
+        prefix: session.scope().to_vec(),
     }
 }

@@ -41,7 +41,9 @@ impl Recording {
 
     /// The file, while it is written.
     pub(super) fn file(&self) -> Option<String> {
-        self.lock().as_ref().map(|open| crate::widget::escape(open.path.as_os_str().as_encoded_bytes()))
+        self.lock()
+            .as_ref()
+            .map(|open| crate::widget::escape(open.path.as_os_str().as_encoded_bytes()))
     }
 
     /// Begins a file. I3
@@ -49,7 +51,8 @@ impl Recording {
         let path = path_of(file);
         let mut open = self.lock();
         if let Some(open) = open.as_ref() {
-            let text = format!("{} is being recorded already; \\record ends it", open.path.display());
+            let text =
+                format!("{} is being recorded already; \\record ends it", open.path.display());
             return Err(Failure::new(exit::ERROR, text));
         }
         let failed = |error: std::io::Error| {
@@ -57,7 +60,8 @@ impl Recording {
         };
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-        file.write_all(b"# What was done in the console, and what came of it.\n").map_err(failed)?;
+        file.write_all(b"# What was done in the console, and what came of it.\n")
+            .map_err(failed)?;
         let told = format!("recording to {}\n", path.display());
         *open = Some(Open { path, file, broken: None });
         Ok(told.into_bytes())
@@ -234,10 +238,8 @@ mod tests {
 
     #[test]
     fn names_are_written_out_and_what_came_is_expected() {
-        let failed = Outcome {
-            failure: Some(Failure::new(exit::ERROR, "no")),
-            ..Outcome::default()
-        };
+        let failed =
+            Outcome { failure: Some(Failure::new(exit::ERROR, "no")), ..Outcome::default() };
         for (typed, outcome, script) in [
             ("mem l", &Outcome::default(), "member list\nexpect ok"),
             ("comp 5", &failed, "compaction 5\nexpect error"),

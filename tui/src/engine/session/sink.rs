@@ -1,7 +1,7 @@
 //! What a session says, as lines for the screen.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 

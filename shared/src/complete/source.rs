@@ -1,0 +1,188 @@
+//! Where candidates come from that only the cluster knows.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, RangeResponse};
+use tokio::time::{Instant, timeout_at};
+
+use crate::client::Client;
+use crate::session::keys as level;
+use crate::types::prefix_end;
+
+/// How long the cluster may take to answer: longer, and typing would falter.
+pub const WITHIN: Duration = Duration::from_millis(150);
+/// Names that one completion offers.
+pub const KEYS_MAX: usize = 500;
+/// Keys of one page.
+const PAGE_KEYS: i64 = 500;
+/// Listings that are kept.
+const KEPT_MAX: usize = 64;
+
+/// Keys that begin alike, up to the next separator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Whole keys, or the part of them up to the separator with which they end.
+    pub names: Vec<Bytes>,
+    /// There are more than these: there are too many, or time was up.
+    pub more: bool,
+}
+
+/// Answers what only the cluster knows. Each answer comes within [`WITHIN`], if need be an empty one.
+pub trait Source: Send + Sync {
+    /// What continues `prefix`, up to the next separator.
+    fn keys<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Listed>;
+    /// The names of the members.
+    fn members(&self) -> BoxFuture<'_, Vec<String>>;
+}
+
+/// Knows nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSource;
+
+impl Source for NoSource {
+    fn keys<'a>(&'a self, _prefix: &'a [u8]) -> BoxFuture<'a, Listed> {
+        Box::pin(async { Listed::default() })
+    }
+
+    fn members(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+/// Asks through a client, and keeps what it was told for as long as the revision stays.
+#[derive(Debug)]
+pub struct ClientSource {
+    client: Mutex<Client>,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    prefix: Vec<u8>,
+    revision: i64,
+    listed: Listed,
+}
+
+impl ClientSource {
+    /// A source that asks through `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client: Mutex::new(client), kept: Mutex::default() }
+    }
+
+    /// Asks others from now on.
+    pub fn set_client(&self, client: Client) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        self.lock().clear();
+    }
+
+    fn client(&self) -> Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self, prefix: &[u8], revision: Option<i64>) -> Option<Listed> {
+        let kept = self.lock();
+        let same = |kept: &&Kept| {
+            kept.prefix == prefix && revision.is_none_or(|revision| kept.revision == revision)
+        };
+        kept.iter().find(same).map(|kept| kept.listed.clone())
+    }
+
+    fn keep(&self, prefix: &[u8], revision: i64, listed: &Listed) {
+        let mut kept = self.lock();
+        kept.retain(|kept| kept.prefix != prefix);
+        kept.push_back(Kept { prefix: prefix.to_vec(), revision, listed: listed.clone() });
+        if kept.len() > KEPT_MAX {
+            kept.pop_front();
+        }
+    }
+
+    async fn list(&self, prefix: &[u8]) -> Listed {
+        let deadline = Instant::now() + WITHIN;
+        let client = self.client();
+        let dir = prefix.iter().rposition(|byte| *byte == level::SEPARATOR).map_or(0, |at| at + 1);
+        let dir = prefix.get(..dir).unwrap_or_default();
+        let end = if prefix.is_empty() { Bytes::from_static(&[0]) } else { prefix_end(prefix) };
+        let mut from = if prefix.is_empty() {
+            Bytes::from_static(&[0])
+        } else {
+            Bytes::copy_from_slice(prefix)
+        };
+        let (mut listed, mut revision) = (Listed::default(), 0);
+        loop {
+            let request = RangeRequest {
+                key: from,
+                range_end: end.clone(),
+                limit: PAGE_KEYS,
+                revision,
+                keys_only: true,
+                // A member that is cut off may answer: nothing is decided by it.
+                serializable: true,
+                ..RangeRequest::default()
+            };
+            let page = match timeout_at(deadline, client.range(request)).await {
+                Ok(outcome) => outcome.into_result().ok(),
+                Err(_) => None,
+            };
+            // I3: time is up, or nobody answers. An older listing is better than a part of a new one.
+            let Some(page) = page else {
+                listed.more = true;
+                return self.kept(prefix, None).unwrap_or(listed);
+            };
+            if revision == 0 {
+                revision = page.header.map_or(0, |header| header.revision);
+                if let Some(kept) = self.kept(prefix, Some(revision)) {
+                    return kept;
+                }
+            }
+            let last = take(&mut listed, dir, &page);
+            match last.filter(|_| page.more && !listed.more) {
+                None => break,
+                Some(last) => from = level::behind(dir, &last),
+            }
+        }
+        self.keep(prefix, revision, &listed);
+        listed
+    }
+}
+
+/// Adds the names of a page; answers its last key.
+fn take(listed: &mut Listed, dir: &[u8], page: &RangeResponse) -> Option<Bytes> {
+    for kv in &page.kvs {
+        let name = Bytes::from([dir, &level::name_below(dir, &kv.key)].concat());
+        if listed.names.last() == Some(&name) {
+            continue;
+        }
+        if listed.names.len() == KEYS_MAX {
+            listed.more = true;
+            break;
+        }
+        listed.names.push(name);
+    }
+    page.kvs.last().map(|kv| kv.key.clone())
+}
+
+impl Source for ClientSource {
+    fn keys<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Listed> {
+        Box::pin(self.list(prefix))
+    }
+
+    fn members(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            let client = self.client();
+            let request = MemberListRequest { linearizable: false };
+            let asked = timeout_at(Instant::now() + WITHIN, client.member_list(request));
+            let Ok(outcome) = asked.await else { return Vec::new() };
+            let members = outcome.into_result().map(|answer| answer.members).unwrap_or_default();
+            members.into_iter().map(|member| member.name).filter(|name| !name.is_empty()).collect()
+        })
+    }
+}

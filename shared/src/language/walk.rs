@@ -1,0 +1,142 @@
+//! What a script needs and gives, told from its text alone.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Condition, Filter, Run, Script, Span, Statement, StatementKind, Test, Word};
+
+/// Variables that a session sets by itself.
+pub const OWN_VARIABLES: &[&str] = &["RUN", "TMP", "rev", "count", "status", "elapsed_ms"];
+
+/// The first variable of a script that nothing sets: neither the script, nor a session, nor `given`.
+#[must_use]
+pub fn unset_variable(script: &Script, given: &BTreeSet<String>) -> Option<(String, Span)> {
+    let mut walk = Walk::default();
+    walk.all(&script.statements);
+    let set = |name: &str| {
+        walk.set.contains(name) || OWN_VARIABLES.contains(&name) || given.contains(name)
+    };
+    walk.needed.into_iter().find(|(name, _)| !set(name))
+}
+
+#[derive(Default)]
+struct Walk {
+    set: BTreeSet<String>,
+    needed: Vec<(String, Span)>,
+}
+
+impl Walk {
+    fn all(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            self.one(&statement.kind);
+        }
+    }
+
+    fn one(&mut self, kind: &StatementKind) {
+        match kind {
+            StatementKind::Run(run) => self.run(run),
+            StatementKind::Expect(expect) => self.condition(&expect.condition),
+            StatementKind::Await(wait) => {
+                for expect in &wait.expects {
+                    self.condition(&expect.condition);
+                }
+            }
+            StatementKind::Cancel(_) => {}
+            StatementKind::Set { name, value } => {
+                self.word(value);
+                self.set.insert(name.clone());
+            }
+            StatementKind::Test { body, .. }
+            | StatementKind::Setup(body)
+            | StatementKind::Teardown(body)
+            | StatementKind::Repeat { body, .. } => self.all(body),
+            StatementKind::With { flags, body } => {
+                self.words(flags);
+                self.all(body);
+            }
+            StatementKind::If { condition, then, otherwise } => {
+                self.condition(condition);
+                self.all(then);
+                self.all(otherwise);
+            }
+        }
+    }
+
+    fn run(&mut self, run: &Run) {
+        match &run.action {
+            Action::Command { words, .. } | Action::Meta { args: words, .. } => self.words(words),
+            Action::Txn(txn) => {
+                self.words(&txn.flags);
+                for compare in &txn.compares {
+                    self.word(&compare.key);
+                    self.word(&compare.value);
+                }
+                for operation in txn.success.iter().chain(&txn.failure) {
+                    self.words(&operation.words);
+                }
+            }
+            Action::List(word) | Action::Enter(word) => self.words(word.as_slice()),
+            Action::Where => {}
+        }
+        for filter in &run.filters {
+            if let Filter::Diff(file) = filter {
+                self.word(file);
+            }
+        }
+        self.words(run.redirect.as_slice());
+        for expect in &run.expects {
+            self.condition(&expect.condition);
+        }
+        self.set.extend(run.capture.clone());
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Error { matches, .. } => self.words(matches.as_slice()),
+            Condition::Holds { test: Test::Compare { word, .. }, .. } => self.word(word),
+            Condition::Ok | Condition::Holds { test: Test::Absent, .. } => {}
+        }
+    }
+
+    fn words(&mut self, words: &[Word]) {
+        for word in words {
+            self.word(word);
+        }
+    }
+
+    fn word(&mut self, word: &Word) {
+        self.needed.extend(word.needs().into_iter().map(|(name, span)| (name.to_owned(), span)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::parse_script;
+
+    #[test]
+    fn a_variable_that_nothing_sets_is_found_wherever_it_stands() {
+        let unset = |text: &str| {
+            let script = parse_script(text.as_bytes()).unwrap();
+            let given = BTreeSet::from(["G".to_owned()]);
+            unset_variable(&script, &given).map(|(name, _)| name)
+        };
+        for text in [
+            "get $X",
+            "get \"a$X\"",
+            "get a\nexpect value == $X",
+            "txn if ver($X) = 1 then end",
+            "txn then put a $X end",
+            "test x\nif ok\nelse\nput a $X\nend\nend",
+            "put a <<E\n$X\nE",
+            "get ${Y:-$X}",
+            "get a > $X",
+        ] {
+            assert_eq!(unset(text).as_deref(), Some("X"), "{text}");
+        }
+        for text in
+            ["get $RUN$G", "set X a\nget $X", "put a b -> X\nget $X", "get ${X:-a}", "get '$X'"]
+        {
+            assert_eq!(unset(text), None, "{text}");
+        }
+    }
+}

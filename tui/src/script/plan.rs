@@ -1,0 +1,111 @@
+//! Scripts before they run.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use mini_etcd_shared::command::exit;
+use mini_etcd_shared::format::printable;
+use mini_etcd_shared::language::{
+    Script, Span, Statement, StatementKind, SyntaxError, Word, parse_script, unset_variable,
+};
+
+/// Bytes that a script may have.
+const SCRIPT_BYTES_MAX: usize = 16 << 20;
+
+/// A script, parsed.
+pub(super) struct Planned {
+    pub path: PathBuf,
+    pub source: Vec<u8>,
+    pub script: Script,
+}
+
+/// A script that cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlanError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    Read(String, std::io::Error),
+    /// It is too large.
+    #[error("{0}: more than {SCRIPT_BYTES_MAX} bytes")]
+    TooLarge(String),
+    /// It does not follow the grammar.
+    #[error("{file}:{error}\n{shown}")]
+    Syntax { file: String, error: Box<SyntaxError>, shown: String },
+}
+
+impl PlanError {
+    pub(super) fn exit(&self) -> u8 {
+        match self {
+            Self::Read(..) | Self::TooLarge(_) => exit::IO,
+            Self::Syntax { .. } => exit::INVALID_INPUT,
+        }
+    }
+}
+
+impl Planned {
+    /// Reads and parses a file; `given` are the variables that come from outside. I1
+    pub(super) fn read(path: &Path, given: &BTreeSet<String>) -> Result<Self, PlanError> {
+        let file = path.display().to_string();
+        let source = std::fs::read(path).map_err(|error| PlanError::Read(file.clone(), error))?;
+        if source.len() > SCRIPT_BYTES_MAX {
+            return Err(PlanError::TooLarge(file));
+        }
+        let syntax = |error: SyntaxError| {
+            let shown = error.shown(&source);
+            PlanError::Syntax { file: file.clone(), error: Box::new(error), shown }
+        };
+        let script = parse_script(&source).map_err(syntax)?;
+        if let Some((name, span)) = unset_variable(&script, given) {
+            let expected =
+                format!("`set {name} VALUE` or `-> {name}` in the file, or --var {name}=VALUE");
+            let found = format!("${name} is set nowhere");
+            return Err(syntax(SyntaxError::new(&source, span, found, expected)));
+        }
+        Ok(Self { path: path.to_owned(), source, script })
+    }
+
+    /// The name that reports show.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Names of its tests in order; a file without tests is one test itself.
+    pub(super) fn tests(&self) -> Vec<String> {
+        let names: Vec<String> = self
+            .script
+            .statements
+            .iter()
+            .filter_map(|statement| match &statement.kind {
+                StatementKind::Test { name, .. } => Some(self.test_name(name)),
+                _ => None,
+            })
+            .collect();
+        if names.is_empty() { vec![self.whole()] } else { names }
+    }
+
+    /// The name of a test, as far as it is known without running.
+    pub(super) fn test_name(&self, name: &Word) -> String {
+        match name.literal() {
+            Some(text) => printable(&text),
+            None => printable(name.span.of(&self.source)),
+        }
+    }
+
+    /// The name of the file as a test.
+    pub(super) fn whole(&self) -> String {
+        self.path.file_name().map_or_else(|| self.name(), |name| printable(name.as_encoded_bytes()))
+    }
+
+    /// Whether a file without tests is a test as a whole.
+    pub(super) fn is_one_test(&self) -> bool {
+        let is_test = |s: &Statement| matches!(s.kind, StatementKind::Test { .. });
+        !self.script.statements.iter().any(is_test)
+    }
+
+    /// A command as it was written, on one line.
+    pub(super) fn text(&self, span: Span) -> String {
+        let mut lines = span.of(&self.source).split(|byte| *byte == b'\n');
+        let first = printable(lines.next().unwrap_or_default().trim_ascii());
+        if lines.next().is_some() { format!("{first} ...") } else { first }
+    }
+}

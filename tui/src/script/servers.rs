@@ -1,0 +1,140 @@
+//! The servers of a run: named ones, or bundled members.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest};
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::error::ClientError;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Flags;
+use crate::bundled::Fleet;
+use crate::engine::Inbox;
+
+/// How long bundled members may take to answer.
+const START_WITHIN: Duration = Duration::from_secs(30);
+/// Pause between two looks at a member that is starting.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// The servers.
+pub(super) struct Servers {
+    pub client: Client,
+    /// Id of the cluster, in hex.
+    pub cluster: String,
+    pub fleet: Option<Arc<Bundled>>,
+}
+
+/// Bundled members, shared with the commands that kill and restart them.
+pub(super) struct Bundled {
+    pub fleet: Mutex<Option<Fleet>>,
+    pub inbox: Arc<Inbox>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// No servers.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServersError {
+    /// What was typed is no address.
+    #[error("{0}")]
+    Address(ClientError),
+    /// Nobody answers. I3
+    #[error("no connection: {0}")]
+    Silent(ClientError),
+    /// The members cannot be started.
+    #[error("cannot start bundled members: {0}")]
+    Start(std::io::Error),
+    /// They do not answer.
+    #[error("bundled members did not answer within {START_WITHIN:?}: {0}")]
+    Slow(ClientError),
+}
+
+impl Servers {
+    /// Connects to what the flags name, or starts what they ask for.
+    pub(super) async fn open(flags: &Flags) -> Result<Self, ServersError> {
+        match flags.bundled {
+            Some(count) => Self::bundled(usize::from(count)).await,
+            None => Self::named(&flags.endpoints).await,
+        }
+    }
+
+    async fn named(list: &[String]) -> Result<Self, ServersError> {
+        let endpoints: Result<Vec<_>, _> = list.iter().map(|text| Endpoint::parse(text)).collect();
+        let config = ClientConfig::new(endpoints.map_err(ServersError::Address)?);
+        let client = Client::new(config.clone()).map_err(ServersError::Address)?;
+        let probe = ClientConfig { wait_for_connection: false, ..config };
+        let probe = client.with_config(probe).map_err(ServersError::Address)?;
+        let cluster = cluster(&probe).await.map_err(ServersError::Silent)?;
+        Ok(Self { client, cluster, fleet: None })
+    }
+
+    async fn bundled(count: usize) -> Result<Self, ServersError> {
+        let mut fleet = Fleet::demo(count).map_err(ServersError::Start)?;
+        let endpoints = fleet.endpoints();
+        let inbox = Arc::new(Inbox::default());
+        fleet.start_all(&inbox);
+        let fleet = Mutex::new(Some(fleet));
+        let fleet = Arc::new(Bundled { fleet, inbox, endpoints: endpoints.clone() });
+        let client =
+            Client::new(ClientConfig::new(endpoints.clone())).map_err(ServersError::Address)?;
+        let mut answered = String::new();
+        for endpoint in endpoints {
+            answered = match ready(&client, endpoint, START_WITHIN).await {
+                Ok(cluster) => cluster,
+                Err(error) => {
+                    fleet.stop().await;
+                    return Err(ServersError::Slow(error));
+                }
+            };
+        }
+        Ok(Self { client, cluster: answered, fleet: Some(fleet) })
+    }
+
+    /// Stops what was started.
+    pub(super) async fn close(self) {
+        if let Some(fleet) = self.fleet {
+            fleet.stop().await;
+        }
+    }
+}
+
+impl Bundled {
+    async fn stop(&self) {
+        if let Some(fleet) = self.fleet.lock().await.take() {
+            fleet.stop().await;
+        }
+    }
+}
+
+/// The id of the cluster, from whichever member answers.
+async fn cluster(client: &Client) -> Result<String, ClientError> {
+    let status = client.status(StatusRequest {}).await.into_result()?;
+    Ok(status.header.map(|header| format!("{:x}", header.cluster_id)).unwrap_or_default())
+}
+
+/// Waits until one member serves a linearizable read.
+pub(super) async fn ready(
+    client: &Client,
+    endpoint: Endpoint,
+    within: Duration,
+) -> Result<String, ClientError> {
+    let config = ClientConfig {
+        endpoints: vec![endpoint],
+        wait_for_connection: false,
+        ..client.config().clone()
+    };
+    let until = Instant::now() + within;
+    loop {
+        // A new client for each look: a channel that has failed waits before it dials again.
+        let one = client.with_config(config.clone())?;
+        let read = RangeRequest { key: "ready".into(), ..RangeRequest::default() };
+        let Err(error) = one.range(read).await.into_result() else {
+            return cluster(&one).await;
+        };
+        if Instant::now() > until {
+            return Err(error);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
