@@ -4,28 +4,7 @@ use super::{Action, Scope};
 use crate::app::{Effect, State};
 
 /// The keys of the screen.
-pub(super) static TABLE: &[&dyn Action] = &[&Leave, &TYPE, &COPY, &CLEAR];
-
-/// What leads out of the line; the line takes the key itself, so this stands in footer and help only.
-struct Leave;
-
-impl Action for Leave {
-    fn name(&self) -> &'static str {
-        "leave-line"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Repl
-    }
-
-    fn help(&self) -> &'static str {
-        "Enter runs, Tab completes, Up recalls, ^r searches, ^o opens an editor, Esc leaves the line"
-    }
-
-    fn run(&self, _state: &mut State) -> Vec<Effect> {
-        Vec::new()
-    }
-}
+pub(super) static TABLE: &[&dyn Action] = &[&TYPE, &COPY, &CLEAR];
 
 struct Do {
     name: &'static str,
@@ -36,7 +15,7 @@ struct Do {
 
 static TYPE: Do = Do {
     name: "type",
-    help: "back to the line",
+    help: "back to the line: Enter runs, Tab completes, Up recalls, ^r searches, ^o edits, Esc leaves it",
     label: |_| Some("type".to_owned()),
     run: |state| {
         state.repl.typing = true;

@@ -336,7 +336,7 @@ mod tests {
         let mut entry = Entry::default();
         let offer = |entry: &mut Entry, words: &[&str]| {
             let end = entry.cursor().1;
-            let start = entry.text().rfind(' ').map_or(0, |at| at + 1);
+            let start = entry.text().rfind([' ', '\n']).map_or(0, |at| at + 1);
             let candidates = words.iter().map(|word| Candidate::word(word, "")).collect();
             let span = Span { start, end };
             entry.offer(Completion { span, candidates, more: false });

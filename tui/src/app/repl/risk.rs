@@ -9,26 +9,21 @@ use crate::app::state::Tier;
 /// How a line has to be confirmed, and what to say; `None` when it is simply done.
 #[must_use]
 pub fn of(statements: &[Statement]) -> Option<(Tier, String)> {
-    worst(statements, &[])
-}
-
-fn worst(statements: &[Statement], with: &[Word]) -> Option<(Tier, String)> {
     let rank = |found: &(Tier, String)| u8::from(matches!(found.0, Tier::Shape(_)));
     // Of several, the first of the worst.
-    statements.iter().rev().filter_map(|statement| of_one(statement, with)).max_by_key(rank)
+    statements.iter().rev().filter_map(of_one).max_by_key(rank)
 }
 
-fn of_one(statement: &Statement, with: &[Word]) -> Option<(Tier, String)> {
+fn of_one(statement: &Statement) -> Option<(Tier, String)> {
     match &statement.kind {
-        StatementKind::Run(run) => of_action(&run.action, with),
+        StatementKind::Run(run) => of_action(&run.action),
         StatementKind::Test { body, .. }
         | StatementKind::Setup(body)
         | StatementKind::Teardown(body)
-        | StatementKind::Repeat { body, .. } => worst(body, with),
-        StatementKind::With { flags, body } => worst(body, &[with, flags].concat()),
-        StatementKind::If { then, otherwise, .. } => {
-            worst(then, with).or_else(|| worst(otherwise, with))
-        }
+        | StatementKind::Repeat { body, .. }
+        // Its flags are those that every command takes: none of them makes a range.
+        | StatementKind::With { body, .. } => of(body),
+        StatementKind::If { then, otherwise, .. } => of(then).or_else(|| of(otherwise)),
         StatementKind::Expect(_)
         | StatementKind::Await(_)
         | StatementKind::Cancel(_)
@@ -40,10 +35,10 @@ fn loss(text: impl Into<String>) -> Option<(Tier, String)> {
     Some((Tier::Loss, text.into()))
 }
 
-fn of_action(action: &Action, with: &[Word]) -> Option<(Tier, String)> {
+fn of_action(action: &Action) -> Option<(Tier, String)> {
     match action {
         Action::Command { target: Target::Command(spec), words } => match spec.verb {
-            Verb::Del => delete(&[with, words].concat()),
+            Verb::Del => delete(words),
             Verb::Compaction => loss(
                 "Versions older than that revision are gone for good; watches can no longer begin there.",
             ),
@@ -115,7 +110,7 @@ mod tests {
             ("txn then del '' --prefix end", everything()),
             ("\\source x.ers", Some(Tier::Loss)),
             ("repeat 2\ndel a --prefix\nend", Some(Tier::Loss)),
-            ("with --prefix\ndel a\nend", Some(Tier::Loss)),
+            ("with --write-out=json\ndel a z\nend", Some(Tier::Loss)),
             ("get a\ncompaction 5", Some(Tier::Loss)),
         ] {
             let statements = parse_input(line.as_bytes()).expect(line);
