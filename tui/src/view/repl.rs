@@ -182,7 +182,7 @@ fn keys(look: &Look, frame: &mut Frame<'_>, area: Rect) {
         ("^r", "search"),
         ("^o", "editor"),
         ("^c", "give up"),
-        ("Esc", "leave the line"),
+        ("Esc", "leave"),
     ] {
         spans.push(say(look, Meaning::Key, key));
         spans.push(say(look, Meaning::KeyLabel, format!(" {label}   ")));

@@ -9,13 +9,13 @@ use mini_etcd_shared::language::Span;
 use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::app::repl::{self, Prompt};
 use mini_etcd_tui::app::request::{Answer, Question, Trouble};
-use mini_etcd_tui::app::{Confirm, Effect, Msg, Overlay, Report, State, Tier, update};
+use mini_etcd_tui::app::{Confirm, Effect, Ended, Msg, Overlay, Report, State, Tier, update};
 use mini_etcd_tui::theme::Depth;
 
 use crate::driver::{Driver, Member};
 use crate::fake::{Fake, Mood};
 use crate::screens::text;
-use crate::support::{at, busy, ctrl, key, ran, report, said, state, type_text};
+use crate::support::{at, busy, ctrl, key, ran, refused, report, said, state, type_text};
 
 fn pane(size: (u16, u16)) -> State {
     let mut state = state(size, Depth::Sixteen, false);
@@ -133,6 +133,9 @@ fn the_console_does_itself_what_only_it_can() {
     let mut state = pane((120, 36));
     assert_eq!(enter(&mut state, "\\q"), [Effect::Quit]);
     assert_eq!(enter(&mut state, "\\kill n1"), [Effect::Kill("n1".into())]);
+    let ended = Ended { name: "n1".into(), how: String::new(), log: String::new(), killed: true };
+    report(&mut state, Report::Ended(ended));
+    report(&mut state, Report::Lost(1, refused()));
     assert_eq!(enter(&mut state, "\\kill leader"), [], "the quorum would go: asked first");
     assert!(matches!(state.overlays.last(), Some(Overlay::Confirm(_))));
     key(&mut state, KeyCode::Esc);

@@ -9,9 +9,12 @@ use crate::app::state::Tier;
 /// How a line has to be confirmed, and what to say; `None` when it is simply done.
 #[must_use]
 pub fn of(statements: &[Statement]) -> Option<(Tier, String)> {
-    let rank = |found: &(Tier, String)| u8::from(matches!(found.0, Tier::Shape(_)));
     // Of several, the first of the worst.
     statements.iter().rev().filter_map(of_one).max_by_key(rank)
+}
+
+fn rank(found: &(Tier, String)) -> u8 {
+    u8::from(matches!(found.0, Tier::Shape(_)))
 }
 
 fn of_one(statement: &Statement) -> Option<(Tier, String)> {
@@ -23,7 +26,9 @@ fn of_one(statement: &Statement) -> Option<(Tier, String)> {
         | StatementKind::Repeat { body, .. }
         // Its flags are those that every command takes: none of them makes a range.
         | StatementKind::With { body, .. } => of(body),
-        StatementKind::If { then, otherwise, .. } => of(then).or_else(|| of(otherwise)),
+        StatementKind::If { then, otherwise, .. } => {
+            [of(then), of(otherwise)].into_iter().flatten().max_by_key(rank)
+        }
         StatementKind::Expect(_)
         | StatementKind::Await(_)
         | StatementKind::Cancel(_)
@@ -51,7 +56,8 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
             let operations = txn.success.iter().chain(&txn.failure);
             let deletes = || operations.clone().filter(|operation| operation.verb == Verb::Del);
             deletes()
-                .find_map(|operation| delete(&operation.words))
+                .filter_map(|operation| delete(&operation.words))
+                .max_by_key(rank)
                 .or_else(|| deletes().next().and_then(|_| loss("The transaction deletes keys.")))
         }
         Action::Meta { spec, .. } if spec.name == "\\source" => {
