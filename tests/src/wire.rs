@@ -102,6 +102,6 @@ fn accepted(headers: &HeaderMap, head: bool) -> anyhow::Result<()> {
     match headers.get("grpc-status").map(http::HeaderValue::as_bytes) {
         Some(b"0") => Ok(()),
         None if head => Ok(()),
-        _ => bail!("refused: {:?}", headers),
+        _ => bail!("refused: {headers:?}"),
     }
 }
