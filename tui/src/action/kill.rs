@@ -47,6 +47,6 @@ pub(super) fn kill(state: &mut State, name: String) -> Vec<Effect> {
     let title = format!("kill {name}: the cluster loses its quorum");
     let effect = Effect::Kill(name);
     let confirm = Confirm { tier: Tier::Loss, title, text, effect, typed: String::new() };
-    state.overlays.push(Overlay::Confirm(confirm));
+    state.overlays.push(Overlay::Confirm(Box::new(confirm)));
     Vec::new()
 }

@@ -26,7 +26,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match state.overlays.last() {
         Some(Overlay::Palette) => type_in(state, key),
         Some(Overlay::Confirm(confirm)) => {
-            let confirm = confirm.clone();
+            let confirm = Confirm::clone(confirm);
             answer(state, confirm, key)
         }
         None if screen(state.screen).takes_text(state) => screen(state.screen).typed(state, key),
@@ -38,7 +38,8 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     match state.overlays.last() {
         Some(Overlay::Palette) => {
-            if !state.palette.entry.insert(text) {
+            let whole = state.palette.entry.insert(text);
+            if !whole {
                 state.toasts.hint(state.now, "only a part of it had room");
             }
         }
@@ -57,17 +58,17 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
         (Tier::Shape(word), KeyCode::Enter) => confirm.typed == *word,
         // Neither yes nor no: the question stays. IMPORTANT: Enter is never a yes to a loss.
         (Tier::Loss, code) if code != KeyCode::Char('n') && code != KeyCode::Esc => {
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Char(character)) if confirm.typed.len() < 256 => {
             confirm.typed.push(character);
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Backspace) => {
             confirm.typed.pop();
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         _ => false,

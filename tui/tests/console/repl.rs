@@ -9,7 +9,7 @@ use mini_etcd_shared::language::Span;
 use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::app::repl::{self, Prompt};
 use mini_etcd_tui::app::request::{Answer, Question, Trouble};
-use mini_etcd_tui::app::{Confirm, Effect, Ended, Msg, Overlay, Report, State, Tier, update};
+use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Report, State, Tier, update};
 use mini_etcd_tui::theme::Depth;
 
 use crate::driver::{Driver, Member};
@@ -105,7 +105,7 @@ fn what_cannot_be_parsed_is_pointed_at_and_stays_to_be_mended() {
 #[test]
 fn what_loses_something_is_asked_in_pane_and_palette() {
     let asks = |state: &State| match state.overlays.last() {
-        Some(Overlay::Confirm(Confirm { tier, .. })) => Some(tier.clone()),
+        Some(Overlay::Confirm(confirm)) => Some(confirm.tier.clone()),
         _ => None,
     };
     for palette in [false, true] {

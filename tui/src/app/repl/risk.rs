@@ -36,20 +36,21 @@ fn of_one(statement: &Statement) -> Option<(Tier, String)> {
     }
 }
 
-fn loss(text: impl Into<String>) -> Option<(Tier, String)> {
-    Some((Tier::Loss, text.into()))
+fn loss(text: impl Into<String>) -> (Tier, String) {
+    (Tier::Loss, text.into())
 }
 
 fn of_action(action: &Action) -> Option<(Tier, String)> {
     match action {
         Action::Command { target: Target::Command(spec), words } => match spec.verb {
             Verb::Del => delete(words),
-            Verb::Compaction => loss(
+            Verb::Compaction => Some(loss(
                 "Versions older than that revision are gone for good; watches can no longer begin there.",
-            ),
-            _ if spec.effect == Effect::Destroys => {
-                loss(format!("{} takes something away that cannot be had again.", spec.path()))
-            }
+            )),
+            _ if spec.effect == Effect::Destroys => Some(loss(format!(
+                "{} takes something away that cannot be had again.",
+                spec.path()
+            ))),
             _ => None,
         },
         Action::Txn(txn) => {
@@ -58,10 +59,10 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
             deletes()
                 .filter_map(|operation| delete(&operation.words))
                 .max_by_key(rank)
-                .or_else(|| deletes().next().and_then(|_| loss("The transaction deletes keys.")))
+                .or_else(|| deletes().next().map(|_| loss("The transaction deletes keys.")))
         }
         Action::Meta { spec, .. } if spec.name == "\\source" => {
-            loss("It runs every line of the file, whatever they do.")
+            Some(loss("It runs every line of the file, whatever they do."))
         }
         _ => None,
     }
@@ -76,7 +77,7 @@ fn delete(words: &[Word]) -> Option<(Tier, String)> {
         let bytes = Bytes::from(word.literal().unwrap_or_else(|| b"$".to_vec()));
         if word.is_flag() { Given::plain(bytes) } else { Given::argument(bytes) }
     });
-    let Ok(parsed) = parse_for(target, given.collect()) else { return loss(range) };
+    let Ok(parsed) = parse_for(target, given.collect()) else { return Some(loss(range)) };
     let on = |name: &str| parsed.flags.switch(target, name);
     if parsed.args.len() < 2 && !on("prefix") && !on("from-key") {
         return None;
@@ -86,7 +87,7 @@ fn delete(words: &[Word]) -> Option<(Tier, String)> {
         let text = "It deletes every key of the cluster.".to_owned();
         return Some((Tier::Shape("everything".to_owned()), text));
     }
-    loss(range)
+    Some(loss(range))
 }
 
 #[cfg(test)]

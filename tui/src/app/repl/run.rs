@@ -103,7 +103,7 @@ fn submit(state: &mut State, place: Place, text: String) -> Vec<Effect> {
         let effect = Effect::Run(0, text.clone());
         let confirm =
             Confirm { tier, title: one_line(&text), text: words, effect, typed: String::new() };
-        state.overlays.push(Overlay::Confirm(confirm));
+        state.overlays.push(Overlay::Confirm(Box::new(confirm)));
         return Vec::new();
     }
     begin(state, text)

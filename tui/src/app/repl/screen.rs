@@ -98,7 +98,8 @@ impl Screen for ReplScreen {
                 };
                 state.toasts.error(state.now, what, trouble.why, trouble.next);
             }
-            _ => {}
+            // To another screen.
+            Answer::Keys(_) => {}
         }
         Vec::new()
     }

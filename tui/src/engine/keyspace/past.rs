@@ -27,7 +27,7 @@ use crate::app::request::{self, Trouble};
 use crate::engine::ask::Reply;
 
 /// Versions that one look into a key's history brings.
-const VERSIONS_MAX: usize = 500;
+pub(super) const VERSIONS_MAX: usize = 500;
 /// Versions that are told at once.
 const VERSIONS_TOLD: usize = 16;
 /// Windows without an event of the key that one look goes through.
@@ -127,8 +127,9 @@ pub(super) async fn changes(client: &Client, to: i64) -> Result<Answer, Trouble>
     Ok(Answer::Changes(by_revision.into_values().collect(), reached))
 }
 
-/// Keys below `prefix` that were deleted in the window that ends with `to`.
+/// Keys below `prefix` that were deleted in the window that ends with `to` (0: with the newest revision).
 pub(super) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<Answer, Trouble> {
+    let to = if to == 0 { newest(client).await? } else { to };
     // The last word on each key in this window.
     let mut last: BTreeMap<Bytes, Option<i64>> = BTreeMap::new();
     let reached = window(client, to, |event| {
@@ -153,7 +154,12 @@ pub(super) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<An
 
 /// Reads the events of the window that ends with `to`, oldest first.
 async fn window(client: &Client, to: i64, mut each: impl FnMut(Event)) -> Result<Reached, Trouble> {
-    let mut reached = Reached { from: (to - WINDOW_REVISIONS + 1).max(1), wall: None };
+    let from = to.saturating_sub(WINDOW_REVISIONS - 1).max(1);
+    let mut reached = Reached { from, wall: None };
+    // A cluster is born at revision 1 without a change: no event would ever come.
+    if to <= 1 {
+        return Ok(reached);
+    }
     'again: loop {
         let request = WatchCreateRequest {
             key: Bytes::from_static(&[0]),

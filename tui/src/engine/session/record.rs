@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mini_etcd_shared::command::{Target, Verb, exit};
 use mini_etcd_shared::exec::{Answer, Failure};
 use mini_etcd_shared::language::{
-    Action, Lexer, Run, Statement, StatementKind, parse_script, path_of, written,
+    Action, Lexer, Run, Span, Statement, StatementKind, parse_script, path_of, written,
 };
 use mini_etcd_shared::session::{Failed, Outcome, Reason};
 
@@ -169,7 +169,7 @@ fn script_of(
         }
         _ => (source.to_owned(), Vec::new()),
     };
-    let whole = [&[text.clone()], expects.as_slice()].concat().join("\n");
+    let whole = [std::slice::from_ref(&text), expects.as_slice()].concat().join("\n");
     let accepted = |text: &String| parse_script(text.as_bytes()).is_ok();
     [whole, text].into_iter().find(accepted).or_else(|| Some(commented(source)))
 }
@@ -194,7 +194,7 @@ fn exact(run: &Run, source: &str) -> String {
         });
     let names = path.split(' ').count();
     let words = line.words.iter().skip(before).take(names);
-    let span = words.map(|word| word.span).reduce(|first, last| first.to(last));
+    let span = words.map(|word| word.span).reduce(Span::to);
     let Some(span) = span else { return source.to_owned() };
     match (source.get(..span.start), source.get(span.end..)) {
         (Some(head), Some(tail)) => format!("{head}{path}{tail}"),
