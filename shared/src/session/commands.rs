@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::TxnRequest;
+use mini_etcd_proto::etcdserverpb::{RangeRequest, TxnRequest, WatchCreateRequest};
 use tokio::io::AsyncWriteExt;
 
 use super::background::{Background, Shown, news_of, text_of};
@@ -193,6 +193,7 @@ impl Session {
             return self.follow(&executor, request, style).await;
         };
         self.room_for_watch(id)?;
+        let request = behind_all_that_is(&executor, request).await;
         let shown = Shown { id: id.clone(), style, sink: Arc::clone(&self.sink), file };
         let stream = executor.watch(request);
         let started = Background::start(stream, shown, self.options.watch_within).await?;
@@ -204,7 +205,7 @@ impl Session {
     async fn follow(
         &self,
         executor: &Executor,
-        request: mini_etcd_proto::etcdserverpb::WatchCreateRequest,
+        request: WatchCreateRequest,
         style: Style,
     ) -> Result<Outcome, Failure> {
         let mut stream = executor.watch(request);
@@ -428,6 +429,22 @@ impl Session {
             _ => Ok(Outcome::default()),
         }
     }
+}
+
+/// A watch that begins now begins behind everything that was acknowledged before, also on a member that lags.
+async fn behind_all_that_is(
+    executor: &Executor,
+    request: WatchCreateRequest,
+) -> WatchCreateRequest {
+    if request.start_revision != 0 {
+        return request;
+    }
+    let read =
+        RangeRequest { key: request.key.clone(), count_only: true, ..RangeRequest::default() };
+    // Whoever may not read may still watch; then the member's own now has to do.
+    let now = executor.client().range(read).await.into_result().ok();
+    let now = now.and_then(|response| response.header).map_or(-1, |header| header.revision);
+    WatchCreateRequest { start_revision: now + 1, ..request }
 }
 
 fn printed(text: String) -> Outcome {
