@@ -13,7 +13,6 @@ pub mod app;
 pub mod bundled;
 pub mod cli;
 mod clipboard;
-mod commands;
 pub mod ctl;
 mod editor;
 pub mod engine;

@@ -1,4 +1,5 @@
 use super::{Action, Scope};
+use crate::app::repl;
 use crate::app::screens::screen;
 use crate::app::{Effect, State};
 
@@ -15,13 +16,15 @@ impl Action for Interrupt {
     }
 
     fn help(&self) -> &'static str {
-        "give up what runs: a command, a scan; with nothing running, twice leaves"
+        "give up what runs or is typed: a command, a scan, a line; with nothing left, twice leaves"
     }
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
-        if let Some((run, line)) = state.palette.pending.take() {
-            state.toasts.hint(state.now, format!("gave up: {line}"));
-            return vec![Effect::Cancel(run)];
+        if let Some(cancelled) = repl::give_up(state) {
+            return cancelled;
+        }
+        if repl::drop_line(state) {
+            return Vec::new();
         }
         if let Some(dropped) = screen(state.screen).cancel(state) {
             state.toasts.hint(state.now, "gave up what was under way");

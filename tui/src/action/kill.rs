@@ -26,22 +26,27 @@ impl Action for Kill {
         let Some((name, Bundled::Running)) = state.chosen_bundled() else {
             return Vec::new();
         };
-        let verdict = state.cluster.verdict(state.now, state.stale_after());
-        let left = verdict.alive.saturating_sub(1);
-        let quorum = verdict.voters / 2 + 1;
-        // Tier (a): with a quorum left it is undone by one key.
-        if left >= quorum {
-            return vec![Effect::Kill(name)];
-        }
-        let text = format!(
-            "It leaves {left} of {} voters; {quorum} are needed. No write and no linearizable read is \
-             answered until it is started again. What was acknowledged stays.",
-            verdict.voters
-        );
-        let title = format!("kill {name}: the cluster loses its quorum");
-        let effect = Effect::Kill(name);
-        let confirm = Confirm { tier: Tier::Loss, title, text, effect, typed: String::new() };
-        state.overlays.push(Overlay::Confirm(Box::new(confirm)));
-        Vec::new()
+        kill(state, name)
     }
+}
+
+/// Kills a bundled member that runs; asks when the quorum would go.
+pub(super) fn kill(state: &mut State, name: String) -> Vec<Effect> {
+    let verdict = state.cluster.verdict(state.now, state.stale_after());
+    let left = verdict.alive.saturating_sub(1);
+    let quorum = verdict.voters / 2 + 1;
+    // Tier (a): with a quorum left it is undone by one key.
+    if left >= quorum {
+        return vec![Effect::Kill(name)];
+    }
+    let text = format!(
+        "It leaves {left} of {} voters; {quorum} are needed. No write and no linearizable read is \
+             answered until it is started again. What was acknowledged stays.",
+        verdict.voters
+    );
+    let title = format!("kill {name}: the cluster loses its quorum");
+    let effect = Effect::Kill(name);
+    let confirm = Confirm { tier: Tier::Loss, title, text, effect, typed: String::new() };
+    state.overlays.push(Overlay::Confirm(Box::new(confirm)));
+    Vec::new()
 }

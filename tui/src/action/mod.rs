@@ -19,6 +19,7 @@ mod open;
 mod palette;
 mod quit;
 mod redraw;
+mod repl;
 mod restart;
 mod screen;
 mod suspend;
@@ -39,6 +40,8 @@ pub enum Scope {
     Keys,
     /// On the Watch screen.
     Watch,
+    /// On the REPL screen, while nothing is typed.
+    Repl,
 }
 
 impl Scope {
@@ -51,6 +54,7 @@ impl Scope {
             Self::Cluster => "cluster",
             Self::Keys => "keys",
             Self::Watch => "watch",
+            Self::Repl => "repl",
         }
     }
 
@@ -63,6 +67,7 @@ impl Scope {
             Self::Cluster => "Cluster screen",
             Self::Keys => "Keys screen",
             Self::Watch => "Watch screen",
+            Self::Repl => "REPL screen",
         }
     }
 
@@ -90,7 +95,7 @@ pub trait Action: Sync {
 }
 
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, tails::TABLE, COMMON];
+static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, tails::TABLE, repl::TABLE, COMMON];
 
 static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
 
@@ -108,6 +113,7 @@ static COMMON: &[&dyn Action] = &[
     &screen::CLUSTER,
     &screen::KEYS,
     &screen::WATCH,
+    &screen::REPL,
     &palette::Palette,
     &help::Help,
     &back::Back,
@@ -120,6 +126,11 @@ static COMMON: &[&dyn Action] = &[
 /// All actions, in the order of footer and help.
 pub fn all() -> impl Iterator<Item = &'static dyn Action> + Clone {
     TABLES.iter().flat_map(|table| table.iter().copied())
+}
+
+/// Kills a bundled member that runs.
+pub(crate) fn kill(state: &mut State, name: String) -> Vec<Effect> {
+    kill::kill(state, name)
 }
 
 /// One step back, for keys that are typed rather than bound.

@@ -17,6 +17,12 @@ pub(super) static WATCH: Screen =
 pub(super) static KEYS: Screen =
     Screen { name: "screen-2", help: "the Keys screen", id: ScreenId::Keys };
 
+pub(super) static REPL: Screen = Screen {
+    name: "screen-5",
+    help: "the REPL: a prompt with all that was answered",
+    id: ScreenId::Repl,
+};
+
 impl Action for Screen {
     fn name(&self) -> &'static str {
         self.name

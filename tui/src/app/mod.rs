@@ -24,6 +24,7 @@ mod msg;
 pub mod palette;
 mod press;
 pub mod rates;
+pub mod repl;
 pub mod request;
 pub mod sample;
 pub mod screens;

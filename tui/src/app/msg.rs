@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 use mini_etcd_server::clock::Moment;
 
 use super::cluster::Listed;
-use super::palette::Output;
+use super::repl::{Ended as RunEnded, scrollback::Said};
 use super::request::{Answer, Question, Ticket};
 use super::sample::{Fault, Sample};
 use super::screens::ScreenId;
@@ -45,8 +45,10 @@ pub enum Report {
     Started(String),
     /// A bundled member ended: its name, how, its log file, and whether it was killed from here.
     Ended(Ended),
-    /// A command has answered.
-    Ran(u64, Output),
+    /// A run or a background watch says lines; so many were lost before them.
+    Said(Vec<Said>, u64),
+    /// A run is over.
+    Ran(u64, RunEnded),
     /// An answer to what a screen asked.
     Answer(Ticket, Answer),
     /// Something was done that no screen shows: what, what next.
@@ -71,7 +73,7 @@ pub struct Ended {
 /// Something to do outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Run a command line; its answer carries the number.
+    /// Run a text of the language; its answer carries the number.
     Run(u64, String),
     /// Give up the run of that number.
     Cancel(u64),

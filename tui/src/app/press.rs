@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::msg::Effect;
-use super::palette::Output;
+use super::repl::{self, Place};
 use super::screens::screen;
 use super::state::{Confirm, Overlay, State, Tier};
 use crate::action;
@@ -37,7 +37,12 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Takes pasted text.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     match state.overlays.last() {
-        Some(Overlay::Palette) => state.palette.line.insert(text),
+        Some(Overlay::Palette) => {
+            let whole = state.palette.entry.insert(text);
+            if !whole {
+                state.toasts.hint(state.now, "only a part of it had room");
+            }
+        }
         None if screen(state.screen).takes_text(state) => {
             return screen(state.screen).pasted(state, text);
         }
@@ -70,7 +75,7 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
     };
     match confirm.effect {
         _ if !yes => Vec::new(),
-        Effect::Run(_, line) => begin(state, line),
+        Effect::Run(_, text) => repl::begin(state, text),
         Effect::Confirmed(id) => screen(id).confirmed(state),
         effect => vec![effect],
     }
@@ -78,63 +83,17 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
 
 fn type_in(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let palette = &mut state.palette;
-    let empty = palette.input().is_empty();
+    let empty = palette.entry.is_empty();
+    let choosing = palette.entry.popup.is_some() || palette.entry.search.is_some();
     match key.code {
-        KeyCode::Enter => return run(state),
-        KeyCode::Esc => return action::back(state),
-        KeyCode::Backspace if empty => return action::back(state),
+        KeyCode::Enter => return repl::enter(state, Place::Palette),
+        KeyCode::Esc if !choosing => return action::back(state),
+        KeyCode::Backspace if empty && !choosing => return action::back(state),
         KeyCode::Left if empty => palette.shift_by(-COLUMNS),
         KeyCode::Right if empty => palette.shift_by(COLUMNS),
-        KeyCode::Up => palette.older(),
-        KeyCode::Down => palette.newer(),
         KeyCode::PageUp => palette.scroll_by(-PAGE),
         KeyCode::PageDown => palette.scroll_by(PAGE),
-        KeyCode::Tab => complete(state),
-        _ => {
-            palette.line.key(key);
-        }
+        _ => return repl::typed(state, Place::Palette, key),
     }
     Vec::new()
-}
-
-fn complete(state: &mut State) {
-    let typed = state.palette.input().to_owned();
-    if let Some(line) = crate::commands::complete(&typed) {
-        state.palette.set(&line);
-    }
-}
-
-/// Runs the line: the console's own words here, everything else in the engine.
-fn run(state: &mut State) -> Vec<Effect> {
-    // A run under way may be a write: it is given up by a key of its own, never in passing.
-    if let Some((_, running)) = &state.palette.pending {
-        let hint = format!("{running} still runs; ^c gives it up");
-        state.toasts.hint(state.now, hint);
-        return Vec::new();
-    }
-    let Some(line) = state.palette.take() else { return Vec::new() };
-    match line.as_str() {
-        "q" | "quit" | "exit" => return vec![Effect::Quit],
-        "help" | "h" | "?" => {
-            let text = crate::commands::overview();
-            let note = "PgUp and PgDn scroll, Esc closes".to_owned();
-            state.palette.show(Output { line, text, failed: false, note });
-            return Vec::new();
-        }
-        _ => {}
-    }
-    if let Some((tier, text)) = crate::commands::risk(&line) {
-        let effect = Effect::Run(0, line.clone());
-        let confirm = Confirm { tier, title: line, text, effect, typed: String::new() };
-        state.overlays.push(Overlay::Confirm(Box::new(confirm)));
-        return Vec::new();
-    }
-    begin(state, line)
-}
-
-/// Begins a run.
-fn begin(state: &mut State, line: String) -> Vec<Effect> {
-    state.runs += 1;
-    state.palette.pending = Some((state.runs, line.clone()));
-    vec![Effect::Run(state.runs, line)]
 }

@@ -15,6 +15,7 @@ use mini_etcd_server::clock::Moment;
 
 use super::keyspace;
 use super::msg::Effect;
+use super::repl;
 use super::screens::ScreenId;
 use super::tails;
 
@@ -39,6 +40,8 @@ pub enum Question {
     Keys(keyspace::ask::Question),
     /// Of the Watch screen.
     Watch(tails::Ask),
+    /// The REPL asks.
+    Repl(repl::ask::Question),
 }
 
 /// What the engine answers.
@@ -46,6 +49,8 @@ pub enum Question {
 pub enum Answer {
     /// To the Keys screen.
     Keys(keyspace::ask::Answer),
+    /// To the REPL.
+    Repl(repl::ask::Answer),
     /// An editor has ended: the text it left.
     Edited(Vec<u8>),
     /// To the Watch screen.

@@ -12,6 +12,7 @@ use crossterm::event::KeyEvent;
 use super::cluster_screen::ClusterScreen;
 use super::keyspace::KeysScreen;
 use super::msg::Effect;
+use super::repl::ReplScreen;
 use super::request::{Answer, Ticket};
 use super::state::State;
 use super::tails::WatchScreen;
@@ -27,6 +28,8 @@ pub enum ScreenId {
     Keys,
     /// Tails of what changes.
     Watch,
+    /// The prompt of the language.
+    Repl,
 }
 
 impl ScreenId {
@@ -37,6 +40,7 @@ impl ScreenId {
             Self::Cluster => 1,
             Self::Keys => 2,
             Self::Watch => 3,
+            Self::Repl => 5,
         }
     }
 }
@@ -135,7 +139,7 @@ pub trait Screen: Sync {
 }
 
 /// All screens, in the order of the tabs.
-pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen, &WatchScreen];
+pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen, &WatchScreen, &ReplScreen];
 
 /// The screen of that id; the first one for an id that no screen has.
 #[must_use]

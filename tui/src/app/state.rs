@@ -9,6 +9,7 @@ use super::cluster::{Cluster, Member};
 use super::keyspace::Keyspace;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
+use super::repl::Repl;
 use super::screens::{ScreenId, screen};
 use super::tails::Tails;
 use super::toast::Toasts;
@@ -141,6 +142,8 @@ pub struct State {
     pub overlays: Vec<Overlay>,
     /// The palette, also while it is closed.
     pub palette: Palette,
+    /// The REPL pane, and what the palette shares with it.
+    pub repl: Repl,
     /// Short messages.
     pub toasts: Toasts,
     /// How often members are asked.
@@ -174,6 +177,7 @@ impl State {
             watch: Tails::default(),
             overlays: Vec::new(),
             palette: Palette::default(),
+            repl: Repl::default(),
             toasts: Toasts::default(),
             pace: Pace::default(),
             redraw: Redraw::Input,

@@ -94,12 +94,13 @@ fn take(state: &mut State, report: Report) {
             state.dirty(Redraw::Data);
         }
         Report::Ended(ended) => end(state, &ended),
-        Report::Ran(run, output) => {
-            if state.palette.pending.as_ref().is_some_and(|(waited, _)| *waited == run) {
-                state.palette.pending = None;
-                state.palette.show(output);
-                state.dirty(Redraw::Input);
-            }
+        Report::Said(said, lost) => {
+            super::repl::said(state, said, lost);
+            state.dirty(Redraw::Data);
+        }
+        Report::Ran(run, ended) => {
+            super::repl::ended(state, run, ended);
+            state.dirty(Redraw::Input);
         }
         // Taken in by its screen.
         Report::Answer(..) => {}

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use mini_etcd_shared::client::Client;
+use mini_etcd_shared::complete::{ClientSource, complete};
 use mini_etcd_shared::error::ClientError;
 
+use super::session::record::{self, Recording};
 use super::{Inbox, fault, keyspace, tails};
 use crate::app::request::{Answer, Question, Ticket};
 
@@ -16,11 +18,20 @@ use crate::app::request::{Answer, Question, Ticket};
 pub(super) struct Reply {
     inbox: Arc<Inbox>,
     ticket: Ticket,
+    /// Where it is noted what was done, and as which commands.
+    recording: Recording,
+    commands: Vec<String>,
 }
 
 impl Reply {
-    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket) -> Self {
-        Self { inbox, ticket }
+    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket, recording: Recording) -> Self {
+        Self { inbox, ticket, recording, commands: Vec::new() }
+    }
+
+    /// What is noted when it is done.
+    fn noting(mut self, commands: Vec<String>) -> Self {
+        self.commands = commands;
+        self
     }
 
     /// A part of the answer; waits while too many are on their way. I2
@@ -30,23 +41,36 @@ impl Reply {
 
     /// The answer, or its last part.
     pub(super) fn done(&self, answer: Answer) {
+        use crate::app::keyspace::ask::{Answer as Keys, Written};
+        if let Answer::Keys(Keys::Written(Written::Done(..)) | Keys::Deleted(_)) = &answer {
+            self.recording.keys(&self.commands);
+        }
         self.inbox.answer(self.ticket, answer);
     }
 }
 
 /// Finds the answer.
 pub(super) async fn run(
-    client: Result<Client, ClientError>,
+    client: Result<(Client, Arc<ClientSource>), ClientError>,
     found: keyspace::Found,
     question: Question,
     reply: Reply,
 ) {
-    let client = match client {
-        Ok(client) => client,
+    let (client, names) = match client {
+        Ok(pair) => pair,
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
     match question {
-        Question::Keys(question) => keyspace::run(client, found, question, reply).await,
+        Question::Keys(question) => {
+            let reply = reply.noting(record::commands_of(&question));
+            keyspace::run(client, found, question, reply).await;
+        }
+        Question::Repl(question) => {
+            let context = question.prompt.context();
+            let text = question.text.as_bytes();
+            let found = complete(text, question.at, &context, names.as_ref()).await;
+            reply.done(Answer::Repl(found));
+        }
         Question::Watch(ask) => tails::run(client, ask, reply).await,
     }
 }

@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 
 use crate::app::Report;
 use crate::app::cluster::Listed;
+use crate::app::repl::Ended;
+use crate::app::repl::scrollback::{LINES_MAX, Said};
 use crate::app::request::{Answer, Ticket};
 use crate::app::sample::{Fault, Sample};
 
@@ -36,6 +38,12 @@ struct Waiting {
     rtts: BTreeMap<u64, (Moment, Duration)>,
     events: VecDeque<Report>,
     answers: Vec<(Ticket, Answer)>,
+    /// What a session says: as much as the scrollback keeps.
+    said: VecDeque<Said>,
+    /// Lines that had to make room for newer ones.
+    lost: u64,
+    /// Runs that are over; as many as were begun.
+    ran: Vec<(u64, Ended)>,
 }
 
 #[derive(Debug)]
@@ -106,6 +114,21 @@ impl Inbox {
         }
     }
 
+    /// A session says lines; beyond what the scrollback keeps, the oldest go and are counted.
+    pub fn said(&self, said: Vec<Said>) {
+        self.put(|waiting| {
+            waiting.said.extend(said);
+            let over = waiting.said.len().saturating_sub(LINES_MAX);
+            waiting.said.drain(..over);
+            waiting.lost += u64::try_from(over).unwrap_or(0);
+        });
+    }
+
+    /// A run is over; what it said comes first.
+    pub fn ran(&self, run: u64, ended: Ended) {
+        self.put(|waiting| waiting.ran.push((run, ended)));
+    }
+
     /// Waits until there is something to take.
     pub async fn ready(&self) {
         self.news.notified().await;
@@ -117,6 +140,10 @@ impl Inbox {
         let waiting = std::mem::take(&mut *self.lock());
         self.room.notify_waiters();
         let mut reports: Vec<Report> = waiting.events.into();
+        if !waiting.said.is_empty() {
+            reports.push(Report::Said(waiting.said.into(), waiting.lost));
+        }
+        reports.extend(waiting.ran.into_iter().map(|(run, ended)| Report::Ran(run, ended)));
         let answers = waiting.answers.into_iter();
         reports.extend(answers.map(|(ticket, answer)| Report::Answer(ticket, answer)));
         reports.extend(waiting.members.map(|(cluster, listed)| Report::Members(cluster, listed)));

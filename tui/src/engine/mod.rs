@@ -3,7 +3,7 @@
 //! ```text
 //! Effect ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
 //!                   ├─▶ ask: what screens ask for, one task each                   │
-//!                   ├─▶ runs of the palette                                          ├─▶ Inbox ─▶ Msg::Report
+//!                   ├─▶ session: palette and REPL pane, on a thread of its own       ├─▶ Inbox ─▶ Msg::Report
 //!                   └─▶ bundled members                                              ┘
 //! ```
 //!
@@ -21,6 +21,7 @@ mod follow;
 mod inbox;
 mod keyspace;
 mod sample;
+mod session;
 mod tails;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -37,7 +39,6 @@ use tonic::transport::Channel;
 pub use inbox::Inbox;
 
 use crate::app::cluster::Listed;
-use crate::app::palette::Output;
 use crate::app::request::{Question, Ticket};
 use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;
@@ -84,18 +85,22 @@ pub struct Engine {
     shared: Shared,
     pace: watch::Sender<Pace>,
     effects: mpsc::UnboundedReceiver<Effect>,
+    /// For what a session wants of the engine.
+    own: mpsc::WeakUnboundedSender<Effect>,
     listed: mpsc::Receiver<Vec<Listed>>,
     /// One task per member, with the endpoint that it asks.
     followers: BTreeMap<u64, (String, AbortHandle)>,
-    runs: BTreeMap<u64, AbortHandle>,
+    /// The session behind palette and pane, once it was used.
+    session: Option<mpsc::Sender<session::Work>>,
+    recording: session::record::Recording,
     asked: BTreeMap<Ticket, AbortHandle>,
-    /// What screens ask through, while the endpoints stay the same.
-    client: Option<Client>,
+    /// What screens ask through, while the endpoints stay the same; and what completion keeps of it.
+    client: Option<(Client, Arc<ClientSource>)>,
     /// The keys loaded for the last jump.
     found: keyspace::Found,
     tasks: JoinSet<()>,
     endpoints: Vec<Endpoint>,
-    /// Where members are known to be, for the palette's commands.
+    /// Where members are known to be.
     known: Vec<Endpoint>,
     fleet: Option<Fleet>,
 }
@@ -115,9 +120,11 @@ impl Engine {
             shared,
             pace,
             effects: received,
+            own: effects.downgrade(),
             listed,
             followers: BTreeMap::new(),
-            runs: BTreeMap::new(),
+            session: None,
+            recording: session::record::Recording::default(),
             asked: BTreeMap::new(),
             client: None,
             found: keyspace::Found::default(),
@@ -157,12 +164,8 @@ impl Engine {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Run(run, line) => self.run_line(run, line),
-            Effect::Cancel(run) => {
-                if let Some(task) = self.runs.remove(&run) {
-                    task.abort();
-                }
-            }
+            Effect::Run(run, text) => self.run_text(run, text),
+            Effect::Cancel(run) => self.work(session::Work::Cancel(run)),
             Effect::Ask(ticket, question) => self.ask(ticket, question),
             Effect::Drop(ticket) => {
                 if let Some(task) = self.asked.remove(&ticket) {
@@ -195,7 +198,7 @@ impl Engine {
     /// Begins to find an answer. The screens bound how many are under way.
     fn ask(&mut self, ticket: Ticket, question: Question) {
         let client = self.client();
-        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket);
+        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket, self.recording.clone());
         let found = Arc::clone(&self.found);
         let task = self.tasks.spawn(ask::run(client, found, question, reply));
         self.asked.insert(ticket, task);
@@ -203,32 +206,47 @@ impl Engine {
     }
 
     /// A client of the members that are known, kept while they stay the same.
-    fn client(&mut self) -> Result<Client, ClientError> {
+    fn client(&mut self) -> Result<(Client, Arc<ClientSource>), ClientError> {
         let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known };
-        if let Some(client) =
-            self.client.as_ref().filter(|client| client.config().endpoints == *endpoints)
+        if let Some(pair) =
+            self.client.as_ref().filter(|(client, _)| client.config().endpoints == *endpoints)
         {
-            return Ok(client.clone());
+            return Ok(pair.clone());
         }
         let mut config = ClientConfig::new(endpoints.clone());
         config.dial_timeout = ANSWER_WITHIN;
         config.wait_for_connection = false;
         config.keepalive_time = PROBE_AFTER;
         let client = Client::new(config)?;
-        Ok(self.client.insert(client).clone())
+        let names = Arc::new(ClientSource::new(client.clone()));
+        Ok(self.client.insert((client, names)).clone())
     }
 
-    fn run_line(&mut self, run: u64, line: String) {
-        let inbox = Arc::clone(&self.shared.inbox);
-        let endpoints =
-            if self.known.is_empty() { self.endpoints.clone() } else { self.known.clone() };
-        let clock = self.shared.clock.clone();
-        let task = self.tasks.spawn(async move {
-            let output: Output = crate::commands::run(&endpoints, line, &clock).await;
-            inbox.event(Report::Ran(run, output));
+    fn run_text(&mut self, id: u64, text: String) {
+        let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known }.clone();
+        self.work(session::Work::Run(session::Run { id, text, endpoints }));
+    }
+
+    fn work(&mut self, work: session::Work) {
+        let (shared, recording, own) = (&self.shared, &self.recording, &self.own);
+        let tasks = &mut self.tasks;
+        let session = self.session.get_or_insert_with(|| {
+            let place = session::Place {
+                inbox: Arc::clone(&shared.inbox),
+                clock: shared.clock.clone(),
+                recording: recording.clone(),
+                effects: own.clone(),
+            };
+            session::start(tasks, place)
         });
-        self.runs.insert(run, task);
-        self.runs.retain(|_, task| !task.is_finished());
+        // The screen begins one run at a time, so that there is room unless the thread has ended.
+        if session.try_send(work).is_err() {
+            self.shared.inbox.event(Report::Trouble(
+                "the prompt does not take commands".to_owned(),
+                "it is stuck, or could not be started".to_owned(),
+                "leave the console and start it again".to_owned(),
+            ));
+        }
     }
 
     /// Sees to it that every member has its follower, at the endpoint where it is reached.

@@ -21,6 +21,7 @@ mod members;
 mod palette;
 mod progress;
 mod rates;
+mod repl;
 mod screen;
 mod tails;
 mod toasts;
@@ -61,6 +62,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         ScreenId::Cluster => screen::cluster(state, frame, body),
         ScreenId::Keys => keyspace::keyspace(state, frame, body, bottom),
         ScreenId::Watch => tails::watch(state, frame, body, bottom),
+        ScreenId::Repl => repl::repl(state, frame, body, bottom),
     }
     for overlay in &state.overlays {
         match overlay {

@@ -1,5 +1,6 @@
 //! The line for commands and what they answered.
 
+use mini_etcd_shared::complete::Candidate;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -7,6 +8,7 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::{say, style};
+use crate::app::repl::{self, entry::Entry};
 use crate::app::{Look, State};
 use crate::theme::Meaning;
 use crate::widget::{fit, panel};
@@ -19,34 +21,106 @@ pub(super) fn palette(state: &State, frame: &mut Frame<'_>, body: Rect, bottom: 
 
 fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let look = &state.look;
+    let entry = &state.palette.entry;
+    // Lines that are finished, and what one can choose from, stand above the line with the cursor.
+    let mut rows: Vec<Line<'static>> = entry
+        .above
+        .iter()
+        .map(|line| Line::from(say(look, Meaning::Input, format!("  {line}"))))
+        .collect();
+    rows.extend(choices(look, entry));
+    let above = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(area.y.saturating_sub(2));
+    let first = rows.len().saturating_sub(usize::from(above));
+    for (row, y) in rows.into_iter().skip(first).zip(area.y - above..) {
+        let place = Rect { y, ..area };
+        frame.render_widget(Clear, place);
+        frame.render_widget(row, place);
+    }
     frame.render_widget(Clear, area);
-    let room = usize::from(area.width).saturating_sub(3);
-    let (left, right) = state.palette.split();
+    let head = if entry.above.is_empty() { " :" } else { " .." };
+    let hint = hint(state);
+    typed_line(look, entry, frame, area, (head, &hint.0, hint.1));
+}
+
+/// What stands behind an empty line, or what may follow the words in it.
+fn hint(state: &State) -> (String, Option<&'static str>) {
+    let entry = &state.palette.entry;
+    let words = match &state.repl.running {
+        Some(running) if entry.is_empty() => {
+            format!("  running {}  (^c gives up)", running.text.replace('\n', " ; "))
+        }
+        _ if entry.is_empty() => {
+            "  a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
+        }
+        _ => return repl::hint(entry, &state.repl.prompt),
+    };
+    (words, None)
+}
+
+/// Draws the line with the cursor, behind its head and before its hint.
+pub(super) fn typed_line(
+    look: &Look,
+    entry: &Entry,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (head, hint, danger): (&str, &str, Option<&str>),
+) {
+    let searching = entry.search.as_ref().map(|search| {
+        let words = if search.failed { "no older line with" } else { "search" };
+        format!("({words} {}) ", search.part.text())
+    });
+    let head = searching.map_or_else(|| head.to_owned(), |search| format!("{head}{search}"));
+    let room = usize::from(area.width).saturating_sub(head.width() + 1);
+    let (left, right) = entry.line.split();
     // The cursor stays in sight: what lies far to its left is cut.
     let mut cut = 0;
     while left.get(cut..).unwrap_or("").width() > room {
         cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
     }
     let left = left.get(cut..).unwrap_or("");
-    let mut spans = vec![say(look, Meaning::Accent, " :"), say(look, Meaning::Input, left)];
-    let used = left.width();
-    spans.push(say(look, Meaning::Input, fit(right, room.saturating_sub(used), &look.glyphs)));
-    if state.palette.input().is_empty() {
-        let hint = match &state.palette.pending {
-            Some((_, line)) => format!("running {line}  (^c gives up)"),
-            None => {
-                "a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
-            }
-        };
-        spans.push(say(
-            look,
-            Meaning::Dim,
-            format!("  {}", fit(&hint, room.saturating_sub(3), &look.glyphs)),
-        ));
+    let used = head.width() + left.width();
+    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let rest = room.saturating_sub(left.width() + right.width() + 2);
+    let mut spans = vec![
+        say(look, Meaning::Accent, head),
+        say(look, Meaning::Input, left),
+        say(look, Meaning::Input, right),
+    ];
+    let hint = fit(hint, rest, &look.glyphs);
+    let rest = rest.saturating_sub(hint.width() + 2);
+    spans.push(say(look, Meaning::Dim, hint));
+    if let Some(danger) = danger {
+        let words = fit(&format!("! {danger}"), rest, &look.glyphs);
+        spans.push(say(look, Meaning::Warn, format!("  {words}")));
     }
     frame.render_widget(Line::from(spans), area);
-    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x + 2);
+    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
     frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+}
+
+/// Candidates shown at once.
+const CHOICES_MAX: usize = 8;
+
+/// The candidates, the chosen one marked.
+pub(super) fn choices(look: &Look, entry: &Entry) -> Vec<Line<'static>> {
+    let Some(popup) = &entry.popup else { return Vec::new() };
+    let first = popup.chosen.saturating_sub(CHOICES_MAX - 1);
+    let shown = popup.completion.candidates.iter().enumerate().skip(first).take(CHOICES_MAX);
+    let row = |(at, candidate): (usize, &Candidate)| {
+        let chosen = at == popup.chosen;
+        let (mark, meaning) = if chosen { (">", Meaning::Selected) } else { (" ", Meaning::Text) };
+        Line::from(vec![
+            say(look, Meaning::Accent, format!("   {mark} ")),
+            say(look, meaning, format!("{:<18}", candidate.shown)),
+            say(look, Meaning::Dim, format!("  {}", candidate.note)),
+        ])
+    };
+    let mut rows: Vec<Line<'static>> = shown.map(row).collect();
+    let all = popup.completion.candidates.len();
+    let more = if popup.completion.more { " or more" } else { "" };
+    let words = format!("     {all}{more}   Tab next, Enter takes it, Esc closes");
+    rows.push(Line::from(say(look, Meaning::Dim, words)));
+    rows
 }
 
 fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
@@ -73,7 +147,9 @@ fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
         );
     }
     if output.text.is_empty() {
-        let words = say(look, Meaning::Dim, " nothing to show");
+        let words =
+            if state.repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
+        let words = say(look, Meaning::Dim, words);
         frame.render_widget(Line::from(words), Rect { height: 1, ..inside });
     }
 }
@@ -84,8 +160,11 @@ fn right(look: &Look, state: &State, wide: bool) -> Line<'static> {
         1 => "1 line".to_owned(),
         count => format!("{count} lines"),
     };
-    let (meaning, word) =
-        if output.failed { (Meaning::Bad, "failed  ") } else { (Meaning::Ok, "ok  ") };
+    let (meaning, word) = match (output.failed, &state.repl.running) {
+        (true, _) => (Meaning::Bad, "failed  "),
+        (false, Some(_)) => (Meaning::Warn, "running  "),
+        (false, None) => (Meaning::Ok, "ok  "),
+    };
     Line::from(vec![
         Span::raw(" "),
         say(look, meaning, word),

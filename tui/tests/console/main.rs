@@ -14,6 +14,7 @@ mod keys_screen;
 mod keyspace;
 mod past;
 mod random;
+mod repl;
 mod screens;
 mod support;
 mod tailing;

@@ -7,7 +7,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::app::keyspace::ask::{
     Answer, Changes, Child, Entry, Grave, Meta, Page, Reached, Slice, Version, Written,
 };
-use mini_etcd_tui::app::palette::Output;
+use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::app::repl::{self, Prompt};
 use mini_etcd_tui::app::request::{self, Ticket, Trouble};
 use mini_etcd_tui::app::sample::Sample;
 use mini_etcd_tui::app::screens::ScreenId;
@@ -71,10 +72,17 @@ fn any_report() -> impl Strategy<Value = Report> {
         }),
         id.clone().prop_map(|id| Report::Started(format!("n{id}"))),
         (0..5_u64, prop::collection::vec(".{0,200}", 0..60)).prop_map(|(run, text)| {
-            Report::Ran(
-                run,
-                Output { line: "get x".into(), text, failed: run % 2 == 0, note: "1ms".into() },
-            )
+            let line = |text| Said {
+                run: Some(run).filter(|run| *run > 0),
+                line: Line::new(Kind::Out, text),
+            };
+            Report::Said(text.into_iter().map(line).collect(), run)
+        }),
+        (0..5_u64, ".{0,80}").prop_map(|(run, scope)| {
+            let prompt = Prompt { scope, ..Prompt::default() };
+            let failed = (run % 2 == 0).then(|| vec!["no".to_owned()]);
+            let took = Duration::from_millis(run);
+            Report::Ran(run, repl::Ended { failed, took, prompt })
         }),
         ("\\PC{0,80}", ".{0,300}").prop_map(|(what, why)| Report::Trouble(
             what,
@@ -183,7 +191,8 @@ proptest! {
         let mut state = state((80, 24), Depth::Sixteen, ascii);
         if began_busy {
             busy(&mut state);
-            update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Char('2'), KeyModifiers::NONE)));
+            let screen = if ascii { '2' } else { '5' };
+            update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Char(screen), KeyModifiers::NONE)));
         }
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
         for message in messages {

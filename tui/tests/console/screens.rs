@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::palette::Output;
 use mini_etcd_tui::app::{Ended, Origin, Report, State};
 use mini_etcd_tui::theme::Depth;
 use mini_etcd_tui::view::view;
@@ -12,7 +11,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 
-use crate::support::{at, busy, key, listed, moment, refused, report, state, status, type_text};
+use crate::support::{
+    at, busy, key, listed, moment, ran, refused, report, said, state, status, type_text,
+};
 
 fn drawn(state: &State) -> Terminal<TestBackend> {
     let (width, height) = state.size;
@@ -175,10 +176,10 @@ fn the_palette_with_an_answer() {
     key(&mut state, KeyCode::Char(':'));
     type_text(&mut state, "get a --prefix");
     key(&mut state, KeyCode::Enter);
-    let lines = (0..40).map(|n| format!("line {n}")).collect();
-    let output =
-        Output { line: "get a --prefix".into(), text: lines, failed: false, note: "1.4ms".into() };
-    report(&mut state, Report::Ran(1, output));
+    for n in 0..40 {
+        report(&mut state, said(1, &format!("line {n}")));
+    }
+    report(&mut state, ran(1));
     for _ in 0..3 {
         key(&mut state, KeyCode::PageDown);
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_server::clock::Moment;
 use mini_etcd_tui::app::cluster::Listed;
+use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::app::repl::{self, Prompt};
 use mini_etcd_tui::app::sample::{Fault, Progress, Role, Sample, Sending, Source};
 use mini_etcd_tui::app::{Effect, Look, Msg, Origin, Report, Setup, State, update};
 use mini_etcd_tui::keymap::Keymap;
@@ -51,6 +53,18 @@ pub fn ctrl(state: &mut State, character: char) -> Vec<Effect> {
 
 pub fn type_text(state: &mut State, text: &str) -> Vec<Effect> {
     text.chars().flat_map(|character| key(state, KeyCode::Char(character))).collect()
+}
+
+/// A run says a line.
+pub fn said(run: u64, text: &str) -> Report {
+    let line = Line::new(Kind::Out, text);
+    Report::Said(vec![Said { run: Some(run), line }], 0)
+}
+
+/// A run has gone well.
+pub fn ran(run: u64) -> Report {
+    let prompt = Prompt { format: "simple".into(), ..Prompt::default() };
+    Report::Ran(run, repl::Ended { failed: None, took: Duration::from_micros(1400), prompt })
 }
 
 pub fn listed(count: u64) -> Vec<Listed> {

@@ -2,12 +2,11 @@
 
 use crossterm::event::KeyCode;
 use mini_etcd_tui::app::cluster::{Health, Level};
-use mini_etcd_tui::app::palette::Output;
 use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
 use mini_etcd_tui::theme::Depth;
 
 use crate::support::{
-    admin, at, busy, ctrl, key, listed, moment, refused, report, state, type_text,
+    admin, at, busy, ctrl, key, listed, moment, ran, refused, report, said, state, type_text,
 };
 
 fn fresh() -> State {
@@ -114,14 +113,15 @@ fn the_answer_to_a_run_that_was_given_up_is_dropped() {
     type_text(&mut state, "get a");
     assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(1, "get a".into())]);
     assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
-    let answer =
-        |line: &str| Output { line: line.into(), text: vec![], failed: false, note: String::new() };
-    report(&mut state, Report::Ran(1, answer("get a")));
+    report(&mut state, said(1, "late"));
+    report(&mut state, ran(1));
     assert_eq!(state.palette.output, None);
     type_text(&mut state, "get b");
     assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(2, "get b".into())]);
-    report(&mut state, Report::Ran(2, answer("get b")));
-    assert_eq!(state.palette.output.as_ref().map(|output| output.line.as_str()), Some("get b"));
+    report(&mut state, said(2, "b"));
+    report(&mut state, ran(2));
+    let output = state.palette.output.as_ref().unwrap();
+    assert_eq!((output.line.as_str(), output.text.as_slice()), ("get b", &["b".to_owned()][..]));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn in_the_palette_letters_are_text_and_not_actions() {
     assert_eq!(type_text(&mut state, "qq?x:"), []);
     assert_eq!(state.palette.input(), "qq?x:");
     update(&mut state, Msg::Paste("put a\nb".into()));
-    assert_eq!(state.palette.input(), "qq?x:put a b");
+    assert_eq!(state.palette.input(), "qq?x:put a\nb");
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -
         request::Answer::Keys(answer) => take_in(state, wait, answer),
         request::Answer::Edited(text) => change::edited(state, wait, text),
         request::Answer::Failed(trouble) => fail(state, &wait, trouble),
-        // Of another screen.
-        request::Answer::Watch(_) => Vec::new(),
+        // To another screen.
+        request::Answer::Watch(_) | request::Answer::Repl(_) => Vec::new(),
     };
     effects.extend(state.keyspace.work());
     if state.keyspace.has_come() {

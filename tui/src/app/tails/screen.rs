@@ -121,7 +121,7 @@ impl Screen for WatchScreen {
                 None => {}
             },
             // Of another screen.
-            Answer::Keys(_) | Answer::Edited(_) => {}
+            Answer::Keys(_) | Answer::Repl(_) | Answer::Edited(_) => {}
         }
         Vec::new()
     }

@@ -1,0 +1,158 @@
+//! What was typed and what came of it: the newest lines.
+
+use std::collections::VecDeque;
+
+/// Lines that are kept; beyond it the oldest go.
+pub const LINES_MAX: usize = 10_000;
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was typed.
+    Input,
+    /// Output of a command.
+    Out,
+    /// What a command says beside its output.
+    Err,
+    /// Something about the session.
+    Notice,
+    /// News of a background watch.
+    Watch,
+    /// Why a command failed.
+    Failed,
+}
+
+/// A line that any terminal can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is.
+    pub kind: Kind,
+    /// Its text.
+    pub text: String,
+    /// Something about it, at its right.
+    pub note: Option<String>,
+}
+
+impl Line {
+    /// A line without a note.
+    #[must_use]
+    pub fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), note: None }
+    }
+}
+
+/// A line that the engine says, of a run or of a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The run; `None` for what goes on beside runs.
+    pub run: Option<u64>,
+    /// The line.
+    pub line: Line,
+}
+
+/// The newest lines, and where one looks.
+#[derive(Clone, Debug, Default)]
+pub struct Scrollback {
+    lines: VecDeque<Line>,
+    /// Lines that are gone.
+    gone: u64,
+    /// Lines below what is shown; 0 follows what comes.
+    back: usize,
+}
+
+impl Scrollback {
+    /// Adds a line; answers its number.
+    pub fn push(&mut self, line: Line) -> u64 {
+        self.lines.push_back(line);
+        if self.back > 0 {
+            self.back += 1;
+        }
+        if self.lines.len() > LINES_MAX {
+            self.lines.pop_front();
+            self.gone += 1;
+        }
+        self.back = self.back.min(self.lines.len().saturating_sub(1));
+        self.end() - 1
+    }
+
+    /// Says that lines were lost on the way.
+    pub fn lost(&mut self, lines: u64) {
+        if lines > 0 {
+            let text = format!("({lines} lines came faster than they can be shown)");
+            self.push(Line::new(Kind::Notice, text));
+        }
+    }
+
+    /// Notes something about a line, if it is still there.
+    pub fn note(&mut self, line: u64, note: String) {
+        let place = line.checked_sub(self.gone).and_then(|at| usize::try_from(at).ok());
+        if let Some(line) = place.and_then(|at| self.lines.get_mut(at)) {
+            line.note = Some(note);
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.gone + u64::try_from(self.lines.len()).unwrap_or(0)
+    }
+
+    /// The lines, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
+        self.lines.iter()
+    }
+
+    /// How many lines have gone.
+    #[must_use]
+    pub fn gone(&self) -> u64 {
+        self.gone
+    }
+
+    /// Lines below what is shown.
+    #[must_use]
+    pub fn back(&self) -> usize {
+        self.back
+    }
+
+    /// Looks further back, or further on.
+    pub fn look_back(&mut self, back: usize) {
+        self.back = back.min(self.lines.len().saturating_sub(1));
+    }
+
+    /// Takes all lines away.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_lines_go_and_a_note_finds_its_line() {
+        let mut scrollback = Scrollback::default();
+        let first = scrollback.push(Line::new(Kind::Input, "first"));
+        let second = scrollback.push(Line::new(Kind::Input, "second"));
+        for n in 2..=LINES_MAX {
+            scrollback.push(Line::new(Kind::Out, n.to_string()));
+        }
+        assert_eq!((scrollback.lines().len(), scrollback.gone()), (LINES_MAX, 1));
+        scrollback.note(first, "gone".into());
+        scrollback.note(second, "1ms".into());
+        let shown = scrollback.lines().next().unwrap();
+        assert_eq!((shown.text.as_str(), shown.note.as_deref()), ("second", Some("1ms")));
+    }
+
+    #[test]
+    fn who_looks_back_is_not_moved_by_what_comes() {
+        let mut scrollback = Scrollback::default();
+        for n in 0..10 {
+            scrollback.push(Line::new(Kind::Out, n.to_string()));
+        }
+        scrollback.look_back(3);
+        scrollback.push(Line::new(Kind::Out, "new"));
+        assert_eq!(scrollback.back(), 4);
+        scrollback.look_back(99);
+        assert_eq!(scrollback.back(), 10);
+    }
+}

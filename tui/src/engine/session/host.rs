@@ -1,0 +1,49 @@
+//! Meta commands that only the console can carry out.
+
+use futures::future::BoxFuture;
+use mini_etcd_shared::command::exit;
+use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::language::MetaSpec;
+use mini_etcd_shared::session::Host;
+use tokio::sync::mpsc;
+
+use super::record::Recording;
+use crate::app::Effect;
+
+/// The console around a session.
+pub(super) struct Console {
+    pub recording: Recording,
+    pub effects: mpsc::WeakUnboundedSender<Effect>,
+}
+
+impl Host for Console {
+    fn meta<'a>(
+        &'a mut self,
+        spec: &'static MetaSpec,
+        args: Vec<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        let result = self.carry_out(spec, &args);
+        Box::pin(async { result })
+    }
+}
+
+impl Console {
+    fn carry_out(&self, spec: &'static MetaSpec, args: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+        let refuse = |text: String| Err(Failure::new(exit::ERROR, text));
+        match (spec.name, args.first()) {
+            ("\\record", Some(file)) => self.recording.start(file),
+            ("\\record", None) => self.recording.stop(),
+            ("\\restart", Some(name)) => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                if let Some(effects) = self.effects.upgrade() {
+                    // The engine is gone only when the console is ending.
+                    let _gone = effects.send(Effect::Restart(name));
+                }
+                Ok(Vec::new())
+            }
+            ("\\kill", _) => refuse("\\kill stands alone on its line here".to_owned()),
+            ("\\q" | "\\e", _) => refuse(format!("{} stands alone on its line here", spec.name)),
+            _ => refuse(format!("{} is not offered in the console", spec.name)),
+        }
+    }
+}

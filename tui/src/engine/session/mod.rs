@@ -1,0 +1,200 @@
+//! The one session behind palette and pane, on a thread of its own.
+//!
+//! ```text
+//! Effect::Run, Effect::Cancel ─▶ Work ─▶ Session ─▶ Screen (its sink) ─▶ Inbox ─▶ Report::Said, Report::Ran
+//! ```
+//!
+//! * I1: what a run has to compute (a million keys as text) takes no time from the thread that draws.
+//! * I2: a run is given up by dropping its future; the session goes on.
+//! * I3: what is said is escaped, cut and bounded here, before it is anybody's to show.
+//! * I4: it ends with the console, also in the middle of a run.
+//!
+//! It refuses a second run while one goes on, and pipes into a shell, whose errors would be written over the screen.
+//! Tested in `tests/console/repl.rs`.
+
+mod host;
+pub(super) mod record;
+mod sink;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mini_etcd_server::clock::{Clock, SystemClock};
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::error::ClientError;
+use mini_etcd_shared::exec::Executor;
+use mini_etcd_shared::language::{Statement, parse_input};
+use mini_etcd_shared::session::{Failed, Options, Session};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Inbox;
+use crate::app::repl::{Ended, Prompt};
+use crate::app::{Effect, Report};
+use crate::widget::escape;
+use record::Recording;
+use sink::{Screen, lines};
+
+/// Work that may wait: the screen begins one run at a time.
+const WORK_MAX: usize = 16;
+
+/// What the session is to do.
+pub(super) enum Work {
+    /// Run a text.
+    Run(Run),
+    /// Give up a run.
+    Cancel(u64),
+}
+
+/// A text to run.
+pub(super) struct Run {
+    pub id: u64,
+    pub text: String,
+    /// Where members are known to be.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What the session's thread works with.
+pub(super) struct Place {
+    pub inbox: Arc<Inbox>,
+    pub clock: SystemClock,
+    pub recording: Recording,
+    /// To the engine, for what only it can do.
+    pub effects: mpsc::WeakUnboundedSender<Effect>,
+}
+
+/// Starts the session's thread.
+pub(super) fn start(tasks: &mut JoinSet<()>, place: Place) -> mpsc::Sender<Work> {
+    let (tell, work) = mpsc::channel(WORK_MAX);
+    tasks.spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(serve(place, work)),
+            Err(error) => place.inbox.event(Report::Trouble(
+                "the prompt cannot run anything".to_owned(),
+                error.to_string(),
+                "is there a limit on open files or threads?".to_owned(),
+            )),
+        }
+    });
+    tell
+}
+
+async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
+    let screen = Arc::new(Screen::new(Arc::clone(&place.inbox)));
+    let mut session = None;
+    while let Some(next) = work.recv().await {
+        // A run that is over cannot be given up.
+        let Work::Run(run) = next else { continue };
+        let began = place.clock.now();
+        screen.begin(Some(run.id));
+        let result = match prepare(&mut session, &place, &screen, &run.endpoints) {
+            Err(error) => Some(Err(error.to_string())),
+            Ok(session) => {
+                let running = run_text(session, &run.text, &place.recording);
+                tokio::select! {
+                    result = running => Some(result.map_err(|failed| failed.to_string())),
+                    end = until_given_up(&mut work, run.id, &place.inbox) => match end {
+                        End::Cancelled => None,
+                        End::Console => return,
+                    },
+                }
+            }
+        };
+        screen.begin(None);
+        let Some(result) = result else {
+            place.recording.comment(&screen, &format!("given up: {}", run.text));
+            continue;
+        };
+        let failed = result.err().map(|words| lines(words.as_bytes()));
+        let prompt = session.as_ref().map_or_else(Prompt::default, |s| prompt(s, &place.recording));
+        let took = place.clock.now().since(began);
+        place.inbox.ran(run.id, Ended { failed, took, prompt });
+    }
+}
+
+/// Why a run ends before its time.
+enum End {
+    Cancelled,
+    Console,
+}
+
+async fn until_given_up(work: &mut mpsc::Receiver<Work>, id: u64, inbox: &Inbox) -> End {
+    loop {
+        match work.recv().await {
+            None => return End::Console,
+            Some(Work::Cancel(run)) if run == id => return End::Cancelled,
+            Some(Work::Cancel(_)) => {}
+            Some(Work::Run(run)) => {
+                let failed = Some(vec!["another command still runs".to_owned()]);
+                let ended = Ended { failed, took: Duration::ZERO, prompt: Prompt::default() };
+                inbox.ran(run.id, ended);
+            }
+        }
+    }
+}
+
+/// The session, made when it is first used, and led to where the members are now.
+fn prepare<'a>(
+    session: &'a mut Option<Session>,
+    place: &Place,
+    screen: &Arc<Screen>,
+    endpoints: &[Endpoint],
+) -> Result<&'a mut Session, ClientError> {
+    let stays = session.as_ref().is_some_and(|s| s.client().config().endpoints == endpoints);
+    let executor = if stays { None } else { Some(Executor::new(client(endpoints)?)) };
+    match (session, executor) {
+        (Some(session), executor) => {
+            if let Some(executor) = executor {
+                session.set_executor(executor);
+            }
+            Ok(session)
+        }
+        (empty, executor) => {
+            let executor = match executor {
+                Some(executor) => executor,
+                None => Executor::new(client(endpoints)?),
+            };
+            let host = host::Console {
+                recording: place.recording.clone(),
+                effects: place.effects.clone(),
+            };
+            let sink: Arc<Screen> = Arc::clone(screen);
+            Ok(empty.insert(Session::new(executor, Options::default(), sink, Box::new(host))))
+        }
+    }
+}
+
+fn client(endpoints: &[Endpoint]) -> Result<Client, ClientError> {
+    let mut config = ClientConfig::new(endpoints.to_vec());
+    config.dial_timeout = super::ANSWER_WITHIN;
+    config.keepalive_time = super::PROBE_AFTER;
+    // Somebody waits: a cluster that is not there is told at once.
+    config.wait_for_connection = false;
+    Client::new(config)
+}
+
+async fn run_text(session: &mut Session, text: &str, recording: &Recording) -> Result<(), Failed> {
+    // It was parsed before it was sent here.
+    let statements = parse_input(text.as_bytes()).unwrap_or_default();
+    for (at, statement) in statements.iter().enumerate() {
+        let result = session.run(statement).await;
+        let end = statements.get(at + 1).map_or(text.len(), |next: &Statement| next.span.start);
+        let source = text.get(statement.span.start..end).unwrap_or(text).trim_end();
+        recording.statement(statement, source, session.last(), &result);
+        result?;
+    }
+    Ok(())
+}
+
+fn prompt(session: &Session, recording: &Recording) -> Prompt {
+    Prompt {
+        scope: escape(session.scope()),
+        format: session.style().format.name().to_owned(),
+        timing: session.timing(),
+        recording: recording.file(),
+        watches: session.watches().map(|(id, _)| id.to_owned()).collect(),
+        variables: session.variables().iter().map(|(name, _)| name.to_owned()).collect(),
+        prefix: session.scope().to_vec(),
+    }
+}
