@@ -10,6 +10,7 @@
 mod driver;
 mod engine;
 mod fake;
+mod fronts;
 mod keys_screen;
 mod keyspace;
 mod past;
