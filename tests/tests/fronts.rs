@@ -35,9 +35,8 @@ fn arguments(verb: Verb) -> Option<&'static str> {
 /// A value that the flag takes.
 fn value(flag: &Flag, endpoint: &str) -> Option<String> {
     Some(match (flag.name, flag.value) {
-        ("write-out", _) => return None,
-        // With a value of the put's own: nothing is to be written without one.
-        ("ignore-value", _) => return None,
+        // The formats are gone through anyway, and a put that keeps its value takes none.
+        ("write-out" | "ignore-value", _) => return None,
         ("endpoints", _) => format!("={endpoint}"),
         ("user", _) => "=a:b".to_owned(),
         (_, ValueKind::Switch) => String::new(),
@@ -83,9 +82,9 @@ fn masked(out: &str, numbers: bool) -> String {
 
 /// Exit code and output of each line in a script.
 fn in_script(lines: &[String], endpoint: &str, dir: &Path) -> anyhow::Result<Vec<(i64, String)>> {
-    let tests: String = lines.iter().map(|line| format!("test x\n{line}\nend\n")).collect();
+    let tests: Vec<_> = lines.iter().map(|line| format!("test x\n{line}\nend\n")).collect();
     let (script, report) = (dir.join("fronts.ers"), dir.join("fronts.json"));
-    std::fs::write(&script, tests)?;
+    std::fs::write(&script, tests.concat())?;
     let output = Command::new(workspace_binary("mini-etcd-tui")?)
         .args(["run", "--keep-going", "--endpoints", endpoint, "--json"])
         .args([&report, &script])
