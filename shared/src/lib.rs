@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! types ─▶ client ─▶ exec ─▶ format        command (the table) ─▶ parser, help, completion
+//!                      ▲                       ▼
+//!                   session ◀────────────── language (lines, scripts)
 //! ```
 //!
 //! `types` is used by the server too; everything else serves the programs that speak to a server.

@@ -4,6 +4,7 @@
 //! cli ─▶ event (the loop) ─▶ app::update ─▶ view ─▶ terminal
 //!           ▲                     │
 //!           └──── engine ◀────────┘ ─▶ bundled (members as child processes)
+//! cli ─▶ script (`run`) ─▶ the session of mini_etcd_shared       mini-etcdctl ─▶ ctl
 //! ```
 //!
 //! `theme` and `keymap` are data from `assets/`; `action` is what a person can do; `widget` draws small parts.

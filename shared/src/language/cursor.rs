@@ -7,6 +7,9 @@ use super::{Line, Span, SyntaxError, Word};
 use crate::command::parse_duration;
 use crate::format::printable;
 
+/// Characters of a word that an error shows.
+const FOUND_CHARS_MAX: usize = 60;
+
 /// What is left of a line.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
@@ -81,7 +84,12 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn found(&self, span: Span) -> String {
-        format!("found {}", printable(span.of(self.source)))
+        let text = printable(span.of(self.source));
+        let mut short: String = text.chars().take(FOUND_CHARS_MAX).collect();
+        if short.len() < text.len() {
+            short.push_str("...");
+        }
+        format!("found {short}")
     }
 
     pub(super) fn refuse(&self, span: Span, found: &str, expected: &str) -> SyntaxError {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Characters of a line that are shown on each side of an error.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// A run of bytes of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -99,8 +102,14 @@ impl SyntaxError {
     #[must_use]
     pub fn shown(&self, source: &[u8]) -> String {
         let line = source.split(|byte| *byte == b'\n').nth(self.position.line - 1);
-        let line = crate::format::printable(line.unwrap_or_default());
-        format!("{line}\n{}^", " ".repeat(self.position.column - 1))
+        let line = String::from_utf8_lossy(line.unwrap_or_default());
+        let skipped = self.position.column.saturating_sub(SHOWN_CHARS_MAX);
+        let before: String = line.chars().take(self.position.column - 1).skip(skipped).collect();
+        let behind: String =
+            line.chars().skip(self.position.column - 1).take(SHOWN_CHARS_MAX).collect();
+        let before = crate::format::printable(before.as_bytes());
+        let behind = crate::format::printable(behind.as_bytes());
+        format!("{before}{behind}\n{}^", " ".repeat(before.chars().count()))
     }
 }
 

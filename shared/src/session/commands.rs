@@ -110,6 +110,8 @@ impl Session {
                 return Ok(printed(Self::overview()));
             }
             Command::Help { target, unknown: None } => Report::of(Answer::Help(target)),
+            // It asks nobody, so it does not matter how.
+            Command::Version => Report::of(Answer::Version),
             command => {
                 let executor = settings::executor(&parsed, &self.executor).await?;
                 executor.run(command, &mut Nothing).await

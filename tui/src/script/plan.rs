@@ -55,6 +55,11 @@ impl Planned {
             PlanError::Syntax { file: file.clone(), error: Box::new(error), shown }
         };
         let script = parse_script(&source).map_err(syntax)?;
+        // I3: a script that was emptied by accident is no test that passed.
+        if script.statements.is_empty() {
+            let expected = "at least one command";
+            return Err(syntax(SyntaxError::new(&source, Span::default(), "nothing", expected)));
+        }
         if let Some((name, span)) = unset_variable(&script, given) {
             let expected =
                 format!("`set {name} VALUE` or `-> {name}` in the file, or --var {name}=VALUE");

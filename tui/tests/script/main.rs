@@ -131,6 +131,7 @@ fn every_exit_code_has_its_case() {
         ),
         ("no server", pass, &dead, NO_CONNECTION),
         ("bad quoting, and no server", "get 'k", &dead, SYNTAX),
+        ("a script without a command", "# nothing\n", &dead, SYNTAX),
         ("an unknown command, and no server", "gett k", &dead, SYNTAX),
         ("a variable that nothing sets", "get $NONE", &dead, SYNTAX),
         (
