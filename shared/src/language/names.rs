@@ -51,7 +51,6 @@ pub const EXTRAS: &[MetaSpec] = &[
 
 /// Commands about the session instead of the cluster.
 pub const METAS: &[MetaSpec] = &[
-    meta("\\cap", "", (0, 0), "Prints what the server offers", "\\cap"),
     meta(
         "\\diff",
         "KEY @REV1 [@REV2]",
@@ -59,7 +58,6 @@ pub const METAS: &[MetaSpec] = &[
         "Shows how a value changed between two revisions; @now is the newest",
         "\\diff /config/web @17 @now",
     ),
-    meta("\\doctor", "", (0, 0), "Looks for trouble in the cluster", "\\doctor"),
     meta("\\e", "", (0, 0), "Opens the last line in $EDITOR", "\\e"),
     meta("\\h", "[COMMAND]", (0, 9), "Explains a command; alone, lists all", "\\h get"),
     meta(
@@ -82,7 +80,6 @@ pub const METAS: &[MetaSpec] = &[
     meta("\\restart", "NAME", (1, 1), "Starts a bundled member that was killed", "\\restart n1"),
     meta("\\source", "FILE", (1, 1), "Runs the lines of a file", "\\source setup.ers"),
     meta("\\timing", "[on|off]", (0, 1), "Says how long each command took", "\\timing on"),
-    meta("\\undo", "", (0, 0), "Takes back the last change", "\\undo"),
     meta(
         "\\w",
         "[simple|json|jsonl|fields|table]",

@@ -102,7 +102,7 @@ impl<'a> Parser<'a> {
         let kind = match keyword.as_str() {
             "expect" => {
                 words.next();
-                StatementKind::Expect(statement::expect(&mut words, line)?)
+                StatementKind::Expect(statement::expect(&mut words, span.start, line)?)
             }
             "await" => {
                 words.next();

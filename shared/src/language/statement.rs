@@ -300,8 +300,11 @@ pub(super) fn wait(words: &mut Cursor<'_>) -> Result<Await, SyntaxError> {
 }
 
 /// `expect CONDITION`; `expect` itself has been taken.
-pub(super) fn expect(words: &mut Cursor<'_>, line: usize) -> Result<Expect, SyntaxError> {
-    let start = words.peek().map_or(words.end(), |word| word.span.start);
+pub(super) fn expect(
+    words: &mut Cursor<'_>,
+    start: usize,
+    line: usize,
+) -> Result<Expect, SyntaxError> {
     let condition = condition(words)?;
     Ok(Expect { condition, span: Span { start, end: words.end() }, line })
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::request_op::Request;
-use mini_etcd_proto::etcdserverpb::{RequestOp, TxnRequest};
+use mini_etcd_proto::etcdserverpb::{RangeRequest, RequestOp, TxnRequest, WatchCreateRequest};
 use tokio::io::AsyncWriteExt;
 
 use super::background::{Background, Shown, news_of, text_of};
@@ -210,6 +210,7 @@ impl Session {
             return self.follow(&executor, request, style).await;
         };
         self.room_for_watch(id)?;
+        let request = behind_all_that_is(&executor, request).await;
         let shown = Shown { id: id.clone(), style, sink: Arc::clone(&self.sink), file };
         let stream = executor.watch(request);
         let started = Background::start(stream, shown, self.options.watch_within).await?;
@@ -221,7 +222,7 @@ impl Session {
     async fn follow(
         &self,
         executor: &Executor,
-        request: mini_etcd_proto::etcdserverpb::WatchCreateRequest,
+        request: WatchCreateRequest,
         style: Style,
     ) -> Result<Outcome, Failure> {
         let mut stream = executor.watch(request);
@@ -445,6 +446,22 @@ impl Session {
             _ => Ok(Outcome::default()),
         }
     }
+}
+
+/// A watch that begins now begins behind everything that was acknowledged before, also on a member that lags.
+async fn behind_all_that_is(
+    executor: &Executor,
+    request: WatchCreateRequest,
+) -> WatchCreateRequest {
+    if request.start_revision != 0 {
+        return request;
+    }
+    let read =
+        RangeRequest { key: request.key.clone(), count_only: true, ..RangeRequest::default() };
+    // Whoever may not read may still watch; then the member's own now has to do.
+    let now = executor.client().range(read).await.into_result().ok();
+    let now = now.and_then(|response| response.header).map_or(-1, |header| header.revision);
+    WatchCreateRequest { start_revision: now + 1, ..request }
 }
 
 fn printed(text: String) -> Outcome {

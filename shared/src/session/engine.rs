@@ -438,16 +438,10 @@ impl Session {
             let expected = format!("{{ events: {} }} within {:?}", wait.events, wait.within);
             return Err(failed(Reason::Mismatch(Mismatch { expected, got: summary, line })));
         }
-        wait.expects
-            .iter()
-            .try_for_each(|expect| {
-                self.expect(expect).map_err(|reason| Failed {
-                    span: expect.span,
-                    line: expect.line,
-                    reason,
-                })
-            })
-            .and_then(|()| self.golden(wait.golden.as_ref()).map_err(failed))
+        for expect in &wait.expects {
+            self.expect(expect).map_err(|reason| Failed { span, line: expect.line, reason })?;
+        }
+        self.golden(wait.golden.as_ref()).map_err(failed)
     }
 
     /// The flags of the open `with` blocks, before those of the line itself.

@@ -9,7 +9,8 @@
 //! Invariants:
 //! * I1: after every command `$status`, `$rev`, `$count` and `$elapsed_ms` speak of it, also when it failed.
 //! * I2: a statement that is dropped while it waits leaves the session usable: whoever wants to cancel drops the future.
-//! * I3: a background watch stands on a server before its statement ends, so that it sees what the next one does.
+//! * I3: a background watch stands on a server before its statement ends, so that it sees what the next one does,
+//!   and nothing that was acknowledged before it.
 //! * I4: no shell runs unless it is allowed.
 //! * I5: output goes to the sink only, in the order in which it is made; failures are answered, not printed.
 //! * I6: what is kept of a watch, of a file, of a listing or of a history has a bound.
@@ -26,6 +27,8 @@ mod judge;
 pub(crate) mod keys;
 mod outcome;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};

@@ -29,8 +29,7 @@ pub struct Flags {
     )]
     pub endpoints: Vec<String>,
     /// Run against N bundled members on temporary data
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
-          value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     pub bundled: Option<u8>,
     /// Go on with the next test of a file when one has failed
     #[arg(long)]

@@ -44,6 +44,7 @@ enum Ended {
 /// One script while it runs.
 struct File<'a> {
     planned: &'a Planned,
+    began: Instant,
     /// Is given each test as soon as it has ended.
     tell: &'a mut dyn FnMut(&TestReport),
     session: Session,
@@ -59,7 +60,6 @@ impl Runner<'_> {
         planned: &Planned,
         tell: &mut dyn FnMut(&TestReport),
     ) -> (FileReport, Vec<(Golden, Vec<String>)>) {
-        let start = Instant::now();
         let mut file = self.prepare(planned, tell);
         if self.stop.is_some() {
             // Nothing of this script has begun, so there is nothing to tear down.
@@ -70,7 +70,7 @@ impl Runner<'_> {
         file.skip_rest(aborted);
         self.teardown(&mut file).await;
         file.report.assertions = file.session.assertions();
-        file.report.elapsed = start.elapsed();
+        file.report.elapsed = file.began.elapsed();
         let goldens = file.session.take_goldens();
         (file.report, goldens)
     }
@@ -100,14 +100,13 @@ impl Runner<'_> {
             elapsed: Duration::ZERO,
             assertions: 0,
         };
-        File { planned, tell, session, steps, report }
+        File { planned, began: Instant::now(), tell, session, steps, report }
     }
 
     /// Everything but teardown, in order; answers why it ended before its end.
     async fn body(&mut self, file: &mut File<'_>) -> Option<Aborted> {
         let planned = file.planned;
         let whole = planned.is_one_test();
-        let start = Instant::now();
         for statement in &planned.script.statements {
             match &statement.kind {
                 StatementKind::Teardown(_) => {}
@@ -135,7 +134,7 @@ impl Runner<'_> {
         }
         if whole {
             let steps = file.steps.take(planned);
-            file.end(planned.whole(), Verdict::Passed, start.elapsed(), steps);
+            file.end(planned.whole(), Verdict::Passed, file.began.elapsed(), steps);
         }
         None
     }
@@ -216,7 +215,8 @@ impl File<'_> {
             match reason.take() {
                 Some(failure) => {
                     let steps = self.steps.take(self.planned);
-                    self.end(name, Verdict::Failed(failure), Duration::ZERO, steps);
+                    let elapsed = self.began.elapsed();
+                    self.end(name, Verdict::Failed(failure), elapsed, steps);
                 }
                 None => self.skip(name, NOT_REACHED),
             }

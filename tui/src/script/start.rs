@@ -137,7 +137,7 @@ async fn report_all(flags: &Flags, planned: &[Planned], runner: &mut Runner<'_>)
             match updated {
                 Ok(0) => {}
                 Ok(blocks) => {
-                    print(&format!("# {}: {blocks} golden blocks updated\n", file.name()))
+                    print(&format!("# {}: {blocks} golden blocks updated\n", file.name()));
                 }
                 Err(error) => written = Err(format!("{}: {error}", file.name())),
             }

@@ -1,0 +1,121 @@
+//! Filters and conditions, without a server.
+
+use mini_etcd_proto::etcdserverpb::{RangeResponse, ResponseHeader};
+use mini_etcd_proto::mvccpb::KeyValue;
+use tonic::Code;
+
+use super::filter::apply;
+use super::judge::judge;
+use super::*;
+use crate::error::ClientError;
+use crate::exec::{Answer, Failure};
+use crate::language::{StatementKind, Variables, parse_script};
+
+fn found(value: &[u8]) -> Outcome {
+    let kv = KeyValue {
+        key: "k".into(),
+        value: value.to_vec().into(),
+        mod_revision: 7,
+        version: 2,
+        ..KeyValue::default()
+    };
+    let header = Some(ResponseHeader { revision: 9, ..ResponseHeader::default() });
+    let response = RangeResponse { header, kvs: vec![kv], count: 3, more: false };
+    Outcome {
+        answer: Some(Answer::Get { response, values_only: false, count_only: false }),
+        elapsed: std::time::Duration::from_millis(20),
+        ..Outcome::default()
+    }
+}
+
+fn verdict(outcome: &Outcome, condition: &str) -> Result<(), String> {
+    let script = parse_script(format!("get k\nexpect {condition}").as_bytes()).unwrap();
+    let StatementKind::Run(run) = &script.statements[0].kind else { panic!() };
+    let mut variables = Variables::default();
+    variables.set("R", "7");
+    let verdict = judge(&run.expects[0].condition, outcome, &variables).unwrap();
+    verdict.map_err(|(expected, got)| format!("{expected} / {got}"))
+}
+
+#[test]
+fn conditions_hold_or_say_what_is_there_instead() {
+    let outcome = found(br#"{"a": [1, "x"]}"#);
+    for condition in [
+        "ok",
+        "count == 3",
+        "count within 3..4",
+        "rev > 8",
+        "key == k",
+        "lease absent",
+        "exit == 0",
+        "elapsed < 50ms",
+        "elapsed within 10ms..20ms",
+        "value ~ '^\\{.*\\}$'",
+        "value contains '\"x\"'",
+        "json .kvs[0].mod_revision == $R",
+        "json .kvs[0].value.a[1] == x",
+        "json .kvs[0].value.a[2] absent",
+        "deleted absent",
+    ] {
+        assert_eq!(verdict(&outcome, condition), Ok(()), "{condition}");
+    }
+    for (condition, says) in [
+        ("error", "error / ok"),
+        ("count != 3", "count != 3 / count 3"),
+        ("key absent", "key absent / key \"k\""),
+        ("succeeded == true", "succeeded == true / succeeded absent"),
+        ("elapsed < 5ms", "elapsed < 5ms / elapsed 20ms"),
+    ] {
+        assert_eq!(verdict(&outcome, condition), Err(says.to_owned()), "{condition}");
+    }
+    // Numbers compare as numbers, what only looks like one as text.
+    assert_eq!(verdict(&found(b"10"), "value > 9"), Ok(()));
+    assert!(verdict(&found(b"10"), "value > '9 '").is_err());
+    assert!(verdict(&found(b"007"), "value == 7").is_err());
+    assert_eq!(verdict(&found(b"\xff\x00"), "value == hex:ff00"), Ok(()));
+}
+
+#[test]
+fn an_error_is_asked_for_by_code_and_words() {
+    let error = ClientError::Refused {
+        code: Code::OutOfRange,
+        message: "etcdserver: mvcc: required revision has been compacted".to_owned(),
+    };
+    let failure =
+        Failure { error: Some(error), ..Failure::new(1, "required revision has been compacted") };
+    let outcome = Outcome::failed(failure);
+    for condition in [
+        "error",
+        "error OutOfRange",
+        "error ~compacted$",
+        "error outofrange ~ compacted",
+        "exit == 1",
+    ] {
+        assert_eq!(verdict(&outcome, condition), Ok(()), "{condition}");
+    }
+    let says = "error NotFound / error OutOfRange: required revision has been compacted";
+    assert_eq!(verdict(&outcome, "error NotFound"), Err(says.to_owned()));
+    assert!(verdict(&outcome, "error ~future").is_err());
+    assert!(verdict(&outcome, "ok").is_err());
+    assert!(verdict(&outcome, "value == x").unwrap_err().contains("compacted"));
+}
+
+#[test]
+fn builtins_take_bytes_and_give_bytes() {
+    for (pipe, input, output) in [
+        ("head 2", &b"a\nb\nc\n"[..], &b"a\nb\n"[..]),
+        ("head", b"a", b"a"),
+        ("count", b"a\nb\nc", b"3\n"),
+        ("count", b"", b"0\n"),
+        ("sort", b"b\na\n\xff\n", b"a\nb\n\xff\n"),
+        ("hex", b"\xff\nA", b"00000000  ff 0a 41                                         ..A\n"),
+        ("json .a", b"{\"a\":\"x\"}\n{\"a\":[1]}\n", b"x\n[1]\n"),
+        ("json .a.b", br#"{"a":"{\"b\":1}"}"#, b"1\n"),
+        ("json .", br#"{"b":1}"#, b"{\"b\":1}\n"),
+    ] {
+        let script = parse_script(format!("get k | {pipe}").as_bytes()).unwrap();
+        let StatementKind::Run(run) = &script.statements[0].kind else { panic!() };
+        let found = apply(&run.filters[0], input, &Variables::default()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(output), "{pipe}");
+    }
+}

@@ -1,0 +1,277 @@
+//! `mini-etcd-tui run`, from outside: the real program on bundled members.
+
+#![expect(clippy::unwrap_used, reason = "a test may say what it expects")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Exit codes, in the order of console and reference.
+const PASSED: i32 = 0;
+const FAILED: i32 = 1;
+const NO_CONNECTION: i32 = 2;
+const SYNTAX: i32 = 3;
+const INTERRUPTED: i32 = 5;
+const FILE: i32 = 6;
+const OUT_OF_TIME: i32 = 124;
+const BAD_FLAGS: i32 = 128;
+
+/// How long a script that waits may take to begin to wait.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
+    command.arg("run").env_remove("ETCDCTL_ENDPOINTS").stdin(Stdio::null());
+    command
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/script/cases").join(name)
+}
+
+fn sample(name: &str) -> PathBuf {
+    root().join("assets/scripts").join(name)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn shown(output: &Output) -> String {
+    format!("{}\n{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Runs a script of its own; answers its exit code, what it printed, and what it said.
+fn run_text(script: &str, flags: &[&str]) -> (i32, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.ers");
+    std::fs::write(&file, script).unwrap();
+    let output = program().args(flags).arg("t.ers").current_dir(dir.path()).output().unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn run_file(file: &Path, flags: &[&str]) -> Output {
+    program().args(flags).arg(file).output().unwrap()
+}
+
+#[test]
+fn the_samples_pass_on_one_member() {
+    for name in ["smoke.ers", "locks.ers", "migration.ers", "watch-order.ers"] {
+        let output = run_file(&sample(name), &["--bundled", "1"]);
+        assert_eq!(output.status.code(), Some(PASSED), "{name}\n{}", shown(&output));
+    }
+}
+
+#[test]
+fn the_samples_pass_on_three_members_also_when_the_leader_dies() {
+    let names = ["smoke.ers", "locks.ers", "migration.ers", "watch-order.ers", "leader-killed.ers"];
+    let output = program().args(["--bundled", "3"]).args(names.map(sample)).output().unwrap();
+    assert_eq!(output.status.code(), Some(PASSED), "{}", shown(&output));
+    assert!(text(&output.stdout).contains("\n1..24\n"), "{}", shown(&output));
+}
+
+#[test]
+fn every_part_of_the_language_does_what_it_says() {
+    let output = run_file(&case("language.ers"), &["--bundled", "1", "--keep-going"]);
+    assert_eq!(output.status.code(), Some(PASSED), "{}", shown(&output));
+}
+
+/// Takes out what is new in every run.
+fn masked(report: &str) -> String {
+    let cases = case("").display().to_string();
+    let report = report.replace(&cases, "");
+    let mut out = String::new();
+    for line in report.lines() {
+        let line = match line.split_once("# time=") {
+            Some((head, _)) => format!("{head}# time=TIME"),
+            None if line.starts_with("# cluster=") => "# cluster=ID  RUN=RUN".to_owned(),
+            None => match line.rsplit_once(", ") {
+                Some((head, _)) if line.contains(" assertions, ") => format!("{head}, TIME"),
+                _ => line.to_owned(),
+            },
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn a_wrong_expectation_is_reported_with_its_place_and_what_came_instead() {
+    let output = run_file(&case("wrong.ers"), &["--bundled", "1"]);
+    assert_eq!(output.status.code(), Some(FAILED));
+    insta::assert_snapshot!(masked(&text(&output.stdout)));
+}
+
+#[test]
+fn every_exit_code_has_its_case() {
+    let pass = "test a\nget k\nend\n";
+    let dead = ["--endpoints", "127.0.0.1:1"];
+    for (what, script, flags, code) in [
+        ("a script that passes", pass, &["--bundled", "1"][..], PASSED),
+        ("a script that expects a failure", "! put '' x", &["--bundled", "1"], PASSED),
+        ("a command that fails", "put '' x", &["--bundled", "1"], FAILED),
+        (
+            "an expectation that does not hold",
+            "get k\nexpect key == k",
+            &["--bundled", "1"],
+            FAILED,
+        ),
+        (
+            "a teardown that fails",
+            "test a\nend\nteardown\nput '' x\nend",
+            &["--bundled", "1"],
+            FAILED,
+        ),
+        ("no server", pass, &dead, NO_CONNECTION),
+        ("bad quoting, and no server", "get 'k", &dead, SYNTAX),
+        ("an unknown command, and no server", "gett k", &dead, SYNTAX),
+        ("a variable that nothing sets", "get $NONE", &dead, SYNTAX),
+        (
+            "a report that cannot be written",
+            pass,
+            &["--bundled", "1", "--junit", "/none/such/j.xml"],
+            FILE,
+        ),
+        (
+            "a value from a file that is not there",
+            "put k file:/none/such",
+            &["--bundled", "1"],
+            FILE,
+        ),
+        (
+            "a wait beyond the time",
+            "eventually 60s get k\nexpect value == x",
+            &["--bundled", "1", "--timeout", "1s"],
+            OUT_OF_TIME,
+        ),
+        ("an unknown flag", pass, &["--bogus"], BAD_FLAGS),
+        ("a bad address", pass, &["--endpoints", "x"], BAD_FLAGS),
+        ("a bad variable", pass, &["--var", "1=2"], BAD_FLAGS),
+        ("a test that is not there", pass, &["--only", "none"], BAD_FLAGS),
+        ("nothing but parsing", pass, &["--dry-run", "--endpoints", "127.0.0.1:1"], PASSED),
+    ] {
+        let (found, out, err) = run_text(script, flags);
+        assert_eq!(found, code, "{what}\n{out}\n{err}");
+    }
+    let missing = program().arg("/none/such.ers").output().unwrap();
+    assert_eq!(missing.status.code(), Some(FILE), "{}", shown(&missing));
+}
+
+#[test]
+fn an_interrupt_ends_the_test_and_still_tears_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (began, gone) = (dir.path().join("began"), dir.path().join("gone"));
+    let script = "test long\npwd > $DIR/began\neventually 60s get k\nexpect value == x\nend\n\
+                  test next\nend\nteardown\npwd > $DIR/gone\nend\n";
+    let file = dir.path().join("t.ers");
+    std::fs::write(&file, script).unwrap();
+    let variable = format!("DIR={}", dir.path().display());
+    let mut child = program();
+    child.args(["--bundled", "1", "--var", &variable]).arg(&file).stdout(Stdio::piped());
+    let child = child.spawn().unwrap();
+    wait_for(&began);
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(INTERRUPTED), "{}", shown(&output));
+    assert!(gone.exists(), "teardown did not run");
+    let report = text(&output.stdout);
+    assert!(report.contains("got: interrupted"), "{report}");
+    assert!(report.contains("t.ers:3"), "{report}");
+    assert!(report.contains("ok 2 - next # SKIP not reached"), "{report}");
+}
+
+/// Waits until a file is there.
+fn wait_for(path: &Path) {
+    let looks = DEADLINE.as_millis() / 20;
+    for _ in 0..looks {
+        if path.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} is not there within {DEADLINE:?}", path.display());
+}
+
+#[test]
+fn a_failure_stops_the_file_unless_told_to_keep_going() {
+    let script = "test a\nput '' x\nend\ntest b\nget k\nend\n";
+    let (code, out, _) = run_text(script, &["--bundled", "1"]);
+    assert_eq!(code, FAILED);
+    assert!(out.contains("not ok 1 - a") && out.contains("ok 2 - b # SKIP"), "{out}");
+    let (code, out, _) = run_text(script, &["--bundled", "1", "--keep-going"]);
+    assert_eq!(code, FAILED);
+    assert!(out.contains("not ok 1 - a") && out.contains("\nok 2 - b # time="), "{out}");
+}
+
+#[test]
+fn what_fails_before_the_tests_fails_the_first_of_them() {
+    let script = "setup\nput '' x\nend\ntest a\nend\ntest b\nend\n";
+    let (code, out, _) = run_text(script, &["--bundled", "1"]);
+    assert_eq!(code, FAILED);
+    assert!(out.contains("not ok 1 - a") && out.contains("at: t.ers:2"), "{out}");
+    assert!(out.contains("ok 2 - b # SKIP not reached"), "{out}");
+}
+
+#[test]
+fn golden_output_is_rewritten_when_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.ers");
+    std::fs::write(&file, "put k one\n----\nNO\n\nget k -w jsonl\n----\n<*>\n\n").unwrap();
+    let output = run_file(&file, &["--bundled", "1"]);
+    assert_eq!(output.status.code(), Some(FAILED), "{}", shown(&output));
+    let output = run_file(&file, &["--bundled", "1", "--update"]);
+    assert_eq!(output.status.code(), Some(PASSED), "{}", shown(&output));
+    let updated = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(updated, "put k one\n----\nOK\n\nget k -w jsonl\n----\n<*>\n\n");
+    let output = run_file(&file, &["--bundled", "1"]);
+    assert_eq!(output.status.code(), Some(PASSED), "{}", shown(&output));
+}
+
+#[test]
+fn a_shell_runs_only_when_it_is_allowed() {
+    let script = "put k one\nget k --print-value-only | tr a-z A-Z | sed \"s/\\$/-$RUN/\"\n----\nONE-r<*>\n\n";
+    let (code, out, _) = run_text(script, &["--bundled", "1"]);
+    assert_eq!(code, FAILED, "{out}");
+    assert!(out.contains("--allow-shell"), "{out}");
+    let (code, out, _) = run_text(script, &["--bundled", "1", "--allow-shell"]);
+    assert_eq!(code, PASSED, "{out}");
+}
+
+#[test]
+fn reports_for_machines_hold_every_command_and_the_same_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let (junit, json) = (dir.path().join("j.xml"), dir.path().join("j.json"));
+    let flags = ["--junit", junit.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let mut command = program();
+    let output =
+        command.args(["--bundled", "1"]).args(flags).arg(case("wrong.ers")).output().unwrap();
+    assert_eq!(output.status.code(), Some(FAILED));
+    let junit = std::fs::read_to_string(junit).unwrap();
+    for part in [
+        "tests=\"3\" failures=\"1\" skipped=\"1\"",
+        "<testcase name=\"this is not\"",
+        "<failure message=\"expected value == &quot;one&quot;, got value &quot;two&quot;\">",
+        "wrong.ers:13",
+        "<skipped message=\"not reached\"/>",
+        "&gt; put $P/a two",
+    ] {
+        assert!(junit.contains(part), "{part}\n{junit}");
+    }
+    let lines: Vec<serde_json::Value> = std::fs::read_to_string(json)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!((of("command"), of("test"), of("run")), (5, 3, 1));
+    let run = lines.last().unwrap();
+    assert_eq!((&run["exit"], &run["assertions"]), (&1.into(), &3.into()));
+}
