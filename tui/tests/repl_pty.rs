@@ -128,6 +128,13 @@ impl Prompt {
         self.stands_at("bundled-1>");
     }
 
+    /// Leaves from the next prompt: before it, Ctrl-D would not be a key.
+    fn leaves(mut self) {
+        self.until("a prompt", |shown| last_line(shown).ends_with('>'));
+        self.types(CTRL_D);
+        assert!(self.ends().success());
+    }
+
     fn ends(mut self) -> ExitStatus {
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
@@ -206,8 +213,7 @@ fn tab_completes_commands_flags_and_keys_and_hints_show_what_is_missing() {
     prompt.sees("takes away what cannot be had again");
     prompt.types(CTRL_C);
     prompt.is_back();
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -225,8 +231,7 @@ fn history_is_kept_for_its_owner_only_without_passwords_and_is_searched() {
     prompt.stands_at("bundled-1> get other [range_end]");
     prompt.types(CTRL_C);
     prompt.is_back();
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
     let file = dir.path().join("mini-etcd/history");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains("put remembered 1") && !text.contains("secret"), "{text}");
@@ -238,8 +243,7 @@ fn history_is_kept_for_its_owner_only_without_passwords_and_is_searched() {
     prompt.sees("put remembered 1");
     prompt.types("\r");
     prompt.sees("OK");
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -255,8 +259,7 @@ fn a_statement_may_have_many_lines_and_what_is_typed_ahead_is_not_lost() {
     prompt.until("the third", |shown| shown.contains("\n2\n") && shown.contains("\n/\n"));
     prompt.types("nonsense\r");
     prompt.sees("nonsense\n^\n1:1: unknown command");
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -267,8 +270,7 @@ fn what_a_value_holds_never_reaches_the_terminal_raw() {
     prompt.sees("OK");
     prompt.types("get k\r");
     prompt.sees("\\u{1b}[2J\\u{7}\\xff");
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -287,8 +289,7 @@ fn ctrl_c_ends_a_request_that_nobody_answers() {
     signal("-CONT", &member);
     prompt.types("get nothing | count\r");
     prompt.sees("\n0\n");
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -319,8 +320,7 @@ fn events_of_a_watch_stand_above_what_is_being_typed() {
     prompt.sees("\n0\n");
     prompt.types("cancel w\t\r");
     prompt.is_back();
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -344,8 +344,7 @@ fn a_lost_connection_is_said_once_and_so_is_that_it_is_back() {
     prompt.types("get k\r");
     prompt.sees("\nk\nkept\n");
     assert_eq!(prompt.shown().matches("connected again").count(), 1);
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
@@ -369,8 +368,7 @@ fn what_was_recorded_passes_as_a_script() {
     }
     prompt.types("\\record\r");
     prompt.sees("7 statements in smoke.ers");
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
     let script = std::fs::read_to_string(dir.path().join("smoke.ers")).unwrap();
     for line in [
         "get k\nexpect value == 'one two'\n",
@@ -431,8 +429,7 @@ fn read_only_and_a_prefix_are_shown_and_heeded_and_without_colours_none_are_sent
         let is_style = codes.chars().all(|c| c.is_ascii_digit() || c == ';');
         assert!(!is_style || codes == "0" || codes.is_empty(), "{codes}");
     }
-    prompt.types(CTRL_D);
-    assert!(prompt.ends().success());
+    prompt.leaves();
 }
 
 #[test]
