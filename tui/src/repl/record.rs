@@ -224,7 +224,7 @@ mod tests {
         let deleted = Answer::Del(DeleteRangeResponse { deleted: 3, ..Default::default() });
         let outcome = Outcome { answer: Some(deleted), ..Outcome::default() };
         assert_eq!(recorded("delete -w json k", &outcome), "del -w json k\nexpect deleted == 3\n");
-        assert_eq!(recorded("end sta", &Outcome::default()), "endpoint status\n");
+        assert_eq!(recorded("endp sta", &Outcome::default()), "endpoint status\n");
     }
 
     #[test]
