@@ -55,7 +55,12 @@ fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
         (nobody, "put k 'v\n", 3, "a quote without end"),
         (bundled, "get k > /nowhere/file\n", 6, "line 1: /nowhere/file"),
         (bundled, "get k | sh -c true\n", 1, "--allow-shell"),
-        (&["--bundled", "--timeout", "300ms"], "watch k\n", 124, "out of time"),
+        (
+            &["--bundled", "--timeout", "1s"],
+            "watch k & as w\nawait w events 1 within 60s\n",
+            124,
+            "out of time",
+        ),
         (&["--nonsense"], "", 128, "--nonsense"),
         (&["-w", "xml"], "", 128, "accepted are simple"),
         (&["--endpoints", "no-port"], "", 128, "no-port"),
@@ -70,7 +75,7 @@ fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
 #[test]
 fn an_interrupt_ends_a_batch_with_5_once_teardown_has_run() {
     let dir = tempfile::tempdir().unwrap();
-    let lines = "put k 1\nwatch k\nteardown\nget k\nend\n";
+    let lines = "put k 1\nwatch k & as w\nawait w events 1 within 60s\nteardown\nget k\nend\n";
     let mut child = command(&["--bundled"], dir.path()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let mut first = [0; 3];

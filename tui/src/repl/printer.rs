@@ -1,5 +1,6 @@
 //! News that come while one types. A thread of its own prints them, for the line editor takes one at a time.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -48,7 +49,8 @@ fn run(come: &Receiver<String>, missed: &AtomicU64, mut print: Print) {
         }
         let count = missed.swap(0, Ordering::Relaxed);
         if count > 0 {
-            text.push_str(&format!("... {count} messages came too fast and are not shown\n"));
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "... {count} messages came too fast and are not shown");
         }
         if !print(text) {
             return;

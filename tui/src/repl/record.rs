@@ -87,7 +87,7 @@ fn lines(text: &str, kind: &StatementKind, ended: &Ended<'_>) -> Option<String> 
     }
     script.push('\n');
     for expectation in run.map(|run| expectations(run, outcome)).unwrap_or_default() {
-        script.push_str(&format!("expect {expectation}\n"));
+        script.extend(["expect ", &expectation, "\n"]);
     }
     match parse_script(script.as_bytes()) {
         Ok(_) => Some(script),
@@ -133,7 +133,7 @@ fn names(words: &[Word]) -> Vec<(&Word, &'static str)> {
         }
         let Some(bare) = word.bare() else { break };
         match bare {
-            "!" => continue,
+            "!" => {}
             "eventually" | "every" => skip = 1,
             _ if word.is_flag() => skip = usize::from(takes_next(target, bare)),
             _ => {
@@ -196,9 +196,9 @@ mod tests {
 
     use super::*;
 
-    fn recorded(text: &str, outcome: Outcome) -> String {
+    fn recorded(text: &str, outcome: &Outcome) -> String {
         let statements = parse_input(text.as_bytes()).unwrap();
-        lines(text, &statements[0].kind, &Ended::Ran(&outcome)).unwrap_or_default()
+        lines(text, &statements[0].kind, &Ended::Ran(outcome)).unwrap_or_default()
     }
 
     fn got(values: &[&[u8]]) -> Outcome {
@@ -214,17 +214,17 @@ mod tests {
 
     #[test]
     fn names_are_spelled_out_and_results_become_expectations() {
-        assert_eq!(recorded("g k", got(&[b"v v"])), "get k\nexpect value == 'v v'\n");
+        assert_eq!(recorded("g k", &got(&[b"v v"])), "get k\nexpect value == 'v v'\n");
         assert_eq!(
-            recorded("range /a --prefix", got(&[b"1", b"2"])),
+            recorded("range /a --prefix", &got(&[b"1", b"2"])),
             "get /a --prefix\nexpect count == 2\n"
         );
-        assert_eq!(recorded("get k", got(&[])), "get k\nexpect key absent\n");
-        assert_eq!(recorded("get k", got(&[b"\xff"])), "get k\nexpect value == \"\\xff\"\n");
+        assert_eq!(recorded("get k", &got(&[])), "get k\nexpect key absent\n");
+        assert_eq!(recorded("get k", &got(&[b"\xff"])), "get k\nexpect value == \"\\xff\"\n");
         let deleted = Answer::Del(DeleteRangeResponse { deleted: 3, ..Default::default() });
         let outcome = Outcome { answer: Some(deleted), ..Outcome::default() };
-        assert_eq!(recorded("delete -w json k", outcome), "del -w json k\nexpect deleted == 3\n");
-        assert_eq!(recorded("end sta", Outcome::default()), "endpoint status\n");
+        assert_eq!(recorded("delete -w json k", &outcome), "del -w json k\nexpect deleted == 3\n");
+        assert_eq!(recorded("endp sta", &Outcome::default()), "endpoint status\n");
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         };
         let failure = Failure { error: Some(error), ..Failure::new(1, "no") };
         let outcome = Outcome { failure: Some(failure), ..Outcome::default() };
-        assert_eq!(recorded("put '' v", outcome), "! put '' v\nexpect error InvalidArgument\n");
+        assert_eq!(recorded("put '' v", &outcome), "! put '' v\nexpect error InvalidArgument\n");
     }
 
     #[test]
@@ -243,6 +243,6 @@ mod tests {
         let statements = parse_input(b"watch k").unwrap();
         let text = lines("watch k", &statements[0].kind, &Ended::Not("interrupted")).unwrap();
         assert_eq!(text, "# interrupted:\n#   watch k\n");
-        assert_eq!(recorded("\\q", Outcome::default()), "");
+        assert_eq!(recorded("\\q", &Outcome::default()), "");
     }
 }

@@ -60,6 +60,8 @@ struct Talk<'a> {
     color: bool,
     /// The last statement, for `\e`.
     last: String,
+    /// Made anew before each line, so that Ctrl-C counts from the moment the line is sent.
+    interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
@@ -100,6 +102,7 @@ impl<'a> Talk<'a> {
             context,
             color,
             last: String::new(),
+            interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
@@ -110,6 +113,9 @@ impl<'a> Talk<'a> {
         let mut initial = String::new();
         loop {
             self.prepare();
+            if let Ok(interrupt) = signal(SignalKind::interrupt()) {
+                self.interrupt = interrupt;
+            }
             let ask = self.ask(std::mem::take(&mut initial));
             let typed = tokio::select! {
                 typed = self.editor.ask(ask) => typed,
@@ -214,12 +220,9 @@ impl<'a> Talk<'a> {
     /// Runs a statement; answers what comes next when the rest of the text does not.
     async fn statement(&mut self, statement: &Statement, text: &str) -> Result<(), Next> {
         self.renew();
-        // What was pressed before this statement is not meant for it.
-        let interrupt = signal(SignalKind::interrupt());
-        let Ok(mut interrupt) = interrupt else { return Err(Next::Leave) };
         let result = tokio::select! {
             result = self.session.run(statement) => result,
-            _ = interrupt.recv() => {
+            _ = self.interrupt.recv() => {
                 // I4: the request is dropped with its future.
                 let more = if may_write(&statement.kind) {
                     ": what was under way may have been done all the same"
