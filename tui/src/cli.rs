@@ -81,11 +81,8 @@ enum Program {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// The line editor; not in this version
-    Repl {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        args: Vec<OsString>,
-    },
+    /// The language at a prompt; a batch when standard input is not a terminal
+    Repl(Box<crate::repl::Flags>),
     /// Runs scripts and reports as TAP
     Run(Box<crate::script::Flags>),
 }
@@ -108,7 +105,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match &flags.program {
-        Some(Program::Repl { .. }) => return not_yet("repl", "type : in the console"),
+        Some(Program::Repl(flags)) => return ExitCode::from(crate::repl::run(flags)),
         Some(Program::Run(flags)) => return ExitCode::from(crate::script::run(flags)),
         _ => {}
     }
@@ -128,13 +125,6 @@ struct Refusal(String);
 
 fn refuse<T>(error: impl std::fmt::Display) -> anyhow::Result<T> {
     Err(Refusal(error.to_string()).into())
-}
-
-fn not_yet(what: &str, instead: &str) -> ExitCode {
-    eprintln!(
-        "mini-etcd-tui: {what} is not part of this version; {instead}, or use mini-etcdctl for single commands"
-    );
-    ExitCode::from(USAGE)
 }
 
 fn console(flags: &Flags) -> anyhow::Result<ExitCode> {

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod event;
 mod input;
 pub mod keymap;
+pub mod repl;
 pub mod script;
 pub mod terminal;
 pub mod theme;

@@ -309,7 +309,6 @@ fn what_cannot_work_ends_with_128_and_says_what_would() {
         (&["--theme", "nope"], "there are: dark, light"),
         (&["--demo", "99"], "99"),
         (&["--demo", "3", "--endpoints", NOBODY], "leave out --endpoints"),
-        (&["repl"], "not part of this version"),
         (&["run", "smoke.ers", "--junit", "x.xml"], "not part of this version"),
     ] {
         let (code, said) = plain(args, dir.path());

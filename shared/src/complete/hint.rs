@@ -30,7 +30,10 @@ pub fn hint(source: &[u8], context: &Context) -> Option<Hint> {
             }
         }
     }
-    let given = place.args + usize::from(typing && !place.typed.starts_with(b"-"));
+    if place.typed.starts_with(b"-") {
+        return None;
+    }
+    let given = place.args + usize::from(typing);
     let gap = if typing { " " } else { "" };
     let rest = match (place.usage, place.target) {
         (Some(usage), _) => usage.split_whitespace().skip(given).collect::<Vec<_>>().join(" "),

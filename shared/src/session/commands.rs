@@ -4,7 +4,8 @@ use std::fs::File;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::{RangeRequest, TxnRequest, WatchCreateRequest};
+use mini_etcd_proto::etcdserverpb::request_op::Request;
+use mini_etcd_proto::etcdserverpb::{RangeRequest, RequestOp, TxnRequest, WatchCreateRequest};
 use tokio::io::AsyncWriteExt;
 
 use super::background::{Background, Shown, news_of, text_of};
@@ -13,7 +14,7 @@ use super::filter::{apply, diff};
 use super::{Emitted, Outcome, WatchNews, keys, settings};
 use crate::client::Outcome as Sent;
 use crate::command::{
-    Command, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of, exit, help,
+    Command, Effect, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of, exit, help,
     op_of_parsed, parse_for,
 };
 use crate::error::ClientError;
@@ -99,6 +100,9 @@ impl Session {
             parse_for(target, settings::given(&words, &self.variables)?).map_err(refused)?;
         keys::scope_arguments(&self.scope, &mut parsed);
         let style = settings::style(&parsed, self.options.style)?;
+        if let Target::Command(spec) = target {
+            self.allow(spec.effect)?;
+        }
         let command = Command::of(&parsed, &Scope::default()).map_err(refused)?;
         let report = match command {
             Command::Watch(watch) => return self.watch(watch, &parsed, style, run).await,
@@ -115,6 +119,15 @@ impl Session {
         outcome.keys_only = target == Target::Command(crate::command::command(Verb::Get))
             && parsed.flags.switch(target, "keys-only");
         Ok(outcome)
+    }
+
+    /// Refuses what would change the cluster, when the options say so.
+    fn allow(&self, effect: Effect) -> Result<(), Failure> {
+        if self.options.read_only && matches!(effect, Effect::Writes | Effect::Destroys) {
+            let text = "this would change the cluster, and the session is read-only";
+            return Err(Failure::new(exit::ERROR, text));
+        }
+        Ok(())
     }
 
     fn outcome(&self, report: Report, style: Style) -> Outcome {
@@ -161,6 +174,10 @@ impl Session {
                 keys::scope_arguments(&self.scope, &mut parsed);
                 requests.push(op_of_parsed(&parsed, &target.path()).map_err(refused)?);
             }
+        }
+        let reads = |op: &RequestOp| matches!(op.request, Some(Request::RequestRange(_)));
+        if !request.success.iter().chain(&request.failure).all(reads) {
+            self.allow(Effect::Writes)?;
         }
         let executor = settings::executor(&parsed, &self.executor).await?;
         let report = match executor.client().txn(request).await {

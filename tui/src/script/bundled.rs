@@ -23,7 +23,7 @@ const RESTART_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What `run` can do for a session.
-pub(super) struct RunHost {
+pub(crate) struct RunHost {
     pub bundled: Option<Arc<Bundled>>,
     pub client: Client,
 }

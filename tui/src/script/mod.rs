@@ -28,5 +28,10 @@ mod stop;
 mod tap;
 mod update;
 
+pub(crate) use bundled::RunHost;
 pub use flags::Flags;
+pub(crate) use report::Stop;
+pub(crate) use servers::{Servers, ServersError};
 pub use start::run;
+pub(crate) use start::run_name;
+pub(crate) use stop::Stopper;

@@ -66,7 +66,7 @@ pub(super) struct FileReport {
 
 /// Why a run ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Interrupted,
     TimedOut,
 }

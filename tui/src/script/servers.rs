@@ -19,7 +19,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// The servers.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     pub client: Client,
     /// Id of the cluster, in hex.
     pub cluster: String,
@@ -27,7 +27,7 @@ pub(super) struct Servers {
 }
 
 /// Bundled members, shared with the commands that kill and restart them.
-pub(super) struct Bundled {
+pub(crate) struct Bundled {
     pub fleet: Mutex<Option<Fleet>>,
     pub inbox: Arc<Inbox>,
     pub endpoints: Vec<Endpoint>,
@@ -35,7 +35,7 @@ pub(super) struct Bundled {
 
 /// No servers.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ServersError {
+pub(crate) enum ServersError {
     /// What was typed is no address.
     #[error("{0}")]
     Address(ClientError),
@@ -69,7 +69,13 @@ impl Servers {
         Ok(Self { client, cluster, fleet: None })
     }
 
-    async fn bundled(count: usize) -> Result<Self, ServersError> {
+    /// A client of servers that nobody has asked yet.
+    pub(crate) fn unasked(client: Client) -> Self {
+        Self { client, cluster: String::new(), fleet: None }
+    }
+
+    /// Starts members, and waits until each serves.
+    pub(crate) async fn bundled(count: usize) -> Result<Self, ServersError> {
         let mut fleet = Fleet::demo(count).map_err(ServersError::Start)?;
         let endpoints = fleet.endpoints();
         let inbox = Arc::new(Inbox::default());
@@ -92,7 +98,7 @@ impl Servers {
     }
 
     /// Stops what was started.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Some(fleet) = self.fleet {
             fleet.stop().await;
         }

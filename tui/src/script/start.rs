@@ -164,7 +164,7 @@ async fn report_all(flags: &Flags, planned: &[Planned], runner: &mut Runner<'_>)
 }
 
 /// A name that no other run has, short enough to be read.
-fn run_name() -> String {
+pub(crate) fn run_name() -> String {
     let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let letter =
         |_| letters.get(rand::random_range(0..letters.len())).map_or('x', |l| char::from(*l));

@@ -11,14 +11,14 @@ use super::report::Stop;
 pub(super) const TEARDOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Waits for what ends a run.
-pub(super) struct Stopper {
+pub(crate) struct Stopper {
     interrupt: Signal,
     terminate: Signal,
     until: Option<Instant>,
 }
 
 impl Stopper {
-    pub(super) fn new(timeout: Option<Duration>) -> std::io::Result<Self> {
+    pub(crate) fn new(timeout: Option<Duration>) -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -27,12 +27,12 @@ impl Stopper {
     }
 
     /// From here on only signals and this much time end what runs.
-    pub(super) fn last_grace(&mut self) {
+    pub(crate) fn last_grace(&mut self) {
         self.until = Some(Instant::now() + TEARDOWN_WITHIN);
     }
 
     /// Waits for the end. Safe to drop while it waits.
-    pub(super) async fn stopped(&mut self) -> Stop {
+    pub(crate) async fn stopped(&mut self) -> Stop {
         let time = async {
             match self.until {
                 Some(until) => tokio::time::sleep_until(until).await,

@@ -1,0 +1,161 @@
+//! The line editor, on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustyline::config::{BellStyle, Config};
+use rustyline::error::ReadlineError;
+use rustyline::history::{FileHistory, History};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Editor as Lines, Event, EventContext,
+    EventHandler, ExternalPrinter, KeyEvent, RepeatCount,
+};
+use tokio::sync::mpsc;
+
+use super::helper::LineHelper;
+use super::history::{self, LINES_MAX};
+use super::printer::Print;
+
+/// Candidates beyond which it asks before it lists them.
+const LIST_MAX: usize = 100;
+
+/// A line that is to be typed.
+pub(super) struct Ask {
+    pub prompt: String,
+    pub styled: String,
+    /// What stands there already.
+    pub initial: String,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Typed {
+    /// A whole statement.
+    Line(String),
+    /// What is typed so far is to be edited.
+    Edit(String),
+    /// Ctrl-C.
+    Dropped,
+    /// Ctrl-D.
+    End,
+    /// The terminal is gone.
+    Gone(String),
+}
+
+/// Asks for lines.
+pub(super) struct Editor {
+    asks: Sender<Ask>,
+    typed: mpsc::Receiver<Typed>,
+}
+
+impl Editor {
+    /// Starts the thread; answers also what prints above the prompt.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used.
+    pub(super) fn start(helper: LineHelper) -> Result<(Self, Print), ReadlineError> {
+        let color = helper.color;
+        let config = Config::builder()
+            .max_history_size(LINES_MAX)?
+            .history_ignore_dups(true)?
+            .history_ignore_space(true)
+            .auto_add_history(false)
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .completion_prompt_limit(LIST_MAX)
+            .bell_style(BellStyle::None)
+            .color_mode(if color { ColorMode::Forced } else { ColorMode::Disabled })
+            .build();
+        let mut lines: Lines<LineHelper, FileHistory> = Lines::with_config(config)?;
+        lines.set_helper(Some(helper));
+        let file = history::file();
+        if let Some(file) = &file {
+            // None yet, or one that cannot be read: then it begins anew.
+            let _unread = lines.load_history(file);
+        }
+        let to_edit = Arc::<Mutex<Option<String>>>::default();
+        let chord = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
+        let handler = ToEdit(Arc::clone(&to_edit));
+        lines.bind_sequence(chord, EventHandler::Conditional(Box::new(handler)));
+        let print: Print = match lines.create_external_printer() {
+            Ok(mut printer) => Box::new(move |text| printer.print(text).is_ok()),
+            // A terminal without line editing: what comes is printed as it comes.
+            Err(_) => Box::new(|text| {
+                use std::io::Write;
+                let mut out = std::io::stdout().lock();
+                out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+            }),
+        };
+        let (asks, asked) = channel();
+        let (tell, typed) = mpsc::channel(1);
+        let thread = Thread { lines, file, to_edit };
+        std::thread::Builder::new()
+            .name("editor".to_owned())
+            .spawn(move || thread.run(&asked, &tell))?;
+        Ok((Self { asks, typed }, print))
+    }
+
+    /// Asks for a line.
+    pub(super) async fn ask(&mut self, ask: Ask) -> Typed {
+        let gone = || Typed::Gone("the line editor has ended".to_owned());
+        if self.asks.send(ask).is_err() {
+            return gone();
+        }
+        self.typed.recv().await.unwrap_or_else(gone)
+    }
+}
+
+struct Thread {
+    lines: Lines<LineHelper, FileHistory>,
+    file: Option<PathBuf>,
+    to_edit: Arc<Mutex<Option<String>>>,
+}
+
+impl Thread {
+    fn run(mut self, asked: &Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
+        while let Ok(ask) = asked.recv() {
+            let typed = self.line(&ask);
+            if tell.blocking_send(typed).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn line(&mut self, ask: &Ask) -> Typed {
+        let prompt = (ask.prompt.as_str(), ask.styled.as_str());
+        let read = self.lines.readline_with_initial(&prompt, (&ask.initial, ""));
+        let to_edit = self.to_edit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match read {
+            Ok(line) => {
+                self.remember(&line);
+                Typed::Line(line)
+            }
+            Err(ReadlineError::Interrupted) => to_edit.map_or(Typed::Dropped, Typed::Edit),
+            Err(ReadlineError::Eof) => Typed::End,
+            Err(error) => Typed::Gone(error.to_string()),
+        }
+    }
+
+    /// Keeps a line, in the file at once: a prompt that is killed has lost none.
+    fn remember(&mut self, line: &str) {
+        if line.trim().is_empty() || !history::keeps(line) {
+            return;
+        }
+        let added = self.lines.history_mut().add(line);
+        if let (Ok(true), Some(file)) = (added, &self.file) {
+            // A history that cannot be written is no reason to end.
+            let _unwritten = self.lines.append_history(file);
+        }
+    }
+}
+
+/// Ctrl-X Ctrl-E: takes the line away for the editor of whole files.
+struct ToEdit(Arc<Mutex<Option<String>>>);
+
+impl ConditionalEventHandler for ToEdit {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext<'_>) -> Option<Cmd> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx.line().to_owned());
+        Some(Cmd::Interrupt)
+    }
+}

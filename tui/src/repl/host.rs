@@ -1,0 +1,85 @@
+//! What the prompt does for a session: leave, edit, record; and what `run` does, to bundled members.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::language::{MetaSpec, path_of};
+use mini_etcd_shared::session::Host;
+
+use super::record::Recorder;
+use crate::script::RunHost;
+
+/// What was asked for and is done once the statement has ended.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub quit: bool,
+    pub edit: bool,
+}
+
+/// Shared by the host, which is asked, and the loop, which does it.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    asked: Mutex<Asked>,
+    recorder: Mutex<Option<Recorder>>,
+}
+
+impl Desk {
+    /// What was asked for since the last time.
+    pub(super) fn take(&self) -> Asked {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn recorder(&self) -> MutexGuard<'_, Option<Recorder>> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct ReplHost {
+    pub desk: Arc<Desk>,
+    pub rest: RunHost,
+}
+
+impl Host for ReplHost {
+    fn meta<'a>(
+        &'a mut self,
+        spec: &'static MetaSpec,
+        args: Vec<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        let own = match spec.name {
+            "\\q" => {
+                self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).quit = true;
+                Ok(Vec::new())
+            }
+            "\\e" => {
+                self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).edit = true;
+                Ok(Vec::new())
+            }
+            "\\record" => self.desk.record(args.first().map(Vec::as_slice)),
+            _ => return self.rest.meta(spec, args),
+        };
+        Box::pin(async { own })
+    }
+}
+
+impl Desk {
+    fn record(&self, file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
+        let mut recorder = self.recorder();
+        let said = match (file, recorder.take()) {
+            (None, None) => "nothing is recorded; \\record FILE begins\n".to_owned(),
+            (None, Some(ended)) => ended.end()?,
+            (Some(_), Some(running)) => {
+                let text = format!("{} is recorded already; \\record ends it", running.name());
+                *recorder = Some(running);
+                return Err(Failure::new(mini_etcd_shared::command::exit::ERROR, text));
+            }
+            (Some(file), None) => {
+                let begun = Recorder::create(&path_of(file))?;
+                let said = format!("recording to {}; \\record ends it\n", begun.name());
+                *recorder = Some(begun);
+                said
+            }
+        };
+        Ok(said.into_bytes())
+    }
+}

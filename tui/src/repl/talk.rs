@@ -1,0 +1,331 @@
+//! The prompt: asks for a line, runs it, asks again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mini_etcd_shared::command::{Effect, Target, exit};
+use mini_etcd_shared::complete::{ClientSource, Context};
+use mini_etcd_shared::exec::Executor;
+use mini_etcd_shared::format::printable;
+use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
+use mini_etcd_shared::session::{Failed, Reason, Session, Sink};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::edit::edit;
+use super::editor::{Ask, Editor, Typed};
+use super::helper::LineHelper;
+use super::host::{Desk, ReplHost};
+use super::link::Link;
+use super::printer::Printer;
+use super::record::Ended;
+use super::screen::Screen;
+use super::start::{Setup, say};
+use crate::script::RunHost;
+
+/// Ends what a line editor has switched on.
+const LEAVE: &str = "\x1b[?2004l\r\n";
+
+/// Runs the prompt until it is left; answers the exit code.
+pub(super) async fn run(setup: &Setup<'_>) -> u8 {
+    let before = tcgetattr(std::io::stdin()).ok();
+    let talk = match Talk::new(setup) {
+        Ok(talk) => talk,
+        Err(error) => {
+            say(&error.to_string());
+            return exit::IO;
+        }
+    };
+    talk.run(before.as_ref()).await
+}
+
+/// Why the prompt does not begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("the terminal: {0}")]
+    Terminal(#[from] rustyline::error::ReadlineError),
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+struct Talk<'a> {
+    setup: &'a Setup<'a>,
+    session: Session,
+    screen: Arc<Screen>,
+    link: Arc<Link>,
+    desk: Arc<Desk>,
+    editor: Editor,
+    source: Arc<ClientSource>,
+    context: Arc<Mutex<Context>>,
+    color: bool,
+    /// The last statement, for `\e`.
+    last: String,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+/// What comes after a statement.
+enum Next {
+    Go,
+    Leave,
+    /// A signal.
+    Killed,
+}
+
+impl<'a> Talk<'a> {
+    fn new(setup: &'a Setup<'a>) -> Result<Self, StartError> {
+        let client = setup.servers.client.clone();
+        let color = setup.flags.color.on();
+        let source = Arc::new(ClientSource::new(client.clone()));
+        let context = Arc::<Mutex<Context>>::default();
+        let (editor, print) = Editor::start(LineHelper {
+            runtime: Handle::current(),
+            source: Arc::clone(&source),
+            context: Arc::clone(&context),
+            color,
+        })?;
+        let screen = Arc::new(Screen::new(Printer::start(print)?, color));
+        let desk = Arc::<Desk>::default();
+        let rest = RunHost { bundled: setup.servers.fleet.clone(), client };
+        let host = ReplHost { desk: Arc::clone(&desk), rest };
+        let sink = Arc::clone(&screen) as Arc<dyn Sink>;
+        Ok(Self {
+            setup,
+            session: setup.session(sink, Box::new(host), true),
+            link: Arc::new(Link::new(Arc::clone(&screen))),
+            screen,
+            desk,
+            editor,
+            source,
+            context,
+            color,
+            last: String::new(),
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn run(mut self, before: Option<&Termios>) -> u8 {
+        self.screen.notice("\\h lists commands, Tab completes, Ctrl-D leaves");
+        let mut initial = String::new();
+        loop {
+            self.prepare();
+            let ask = self.ask(std::mem::take(&mut initial));
+            let typed = tokio::select! {
+                typed = self.editor.ask(ask) => typed,
+                _ = self.terminate.recv() => return give_back(before),
+                _ = self.hangup.recv() => return give_back(before),
+            };
+            let next = match typed {
+                Typed::Line(line) => {
+                    let next = self.text(&line).await;
+                    let asked = self.desk.take();
+                    if asked.edit {
+                        initial = self.edit(&self.last.clone()).await;
+                    } else if !line.trim().is_empty() {
+                        self.last = line;
+                    }
+                    if asked.quit { Next::Leave } else { next }
+                }
+                Typed::Edit(line) => {
+                    initial = self.edit(&line).await;
+                    Next::Go
+                }
+                Typed::Dropped => Next::Go,
+                Typed::End => Next::Leave,
+                Typed::Gone(why) => {
+                    say(&why);
+                    return exit::IO;
+                }
+            };
+            match next {
+                Next::Go => {}
+                Next::Leave => return self.leave(),
+                Next::Killed => return give_back(before),
+            }
+        }
+    }
+
+    /// Brings what the editor's helper knows up to date, and the session to a connection that works.
+    fn prepare(&mut self) {
+        self.renew();
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        context.variables =
+            self.session.variables().iter().map(|(name, _)| name.to_owned()).collect();
+        context.watches = self.session.watches().map(|(id, _)| id.to_owned()).collect();
+        context.scope = self.session.scope().to_vec();
+    }
+
+    fn renew(&mut self) {
+        if let Some(client) = self.link.fresh() {
+            self.source.set_client(client.clone());
+            self.session.set_executor(Executor::new(client));
+        }
+    }
+
+    /// The prompt: cluster, prefix, and what is special.
+    fn ask(&self, initial: String) -> Ask {
+        let cluster = match (self.setup.flags.bundled, self.setup.flags.endpoints.first()) {
+            (Some(count), _) => format!("bundled-{count}"),
+            (None, endpoint) => endpoint.cloned().unwrap_or_default(),
+        };
+        let scope = printable(self.session.scope());
+        let mut prompt = printable(cluster.as_bytes());
+        if !scope.is_empty() {
+            prompt.push(' ');
+            prompt.push_str(&scope);
+        }
+        let flags = [
+            ("ro", self.setup.flags.read_only),
+            ("rec", self.desk.recorder().is_some()),
+            ("lost", self.link.is_lost()),
+        ];
+        let flags: Vec<_> = flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+        let shown =
+            if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
+        let styled = if self.color {
+            format!("\x1b[1;34m{prompt}\x1b[0m\x1b[33m{shown}\x1b[0m> ")
+        } else {
+            format!("{prompt}{shown}> ")
+        };
+        Ask { prompt: format!("{prompt}{shown}> "), styled, initial }
+    }
+
+    /// Runs all that was typed.
+    async fn text(&mut self, text: &str) -> Next {
+        let statements = match parse_input(text.as_bytes()) {
+            Ok(statements) => statements,
+            Err(error) => {
+                self.screen.error(&format!("{}\n{error}", error.shown(text.as_bytes())));
+                return Next::Go;
+            }
+        };
+        for (at, statement) in statements.iter().enumerate() {
+            let end = statements.get(at + 1).map_or(text.len(), |next| next.span.start);
+            let own = text.get(statement.span.start..end).unwrap_or_default();
+            match self.statement(statement, own).await {
+                Ok(()) => {}
+                Err(next) => return next,
+            }
+        }
+        Next::Go
+    }
+
+    /// Runs a statement; answers what comes next when the rest of the text does not.
+    async fn statement(&mut self, statement: &Statement, text: &str) -> Result<(), Next> {
+        self.renew();
+        // What was pressed before this statement is not meant for it.
+        let interrupt = signal(SignalKind::interrupt());
+        let Ok(mut interrupt) = interrupt else { return Err(Next::Leave) };
+        let result = tokio::select! {
+            result = self.session.run(statement) => result,
+            _ = interrupt.recv() => {
+                // I4: the request is dropped with its future.
+                let more = if may_write(&statement.kind) {
+                    ": what was under way may have been done all the same"
+                } else {
+                    ""
+                };
+                self.screen.notice(&format!("\ninterrupted{more}"));
+                self.record(statement, text, &Ended::Not("interrupted"));
+                return Err(Next::Go);
+            }
+            _ = self.terminate.recv() => return Err(Next::Killed),
+            _ = self.hangup.recv() => return Err(Next::Killed),
+        };
+        match result {
+            Ok(()) => {
+                self.record(statement, text, &Ended::Ran(&self.session.last().clone()));
+                Ok(())
+            }
+            Err(failed) => {
+                self.failed(statement, text, &failed);
+                Err(Next::Go)
+            }
+        }
+    }
+
+    fn failed(&mut self, statement: &Statement, text: &str, failed: &Failed) {
+        let unsent = match &failed.reason {
+            Reason::Command(failure) => failure.error.as_ref(),
+            Reason::Mismatch(_) => None,
+        };
+        // That nobody was reached is said once and plainly, not in the words of a remote call.
+        match unsent.filter(|error| error.unsent_reason().is_some()) {
+            Some(error) => self.screen.error(&error.to_string()),
+            None => self.screen.error(&failed.to_string()),
+        }
+        let Reason::Command(failure) = &failed.reason else {
+            self.record(statement, text, &Ended::Not("did not hold"));
+            return;
+        };
+        let unreached = failure.error.as_ref().is_some_and(|error| error.unsent_reason().is_some());
+        if unreached {
+            self.record(statement, text, &Ended::Not("nobody answered"));
+            self.link.lost(self.session.client().clone());
+        } else {
+            self.record(statement, text, &Ended::Ran(&self.session.last().clone()));
+        }
+    }
+
+    fn record(&self, statement: &Statement, text: &str, ended: &Ended<'_>) {
+        let mut recorder = self.desk.recorder();
+        let Some(recording) = recorder.as_mut() else { return };
+        if let Err(error) = recording.add(text, &statement.kind, ended) {
+            self.screen.error(&format!("{}: {error}; recording has ended", recording.name()));
+            *recorder = None;
+        }
+    }
+
+    /// Lets a person edit a statement; answers what stands at the next prompt.
+    async fn edit(&self, text: &str) -> String {
+        match edit(text, self.setup.tmp).await {
+            Ok(edited) => edited,
+            Err(error) => {
+                self.screen.error(&error.to_string());
+                text.to_owned()
+            }
+        }
+    }
+
+    fn leave(&mut self) -> u8 {
+        self.session.cancel_all();
+        let ended = self.desk.recorder().take().map(super::record::Recorder::end);
+        match ended {
+            Some(Ok(text)) => self.screen.notice(&text),
+            Some(Err(failure)) => {
+                self.screen.error(&failure.to_string());
+                return exit::IO;
+            }
+            None => {}
+        }
+        0
+    }
+}
+
+/// Whether a statement may change the cluster.
+fn may_write(kind: &StatementKind) -> bool {
+    match kind {
+        StatementKind::Run(run) => match &run.action {
+            Action::Command { target: Target::Command(spec), .. } => {
+                matches!(spec.effect, Effect::Writes | Effect::Destroys)
+            }
+            Action::Txn(_) => true,
+            Action::Meta { spec, .. } => spec.name == "\\source",
+            _ => false,
+        },
+        StatementKind::Await(_) | StatementKind::Expect(_) => false,
+        _ => true,
+    }
+}
+
+/// Gives the terminal back when a signal ends the program while a line is typed. I4
+fn give_back(before: Option<&Termios>) -> u8 {
+    use std::io::Write;
+    if let Some(before) = before {
+        let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+    }
+    let mut out = std::io::stdout().lock();
+    let _gone = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
+    exit::INTERRUPTED
+}

@@ -1,0 +1,99 @@
+//! Goal: the line editor without a terminal: answers on standard output, all else on standard error, an exit code.
+//! Method: the plain process, on one bundled member or on nobody.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Nothing listens there.
+const NOBODY: &str = "127.0.0.1:1";
+
+fn command(args: &[&str], dir: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
+    command.arg("repl").args(args).current_dir(dir).env("TMPDIR", dir);
+    command.env_remove("ETCDCTL_ENDPOINTS");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn feed(mut command: Command, lines: &str) -> Output {
+    let mut child = command.spawn().unwrap();
+    // Who refuses the flags does not read.
+    let _closed = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn batch(args: &[&str], lines: &str) -> (i32, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let output = feed(command(args, dir.path()), lines);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_batch_prints_answers_only_and_raw() {
+    let lines = "put k \"a\\xff\\x1b\"\nget k --print-value-only\n# a comment\n\nget k | count\n";
+    let dir = tempfile::tempdir().unwrap();
+    let output = feed(command(&["--bundled"], dir.path()), lines);
+    assert_eq!(output.stdout, b"OK\na\xff\x1b\n2\n");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
+    let bundled = &["--bundled"][..];
+    let nobody = &["--endpoints", NOBODY][..];
+    for (args, lines, code, said) in [
+        (bundled, "put k v\nget k --rev 99\nput k w\n", 1, "line 2: etcdserver: mvcc:"),
+        (bundled, "put k v\nget k\nexpect value == w\n", 1, "line 3: expected"),
+        (nobody, "get k\n", 2, "no connection to 127.0.0.1:1"),
+        (nobody, "put k v\nbogus\n", 3, "2:1: "),
+        (nobody, "put k 'v\n", 3, "a quote without end"),
+        (bundled, "get k > /nowhere/file\n", 6, "line 1: /nowhere/file"),
+        (bundled, "get k | sh -c true\n", 1, "--allow-shell"),
+        (&["--bundled", "--timeout", "300ms"], "watch k\n", 124, "out of time"),
+        (&["--nonsense"], "", 128, "--nonsense"),
+        (&["-w", "xml"], "", 128, "accepted are simple"),
+        (&["--endpoints", "no-port"], "", 128, "no-port"),
+        (&["--endpoints", NOBODY, "--user", "root"], "", 128, "--user needs a password"),
+    ] {
+        let (status, out, err) = batch(args, lines);
+        assert_eq!(status, code, "{args:?} {lines:?}\n{out}\n{err}");
+        assert!(err.contains(said), "{args:?} {lines:?}\n{err}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_batch_with_5_once_teardown_has_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = "put k 1\nwatch k\nteardown\nget k\nend\n";
+    let mut child = command(&["--bundled"], dir.path()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let mut first = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(&first, b"OK\n");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(output.stdout, b"k\n1\n");
+}
+
+#[test]
+fn variables_of_etcdctl_are_heeded_and_flags_go_before_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(&["--bundled"], dir.path());
+    command.env("ETCDCTL_WRITE_OUT", "jsonl").env("ETCDCTL_ENDPOINTS", NOBODY);
+    let output = feed(command, "put k v\nget k\n");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains(r#""key":"k","mod_revision""#) || text.contains(r#""value":"v""#),
+        "{text}"
+    );
+    let (code, _, err) = batch(&["--endpoints", NOBODY, "--dial-timeout", "1s"], "");
+    assert_eq!(code, 2, "{err}");
+}
