@@ -1,7 +1,8 @@
 //! What a session says, as lines for the screen.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 
@@ -19,11 +20,13 @@ pub(super) struct Screen {
     inbox: Arc<Inbox>,
     /// The run that says it.
     run: AtomicU64,
+    /// Watches whose loss was told: each attempt to find a member says it again.
+    lost: Mutex<BTreeSet<String>>,
 }
 
 impl Screen {
     pub(super) fn new(inbox: Arc<Inbox>) -> Self {
-        Self { inbox, run: AtomicU64::new(NONE) }
+        Self { inbox, run: AtomicU64::new(NONE), lost: Mutex::default() }
     }
 
     /// What is said from now on belongs to this run.
@@ -53,6 +56,17 @@ impl Sink for Screen {
             Emitted::Notice(text) => self.say(run, Kind::Notice, "", text.as_bytes()),
             Emitted::Watch { id, news, text } => {
                 let head = format!("[{}] ", escape(id.as_bytes()));
+                let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_lost = matches!(news, WatchNews::Lost { .. });
+                let told = lost.remove(id);
+                if is_lost {
+                    lost.insert(id.to_owned());
+                }
+                drop(lost);
+                let again = is_lost && told;
+                if again {
+                    return;
+                }
                 let words = match news {
                     WatchNews::Events(_) => return self.say(None, Kind::Watch, &head, text),
                     WatchNews::Progress(_) => return,
