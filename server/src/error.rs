@@ -104,6 +104,16 @@ pub enum RequestError {
         /// What an answer may have.
         limit: usize,
     },
+    /// A field of a request of ours with a value that it cannot have.
+    #[error("mini-etcd: {field} is {given}: {accepted}")]
+    InvalidField {
+        /// The field.
+        field: &'static str,
+        /// What it holds.
+        given: String,
+        /// What it may hold.
+        accepted: String,
+    },
     /// The member's disk failed while reading; the process is about to end.
     #[error("etcdserver: storage failed: {0}")]
     Storage(String),
@@ -130,7 +140,8 @@ impl RequestError {
             | Self::DuplicateKey
             | Self::InvalidSortOption
             | Self::InvalidClientApiVersion
-            | Self::RequestTooLarge => Code::InvalidArgument,
+            | Self::RequestTooLarge
+            | Self::InvalidField { .. } => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision => Code::OutOfRange,
             Self::NoSpace | Self::TooManyRequests | Self::ResultTooLarge { .. } => {
                 Code::ResourceExhausted

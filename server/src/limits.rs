@@ -165,6 +165,22 @@ pub const STATUS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Most entries of one page of the log.
 pub const LOG_PAGE_ENTRIES_MAX: usize = 1000;
 
+/// Most versions or removed keys of one page.
+pub const ADMIN_PAGE_ENTRIES_MAX: usize = 1000;
+
+/// Bytes of keys and values in one page of versions or removed keys, if it is more than one. Below the 4 MiB that
+/// many clients take at most, whatever comes with each entry.
+pub const ADMIN_PAGE_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes of rows after which no further row is read for such a page.
+pub const ADMIN_READ_BYTES_MAX: usize = 16 << 20;
+
+/// Most versions or keys that one histogram, or one page of removed keys, looks at in the index.
+pub const ADMIN_LOOKS_MAX: usize = 1 << 20;
+
+/// Most slices of a histogram.
+pub const HISTOGRAM_SLICES_MAX: usize = 1000;
+
 /// Most rows that one look into history reads.
 pub const HISTORY_ROWS_MAX: usize = 20_000;
 

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use mini_etcd_proto::adminpb::{DeletedRequest, KeyHistoryRequest, RevisionHistogramRequest};
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint, Offered};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::process::etcd_binary;
 use mini_etcd_tests::wait::eventually;
@@ -221,4 +223,18 @@ async fn etcdctl_3_5_watches() -> anyhow::Result<()> {
 #[tokio::test]
 async fn etcdctl_3_4_watches() -> anyhow::Result<()> {
     watches("ETCDCTL34_BIN").await
+}
+
+/// Goal: what only mini-etcd offers is told from what failed. Method: the calls of the admin service on etcd.
+#[tokio::test]
+async fn etcd_does_not_offer_what_is_ours_alone() -> anyhow::Result<()> {
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let endpoint = Endpoint::parse(&cluster.member(0)?.address)?;
+    let client = Client::new(ClientConfig::new(vec![endpoint]))?;
+    let key = KeyHistoryRequest { key: "k".into(), ..KeyHistoryRequest::default() };
+    ensure!(client.key_history(key).await? == Offered::No);
+    ensure!(client.deleted(DeletedRequest::default()).await? == Offered::No);
+    let histogram = RevisionHistogramRequest::default();
+    ensure!(client.revision_histogram(histogram).await? == Offered::No);
+    Ok(())
 }

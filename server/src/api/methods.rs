@@ -88,7 +88,16 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         ],
     ),
     ("grpc.health.v1.Health", &[built("Check", Unary), built("Watch", ServerStream)]),
-    ("minietcd.admin.v1.Admin", &[built("Watch", ServerStream), built("Log", Unary)]),
+    (
+        "minietcd.admin.v1.Admin",
+        &[
+            built("Watch", ServerStream),
+            built("Log", Unary),
+            built("KeyHistory", Unary),
+            built("RevisionHistogram", Unary),
+            built("Deleted", Unary),
+        ],
+    ),
     (
         "etcdserverpb.Auth",
         &[

@@ -1,7 +1,8 @@
 //! Revisions of keys: index, ranges, transactions, compaction, hash.
 //!
 //! ```text
-//! apply ─▶ Store ─▶ (index, batch of rows) ─▶ commit ─▶ View ─▶ api (range), watch (history), admin (hash)
+//! apply ─▶ Store ─▶ (index, batch of rows) ─▶ commit ─▶ View ─▶ api (range), watch (history),
+//!                                                      admin (hash, lives, histogram, graveyard)
 //! ```
 //!
 //! Which versions a key has stands in memory ([`index`]); what they hold are rows on disk, named by revision and
@@ -28,9 +29,12 @@ mod cache;
 mod chunks;
 mod compact;
 mod event;
+mod graveyard;
 mod hash;
+mod histogram;
 mod history;
 mod index;
+mod lives;
 mod range;
 mod row;
 mod store;
@@ -39,9 +43,13 @@ mod view;
 
 pub use chunks::RangeChunks;
 pub use event::{Event, EventKind};
+pub use graveyard::{Grave, Graves};
 pub use hash::HashKv;
+pub use histogram::{Histogram, Slice, Window};
 pub use history::History;
+pub use index::Mark;
 pub(crate) use index::{Builder, Index, Life, Stamp};
+pub use lives::{PageBounds, Version, Versions};
 pub use row::RowId;
 pub(crate) use row::{key_of, logical_len, split_row};
 pub(crate) use store::{Standing, Store};

@@ -23,6 +23,9 @@ const KV_TAG: u8 = 0x0a;
 const TOMBSTONE: [u8; 2] = [0x10, 0x01];
 
 impl RowId {
+    /// Below every version there can be, or the first of them.
+    pub const FIRST: Self = Self { revision: Revision(0), sub: 0 };
+
     /// The key of the row: big-endian, so that rows lie in the order of time.
     #[must_use]
     pub fn key(self) -> [u8; ROW_KEY_BYTES] {

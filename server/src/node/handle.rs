@@ -15,7 +15,7 @@ use bytes::Bytes;
 use mini_etcd_proto::internalpb::{Command, Entry, EntryKind, command};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message as _;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::completions::{Completion, Completions};
 use super::inbox::Inbox;
@@ -50,6 +50,8 @@ struct Shared {
     inbox: Arc<Inbox>,
     shown: Arc<Shown>,
     completions: Arc<Completions>,
+    /// A burst of requests is in the inbox, or begins to be.
+    burst: Notify,
     waiters: Mutex<Waiters>,
     next: AtomicU64,
 }
@@ -112,7 +114,9 @@ impl Proposer {
         first: u64,
     ) -> Self {
         let (waiters, next) = (Mutex::default(), AtomicU64::new(first));
-        Self { shared: Arc::new(Shared { identity, inbox, shown, completions, waiters, next }) }
+        let burst = Notify::new();
+        let shared = Shared { identity, inbox, shown, completions, burst, waiters, next };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Replicates `request`, and answers once its entry is applied here.
@@ -136,6 +140,7 @@ impl Proposer {
         shared.wait_for_write(sequence, waiter)?;
         let forget = Forget { shared, number: sequence };
         shared.inbox.propose(Input::Propose { sequence, kind: EntryKind::Normal, data })?;
+        shared.burst.notify_one();
         let result = result.await.unwrap_or(Err(RequestError::Stopped));
         if result.is_ok() {
             // Its waiter was taken by the completion.
@@ -155,6 +160,7 @@ impl Proposer {
         shared.wait_for_read(id, waiter)?;
         let forget = Forget { shared, number: id };
         shared.inbox.read(id)?;
+        shared.burst.notify_one();
         result.await.unwrap_or(Err(RequestError::Stopped))?;
         mem::forget(forget);
         Ok(self.published())
@@ -250,6 +256,17 @@ impl Proposer {
         const PAUSE: Duration = Duration::from_millis(2);
         while !self.shared.lock().is_empty() {
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Wakes the Raft thread once for each burst of requests; runs until it is dropped, on the runtime of the services.
+    ///
+    /// The runtime polls this task after all that were ready when the first request of a burst woke it, so the burst
+    /// is whole by then.
+    pub(crate) async fn rouse(self) {
+        loop {
+            self.shared.burst.notified().await;
+            self.shared.inbox.rouse();
         }
     }
 

@@ -7,6 +7,10 @@
 //! | proposals | [`PROPOSALS_WAITING_MAX`], [`PROPOSAL_BYTES_WAITING_MAX`] | refused |
 //! | reads | [`READS_WAITING_MAX`] | refused |
 //!
+//! Proposals and reads come in bursts, from tasks that one runtime polls one after the other. They wake nobody by
+//! themselves: who put them in calls [`Inbox::rouse`] once the burst is over, so that a burst costs one system call and
+//! one turn.
+//!
 //! IMPORTANT: control is always taken first. The log writer puts `Persisted` here before it sends what promises
 //! it, so no answer to such a message can be taken before the notice.
 
@@ -83,7 +87,7 @@ impl Inbox {
         dropped
     }
 
-    /// Puts a proposal in, which must be an [`Input::Propose`].
+    /// Puts a proposal in, which must be an [`Input::Propose`]. [`Inbox::rouse`] must follow.
     ///
     /// # Errors
     /// Too many wait, or the member stops.
@@ -100,11 +104,10 @@ impl Inbox {
         }
         state.proposal_bytes += bytes;
         state.proposals.push_back(proposal);
-        self.wake(state);
         Ok(())
     }
 
-    /// Puts the question for a read index in.
+    /// Puts the question for a read index in. [`Inbox::rouse`] must follow.
     ///
     /// # Errors
     /// Too many wait, or the member stops.
@@ -117,8 +120,13 @@ impl Inbox {
             return Err(RequestError::TooManyRequests);
         }
         state.reads.push(id);
-        self.wake(state);
         Ok(())
+    }
+
+    /// Wakes the thread if it sleeps, for proposals and reads that were put in.
+    pub fn rouse(&self) {
+        let state = self.lock();
+        self.wake(state);
     }
 
     /// Lets the thread end; what waits is not handled any more.
@@ -137,9 +145,13 @@ impl Inbox {
     /// `proposals` is false while the log writer is behind: then they stay in their bounded queue.
     pub fn take(&self, wait: Duration, proposals: bool, into: &mut Vec<Input>) -> Turn {
         let mut state = self.lock();
-        if !state.stopped && !state.has_work(proposals) && !wait.is_zero() {
-            state.sleeping = true;
-            let idle = |state: &mut State| !state.stopped && !state.has_work(proposals);
+        if !wait.is_zero() {
+            // IMPORTANT: who wakes takes the mark away. A wake for what cannot be taken now must leave it standing for
+            // the next, so it is set anew before each wait.
+            let idle = |state: &mut State| {
+                state.sleeping = !state.stopped && !state.has_work(proposals);
+                state.sleeping
+            };
             let waited = self.wake.wait_timeout_while(state, wait, idle);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.sleeping = false;
@@ -340,6 +352,31 @@ mod tests {
     }
 
     #[test]
+    fn a_wake_for_what_cannot_be_taken_does_not_cost_the_next_one() {
+        let inbox = std::sync::Arc::new(Inbox::default());
+        let taker = {
+            let inbox = inbox.clone();
+            std::thread::spawn(move || {
+                let mut inputs = Vec::new();
+                inbox.take(Duration::from_secs(60), false, &mut inputs);
+                inputs.len()
+            })
+        };
+        let asleep = || {
+            while !inbox.lock().sleeping {
+                assert!(!taker.is_finished(), "woken by what it cannot take");
+                std::thread::yield_now();
+            }
+        };
+        asleep();
+        inbox.propose(proposal(1, 1)).unwrap();
+        inbox.rouse();
+        asleep();
+        inbox.control(applied(1));
+        assert_eq!(taker.join().unwrap(), 1);
+    }
+
+    #[test]
     fn a_waiting_thread_is_woken_and_a_stopped_inbox_takes_nothing() {
         let inbox = std::sync::Arc::new(Inbox::default());
         let taker = {
@@ -354,6 +391,7 @@ mod tests {
             })
         };
         inbox.read(1).unwrap();
+        inbox.rouse();
         while inbox.lock().reads.len() == 1 {
             std::thread::yield_now();
         }

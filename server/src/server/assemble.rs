@@ -143,6 +143,7 @@ impl Serving<'_> {
         let mut serving = JoinSet::new();
         serving.spawn(http::serve(self.listeners.all, site, metrics, closed));
         let mut tasks = JoinSet::new();
+        tasks.spawn(proposer.clone().rouse());
         tasks.spawn(proposer.clone().complete());
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });

@@ -13,6 +13,7 @@
 //! It refuses to guess: a member that answered with an error is not asked again for a write. Tested here, in
 //! `tests/` against real servers.
 
+mod admin;
 mod calls;
 mod config;
 mod endpoint;
@@ -20,6 +21,7 @@ mod member;
 mod outcome;
 mod watch;
 
+pub use admin::{Offered, further, older};
 pub use calls::Client;
 pub use config::ClientConfig;
 pub use endpoint::Endpoint;

@@ -41,7 +41,7 @@ impl Action for Kill {
         let title = format!("kill {name}: the cluster loses its quorum");
         let effect = Effect::Kill(name);
         let confirm = Confirm { tier: Tier::Loss, title, text, effect, typed: String::new() };
-        state.overlays.push(Overlay::Confirm(confirm));
+        state.overlays.push(Overlay::Confirm(Box::new(confirm)));
         Vec::new()
     }
 }

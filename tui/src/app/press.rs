@@ -26,7 +26,7 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match state.overlays.last() {
         Some(Overlay::Palette) => type_in(state, key),
         Some(Overlay::Confirm(confirm)) => {
-            let confirm = confirm.clone();
+            let confirm = Confirm::clone(confirm);
             answer(state, confirm, key)
         }
         None if screen(state.screen).takes_text(state) => screen(state.screen).typed(state, key),
@@ -53,17 +53,17 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
         (Tier::Shape(word), KeyCode::Enter) => confirm.typed == *word,
         // Neither yes nor no: the question stays. IMPORTANT: Enter is never a yes to a loss.
         (Tier::Loss, code) if code != KeyCode::Char('n') && code != KeyCode::Esc => {
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Char(character)) if confirm.typed.len() < 256 => {
             confirm.typed.push(character);
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Backspace) => {
             confirm.typed.pop();
-            state.overlays.push(Overlay::Confirm(confirm));
+            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         _ => false,
@@ -126,7 +126,7 @@ fn run(state: &mut State) -> Vec<Effect> {
     if let Some((tier, text)) = crate::commands::risk(&line) {
         let effect = Effect::Run(0, line.clone());
         let confirm = Confirm { tier, title: line, text, effect, typed: String::new() };
-        state.overlays.push(Overlay::Confirm(confirm));
+        state.overlays.push(Overlay::Confirm(Box::new(confirm)));
         return Vec::new();
     }
     begin(state, line)

@@ -56,7 +56,7 @@ pub enum Overlay {
     /// Everything about one member.
     Member(u64),
     /// A question.
-    Confirm(Confirm),
+    Confirm(Box<Confirm>),
     /// The palette.
     Palette,
 }

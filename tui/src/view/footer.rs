@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::say;
 use crate::action::{self, Action};
 use crate::app::State;
+use crate::app::screens::screen;
 use crate::theme::Meaning;
 
 /// The action that shows all keys.
@@ -14,6 +15,10 @@ const HELP: &str = "help";
 
 /// Draws the keys of what can be done now. The way to all keys is always there, whatever else has no room.
 pub(super) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    // What is typed is typed: no key does anything else now.
+    if state.overlays.is_empty() && screen(state.screen).takes_text(state) {
+        return;
+    }
     let mut spans = vec![Span::raw(" ")];
     let room = usize::from(area.width).saturating_sub(1);
     let usable =

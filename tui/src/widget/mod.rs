@@ -12,6 +12,8 @@ pub use number::{age, bytes, duration_us, grouped, rate, short};
 pub use panel::{panel, popup};
 pub use spark::spark;
 
+use std::fmt::Write;
+
 use unicode_width::UnicodeWidthStr;
 
 /// Cuts text to a width, with a mark where something is missing.
@@ -51,7 +53,8 @@ pub fn escape(bytes: &[u8]) -> String {
                 }
                 '\n' | '\r' => text.extend(character.escape_default()),
                 character if character.is_ascii_control() => {
-                    text.push_str(&format!("\\x{:02x}", u32::from(character)));
+                    // Writing to a string cannot fail.
+                    let _written = write!(text, "\\x{:02x}", u32::from(character));
                 }
                 character if character.is_control() => text.extend(character.escape_default()),
                 character => text.push(character),

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_server::clock::SystemClock;
@@ -14,6 +17,7 @@ use mini_etcd_tui::app::{Effect, Msg, State, update};
 use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
 use mini_etcd_tui::theme::Depth;
 use tokio::time::timeout;
+use tonic::body::Body;
 
 use crate::support::{key, state, type_text};
 
@@ -153,4 +157,49 @@ impl Driver {
     pub async fn settle(&mut self) {
         self.until("everything has come", |state| state.keyspace.is_settled()).await;
     }
+}
+
+/// A member seen through a proxy that offers only what etcd does: nothing of the admin service.
+pub struct Stock {
+    pub endpoint: String,
+    _task: tokio::task::JoinSet<()>,
+}
+
+impl Stock {
+    pub async fn before(member: &Member) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = listener.local_addr().unwrap().to_string();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(accept(listener, member.endpoint.clone()));
+        Self { endpoint, _task: task }
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, behind: String) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let onward = tokio::net::TcpStream::connect(&behind).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) = builder.handshake(TokioIo::new(onward)).await.unwrap();
+        connections.spawn(async move {
+            let _ended = connection.await;
+        });
+        connections.spawn(async move {
+            let service = tower::service_fn(move |request| forward(request, sender.clone()));
+            let builder = auto::Builder::new(TokioExecutor::new());
+            let service = TowerToHyperService::new(service);
+            let _ended = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn forward(
+    request: http::Request<hyper::body::Incoming>,
+    mut sender: hyper::client::conn::http2::SendRequest<hyper::body::Incoming>,
+) -> Result<http::Response<Body>, hyper::Error> {
+    if request.uri().path().starts_with("/minietcd.admin") {
+        return Ok(tonic::Status::unimplemented("unknown service").into_http());
+    }
+    Ok(sender.send_request(request).await?.map(Body::new))
 }

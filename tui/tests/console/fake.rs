@@ -12,7 +12,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::adminpb::admin_server::{Admin, AdminServer};
-use mini_etcd_proto::adminpb::{LogRequest, LogResponse, MemberStatus, WatchStatusRequest};
+use mini_etcd_proto::adminpb::{
+    DeletedRequest, DeletedResponse, KeyHistoryRequest, KeyHistoryResponse, LogRequest,
+    LogResponse, MemberStatus, RevisionHistogramRequest, RevisionHistogramResponse,
+    WatchStatusRequest,
+};
 use mini_etcd_proto::etcdserverpb::cluster_server::{Cluster, ClusterServer};
 use mini_etcd_proto::etcdserverpb::kv_server::{Kv, KvServer};
 use mini_etcd_proto::etcdserverpb::maintenance_server::{Maintenance, MaintenanceServer};
@@ -233,6 +237,27 @@ impl Admin for Fake {
     }
 
     async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn key_history(
+        &self,
+        _: Request<KeyHistoryRequest>,
+    ) -> Result<Response<KeyHistoryResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn revision_histogram(
+        &self,
+        _: Request<RevisionHistogramRequest>,
+    ) -> Result<Response<RevisionHistogramResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn deleted(
+        &self,
+        _: Request<DeletedRequest>,
+    ) -> Result<Response<DeletedResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

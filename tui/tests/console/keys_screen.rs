@@ -69,6 +69,7 @@ fn answer(question: &Question) -> Answer {
             });
             Answer::Changes(changes.collect(), Reached { from: to - 4999, wall: None })
         }
+        Question::Histogram(_) => Answer::Histogram(None),
         Question::History(..) => {
             let versions = vec![
                 Version {
@@ -169,6 +170,8 @@ fn time_travel_says_that_editing_is_off() {
     assert_eq!(state.keyspace.at, Some(916_992), "a hundred changes back");
     press(&mut state, "]T");
     assert_eq!(state.keyspace.at, None);
+    // What was open and chosen is so again.
+    assert_eq!(state.keyspace.value.key.as_deref(), Some(&b"/config/web/timeout"[..]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::keyspace::ask::Target;
+use mini_etcd_tui::app::keyspace::ask::{Page, Target};
 use mini_etcd_tui::app::keyspace::tree::RowKind;
 use mini_etcd_tui::app::request::Answer;
 use mini_etcd_tui::app::{Effect, Msg, Overlay, Report};
@@ -206,7 +206,7 @@ async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_droppe
     let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
     driver.send(dropped);
     assert!(driver.state.keyspace.is_settled());
-    let late = mini_etcd_tui::app::keyspace::ask::Answer::Children(Default::default());
+    let late = mini_etcd_tui::app::keyspace::ask::Answer::Children(Page::default());
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Keys(late))));
     assert_eq!(driver.state.keyspace.tree.revision, 0);
     // The next press of ^c is about leaving.

@@ -11,7 +11,7 @@ use mini_etcd_shared::client::Client;
 use mini_etcd_tui::app::keyspace::ask::Meta;
 use mini_etcd_tui::app::keyspace::tree::RowKind;
 
-use crate::driver::{Driver, Member, everything, put};
+use crate::driver::{Driver, Member, Stock, everything, put};
 
 /// Changes of the history, and how many are under way at once.
 const CHANGES: u64 = 10_000;
@@ -48,14 +48,11 @@ async fn change(client: &Client, dice: &mut Dice) {
         .map(|_| (name(dice.roll(KEYS)), (dice.roll(4) > 0).then(|| dice.roll(1 << 30))))
         .collect();
     let one = |(key, value): (Vec<u8>, Option<u64>)| async move {
-        match value {
-            Some(value) => {
-                put(client, &key, value.to_string().as_bytes()).await;
-            }
-            None => {
-                let request = DeleteRangeRequest { key: key.into(), ..Default::default() };
-                client.delete_range(request).await.into_result().unwrap();
-            }
+        if let Some(value) = value {
+            put(client, &key, value.to_string().as_bytes()).await;
+        } else {
+            let request = DeleteRangeRequest { key: key.into(), ..Default::default() };
+            client.delete_range(request).await.into_result().unwrap();
         }
     };
     join_all(batch.into_iter().map(one)).await;
@@ -172,6 +169,55 @@ async fn tree_and_values_at_any_revision_equal_a_range_there() {
 #[tokio::test]
 async fn history_goes_across_deletes_and_a_grave_is_opened_once() {
     let member = Member::start().await;
+    let endpoint = member.endpoint.clone();
+    across_deletes(&member, &endpoint).await;
+}
+
+#[tokio::test]
+async fn what_etcd_does_not_offer_is_found_in_its_events() {
+    let member = Member::start().await;
+    let stock = Stock::before(&member).await;
+    across_deletes(&member, &stock.endpoint).await;
+}
+
+#[tokio::test]
+async fn behind_a_compaction_the_events_end_at_a_wall() {
+    let member = Member::start().await;
+    let client = member.client();
+    let delete = |key: &'static str| {
+        let request = DeleteRangeRequest { key: key.into(), ..Default::default() };
+        client.delete_range(request)
+    };
+    put(&client, b"before", b"x").await;
+    delete("before").await.into_result().unwrap();
+    put(&client, b"key", b"one").await;
+    delete("key").await.into_result().unwrap();
+    let revision = put(&client, b"other", b"x").await;
+    let request = CompactionRequest { revision, physical: true };
+    client.compact(request).await.into_result().unwrap();
+    put(&client, b"key", b"two").await;
+    put(&client, b"late", b"x").await;
+    delete("late").await.into_result().unwrap();
+    let stock = Stock::before(&member).await;
+    for endpoint in [&member.endpoint, &stock.endpoint] {
+        let mut driver = Driver::keys(endpoint).await;
+        assert!(driver.state.keyspace.strip.wall.is_some(), "{endpoint}");
+        driver.press(KeyCode::Char('H'));
+        driver.settle().await;
+        let history = driver.state.keyspace.history.as_ref().unwrap();
+        assert_eq!((history.versions.len(), &history.key[..]), (1, &b"key"[..]));
+        assert_eq!(history.reached.unwrap().wall, Some(revision), "{endpoint}");
+        driver.press(KeyCode::Char('H'));
+        driver.press(KeyCode::Char('B'));
+        driver.settle().await;
+        let graveyard = driver.state.keyspace.graveyard.as_ref().unwrap();
+        let graves: Vec<&[u8]> = graveyard.graves.iter().map(|grave| &grave.key[..]).collect();
+        assert_eq!(graves, [b"late"], "{endpoint}");
+        assert_eq!(graveyard.reached.unwrap().wall, Some(revision), "{endpoint}");
+    }
+}
+
+async fn across_deletes(member: &Member, endpoint: &str) {
     let client = member.client();
     for value in ["one", "two"] {
         put(&client, b"a/key", value.as_bytes()).await;
@@ -181,7 +227,7 @@ async fn history_goes_across_deletes_and_a_grave_is_opened_once() {
     put(&client, b"a/other", b"x").await;
     put(&client, b"a/key", b"three").await;
     client.delete_range(delete()).await.into_result().unwrap();
-    let mut driver = Driver::keys(&member.endpoint).await;
+    let mut driver = Driver::keys(endpoint).await;
     driver.press(KeyCode::Char('B'));
     driver.settle().await;
     let graves = &driver.state.keyspace.graveyard.as_ref().unwrap().graves;

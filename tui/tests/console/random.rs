@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::app::keyspace::ask::{
-    Answer, Changes, Child, Entry, Grave, Meta, Page, Reached, Version, Written,
+    Answer, Changes, Child, Entry, Grave, Meta, Page, Reached, Slice, Version, Written,
 };
 use mini_etcd_tui::app::palette::Output;
 use mini_etcd_tui::app::request::{self, Ticket, Trouble};
@@ -134,6 +134,13 @@ fn any_answer() -> impl Strategy<Value = request::Answer> {
             .prop_map(|(versions, reached)| Answer::History(versions, reached)),
         2 => (prop::collection::vec(change, 0..50), any_reached())
             .prop_map(|(changes, reached)| Answer::Changes(changes, reached)),
+        1 => (prop::collection::vec(any::<[i64; 2]>(), 0..9), any::<Option<i64>>()).prop_map(
+            |(slices, wall)| {
+                let slice =
+                    |[first, last]: [i64; 2]| Slice { first, last, puts: 3, deletes: 1 };
+                Answer::Histogram(Some((slices.into_iter().map(slice).collect(), wall)))
+            }
+        ),
         2 => (prop::collection::vec(grave, 0..50), any_reached()).prop_map(|(graves, reached)| {
             Answer::Graves { graves, alive: Vec::new(), reached }
         }),

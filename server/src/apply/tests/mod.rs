@@ -3,6 +3,7 @@
 mod fixture;
 mod hash;
 mod model;
+mod past;
 mod properties;
 mod script;
 mod state;

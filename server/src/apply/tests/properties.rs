@@ -15,6 +15,7 @@ use prost::Message;
 
 use super::fixture::{Node, Table, compact};
 use super::model::{Change, Model};
+use super::past;
 use crate::error::RequestError;
 use crate::mvcc::{Event, EventKind, View};
 use crate::storage::Space;
@@ -204,6 +205,7 @@ fn check(node: &Node, model: &Model, ranges: &[RangeRequest]) {
     }
     let below = view.history(Revision(model.compacted - 1), 9, &|_| true);
     assert_eq!(below.unwrap_err(), RequestError::Compacted);
+    past::check(&view, model);
 }
 
 proptest! {

@@ -9,6 +9,9 @@
 //! | `noop` | the entry that a new leader begins its term with |
 //! | `get KEY [END] [rev=N] [limit=N] [order=asc or desc] [by=TARGET] [count] [keys]` | |
 //! | `history FROM [KEY]` | what a watch from there catches up with |
+//! | `versions KEY [limit=N] [before=N] [sub=N]` | what is known of a key, newest first |
+//! | `deleted [KEY END] [rev=N] [limit=N] [from=KEY] [looks=N]` | keys that are gone |
+//! | `histogram SLICES [KEY END] [from=N] [to=N] [looks=N]` | changes over revisions, all parts added up |
 //! | `hash [REVISION]` | |
 //! | `collect [ROWS]` | takes dead rows off the disk, all of them without a number |
 //! | `restart`, `crash NUMBER` | |
@@ -33,6 +36,7 @@ use mini_etcd_shared::types::Revision;
 use prost::Message;
 
 use super::fixture::{Node, compact};
+use super::past;
 use crate::apply::Response;
 use crate::mvcc::{Event, EventKind, RowId, View, split_row};
 use crate::storage::{Batch, Op as Change, Space};
@@ -40,8 +44,8 @@ use crate::storage::{Batch, Op as Change, Space};
 type Outcome = Result<String, Box<dyn Error>>;
 
 /// Words of a command: those without `=`, and those with.
-struct Words {
-    plain: Vec<String>,
+pub(super) struct Words {
+    pub(super) plain: Vec<String>,
     named: Vec<(String, String)>,
 }
 
@@ -75,7 +79,7 @@ impl Words {
         }
     }
 
-    fn at(&self, at: usize) -> Bytes {
+    pub(super) fn at(&self, at: usize) -> Bytes {
         Bytes::from(self.plain.get(at).cloned().unwrap_or_default())
     }
 
@@ -85,11 +89,11 @@ impl Words {
         self.plain.len() < before
     }
 
-    fn named(&self, name: &str) -> Option<&str> {
+    pub(super) fn named(&self, name: &str) -> Option<&str> {
         self.named.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn number(&self, name: &str) -> i64 {
+    pub(super) fn number(&self, name: &str) -> i64 {
         self.named(name).map_or(0, |text| text.parse().unwrap())
     }
 }
@@ -333,6 +337,9 @@ impl Runner for Script {
                 Ok(answer) => Ok(show_range(&answer) + "\n"),
                 Err(error) => Ok(format!("error: {error}\n")),
             },
+            "versions" => Ok(past::versions(&self.0.view(), &words)),
+            "deleted" => Ok(past::deleted(&self.0.view(), &words)),
+            "histogram" => Ok(past::histogram(&self.0.view(), &words)),
             "history" => self.history(&words).or_else(|error| Ok(format!("error: {error}\n"))),
             "hash" => {
                 let revision = words.plain.first().map_or(Ok(0), |text| text.parse())?;

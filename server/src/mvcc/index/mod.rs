@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! apply ─▶ push, prune ─▶ Index ─▶ latest, at, count, ids ─▶ range, txn, hash, history
+//!                              └─▶ versions, sweep, removed ─▶ lives, histogram, graveyard
 //! rows ─▶ Builder ─▶ Index                                (at start)
 //! ```
 //!
@@ -13,7 +14,8 @@
 //! - I1: the stamps of a key ascend, and the tree changes only by stamps above all others, and by pruning.
 //! - I2: a reader who asks at revision R sees the same answer before and after any change above R. So the tree
 //!   may run ahead of what is published.
-//! - I3: no lock is held for more than [`KEYS_PER_HOLD`] records: a long walk lets go and seeks its next key.
+//! - I3: no lock is held for more than [`KEYS_PER_HOLD`] records, or versions where a walk goes by those, or a page
+//!   of the versions of one key: a long walk lets go and seeks its next key.
 //! - I4: pruning raises the floor first. A walk at a revision below the floor that it finds afterwards may have
 //!   missed versions and must not be answered.
 //!
@@ -26,6 +28,7 @@ mod leaf;
 mod node;
 mod record;
 mod summary;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -40,6 +43,8 @@ pub(crate) use build::Builder;
 use leaf::Leaf;
 use node::{Node, Pruning};
 pub(crate) use record::{Life, Stamp};
+pub use sweep::Mark;
+pub(crate) use sweep::Wanted;
 use walk::{EVERYTHING, Stop, Walk};
 
 use super::RowId;

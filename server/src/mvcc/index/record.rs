@@ -132,11 +132,43 @@ impl Record {
 
     /// Number of stamps, the newest one included.
     pub(super) fn stamps(&self) -> usize {
-        1 + if self.is_wide() {
-            self.pairs().partition_point(|pair| pair.first() != Some(&FREE))
+        1 + self.place_of_older(|_| true)
+    }
+
+    /// Number of stamps for which `before` holds. It must hold up to some stamp, and for none behind it.
+    pub(super) fn place(&self, before: impl Fn(Stamp) -> bool) -> usize {
+        if before(self.newest()) { self.stamps() } else { self.place_of_older(before) }
+    }
+
+    fn place_of_older(&self, before: impl Fn(Stamp) -> bool) -> usize {
+        if self.is_wide() {
+            let before = |[word, sub]: &[u64; 2]| *word != FREE && before(unpack_wide(*word, *sub));
+            self.pairs().partition_point(before)
         } else {
-            self.words().partition_point(|word| *word != FREE)
+            self.words().partition_point(|word| *word != FREE && before(unpack(*word)))
         }
+    }
+
+    /// The stamp at `place`, oldest first.
+    pub(super) fn nth(&self, place: usize) -> Option<Stamp> {
+        let older = if self.is_wide() {
+            let pair = self.pairs().get(place).filter(|[word, _]| *word != FREE);
+            pair.map(|[word, sub]| unpack_wide(*word, *sub))
+        } else {
+            self.words().get(place).filter(|word| **word != FREE).map(|word| unpack(*word))
+        };
+        older.or_else(|| (place + 1 == self.stamps()).then(|| self.newest()))
+    }
+
+    /// Place of the oldest stamp that somebody who reads at `compacted` or later can want: everything from
+    /// `compacted` on, and the version that stands at `compacted` unless it is a tombstone.
+    pub(super) fn first_kept(&self, compacted: i64) -> usize {
+        let below = self.place(|stamp| stamp.revision() < compacted);
+        // A stamp at `compacted` itself takes the place of what stood below.
+        let replaced = self.nth(below).is_some_and(|next| next.revision() == compacted);
+        let last = below.checked_sub(1).and_then(|place| self.nth(place));
+        let stands = !replaced && last.is_some_and(|stamp| !stamp.tombstone);
+        below - usize::from(stands)
     }
 
     fn pairs(&self) -> &[[u64; 2]] {
@@ -149,17 +181,8 @@ impl Record {
         if newest.revision() <= revision {
             return Some(newest);
         }
-        if self.is_wide() {
-            let pairs = self.pairs();
-            let after = pairs.partition_point(|[word, sub]| {
-                *word != FREE && unpack_wide(*word, *sub).revision() <= revision
-            });
-            return pairs.get(after.checked_sub(1)?).map(|[word, sub]| unpack_wide(*word, *sub));
-        }
-        let words = self.words();
-        let after =
-            words.partition_point(|word| *word != FREE && unpack(*word).revision() <= revision);
-        words.get(after.checked_sub(1)?).map(|word| unpack(*word))
+        let after = self.place_of_older(|stamp| stamp.revision() <= revision);
+        self.nth(after.checked_sub(1)?)
     }
 
     /// Adds a stamp above all others.
@@ -226,34 +249,18 @@ impl Record {
     }
 
     /// Takes out up to `max` stamps that nobody who reads at `compacted` or later can want, oldest first, and
-    /// says whether the key is still there. What is kept: everything from `compacted` on, and the version
-    /// that stands at `compacted` unless it is a tombstone.
+    /// says whether the key is still there.
     pub(super) fn prune(&mut self, compacted: i64, max: usize, dead: &mut Vec<RowId>) -> bool {
         if self.stamps() == 1 && (self.live() || self.newest().revision() >= compacted) {
             return true;
         }
-        let mut stamps = self.all();
-        let before = dead.len();
-        let below = stamps.partition_point(|stamp| stamp.revision() < compacted);
-        let standing = match (below.checked_sub(1).and_then(|at| stamps.get(at)), stamps.get(below))
-        {
-            // A stamp at `compacted` itself takes the place of what stood below.
-            (Some(_), Some(next)) if next.revision() == compacted => None,
-            (Some(last), _) if !last.tombstone => Some(*last),
-            _ => None,
-        };
-        stamps.retain(|stamp| {
-            let keep = stamp.revision() >= compacted
-                || Some(*stamp) == standing
-                || dead.len() - before >= max;
-            if !keep {
-                dead.push(stamp.id);
-            }
-            keep
-        });
-        if dead.len() > before {
-            self.store(&stamps);
+        let taken = self.first_kept(compacted).min(max);
+        if taken == 0 {
+            return true;
         }
+        let mut stamps = self.all();
+        dead.extend(stamps.drain(..taken).map(|stamp| stamp.id));
+        self.store(&stamps);
         !stamps.is_empty()
     }
 }

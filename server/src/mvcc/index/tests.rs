@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mini_etcd_shared::types::{KeyRange, Revision};
 use proptest::prelude::*;
 
-use super::{Builder, Index, Life, Stamp};
+use super::{Builder, Index, Life, Mark, Stamp, Wanted};
 use crate::mvcc::RowId;
 
 /// Stamps of each key, oldest first.
@@ -40,6 +40,48 @@ impl Naive {
         }
         self.0.retain(|_, stamps| !stamps.is_empty());
         dead
+    }
+}
+
+/// Stamps of a range over a span of revisions, in parts of `max` looks.
+fn swept(index: &Index, wanted: Wanted<'_>, max: usize) -> Vec<Stamp> {
+    let (mut stamps, mut from) = (Vec::new(), None::<Mark>);
+    loop {
+        from = index.sweep(wanted, from, max, |stamp| stamps.push(stamp));
+        if from.is_none() {
+            return stamps;
+        }
+    }
+}
+
+/// Removed keys of a range with their removal, in parts of `max` looks.
+fn removed(index: &Index, wanted: Wanted<'_>, max: usize) -> Vec<(Vec<u8>, Stamp)> {
+    let (mut keys, mut from) = (Vec::new(), None::<Mark>);
+    loop {
+        from = index.removed(wanted, from, max, &mut |key, end, _| {
+            keys.push((key.to_vec(), end));
+            ControlFlow::Continue(())
+        });
+        if from.is_none() {
+            return keys;
+        }
+    }
+}
+
+/// Walks over versions from `oldest` to `newest`.
+fn check_past(index: &Index, naive: &Naive, oldest: i64, newest: i64, range: &KeyRange) {
+    let wanted = Wanted { range, oldest, newest };
+    let keys = || naive.0.iter().filter(|(key, _)| range.contains(key));
+    let within = |stamp: &Stamp| (oldest..=newest).contains(&stamp.revision());
+    let stamps: Vec<Stamp> =
+        keys().flat_map(|(_, stamps)| stamps.iter().copied().filter(within)).collect();
+    let gone: Vec<(Vec<u8>, Stamp)> = keys()
+        .filter_map(|(key, _)| Some((key.clone(), naive.at(key, newest)?)))
+        .filter(|(_, stamp)| stamp.tombstone && within(stamp))
+        .collect();
+    for max in [7, 1000, usize::MAX] {
+        assert_eq!(swept(index, wanted, max), stamps, "{oldest} to {newest}");
+        assert_eq!(removed(index, wanted, max), gone, "{oldest} to {newest}");
     }
 }
 
@@ -145,7 +187,15 @@ proptest! {
             check(&index, &naive, revision, &probes);
         }
         for back in backs {
-            check(&index, &naive, (revision - back).max(floor), &probes);
+            let from = (revision - back).max(floor);
+            check(&index, &naive, from, &probes);
+            for (low, high) in &probes {
+                let some = KeyRange::new(Bytes::from(key(*low)), Bytes::from(key(*high)));
+                for range in [some, KeyRange::all()] {
+                    check_past(&index, &naive, from, revision, &range);
+                    check_past(&index, &naive, floor, from, &range);
+                }
+            }
         }
         let tree = index.read();
         prop_assert_eq!(tree.bytes, tree.root.bytes().cast_signed(), "memory is accounted for");

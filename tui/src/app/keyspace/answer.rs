@@ -3,7 +3,7 @@
 use super::ask::{Answer, Entry, Target, Version};
 use super::load::{look, swap};
 use super::viewers::lines;
-use super::{Wait, Which, change, travel};
+use super::{Keyspace, Wait, Which, change, travel};
 use crate::app::msg::Effect;
 use crate::app::request::{self, Ticket, Trouble};
 use crate::app::screens::ScreenId;
@@ -26,7 +26,7 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -
     let mut effects = match answer {
         request::Answer::Keys(answer) => take_in(state, wait, answer),
         request::Answer::Edited(text) => change::edited(state, wait, text),
-        request::Answer::Failed(trouble) => fail(state, wait, trouble),
+        request::Answer::Failed(trouble) => fail(state, &wait, trouble),
         // Of another screen.
         request::Answer::Watch(_) => Vec::new(),
     };
@@ -81,6 +81,11 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
         (Wait::Changes, Answer::Changes(changes, reached)) => {
             travel::take_changes(state, &changes, reached);
         }
+        (Wait::Histogram, Answer::Histogram(Some((slices, wall)))) => {
+            let strip = &mut state.keyspace.strip;
+            strip.wall = strip.wall.max(wall);
+            strip.slices = slices;
+        }
         (Wait::Graves, Answer::Graves { graves, alive, reached }) => {
             return travel::take_graves(state, graves, alive, reached);
         }
@@ -132,21 +137,36 @@ fn preview(state: &mut State, targets: Vec<Target>, count: u64, first: &[bytes::
     state.keyspace.plan = targets;
     let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
     let effect = Effect::Confirmed(ScreenId::Keys);
-    state.overlays.push(Overlay::Confirm(Confirm {
+    state.overlays.push(Overlay::Confirm(Box::new(Confirm {
         tier,
         title,
         text,
         effect,
         typed: String::new(),
-    }));
+    })));
 }
 
 /// What could not be done is told; what is on screen stays.
-fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
+fn fail(state: &mut State, wait: &Wait, trouble: Trouble) -> Vec<Effect> {
     let now = state.now;
-    let mut effects = Vec::new();
     let keyspace = &mut state.keyspace;
-    let what = match &wait {
+    let (what, effects) = give_up(keyspace, wait, &trouble);
+    let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
+    let next = match wait {
+        Wait::Write(write, _) if keyspace.leaseless.as_ref() == Some(&write.key) => {
+            "its lease is gone: the same key again puts it back without one".to_owned()
+        }
+        _ if trouble.next.is_empty() => "r reads again".to_owned(),
+        _ => trouble.next,
+    };
+    state.toasts.error(now, what, trouble.why, next);
+    effects
+}
+
+/// Nothing waits for it any more; answers the words for what was wanted.
+fn give_up(keyspace: &mut Keyspace, wait: &Wait, trouble: &Trouble) -> (String, Vec<Effect>) {
+    let mut effects = Vec::new();
+    let what = match wait {
         Wait::Page(dir, Which::Shown) => {
             if let Some(dir) = keyspace.tree.dir_mut(*dir) {
                 dir.loading = false;
@@ -168,7 +188,7 @@ fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
         }
         Wait::Value(key) => {
             keyspace.value.here = true;
-            keyspace.value.lines = vec![format!("(not read: {})", trouble.why)];
+            keyspace.value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))];
             format!("cannot read {}", shown(key))
         }
         Wait::Write(write, words) => {
@@ -177,9 +197,6 @@ fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
             }
             format!("could not {words}")
         }
-        Wait::Restore(Entry { key, .. }) => format!("could not put {} back", shown(key)),
-        Wait::Preview(_) => "cannot count what would be deleted".to_owned(),
-        Wait::Delete => "the delete failed".to_owned(),
         Wait::History(key) => {
             if let Some(history) = keyspace.history.as_mut() {
                 let from = history.versions.last().map_or(0, |version| version.revision);
@@ -197,19 +214,14 @@ fn fail(state: &mut State, wait: Wait, trouble: Trouble) -> Vec<Effect> {
             }
             "cannot read what was deleted".to_owned()
         }
-        Wait::Find => "cannot look through the keys".to_owned(),
+        Wait::Restore(Entry { key, .. }) => format!("could not put {} back", shown(key)),
         Wait::Edit(Entry { key, .. }) => format!("could not edit {}", shown(key)),
+        Wait::Preview(_) => "cannot count what would be deleted".to_owned(),
+        Wait::Delete => "the delete failed".to_owned(),
+        Wait::Histogram => "cannot read how much changed when".to_owned(),
+        Wait::Find => "cannot look through the keys".to_owned(),
     };
-    let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
-    let next = match &wait {
-        Wait::Write(write, _) if keyspace.leaseless.as_ref() == Some(&write.key) => {
-            "its lease is gone: the same key again puts it back without one".to_owned()
-        }
-        _ if trouble.next.is_empty() => "r reads again".to_owned(),
-        _ => trouble.next,
-    };
-    state.toasts.error(now, what, trouble.why, next);
-    effects
+    (what, effects)
 }
 
 fn shown(key: &[u8]) -> String {

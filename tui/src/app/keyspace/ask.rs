@@ -134,6 +134,19 @@ pub struct Changes {
     pub deletes: u32,
 }
 
+/// Changes of a run of revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// First revision.
+    pub first: i64,
+    /// Last revision.
+    pub last: i64,
+    /// Keys written.
+    pub puts: u64,
+    /// Keys deleted.
+    pub deletes: u64,
+}
+
 /// A key that was deleted and is not there any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grave {
@@ -169,7 +182,9 @@ pub enum Question {
     History(Bytes, i64),
     /// The changes in the window that ends with this revision.
     Changes(i64),
-    /// Keys below a prefix that were deleted in the window that ends with this revision.
+    /// How much changed when, up to this revision, where the server tells.
+    Histogram(i64),
+    /// Keys below a prefix that were deleted in the window that ends with this revision (0: the newest).
     Graves(Bytes, i64),
     /// The keys below a prefix, at a revision, that match a pattern.
     Find {
@@ -199,6 +214,8 @@ pub enum Answer {
     History(Vec<Version>, Option<Reached>),
     /// Changes, oldest first.
     Changes(Vec<Changes>, Reached),
+    /// How much changed when, and the compacted revision; `None` when the server does not tell.
+    Histogram(Option<(Vec<Slice>, Option<i64>)>),
     /// What a window knows of keys, newest first: deleted ones, and ones that were written after.
     Graves {
         /// Deleted in this window, and not written after in it.

@@ -357,11 +357,17 @@ fn shell_word(bytes: &[u8]) -> String {
         match byte {
             b'\'' | b'\\' => word.extend(['\\', char::from(*byte)]),
             b' '..=b'~' => word.push(char::from(*byte)),
-            byte => word.push_str(&format!("\\x{byte:02x}")),
+            byte => hex_escape(&mut word, *byte),
         }
     }
     word.push('\'');
     if bytes.first() == Some(&b'-') { format!("-- {word}") } else { word }
+}
+
+fn hex_escape(word: &mut String, byte: u8) {
+    use std::fmt::Write;
+    // Writing to a string cannot fail.
+    let _written = write!(word, "\\x{byte:02x}");
 }
 
 #[cfg(test)]

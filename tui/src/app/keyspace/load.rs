@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
 use super::ask::{self, Page, Place};
-use super::tree::{ROOT, RowKind, Tree};
+use super::tree::{ROOT, ROWS_MAX, RowKind, Tree};
 use super::{Coming, Keyspace, Pane, Wait, Which};
 use crate::app::msg::Effect;
 use crate::app::request::{Question, REQUESTS_MAX};
@@ -81,6 +79,23 @@ impl Keyspace {
         effects
     }
 
+    /// Remembers whether a directory is open, for every other revision.
+    fn remember(&mut self, dir: u32, open: bool) {
+        let prefix = self.tree.dir_prefix(dir);
+        if !open {
+            self.opened.remove(&prefix);
+        } else if self.opened.len() < ROWS_MAX {
+            self.opened.insert(prefix);
+        }
+    }
+
+    /// Remembers what is chosen, for every other revision.
+    pub(super) fn remember_chosen(&mut self) {
+        if let Some(row) = self.tree.rows().get(self.chosen) {
+            self.wanted = self.tree.key(row.node);
+        }
+    }
+
     /// I2: whether the tree that comes is complete.
     pub(super) fn has_come(&self) -> bool {
         let waits = |wait: &Wait| matches!(wait, Wait::Page(_, Which::Coming));
@@ -107,13 +122,8 @@ pub(crate) fn reload_at(state: &mut State, at: Option<i64>) -> Vec<Effect> {
 pub(super) fn replace(keyspace: &mut Keyspace, tree: Tree, at: Option<i64>) -> Vec<Effect> {
     let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Page(..)));
     keyspace.queue.clear();
-    let open = keyspace.tree.open_prefixes();
     keyspace.tree.stop_loading();
-    let key = keyspace
-        .tree
-        .rows()
-        .get(keyspace.chosen)
-        .map_or_else(Bytes::new, |row| keyspace.tree.key(row.node));
+    let (key, open) = (keyspace.wanted.clone(), keyspace.opened.clone());
     let at = at.unwrap_or(0);
     keyspace.coming = Some(Coming { tree, open, key, jump: false, at, requests: 0 });
     effects.extend(keyspace.want(ROOT, Which::Coming));
@@ -125,6 +135,7 @@ pub(super) fn swap(state: &mut State) -> Vec<Effect> {
     let now = state.now;
     let keyspace = &mut state.keyspace;
     let Some(coming) = keyspace.coming.take() else { return Vec::new() };
+    keyspace.opened.extend(coming.open);
     keyspace.tree = coming.tree;
     keyspace.at = (coming.at > 0).then_some(coming.at);
     keyspace.refreshed = (now, coming.requests);
@@ -132,11 +143,13 @@ pub(super) fn swap(state: &mut State) -> Vec<Effect> {
     keyspace.tree.set_filter(&filter);
     let placed = if coming.jump { keyspace.tree.place(&coming.key) } else { None };
     keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&coming.key)).unwrap_or(0);
+    keyspace.wanted = coming.key;
     keyspace.fresh.came(now);
     let mut effects = look(state, true);
     if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {
         effects.extend(super::travel::read_changes(state));
     }
+    effects.extend(super::travel::read_histogram(state));
     effects
 }
 
@@ -158,10 +171,11 @@ pub(crate) fn open(state: &mut State) -> Vec<Effect> {
     let Some(dir) = &node.dir else { return focus_value(state) };
     let opening = !dir.open;
     if opening && keyspace.tree.full {
-        let hint = format!("{} rows are open: close some, or filter with F", super::tree::ROWS_MAX);
+        let hint = format!("{} rows are open: close some, or filter with F", ROWS_MAX);
         state.toasts.hint(state.now, hint);
         return Vec::new();
     }
+    keyspace.remember(row.node, opening);
     let mut effects = Vec::new();
     if keyspace.tree.set_open(row.node, opening) {
         effects.extend(keyspace.want(row.node, Which::Shown));
@@ -196,8 +210,10 @@ pub(crate) fn close(state: &mut State) -> Vec<Effect> {
     };
     if open && row.kind == RowKind::Node {
         keyspace.tree.set_open(row.node, false);
+        keyspace.remember(row.node, false);
     }
     keyspace.chosen = keyspace.tree.row_of(to).unwrap_or(keyspace.chosen);
+    keyspace.remember_chosen();
     look(state, false)
 }
 
@@ -240,6 +256,7 @@ pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
         keyspace.marks.insert(target);
     }
     keyspace.chosen = (keyspace.chosen + 1).min(keyspace.tree.rows().len().saturating_sub(1));
+    keyspace.remember_chosen();
     look(state, false)
 }
 

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use mini_etcd_server::clock::Moment;
 use ratatui_textarea::TextArea;
 
-use ask::{Entry, Grave, Reached, Target, Version, Write};
+use ask::{Entry, Grave, Reached, Slice, Target, Version, Write};
 use tree::Tree;
 use viewers::Viewer;
 
@@ -78,6 +78,8 @@ pub(crate) enum Wait {
     History(Bytes),
     /// Changes of a window.
     Changes,
+    /// Changes of all revisions, in slices.
+    Histogram,
     /// Deleted keys of a window.
     Graves,
     /// Matches of a jump.
@@ -165,6 +167,10 @@ pub struct Strip {
     pub to: i64,
     /// The first revision that can be known, when it was met.
     pub wall: Option<i64>,
+    /// All revisions in slices, where the server tells; as of the last of them.
+    pub slices: Vec<Slice>,
+    /// The server was asked for the slices.
+    pub asked: bool,
     /// A window is being read.
     pub loading: bool,
 }
@@ -264,6 +270,10 @@ pub struct Keyspace {
     pub(crate) queue: VecDeque<(u32, Which)>,
     /// The chosen row.
     pub chosen: usize,
+    /// The key that was chosen last by hand: it is chosen again wherever it is there.
+    pub(crate) wanted: Bytes,
+    /// Directories that were opened by hand: they are open at every revision at which they are there.
+    pub(crate) opened: BTreeSet<Bytes>,
     /// Which pane has the keyboard.
     pub pane: Pane,
     /// The pane has the whole screen.
@@ -311,6 +321,8 @@ impl Default for Keyspace {
             coming: None,
             queue: VecDeque::new(),
             chosen: 0,
+            wanted: Bytes::new(),
+            opened: BTreeSet::new(),
             pane: Pane::Tree,
             zoom: false,
             at: None,
@@ -359,7 +371,7 @@ impl Keyspace {
     pub fn chosen_key(&self) -> Option<(Bytes, i64)> {
         if let Some(graveyard) = &self.graveyard {
             let grave = graveyard.graves.get(graveyard.chosen)?;
-            return Some((grave.key.clone(), grave.deleted - 1));
+            return Some((grave.key.clone(), grave.deleted.saturating_sub(1)));
         }
         let row = self.tree.rows().get(self.chosen)?;
         let node = self.tree.node(row.node).filter(|_| row.kind == tree::RowKind::Node)?;

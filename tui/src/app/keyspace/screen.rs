@@ -61,6 +61,7 @@ impl Screen for KeysScreen {
             graveyard.chosen = motion.apply(graveyard.chosen, rows, page);
         } else {
             keyspace.chosen = motion.apply(keyspace.chosen, keyspace.tree.rows().len(), page);
+            keyspace.remember_chosen();
         }
         look(state, false)
     }

@@ -91,6 +91,7 @@ fn set_filter(state: &mut State, text: &str) {
     let stays = node.and_then(|node| rows.iter().position(|row| row.node == node));
     let first = rows.iter().position(|row| keyspace.tree.matches(row.node));
     keyspace.chosen = if text.is_empty() { stays } else { first.or(stays) }.unwrap_or(0);
+    keyspace.remember_chosen();
 }
 
 /// Goes to the next row that the filter looks for, or to the one before.
@@ -107,6 +108,7 @@ pub(crate) fn next_match(state: &mut State, forward: bool) -> Vec<Effect> {
         (0..keyspace.chosen).rev().chain((keyspace.chosen..rows.len()).rev()).find(is)
     };
     keyspace.chosen = found.unwrap_or(keyspace.chosen);
+    keyspace.remember_chosen();
     look(state, false)
 }
 
@@ -140,6 +142,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
         }
         Ask::Separator => {
             let prefix = state.keyspace.tree.prefix.clone();
+            state.keyspace.opened.clear();
             show(state, prefix, unescape(&text))
         }
         Ask::Fuzzy => {

@@ -30,10 +30,10 @@ pub(crate) fn step(state: &mut State, by: i64) -> Vec<Effect> {
         covered.unwrap_or_else(|| {
             let first = known.range(..here).next().map_or(here, |(revision, _)| *revision);
             let passed = i64::try_from(known.range(..here).count()).unwrap_or(0);
-            (first.min(here) + by + passed).max(1)
+            first.min(here).saturating_add(by).saturating_add(passed).max(1)
         })
     } else {
-        known.range(here + 1..).nth(steps).map_or(i64::MAX, |(revision, _)| *revision)
+        known.range(here.saturating_add(1)..).nth(steps).map_or(i64::MAX, |(revision, _)| *revision)
     };
     let wall = keyspace.strip.wall.unwrap_or(1);
     if to < wall && here <= wall {
@@ -53,7 +53,7 @@ pub(super) fn go_to(state: &mut State, revision: i64) -> Vec<Effect> {
     let mut effects = Vec::new();
     effects.extend(graveyard_closed(state));
     let strip = &state.keyspace.strip;
-    if revision < strip.from + 100 && strip.from > 1 && strip.wall.is_none() {
+    if revision < strip.from.saturating_add(100) && strip.from > 1 && strip.wall.is_none() {
         effects.extend(read_changes(state));
     }
     effects.extend(reload_at(state, Some(revision)));
@@ -63,6 +63,7 @@ pub(super) fn go_to(state: &mut State, revision: i64) -> Vec<Effect> {
 /// Back to what is.
 pub(crate) fn go_live(state: &mut State) -> Vec<Effect> {
     let mut effects = graveyard_closed(state);
+    state.keyspace.strip.asked = false;
     effects.extend(reload_at(state, None));
     effects
 }
@@ -77,12 +78,22 @@ pub(super) fn read_changes(state: &mut State) -> Vec<Effect> {
     let to = if keyspace.at.is_none() && keyspace.strip.to < live {
         live
     } else if keyspace.strip.from > 1 && keyspace.strip.wall.is_none() {
-        keyspace.strip.from - 1
+        keyspace.strip.from.saturating_sub(1)
     } else {
         return Vec::new();
     };
     keyspace.strip.loading = true;
     keyspace.requests.ask(Wait::Changes, Question::Keys(ask::Question::Changes(to)))
+}
+
+/// Asks how much changed when, over all revisions: once, and again on the way back from the past.
+pub(super) fn read_histogram(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let live = keyspace.tree.revision;
+    if live == 0 || keyspace.at.is_some() || std::mem::replace(&mut keyspace.strip.asked, true) {
+        return Vec::new();
+    }
+    keyspace.requests.ask(Wait::Histogram, Question::Keys(ask::Question::Histogram(live)))
 }
 
 /// Takes in a window of changes.
@@ -91,7 +102,7 @@ pub(super) fn take_changes(state: &mut State, changes: &[Changes], reached: Reac
     strip.loading = false;
     let last = changes.last().map_or(0, |changes| changes.revision);
     // A window that does not touch what is known begins the strip anew.
-    if last > strip.to && reached.from > strip.to + 1 && strip.to > 0 {
+    if last > strip.to && reached.from > strip.to.saturating_add(1) && strip.to > 0 {
         strip.changes.clear();
         strip.from = 0;
     }
@@ -141,7 +152,7 @@ pub(super) fn more_history(state: &mut State) -> Vec<Effect> {
     };
     history.reached = None;
     let key = history.key.clone();
-    ask_history(state, key, reached.from - 1)
+    ask_history(state, key, reached.from.saturating_sub(1))
 }
 
 /// Chooses a version, and shows what it changed.
@@ -209,11 +220,12 @@ pub(super) fn graveyard_closed(state: &mut State) -> Vec<Effect> {
 /// Reads the next window of deletes, further back.
 pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
-    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.tree.revision);
+    // Live, it is as of now and not as of the tree, which may be a moment old.
+    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.at.unwrap_or(0));
     let Some(graveyard) = &mut keyspace.graveyard else { return Vec::new() };
     let to = match graveyard.reached {
         None => revision,
-        Some(Reached { wall: None, from }) if from > 1 => from - 1,
+        Some(Reached { wall: None, from }) if from > 1 => from.saturating_sub(1),
         Some(_) => return Vec::new(),
     };
     if std::mem::replace(&mut graveyard.loading, true) {
@@ -240,7 +252,7 @@ pub(super) fn take_graves(
     }
     graveyard.seen.extend(alive);
     graveyard.reached = Some(reached);
-    let far = revision - reached.from >= GRAVE_WINDOWS * ask::WINDOW_REVISIONS;
+    let far = revision.saturating_sub(reached.from) >= GRAVE_WINDOWS * ask::WINDOW_REVISIONS;
     let mut effects = look(state, false);
     if !far {
         effects.extend(more_graves(state));

@@ -27,8 +27,6 @@ pub struct Node {
     pub key: Option<Meta>,
     /// The directory, when it is one.
     pub dir: Option<Dir>,
-    /// The revision that deleted it, for a key that is shown although it is gone.
-    pub deleted: Option<i64>,
 }
 
 /// What is known of a directory.
@@ -98,7 +96,6 @@ impl Tree {
             name: 0,
             key: None,
             dir: Some(Dir { open: true, ..Dir::default() }),
-            deleted: None,
         };
         Self {
             prefix,
@@ -224,24 +221,6 @@ impl Tree {
         self.row_of(id)
     }
 
-    /// A key that is gone is shown where it was, while its directory is loaded.
-    pub fn bury(&mut self, key: &Bytes, deleted: i64) {
-        let Some(rest) = key.strip_prefix(&self.prefix[..]) else { return };
-        let mut dir = ROOT;
-        let mut rest = rest.to_vec();
-        while let Some(at) = position(&rest, &self.separator) {
-            let name: Vec<u8> = rest.drain(..at + self.separator.len()).take(at).collect();
-            dir = self.child(dir, &name);
-            if let Some(node) = self.node_mut(dir) {
-                node.dir.get_or_insert_with(|| Dir { loaded: true, open: true, ..Dir::default() });
-            }
-        }
-        let id = self.child(dir, &rest);
-        if let Some(node) = self.node_mut(id).filter(|node| node.key.is_none()) {
-            node.deleted = Some(deleted);
-        }
-    }
-
     /// The node of that name; made when it is new.
     fn child(&mut self, dir: u32, name: &[u8]) -> u32 {
         let name = match self.names.get_index_of(name) {
@@ -253,7 +232,7 @@ impl Tree {
             return *id;
         }
         let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        self.nodes.push(Node { parent: dir, name, key: None, dir: None, deleted: None });
+        self.nodes.push(Node { parent: dir, name, key: None, dir: None });
         self.places.insert((dir, name), id);
         if let Some(known) = self.dir_mut(dir) {
             known.children.push(id);
@@ -276,15 +255,6 @@ impl Tree {
         let read = open && !dir.loaded && !dir.loading;
         self.lay_out();
         read
-    }
-
-    /// The prefixes of all directories that are open.
-    #[must_use]
-    pub fn open_prefixes(&self) -> BTreeSet<Bytes> {
-        let mut ids: Vec<u32> = self.rows.iter().map(|row| row.node).collect();
-        ids.dedup();
-        let open = |id: &u32| self.node(*id).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);
-        ids.into_iter().filter(open).map(|id| self.dir_prefix(id)).collect()
     }
 
     /// Shows only rows with this in their name, and what leads to them; all for an empty text.
@@ -415,7 +385,6 @@ mod tests {
         let next = Some(Bytes::from("a::z"));
         tree.take(a, Page { next, left: 9, ..page(vec![leaf("x")]) }, &open);
         assert_eq!(shown(&tree), ["a", " x", " ...a", "b"]);
-        assert_eq!(tree.open_prefixes(), open);
         assert!(!tree.set_open(a, false));
         assert_eq!(shown(&tree), ["a", "b"]);
     }
@@ -442,19 +411,5 @@ mod tests {
         tree.lay_out();
         assert_eq!(tree.rows().len(), ROWS_MAX);
         assert!(tree.full);
-    }
-
-    #[test]
-    fn a_deleted_key_is_shown_where_it_was_and_a_living_one_is_no_grave() {
-        let mut tree = Tree::new(Bytes::new(), "/".into());
-        tree.take(ROOT, page(vec![dir("a", 1), leaf("b")]), &BTreeSet::new());
-        tree.bury(&Bytes::from("c/d"), 5);
-        tree.bury(&Bytes::from("b"), 4);
-        tree.lay_out();
-        assert_eq!(shown(&tree), ["a", "b", "c", " d"]);
-        let row = tree.row_of_key(b"c/d").unwrap();
-        assert_eq!(tree.node(tree.rows()[row].node).unwrap().deleted, Some(5));
-        let b = tree.row_of_key(b"b").unwrap();
-        assert_eq!(tree.node(tree.rows()[b].node).unwrap().deleted, None);
     }
 }

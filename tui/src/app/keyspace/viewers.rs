@@ -5,6 +5,8 @@
 //! * I2: nothing that is shown is sent to the terminal as it came: it goes through [`escape`].
 //! * I3: at most [`LINES_MAX`] lines are made; what is left out is told.
 
+use std::fmt::Write;
+
 use crate::widget::escape;
 
 /// Lines that are made of a value.
@@ -165,7 +167,7 @@ fn json(value: &[u8]) -> String {
             }
             '{' | '[' => {
                 out.push(character);
-                while characters.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(close) = characters.next_if(|c| matches!(c, '}' | ']')) {
                     out.push(close);
                 } else {
@@ -208,7 +210,8 @@ fn hex(value: &[u8]) -> Vec<String> {
         for (place, byte) in chunk.iter().enumerate() {
             let gap = if place == HEX_BYTES / 2 { "  " } else { " " };
             digits.push_str(gap);
-            digits.push_str(&format!("{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _written = write!(digits, "{byte:02x}");
         }
         let shown = |byte: &u8| {
             if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }

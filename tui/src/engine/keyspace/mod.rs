@@ -4,6 +4,8 @@
 //! Question ─▶ scan (directories) · read (values, previews) · write · past (history, changes, graves) · find ─▶ Answer
 //! ```
 //!
+//! What mini-etcd tells of the past by itself (`offered`) is asked first; a server without that is asked the long way.
+//!
 //! * I1: what is read at a pinned revision is the same whichever member answers; so such reads are serializable, and
 //!   asked again of a quorum when the member has not come so far yet.
 //! * I2: every loop over pages or windows has a named bound, and ends when its task is aborted.
@@ -12,6 +14,7 @@
 //! Tested in `tests/console/keyspace.rs` against a real member, and by the fake server.
 
 mod find;
+mod offered;
 mod past;
 mod read;
 mod scan;
@@ -35,9 +38,18 @@ pub(super) async fn run(client: Client, found: Found, question: Question, reply:
         Question::Write(write) => write::write(&client, write).await.map(Answer::Written),
         Question::Preview(targets) => read::preview(&client, &targets).await,
         Question::Delete(targets) => write::delete(&client, targets).await.map(Answer::Deleted),
-        Question::History(key, at) => past::history(&client, key, at, &reply).await,
+        Question::History(key, at) => match offered::history(&client, &key, at).await {
+            Ok(None) => past::history(&client, key, at, &reply).await,
+            Ok(Some(answer)) => Ok(answer),
+            Err(trouble) => Err(trouble),
+        },
+        Question::Histogram(to) => offered::histogram(&client, to).await,
         Question::Changes(to) => past::changes(&client, to).await,
-        Question::Graves(prefix, to) => past::graves(&client, prefix, to).await,
+        Question::Graves(prefix, to) => match offered::graves(&client, &prefix, to).await {
+            Ok(None) => past::graves(&client, prefix, to).await,
+            Ok(Some(answer)) => Ok(answer),
+            Err(trouble) => Err(trouble),
+        },
         Question::Find { prefix, at, pattern } => {
             find::run(&client, found, (prefix, at), pattern, &reply).await
         }

@@ -27,7 +27,7 @@ use crate::app::request::{self, Trouble};
 use crate::engine::ask::Reply;
 
 /// Versions that one look into a key's history brings.
-const VERSIONS_MAX: usize = 500;
+pub(super) const VERSIONS_MAX: usize = 500;
 /// Versions that are told at once.
 const VERSIONS_TOLD: usize = 16;
 /// Windows without an event of the key that one look goes through.
@@ -127,8 +127,9 @@ pub(super) async fn changes(client: &Client, to: i64) -> Result<Answer, Trouble>
     Ok(Answer::Changes(by_revision.into_values().collect(), reached))
 }
 
-/// Keys below `prefix` that were deleted in the window that ends with `to`.
+/// Keys below `prefix` that were deleted in the window that ends with `to` (0: with the newest revision).
 pub(super) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<Answer, Trouble> {
+    let to = if to == 0 { newest(client).await? } else { to };
     // The last word on each key in this window.
     let mut last: BTreeMap<Bytes, Option<i64>> = BTreeMap::new();
     let reached = window(client, to, |event| {

@@ -152,25 +152,21 @@ impl Scan {
     /// Moves past what was read. Answers whether anything can follow.
     fn advance(&mut self, answer: &RangeResponse) -> bool {
         let Some(kv) = answer.kvs.last() else { return false };
-        match self.page.children.last() {
-            // I2
-            Some(Child { name, below: Some(_), .. }) => {
-                let inside = [&self.place.prefix, name, &self.place.separator]
-                    .map(|part| part.to_vec())
-                    .concat();
-                let behind = prefix_end(&inside);
-                let last = &behind[..] == [0] || (behind >= self.end && self.end[..] != [0]);
-                if last && let Some(child) = self.page.children.last_mut() {
-                    child.below = Some(self.started);
-                    return false;
-                }
-                self.cursor = behind;
-            }
-            _ => {
-                self.started = 0;
-                self.cursor = [&kv.key[..], &[0]].concat().into();
-            }
+        let Some(Child { name, below: Some(_), .. }) = self.page.children.last() else {
+            self.started = 0;
+            self.cursor = [&kv.key[..], &[0]].concat().into();
+            return true;
+        };
+        // I2
+        let inside = [&self.place.prefix[..], name, &self.place.separator].concat();
+        let behind = prefix_end(&inside);
+        let open = |end: &[u8]| end == [0];
+        let last = open(&behind) || (behind >= self.end && !open(&self.end));
+        if last && let Some(child) = self.page.children.last_mut() {
+            child.below = Some(self.started);
+            return false;
         }
+        self.cursor = behind;
         true
     }
 }

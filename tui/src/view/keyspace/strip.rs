@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::say;
-use crate::app::State;
+use crate::app::keyspace::Strip;
+use crate::app::{Look, State};
 use crate::theme::Meaning;
 use crate::widget::{fit, grouped, panel};
 
@@ -13,62 +14,31 @@ use crate::widget::{fit, grouped, panel};
 pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let (look, keyspace) = (&state.look, &state.keyspace);
     let strip = &keyspace.strip;
-    let (from, to) = (strip.from.max(1), strip.to.max(1));
-    let span = (to - from + 1).max(1);
-    let number = |revision: i64| grouped(revision.unsigned_abs());
-    let begin = if strip.wall.is_some() { "compacted wall" } else { "read so far" };
-    let title = if strip.to == 0 {
-        "Revisions".to_owned()
-    } else {
-        format!("Revisions  {} ({begin}) ... {}", number(from), number(to))
-    };
-    let title = fit(&title, usize::from(area.width).saturating_sub(30), &look.glyphs);
-    let cells = usize::from(area.width).saturating_sub(14).max(1);
-    let slice = span.unsigned_abs().div_ceil(u64::try_from(cells).unwrap_or(1));
+    let scale = Scale::of(strip, usize::from(area.width).saturating_sub(14).max(1));
+    let title = fit(&title(strip, &scale), usize::from(area.width) * 3 / 4, &look.glyphs);
     let right = if strip.loading {
         look.glyphs.wait.to_owned()
     } else {
-        format!("a cell = {slice} revisions")
+        format!("a cell = {} revisions", scale.revisions_per_cell())
     };
     let right = Line::from(say(look, Meaning::Dim, format!(" {right} ")));
     let inside = panel(frame, look, area, &title, right);
-    let cell = |revision: i64| {
-        let offset = i128::from(revision - from) * i128::try_from(cells).unwrap_or(1);
-        usize::try_from(offset / i128::from(span)).unwrap_or(0).min(cells - 1)
-    };
-    let mut counts = vec![(0_u64, 0_u64); cells];
-    for (revision, (puts, deletes)) in &strip.changes {
-        if let Some(slot) = counts.get_mut(cell(*revision)) {
-            slot.0 += u64::from(*puts);
-            slot.1 += u64::from(*deletes);
-        }
-    }
+    let counts = counts(strip, &scale);
     let most = counts.iter().map(|(puts, _)| *puts).max().unwrap_or(0).max(1);
-    let spark = |puts: u64| {
-        let step = usize::try_from((puts * 7).div_ceil(most)).unwrap_or(7).min(7);
-        if puts == 0 {
-            look.glyphs.gap
-        } else {
-            look.glyphs.spark.get(step).copied().unwrap_or(" ")
-        }
-    };
+    let puts: String = counts.iter().map(|(puts, _)| height(look, *puts, most)).collect();
+    let cross = |deletes: u64| if deletes > 0 { look.glyphs.grave } else { " " };
+    let deletes: String = counts.iter().map(|(_, deletes)| cross(*deletes)).collect();
     let here = keyspace.at.unwrap_or(keyspace.tree.revision);
-    let here = (here >= from && here <= to).then(|| cell(here));
-    let puts: String = counts.iter().map(|(puts, _)| spark(*puts)).collect();
-    let deletes: String = counts
-        .iter()
-        .map(|(_, deletes)| if *deletes > 0 { look.glyphs.grave } else { " " })
-        .collect();
-    let place: String =
-        (0..cells).map(|at| if Some(at) == here { look.glyphs.here } else { " " }).collect();
-    let wall =
-        if strip.wall.is_some() { look.glyphs.bar.first().copied().unwrap_or("#") } else { " " };
-    let row = |meaning, text: String, name: &str| {
+    let here = (scale.from..=scale.to).contains(&here).then(|| scale.cell(here));
+    let mark = |at| if Some(at) == here { look.glyphs.here } else { " " };
+    let place: String = (0..scale.cells).map(mark).collect();
+    let wall = strip.wall.and(look.glyphs.bar.first().copied()).unwrap_or(" ");
+    let row = |meaning, text: String, name: &'static str| {
         Line::from(vec![
             say(look, Meaning::Dim, wall),
             say(look, meaning, text),
             Span::raw(" "),
-            say(look, Meaning::Dim, name.to_owned()),
+            say(look, Meaning::Dim, name),
         ])
     };
     let lines = [
@@ -79,4 +49,70 @@ pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+}
+
+fn title(strip: &Strip, scale: &Scale) -> String {
+    if strip.to == 0 {
+        return "Revisions".to_owned();
+    }
+    let number = |revision: i64| grouped(revision.unsigned_abs());
+    let begin = match (strip.wall, strip.slices.is_empty()) {
+        (Some(_), _) => "compacted wall",
+        (None, false) => "all there is",
+        (None, true) => "read so far",
+    };
+    format!("Revisions  {} ({begin}) ... {}", number(scale.from), number(scale.to))
+}
+
+/// Which revisions stand in which cell.
+struct Scale {
+    from: i64,
+    to: i64,
+    cells: usize,
+}
+
+impl Scale {
+    fn of(strip: &Strip, cells: usize) -> Self {
+        let told = strip.slices.first().map(|slice| slice.first);
+        Self { from: told.unwrap_or(strip.from).max(1), to: strip.to.max(1), cells }
+    }
+
+    fn span(&self) -> i64 {
+        self.to.saturating_sub(self.from).saturating_add(1).max(1)
+    }
+
+    fn revisions_per_cell(&self) -> u64 {
+        self.span().unsigned_abs().div_ceil(u64::try_from(self.cells).unwrap_or(1))
+    }
+
+    fn cell(&self, revision: i64) -> usize {
+        let cells = i128::try_from(self.cells).unwrap_or(1);
+        let offset = (i128::from(revision) - i128::from(self.from)).max(0) * cells;
+        usize::try_from(offset / i128::from(self.span())).unwrap_or(0).min(self.cells - 1)
+    }
+}
+
+/// Keys written and deleted, cell by cell: what the server told, and after that what was read of events.
+fn counts(strip: &Strip, scale: &Scale) -> Vec<(u64, u64)> {
+    let mut counts = vec![(0_u64, 0_u64); scale.cells];
+    let told = strip.slices.iter().map(|slice| (slice.first, slice.puts, slice.deletes));
+    let newer = strip.slices.last().map_or(i64::MIN, |slice| slice.last.saturating_add(1));
+    let read = strip.changes.range(newer..);
+    let read =
+        read.map(|(revision, (puts, deletes))| (*revision, (*puts).into(), (*deletes).into()));
+    for (revision, puts, deletes) in told.chain(read) {
+        if let Some(slot) = counts.get_mut(scale.cell(revision)) {
+            slot.0 = slot.0.saturating_add(puts);
+            slot.1 = slot.1.saturating_add(deletes);
+        }
+    }
+    counts
+}
+
+fn height(look: &Look, puts: u64, most: u64) -> &'static str {
+    if puts == 0 {
+        return look.glyphs.gap;
+    }
+    let step = u128::from(puts) * 7 / u128::from(most);
+    look.glyphs.spark.get(usize::try_from(step).unwrap_or(7).min(7)).copied().unwrap_or(" ")
 }

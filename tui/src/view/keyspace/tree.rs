@@ -33,7 +33,7 @@ pub(super) fn tree(state: &State, frame: &mut Frame<'_>, area: Rect) {
     for (at, y) in (first..rows).zip(inside.y..inside.bottom()) {
         let line = match &keyspace.graveyard {
             Some(_) => grave(state, at, width),
-            None => keyspace.tree.rows().get(at).map(|row| row_line(state, row, width)),
+            None => keyspace.tree.rows().get(at).map(|row| row_line(state, *row, width)),
         };
         let Some(mut line) = line else { continue };
         let place = Rect { y, height: 1, ..inside };
@@ -106,8 +106,8 @@ fn right(state: &State) -> Vec<Span<'static>> {
         let words = format!("rev {}", grouped(revision.unsigned_abs()));
         spans.push(say(look, Meaning::Dim, words));
         if keyspace.at.is_none() && newest > revision {
-            let newer = grouped((newest - revision).unsigned_abs());
-            spans.push(say(look, Meaning::Warn, format!(" +{newer} r")));
+            let newer = grouped(newest.abs_diff(revision));
+            spans.push(say(look, Meaning::Warn, format!("  {newer} newer")));
         }
         spans.push(Span::raw(" "));
     }
@@ -128,7 +128,7 @@ fn empty(state: &State) -> String {
     }
 }
 
-fn row_line(state: &State, row: &Row, width: usize) -> Line<'static> {
+fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
     let (look, tree) = (&state.look, &state.keyspace.tree);
     let depth = usize::from(row.depth).min(width / 4 / INDENT);
     let indent = " ".repeat(depth * INDENT);
