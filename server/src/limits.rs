@@ -261,3 +261,6 @@ pub const PEER_REDIAL_PAUSE: (Duration, Duration) =
 
 /// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
 pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// Most threads that serve connections.
+pub const RPC_THREADS_MAX: usize = 4;

@@ -21,3 +21,5 @@ pub mod process;
 pub mod sim;
 pub mod wait;
 pub mod workload;
+
+mod wire;

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
-use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
+use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tonic::transport::Channel;
 
-use crate::cluster::connect_lazily;
+use crate::wire::Wire;
+
+const PUT: &str = "/etcdserverpb.KV/Put";
+const RANGE: &str = "/etcdserverpb.KV/Range";
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,15 +74,17 @@ fn key(number: u64) -> Bytes {
 /// # Errors
 /// When a write fails.
 pub async fn fill(address: &str, load: &Load) -> anyhow::Result<()> {
-    let kv = KvClient::new(connect_lazily(address)?);
+    let wire = Wire::connect(address).await?;
+    let method = wire.method(PUT)?;
     let value = Bytes::from(vec![b'v'; load.value_bytes]);
     let writers = (0..load.clients as u64).map(|writer| {
-        let (mut kv, value, load) = (kv.clone(), value.clone(), load.clone());
+        let (mut wire, method) = (wire.clone(), method.clone());
+        let (value, load) = (value.clone(), load.clone());
         async move {
             for number in (writer..load.keys).step_by(load.clients) {
                 let put =
                     PutRequest { key: key(number), value: value.clone(), ..PutRequest::default() };
-                kv.put(put).await.context("filling")?;
+                wire.call::<PutResponse>(&method, &put).await.context("filling")?;
             }
             anyhow::Ok(())
         }
@@ -93,19 +96,17 @@ pub async fn fill(address: &str, load: &Load) -> anyhow::Result<()> {
 /// Runs the load against the members at `addresses`.
 ///
 /// # Errors
-/// When an address is none, or a client of the load panics.
+/// When a member cannot be reached, or a client of the load panics.
 #[expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
 pub async fn run(load: &Load, addresses: &[String]) -> anyhow::Result<Measured> {
-    let channels = addresses
-        .iter()
-        .cycle()
-        .take(load.connections.max(1))
-        .map(|address| connect_lazily(address))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut wires = Vec::new();
+    for address in addresses.iter().cycle().take(load.connections.max(1)) {
+        wires.push(Wire::connect(address).await?);
+    }
     let start = Instant::now();
-    let clients = (0..load.clients).zip(channels.iter().cycle()).map(|(client, channel)| {
-        tokio::spawn(one_client(load.clone(), channel.clone(), client, start))
-    });
+    let clients = (0..load.clients)
+        .zip(wires.iter().cycle())
+        .map(|(client, wire)| tokio::spawn(one_client(load.clone(), wire.clone(), client, start)));
     let mut all = Measured {
         answered: 0,
         failed: 0,
@@ -124,11 +125,11 @@ pub async fn run(load: &Load, addresses: &[String]) -> anyhow::Result<Measured> 
 
 async fn one_client(
     load: Load,
-    channel: Channel,
+    mut wire: Wire,
     number: usize,
     start: Instant,
 ) -> anyhow::Result<Measured> {
-    let mut kv = KvClient::new(channel);
+    let method = wire.method(if load.kind == Kind::Put { PUT } else { RANGE })?;
     let mut rng = StdRng::seed_from_u64(number as u64);
     let value = Bytes::from(vec![b'v'; load.value_bytes]);
     let mut measured = Measured {
@@ -143,13 +144,12 @@ async fn one_client(
         let done = match load.kind {
             Kind::Put => {
                 let put = PutRequest { key, value: value.clone(), ..PutRequest::default() };
-                kv.put(put).await.is_ok()
+                wire.call::<PutResponse>(&method, &put).await.is_ok()
             }
             Kind::Get | Kind::GetStale => {
                 let serializable = load.kind == Kind::GetStale;
-                kv.range(RangeRequest { key, serializable, ..RangeRequest::default() })
-                    .await
-                    .is_ok()
+                let range = RangeRequest { key, serializable, ..RangeRequest::default() };
+                wire.call::<RangeResponse>(&method, &range).await.is_ok()
             }
         };
         let now = start.elapsed();

@@ -17,6 +17,7 @@ use crate::node::Proposer;
 use crate::raft::RaftStatus;
 use crate::watch::Hub;
 
+use super::InFlight;
 use super::results::Results;
 
 /// What a member says of itself and does not change.
@@ -28,16 +29,20 @@ pub struct About {
     pub boot_nonce: u64,
 }
 
-/// A member as its services see it; a cheap handle.
+/// A member as the services of one rpc thread see it; a cheap handle.
 #[derive(Clone)]
-pub struct Host(Arc<Inner>);
+pub struct Host {
+    inner: Arc<Inner>,
+    proposer: Proposer,
+}
 
+/// What the threads share.
 struct Inner {
     about: About,
-    proposer: Proposer,
     hub: Hub,
     metrics: Metrics,
     results: Results,
+    in_flight: InFlight,
     started: Instant,
 }
 
@@ -45,46 +50,58 @@ impl Host {
     /// A member that starts now.
     #[must_use]
     pub fn new(about: About, proposer: Proposer, hub: Hub, metrics: Metrics) -> Self {
-        let (results, started) = (Results::default(), Instant::now());
-        Self(Arc::new(Inner { about, proposer, hub, metrics, results, started }))
+        let (results, in_flight) = (Results::default(), InFlight::default());
+        let started = Instant::now();
+        let inner = Arc::new(Inner { about, hub, metrics, results, in_flight, started });
+        Self { inner, proposer }
+    }
+
+    /// The same member for another thread, whose requests `proposer` takes.
+    #[must_use]
+    pub fn on(&self, proposer: Proposer) -> Self {
+        Self { inner: Arc::clone(&self.inner), proposer }
+    }
+
+    pub(super) fn in_flight(&self) -> &InFlight {
+        &self.inner.in_flight
     }
 
     pub(super) fn about(&self) -> &About {
-        &self.0.about
+        &self.inner.about
     }
 
     pub(super) fn proposer(&self) -> &Proposer {
-        &self.0.proposer
+        &self.proposer
     }
 
     pub(super) fn hub(&self) -> &Hub {
-        &self.0.hub
+        &self.inner.hub
     }
 
     /// The measurements of the process.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+        &self.inner.metrics
     }
 
     pub(super) fn results(&self) -> &Results {
-        &self.0.results
+        &self.inner.results
     }
 
     pub(super) fn started(&self) -> Instant {
-        self.0.started
+        self.inner.started
     }
 
     /// The state as this member knows it.
     #[must_use]
     pub fn published(&self) -> Arc<Published> {
-        self.0.proposer.published()
+        self.proposer.published()
     }
 
     /// Where this member stands in Raft.
     #[must_use]
     pub fn status(&self) -> Arc<RaftStatus> {
-        self.0.proposer.status()
+        self.proposer.status()
     }
 
     /// Whether this member knows a leader.
@@ -96,7 +113,7 @@ impl Host {
     /// Whether this member has no vote.
     #[must_use]
     pub fn is_learner(&self) -> bool {
-        self.status().learners.contains(&self.0.proposer.identity().member_id)
+        self.status().learners.contains(&self.proposer.identity().member_id)
     }
 
     /// The state at or after everything acknowledged before this call.
@@ -104,19 +121,19 @@ impl Host {
     /// # Errors
     /// No read index was to be had in time.
     pub async fn barrier(&self) -> Result<Arc<Published>, RequestError> {
-        let state = self.0.proposer.barrier().await;
+        let state = self.proposer.barrier().await;
         if state.is_err() {
-            self.0.metrics.reads_failed.inc();
+            self.inner.metrics.reads_failed.inc();
         }
         state
     }
 
     /// Replicates a request and waits for its result.
     pub(super) async fn write(&self, request: command::Request) -> Result<Response, RequestError> {
-        let metrics = &self.0.metrics;
+        let metrics = &self.inner.metrics;
         let _pending = Pending::new(metrics);
         let begun = Instant::now();
-        let result = self.0.proposer.write(request).await;
+        let result = self.proposer.write(request).await;
         metrics.proposal_seconds.observe(begun.elapsed());
         if result.as_ref().is_err_and(is_lost) {
             metrics.proposals_failed.inc();
@@ -126,7 +143,7 @@ impl Host {
 
     /// A header of this member's at `revision`.
     pub(super) fn header(&self, revision: Revision) -> ResponseHeader {
-        let identity = self.0.proposer.identity();
+        let identity = self.proposer.identity();
         ResponseHeader {
             cluster_id: identity.cluster_id.0,
             member_id: identity.member_id.0,
@@ -144,15 +161,15 @@ impl Host {
     /// compresses or has yet to write count by their logical size.
     pub(super) fn sizes(&self, published: &Published) -> (u64, u64) {
         let used = published.view.logical_bytes();
-        (self.0.metrics.state_disk_bytes.get().max(used).max(1), used)
+        (self.inner.metrics.state_disk_bytes.get().max(used).max(1), used)
     }
 
     /// What `/metrics` shows of this moment.
     #[must_use]
     pub fn facts(&self) -> Facts {
         let (published, status) = (self.published(), self.status());
-        let me = self.0.proposer.identity().member_id;
-        let counts = self.0.hub.counts();
+        let me = self.proposer.identity().member_id;
+        let counts = self.inner.hub.counts();
         let (db_bytes, db_used_bytes) = self.sizes(&published);
         let active = status.progress.iter().filter(|peer| peer.recently_active);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);

@@ -38,6 +38,6 @@ pub use health::HealthService;
 pub use host::{About, Host};
 pub use kv::KvService;
 pub use maintenance::MaintenanceService;
-pub use router::{HasLeader, Router, is_grpc, stopped};
+pub use router::{HasLeader, InFlight, Router, is_grpc, stopped};
 pub use services::services;
 pub use statuses::translate;

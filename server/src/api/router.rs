@@ -27,6 +27,13 @@ use crate::metrics::{self, Metrics};
 /// Whether the member knows a leader now.
 pub type HasLeader = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// What the calls of a member hold together, whichever thread serves them.
+#[derive(Clone, Default)]
+pub struct InFlight {
+    request_bytes: Arc<AtomicUsize>,
+    calls: Arc<AtomicUsize>,
+}
+
 /// The gRPC services of a member, by path.
 pub struct Router {
     routes: BTreeMap<&'static str, Vec<Route>>,
@@ -34,8 +41,7 @@ pub struct Router {
     has_leader: HasLeader,
     stop: watch::Receiver<bool>,
     metrics: Metrics,
-    request_bytes: Arc<AtomicUsize>,
-    calls: Arc<AtomicUsize>,
+    in_flight: InFlight,
 }
 
 #[derive(Clone)]
@@ -69,7 +75,12 @@ where
 impl Router {
     /// A router without services. Streams end once `stop` turns true.
     #[must_use]
-    pub fn new(metrics: Metrics, has_leader: HasLeader, stop: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        metrics: Metrics,
+        has_leader: HasLeader,
+        stop: watch::Receiver<bool>,
+        in_flight: &InFlight,
+    ) -> Self {
         let routes = SERVICES
             .iter()
             .map(|(service, methods)| {
@@ -88,8 +99,7 @@ impl Router {
             has_leader,
             stop,
             metrics,
-            request_bytes: Arc::default(),
-            calls: Arc::default(),
+            in_flight: in_flight.clone(),
         }
     }
 
@@ -162,7 +172,7 @@ impl Router {
         route: &Route,
         headers: &HeaderMap,
     ) -> Result<(Held, Option<std::time::Duration>), Status> {
-        let mut call = Held::none(&self.calls);
+        let mut call = Held::none(&self.in_flight.calls);
         if !call.add(1, limits::CALLS_IN_FLIGHT_MAX) {
             return Err(RequestError::TooManyRequests.into());
         }
@@ -185,7 +195,7 @@ impl Router {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if route.kind == Kind::Unary {
-            let held = Held::none(&self.request_bytes);
+            let held = Held::none(&self.in_flight.request_bytes);
             request.map(|inner| Body::new(Counted { inner, held }))
         } else {
             request.map(Body::new)

@@ -33,7 +33,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
         Arc::new(move || term_of.status().term),
         WATCH_PROGRESS_INTERVAL,
     );
-    Router::new(host.metrics().clone(), has_leader, stop)
+    Router::new(host.metrics().clone(), has_leader, stop, host.in_flight())
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
         .with(cluster.max_decoding_message_size(limit))

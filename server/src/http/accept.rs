@@ -1,9 +1,11 @@
-//! The accept loop: one port, HTTP/2 by prior knowledge and HTTP/1.1.
+//! The accept loop: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
+//! and each stays on its thread: what belongs to a connection never crosses from one to another.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -13,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::body::Body;
 
@@ -25,6 +27,9 @@ use crate::metrics::Metrics;
 
 /// Wait after an accept that failed, for want of file descriptors above all.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Connections on their way to one thread; more are closed at once.
+const INTAKE_MAX: usize = 1024;
 
 /// Opens a listening socket. A port that was just left can be taken again at once.
 ///
@@ -61,41 +66,101 @@ impl Default for Patience {
     }
 }
 
-/// Serves until `stop` turns true, then says GOAWAY on every connection and waits for what is in progress, up to
-/// [`limits::SHUTDOWN_TIMEOUT`].
-pub async fn serve(
-    listeners: Vec<TcpListener>,
-    site: Arc<Site>,
-    metrics: Metrics,
-    stop: watch::Receiver<bool>,
-) {
-    serve_with(listeners, site, metrics, stop, Patience::default()).await;
-}
+/// A connection on its way to the thread that will serve it.
+type Accepted = (std::net::TcpStream, Open);
 
-/// [`serve`] with a patience of the caller's.
-pub(super) async fn serve_with(
+/// Where an rpc thread takes connections in. It may be used from any thread.
+#[derive(Clone)]
+pub struct Intake(mpsc::Sender<Accepted>);
+
+/// Accepts until `stop` turns true and hands each connection to the next of `intakes`, where it stays.
+pub async fn accept(
     listeners: Vec<TcpListener>,
-    site: Arc<Site>,
+    intakes: Vec<Intake>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
-    patience: Patience,
 ) {
-    let builder = Arc::new(protocol(patience));
+    let turn = Arc::new(AtomicUsize::new(0));
     let mut loops = JoinSet::new();
     for listener in listeners {
-        let connections = Connections {
-            builder: Arc::clone(&builder),
-            site: Arc::clone(&site),
-            metrics: metrics.clone(),
-            stop: stop.clone(),
-            patience,
-        };
-        loops.spawn(connections.accept(listener));
+        let (intakes, turn) = (intakes.clone(), Arc::clone(&turn));
+        let acceptor = Acceptor { intakes, turn, metrics: metrics.clone(), stop: stop.clone() };
+        loops.spawn(acceptor.run(listener));
     }
     while loops.join_next().await.is_some() {}
 }
 
-/// What every connection needs.
+struct Acceptor {
+    intakes: Vec<Intake>,
+    turn: Arc<AtomicUsize>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    async fn run(mut self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut self.stop) => return,
+            };
+            match accepted {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream) {
+        let most = u64::try_from(limits::CONNECTIONS_MAX).unwrap_or(u64::MAX);
+        if self.metrics.connections.get() >= most {
+            // Closing tells the client more than letting it wait would.
+            self.metrics.connections_refused.inc();
+            return;
+        }
+        let stream = match tune(&stream).and_then(|()| stream.into_std()) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "a connection was gone before it began");
+                return;
+            }
+        };
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let intake = self.intakes.get(turn % self.intakes.len().max(1));
+        let accepted = (stream, Open::new(self.metrics.clone()));
+        if intake.is_none_or(|intake| intake.0.try_send(accepted).is_err()) {
+            self.metrics.connections_refused.inc();
+        }
+    }
+}
+
+/// An intake, and what serves the connections that come in there: until `stop` turns true, then it says GOAWAY on
+/// every connection and waits for what is in progress, up to [`limits::SHUTDOWN_TIMEOUT`].
+pub fn connections(
+    site: Arc<Site>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+) -> (Intake, impl Future<Output = ()> + Send) {
+    connections_with(site, metrics, stop, Patience::default())
+}
+
+/// [`connections`] with a patience of the caller's.
+pub(super) fn connections_with(
+    site: Arc<Site>,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+    patience: Patience,
+) -> (Intake, impl Future<Output = ()> + Send) {
+    let (intake, accepted) = mpsc::channel(INTAKE_MAX);
+    let connections =
+        Connections { builder: Arc::new(protocol(patience)), site, metrics, stop, patience };
+    (Intake(intake), connections.run(accepted))
+}
+
+/// What every connection of a thread needs.
 struct Connections {
     builder: Arc<Builder<TokioExecutor>>,
     site: Arc<Site>,
@@ -105,41 +170,33 @@ struct Connections {
 }
 
 impl Connections {
-    async fn accept(self, listener: TcpListener) {
+    async fn run(self, mut accepted: mpsc::Receiver<Accepted>) {
         let mut stop = self.stop.clone();
         let mut open = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream, &mut open),
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                    }
-                },
+                Some((stream, connection)) = accepted.recv() => {
+                    self.begin(stream, connection, &mut open);
+                }
                 Some(_) = open.join_next(), if !open.is_empty() => {}
                 () = stopped(&mut stop) => break,
             }
         }
-        drop(listener);
+        drop(accepted);
         let drained = async { while open.join_next().await.is_some() {} };
         if tokio::time::timeout(limits::SHUTDOWN_TIMEOUT, drained).await.is_err() {
             tracing::warn!(connections = open.len(), "connections are cut off");
         }
     }
 
-    fn admit(&self, stream: TcpStream, open: &mut JoinSet<()>) {
-        let most = u64::try_from(limits::CONNECTIONS_MAX).unwrap_or(u64::MAX);
-        if self.metrics.connections.get() >= most {
-            // Closing tells the client more than letting it wait would.
-            self.metrics.connections_refused.inc();
-            return;
-        }
-        if let Err(error) = tune(&stream) {
-            tracing::debug!(%error, "a connection was gone before it began");
-            return;
-        }
-        let connection = Open::new(self.metrics.clone());
+    fn begin(&self, stream: std::net::TcpStream, connection: Open, open: &mut JoinSet<()>) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be served");
+                return;
+            }
+        };
         let io =
             TokioIo::new(Metered::new(stream, self.metrics.clone(), self.patience.first_bytes));
         let builder = Arc::clone(&self.builder);
@@ -161,7 +218,8 @@ async fn drive(
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
         let site = Arc::clone(&site);
-        async move { Ok::<Response<Body>, Infallible>(site.call(request).await) }
+        // Boxed: the future of a call is large, and hyper moves it several times before it runs.
+        Box::pin(async move { Ok::<Response<Body>, Infallible>(site.call(request).await) })
     });
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);

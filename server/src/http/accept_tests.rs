@@ -22,10 +22,10 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::accept::{Patience, serve_with};
+use super::accept::{Patience, accept, connections_with};
 use super::site::PLAIN;
 use super::{Page, Pages, Site, bind};
-use crate::api::Router;
+use crate::api::{InFlight, Router};
 use crate::limits;
 use crate::metrics::Metrics;
 
@@ -119,14 +119,22 @@ fn start(has_leader: bool) -> Running {
 fn start_with(has_leader: bool, patience: Patience) -> Running {
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
-    let router = Router::new(metrics.clone(), Arc::new(move || has_leader), stopped.clone())
-        .with(Fake::<true>)
-        .with(Fake::<false>);
+    let router = Router::new(
+        metrics.clone(),
+        Arc::new(move || has_leader),
+        stopped.clone(),
+        &InFlight::default(),
+    )
+    .with(Fake::<true>)
+    .with(Fake::<false>);
     let site = Arc::new(Site::new(router, Arc::new(OnePage)));
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let loops = serve_with(vec![listener], site, metrics.clone(), stopped, patience);
-    let loops = tokio::spawn(loops);
+    let (intake, serving) = connections_with(site, metrics.clone(), stopped.clone(), patience);
+    let accepting = accept(vec![listener], vec![intake], metrics.clone(), stopped);
+    let loops = tokio::spawn(async move {
+        tokio::join!(accepting, serving);
+    });
     Running { address, metrics, stop, loops }
 }
 
@@ -280,7 +288,8 @@ async fn metadata_is_heeded() {
 #[tokio::test]
 async fn the_clients_time_is_heeded() {
     let (_stop, stopped) = watch::channel(false);
-    let router = Router::new(Metrics::new(), Arc::new(|| true), stopped).with(Fake::<true>);
+    let router = Router::new(Metrics::new(), Arc::new(|| true), stopped, &InFlight::default())
+        .with(Fake::<true>);
     for (timeout, words) in
         [("1m", "context deadline exceeded"), ("x", "malformed grpc-timeout: x")]
     {

@@ -26,6 +26,6 @@ mod pages;
 mod probe;
 mod site;
 
-pub use accept::{bind, serve};
+pub use accept::{Intake, accept, bind, connections};
 pub use pages::MemberPages;
 pub use site::{Page, Pages, Site};

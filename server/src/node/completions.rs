@@ -4,7 +4,7 @@
 //! and wakes one task, which completes all waiters on their own thread.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -25,19 +25,103 @@ pub enum Completion {
     Stopped,
 }
 
-/// Where batches of results wait for the one task that takes them.
+/// Where batches of results wait, apart for each rpc thread: a thread gets what its own requests wait for, which their
+/// numbers tell ([`Completions::thread_of`]).
 ///
 /// Its bound is that of the waiters: nothing is in here that nobody waits for.
-#[derive(Default)]
 pub struct Completions {
+    threads: Box<[Mailbox]>,
+}
+
+#[derive(Default)]
+struct Mailbox {
     waiting: Mutex<Vec<Completion>>,
     wake: Notify,
 }
 
 impl Completions {
-    /// Leaves a batch.
+    /// For so many rpc threads, one at the least.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        Self { threads: (0..threads.max(1)).map(|_| Mailbox::default()).collect() }
+    }
+
+    /// Number of rpc threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The thread whose request has this number.
+    fn thread_of(&self, number: u64) -> usize {
+        let threads = self.threads.len() as u64;
+        usize::try_from(number % threads).unwrap_or_default()
+    }
+
+    /// Leaves a batch, for each thread its part.
     pub fn push(&self, completion: Completion) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let [only] = &*self.threads else { return self.divide(completion) };
+        only.leave(completion);
+    }
+
+    fn divide(&self, completion: Completion) {
+        match completion {
+            Completion::Applied(results) => {
+                self.leave(results, |result| result.sequence, Completion::Applied);
+            }
+            Completion::WritesFailed(sequences, error) => {
+                let failed = |part| Completion::WritesFailed(part, error.clone());
+                self.leave(sequences, |sequence| *sequence, failed);
+            }
+            Completion::ReadsReady(ids) => self.leave(ids, |id| *id, Completion::ReadsReady),
+            Completion::ReadsFailed(ids, error) => {
+                let failed = |part| Completion::ReadsFailed(part, error.clone());
+                self.leave(ids, |id| *id, failed);
+            }
+            Completion::Stopped => {
+                for mailbox in &self.threads {
+                    mailbox.leave(Completion::Stopped);
+                }
+            }
+        }
+    }
+
+    fn leave<T>(
+        &self,
+        all: Vec<T>,
+        number: impl Fn(&T) -> u64,
+        batch: impl Fn(Vec<T>) -> Completion,
+    ) {
+        let mut parts: Vec<Vec<T>> = self.threads.iter().map(|_| Vec::new()).collect();
+        for one in all {
+            if let Some(part) = parts.get_mut(self.thread_of(number(&one))) {
+                part.push(one);
+            }
+        }
+        for (mailbox, part) in self.threads.iter().zip(parts) {
+            if !part.is_empty() {
+                mailbox.leave(batch(part));
+            }
+        }
+    }
+
+    /// Waits for batches of a thread and takes all there are.
+    pub async fn take(&self, thread: usize) -> Vec<Completion> {
+        // A thread that does not exist has no requests, so nothing ever comes for it.
+        let Some(mailbox) = self.threads.get(thread) else { return std::future::pending().await };
+        loop {
+            mailbox.wake.notified().await;
+            let taken = mem::take(&mut *mailbox.lock());
+            if !taken.is_empty() {
+                return taken;
+            }
+        }
+    }
+}
+
+impl Mailbox {
+    fn leave(&self, completion: Completion) {
+        let mut waiting = self.lock();
         let first = waiting.is_empty();
         waiting.push(completion);
         drop(waiting);
@@ -46,15 +130,34 @@ impl Completions {
         }
     }
 
-    /// Waits for batches and takes all there are.
-    pub async fn take(&self) -> Vec<Completion> {
-        loop {
-            self.wake.notified().await;
-            let taken =
-                mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            if !taken.is_empty() {
-                return taken;
+    fn lock(&self) -> MutexGuard<'_, Vec<Completion>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_thread_gets_the_results_of_its_own_numbers() {
+        let completions = Completions::new(3);
+        completions.push(Completion::ReadsReady(vec![3, 4, 7, 9]));
+        completions.push(Completion::WritesFailed(vec![5], RequestError::NoLeader));
+        let mut told = Vec::new();
+        for thread in 0..3 {
+            for completion in completions.take(thread).await {
+                told.push(match completion {
+                    Completion::ReadsReady(ids) => format!("{thread}: ready {ids:?}"),
+                    Completion::WritesFailed(ids, _) => format!("{thread}: failed {ids:?}"),
+                    _ => "something else".to_owned(),
+                });
             }
+        }
+        assert_eq!(told, ["0: ready [3, 9]", "1: ready [4, 7]", "2: failed [5]"]);
+        completions.push(Completion::Stopped);
+        for thread in 0..3 {
+            assert!(matches!(*completions.take(thread).await, [Completion::Stopped]));
         }
     }
 }

@@ -59,13 +59,15 @@ impl<C: Clock> RaftThread<C> {
             self.tick(&mut next_tick, &mut inputs);
             let jobs = self.driver.step(&mut inputs);
             inputs.clear();
+            // SAFETY-RAFT: shown before any message of this turn can leave. A read of a sole voter goes by what is shown
+            // (`RaftStatus::read_index_alone`), so nobody may learn of a commit, or count an acknowledgement, before it.
+            self.show();
             for job in jobs {
                 if let Job::Write(task) = &job {
                     written = task.number;
                 }
                 removed |= self.hand_out(job);
             }
-            self.show();
             if removed {
                 break;
             }

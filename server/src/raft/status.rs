@@ -63,6 +63,8 @@ pub struct RaftStatus {
     pub vote: MemberId,
     /// Highest index known to be committed.
     pub commit: LogIndex,
+    /// Whether it leads and an entry of its term is committed; before that a leader does not know all that is.
+    pub committed_in_term: bool,
     /// Highest applied index that Raft was told of.
     pub applied: LogIndex,
     /// First index of the log.
@@ -95,6 +97,17 @@ impl RaftStatus {
     pub fn leads(&self) -> bool {
         self.role == Role::Leader
     }
+
+    /// Index that a linearizable read has to see, where no round has to confirm it: at a leader that is the only voter.
+    ///
+    /// A round would ask a quorum whether this member still leads, and the quorum is this member (Raft dissertation,
+    /// 6.4). Whoever could lead after it needs its vote or its acknowledgement first, and then it is not shown as the
+    /// only voter, or not as leader, any more.
+    #[must_use]
+    pub fn read_index_alone(&self) -> Option<LogIndex> {
+        let is_alone = self.leads() && self.voters.len() == 1 && self.committed_in_term;
+        is_alone.then_some(self.commit)
+    }
 }
 
 impl Driver {
@@ -116,6 +129,7 @@ impl Driver {
             term: Term(raft.term),
             vote: MemberId(hard_state.vote),
             commit: LogIndex(log.committed),
+            committed_in_term: role == Role::Leader && raft.commit_to_current_term(),
             applied: LogIndex(log.applied),
             first: LogIndex(log.first_index()),
             last: LogIndex(log.last_index()),
@@ -152,6 +166,33 @@ impl Driver {
             in_flight: progress.ins.count(),
             recently_active: progress.recent_active,
             is_learner: self.conf_state.learners.contains(&id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_leader_alone_that_knows_what_is_committed_reads_without_a_round() {
+        let alone = RaftStatus {
+            role: Role::Leader,
+            commit: LogIndex(7),
+            committed_in_term: true,
+            voters: vec![MemberId(1)],
+            ..RaftStatus::default()
+        };
+        assert_eq!(alone.read_index_alone(), Some(LogIndex(7)));
+        let with_learner = RaftStatus { learners: vec![MemberId(2)], ..alone.clone() };
+        assert_eq!(with_learner.read_index_alone(), Some(LogIndex(7)));
+        for other in [
+            RaftStatus { role: Role::Follower, ..alone.clone() },
+            RaftStatus { role: Role::Candidate, ..alone.clone() },
+            RaftStatus { committed_in_term: false, ..alone.clone() },
+            RaftStatus { voters: vec![MemberId(1), MemberId(2)], ..alone },
+        ] {
+            assert_eq!(other.read_index_alone(), None, "{other:?}");
         }
     }
 }

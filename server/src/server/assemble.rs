@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::StartError;
 use super::data::Data;
 use super::publish::publish;
+use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
 use crate::apply::{Applier, ApplyError, Birth, Identity};
@@ -82,14 +83,19 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         published: ArcSwap::new(published.clone()),
     });
     let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
-    let (completions, seen) = (Arc::<Completions>::default(), Arc::<Seen>::default());
+    let completions = Arc::new(Completions::new(rpc::count()));
+    let seen = Arc::<Seen>::default();
     let standing = standing(shown.clone(), seen.clone());
     let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, standing));
     let transport = Transport::new(&cluster, names, &hellos, &inbox, &metrics);
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let first = start << SEQUENCE_BITS;
-    let proposer =
-        Proposer::new(identity, inbox.clone(), shown.clone(), completions.clone(), first);
+    let proposers = (0..completions.threads())
+        .map(|thread| {
+            let returns = (completions.clone(), thread);
+            Proposer::new(identity, inbox.clone(), shown.clone(), returns, first)
+        })
+        .collect();
     let hub = Hub::new(published);
     let threads = Threads {
         owned: (store, driver, applier),
@@ -106,12 +112,13 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let peers = PeerService::new(hellos, inbox.clone(), metrics.clone());
     let parts =
         Serving { config, cluster, names, boot_nonce, metrics, peers, transport, listeners };
-    Ok(parts.start(Inner { proposer, inbox, hub, threads }))
+    parts.start(Inner { proposers, inbox, hub, threads }).map_err(StartError::Thread)
 }
 
 /// What runs behind the port.
 struct Inner {
-    proposer: Proposer,
+    /// One for each rpc thread; the first is this thread's.
+    proposers: Vec<Proposer>,
     inbox: Arc<Inbox>,
     hub: Hub,
     threads: Vec<JoinHandle<()>>,
@@ -130,21 +137,40 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    fn start(self, inner: Inner) -> Parts {
-        let Inner { proposer, inbox, hub, threads } = inner;
+    fn start(self, inner: Inner) -> io::Result<Parts> {
+        let Inner { proposers, inbox, hub, mut threads } = inner;
         let client_addr = self.listeners.clients;
         let (closing, closed) = watch::channel(false);
         let (ending, ended) = watch::channel(false);
+        let (cutting, cut) = watch::channel(false);
         let metrics = self.metrics;
         let about = About { name: self.config.name.clone(), boot_nonce: self.boot_nonce };
+        let (Some(proposer), others) = (proposers.first(), proposers.get(1..).unwrap_or_default())
+        else {
+            return Err(io::Error::other("there is no rpc thread"));
+        };
         let host = Host::new(about, proposer.clone(), hub.clone(), metrics.clone());
-        let router = services(&host, ended).with(self.peers.into_server());
-        let site = Arc::new(Site::new(router, Arc::new(MemberPages::new(host.clone()))));
         let mut serving = JoinSet::new();
-        serving.spawn(http::serve(self.listeners.all, site, metrics, closed));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(proposer.clone().rouse());
-        tasks.spawn(proposer.clone().complete());
+        let connections_of = |host: Host| {
+            let router = services(&host, ended.clone()).with(self.peers.clone().into_server());
+            let site = Arc::new(Site::new(router, Arc::new(MemberPages::new(host))));
+            http::connections(site, metrics.clone(), closed.clone())
+        };
+        let (intake, connections) = connections_of(host.clone());
+        serving.spawn(connections);
+        let mut intakes = vec![intake];
+        for proposer in others {
+            let (intake, connections) = connections_of(host.on(proposer.clone()));
+            let thread = rpc::start(proposer.clone(), connections, cut.clone())?;
+            intakes.push(intake);
+            threads.push(thread.handle);
+            serving.spawn(async move {
+                // An error means that the thread is gone, which is its end too.
+                let _ = thread.ended.await;
+            });
+        }
+        serving.spawn(http::accept(self.listeners.all, intakes, metrics, closed));
+        let mut tasks = rpc::requests(proposer);
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
         self.transport.start(&mut tasks);
@@ -152,10 +178,10 @@ impl Serving<'_> {
         tasks.spawn(publish(proposer.clone(), self.config.name.clone(), url));
         let (member, cluster) = (self.cluster.me(), self.cluster.id());
         tracing::info!(name = %self.config.name, %member, %cluster, listen = %client_addr, "serving");
-        Parts {
-            started: Started { client_addr, client_url: local_url(client_addr) },
-            running: Running { proposer, inbox, hub, closing, ending, serving, tasks, threads },
-        }
+        let started = Started { client_addr, client_url: local_url(client_addr) };
+        let running =
+            Running { proposers, inbox, hub, closing, ending, cutting, serving, tasks, threads };
+        Ok(Parts { started, running })
     }
 }
 

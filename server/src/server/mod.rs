@@ -5,8 +5,9 @@
 //! stop:  hand leadership over ─▶ port ─▶ raft ─▶ log writer, apply
 //! ```
 //!
-//! *Threads.* `rpc` is one single-threaded runtime for clients and peers; `raft`, `log` and `apply` are plain
-//! threads, each the owner of what its name says. They end from left to right: each closes the queue of the next.
+//! *Threads.* `rpc` is a single-threaded runtime for clients and peers, and there are as many as processors, up to
+//! four; `raft`, `log` and `apply` are plain threads, each the owner of what its name says. They end from left to
+//! right: each closes the queue of the next.
 //!
 //! *Invariants.*
 //! - I1: the port is taken before anything is answered and after the data was found sound; who connects earlier is
@@ -26,6 +27,7 @@ mod data;
 mod error;
 mod program;
 mod publish;
+mod rpc;
 mod running;
 
 pub use error::StartError;

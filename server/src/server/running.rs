@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::StartError;
 use super::assemble::{Parts, assemble};
+use super::rpc;
 use crate::config::Config;
 use crate::limits::SHUTDOWN_TIMEOUT;
 use crate::node::Inbox;
@@ -45,13 +46,17 @@ pub(super) struct Started {
 
 /// What stops together.
 pub(super) struct Running {
-    pub proposer: Proposer,
+    /// One for each rpc thread; the first is this thread's.
+    pub proposers: Vec<Proposer>,
     pub inbox: Arc<Inbox>,
     pub hub: Hub,
     /// Turns true when the port is to be closed: no more calls, and the end of connections once they are quiet.
     pub closing: watch::Sender<bool>,
     /// Turns true when streams are to end, those of peers included.
     pub ending: watch::Sender<bool>,
+    /// Turns true when connections of other threads are not waited for any longer.
+    pub cutting: watch::Sender<bool>,
+    /// Ends with the last connection of the last thread.
     pub serving: JoinSet<()>,
     /// Dialers, publication and the completion of requests.
     pub tasks: JoinSet<()>,
@@ -128,7 +133,7 @@ fn serve(
     stopped: oneshot::Receiver<()>,
 ) {
     // Who started it may be gone already.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match rpc::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = report.send(Err(StartError::Thread(error)));
@@ -155,17 +160,16 @@ fn serve(
 
 impl Running {
     async fn stop(mut self) {
-        let status = self.proposer.status();
-        if status.leads() && status.voters.len() > 1 {
-            match self.proposer.move_leader(None, HAND_OVER_TIMEOUT).await {
-                Ok(()) => tracing::info!("leadership is handed over"),
-                Err(error) => tracing::warn!("leadership is not handed over: {error}"),
-            }
-        }
+        self.hand_over().await;
         // Nobody listens any more when an error comes of it.
         let _ = self.closing.send(true);
         // IMPORTANT: what is under way needs the peers to come to its end, so their streams end after it.
-        if timeout(FINISH_TIMEOUT, self.proposer.finished()).await.is_err() {
+        let finished = async {
+            for proposer in &self.proposers {
+                proposer.finished().await;
+            }
+        };
+        if timeout(FINISH_TIMEOUT, finished).await.is_err() {
             tracing::warn!("requests are under way and get no answer");
         }
         let _ = self.ending.send(true);
@@ -174,6 +178,7 @@ impl Running {
         if timeout(DRAIN_TIMEOUT, drained).await.is_err() {
             tracing::warn!("clients are cut off");
             self.serving.abort_all();
+            let _ = self.cutting.send(true);
         }
         self.inbox.stop();
         let threads = self.threads;
@@ -185,5 +190,17 @@ impl Running {
         });
         let _ = joined.await;
         self.tasks.shutdown().await;
+    }
+
+    async fn hand_over(&self) {
+        let Some(proposer) = self.proposers.first() else { return };
+        let status = proposer.status();
+        if !status.leads() || status.voters.len() < 2 {
+            return;
+        }
+        match proposer.move_leader(None, HAND_OVER_TIMEOUT).await {
+            Ok(()) => tracing::info!("leadership is handed over"),
+            Err(error) => tracing::warn!("leadership is not handed over: {error}"),
+        }
     }
 }

@@ -6,8 +6,13 @@
 use std::time::Duration;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::load::{Kind, Load, Measured, fill, run};
+
+/// The load shares two cores with what it measures, on both sides: what it does not use is theirs.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures puts and gets on mini-etcd and etcd side by side.
 #[derive(Debug, Parser)]
