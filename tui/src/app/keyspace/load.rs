@@ -171,7 +171,7 @@ pub(crate) fn open(state: &mut State) -> Vec<Effect> {
     let Some(dir) = &node.dir else { return focus_value(state) };
     let opening = !dir.open;
     if opening && keyspace.tree.full {
-        let hint = format!("{} rows are open: close some, or filter with F", ROWS_MAX);
+        let hint = format!("{ROWS_MAX} rows are open: close some, or filter with F");
         state.toasts.hint(state.now, hint);
         return Vec::new();
     }
