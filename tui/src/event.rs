@@ -61,6 +61,8 @@ impl Console {
         let (mut terminate, mut hang_up) =
             (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
         let mut resized = signal(SignalKind::window_change())?;
+        // ^c in an editor goes to the whole group: it must not end the console. In raw mode it is a key.
+        let _interrupted = signal(SignalKind::interrupt())?;
         let mut drawn = Instant::now() - FRAME;
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {

@@ -11,7 +11,7 @@ use mini_etcd_tui::app::{Effect, Origin, Report, State};
 use mini_etcd_tui::theme::Depth;
 
 use crate::screens::{styles, text};
-use crate::support::{busy, key, report, state, type_text};
+use crate::support::{busy, ctrl, key, report, state, type_text};
 
 fn meta(version: i64) -> Meta {
     Meta {
@@ -215,4 +215,24 @@ fn help_lists_the_keys_of_the_screen() {
     let mut state = keys((120, 60), Depth::Sixteen, false);
     press(&mut state, "?");
     insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_change_that_is_given_up_may_have_been_done_and_that_is_said() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    let asked = key(&mut state, KeyCode::Char('d'));
+    assert!(matches!(asked.as_slice(), [Effect::Ask(..)]), "{asked:?}");
+    assert!(matches!(ctrl(&mut state, 'c').as_slice(), [Effect::Drop(_)]));
+    let toasts = state.toasts.shown();
+    assert!(toasts.iter().any(|toast| toast.why.contains("may have been done")), "{toasts:?}");
+}
+
+#[test]
+fn a_grave_is_copied_as_the_command_that_still_reads_it() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "B");
+    let copied = key(&mut state, KeyCode::Char('Y'));
+    let [Effect::Copy(line)] = copied.as_slice() else { panic!("{copied:?}") };
+    let line = String::from_utf8_lossy(line);
+    assert!(line.ends_with("get /config/web/old-flag --rev=917111"), "{line}");
 }

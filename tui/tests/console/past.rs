@@ -261,3 +261,17 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     );
     assert_eq!(history.reached.unwrap().wall, None);
 }
+
+#[tokio::test]
+async fn an_empty_cluster_has_no_past_and_says_so_at_once() {
+    let member = Member::start().await;
+    let stock = Stock::before(&member).await;
+    for endpoint in [&member.endpoint, &stock.endpoint] {
+        let mut driver = Driver::keys(endpoint).await;
+        driver.press(KeyCode::Char('B'));
+        driver.settle().await;
+        let graveyard = driver.state.keyspace.graveyard.as_ref().unwrap();
+        assert!(graveyard.graves.is_empty() && !graveyard.loading, "{endpoint}");
+        assert!(driver.state.toasts.shown().is_empty(), "{:?}", driver.state.toasts.shown());
+    }
+}

@@ -319,13 +319,12 @@ pub(crate) fn copy_value(state: &mut State) -> Vec<Effect> {
 
 /// Copies what is shown as a command line.
 pub(crate) fn copy_command(state: &mut State) -> Vec<Effect> {
-    let Some(target) = state
-        .keyspace
-        .chosen_target()
-        .or_else(|| state.keyspace.value.key.clone().map(Target::Key))
-    else {
-        return Vec::new();
+    let keyspace = &state.keyspace;
+    let (target, at) = match (&keyspace.graveyard, keyspace.chosen_key()) {
+        (Some(_), grave) => (grave.clone().map(|(key, _)| Target::Key(key)), grave.map(|g| g.1)),
+        (None, _) => (keyspace.chosen_target(), keyspace.at),
     };
+    let Some(target) = target else { return Vec::new() };
     let known = state.cluster.members.iter().map(|member| member.listed.endpoint.clone());
     let endpoints = known.filter(|endpoint| !endpoint.is_empty()).collect::<Vec<_>>().join(",");
     let mut words = vec!["mini-etcdctl".to_owned()];
@@ -337,7 +336,7 @@ pub(crate) fn copy_command(state: &mut State) -> Vec<Effect> {
         Target::Key(key) => words.push(shell_word(&key)),
         Target::Prefix(prefix) => words.extend([shell_word(&prefix), "--prefix".to_owned()]),
     }
-    if let Some(at) = state.keyspace.at {
+    if let Some(at) = at {
         words.push(format!("--rev={at}"));
     }
     vec![Effect::Copy(words.join(" ").into_bytes())]

@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 
 use super::load::look;
 use super::travel::choose_version;
-use super::{Pane, answer, change, load, search};
+use super::{Pane, Wait, answer, change, load, search};
 use crate::action::Scope;
 use crate::app::msg::{Effect, Pace};
 use crate::app::request::{Answer, Ticket};
@@ -142,6 +142,16 @@ impl Screen for KeysScreen {
         let keyspace = &mut state.keyspace;
         if !keyspace.is_reading() && keyspace.coming.is_none() {
             return None;
+        }
+        let written = |wait: &Wait| matches!(wait, Wait::Write(..) | Wait::Delete);
+        if keyspace.requests.running().any(written) {
+            let what = "a change was given up while it was under way".to_owned();
+            let why = "it may have been done all the same".to_owned();
+            state.toasts.error(state.now, what, why, "r reads the keys anew".to_owned());
+        }
+        if !keyspace.value.here {
+            // It is asked for again as soon as it is looked at again.
+            keyspace.value.key = None;
         }
         keyspace.queue.clear();
         keyspace.coming = None;

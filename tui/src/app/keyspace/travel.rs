@@ -15,6 +15,8 @@ use crate::app::state::State;
 const CHANGES_MAX: usize = 100_000;
 /// Lines of a difference.
 const DIFF_LINES_MAX: usize = 4_000;
+/// Lines of either value that are compared: the worst case takes their product.
+const COMPARED_LINES_MAX: usize = 1_000;
 /// Windows that the graveyard reads by itself when it is opened.
 const GRAVE_WINDOWS: i64 = 4;
 
@@ -177,10 +179,16 @@ pub(super) fn version_entry(state: &State) -> Option<Entry> {
 /// The lines of two values, as the viewer that fits shows them.
 pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<DiffLine> {
     let text = |value: Option<&Bytes>| {
-        let mut text = value.map_or_else(Vec::new, |value| lines(value, Viewer::Auto)).join("\n");
-        text.push('\n');
-        text
+        let mut lines = value.map_or_else(Vec::new, |value| lines(value, Viewer::Auto));
+        if lines.len() > COMPARED_LINES_MAX {
+            let left = lines.len() - COMPARED_LINES_MAX;
+            lines.truncate(COMPARED_LINES_MAX);
+            lines.push(format!("({left} more lines are not compared)"));
+        }
+        lines.push(String::new());
+        lines.join("\n")
     };
+    let same_bytes = before == after;
     let (before, after) = (text(before), text(after));
     let diff = TextDiff::from_lines(before.as_str(), after.as_str());
     let line = |change: similar::Change<&str>| DiffLine {
@@ -191,7 +199,40 @@ pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<D
         },
         text: change.value().trim_end_matches('\n').to_owned(),
     };
-    diff.iter_all_changes().take(DIFF_LINES_MAX).map(line).collect()
+    let mut made: Vec<DiffLine> = diff.iter_all_changes().take(DIFF_LINES_MAX).map(line).collect();
+    // A viewer may show two values alike; that they differ is said all the same.
+    if !same_bytes && made.iter().all(|line| line.sign == ' ') {
+        let text = "(the bytes differ, not what is shown of them)".to_owned();
+        made.insert(0, DiffLine { sign: '+', text });
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(before: &'static str, after: &'static str) -> Vec<String> {
+        let diff = difference(Some(&before.into()), Some(&after.into()));
+        diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect()
+    }
+
+    #[test]
+    fn lines_that_differ_are_marked_and_alike_values_of_other_bytes_are_told_apart() {
+        assert_eq!(shown("a\nb", "a\nc"), [" a", "-b", "+c"]);
+        assert_eq!(shown("{\"a\":1}", "{\"a\":2}")[1..3], ["-  \"a\": 1", "+  \"a\": 2"]);
+        let alike = shown("{\"a\":1}", "{\"a\": 1}");
+        assert!(alike[0].starts_with("+(the bytes differ"), "{alike:?}");
+        assert!(shown("a", "a").iter().all(|line| line.starts_with(' ')));
+    }
+
+    #[test]
+    fn a_comparison_is_bounded() {
+        let long = Bytes::from("x\n".repeat(COMPARED_LINES_MAX * 3));
+        let diff = difference(None, Some(&long));
+        assert_eq!(diff.len(), COMPARED_LINES_MAX + 1);
+        assert!(diff.last().unwrap().text.contains("2000 more lines"), "{:?}", diff.last());
+    }
 }
 
 /// Shows or hides the keys that were deleted.

@@ -154,7 +154,12 @@ pub(super) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<An
 
 /// Reads the events of the window that ends with `to`, oldest first.
 async fn window(client: &Client, to: i64, mut each: impl FnMut(Event)) -> Result<Reached, Trouble> {
-    let mut reached = Reached { from: (to - WINDOW_REVISIONS + 1).max(1), wall: None };
+    let from = to.saturating_sub(WINDOW_REVISIONS - 1).max(1);
+    let mut reached = Reached { from, wall: None };
+    // A cluster is born at revision 1 without a change: no event would ever come.
+    if to <= 1 {
+        return Ok(reached);
+    }
     'again: loop {
         let request = WatchCreateRequest {
             key: Bytes::from_static(&[0]),
