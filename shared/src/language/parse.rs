@@ -15,12 +15,19 @@ const REPEAT_MAX: u32 = 1_000_000;
 /// Stands above golden output.
 const GOLDEN: &str = "----";
 
-/// Parses what somebody typed: command words may be shortened. Blank lines and comments give nothing.
+/// Parses what somebody typed: command words may be shortened. Blank lines and comments give nothing. Lines stand between
+/// newlines, the last one behind the last: after a newline that is an empty line, which ends the last part of a txn.
 ///
 /// # Errors
 /// What does not follow the grammar; [`SyntaxError::incomplete`] says whether more lines would help.
 pub fn parse_input(source: &[u8]) -> Result<Vec<Statement>, SyntaxError> {
-    let mut parser = Parser { lexer: Lexer::new(source), names: Names::Prefixes, depth: 0 };
+    let closed;
+    let mut lines = source;
+    if source.ends_with(b"\n") {
+        closed = [source, b"\n"].concat();
+        lines = &closed;
+    }
+    let mut parser = Parser { lexer: Lexer::new(lines), names: Names::Prefixes, depth: 0 };
     let (statements, _) = parser.block(None)?;
     Ok(statements)
 }

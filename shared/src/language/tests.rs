@@ -318,7 +318,7 @@ fn what_more_lines_could_mend_is_told_from_what_they_could_not() {
         "put a \\",
         "put a <<E\nx",
         "txn",
-        "txn\nmod(\"a\") = \"1\"\n\nput a b\n\n",
+        "txn\nmod(\"a\") = \"1\"\n\nput a b\n",
         "txn if",
         "txn if ver(k) = 1",
         "txn if ver(k) = 1 then put a b",
@@ -381,4 +381,12 @@ proptest::proptest! {
         let bytes = |word: &Word| word.bytes(&Variables::default()).unwrap();
         assert_eq!((bytes(&words[0]), bytes(&words[1])), (key, value));
     }
+}
+
+/// The Enter that leaves a line empty ends the last part of a transaction; it takes no second one.
+#[test]
+fn an_empty_last_line_ends_a_transaction() {
+    let parts = b"txn\nmod(\"a\") > \"0\"\n\nput a b\n\nget a";
+    assert!(parse_input(parts).unwrap_err().incomplete);
+    assert_eq!(parse_input(&[&parts[..], b"\n"].concat()).unwrap().len(), 1);
 }
