@@ -309,7 +309,6 @@ fn what_cannot_work_ends_with_128_and_says_what_would() {
         (&["--theme", "nope"], "there are: dark, light"),
         (&["--demo", "99"], "99"),
         (&["--demo", "3", "--endpoints", NOBODY], "leave out --endpoints"),
-        (&["run", "smoke.ers", "--junit", "x.xml"], "not part of this version"),
     ] {
         let (code, said) = plain(args, dir.path());
         assert_eq!(code, 128, "{args:?}: {said}");
@@ -338,7 +337,8 @@ fn bundled_members_are_shown_killed_and_started_again_from_the_screen() {
     console.press(":");
     console.sees("a command:");
     console.press("put greeting hello\r");
-    console.sees(": put greeting hello");
+    // One line at a time: the next is taken once this one has ended.
+    console.sees("ok  1 line");
     console.press("get greeting\r");
     console.sees("│ hello");
     console.press("\x1b");

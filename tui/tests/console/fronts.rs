@@ -201,9 +201,8 @@ const FRONTS: [Front; 4] = [Front::Ctl, Front::Repl, Front::Script, Front::Palet
 fn line(words: &[String]) -> String {
     let is_plain =
         |word: &str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-=".contains(&b));
-    let word = |word: &String| match is_plain(word) {
-        true => word.clone(),
-        false => written(word.as_bytes()),
+    let word = |word: &String| {
+        if is_plain(word) { word.clone() } else { written(word.as_bytes()) }
     };
     words.iter().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -208,33 +208,6 @@ pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<D
     made
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(before: &'static str, after: &'static str) -> Vec<String> {
-        let diff = difference(Some(&before.into()), Some(&after.into()));
-        diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect()
-    }
-
-    #[test]
-    fn lines_that_differ_are_marked_and_alike_values_of_other_bytes_are_told_apart() {
-        assert_eq!(shown("a\nb", "a\nc"), [" a", "-b", "+c"]);
-        assert_eq!(shown("{\"a\":1}", "{\"a\":2}")[1..3], ["-  \"a\": 1", "+  \"a\": 2"]);
-        let alike = shown("{\"a\":1}", "{\"a\": 1}");
-        assert!(alike[0].starts_with("+(the bytes differ"), "{alike:?}");
-        assert!(shown("a", "a").iter().all(|line| line.starts_with(' ')));
-    }
-
-    #[test]
-    fn a_comparison_is_bounded() {
-        let long = Bytes::from("x\n".repeat(COMPARED_LINES_MAX * 3));
-        let diff = difference(None, Some(&long));
-        assert_eq!(diff.len(), COMPARED_LINES_MAX + 1);
-        assert!(diff.last().unwrap().text.contains("2000 more lines"), "{:?}", diff.last());
-    }
-}
-
 /// Shows or hides the keys that were deleted.
 pub(crate) fn graveyard(state: &mut State) -> Vec<Effect> {
     if state.keyspace.graveyard.is_some() {
@@ -299,4 +272,31 @@ pub(super) fn take_graves(
         effects.extend(more_graves(state));
     }
     effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(before: &'static str, after: &'static str) -> Vec<String> {
+        let diff = difference(Some(&before.into()), Some(&after.into()));
+        diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect()
+    }
+
+    #[test]
+    fn lines_that_differ_are_marked_and_alike_values_of_other_bytes_are_told_apart() {
+        assert_eq!(shown("a\nb", "a\nc"), [" a", "-b", "+c"]);
+        assert_eq!(shown("{\"a\":1}", "{\"a\":2}")[1..3], ["-  \"a\": 1", "+  \"a\": 2"]);
+        let alike = shown("{\"a\":1}", "{\"a\": 1}");
+        assert!(alike[0].starts_with("+(the bytes differ"), "{alike:?}");
+        assert!(shown("a", "a").iter().all(|line| line.starts_with(' ')));
+    }
+
+    #[test]
+    fn a_comparison_is_bounded() {
+        let long = Bytes::from("x\n".repeat(COMPARED_LINES_MAX * 3));
+        let diff = difference(None, Some(&long));
+        assert_eq!(diff.len(), COMPARED_LINES_MAX + 1);
+        assert!(diff.last().unwrap().text.contains("2000 more lines"), "{:?}", diff.last());
+    }
 }
