@@ -4,6 +4,33 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+/// Codes of gRPC by the names that Go prints, which etcd's clients, metrics and scripts know them by.
+pub const CODES: &[(&str, Code)] = &[
+    ("OK", Code::Ok),
+    ("Canceled", Code::Cancelled),
+    ("Unknown", Code::Unknown),
+    ("InvalidArgument", Code::InvalidArgument),
+    ("DeadlineExceeded", Code::DeadlineExceeded),
+    ("NotFound", Code::NotFound),
+    ("AlreadyExists", Code::AlreadyExists),
+    ("PermissionDenied", Code::PermissionDenied),
+    ("ResourceExhausted", Code::ResourceExhausted),
+    ("FailedPrecondition", Code::FailedPrecondition),
+    ("Aborted", Code::Aborted),
+    ("OutOfRange", Code::OutOfRange),
+    ("Unimplemented", Code::Unimplemented),
+    ("Internal", Code::Internal),
+    ("Unavailable", Code::Unavailable),
+    ("DataLoss", Code::DataLoss),
+    ("Unauthenticated", Code::Unauthenticated),
+];
+
+/// The name of a code in [`CODES`].
+#[must_use]
+pub fn code_name(code: Code) -> &'static str {
+    CODES.iter().find(|(_, known)| *known == code).map_or("Unknown", |(name, _)| *name)
+}
+
 /// Why a call to a server has no result.
 ///
 /// Who can act on it: the caller on [`Refused`](Self::Refused) and [`BadEndpoint`](Self::BadEndpoint), the

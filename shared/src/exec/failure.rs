@@ -1,10 +1,8 @@
 //! What went wrong, in etcdctl's words.
 
-use tonic::Code;
-
 use super::Answer;
 use crate::command::{Refusal, exit};
-use crate::error::ClientError;
+use crate::error::{ClientError, code_name};
 
 /// The result of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,35 +67,13 @@ pub fn words_of(error: &ClientError) -> String {
     match error {
         ClientError::Refused { message, .. } if is_known(message) => message.clone(),
         ClientError::Refused { code, message } => {
-            format!("rpc error: code = {} desc = {message}", name_of(*code))
+            format!("rpc error: code = {} desc = {message}", code_name(*code))
         }
         ClientError::TimedOut { .. } => "context deadline exceeded".to_owned(),
         ClientError::NotConnected { .. } | ClientError::Broken { .. } => {
             format!("rpc error: code = Unavailable desc = {error}")
         }
         ClientError::BadEndpoint { .. } => error.to_string(),
-    }
-}
-
-fn name_of(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
     }
 }
 
@@ -169,6 +145,8 @@ const KNOWN: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]

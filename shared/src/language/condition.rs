@@ -5,6 +5,7 @@ use tonic::Code;
 use super::cursor::Cursor;
 use super::{Condition, Operator, Path, Step, Subject, SyntaxError, Test, Word};
 use crate::command::parse_duration;
+use crate::error::CODES;
 
 const SUBJECTS: &str = "ok, error, value, count, rev, key, lease, deleted, succeeded, elapsed, \
                         events, json PATH or exit";
@@ -25,26 +26,6 @@ pub(crate) const SUBJECT_NAMES: &[&str] = &[
     "value",
 ];
 const OPERATORS: &str = "==, !=, <, <=, >, >=, ~, contains, within or absent";
-
-/// Names of the codes that an error may be demanded with.
-pub(crate) const CODES: &[(&str, Code)] = &[
-    ("Canceled", Code::Cancelled),
-    ("Unknown", Code::Unknown),
-    ("InvalidArgument", Code::InvalidArgument),
-    ("DeadlineExceeded", Code::DeadlineExceeded),
-    ("NotFound", Code::NotFound),
-    ("AlreadyExists", Code::AlreadyExists),
-    ("PermissionDenied", Code::PermissionDenied),
-    ("ResourceExhausted", Code::ResourceExhausted),
-    ("FailedPrecondition", Code::FailedPrecondition),
-    ("Aborted", Code::Aborted),
-    ("OutOfRange", Code::OutOfRange),
-    ("Unimplemented", Code::Unimplemented),
-    ("Internal", Code::Internal),
-    ("Unavailable", Code::Unavailable),
-    ("DataLoss", Code::DataLoss),
-    ("Unauthenticated", Code::Unauthenticated),
-];
 
 pub(super) fn condition(words: &mut Cursor<'_>) -> Result<Condition, SyntaxError> {
     let refused = words.unexpected(SUBJECTS);
@@ -77,7 +58,8 @@ pub(super) fn condition(words: &mut Cursor<'_>) -> Result<Condition, SyntaxError
 /// `error [CODE] [~regex]`
 fn error(words: &mut Cursor<'_>) -> Result<Condition, SyntaxError> {
     let named = |word: &str| {
-        CODES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, code)| *code)
+        let mut failures = CODES.iter().filter(|(_, code)| *code != Code::Ok);
+        failures.find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, code)| *code)
     };
     let code = words.bare().and_then(named);
     if code.is_some() {

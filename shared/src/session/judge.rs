@@ -7,9 +7,10 @@ use regex::bytes::Regex;
 use super::Outcome;
 use super::filter::{path_in, shown};
 use crate::command::{exit, parse_duration, quote};
+use crate::error::code_name;
 use crate::exec::Failure;
 use crate::format::{document, duration, printable};
-use crate::language::{CODES, Condition, Operator, Subject, Test, Variables, Word};
+use crate::language::{Condition, Operator, Subject, Test, Variables, Word};
 
 /// Bytes of a value that a report shows.
 const SHOWN_BYTES_MAX: usize = 400;
@@ -33,8 +34,8 @@ pub(super) fn judge(
         }),
         Condition::Error { code, matches } => {
             let mut expected = "error".to_owned();
-            if let Some((name, _)) = CODES.iter().find(|(_, known)| Some(*known) == *code) {
-                expected = format!("{expected} {name}");
+            if let Some(code) = code {
+                expected = format!("{expected} {}", code_name(*code));
             }
             let pattern = matches.as_ref().map(|word| regex(word, variables)).transpose()?;
             if let Some(pattern) = &pattern {
@@ -93,10 +94,8 @@ fn failure_words(failure: &Failure) -> String {
 }
 
 fn error_text(failure: &Failure) -> String {
-    let code = failure.error.as_ref().map(crate::error::ClientError::code);
-    let name = CODES.iter().find(|(_, known)| Some(*known) == code).map(|(name, _)| *name);
-    match name {
-        Some(name) => format!("error {name}: {}", failure.text),
+    match &failure.error {
+        Some(error) => format!("error {}: {}", code_name(error.code()), failure.text),
         None => format!("error: {}", failure.text),
     }
 }

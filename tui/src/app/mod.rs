@@ -17,6 +17,7 @@
 
 pub mod cluster;
 mod cluster_screen;
+mod json;
 pub mod keyspace;
 pub mod leadership;
 pub mod line;

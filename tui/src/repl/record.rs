@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mini_etcd_shared::command::{Target, exit, takes_next};
-use mini_etcd_shared::error::ClientError;
+use mini_etcd_shared::error::code_name;
 use mini_etcd_shared::exec::{Answer, Failure};
 use mini_etcd_shared::language::{
     ALIASES, Action, Lexer, Run, StatementKind, Word, parse_script, written,
@@ -154,7 +154,7 @@ fn expectations(run: &Run, outcome: &Outcome) -> Vec<String> {
         return Vec::new();
     }
     if let Some(failure) = &outcome.failure {
-        let code = failure.error.as_ref().map_or_else(String::new, code);
+        let code = failure.error.as_ref().map_or("", |error| code_name(error.code()));
         return vec![format!("error {code}").trim_end().to_owned()];
     }
     match &outcome.answer {
@@ -178,14 +178,6 @@ fn is_short(value: &[u8]) -> bool {
 /// A value as a word; quoted, so that it is never an operator.
 fn literal(value: &[u8]) -> String {
     written(value)
-}
-
-/// The code of an error by the name that `expect error` takes.
-fn code(error: &ClientError) -> String {
-    match format!("{:?}", error.code()).as_str() {
-        "Cancelled" => "Canceled".to_owned(),
-        other => other.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -229,7 +221,7 @@ mod tests {
 
     #[test]
     fn failures_are_expected_to_fail_again() {
-        let error = ClientError::Refused {
+        let error = mini_etcd_shared::error::ClientError::Refused {
             code: tonic::Code::InvalidArgument,
             message: "etcdserver: key is not provided".to_owned(),
         };

@@ -7,6 +7,7 @@
 
 use std::fmt::Write;
 
+use crate::app::json::indented;
 use crate::widget::escape;
 
 /// Lines that are made of a value.
@@ -95,7 +96,9 @@ impl Viewer {
 pub fn lines(value: &[u8], viewer: Viewer) -> Vec<String> {
     let made = match viewer.of(value) {
         Viewer::Auto | Viewer::Text => text(value),
-        Viewer::Json if is_json(value) => text(json(value).as_bytes()),
+        Viewer::Json if is_json(value) => {
+            text(indented(&String::from_utf8_lossy(value)).as_bytes())
+        }
         Viewer::Json => said("this is no JSON", value),
         Viewer::Yaml => {
             yaml(value).unwrap_or_else(|| said("this is no JSON, so no YAML is made", value))
@@ -141,55 +144,6 @@ fn text(value: &[u8]) -> Vec<String> {
     }
     let value = value.strip_suffix(b"\n").unwrap_or(value);
     value.split(|byte| *byte == b'\n').take(LINES_MAX + 1).map(escape).collect()
-}
-
-/// I1: indents what is known to be JSON, token by token.
-fn json(value: &[u8]) -> String {
-    let mut out = String::with_capacity(value.len() * 2);
-    let text = String::from_utf8_lossy(value);
-    let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
-    let mut characters = text.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.push_str(&"  ".repeat(depth.min(64)));
-    };
-    while let Some(character) = characters.next() {
-        if inside {
-            out.push(character);
-            inside = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-            continue;
-        }
-        match character {
-            '"' => {
-                inside = true;
-                out.push('"');
-            }
-            '{' | '[' => {
-                out.push(character);
-                while characters.next_if(char::is_ascii_whitespace).is_some() {}
-                if let Some(close) = characters.next_if(|c| matches!(c, '}' | ']')) {
-                    out.push(close);
-                } else {
-                    depth += 1;
-                    line(&mut out, depth);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut out, depth);
-                out.push(character);
-            }
-            ',' => {
-                out.push(',');
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            space if space.is_ascii_whitespace() => {}
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn yaml(value: &[u8]) -> Option<Vec<String>> {

@@ -3,6 +3,7 @@
 use similar::{ChangeTag, TextDiff};
 
 use super::event::{Before, Event, Kind, Version};
+use crate::app::json::indented;
 use crate::widget::{bytes, escape, grouped};
 
 /// Bytes of a value that are shown.
@@ -132,56 +133,9 @@ fn text(value: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(value) else { return hex(value) };
     let begins = text.trim_start().starts_with(['{', '[']);
     if begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
-        return indent(text);
+        return indented(text);
     }
     text.to_owned()
-}
-
-/// JSON with a field on each line. Its tokens stay as they are, so that no number changes its digits.
-fn indent(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    let mut characters = json.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.push_str(&"  ".repeat(depth));
-    };
-    while let Some(character) = characters.next() {
-        if quoted {
-            out.push(character);
-            quoted = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-            continue;
-        }
-        match character {
-            _ if character.is_ascii_whitespace() => {}
-            '{' | '[' => {
-                out.push(character);
-                while characters.next_if(char::is_ascii_whitespace).is_some() {}
-                if let Some(close) = characters.next_if(|next| "}]".contains(*next)) {
-                    out.push(close);
-                } else {
-                    depth += 1;
-                    line(&mut out, depth);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut out, depth);
-                out.push(character);
-            }
-            ',' => {
-                out.push(',');
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            _ => {
-                quoted = character == '"';
-                out.push(character);
-            }
-        }
-    }
-    out
 }
 
 fn hex(value: &[u8]) -> String {
