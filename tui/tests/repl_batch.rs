@@ -44,6 +44,15 @@ fn a_batch_prints_answers_only_and_raw() {
 }
 
 #[test]
+fn a_bundled_member_is_listed_with_its_address_from_the_first_line_on() {
+    let lines =
+        "endpoint health --cluster | count\nmember list -w json | json .members[0].clientURLs[0]\n";
+    let (code, out, err) = batch(&["--bundled"], lines);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("1\nhttp://127.0.0.1:"), "{out}");
+}
+
+#[test]
 fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
     let bundled = &["--bundled"][..];
     let nobody = &["--endpoints", NOBODY][..];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest};
+use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, StatusRequest};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::Mutex;
@@ -119,7 +119,7 @@ async fn cluster(client: &Client) -> Result<String, ClientError> {
     Ok(status.header.map(|header| format!("{:x}", header.cluster_id)).unwrap_or_default())
 }
 
-/// Waits until one member serves a linearizable read.
+/// Waits until one member serves a linearizable read, and the cluster knows where clients find it: `--cluster` asks those.
 pub(super) async fn ready(
     client: &Client,
     endpoint: Endpoint,
@@ -135,12 +135,20 @@ pub(super) async fn ready(
         // A new client for each look: a channel that has failed waits before it dials again.
         let one = client.with_config(config.clone())?;
         let read = RangeRequest { key: "ready".into(), ..RangeRequest::default() };
-        let Err(error) = one.range(read).await.into_result() else {
-            return cluster(&one).await;
-        };
-        if Instant::now() > until {
-            return Err(error);
+        let late = Instant::now() > until;
+        match one.range(read).await.into_result() {
+            Ok(_) if late || is_listed(&one).await => return cluster(&one).await,
+            Err(error) if late => return Err(error),
+            _ => tokio::time::sleep(LOOK_EVERY).await,
         }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether the member that `client` asks has told the cluster its addresses.
+async fn is_listed(client: &Client) -> bool {
+    let asked = client.member_list(MemberListRequest { linearizable: true }).await;
+    asked.into_result().is_ok_and(|list| {
+        let own = list.header.map_or(0, |header| header.member_id);
+        list.members.iter().any(|member| member.id == own && !member.client_ur_ls.is_empty())
+    })
 }
