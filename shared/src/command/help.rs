@@ -52,7 +52,7 @@ fn write_root(out: &mut String, program: &str) -> std::fmt::Result {
 
 fn write_command(out: &mut String, program: &str, spec: &'static CommandSpec) -> std::fmt::Result {
     let usage = [program, &spec.path(), "[options]", &spec.usage()].join(" ");
-    write_head(out, &spec.path(), spec.short, usage.trim_end())?;
+    write_head(out, &spec.path(), spec.short, usage.trim())?;
     if !spec.long.is_empty() {
         writeln!(out, "DESCRIPTION:")?;
         for line in spec.long.lines() {
@@ -62,7 +62,7 @@ fn write_command(out: &mut String, program: &str, spec: &'static CommandSpec) ->
     }
     writeln!(out, "EXAMPLES:")?;
     for example in spec.examples {
-        writeln!(out, "\t{program} {example}")?;
+        writeln!(out, "\t{}", format!("{program} {example}").trim_start())?;
     }
     writeln!(out)?;
     let target = Target::Command(spec);
