@@ -64,11 +64,10 @@ pub const METAS: &[MetaSpec] = &[
         "\\history",
         "KEY",
         (1, 1),
-        "Shows the versions that a key has had",
+        "Shows the versions of a key since it was last created",
         "\\history /config/web",
     ),
     meta("\\kill", "leader|NAME", (1, 1), "Kills a bundled member with SIGKILL", "\\kill leader"),
-    meta("\\profile", "NAME", (1, 1), "Goes to another cluster", "\\profile staging"),
     meta("\\q", "", (0, 0), "Leaves", "\\q"),
     meta(
         "\\record",
