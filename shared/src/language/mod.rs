@@ -47,7 +47,7 @@ pub use expand::{ExpandError, FILE_BYTES_MAX, Variables, path_of};
 pub use lex::{Lexer, Line};
 pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names};
 pub use parse::{parse_input, parse_script};
-pub use reference::reference;
+pub use reference::{Section, reference};
 pub use source::{Position, Span, SyntaxError};
 pub use walk::{OWN_VARIABLES, unset_variable};
 pub use word::{Piece, Word, written};
