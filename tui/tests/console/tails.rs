@@ -185,6 +185,7 @@ fn a_transaction_unfolds_and_folds() {
     for name in ["/config/api/a", "/config/api/b", "/config/api/c"] {
         assert!(open.contains(&format!("  {name} ")), "{open}");
     }
+    insta::assert_snapshot!("a_transaction_unfolded", open);
     key(&mut state, KeyCode::Char('j'));
     key(&mut state, KeyCode::Char('j'));
     assert_eq!(chosen(&state), "/config/api/b");
@@ -230,6 +231,8 @@ fn paused_it_holds_and_counts_and_says_what_was_too_much() {
     assert_eq!((tail.rows(), tail.held()), (rows, (HELD.events, 25)));
     let shown = drawn(&state);
     assert!(shown.contains("paused, 10 000 held, 25 too many to hold"), "{shown}");
+    state.size = (80, 24);
+    insta::assert_snapshot!("a_paused_tail_at_80x24", drawn(&state));
     key(&mut state, KeyCode::Char('p'));
     let tail = state.watch.active().unwrap();
     assert_eq!(tail.held(), (0, 0));
@@ -289,6 +292,8 @@ fn a_compaction_says_what_is_gone_and_claims_nothing_else() {
         "{shown}"
     );
     assert_eq!(shown.matches("nothing lost").count(), 1, "{shown}");
+    tell(&mut state, ticket, News::Ended("etcdserver: permission denied".into()));
+    insta::assert_snapshot!("marks_of_what_is_missing", drawn(&state));
 }
 
 #[test]
@@ -340,6 +345,9 @@ fn filter_search_pin_and_clear_change_only_what_is_shown() {
         ),
     );
     assert_eq!(rows(&state), 5);
+    state.size = (80, 24);
+    insta::assert_snapshot!("a_filtered_tail_at_80x24", drawn(&state));
+    state.size = (120, 36);
     key(&mut state, KeyCode::Char('/'));
     type_text(&mut state, "NEEDLE");
     key(&mut state, KeyCode::Enter);

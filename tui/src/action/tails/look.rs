@@ -1,6 +1,7 @@
 use super::{Deed, plain, roomy};
 use crate::app::State;
 use crate::app::tails::{Detail, page};
+use crate::widget::grouped;
 
 /// Holds back what comes, or shows what was held.
 pub(super) static PAUSE: Deed = Deed {
@@ -8,7 +9,7 @@ pub(super) static PAUSE: Deed = Deed {
     help: "hold back what comes, counted; again shows it",
     label: |state| {
         let tail = state.watch.active()?;
-        let held = tail.held().0;
+        let held = grouped(u64::try_from(tail.held().0).unwrap_or(u64::MAX));
         Some(if tail.paused { format!("go on ({held} held)") } else { "pause".to_owned() })
     },
     run: |state| {
@@ -45,7 +46,8 @@ pub(super) static UNFOLD: Deed = Deed {
     help: "open a revision of several keys, or a change in full",
     label: |state| {
         let tail = state.watch.active()?;
-        tail.chosen_is_txn().then(|| "unfold".to_owned())
+        let word = if tail.chosen_is_open() { "fold" } else { "unfold" };
+        tail.chosen_is_txn().then(|| word.to_owned())
     },
     run: |state| {
         let page = page(state);

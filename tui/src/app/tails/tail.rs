@@ -444,6 +444,12 @@ impl Tail {
         matches!(entry.map(|e| &e.what), Some(What::Revision(r)) if r.events.len() > 1)
     }
 
+    /// Whether the chosen row is unfolded.
+    #[must_use]
+    pub fn chosen_is_open(&self) -> bool {
+        self.row(self.cursor).is_some_and(|row| self.is_open(row.entry))
+    }
+
     fn row(&self, number: u64) -> Option<Row> {
         let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.rows.get(place).copied()
