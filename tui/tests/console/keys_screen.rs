@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::app::keyspace::ask::{
-    Answer, Changes, Child, Entry, Grave, Meta, Page, Question, Reached, Version,
+    Answer, Changes, Child, Entry, Grave, Meta, Page, Question, Reached, Version, Written,
 };
 use mini_etcd_tui::app::request::{self, Ticket};
 use mini_etcd_tui::app::{Effect, Origin, Report, State};
@@ -34,19 +34,30 @@ fn value() -> Bytes {
     Bytes::from_static(br#"{"connect_ms":250,"read_ms":4000,"name":"\u00fcber"}"#)
 }
 
+/// A pod as an API server stores it: what it is, and its fields by number.
+fn pod() -> Bytes {
+    Bytes::from_static(
+        b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x18\x0a\x10\x0a\x05web-0\x1a\x07default\x12\x04\x52\x02n1\x1a\0\x22\0",
+    )
+}
+
 /// What a server with a few keys answers.
 fn answer(question: &Question) -> Answer {
+    let at = match question {
+        Question::Children(place) if place.at > 0 => place.at,
+        _ => 918_442,
+    };
     let page = |children, next: Option<&'static str>| Page {
-        revision: 918_442,
+        revision: at,
         children,
         next: next.map(Bytes::from),
         left: if next.is_some() { 411_160 } else { 0 },
         requests: 1,
     };
-    let old = |value: &'static [u8], modified| Entry {
-        key: "/config/web/timeout".into(),
-        meta: Meta { modified, ..meta(3) },
-        value: value.into(),
+    let old = |version, value: &'static [u8], revision| {
+        let meta = Meta { modified: revision, ..meta(version) };
+        let entry = Entry { key: "/config/web/timeout".into(), meta, value: value.into() };
+        Version { revision, entry: Some(entry) }
     };
     match question {
         Question::Children(place) => Answer::Children(match &place.prefix[..] {
@@ -59,7 +70,8 @@ fn answer(question: &Question) -> Answer {
             _ => page(vec![dir("limits", 6), leaf("banner", 12), leaf("timeout", 4)], None),
         }),
         Question::Value(key, _) => {
-            Answer::Value(Some(Entry { key: key.clone(), meta: meta(4), value: value() }))
+            let value = if key.starts_with(b"/registry/") { pod() } else { value() };
+            Answer::Value(Some(Entry { key: key.clone(), meta: meta(4), value }))
         }
         Question::Changes(to) => {
             let changes = (0..400).map(|n| Changes {
@@ -72,15 +84,11 @@ fn answer(question: &Question) -> Answer {
         Question::Histogram(_) => Answer::Histogram(None),
         Question::History(..) => {
             let versions = vec![
-                Version {
-                    revision: 917_940,
-                    entry: Some(old(br#"{"connect_ms":250,"read_ms":4000}"#, 917_940)),
-                },
-                Version {
-                    revision: 901_201,
-                    entry: Some(old(br#"{"connect_ms":250,"read_ms":1500}"#, 901_201)),
-                },
-                Version { revision: 890_014, entry: None },
+                old(4, br#"{"connect_ms":250,"read_ms":4000}"#, 917_940),
+                old(3, br#"{"connect_ms":250,"read_ms":1500}"#, 901_201),
+                old(2, br#"{"connect_ms":250}"#, 890_014),
+                old(1, b"{}", 880_120),
+                Version { revision: 880_017, entry: None },
             ];
             Answer::History(versions, Some(Reached { from: 880_000, wall: Some(880_000) }))
         }
@@ -94,7 +102,14 @@ fn answer(question: &Question) -> Answer {
             Answer::Found(keys.to_vec(), 412_883, true)
         }
         Question::Preview(_) => Answer::Preview(1204, vec!["/config/a".into(), "/config/b".into()]),
-        Question::Delete(_) | Question::Write(_) => Answer::Deleted(0),
+        Question::Delete(_) => Answer::Deleted(0),
+        // Somebody was faster.
+        Question::Write(write) => {
+            let theirs = Bytes::from_static(br#"{"connect_ms":500,"read_ms":4000}"#);
+            let meta = Meta { modified: 918_443, ..meta(5) };
+            let theirs = Entry { key: write.key.clone(), meta, value: theirs };
+            Answer::Written(Written::Conflict(Some(theirs)))
+        }
     }
 }
 
@@ -207,6 +222,37 @@ fn the_editor_in_place() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
     press(&mut state, "E");
     type_text(&mut state, "new ");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_change_that_came_too_late_is_shown_beside_the_other_one() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "E");
+    type_text(&mut state, "new ");
+    let effects = ctrl(&mut state, 's');
+    serve(&mut state, effects);
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_directory_is_asked_about_before_it_is_deleted() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "kkkkd");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_kubernetes_object_is_shown_by_its_fields() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "jj\nj");
+    insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn a_filter_shows_what_was_loaded_and_has_a_text_in_its_name() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    press(&mut state, "/time");
     insta::assert_snapshot!(text(&state));
 }
 
