@@ -13,6 +13,7 @@ mod fake;
 mod fronts;
 mod keys_screen;
 mod keyspace;
+mod page;
 mod past;
 mod random;
 mod repl;

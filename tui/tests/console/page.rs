@@ -1,0 +1,82 @@
+//! Goal: docs/console.md shows the screens as they are. Method: each of its pictures names a snapshot of these tests, and is
+//! that snapshot; `UPDATE_DOCS=1 cargo test -p mini-etcd-tui --test console page` writes the pictures anew.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What the page leaves out: the same screens at other sizes, without colours or in ASCII, and tables of styles.
+const LEFT_OUT: &[&str] = &[
+    "cluster_at_200x60",
+    "cluster_in_ascii",
+    "colours_at_80x24",
+    "help_at_80x24",
+    "keys_in_ascii",
+    "keys_without_colours",
+    "no_colours_at_80x24",
+    "watch_in_ascii_and_the_same_without_colours",
+];
+/// Begins a screen's first panel; a block without it is no picture.
+const CORNER: char = '┌';
+
+fn snapshots() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/snapshots")
+}
+
+/// The snapshots by name, without the module they are of.
+fn names() -> Vec<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let name = file.strip_suffix(".snap")?;
+        Some(name.rsplit_once("__").unwrap().1.to_owned())
+    };
+    let mut names: Vec<_> = std::fs::read_dir(snapshots()).unwrap().filter_map(name).collect();
+    names.sort();
+    names
+}
+
+/// The screen of a snapshot, without the blanks at the ends of its lines.
+fn screen(name: &str) -> String {
+    let ending = format!("__{name}.snap");
+    let files = std::fs::read_dir(snapshots()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = files.filter(|path| path.to_string_lossy().ends_with(&ending));
+    let file = files.next().unwrap_or_else(|| panic!("no snapshot is named {name}"));
+    assert_eq!(files.next(), None, "two snapshots are named {name}");
+    let text = std::fs::read_to_string(file).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
+    rows.flat_map(|row| [row.trim_end(), "\n"]).collect()
+}
+
+/// The page with its pictures as they should be, and the names of the snapshots they show.
+fn drawn(page: &str) -> (String, Vec<String>) {
+    let (mut out, mut shown) = (String::new(), Vec::new());
+    let mut rest = page;
+    while let Some((before, behind)) = rest.split_once("<!-- snapshot: ") {
+        let (name, behind) = behind.split_once(" -->\n```\n").expect("a picture below its name");
+        let (_, behind) = behind.split_once("```\n").expect("the end of a picture");
+        assert!(!before.contains(CORNER), "a picture before {name} names no snapshot");
+        write!(out, "{before}<!-- snapshot: {name} -->\n```\n{}```\n", screen(name)).unwrap();
+        shown.push(name.to_owned());
+        rest = behind;
+    }
+    assert!(!rest.contains(CORNER), "the last picture names no snapshot");
+    out.push_str(rest);
+    (out, shown)
+}
+
+#[test]
+fn docs_console_md_shows_every_screen_as_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (wanted, shown) = drawn(&page);
+    let names = names();
+    let gone: Vec<_> = LEFT_OUT.iter().filter(|left| !names.iter().any(|n| n == *left)).collect();
+    assert!(gone.is_empty(), "there are no snapshots {gone:?}");
+    let left_out = |name: &&String| !shown.contains(name) && !LEFT_OUT.contains(&name.as_str());
+    let missing: Vec<_> = names.iter().filter(left_out).cloned().collect();
+    assert!(missing.is_empty(), "docs/console.md does not show {missing:?}");
+    if page != wanted && std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+        return;
+    }
+    assert!(page == wanted, "docs/console.md is stale: UPDATE_DOCS=1 draws its pictures anew");
+}
