@@ -16,6 +16,13 @@ pub fn grouped(value: u64) -> String {
     text
 }
 
+/// So many of something: `1 key`, `1 204 keys`.
+#[must_use]
+pub fn counted(value: u64, noun: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(value))
+}
+
 /// At most four characters: `7`, `999`, `1.2k`, `84k`, `3.1M`.
 #[must_use]
 pub fn short(value: u64) -> String {
@@ -96,6 +103,10 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_204_551), "1 204 551");
         assert_eq!(grouped(u64::MAX), "18 446 744 073 709 551 615");
+        assert_eq!(
+            (counted(1, "key"), counted(1204, "key")),
+            ("1 key".into(), "1 204 keys".into())
+        );
     }
 
     #[test]

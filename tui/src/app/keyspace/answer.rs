@@ -8,7 +8,7 @@ use crate::app::msg::Effect;
 use crate::app::request::{self, Ticket, Trouble};
 use crate::app::screens::ScreenId;
 use crate::app::state::{Confirm, Overlay, State, Tier};
-use crate::widget::{escape, grouped};
+use crate::widget::{counted, escape, grouped};
 
 /// Takes in an answer; a late one finds nothing that waits for it.
 pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -> Vec<Effect> {
@@ -71,7 +71,7 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
         }
         (Wait::Delete, Answer::Deleted(count)) => {
             state.keyspace.marks.clear();
-            let words = format!("deleted {} keys", grouped(count));
+            let words = format!("deleted {}", counted(count, "key"));
             state.toasts.info(now, words, "B shows them, and R there puts one back");
             return super::reload(state);
         }

@@ -10,7 +10,7 @@ use super::super::{say, style};
 use crate::app::State;
 use crate::app::keyspace::{Ask, Prompt};
 use crate::theme::Meaning;
-use crate::widget::{escape, fit, grouped, panel};
+use crate::widget::{counted, escape, fit, panel};
 
 fn words(ask: Ask) -> (&'static str, &'static str) {
     match ask {
@@ -62,12 +62,9 @@ pub(super) fn prompt(state: &State, prompt: &Prompt, frame: &mut Frame<'_>, area
 pub(super) fn matches(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let (look, matches) = (&state.look, &state.keyspace.matches);
     frame.render_widget(Clear, area);
-    let looked = grouped(matches.looked);
-    let words = if matches.complete {
-        format!("{looked} keys")
-    } else {
-        format!("{looked} keys so far {}", look.glyphs.wait)
-    };
+    let looked = counted(matches.looked, "key");
+    let words =
+        if matches.complete { looked } else { format!("{looked} so far {}", look.glyphs.wait) };
     let right = Line::from(say(look, Meaning::Dim, format!(" {words} ")));
     let inside = panel(frame, look, area, "Jump to a key", right);
     let height = usize::from(inside.height);

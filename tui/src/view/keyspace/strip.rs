@@ -8,7 +8,7 @@ use super::super::say;
 use crate::app::keyspace::Strip;
 use crate::app::{Look, State};
 use crate::theme::Meaning;
-use crate::widget::{fit, grouped, panel};
+use crate::widget::{counted, fit, grouped, panel};
 
 /// Draws the strip.
 pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
@@ -19,7 +19,7 @@ pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let right = if strip.loading {
         look.glyphs.wait.to_owned()
     } else {
-        format!("a cell = {} revisions", scale.revisions_per_cell())
+        format!("a cell = {}", counted(scale.revisions_per_cell(), "revision"))
     };
     let right = Line::from(say(look, Meaning::Dim, format!(" {right} ")));
     let inside = panel(frame, look, area, &title, right);

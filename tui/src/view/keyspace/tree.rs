@@ -12,7 +12,7 @@ use crate::app::keyspace::Pane;
 use crate::app::keyspace::ask::Target;
 use crate::app::keyspace::tree::{ROOT, ROWS_MAX, Row, RowKind};
 use crate::theme::Meaning;
-use crate::widget::{age, escape, fit, grouped, panel};
+use crate::widget::{age, counted, escape, fit, grouped, panel};
 
 /// Columns that a level is indented by; deeper ones than fit are not indented further.
 const INDENT: usize = 2;
@@ -93,8 +93,8 @@ fn right(state: &State) -> Vec<Span<'static>> {
         spans.push(say(look, Meaning::Accent, format!("{} marked  ", keyspace.marks.len())));
     }
     if let Some(graveyard) = &keyspace.graveyard {
-        let found = grouped(u64::try_from(graveyard.graves.len()).unwrap_or(0));
-        spans.push(say(look, Meaning::Dim, format!("{found} keys ")));
+        let found = counted(u64::try_from(graveyard.graves.len()).unwrap_or(0), "key");
+        spans.push(say(look, Meaning::Dim, format!("{found} ")));
         return spans;
     }
     if keyspace.tree.full {
@@ -138,9 +138,7 @@ fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
             (RowKind::More, Some(dir)) => {
                 let shown = grouped(u64::try_from(dir.children.len()).unwrap_or(0));
                 let left = dir.next.as_ref().map_or(0, |(_, left)| *left);
-                let of =
-                    dir.keys.map_or_else(String::new, |all| format!(" of {} keys", grouped(all)));
-                format!("{shown} names loaded, {} keys{of} to come: Enter for more", grouped(left))
+                format!("{shown} names loaded, {} to come: Enter", counted(left, "key"))
             }
             _ => "reading".to_owned(),
         };
