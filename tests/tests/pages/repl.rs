@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use mini_etcd_shared::language::parse_script;
 
 use crate::blocks::{Block, SHELL, Step, blocks, page, steps, typed};
 use crate::mask::{is_news, masked};
@@ -93,6 +94,15 @@ fn run(block: &Block, scripts: &[Block], update: bool) -> anyhow::Result<Vec<Ste
     let went = went.collect::<anyhow::Result<Vec<_>>>()?;
     running.leave()?;
     Ok(went)
+}
+
+#[test]
+fn every_script_follows_the_grammar() -> anyhow::Result<()> {
+    for script in blocks(&page(PAGE)?, "ers") {
+        let text = script.text.join("\n") + "\n";
+        parse_script(text.as_bytes()).with_context(|| text.clone())?;
+    }
+    Ok(())
 }
 
 /// Whether a step went as it stands on the page. A connection that is lost may be back a moment sooner or later.

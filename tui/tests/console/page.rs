@@ -34,16 +34,17 @@ fn names() -> Vec<String> {
     names
 }
 
-/// The screen of a snapshot, without the blanks at the ends of its lines.
-fn screen(name: &str) -> String {
+/// What a snapshot holds; of a screen without the quotes and the blanks at the ends of its lines.
+fn picture(name: &str) -> String {
     let ending = format!("__{name}.snap");
     let files = std::fs::read_dir(snapshots()).unwrap().map(|entry| entry.unwrap().path());
     let mut files = files.filter(|path| path.to_string_lossy().ends_with(&ending));
     let file = files.next().unwrap_or_else(|| panic!("no snapshot is named {name}"));
     assert_eq!(files.next(), None, "two snapshots are named {name}");
     let text = std::fs::read_to_string(file).unwrap();
-    let rows = text.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
-    rows.flat_map(|row| [row.trim_end(), "\n"]).collect()
+    let (_, shown) = text.split_once("\n---\n").unwrap();
+    let row = |line| str::strip_prefix(line, '"')?.strip_suffix('"').map(str::trim_end);
+    shown.lines().flat_map(|line| [row(line).unwrap_or(line), "\n"]).collect()
 }
 
 /// The page with its pictures as they should be, and the names of the snapshots they show.
@@ -54,7 +55,7 @@ fn drawn(page: &str) -> (String, Vec<String>) {
         let (name, behind) = behind.split_once(" -->\n```\n").expect("a picture below its name");
         let (_, behind) = behind.split_once("```\n").expect("the end of a picture");
         assert!(!before.contains(CORNER), "a picture before {name} names no snapshot");
-        write!(out, "{before}<!-- snapshot: {name} -->\n```\n{}```\n", screen(name)).unwrap();
+        write!(out, "{before}<!-- snapshot: {name} -->\n```\n{}```\n", picture(name)).unwrap();
         shown.push(name.to_owned());
         rest = behind;
     }

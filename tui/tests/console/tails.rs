@@ -431,6 +431,19 @@ fn tails_are_bounded_turned_and_closed() {
 }
 
 #[test]
+fn lines_of_a_saved_tail() {
+    let (mut state, _) = plain();
+    key(&mut state, KeyCode::Char('F'));
+    type_text(&mut state, "~key:banner & ~key:api/b & ~key:api/c | del");
+    key(&mut state, KeyCode::Enter);
+    key(&mut state, KeyCode::Char('s'));
+    let (_, ask) = asked(key(&mut state, KeyCode::Enter));
+    let Ask::Save(_, entries) = ask else { panic!("{ask:?}") };
+    let lines: Vec<_> = entries.iter().flat_map(lines).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
 fn what_is_shown_is_saved_and_a_failure_says_what_to_do() {
     let (mut state, _) = plain();
     key(&mut state, KeyCode::Char('F'));
