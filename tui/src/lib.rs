@@ -7,7 +7,8 @@
 //! cli ─▶ script (`run`) ─▶ the session of mini_etcd_shared       mini-etcdctl ─▶ ctl
 //! ```
 //!
-//! `theme` and `keymap` are data from `assets/`; `action` is what a person can do; `widget` draws small parts.
+//! `theme` and `keymap` are data from `assets/`; `action` is what a person can do; `widget` draws small parts;
+//! `record` writes what prompt and console do as a script.
 
 pub mod action;
 pub mod app;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod event;
 mod input;
 pub mod keymap;
+mod record;
 pub mod repl;
 pub mod script;
 pub mod terminal;

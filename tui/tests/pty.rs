@@ -575,7 +575,7 @@ fn lines_run_in_pane_and_palette_and_are_recorded() {
     console.press("\x1b");
     console.sees("q quit");
     console.press("5\\record\r");
-    console.sees("recorded in");
+    console.sees("statements in");
     let recorded = std::fs::read_to_string(&script).unwrap();
     for part in ["put /a/k one\nexpect ok", "expect succeeded == true", "expect deleted == 1"] {
         assert!(recorded.contains(part), "{part}\n{recorded}");

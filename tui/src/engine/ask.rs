@@ -9,9 +9,9 @@ use mini_etcd_shared::client::Client;
 use mini_etcd_shared::complete::{ClientSource, complete};
 use mini_etcd_shared::error::ClientError;
 
-use super::session::record::{self, Recording};
 use super::{Inbox, fault, keyspace, tails};
 use crate::app::request::{Answer, Question, Ticket};
+use crate::record::Recording;
 
 /// Where the answers to one question go.
 #[derive(Clone)]
@@ -43,7 +43,10 @@ impl Reply {
     pub(super) fn done(&self, answer: Answer) {
         use crate::app::keyspace::ask::{Answer as Keys, Written};
         if let Answer::Keys(Keys::Written(Written::Done(..)) | Keys::Deleted(_)) = &answer {
-            self.recording.keys(&self.commands);
+            for command in &self.commands {
+                // The next line of the session says that the file cannot be written.
+                let _broken = self.recording.deed(&format!("{command}\nexpect ok"));
+            }
         }
         self.inbox.answer(self.ticket, answer);
     }
@@ -62,7 +65,7 @@ pub(super) async fn run(
     };
     match question {
         Question::Keys(question) => {
-            let reply = reply.noting(record::commands_of(&question));
+            let reply = reply.noting(keyspace::commands::of(&question));
             keyspace::run(client, found, question, reply).await;
         }
         Question::Repl(question) => {

@@ -42,6 +42,7 @@ use crate::app::cluster::Listed;
 use crate::app::request::{Question, Ticket};
 use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;
+use crate::record::Recording;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -92,7 +93,7 @@ pub struct Engine {
     followers: BTreeMap<u64, (String, AbortHandle)>,
     /// The session behind palette and pane, once it was used.
     session: Option<mpsc::Sender<session::Work>>,
-    recording: session::record::Recording,
+    recording: Recording,
     asked: BTreeMap<Ticket, AbortHandle>,
     /// What screens ask through, while the endpoints stay the same; and what completion keeps of it.
     client: Option<(Client, Arc<ClientSource>)>,
@@ -124,7 +125,7 @@ impl Engine {
             listed,
             followers: BTreeMap::new(),
             session: None,
-            recording: session::record::Recording::default(),
+            recording: Recording::default(),
             asked: BTreeMap::new(),
             client: None,
             found: keyspace::Found::default(),

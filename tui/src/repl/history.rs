@@ -8,8 +8,6 @@ use std::path::PathBuf;
 pub(super) const LINES_MAX: usize = 10_000;
 /// Bytes of a line that is kept.
 const LINE_BYTES_MAX: usize = 64 << 10;
-/// What a line with a secret says.
-const SECRET: [&str; 4] = ["--password", "--user", "user passwd", "user add"];
 
 /// The file, in a directory that only its owner may enter; `None` where there is no place for it.
 pub(super) fn file() -> Option<PathBuf> {
@@ -22,7 +20,7 @@ pub(super) fn file() -> Option<PathBuf> {
 
 /// Whether a line is to be kept: not what is too long, nor what holds a password.
 pub(super) fn keeps(line: &str) -> bool {
-    line.len() <= LINE_BYTES_MAX && !SECRET.iter().any(|secret| line.contains(secret))
+    line.len() <= LINE_BYTES_MAX && !crate::record::has_secret(line)
 }
 
 #[cfg(test)]

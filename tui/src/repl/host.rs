@@ -1,13 +1,13 @@
 //! What the prompt does for a session: leave, edit, record; and what `run` does, to bundled members.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use mini_etcd_shared::exec::Failure;
-use mini_etcd_shared::language::{MetaSpec, path_of};
+use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 
-use super::record::Recorder;
+use crate::record::Recording;
 use crate::script::RunHost;
 
 /// What was asked for and is done once the statement has ended.
@@ -21,17 +21,13 @@ pub(super) struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     asked: Mutex<Asked>,
-    recorder: Mutex<Option<Recorder>>,
+    pub recording: Recording,
 }
 
 impl Desk {
     /// What was asked for since the last time.
     pub(super) fn take(&self) -> Asked {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn recorder(&self) -> MutexGuard<'_, Option<Recorder>> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,31 +51,9 @@ impl Host for ReplHost {
                 self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).edit = true;
                 Ok(Vec::new())
             }
-            "\\record" => self.desk.record(args.first().map(Vec::as_slice)),
+            "\\record" => self.desk.recording.meta(args.first().map(Vec::as_slice)),
             _ => return self.rest.meta(spec, args),
         };
         Box::pin(async { own })
-    }
-}
-
-impl Desk {
-    fn record(&self, file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
-        let mut recorder = self.recorder();
-        let said = match (file, recorder.take()) {
-            (None, None) => "nothing is recorded; \\record FILE begins\n".to_owned(),
-            (None, Some(ended)) => ended.end()?,
-            (Some(_), Some(running)) => {
-                let text = format!("{} is recorded already; \\record ends it", running.name());
-                *recorder = Some(running);
-                return Err(Failure::new(mini_etcd_shared::command::exit::ERROR, text));
-            }
-            (Some(file), None) => {
-                let begun = Recorder::create(&path_of(file))?;
-                let said = format!("recording to {}; \\record ends it\n", begun.name());
-                *recorder = Some(begun);
-                said
-            }
-        };
-        Ok(said.into_bytes())
     }
 }

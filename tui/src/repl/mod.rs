@@ -28,7 +28,6 @@ mod history;
 mod host;
 mod link;
 mod printer;
-mod record;
 mod screen;
 mod start;
 mod talk;

@@ -18,9 +18,9 @@ use super::helper::LineHelper;
 use super::host::{Desk, ReplHost};
 use super::link::Link;
 use super::printer::Printer;
-use super::record::Ended;
 use super::screen::Screen;
 use super::start::{Setup, say};
+use crate::record::Took;
 use crate::script::RunHost;
 
 /// Ends what a line editor has switched on.
@@ -183,7 +183,7 @@ impl<'a> Talk<'a> {
         }
         let flags = [
             ("ro", self.setup.flags.read_only),
-            ("rec", self.desk.recorder().is_some()),
+            ("rec", self.desk.recording.file().is_some()),
             ("lost", self.link.is_lost()),
         ];
         let flags: Vec<_> = flags.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
@@ -230,25 +230,20 @@ impl<'a> Talk<'a> {
                     ""
                 };
                 self.screen.notice(&format!("\ninterrupted{more}"));
-                self.record(statement, text, &Ended::Not("interrupted"));
+                self.record(statement, text, Took::GivenUp);
                 return Err(Next::Go);
             }
             _ = self.terminate.recv() => return Err(Next::Killed),
             _ = self.hangup.recv() => return Err(Next::Killed),
         };
-        match result {
-            Ok(()) => {
-                self.record(statement, text, &Ended::Ran(&self.session.last().clone()));
-                Ok(())
-            }
-            Err(failed) => {
-                self.failed(statement, text, &failed);
-                Err(Next::Go)
-            }
-        }
+        self.record(statement, text, Took::Ended(&result));
+        result.map_err(|failed| {
+            self.failed(&failed);
+            Next::Go
+        })
     }
 
-    fn failed(&mut self, statement: &Statement, text: &str, failed: &Failed) {
+    fn failed(&self, failed: &Failed) {
         let unsent = match &failed.reason {
             Reason::Command(failure) => failure.error.as_ref(),
             Reason::Mismatch(_) => None,
@@ -258,25 +253,15 @@ impl<'a> Talk<'a> {
             Some(error) => self.screen.error(&error.to_string()),
             None => self.screen.error(&failed.to_string()),
         }
-        let Reason::Command(failure) = &failed.reason else {
-            self.record(statement, text, &Ended::Not("did not hold"));
-            return;
-        };
-        let unreached = failure.error.as_ref().is_some_and(|error| error.unsent_reason().is_some());
-        if unreached {
-            self.record(statement, text, &Ended::Not("nobody answered"));
+        if unsent.is_some_and(|error| error.unsent_reason().is_some()) {
             self.link.lost(self.session.client().clone());
-        } else {
-            self.record(statement, text, &Ended::Ran(&self.session.last().clone()));
         }
     }
 
-    fn record(&self, statement: &Statement, text: &str, ended: &Ended<'_>) {
-        let mut recorder = self.desk.recorder();
-        let Some(recording) = recorder.as_mut() else { return };
-        if let Err(error) = recording.add(text, &statement.kind, ended) {
-            self.screen.error(&format!("{}: {error}; recording has ended", recording.name()));
-            *recorder = None;
+    fn record(&self, statement: &Statement, text: &str, took: Took<'_>) {
+        let recorded = self.desk.recording.statement(statement, text, &self.session, took);
+        if let Err(words) = recorded {
+            self.screen.error(&words);
         }
     }
 
@@ -293,8 +278,7 @@ impl<'a> Talk<'a> {
 
     fn leave(&mut self) -> u8 {
         self.session.cancel_all();
-        let ended = self.desk.recorder().take().map(super::record::Recorder::end);
-        match ended {
+        match self.desk.recording.end() {
             Some(Ok(text)) => self.screen.notice(&text),
             Some(Err(failure)) => {
                 self.screen.error(&failure.to_string());

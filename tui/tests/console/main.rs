@@ -16,6 +16,7 @@ mod keyspace;
 mod page;
 mod past;
 mod random;
+mod recording;
 mod repl;
 mod screens;
 mod support;

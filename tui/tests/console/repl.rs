@@ -292,9 +292,9 @@ async fn pane_and_palette_are_one_session_on_a_real_member() {
     let recorded = std::fs::read_to_string(&script).unwrap();
     for part in [
         "put /a/k \"one\\ttwo\"\nexpect ok\n",
-        "watch /a --prefix & as w1\n",
+        "watch /a --prefix & as w1\nexpect ok\n",
         "cd /a/\n",
-        "get k\nexpect count == 1\nexpect value == ",
+        "get k\nexpect value == \"one\\ttwo\"\nexpect count == 1\n",
         "else get k end\nexpect succeeded == false\n",
         "del k --prefix\nexpect deleted == 1\n",
     ] {

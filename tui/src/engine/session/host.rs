@@ -7,8 +7,8 @@ use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
-use super::record::Recording;
 use crate::app::Effect;
+use crate::record::Recording;
 
 /// The console around a session.
 pub(super) struct Console {
@@ -31,8 +31,7 @@ impl Console {
     fn carry_out(&self, spec: &'static MetaSpec, args: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
         let refuse = |text: String| Err(Failure::new(exit::ERROR, text));
         match (spec.name, args.first()) {
-            ("\\record", Some(file)) => self.recording.start(file),
-            ("\\record", None) => self.recording.stop(),
+            ("\\record", file) => self.recording.meta(file.map(Vec::as_slice)),
             ("\\restart", Some(name)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
                 if let Some(effects) = self.effects.upgrade() {

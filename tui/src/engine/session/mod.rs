@@ -13,7 +13,6 @@
 //! Tested in `tests/console/repl.rs`.
 
 mod host;
-pub(super) mod record;
 mod sink;
 
 use std::sync::Arc;
@@ -31,8 +30,9 @@ use tokio::task::JoinSet;
 use super::Inbox;
 use crate::app::repl::{Ended, Prompt};
 use crate::app::{Effect, Report};
+use crate::record::{Recording, Took};
+use crate::script::run_name;
 use crate::widget::escape;
-use record::Recording;
 use sink::{Screen, lines};
 
 /// Work that may wait: the screen begins one run at a time.
@@ -91,9 +91,11 @@ async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
         let result = match prepare(&mut session, &place, &screen, &run.endpoints) {
             Err(error) => Some(Err(error.to_string())),
             Ok(session) => {
-                let running = run_text(session, &run.text, &place.recording);
+                let mut running = Running { session, recording: &place.recording, screen: &screen };
                 tokio::select! {
-                    result = running => Some(result.map_err(|failed| failed.to_string())),
+                    result = running.text(&run.text) => {
+                        Some(result.map_err(|failed| failed.to_string()))
+                    }
                     end = until_given_up(&mut work, run.id, &place.inbox) => match end {
                         End::Cancelled => None,
                         End::Console => return,
@@ -103,7 +105,10 @@ async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
         };
         screen.begin(None);
         let Some(result) = result else {
-            place.recording.comment(&screen, &format!("given up: {}", run.text));
+            if let Some(session) = &mut session {
+                Running { session, recording: &place.recording, screen: &screen }
+                    .given_up(&run.text);
+            }
             continue;
         };
         let failed = result.err().map(|words| lines(words.as_bytes()));
@@ -160,7 +165,8 @@ fn prepare<'a>(
                 effects: place.effects.clone(),
             };
             let sink: Arc<Screen> = Arc::clone(screen);
-            Ok(empty.insert(Session::new(executor, Options::default(), sink, Box::new(host))))
+            let options = Options { run: run_name(), ..Options::default() };
+            Ok(empty.insert(Session::new(executor, options, sink, Box::new(host))))
         }
     }
 }
@@ -174,17 +180,49 @@ fn client(endpoints: &[Endpoint]) -> Result<Client, ClientError> {
     Client::new(config)
 }
 
-async fn run_text(session: &mut Session, text: &str, recording: &Recording) -> Result<(), Failed> {
-    // It was parsed before it was sent here.
-    let statements = parse_input(text.as_bytes()).unwrap_or_default();
-    for (at, statement) in statements.iter().enumerate() {
-        let result = session.run(statement).await;
-        let end = statements.get(at + 1).map_or(text.len(), |next: &Statement| next.span.start);
-        let source = text.get(statement.span.start..end).unwrap_or(text).trim_end();
-        recording.statement(statement, source, session.last(), &result);
-        result?;
+/// A text that runs, and is recorded.
+struct Running<'a> {
+    session: &'a mut Session,
+    recording: &'a Recording,
+    screen: &'a Screen,
+}
+
+impl Running<'_> {
+    async fn text(&mut self, text: &str) -> Result<(), Failed> {
+        // It was parsed before it was sent here.
+        let statements = parse_input(text.as_bytes()).unwrap_or_default();
+        for (at, statement) in statements.iter().enumerate() {
+            let result = self.session.run(statement).await;
+            self.record(statement, source(text, &statements, at), Took::Ended(&result));
+            result?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Records the statement that was running.
+    fn given_up(&self, text: &str) {
+        let statements = parse_input(text.as_bytes()).unwrap_or_default();
+        let (span, _) = self.session.at();
+        let begun = |statement: &Statement| statement.span.start <= span.start;
+        if let Some(at) = statements.iter().rposition(begun)
+            && let Some(statement) = statements.get(at)
+        {
+            self.record(statement, source(text, &statements, at), Took::GivenUp);
+        }
+    }
+
+    fn record(&self, statement: &Statement, source: &str, took: Took<'_>) {
+        if let Err(words) = self.recording.statement(statement, source, self.session, took) {
+            self.screen.notice(&words);
+        }
+    }
+}
+
+/// What was typed of one of the statements, up to the next.
+fn source<'a>(text: &'a str, statements: &[Statement], at: usize) -> &'a str {
+    let start = statements.get(at).map_or(0, |statement| statement.span.start);
+    let end = statements.get(at + 1).map_or(text.len(), |next| next.span.start);
+    text.get(start..end).unwrap_or(text).trim_end()
 }
 
 fn prompt(session: &Session, recording: &Recording) -> Prompt {

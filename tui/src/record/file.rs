@@ -1,0 +1,186 @@
+//! The file that a recording is written to.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mini_etcd_shared::command::exit;
+use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::language::{OWN_VARIABLES, Statement, path_of, written};
+use mini_etcd_shared::session::Session;
+
+use super::script::{Known, Took, script_of};
+use crate::widget::escape;
+
+const HEAD: &str = "# Recorded by mini-etcd-tui.\n";
+
+/// Where what is done goes, when it is recorded; shared by all who do something.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recording(Arc<Mutex<Option<Open>>>);
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    statements: usize,
+    /// Variables that the script sets; nothing before how the session stands was written.
+    set: Option<BTreeSet<String>>,
+}
+
+impl Recording {
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file, while it is written.
+    pub(crate) fn file(&self) -> Option<String> {
+        self.lock().as_ref().map(Open::name)
+    }
+
+    /// What `\record` does: begins a file, or ends it. Answers what to say.
+    pub(crate) fn meta(&self, file: Option<&[u8]>) -> Result<Vec<u8>, Failure> {
+        match file {
+            Some(file) => self.start(file),
+            None => self.stop(),
+        }
+    }
+
+    /// Begins a file. I3
+    fn start(&self, file: &[u8]) -> Result<Vec<u8>, Failure> {
+        let path = path_of(file);
+        let mut open = self.lock();
+        if let Some(open) = open.as_ref() {
+            let text = format!("{} is recorded already; \\record ends it", open.name());
+            return Err(Failure::new(exit::ERROR, text));
+        }
+        let failed = |error: std::io::Error| {
+            Failure::new(exit::IO, format!("{}: {error}; a new file is wanted", path.display()))
+        };
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+        file.write_all(HEAD.as_bytes()).map_err(failed)?;
+        let begun = open.insert(Open { path, file, statements: 0, set: None });
+        Ok(format!("recording to {}; \\record ends it\n", begun.name()).into_bytes())
+    }
+
+    /// Ends the file.
+    fn stop(&self) -> Result<Vec<u8>, Failure> {
+        match self.end() {
+            None => Ok(b"nothing is recorded; \\record FILE begins\n".to_vec()),
+            Some(ended) => ended.map(String::into_bytes),
+        }
+    }
+
+    /// Ends the file, if there is one; answers what to say.
+    pub(crate) fn end(&self) -> Option<Result<String, Failure>> {
+        let open = self.lock().take()?;
+        let name = open.name();
+        Some(match open.file.sync_all() {
+            Ok(()) => Ok(format!("{} statements in {name}\n", open.statements)),
+            Err(error) => Err(Failure::new(exit::IO, format!("{name}: {error}"))),
+        })
+    }
+
+    /// A statement that the session has run, or has given up.
+    ///
+    /// # Errors
+    /// In words: the file cannot be written, and the recording has ended.
+    pub(crate) fn statement(
+        &self,
+        statement: &Statement,
+        source: &str,
+        session: &Session,
+        took: Took<'_>,
+    ) -> Result<(), String> {
+        self.append(|set| {
+            let mut text = String::new();
+            // How the session stands is known with the `\record` that began the file.
+            if set.is_none() {
+                text = preamble(session, set.get_or_insert_default());
+            }
+            let set = set.get_or_insert_default();
+            let known = Known { outcome: session.last(), variables: session.variables(), set };
+            let recorded = script_of(statement, source, &known, took);
+            let counts = recorded.as_ref().is_some_and(|recorded| !recorded.is_comment);
+            if let Some(recorded) = recorded {
+                text.push_str(&recorded.text);
+                set.extend(recorded.sets);
+            }
+            (text, usize::from(counts))
+        })
+    }
+
+    /// What was done by keys, as statements.
+    ///
+    /// # Errors
+    /// As for [`statement`](Self::statement).
+    pub(crate) fn deed(&self, script: &str) -> Result<(), String> {
+        let counts = script.lines().any(|line| !line.starts_with('#'));
+        self.append(|_| (format!("{script}\n"), usize::from(counts)))
+    }
+
+    /// I2
+    fn append(
+        &self,
+        make: impl FnOnce(&mut Option<BTreeSet<String>>) -> (String, usize),
+    ) -> Result<(), String> {
+        let mut place = self.lock();
+        let Some(open) = place.as_mut() else { return Ok(()) };
+        let (text, statements) = make(&mut open.set);
+        match open.file.write_all(text.as_bytes()) {
+            Ok(()) => {
+                open.statements += statements;
+                Ok(())
+            }
+            Err(error) => {
+                let words = format!("{}: {error}; recording has ended", open.name());
+                *place = None;
+                Err(words)
+            }
+        }
+    }
+}
+
+impl Open {
+    fn name(&self) -> String {
+        escape(self.path.as_os_str().as_encoded_bytes())
+    }
+}
+
+/// What the session has been told before, as far as later lines may rest on it.
+fn preamble(session: &Session, set: &mut BTreeSet<String>) -> String {
+    let scope = Some(session.scope()).filter(|scope| !scope.is_empty());
+    let format = Some(session.style().format.name()).filter(|format| *format != "simple");
+    let own = |name: &str| OWN_VARIABLES.contains(&name);
+    let given: Vec<_> = session.variables().iter().filter(|(name, _)| !own(name)).collect();
+    set.extend(given.iter().map(|(name, _)| (*name).to_owned()));
+    let lines = (scope.map(|scope| format!("cd {}\n", written(scope))).into_iter())
+        .chain(format.map(|format| format!("\\w {format}\n")))
+        .chain(given.into_iter().map(|(name, value)| format!("set {name} {}\n", written(value))));
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.ers");
+        let name = path.as_os_str().as_encoded_bytes();
+        let recording = Recording::default();
+        assert!(recording.meta(None).unwrap().starts_with(b"nothing is recorded"));
+        recording.meta(Some(name)).unwrap();
+        assert!(recording.meta(Some(b"other")).is_err());
+        recording.deed("put a b\nexpect ok").unwrap();
+        recording.deed("# not done").unwrap();
+        let said = String::from_utf8(recording.meta(None).unwrap()).unwrap();
+        assert!(said.starts_with("1 statements in "), "{said}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("put a b\nexpect ok\n# not done\n"), "{text}");
+        assert!(recording.meta(Some(name)).is_err());
+    }
+}

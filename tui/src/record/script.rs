@@ -1,0 +1,353 @@
+//! One statement as a script has it.
+
+use std::collections::BTreeSet;
+
+use mini_etcd_shared::command::{Target, takes_next};
+use mini_etcd_shared::language::{
+    ALIASES, Action, Lexer, Run, Span, Statement, StatementKind, Variables, Word, parse_script,
+    unset_variable,
+};
+use mini_etcd_shared::session::{Failed, Outcome, Reason};
+use tonic::Code;
+
+use super::edits::Edits;
+use super::{again, expect, has_secret};
+
+/// Meta commands that are about the front, or about how things look, and not about what is done.
+const NOT_RECORDED: [&str; 6] = ["\\record", "\\q", "\\e", "\\h", "\\timing", "\\profile"];
+/// What may be missing at the end of a text: the empty lines of a transaction in three parts.
+const ENDS: [&str; 3] = ["\n", "\n\n", "\n\n\n"];
+
+/// How a statement ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Took<'a> {
+    /// The session says so.
+    Ended(&'a Result<(), Failed>),
+    /// It was given up.
+    GivenUp,
+}
+
+/// What is known when a statement has ended.
+pub(super) struct Known<'a> {
+    /// What became of its last command.
+    pub outcome: &'a Outcome,
+    /// The session's.
+    pub variables: &'a Variables,
+    /// Those that the script has set.
+    pub set: &'a BTreeSet<String>,
+}
+
+/// A part of a script.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Recorded {
+    /// Whole lines.
+    pub text: String,
+    /// Variables that it sets.
+    pub sets: Vec<String>,
+    /// Whether it says nothing to the parser.
+    pub is_comment: bool,
+}
+
+/// A statement with what is expected of it; `None` for what a script does not want.
+pub(super) fn script_of(
+    statement: &Statement,
+    source: &str,
+    known: &Known<'_>,
+    took: Took<'_>,
+) -> Option<Recorded> {
+    let source = source.trim_end();
+    if let StatementKind::Run(run) = &statement.kind
+        && let Action::Meta { spec, .. } = &run.action
+        && NOT_RECORDED.contains(&spec.name)
+    {
+        return None;
+    }
+    // I5
+    if has_secret(source) {
+        return Some(comment("not written down, for it names a user", ""));
+    }
+    let made = match why_not(statement, known.outcome, took) {
+        Some(why) => Err(why.to_owned()),
+        None => lines(statement, source, known),
+    };
+    Some(match made {
+        Ok(text) => {
+            let mut sets = Vec::new();
+            variables_of(std::slice::from_ref(statement), &mut sets);
+            Recorded { text, sets, is_comment: false }
+        }
+        Err(why) => comment(&why, source),
+    })
+}
+
+fn comment(why: &str, source: &str) -> Recorded {
+    let mut text = format!("# {}\n", why.lines().next().unwrap_or_default());
+    if !source.is_empty() {
+        text.insert(text.len() - 1, ':');
+        text.extend(source.lines().map(|line| format!("#   {line}\n")));
+    }
+    Recorded { text, sets: Vec::new(), is_comment: true }
+}
+
+/// Why how it ended says nothing about the next time.
+fn why_not(statement: &Statement, outcome: &Outcome, took: Took<'_>) -> Option<&'static str> {
+    let Took::Ended(result) = took else { return Some("given up") };
+    let single = matches!(&statement.kind, StatementKind::Run(run) if run.eventually.is_none());
+    match result {
+        Err(Failed { reason: Reason::Mismatch(_), .. }) => return Some("did not hold"),
+        // Of a block that failed, something else may have been done before.
+        Err(_) if !single => return Some("failed"),
+        _ => {}
+    }
+    let failure = outcome.failure.as_ref().filter(|_| single)?;
+    let error = failure.error.as_ref();
+    if error.is_some_and(|error| error.unsent_reason().is_some()) {
+        return Some("nobody answered");
+    }
+    if failure.unknown {
+        return Some("nobody knows whether it was done");
+    }
+    let passing = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled];
+    error.filter(|error| passing.contains(&error.code())).map(|_| "no answer came")
+}
+
+/// The statement as the parser of scripts takes it. I1
+fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<String, String> {
+    let mut edits = Edits::default();
+    let shift = statement.span.start;
+    spell_out(std::slice::from_ref(statement), source, shift, &mut edits);
+    let mut moved = Edits::default();
+    let mut before = String::new();
+    let mut expects = Vec::new();
+    let mut negate = false;
+    match &statement.kind {
+        StatementKind::Run(run) => {
+            before = again::of_run(run, known.outcome, &mut moved)?;
+            expects = expect::expectations(known.outcome, known.variables);
+            negate = !run.negated && known.outcome.failure.is_some();
+        }
+        StatementKind::Expect(expect) => again::of_condition(&expect.condition)?,
+        kind => nested(kind, &mut moved)?,
+    }
+    edits.shifted(moved, shift);
+    let text = edits.apply(source);
+    let sign = if negate { "! " } else { "" };
+    let expects: Vec<String> = expects.iter().map(|held| format!("expect {held}\n")).collect();
+    let expects = expects.concat();
+    let tries = ENDS.iter().map(|end| format!("{before}{sign}{text}{end}{expects}"));
+    let bare = ENDS.iter().map(|end| format!("{before}{sign}{text}{end}"));
+    let mut first = None;
+    for script in tries.chain(bare) {
+        match parse_script(script.as_bytes()) {
+            Ok(parsed) => {
+                return match unset_variable(&parsed, known.set) {
+                    None => Ok(script),
+                    Some((name, _)) => Err(format!("${name} is not set in this script")),
+                };
+            }
+            Err(error) => first = first.or(Some(format!("not for a script, {error}"))),
+        }
+    }
+    Err(first.unwrap_or_default())
+}
+
+/// What stands in a block has no outcome of its own: it is taken to have gone well.
+fn nested(kind: &StatementKind, edits: &mut Edits) -> Result<(), String> {
+    for statement in inner(kind) {
+        again::of_nested(&statement.kind, &Outcome::default(), edits)?;
+        nested(&statement.kind, edits)?;
+    }
+    Ok(())
+}
+
+fn inner(kind: &StatementKind) -> Vec<&Statement> {
+    match kind {
+        StatementKind::Test { body, .. }
+        | StatementKind::Setup(body)
+        | StatementKind::Teardown(body)
+        | StatementKind::Repeat { body, .. }
+        | StatementKind::With { body, .. } => body.iter().collect(),
+        StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn variables_of(statements: &[Statement], sets: &mut Vec<String>) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Run(run) => sets.extend(run.capture.clone()),
+            StatementKind::Set { name, .. } => sets.push(name.clone()),
+            kind => inner(kind).into_iter().for_each(|one| {
+                variables_of(std::slice::from_ref(one), sets);
+            }),
+        }
+    }
+}
+
+/// Has the names of commands in full, as scripts want them.
+fn spell_out(statements: &[Statement], source: &str, shift: usize, edits: &mut Edits) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Run(run) => {
+                let at = statement.span.start.saturating_sub(shift);
+                spell_out_run(run, source, at, edits);
+            }
+            kind => inner(kind).into_iter().for_each(|one| {
+                spell_out(std::slice::from_ref(one), source, shift, edits);
+            }),
+        }
+    }
+}
+
+fn spell_out_run(run: &Run, source: &str, at: usize, edits: &mut Edits) {
+    if !matches!(run.action, Action::Command { .. } | Action::Txn(_)) {
+        return;
+    }
+    let Some(text) = source.get(at..) else { return };
+    let Ok(Some(line)) = Lexer::new(text.as_bytes()).line() else { return };
+    for (word, name) in names(&line.words) {
+        let Span { start, end } = word.span;
+        edits.replace(Span { start: start + at, end: end + at }, name);
+    }
+}
+
+/// The words that name the command, with their full names.
+fn names(words: &[Word]) -> Vec<(&Word, &'static str)> {
+    let mut found = Vec::new();
+    let mut target = Target::Root;
+    let mut skip = 0;
+    for word in words {
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
+        if matches!(target, Target::Command(_)) {
+            break;
+        }
+        let Some(bare) = word.bare() else { break };
+        match bare {
+            "!" => {}
+            "eventually" | "every" => skip = 1,
+            _ if word.is_flag() => skip = usize::from(takes_next(target, bare)),
+            _ => {
+                let full = ALIASES.iter().find(|(alias, _)| *alias == bare);
+                let full = full.map_or(bare, |(_, name)| name);
+                let Some(next) = target.next(full.as_bytes()) else { break };
+                target = next;
+                found.push((word, next.last_word()));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use mini_etcd_proto::etcdserverpb::{ResponseHeader, TxnResponse};
+    use mini_etcd_shared::error::ClientError;
+    use mini_etcd_shared::exec::{Answer, Failure};
+    use mini_etcd_shared::language::parse_input;
+
+    use super::*;
+
+    fn recorded(text: &str, outcome: &Outcome) -> String {
+        let statements = parse_input(text.as_bytes()).unwrap();
+        let variables = Variables::default();
+        let known = Known { outcome, variables: &variables, set: &BTreeSet::new() };
+        let result = Ok(());
+        let found = script_of(&statements[0], text, &known, Took::Ended(&result));
+        found.map(|recorded| recorded.text).unwrap_or_default()
+    }
+
+    fn failed(code: Code) -> Outcome {
+        let error = ClientError::Refused { code, message: "etcdserver: no".to_owned() };
+        let failure = Failure { error: Some(error), ..Failure::new(1, "no") };
+        Outcome { failure: Some(failure), ..Outcome::default() }
+    }
+
+    fn txn(succeeded: bool) -> Outcome {
+        let header = Some(ResponseHeader { revision: 58, ..ResponseHeader::default() });
+        let response = TxnResponse { header, succeeded, ..TxnResponse::default() };
+        Outcome { answer: Some(Answer::Txn(response)), ..Outcome::default() }
+    }
+
+    #[test]
+    fn names_are_written_out_and_each_statement_expects_something() {
+        let fine = Outcome::default();
+        for (typed, script) in [
+            ("mem l", "member list\nexpect ok\n"),
+            ("endp sta", "endpoint status\nexpect ok\n"),
+            ("range k", "get k\nexpect ok\n"),
+            ("delete -w json k", "del -w json k\nexpect ok\n"),
+            ("put a 'b\nc'", "put a 'b\nc'\nexpect ok\n"),
+            ("wat a & as w1", "watch a & as w1\nexpect ok\n"),
+            ("set X 1", "set X 1\n"),
+            ("cd /a", "cd /a\nexpect ok\n"),
+            ("\\w json", "\\w json\nexpect ok\n"),
+            ("\\kill n1", "\\kill n1\nexpect ok\n"),
+            ("repeat 2\nrange a\nend", "repeat 2\nget a\nend\n"),
+            (
+                "if ok\nmem l\nelse\nendp hea\nend",
+                "if ok\nmember list\nelse\nendpoint health\nend\n",
+            ),
+            ("\\timing", ""),
+            ("\\record", ""),
+        ] {
+            assert_eq!(recorded(typed, &fine), script, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_failed_is_expected_to_fail_again_unless_nobody_knows() {
+        let invalid = failed(Code::InvalidArgument);
+        assert_eq!(recorded("put '' v", &invalid), "! put '' v\nexpect error InvalidArgument\n");
+        assert_eq!(recorded("! put '' v", &invalid), "! put '' v\nexpect error InvalidArgument\n");
+        let behind = failed(Code::OutOfRange);
+        assert_eq!(recorded("comp 9", &behind), "! compaction 9\nexpect error OutOfRange\n");
+        let silent = failed(Code::Unavailable);
+        assert_eq!(recorded("put a b", &silent), "# no answer came:\n#   put a b\n");
+    }
+
+    #[test]
+    fn what_cannot_hold_again_is_not_written() {
+        let fine = Outcome::default();
+        for (typed, script) in [
+            ("get a --rev 57", "# the revision is that of this cluster:\n#   get a --rev 57\n"),
+            ("get a --rev=0", "get a --rev=0\nexpect ok\n"),
+            ("comp 57", "# the revision is that of this cluster:\n#   comp 57\n"),
+            ("expect rev == 57", "# the revision is that of this cluster:\n#   expect rev == 57\n"),
+            ("expect rev > 1", "expect rev > 1\n"),
+            ("watch a --rev=57 & as w", "watch a --rev=1 & as w\nexpect ok\n"),
+            ("put a b --lease=7f3a", "put a b\nexpect ok\n"),
+            ("get --endpoints 127.0.0.1:2379 a", "get a\nexpect ok\n"),
+            ("\\diff a @57", "# its revision is that of this cluster:\n#   \\diff a @57\n"),
+            ("get a --user root:secret", "# not written down, for it names a user\n"),
+            ("get $R", "# $R is not set in this script:\n#   get $R\n"),
+        ] {
+            assert_eq!(recorded(typed, &fine), script, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_revision_that_was_compared_is_read_before_it_is_compared_again() {
+        let typed = "txn if mod(\"a b\") = \"57\" and version(c) = 0 then put 'a b' x end";
+        let script = "get 'a b' -w json | json .kvs[0].mod_revision -> SEEN_REV\nexpect count == 1\n\
+            txn if mod(\"a b\") = \"$SEEN_REV\" and version(c) = 0 then put 'a b' x end\n\
+            expect succeeded == true\n";
+        assert_eq!(recorded(typed, &txn(true)), script);
+        let same = "txn if mod(a) = 57 then put a x end";
+        assert_eq!(recorded(same, &txn(false)), format!("{same}\nexpect succeeded == false\n"));
+        let order = "txn if mod(a) < 57 then put a x end";
+        let why = "# the mod 57 is that of this cluster";
+        assert_eq!(recorded(order, &txn(true)), format!("{why}:\n#   {order}\n"));
+    }
+
+    #[test]
+    fn what_was_given_up_is_a_comment() {
+        let statements = parse_input(b"watch k").unwrap();
+        let (outcome, variables) = (Outcome::default(), Variables::default());
+        let known = Known { outcome: &outcome, variables: &variables, set: &BTreeSet::new() };
+        let found = script_of(&statements[0], "watch k", &known, Took::GivenUp).unwrap();
+        assert_eq!((found.text.as_str(), found.is_comment), ("# given up:\n#   watch k\n", true));
+    }
+}

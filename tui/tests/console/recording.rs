@@ -1,0 +1,157 @@
+//! Goal: what is recorded on an empty keyspace, by lines or by keys, passes as a script on a new cluster. Method: each is
+//! done in a console without a terminal on a real member, whose revisions are made unlike those of a new one first; then
+//! the program runs what was recorded on a bundled member.
+
+use std::path::Path;
+use std::process::Command;
+
+use crossterm::event::KeyCode;
+use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
+use mini_etcd_tui::app::Overlay;
+
+use crate::driver::{Driver, Member, everything, put};
+
+/// A console that records, on a member with nothing in it.
+struct Recorded {
+    driver: Driver,
+    member: Member,
+    dir: tempfile::TempDir,
+}
+
+impl Recorded {
+    async fn start() -> Self {
+        let member = Member::start().await;
+        let client = member.client();
+        for _ in 0..20 {
+            put(&client, b"before", b"x").await;
+        }
+        let key = bytes::Bytes::from_static(b"before");
+        let delete = DeleteRangeRequest { key, ..DeleteRangeRequest::default() };
+        client.delete_range(delete).await.into_result().unwrap();
+        let driver = Driver::start(&member.endpoint);
+        let mut recorded = Self { driver, member, dir: tempfile::tempdir().unwrap() };
+        let line = format!("\\record {}", recorded.file().display());
+        recorded.driver.press(KeyCode::Char('5'));
+        recorded.line(&line).await;
+        recorded
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.dir.path().join("done.ers")
+    }
+
+    /// Types a line into the pane, and waits until it has run.
+    async fn line(&mut self, line: &str) {
+        self.driver.type_text(line);
+        self.driver.press(KeyCode::Enter);
+        if matches!(self.driver.state.overlays.last(), Some(Overlay::Confirm(_))) {
+            self.driver.press(KeyCode::Char('y'));
+        }
+        self.driver.until(line, |state| state.repl.running.is_none()).await;
+    }
+
+    /// Ends the recording; answers what was written.
+    async fn ends(&mut self) -> String {
+        self.line("\\record").await;
+        std::fs::read_to_string(self.file()).unwrap()
+    }
+}
+
+/// Runs a script on a cluster that has just begun.
+fn passes_on_a_new_cluster(script: &Path, text: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
+        .args(["run", "--bundled", "1"])
+        .arg(script)
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// The lines of a script that run something, without one that expects something of it.
+fn without_expectation(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let is_own =
+        |line: &str| ["expect ", "set ", "await ", "cancel "].iter().any(|s| line.starts_with(s));
+    let mut bare = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if !is_own(line) && !lines.get(at + 1).is_some_and(|next| next.starts_with("expect ")) {
+            bare.push(*line);
+        }
+    }
+    bare
+}
+
+#[tokio::test]
+async fn what_is_typed_passes_again_on_a_new_cluster() {
+    let mut recorded = Recorded::start().await;
+    recorded.line("put /a/k \"one\\ttwo\" -> R").await;
+    let rev = everything(&recorded.member.client(), 0).await[0].mod_revision;
+    let endpoint = recorded.member.endpoint.clone();
+    for line in [
+        "watch /a --prefix --rev=20 & as w1",
+        "cd /a/",
+        "get k",
+        "get k --rev $R",
+        &format!("get k --rev {rev}"),
+        "put r $R",
+        "get r",
+        "put $RUN/x $RUN",
+        "get $RUN/x",
+        "get '' --prefix --keys-only",
+        "txn if value(k) = x then put k y else get k end",
+        &format!("txn if mod(k) = {rev} then put k \"\\xff\" get k end"),
+        "get k",
+        "del nothing",
+        "get nothing | count -> N",
+        "put '' v",
+        "compaction 99999",
+        &format!("compaction {rev}"),
+        "member list",
+        "endpoint status -w table",
+        &format!("get r --endpoints={endpoint}"),
+        "await w1 events 2 within 5s",
+        "cancel w1",
+        "\\w json",
+        "get k | json .count",
+        "expect count == 1",
+        "expect rev > 1",
+        "expect rev == 57",
+        "repeat 2",
+    ] {
+        recorded.line(line).await;
+    }
+    recorded.line("range r").await;
+    recorded.line("end").await;
+    let text = recorded.ends().await;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let rev = rev.to_string();
+    for of_this_cluster in [endpoint.as_str(), rev.as_str()] {
+        assert!(!lines.iter().any(|line| line.contains(of_this_cluster)), "{text}");
+    }
+    for comment in [format!("#   get k --rev {rev}\n"), format!("#   compaction {rev}\n")] {
+        assert!(text.contains(&comment), "{text}");
+    }
+    assert!(text.contains("get k -w json | json .kvs[0].mod_revision -> SEEN_REV\n"), "{text}");
+    assert_eq!(without_expectation(&text), ["repeat 2", "get r", "end"], "{text}");
+    passes_on_a_new_cluster(&recorded.file(), &text);
+}
+
+#[tokio::test]
+async fn a_recording_begins_with_how_the_session_stands() {
+    let mut recorded = Recorded::start().await;
+    recorded.line("cd /in/").await;
+    recorded.line("put k v -> R").await;
+    recorded.line("\\w json").await;
+    let first = recorded.ends().await;
+    passes_on_a_new_cluster(&recorded.file(), &first);
+    std::fs::remove_file(recorded.file()).unwrap();
+    recorded.line("del k").await;
+    let line = format!("\\record {}", recorded.file().display());
+    recorded.line(&line).await;
+    recorded.line("put k $R").await;
+    recorded.line("get k | json .count -> C").await;
+    let text = recorded.ends().await;
+    assert!(text.contains("\ncd /in/\n\\w json\nset R "), "{text}");
+    passes_on_a_new_cluster(&recorded.file(), &text);
+}
