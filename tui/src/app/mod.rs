@@ -17,6 +17,8 @@
 
 pub mod cluster;
 mod cluster_screen;
+mod command_line;
+mod deed;
 mod json;
 pub mod keyspace;
 pub mod leadership;
@@ -34,6 +36,8 @@ pub mod tails;
 pub mod toast;
 mod update;
 
+pub use command_line::{CommandLine, piped};
+pub(crate) use deed::KEYS_PER_TXN;
 pub use msg::{Effect, Ended, Msg, Pace, Report};
 pub use state::{Bundled, Confirm, Look, Origin, Overlay, Redraw, Setup, State, Tier};
 pub use update::update;

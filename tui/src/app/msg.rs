@@ -87,6 +87,8 @@ pub enum Effect {
     Kill(String),
     /// Start a bundled member again.
     Restart(String),
+    /// Write down what was done by keys, as statements.
+    Note(String),
     /// Ask members this often.
     Pace(Pace),
     /// Give this text to an editor; what it leaves is the answer.

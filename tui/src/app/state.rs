@@ -156,6 +156,8 @@ pub struct State {
     pub generation: u64,
     /// Number of the last run.
     pub runs: u64,
+    /// What was done last by keys, as lines of the language.
+    pub done: Option<String>,
 }
 
 impl State {
@@ -184,6 +186,7 @@ impl State {
             leaving: None,
             generation: 0,
             runs: 0,
+            done: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use crossterm::event::KeyEventKind;
 
 use super::cluster::Link;
+use super::deed::{self, Deed};
 use super::msg::{Effect, Ended, Msg, Pace, Report};
 use super::press;
 use super::sample::{Fault, Sample};
@@ -20,13 +21,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => {
             state.dirty(Redraw::Input);
             state.toasts.acknowledge(state.now);
-            let effects = press::press(state, key);
-            for effect in &effects {
-                // What follows from it is no news, so it is known before it happens.
-                if let Effect::Kill(name) = effect {
-                    state.bundled.insert(name.clone(), Bundled::Killed);
-                }
-            }
+            let mut effects = press::press(state, key);
+            let noted: Vec<Effect> =
+                effects.iter().flat_map(|effect| to_members(state, effect)).collect();
+            effects.extend(noted);
             return effects;
         }
         Msg::Paste(text) => {
@@ -52,6 +50,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Report(..) => {}
     }
     Vec::new()
+}
+
+/// What is done to a bundled member.
+fn to_members(state: &mut State, effect: &Effect) -> Vec<Effect> {
+    match effect {
+        Effect::Kill(name) => {
+            // What follows from it is no news, so it is known before it happens.
+            state.bundled.insert(name.clone(), Bundled::Killed);
+            deed::done(state, Deed::kill(name))
+        }
+        Effect::Restart(name) => deed::done(state, Deed::restart(name)),
+        _ => Vec::new(),
+    }
 }
 
 fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {

@@ -11,27 +11,17 @@ use mini_etcd_shared::error::ClientError;
 
 use super::{Inbox, fault, keyspace, tails};
 use crate::app::request::{Answer, Question, Ticket};
-use crate::record::Recording;
 
 /// Where the answers to one question go.
 #[derive(Clone)]
 pub(super) struct Reply {
     inbox: Arc<Inbox>,
     ticket: Ticket,
-    /// Where it is noted what was done, and as which commands.
-    recording: Recording,
-    commands: Vec<String>,
 }
 
 impl Reply {
-    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket, recording: Recording) -> Self {
-        Self { inbox, ticket, recording, commands: Vec::new() }
-    }
-
-    /// What is noted when it is done.
-    fn noting(mut self, commands: Vec<String>) -> Self {
-        self.commands = commands;
-        self
+    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket) -> Self {
+        Self { inbox, ticket }
     }
 
     /// A part of the answer; waits while too many are on their way. I2
@@ -41,13 +31,6 @@ impl Reply {
 
     /// The answer, or its last part.
     pub(super) fn done(&self, answer: Answer) {
-        use crate::app::keyspace::ask::{Answer as Keys, Written};
-        if let Answer::Keys(Keys::Written(Written::Done(..)) | Keys::Deleted(_)) = &answer {
-            for command in &self.commands {
-                // The next line of the session says that the file cannot be written.
-                let _broken = self.recording.deed(&format!("{command}\nexpect ok"));
-            }
-        }
         self.inbox.answer(self.ticket, answer);
     }
 }
@@ -64,10 +47,7 @@ pub(super) async fn run(
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
     match question {
-        Question::Keys(question) => {
-            let reply = reply.noting(keyspace::commands::of(&question));
-            keyspace::run(client, found, question, reply).await;
-        }
+        Question::Keys(question) => keyspace::run(client, found, question, reply).await,
         Question::Repl(question) => {
             let context = question.prompt.context();
             let text = question.text.as_bytes();

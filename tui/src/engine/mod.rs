@@ -183,6 +183,13 @@ impl Engine {
                     fleet.start(&name, &self.shared.inbox);
                 }
             }
+            Effect::Note(script) => {
+                if let Err(words) = self.recording.deed(&script) {
+                    let next = "\\record FILE begins another one".to_owned();
+                    let what = "the recording has ended".to_owned();
+                    self.shared.inbox.event(Report::Trouble(what, words, next));
+                }
+            }
             Effect::Pace(pace) => {
                 self.pace.send_replace(pace);
             }
@@ -199,7 +206,7 @@ impl Engine {
     /// Begins to find an answer. The screens bound how many are under way.
     fn ask(&mut self, ticket: Ticket, question: Question) {
         let client = self.client();
-        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket, self.recording.clone());
+        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket);
         let found = Arc::clone(&self.found);
         let task = self.tasks.spawn(ask::run(client, found, question, reply));
         self.asked.insert(ticket, task);

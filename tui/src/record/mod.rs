@@ -22,6 +22,8 @@ mod expect;
 mod file;
 mod script;
 
+pub(crate) use again::{SEEN, seen};
+pub(crate) use expect::VALUE_BYTES_MAX;
 pub(crate) use file::Recording;
 pub(crate) use script::Took;
 

@@ -10,6 +10,7 @@ use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
 use mini_etcd_tui::app::Overlay;
 
 use crate::driver::{Driver, Member, everything, put};
+use crate::support::ctrl;
 
 /// A console that records, on a member with nothing in it.
 struct Recorded {
@@ -48,6 +49,33 @@ impl Recorded {
             self.driver.press(KeyCode::Char('y'));
         }
         self.driver.until(line, |state| state.repl.running.is_none()).await;
+    }
+
+    /// Goes to the Keys screen.
+    async fn keys(&mut self) {
+        self.driver.press(KeyCode::Esc);
+        self.driver.press(KeyCode::Char('2'));
+        self.driver.settle().await;
+    }
+
+    /// Presses keys on a screen, one after the other.
+    async fn press(&mut self, keys: &str) {
+        for character in keys.chars() {
+            match character {
+                '\n' => self.driver.press(KeyCode::Enter),
+                '\x13' => {
+                    let saved = ctrl(&mut self.driver.state, 's');
+                    self.driver.send(saved);
+                }
+                character => self.driver.press(KeyCode::Char(character)),
+            }
+            self.driver.settle().await;
+        }
+    }
+
+    /// Goes back to the pane.
+    fn pane(&mut self) {
+        self.driver.press(KeyCode::Char('5'));
     }
 
     /// Ends the recording; answers what was written.
@@ -153,5 +181,49 @@ async fn a_recording_begins_with_how_the_session_stands() {
     recorded.line("get k | json .count -> C").await;
     let text = recorded.ends().await;
     assert!(text.contains("\ncd /in/\n\\w json\nset R "), "{text}");
+    passes_on_a_new_cluster(&recorded.file(), &text);
+}
+
+#[tokio::test]
+async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
+    let mut recorded = Recorded::start().await;
+    recorded.line("cd /in/").await;
+    recorded.keys().await;
+    // A new key of any bytes, an edit and its undo, a delete and its undo; the tree has one row.
+    recorded.press("nk \\xff\nv1\x13").await;
+    recorded.press("E2\x13uEnew \x13").await;
+    recorded.press("du").await;
+    // Another one, that goes with the first.
+    recorded.press("n\x08").await;
+    for _ in 0..10 {
+        recorded.driver.press(KeyCode::Backspace);
+    }
+    recorded.press("other\nx\x13").await;
+    recorded.press("fother\nHHt1\nT").await;
+    recorded.press("g j d").await;
+    recorded.driver.until("asked", |state| !state.overlays.is_empty()).await;
+    recorded.press("y").await;
+    assert!(everything(&recorded.member.client(), 0).await.is_empty());
+    recorded.pane();
+    let text = recorded.ends().await;
+    assert!(
+        text.contains("txn if version(\"k \\xff\") = \"0\" then put \"k \\xff\" v1 end\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("txn if mod(\"k \\xff\") = \"$SEEN_REV\" then put \"k \\xff\" "),
+        "{text}"
+    );
+    assert!(text.contains("= \"$SEEN_REV\" then del \"k \\xff\" end\n"), "{text}");
+    assert!(
+        text.contains("txn then del \"k \\xff\" ; del other end\nexpect deleted == 2\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("get other\nexpect count == 1\n\\history other\nexpect ok\n")
+            || text.contains("\\history other\n"),
+        "{text}"
+    );
+    assert_eq!(without_expectation(&text), Vec::<&str>::new(), "{text}");
     passes_on_a_new_cluster(&recorded.file(), &text);
 }

@@ -330,8 +330,11 @@ async fn what_is_done_by_keys_is_recorded_too() {
     driver.press(KeyCode::Char('d'));
     driver.settle().await;
     driver.until("deleted", |state| !state.toasts.shown().is_empty()).await;
+    driver.press(KeyCode::Char('5'));
+    run(&mut driver, "\\record").await;
     let recorded = std::fs::read_to_string(&script).unwrap();
-    assert!(recorded.ends_with("del k\nexpect ok\n"), "{recorded}");
+    let guarded = "expect value == v\ntxn if mod(k) = \"$SEEN_REV\" then del k end\n";
+    assert!(recorded.contains(guarded), "{recorded}");
 }
 
 #[tokio::test]

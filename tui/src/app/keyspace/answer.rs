@@ -4,6 +4,7 @@ use super::ask::{Answer, Entry, Target, Version};
 use super::load::{look, swap};
 use super::viewers::lines;
 use super::{Keyspace, Wait, Which, change, travel};
+use crate::app::deed::{self, Deed};
 use crate::app::msg::Effect;
 use crate::app::request::{self, Ticket, Trouble};
 use crate::app::screens::ScreenId;
@@ -69,11 +70,13 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
         (Wait::Preview(targets), Answer::Preview(count, first)) => {
             preview(state, targets, count, &first);
         }
-        (Wait::Delete, Answer::Deleted(count)) => {
+        (Wait::Delete(targets), Answer::Deleted(count)) => {
+            let mut effects = deed::done(state, Deed::delete(&targets, count));
             state.keyspace.marks.clear();
             let words = format!("deleted {}", counted(count, "key"));
             state.toasts.info(now, words, "B shows them, and R there puts one back");
-            return super::reload(state);
+            effects.extend(super::reload(state));
+            return effects;
         }
         (Wait::History(key), Answer::History(versions, reached)) => {
             add_versions(state, &key, versions, reached);
@@ -217,7 +220,7 @@ fn give_up(keyspace: &mut Keyspace, wait: &Wait, trouble: &Trouble) -> (String, 
         Wait::Restore(Entry { key, .. }) => format!("could not put {} back", shown(key)),
         Wait::Edit(Entry { key, .. }) => format!("could not edit {}", shown(key)),
         Wait::Preview(_) => "cannot count what would be deleted".to_owned(),
-        Wait::Delete => "the delete failed".to_owned(),
+        Wait::Delete(_) => "the delete failed".to_owned(),
         Wait::Histogram => "cannot read how much changed when".to_owned(),
         Wait::Find => "cannot look through the keys".to_owned(),
     };

@@ -7,6 +7,7 @@ use ratatui_textarea::TextArea;
 use super::ask::{self, Change, Entry, Target, Write, Written};
 use super::travel::{difference, version_entry};
 use super::{Ask, Conflict, Editor, Pane, Prompt, Wait};
+use crate::app::deed::{self, Deed};
 use crate::app::line::LineInput;
 use crate::app::msg::Effect;
 use crate::app::request::Question;
@@ -205,8 +206,8 @@ pub(super) fn delete_planned(state: &mut State) -> Vec<Effect> {
     if targets.is_empty() {
         return Vec::new();
     }
-    let question = Question::Keys(ask::Question::Delete(targets));
-    state.keyspace.requests.ask(Wait::Delete, question)
+    let question = Question::Keys(ask::Question::Delete(targets.clone()));
+    state.keyspace.requests.ask(Wait::Delete(targets), question)
 }
 
 /// What became of a change.
@@ -219,6 +220,7 @@ pub(super) fn written(
     let now = state.now;
     match written {
         Written::Done(revision, before) => {
+            let noted = deed::done(state, Deed::write(&write, before.as_ref()));
             let key = write.key.clone();
             let (change, expected) = match (&write.change, before) {
                 (Change::Delete, Some(before)) => {
@@ -237,13 +239,16 @@ pub(super) fn written(
             }
             let next = if keyspace.undo.is_some() { "u takes it back" } else { "" };
             state.toasts.info(now, format!("done: {words}, at revision {revision}"), next);
-            let mut effects = super::graveyard_closed(state);
+            let mut effects = noted;
+            effects.extend(super::graveyard_closed(state));
             effects.extend(super::reload_at(state, None));
             // A new key is shown where it stands.
             super::search::lead_to(state, &write.key);
             effects
         }
         Written::Conflict(theirs) => {
+            let noted =
+                deed::note(state, Deed::not_made(&write, "not done, for the key had changed"));
             let wanted = match &write.change {
                 Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
                 Change::Delete => None,
@@ -256,7 +261,7 @@ pub(super) fn written(
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();
             state.toasts.error(now, what, "it is not as it was shown".to_owned(), next);
-            Vec::new()
+            noted
         }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) enum Wait {
     /// How much a delete would take.
     Preview(Vec<Target>),
     /// A delete of many.
-    Delete,
+    Delete(Vec<Target>),
     /// Versions of the key.
     History(Bytes),
     /// Changes of a window.

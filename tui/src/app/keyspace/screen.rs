@@ -8,6 +8,7 @@ use super::load::look;
 use super::travel::choose_version;
 use super::{Pane, Wait, answer, change, load, search};
 use crate::action::Scope;
+use crate::app::deed::{self, Deed};
 use crate::app::msg::{Effect, Pace};
 use crate::app::request::{Answer, Ticket};
 use crate::app::screens::{Motion, Screen, ScreenId};
@@ -143,12 +144,14 @@ impl Screen for KeysScreen {
         if !keyspace.is_reading() && keyspace.coming.is_none() {
             return None;
         }
-        let written = |wait: &Wait| matches!(wait, Wait::Write(..) | Wait::Delete);
-        if keyspace.requests.running().any(written) {
+        let written = |wait: &&Wait| matches!(wait, Wait::Write(..) | Wait::Delete(_));
+        let given_up: Vec<Wait> = keyspace.requests.running().filter(written).cloned().collect();
+        if !given_up.is_empty() {
             let what = "a change was given up while it was under way".to_owned();
             let why = "it may have been done all the same".to_owned();
             state.toasts.error(state.now, what, why, "r reads the keys anew".to_owned());
         }
+        let keyspace = &mut state.keyspace;
         if !keyspace.value.here {
             // It is asked for again as soon as it is looked at again.
             keyspace.value.key = None;
@@ -166,7 +169,16 @@ impl Screen for KeysScreen {
             history.reached = Some(super::ask::Reached { from, wall: None });
         }
         keyspace.tree.stop_loading();
-        Some(keyspace.requests.forget())
+        let mut effects = keyspace.requests.forget();
+        for wait in given_up {
+            let deed = match &wait {
+                Wait::Write(write, _) => Deed::not_made(write, "given up; it may have been done"),
+                Wait::Delete(targets) => Deed::given_up(targets),
+                _ => continue,
+            };
+            effects.extend(deed::note(state, deed));
+        }
+        Some(effects)
     }
 
     fn confirmed(&self, state: &mut State) -> Vec<Effect> {

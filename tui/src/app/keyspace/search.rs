@@ -7,6 +7,7 @@ use super::ask;
 use super::load::{look, replace};
 use super::tree::{RowKind, Tree};
 use super::{Ask, Matches, Prompt, Wait, change, travel};
+use crate::app::deed::{self, Deed};
 use crate::app::line::LineInput;
 use crate::app::msg::Effect;
 use crate::app::request::Question;
@@ -149,14 +150,23 @@ fn enter(state: &mut State) -> Vec<Effect> {
             let matches = &state.keyspace.matches;
             let key = matches.keys.get(matches.chosen).cloned();
             let mut effects = state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
-            effects.extend(key.map_or_else(Vec::new, |key| jump(state, &key)));
+            if let Some(key) = key {
+                let at = state.keyspace.at;
+                effects.extend(deed::done(state, Deed::jump(&key, at)));
+                effects.extend(jump(state, &key));
+            }
             effects
         }
         Ask::Revision => {
             let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
             let newest = state.cluster.newest().2.max(state.keyspace.tree.revision);
             match digits.parse::<i64>() {
-                Ok(revision) if (1..=newest).contains(&revision) => travel::go_to(state, revision),
+                Ok(revision) if (1..=newest).contains(&revision) => {
+                    let looked = Deed::travel(&state.keyspace.tree.prefix, revision);
+                    let mut effects = deed::done(state, looked);
+                    effects.extend(travel::go_to(state, revision));
+                    effects
+                }
                 _ => {
                     let newest = grouped(newest.unsigned_abs());
                     let error = format!("a revision is a number from 1 to {newest}");

@@ -7,6 +7,7 @@ use super::ask::{self, Changes, Entry, Grave, Reached, Version};
 use super::load::{look, reload_at};
 use super::viewers::{Viewer, lines};
 use super::{DiffLine, Graveyard, History, Pane, Wait};
+use crate::app::deed::{self, Deed};
 use crate::app::msg::Effect;
 use crate::app::request::Question;
 use crate::app::state::State;
@@ -128,6 +129,8 @@ pub(crate) fn history(state: &mut State) -> Vec<Effect> {
         return keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
     }
     let Some((key, _)) = keyspace.chosen_key() else { return Vec::new() };
+    let mut effects = deed::done(state, Deed::history(&key));
+    let keyspace = &mut state.keyspace;
     let at = keyspace.at.unwrap_or(0);
     keyspace.history = Some(History {
         key: key.clone(),
@@ -138,7 +141,8 @@ pub(crate) fn history(state: &mut State) -> Vec<Effect> {
         scroll: 0,
     });
     keyspace.pane = Pane::Value;
-    ask_history(state, key, at)
+    effects.extend(ask_history(state, key, at));
+    effects
 }
 
 fn ask_history(state: &mut State, key: Bytes, at: i64) -> Vec<Effect> {

@@ -3,10 +3,12 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::filter::{Filter, Needle};
+use super::spec::Spec;
 use super::tail::{Link, News};
 use super::{Prompt, Purpose, Told, page};
 use crate::action::Scope;
 use crate::app::cluster::Member;
+use crate::app::deed::{self, Deed};
 use crate::app::msg::Effect;
 use crate::app::request::{Answer, Ticket};
 use crate::app::screens::{Motion, Screen, ScreenId};
@@ -192,12 +194,23 @@ fn entered(state: &mut State) -> Vec<Effect> {
             return state.watch.save(file.to_owned());
         }
         Some(Prompt::Form(mut form)) => match form.read() {
-            Some((spec, filter)) => return state.watch.begin(spec, filter),
+            Some((spec, filter)) => return begin(state, &spec, filter),
             None => state.watch.prompt = Some(Prompt::Form(form)),
         },
         None => {}
     }
     Vec::new()
+}
+
+/// Begins a tail, and goes to it.
+pub(in crate::app) fn begin(state: &mut State, spec: &Spec, filter: Option<Filter>) -> Vec<Effect> {
+    if !state.watch.has_room() {
+        return Vec::new();
+    }
+    let mut effects = state.watch.begin(spec.clone(), filter);
+    let name = format!("tail{}", state.watch.last);
+    effects.extend(deed::done(state, Deed::tail(&name, spec)));
+    effects
 }
 
 fn search(state: &mut State, text: &str, page: usize) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
 use mini_etcd_shared::types::prefix_end;
 
+use crate::app::CommandLine;
 use crate::widget::escape;
 
 /// Which keys.
@@ -73,6 +74,24 @@ impl Spec {
             Reach::Range => format!("{key} .. {}", escape(&self.end)),
             Reach::From => format!("{key} .."),
         }
+    }
+
+    /// The command that it is.
+    #[must_use]
+    pub fn command(&self) -> CommandLine {
+        let zero = Bytes::from_static(&[0]);
+        let key = if self.key.is_empty() && self.reach == Reach::From { &zero } else { &self.key };
+        let mut command = CommandLine::new("watch").arg(key);
+        command = match self.reach {
+            Reach::Key => command,
+            Reach::Prefix => command.flag("--prefix"),
+            Reach::Range => command.arg(&self.end),
+            Reach::From => command.arg(&zero),
+        };
+        if let Some(from) = self.from {
+            command = command.flag(format!("--rev={from}"));
+        }
+        if self.previous { command.flag("--prev-kv") } else { command }
     }
 
     /// The request that it is, from revision `from` on.

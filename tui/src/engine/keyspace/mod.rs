@@ -13,7 +13,6 @@
 //!
 //! Tested in `tests/console/keyspace.rs` against a real member, and by the fake server.
 
-pub(super) mod commands;
 mod find;
 mod offered;
 mod past;

@@ -10,11 +10,9 @@ use mini_etcd_shared::client::Client;
 
 use super::outcome;
 use super::read::{bounds, entry};
+use crate::app::KEYS_PER_TXN;
 use crate::app::keyspace::ask::{Change, Target, Write, Written};
 use crate::app::request::Trouble;
-
-/// Single keys of one transaction; etcd takes 128 operations by default.
-const KEYS_PER_TXN: usize = 100;
 
 /// Changes a key if it is as it was seen.
 pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trouble> {
