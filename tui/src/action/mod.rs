@@ -10,6 +10,7 @@
 
 mod back;
 mod choose;
+mod copy;
 mod focus;
 mod help;
 mod interrupt;
@@ -115,6 +116,9 @@ static COMMON: &[&dyn Action] = &[
     &screen::WATCH,
     &screen::REPL,
     &palette::Palette,
+    &copy::LINE,
+    &copy::SHELL,
+    &copy::DONE,
     &help::Help,
     &back::Back,
     &quit::Quit,

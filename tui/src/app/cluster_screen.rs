@@ -1,5 +1,6 @@
 //! The Cluster screen as the frame sees it: one list, the members.
 
+use super::CommandLine;
 use super::msg::Effect;
 use super::screens::{Motion, Screen, ScreenId};
 use super::state::State;
@@ -19,6 +20,12 @@ impl Screen for ClusterScreen {
 
     fn scope(&self) -> Scope {
         Scope::Cluster
+    }
+
+    fn command(&self, state: &State) -> Option<CommandLine> {
+        let member = state.chosen_member().filter(|member| !member.listed.endpoint.is_empty())?;
+        let of = format!("--endpoints={}", member.listed.endpoint);
+        Some(CommandLine::new("endpoint status").flag(of).flag("--write-out=table"))
     }
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {

@@ -80,8 +80,7 @@ impl CommandLine {
 }
 
 /// A line of the language for a shell: the prompt reads it.
-#[must_use]
-pub fn piped(line: &str, endpoints: &str) -> String {
+fn piped(line: &str, endpoints: &str) -> String {
     let to = if endpoints.is_empty() {
         String::new()
     } else {

@@ -26,7 +26,7 @@ pub(crate) const KEYS_PER_TXN: usize = 100;
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deed {
+pub struct Deed {
     /// The line that says it.
     line: String,
     /// Statements that do it again, with what is expected of them.
@@ -37,7 +37,7 @@ pub(crate) struct Deed {
 
 /// Notes what was done.
 pub(crate) fn done(state: &mut State, deed: Deed) -> Vec<Effect> {
-    state.done = Some(deed.line.clone());
+    state.done = Some(deed.clone());
     note(state, deed)
 }
 
@@ -61,6 +61,18 @@ pub(crate) fn note(state: &State, deed: Deed) -> Vec<Effect> {
 }
 
 impl Deed {
+    /// The lines of the language that say it.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The keys that it names.
+    #[must_use]
+    pub fn keys(&self) -> &[Bytes] {
+        &self.keys
+    }
+
     fn simple(line: impl Into<String>, expect: &str) -> Self {
         let line = line.into();
         Self { script: format!("{line}\nexpect {expect}"), line, keys: Vec::new() }

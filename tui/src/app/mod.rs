@@ -36,7 +36,8 @@ pub mod tails;
 pub mod toast;
 mod update;
 
-pub use command_line::{CommandLine, piped};
+pub use command_line::CommandLine;
+pub use deed::Deed;
 pub(crate) use deed::KEYS_PER_TXN;
 pub use msg::{Effect, Ended, Msg, Pace, Report};
 pub use state::{Bundled, Confirm, Look, Origin, Overlay, Redraw, Setup, State, Tier};

@@ -9,6 +9,7 @@
 
 use crossterm::event::KeyEvent;
 
+use super::CommandLine;
 use super::cluster_screen::ClusterScreen;
 use super::keyspace::KeysScreen;
 use super::msg::Effect;
@@ -91,6 +92,10 @@ pub trait Screen: Sync {
     /// It is left for another one; what it asks for may go on.
     fn leave(&self, _state: &mut State) -> Vec<Effect> {
         Vec::new()
+    }
+    /// The command that says what is chosen on it.
+    fn command(&self, _state: &State) -> Option<CommandLine> {
+        None
     }
     /// Its list, or the pane that has the keyboard, is moved in.
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect>;

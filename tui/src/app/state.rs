@@ -6,6 +6,7 @@ use std::time::Duration;
 use mini_etcd_server::clock::Moment;
 
 use super::cluster::{Cluster, Member};
+use super::deed::Deed;
 use super::keyspace::Keyspace;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
@@ -156,8 +157,8 @@ pub struct State {
     pub generation: u64,
     /// Number of the last run.
     pub runs: u64,
-    /// What was done last by keys, as lines of the language.
-    pub done: Option<String>,
+    /// What was done last by keys.
+    pub done: Option<Deed>,
 }
 
 impl State {

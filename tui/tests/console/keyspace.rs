@@ -168,13 +168,19 @@ async fn a_new_key_of_any_bytes_is_made_found_and_copied() {
     assert_eq!((&made.key[..], &made.value[..]), (&b"deep/er/\xff\x00"[..], &b"value"[..]));
     assert_eq!(driver.state.keyspace.value.key.as_deref(), Some(&made.key[..]), "it is chosen");
     driver.type_text("yY");
+    let shell = ctrl(&mut driver.state, 'y');
+    driver.send(shell);
+    driver.type_text("C");
     assert_eq!(driver.wanted[0], Effect::Copy(b"value".to_vec()));
-    let Effect::Copy(line) = &driver.wanted[1] else { panic!("copied") };
-    let line = String::from_utf8_lossy(line);
-    assert!(
-        line.starts_with("mini-etcdctl ") && line.ends_with(r"get $'deep/er/\xff\x00'"),
-        "{line}"
-    );
+    let copied = |at: usize| match &driver.wanted[at] {
+        Effect::Copy(line) => String::from_utf8_lossy(line).into_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(copied(1), r#"get "deep/er/\xff\x00""#);
+    let piped = r#"printf '%s\n' 'get "deep/er/\xff\x00"' | mini-etcd-tui repl --endpoints="#;
+    assert!(copied(2).starts_with(piped), "{}", copied(2));
+    let made = r#"txn if version("deep/er/\xff\x00") = "0" then put "deep/er/\xff\x00" value end"#;
+    assert_eq!(copied(3), made);
     driver.type_text("fotcon");
     driver.settle().await;
     assert_eq!(driver.state.keyspace.matches.keys, [Bytes::from("other/config")]);

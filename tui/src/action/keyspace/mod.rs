@@ -38,33 +38,9 @@ impl Action for Do {
 
 /// The actions, in the order of the footer.
 pub(super) static TABLE: &[&dyn Action] = &[
-    &OPEN,
-    &CLOSE,
-    &EDIT,
-    &EDIT_HERE,
-    &RESTORE,
-    &UNDO,
-    &HISTORY,
-    &NEW,
-    &PREVIOUS,
-    &DELETE,
-    &FUZZY,
-    &FILTER,
-    &PREFIX,
-    &VIEWER,
-    &BACK_ONE,
-    &ON_ONE,
-    &BACK_MANY,
-    &ON_MANY,
-    &GO,
-    &LIVE,
-    &GRAVEYARD,
-    &MARK,
-    &COPY,
-    &COPY_COMMAND,
-    &REFRESH,
-    &ZOOM,
-    &SEPARATOR,
+    &OPEN, &CLOSE, &EDIT, &EDIT_HERE, &RESTORE, &UNDO, &HISTORY, &NEW, &PREVIOUS, &DELETE, &FUZZY,
+    &FILTER, &PREFIX, &VIEWER, &BACK_ONE, &ON_ONE, &BACK_MANY, &ON_MANY, &GO, &LIVE, &GRAVEYARD,
+    &MARK, &COPY, &REFRESH, &ZOOM, &SEPARATOR,
 ];
 
 /// Whether something can be edited.
@@ -224,12 +200,6 @@ static COPY: Do = Do {
     help: "copy the value to the clipboard of the terminal, or to a file when it is long",
     label: |_| None,
     run: keyspace::copy_value,
-};
-static COPY_COMMAND: Do = Do {
-    name: "copy-command",
-    help: "copy the mini-etcdctl command that reads what is chosen",
-    label: |_| None,
-    run: keyspace::copy_command,
 };
 static REFRESH: Do =
     Do { name: "refresh", help: "read the tree anew", label: |_| None, run: keyspace::reload };

@@ -7,6 +7,7 @@ use ratatui_textarea::TextArea;
 use super::ask::{self, Change, Entry, Target, Write, Written};
 use super::travel::{difference, version_entry};
 use super::{Ask, Conflict, Editor, Pane, Prompt, Wait};
+use crate::app::CommandLine;
 use crate::app::deed::{self, Deed};
 use crate::app::line::LineInput;
 use crate::app::msg::Effect;
@@ -322,68 +323,24 @@ pub(crate) fn copy_value(state: &mut State) -> Vec<Effect> {
     entry.map(|entry| Effect::Copy(entry.value.to_vec())).into_iter().collect()
 }
 
-/// Copies what is shown as a command line.
-pub(crate) fn copy_command(state: &mut State) -> Vec<Effect> {
+/// The command that reads what is shown.
+pub(super) fn command(state: &State) -> Option<CommandLine> {
     let keyspace = &state.keyspace;
+    let history = keyspace.history.as_ref();
+    if let Some((history, version)) = history.and_then(|h| Some((h, h.versions.get(h.chosen)?))) {
+        let get = CommandLine::new("get").arg(&history.key);
+        return Some(get.flag(format!("--rev={}", version.revision)));
+    }
     let (target, at) = match (&keyspace.graveyard, keyspace.chosen_key()) {
         (Some(_), grave) => (grave.clone().map(|(key, _)| Target::Key(key)), grave.map(|g| g.1)),
         (None, _) => (keyspace.chosen_target(), keyspace.at),
     };
-    let Some(target) = target else { return Vec::new() };
-    let known = state.cluster.members.iter().map(|member| member.listed.endpoint.clone());
-    let endpoints = known.filter(|endpoint| !endpoint.is_empty()).collect::<Vec<_>>().join(",");
-    let mut words = vec!["mini-etcdctl".to_owned()];
-    if !endpoints.is_empty() {
-        words.push(format!("--endpoints={endpoints}"));
-    }
-    words.push("get".to_owned());
-    match target {
-        Target::Key(key) => words.push(shell_word(&key)),
-        Target::Prefix(prefix) => words.extend([shell_word(&prefix), "--prefix".to_owned()]),
-    }
-    if let Some(at) = at {
-        words.push(format!("--rev={at}"));
-    }
-    vec![Effect::Copy(words.join(" ").into_bytes())]
-}
-
-/// A word as a shell takes it, byte for byte.
-fn shell_word(bytes: &[u8]) -> String {
-    let bare = |b: &u8| b.is_ascii_alphanumeric() || b"/._:@%+,=-".contains(b);
-    if !bytes.is_empty() && bytes.iter().all(bare) && bytes.first() != Some(&b'-') {
-        return String::from_utf8_lossy(bytes).into_owned();
-    }
-    if bytes.iter().all(|b| (b' '..=b'~').contains(b)) && bytes.first() != Some(&b'-') {
-        return format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', r"'\''"));
-    }
-    let mut word = "$'".to_owned();
-    for byte in bytes {
-        match byte {
-            b'\'' | b'\\' => word.extend(['\\', char::from(*byte)]),
-            b' '..=b'~' => word.push(char::from(*byte)),
-            byte => hex_escape(&mut word, *byte),
-        }
-    }
-    word.push('\'');
-    if bytes.first() == Some(&b'-') { format!("-- {word}") } else { word }
-}
-
-fn hex_escape(word: &mut String, byte: u8) {
-    use std::fmt::Write;
-    // Writing to a string cannot fail.
-    let _written = write!(word, "\\x{byte:02x}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copied_word_is_the_same_bytes_to_a_shell() {
-        assert_eq!(shell_word(b"/a/b"), "/a/b");
-        assert_eq!(shell_word(b"it's"), r"'it'\''s'");
-        assert_eq!(shell_word(b"\xff\x00'x"), r"$'\xff\x00\'x'");
-        assert_eq!(shell_word(b""), "''");
-        assert_eq!(shell_word(b"-x"), "-- $'-x'");
-    }
+    let get = match target? {
+        Target::Key(key) => CommandLine::new("get").arg(&key),
+        Target::Prefix(prefix) => CommandLine::new("get").arg(&prefix).flag("--prefix"),
+    };
+    Some(match at {
+        Some(at) => get.flag(format!("--rev={at}")),
+        None => get,
+    })
 }

@@ -39,9 +39,7 @@ use super::line::LineInput;
 use super::request::{Freshness, Requests};
 use super::screens::ScreenId;
 
-pub(crate) use change::{
-    copy_command, copy_value, delete, edit_here, edit_outside, new_key, restore, undo,
-};
+pub(crate) use change::{copy_value, delete, edit_here, edit_outside, new_key, restore, undo};
 pub(crate) use load::{close, mark, next_viewer, open, reload, reload_at};
 pub(super) use screen::KeysScreen;
 pub(crate) use search::{next_match, prompt};

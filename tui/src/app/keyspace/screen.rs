@@ -8,6 +8,7 @@ use super::load::look;
 use super::travel::choose_version;
 use super::{Pane, Wait, answer, change, load, search};
 use crate::action::Scope;
+use crate::app::CommandLine;
 use crate::app::deed::{self, Deed};
 use crate::app::msg::{Effect, Pace};
 use crate::app::request::{Answer, Ticket};
@@ -40,6 +41,10 @@ impl Screen for KeysScreen {
             return load::reload(state);
         }
         Vec::new()
+    }
+
+    fn command(&self, state: &State) -> Option<CommandLine> {
+        change::command(state)
     }
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {

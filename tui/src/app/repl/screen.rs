@@ -6,6 +6,7 @@ use super::ask::Wait;
 use super::completed;
 use super::run::{Place, edit, enter, typed};
 use crate::action::Scope;
+use crate::app::CommandLine;
 use crate::app::msg::Effect;
 use crate::app::request::{Answer, Ticket};
 use crate::app::screens::{Motion, Screen, ScreenId};
@@ -30,6 +31,11 @@ impl Screen for ReplScreen {
     fn enter(&self, state: &mut State) -> Vec<Effect> {
         state.repl.typing = true;
         Vec::new()
+    }
+
+    fn command(&self, state: &State) -> Option<CommandLine> {
+        let history = &state.repl.history;
+        history.len().checked_sub(1).and_then(|last| history.get(last)).map(CommandLine::new)
     }
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {

@@ -7,6 +7,7 @@ use super::spec::Spec;
 use super::tail::{Link, News};
 use super::{Prompt, Purpose, Told, page};
 use crate::action::Scope;
+use crate::app::CommandLine;
 use crate::app::cluster::Member;
 use crate::app::deed::{self, Deed};
 use crate::app::msg::Effect;
@@ -28,6 +29,10 @@ impl Screen for WatchScreen {
 
     fn scope(&self) -> Scope {
         Scope::Watch
+    }
+
+    fn command(&self, state: &State) -> Option<CommandLine> {
+        state.watch.active().map(|tail| tail.spec.command())
     }
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
