@@ -28,7 +28,7 @@ pub(super) fn scoped(scope: &[u8], key: &[u8]) -> Bytes {
 }
 
 /// Applies the scope to the keys of a command.
-pub(super) fn scope_arguments(scope: &[u8], parsed: &mut Parsed) {
+pub fn scope_arguments(scope: &[u8], parsed: &mut Parsed) {
     let Target::Command(spec) = parsed.target else { return };
     if scope.is_empty() {
         return;

@@ -34,4 +34,6 @@ pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};
 pub use filter::path_in;
 pub use host::{Emitted, Host, NoHost, Ran, Sink};
+pub use keys::scope_arguments;
 pub use outcome::{Failed, Mismatch, Outcome, Reason};
+pub use settings::given;

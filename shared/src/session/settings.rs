@@ -11,7 +11,10 @@ use crate::format::{Format, Style};
 use crate::language::{ExpandError, Variables, Word};
 
 /// The words of a command once their variables are known. I1 of `language`: only what is written as a flag is one.
-pub(super) fn given(words: &[Word], variables: &Variables) -> Result<Vec<Given>, ExpandError> {
+///
+/// # Errors
+/// A variable that is not set, and what else keeps a word from having bytes.
+pub fn given(words: &[Word], variables: &Variables) -> Result<Vec<Given>, ExpandError> {
     let mut flags_end = false;
     let mut given = Vec::with_capacity(words.len());
     for word in words {

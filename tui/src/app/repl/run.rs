@@ -10,7 +10,9 @@ use super::scrollback::{Kind, Line, Said};
 use super::{Ended, History, Running, risk};
 use crate::app::msg::Effect;
 use crate::app::palette::Output;
+use crate::app::screens::{ScreenId, go_to};
 use crate::app::state::{Confirm, Overlay, State};
+use crate::app::tails;
 use crate::widget::{duration_us, escape};
 
 /// Where a line is typed.
@@ -90,9 +92,27 @@ fn submit(state: &mut State, place: Place, text: String) -> Vec<Effect> {
             return Vec::new();
         }
     };
+    let tail = match tails::watched(&statements, &state.repl.prompt.prefix) {
+        Some(Ok(spec)) if place == Place::Palette => Some(spec),
+        Some(Err(why)) if place == Place::Palette => {
+            refuse(state, place, &text, vec![why]);
+            return Vec::new();
+        }
+        _ => None,
+    };
+    if tail.is_some() && !state.watch.has_room() {
+        let why = format!("{} tails is all: x on the Watch screen closes one", tails::TAILS_MAX);
+        refuse(state, place, &text, vec![why]);
+        return Vec::new();
+    }
     let (entry, history) = entry(state, place);
     history.add(&text);
     entry.clear();
+    if let Some(spec) = tail {
+        let mut effects = go_to(state, ScreenId::Watch);
+        effects.extend(tails::begin(state, &spec, None));
+        return effects;
+    }
     if let Some(effects) = own(state, &statements) {
         return effects;
     }

@@ -22,6 +22,7 @@ mod ring;
 mod screen;
 mod spec;
 mod tail;
+mod typed;
 
 pub use change::Change;
 pub use diff::{Detail, Sign};
@@ -30,10 +31,11 @@ pub use export::lines;
 pub use filter::{Filter, FilterError, Needle};
 pub use form::{FIELDS, Field, Form};
 pub use ring::{Bound, Ring};
-pub(super) use screen::WatchScreen;
 pub(crate) use screen::find;
+pub(super) use screen::{WatchScreen, begin};
 pub use spec::{Reach, Spec};
 pub use tail::{HELD, KEPT, Link, News, Row, Tail};
+pub(super) use typed::watched;
 
 use super::line::LineInput;
 use super::request::{Question, Requests};
