@@ -1,6 +1,5 @@
 //! The file that a recording is written to.
 
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use mini_etcd_shared::exec::Failure;
 use mini_etcd_shared::language::{OWN_VARIABLES, Statement, path_of, written};
 use mini_etcd_shared::session::Session;
 
-use super::script::{Known, Took, script_of};
+use super::script::{Begun, Known, Took, script_of};
 use crate::widget::escape;
 
 const HEAD: &str = "# Recorded by mini-etcd-tui.\n";
@@ -25,8 +24,8 @@ struct Open {
     path: PathBuf,
     file: File,
     statements: usize,
-    /// Variables that the script sets; nothing before how the session stands was written.
-    set: Option<BTreeSet<String>>,
+    /// What the script has begun; nothing before how the session stands was written.
+    begun: Option<Begun>,
 }
 
 impl Recording {
@@ -61,7 +60,7 @@ impl Recording {
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
         file.write_all(HEAD.as_bytes()).map_err(failed)?;
-        let begun = open.insert(Open { path, file, statements: 0, set: None });
+        let begun = open.insert(Open { path, file, statements: 0, begun: None });
         Ok(format!("recording to {}; \\record ends it\n", begun.name()).into_bytes())
     }
 
@@ -94,19 +93,19 @@ impl Recording {
         session: &Session,
         took: Took<'_>,
     ) -> Result<(), String> {
-        self.append(|set| {
+        self.append(|begun| {
             let mut text = String::new();
             // How the session stands is known with the `\record` that began the file.
-            if set.is_none() {
-                text = preamble(session, set.get_or_insert_default());
+            if begun.is_none() {
+                text = preamble(session, begun.get_or_insert_default());
             }
-            let set = set.get_or_insert_default();
-            let known = Known { outcome: session.last(), variables: session.variables(), set };
+            let begun = begun.get_or_insert_default();
+            let known = Known { outcome: session.last(), variables: session.variables(), begun };
             let recorded = script_of(statement, source, &known, took);
             let counts = recorded.as_ref().is_some_and(|recorded| !recorded.is_comment);
             if let Some(recorded) = recorded {
                 text.push_str(&recorded.text);
-                set.extend(recorded.sets);
+                begun.take(recorded.begins);
             }
             (text, usize::from(counts))
         })
@@ -118,17 +117,20 @@ impl Recording {
     /// As for [`statement`](Self::statement).
     pub(crate) fn deed(&self, script: &str) -> Result<(), String> {
         let counts = script.lines().any(|line| !line.starts_with('#'));
-        self.append(|_| (format!("{script}\n"), usize::from(counts)))
+        self.append(|begun| {
+            begun.get_or_insert_default().lost = true;
+            (format!("{script}\n"), usize::from(counts))
+        })
     }
 
     /// I2
     fn append(
         &self,
-        make: impl FnOnce(&mut Option<BTreeSet<String>>) -> (String, usize),
+        make: impl FnOnce(&mut Option<Begun>) -> (String, usize),
     ) -> Result<(), String> {
         let mut place = self.lock();
         let Some(open) = place.as_mut() else { return Ok(()) };
-        let (text, statements) = make(&mut open.set);
+        let (text, statements) = make(&mut open.begun);
         match open.file.write_all(text.as_bytes()) {
             Ok(()) => {
                 open.statements += statements;
@@ -150,12 +152,12 @@ impl Open {
 }
 
 /// What the session has been told before, as far as later lines may rest on it.
-fn preamble(session: &Session, set: &mut BTreeSet<String>) -> String {
+fn preamble(session: &Session, begun: &mut Begun) -> String {
     let scope = Some(session.scope()).filter(|scope| !scope.is_empty());
     let format = Some(session.style().format.name()).filter(|format| *format != "simple");
     let own = |name: &str| OWN_VARIABLES.contains(&name);
     let given: Vec<_> = session.variables().iter().filter(|(name, _)| !own(name)).collect();
-    set.extend(given.iter().map(|(name, _)| (*name).to_owned()));
+    begun.variables.extend(given.iter().map(|(name, _)| (*name).to_owned()));
     let lines = (scope.map(|scope| format!("cd {}\n", written(scope))).into_iter())
         .chain(format.map(|format| format!("\\w {format}\n")))
         .chain(given.into_iter().map(|(name, value)| format!("set {name} {}\n", written(value))));

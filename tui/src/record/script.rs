@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use mini_etcd_shared::command::{Target, takes_next};
 use mini_etcd_shared::language::{
-    ALIASES, Action, Lexer, Run, Span, Statement, StatementKind, Variables, Word, parse_script,
-    unset_variable,
+    ALIASES, Action, Await, Lexer, Run, Span, Statement, StatementKind, Variables, Word,
+    parse_script, unset_variable,
 };
 use mini_etcd_shared::session::{Failed, Outcome, Reason};
 use tonic::Code;
@@ -33,8 +33,28 @@ pub(super) struct Known<'a> {
     pub outcome: &'a Outcome,
     /// The session's.
     pub variables: &'a Variables,
-    /// Those that the script has set.
-    pub set: &'a BTreeSet<String>,
+    /// Of the script.
+    pub begun: &'a Begun,
+}
+
+/// What later statements of a script may rest on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Variables that are set.
+    pub variables: BTreeSet<String>,
+    /// Watches in the background.
+    pub watches: BTreeSet<String>,
+    /// What ran last in the session did not run last in the script.
+    pub lost: bool,
+}
+
+impl Begun {
+    /// Takes in what a statement begins.
+    pub(super) fn take(&mut self, other: Self) {
+        self.variables.extend(other.variables);
+        self.watches.extend(other.watches);
+        self.lost = other.lost;
+    }
 }
 
 /// A part of a script.
@@ -42,8 +62,8 @@ pub(super) struct Known<'a> {
 pub(super) struct Recorded {
     /// Whole lines.
     pub text: String,
-    /// Variables that it sets.
-    pub sets: Vec<String>,
+    /// What it begins.
+    pub begins: Begun,
     /// Whether it says nothing to the parser.
     pub is_comment: bool,
 }
@@ -64,20 +84,30 @@ pub(super) fn script_of(
     }
     // I5
     if has_secret(source) {
-        return Some(comment("not written down, for it names a user", ""));
+        let mut nothing = comment("not written down, for it names a user", "");
+        nothing.begins.lost = true;
+        return Some(nothing);
     }
     let made = match why_not(statement, known.outcome, took) {
         Some(why) => Err(why.to_owned()),
         None => lines(statement, source, known),
     };
-    Some(match made {
+    let mut recorded = match made {
         Ok(text) => {
-            let mut sets = Vec::new();
-            variables_of(std::slice::from_ref(statement), &mut sets);
-            Recorded { text, sets, is_comment: false }
+            let mut begins = Begun::default();
+            begun_by(statement, &mut begins);
+            Recorded { text, begins, is_comment: false }
         }
         Err(why) => comment(&why, source),
-    })
+    };
+    // A demand leaves what ran last as it was.
+    recorded.begins.lost = match &statement.kind {
+        StatementKind::Expect(_) | StatementKind::Set { .. } | StatementKind::Cancel(_) => {
+            known.begun.lost
+        }
+        _ => recorded.is_comment,
+    };
+    Some(recorded)
 }
 
 fn comment(why: &str, source: &str) -> Recorded {
@@ -86,7 +116,7 @@ fn comment(why: &str, source: &str) -> Recorded {
         text.insert(text.len() - 1, ':');
         text.extend(source.lines().map(|line| format!("#   {line}\n")));
     }
-    Recorded { text, sets: Vec::new(), is_comment: true }
+    Recorded { text, begins: Begun::default(), is_comment: true }
 }
 
 /// Why how it ended says nothing about the next time.
@@ -126,7 +156,15 @@ fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<Strin
             expects = expect::expectations(known.outcome, known.variables);
             negate = !run.negated && known.outcome.failure.is_some();
         }
+        StatementKind::Expect(_) | StatementKind::If { .. } if known.begun.lost => {
+            return Err("what it speaks of is not in this script".to_owned());
+        }
         StatementKind::Expect(expect) => again::of_condition(&expect.condition)?,
+        StatementKind::Cancel(id) | StatementKind::Await(Await { id, .. })
+            if !known.begun.watches.contains(id) =>
+        {
+            return Err(format!("{id} was not begun in this script"));
+        }
         kind => nested(kind, &mut moved)?,
     }
     edits.shifted(moved, shift);
@@ -140,7 +178,7 @@ fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<Strin
     for script in tries.chain(bare) {
         match parse_script(script.as_bytes()) {
             Ok(parsed) => {
-                return match unset_variable(&parsed, known.set) {
+                return match unset_variable(&parsed, &known.begun.variables) {
                     None => Ok(script),
                     Some((name, _)) => Err(format!("${name} is not set in this script")),
                 };
@@ -172,15 +210,16 @@ fn inner(kind: &StatementKind) -> Vec<&Statement> {
     }
 }
 
-fn variables_of(statements: &[Statement], sets: &mut Vec<String>) {
-    for statement in statements {
-        match &statement.kind {
-            StatementKind::Run(run) => sets.extend(run.capture.clone()),
-            StatementKind::Set { name, .. } => sets.push(name.clone()),
-            kind => inner(kind).into_iter().for_each(|one| {
-                variables_of(std::slice::from_ref(one), sets);
-            }),
+fn begun_by(statement: &Statement, begun: &mut Begun) {
+    match &statement.kind {
+        StatementKind::Run(run) => {
+            begun.variables.extend(run.capture.clone());
+            begun.watches.extend(run.background.clone());
         }
+        StatementKind::Set { name, .. } => {
+            begun.variables.insert(name.clone());
+        }
+        kind => inner(kind).into_iter().for_each(|one| begun_by(one, begun)),
     }
 }
 
@@ -253,7 +292,7 @@ mod tests {
     fn recorded(text: &str, outcome: &Outcome) -> String {
         let statements = parse_input(text.as_bytes()).unwrap();
         let variables = Variables::default();
-        let known = Known { outcome, variables: &variables, set: &BTreeSet::new() };
+        let known = Known { outcome, variables: &variables, begun: &Begun::default() };
         let result = Ok(());
         let found = script_of(&statements[0], text, &known, Took::Ended(&result));
         found.map(|recorded| recorded.text).unwrap_or_default()
@@ -290,6 +329,10 @@ mod tests {
                 "if ok\nmem l\nelse\nendp hea\nend",
                 "if ok\nmember list\nelse\nendpoint health\nend\n",
             ),
+            (
+                "txn\nversion(\"k\") = \"0\"\n\nput k v\n\n\n",
+                "txn\nversion(\"k\") = \"0\"\n\nput k v\n\n\nexpect ok\n",
+            ),
             ("\\timing", ""),
             ("\\record", ""),
         ] {
@@ -322,6 +365,7 @@ mod tests {
             ("get --endpoints 127.0.0.1:2379 a", "get a\nexpect ok\n"),
             ("\\diff a @57", "# its revision is that of this cluster:\n#   \\diff a @57\n"),
             ("get a --user root:secret", "# not written down, for it names a user\n"),
+            ("cancel w1", "# w1 was not begun in this script:\n#   cancel w1\n"),
             ("get $R", "# $R is not set in this script:\n#   get $R\n"),
         ] {
             assert_eq!(recorded(typed, &fine), script, "{typed}");
@@ -346,7 +390,8 @@ mod tests {
     fn what_was_given_up_is_a_comment() {
         let statements = parse_input(b"watch k").unwrap();
         let (outcome, variables) = (Outcome::default(), Variables::default());
-        let known = Known { outcome: &outcome, variables: &variables, set: &BTreeSet::new() };
+        let begun = Begun::default();
+        let known = Known { outcome: &outcome, variables: &variables, begun: &begun };
         let found = script_of(&statements[0], "watch k", &known, Took::GivenUp).unwrap();
         assert_eq!((found.text.as_str(), found.is_comment), ("# given up:\n#   watch k\n", true));
     }

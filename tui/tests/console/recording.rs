@@ -135,6 +135,7 @@ async fn what_is_typed_passes_again_on_a_new_cluster() {
         "put '' v",
         "compaction 99999",
         &format!("compaction {rev}"),
+        "expect ok",
         "member list",
         "endpoint status -w table",
         &format!("get r --endpoints={endpoint}"),
@@ -157,7 +158,12 @@ async fn what_is_typed_passes_again_on_a_new_cluster() {
     for of_this_cluster in [endpoint.as_str(), rev.as_str()] {
         assert!(!lines.iter().any(|line| line.contains(of_this_cluster)), "{text}");
     }
-    for comment in [format!("#   get k --rev {rev}\n"), format!("#   compaction {rev}\n")] {
+    for comment in [
+        format!("#   get k --rev {rev}\n"),
+        format!(
+            "#   compaction {rev}\n# what it speaks of is not in this script:\n#   expect ok\n"
+        ),
+    ] {
         assert!(text.contains(&comment), "{text}");
     }
     assert!(text.contains("get k -w json | json .kvs[0].mod_revision -> SEEN_REV\n"), "{text}");
