@@ -18,13 +18,21 @@ pub struct CommandLine {
     name: String,
     args: Vec<Bytes>,
     flags: Vec<String>,
+    /// Whether `mini-etcdctl` has it.
+    of_table: bool,
 }
 
 impl CommandLine {
-    /// A command of the table without arguments, or any line of the language.
+    /// A command of the table, without arguments.
     #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), args: Vec::new(), flags: Vec::new() }
+    pub fn new(name: &str) -> Self {
+        Self { of_table: true, ..Self::line(name) }
+    }
+
+    /// What only the language has: a meta command, or a line as it was typed.
+    #[must_use]
+    pub fn line(text: &str) -> Self {
+        Self { name: text.to_owned(), args: Vec::new(), flags: Vec::new(), of_table: false }
     }
 
     /// With another argument.
@@ -58,9 +66,8 @@ impl CommandLine {
     /// As a line of a shell, with what leads to the servers.
     #[must_use]
     pub fn shell(&self, endpoints: &str) -> String {
-        let plain = self.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ');
         // A shell's arguments end at a zero byte.
-        if !plain || self.args.iter().any(|arg| arg.contains(&0)) {
+        if !self.of_table || self.args.iter().any(|arg| arg.contains(&0)) {
             return piped(&self.language(), endpoints);
         }
         let mut words = vec!["mini-etcdctl".to_owned()];
@@ -156,7 +163,7 @@ mod tests {
             r#"printf '%s\n' 'get "\x00'\''"' | mini-etcd-tui repl --endpoints=a:1"#
         );
         assert_eq!(
-            CommandLine::new("\\kill n1").shell(""),
+            CommandLine::line("\\kill n1").shell(""),
             r"printf '%s\n' '\kill n1' | mini-etcd-tui repl"
         );
     }

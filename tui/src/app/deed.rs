@@ -195,7 +195,7 @@ impl Deed {
 
     /// The versions of a key.
     pub(crate) fn history(key: &Bytes) -> Self {
-        let line = CommandLine::new("\\history").arg(key).language();
+        let line = CommandLine::line("\\history").arg(key).language();
         Self { keys: vec![key.clone()], ..Self::simple(line, "ok") }
     }
 

@@ -333,6 +333,8 @@ mod tests {
                 "txn\nversion(\"k\") = \"0\"\n\nput k v\n\n\n",
                 "txn\nversion(\"k\") = \"0\"\n\nput k v\n\n\nexpect ok\n",
             ),
+            ("put k <<E\nline\nE", "put k <<E\nline\nE\nexpect ok\n"),
+            ("get k # why", "get k # why\nexpect ok\n"),
             ("\\timing", ""),
             ("\\record", ""),
         ] {

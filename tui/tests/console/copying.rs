@@ -68,6 +68,19 @@ fn a_watch_in_the_palette_is_a_tail_and_copied_it_is_the_same_watch() {
 }
 
 #[test]
+fn a_line_of_the_pane_is_copied_and_piped_into_the_prompt_by_a_shell() {
+    let mut state = cluster();
+    key(&mut state, KeyCode::Char('5'));
+    type_text(&mut state, "ls 'it'");
+    key(&mut state, KeyCode::Enter);
+    key(&mut state, KeyCode::Esc);
+    assert_eq!(copied(&key(&mut state, KeyCode::Char('Y'))), "ls 'it'");
+    let piped = copied(&ctrl(&mut state, 'y'));
+    let wanted = r"printf '%s\n' 'ls '\''it'\''' | mini-etcd-tui repl --endpoints=127.0.0.1:23791,";
+    assert!(piped.starts_with(wanted), "{piped}");
+}
+
+#[test]
 fn what_a_tail_cannot_do_stays_in_the_palette_with_the_reason() {
     let mut state = cluster();
     assert_eq!(palette(&mut state, "watch a -w json"), []);

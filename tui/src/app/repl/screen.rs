@@ -35,7 +35,7 @@ impl Screen for ReplScreen {
 
     fn command(&self, state: &State) -> Option<CommandLine> {
         let history = &state.repl.history;
-        history.len().checked_sub(1).and_then(|last| history.get(last)).map(CommandLine::new)
+        history.len().checked_sub(1).and_then(|last| history.get(last)).map(CommandLine::line)
     }
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
