@@ -48,16 +48,9 @@ pub(crate) fn note(state: &State, deed: Deed) -> Vec<Effect> {
         return Vec::new();
     }
     // I3
-    let scope = Some(&prompt.prefix).filter(|scope| !scope.is_empty());
-    let scope = scope.filter(|_| deed.keys.iter().any(|key| !key.starts_with(b"/")));
-    let script = match scope {
-        None => deed.script,
-        Some(scope) => {
-            let back = written(scope);
-            format!("cd\nexpect ok\n{}\ncd {back}\nexpect ok", deed.script)
-        }
-    };
-    vec![Effect::Note(script)]
+    let counts = !prompt.prefix.is_empty() && deed.keys.iter().any(|key| !key.starts_with(b"/"));
+    let scope = counts.then(|| prompt.prefix.clone());
+    vec![Effect::Note { script: deed.script, scope }]
 }
 
 impl Deed {

@@ -87,8 +87,13 @@ pub enum Effect {
     Kill(String),
     /// Start a bundled member again.
     Restart(String),
-    /// Write down what was done by keys, as statements.
-    Note(String),
+    /// Write down what was done by keys.
+    Note {
+        /// Statements that do it again.
+        script: String,
+        /// The session's prefix, when it does not count for them and would change what they do.
+        scope: Option<Vec<u8>>,
+    },
     /// Ask members this often.
     Pace(Pace),
     /// Give this text to an editor; what it leaves is the answer.

@@ -183,8 +183,8 @@ impl Engine {
                     fleet.start(&name, &self.shared.inbox);
                 }
             }
-            Effect::Note(script) => {
-                if let Err(words) = self.recording.deed(&script) {
+            Effect::Note { script, scope } => {
+                if let Err(words) = self.recording.deed(&script, scope) {
                     let next = "\\record FILE begins another one".to_owned();
                     let what = "the recording has ended".to_owned();
                     self.shared.inbox.event(Report::Trouble(what, words, next));

@@ -100,10 +100,15 @@ impl Recording {
                 text = preamble(session, begun.get_or_insert_default());
             }
             let begun = begun.get_or_insert_default();
+            let back = begun.left.clone().map(|scope| goes_to(&scope)).unwrap_or_default();
             let known = Known { outcome: session.last(), variables: session.variables(), begun };
             let recorded = script_of(statement, source, &known, took);
             let counts = recorded.as_ref().is_some_and(|recorded| !recorded.is_comment);
             if let Some(recorded) = recorded {
+                if counts {
+                    text.push_str(&back);
+                    begun.left = None;
+                }
                 text.push_str(&recorded.text);
                 begun.take(recorded.begins);
             }
@@ -111,15 +116,21 @@ impl Recording {
         })
     }
 
-    /// What was done by keys, as statements.
+    /// What was done by keys, as statements; and the session's prefix, when it must not count for them.
     ///
     /// # Errors
     /// As for [`statement`](Self::statement).
-    pub(crate) fn deed(&self, script: &str) -> Result<(), String> {
+    pub(crate) fn deed(&self, script: &str, scope: Option<Vec<u8>>) -> Result<(), String> {
         let counts = script.lines().any(|line| !line.starts_with('#'));
         self.append(|begun| {
-            begun.get_or_insert_default().lost = true;
-            (format!("{script}\n"), usize::from(counts))
+            let begun = begun.get_or_insert_default();
+            begun.lost = true;
+            let mut home = "";
+            if let Some(scope) = scope.filter(|_| counts && begun.left.is_none()) {
+                home = "cd\nexpect ok\n";
+                begun.left = Some(scope);
+            }
+            (format!("{home}{script}\n"), usize::from(counts))
         })
     }
 
@@ -151,6 +162,10 @@ impl Open {
     }
 }
 
+fn goes_to(scope: &[u8]) -> String {
+    format!("cd {}\nexpect ok\n", written(scope))
+}
+
 /// What the session has been told before, as far as later lines may rest on it.
 fn preamble(session: &Session, begun: &mut Begun) -> String {
     let scope = Some(session.scope()).filter(|scope| !scope.is_empty());
@@ -158,8 +173,8 @@ fn preamble(session: &Session, begun: &mut Begun) -> String {
     let own = |name: &str| OWN_VARIABLES.contains(&name);
     let given: Vec<_> = session.variables().iter().filter(|(name, _)| !own(name)).collect();
     begun.variables.extend(given.iter().map(|(name, _)| (*name).to_owned()));
-    let lines = (scope.map(|scope| format!("cd {}\n", written(scope))).into_iter())
-        .chain(format.map(|format| format!("\\w {format}\n")))
+    let lines = (scope.map(goes_to).into_iter())
+        .chain(format.map(|format| format!("\\w {format}\nexpect ok\n")))
         .chain(given.into_iter().map(|(name, value)| format!("set {name} {}\n", written(value))));
     lines.collect()
 }
@@ -177,8 +192,8 @@ mod tests {
         assert!(recording.meta(None).unwrap().starts_with(b"nothing is recorded"));
         recording.meta(Some(name)).unwrap();
         assert!(recording.meta(Some(b"other")).is_err());
-        recording.deed("put a b\nexpect ok").unwrap();
-        recording.deed("# not done").unwrap();
+        recording.deed("put a b\nexpect ok", None).unwrap();
+        recording.deed("# not done", None).unwrap();
         let said = String::from_utf8(recording.meta(None).unwrap()).unwrap();
         assert!(said.starts_with("1 statements in "), "{said}");
         let text = std::fs::read_to_string(&path).unwrap();

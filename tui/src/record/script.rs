@@ -44,6 +44,8 @@ pub(super) struct Begun {
     pub variables: BTreeSet<String>,
     /// Watches in the background.
     pub watches: BTreeSet<String>,
+    /// The prefix that the session has, while the script has left it for what was done by keys.
+    pub left: Option<Vec<u8>>,
     /// What ran last in the session did not run last in the script.
     pub lost: bool,
 }

@@ -186,7 +186,7 @@ async fn a_recording_begins_with_how_the_session_stands() {
     recorded.line("put k $R").await;
     recorded.line("get k | json .count -> C").await;
     let text = recorded.ends().await;
-    assert!(text.contains("\ncd /in/\n\\w json\nset R "), "{text}");
+    assert!(text.contains("\ncd /in/\nexpect ok\n\\w json\nexpect ok\nset R "), "{text}");
     passes_on_a_new_cluster(&recorded.file(), &text);
 }
 
@@ -199,6 +199,12 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
     recorded.press("nk \\xff\nv1\x13").await;
     recorded.press("E2\x13uEnew \x13").await;
     recorded.press("du").await;
+    // Deleted again, and put back from its grave; and an older version over the new one.
+    recorded.press("dBR").await;
+    assert_eq!(everything(&recorded.member.client(), 0).await.len(), 1);
+    recorded.press("Ey\x13Hj").await;
+    recorded.press("R").await;
+    recorded.press("H").await;
     // Another one, that goes with the first.
     recorded.press("n\x08").await;
     for _ in 0..10 {
@@ -211,6 +217,8 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
     recorded.press("y").await;
     assert!(everything(&recorded.member.client(), 0).await.is_empty());
     recorded.pane();
+    recorded.line("put k v").await;
+    assert_eq!(everything(&recorded.member.client(), 0).await[0].key, "/in/k");
     let text = recorded.ends().await;
     assert!(
         text.contains("txn if version(\"k \\xff\") = \"0\" then put \"k \\xff\" v1 end\n"),
@@ -230,6 +238,8 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
             || text.contains("\\history other\n"),
         "{text}"
     );
+    assert_eq!(text.matches("\ncd\n").count(), 1, "{text}");
+    assert!(text.ends_with("\ncd /in/\nexpect ok\nput k v\nexpect ok\n"), "{text}");
     assert_eq!(without_expectation(&text), Vec::<&str>::new(), "{text}");
     passes_on_a_new_cluster(&recorded.file(), &text);
 }
