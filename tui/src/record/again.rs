@@ -8,9 +8,13 @@ use mini_etcd_shared::language::{
 use mini_etcd_shared::session::Outcome;
 
 use super::edits::Edits;
+use super::fickle::is_of_cluster;
 
 /// Takes the revision of a key for the comparison behind it.
 pub(crate) const SEEN: &str = "SEEN_REV";
+
+/// A revision that no key has.
+const NEVER: i64 = i64::MAX;
 
 /// Changes of the text, and lines before it; or why it cannot stand in a script.
 pub(super) type Verdict = Result<String, String>;
@@ -59,13 +63,7 @@ pub(super) fn of_condition(condition: &Condition) -> Result<(), String> {
         Subject::Rev if at_least && matches!(wanted.as_slice(), b"0" | b"1") => Ok(()),
         Subject::Rev => Err(of_cluster("the revision")),
         Subject::Lease => Err(of_cluster("the lease")),
-        Subject::Json(path)
-            if ["revision", "_id", "ID", "header", "raft", "lease"]
-                .iter()
-                .any(|part| path.text.contains(part)) =>
-        {
-            Err(of_cluster("the number"))
-        }
+        Subject::Json(path) if is_of_cluster(&path.text) => Err(of_cluster("the number")),
         _ => Ok(()),
     }
 }
@@ -135,6 +133,8 @@ fn transaction(txn: &Txn, outcome: &Outcome, edits: &mut Edits) -> Verdict {
         let fixed = compare.value.literal().filter(|digits| digits != b"0");
         let Some(fixed) = fixed else { continue };
         if compare.operator == "=" && outcome.succeeded() == Some(false) {
+            // Here it was not this one; elsewhere it might be.
+            edits.replace(compare.value.span, format!("\"{NEVER}\""));
             continue;
         }
         let (Some(key), true) = (plain(&compare.key), is_right(compare, outcome)) else {

@@ -4,21 +4,22 @@ use mini_etcd_proto::etcdserverpb::RangeResponse;
 use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_shared::error::code_name;
 use mini_etcd_shared::exec::Answer;
-use mini_etcd_shared::language::{OWN_VARIABLES, Variables, written};
 use mini_etcd_shared::session::Outcome;
+
+use super::fickle::Fickle;
 
 /// Bytes of a value that is expected to come again.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 10;
 
 /// Conditions that held; never none.
-pub(super) fn expectations(outcome: &Outcome, variables: &Variables) -> Vec<String> {
+pub(super) fn expectations(outcome: &Outcome, fickle: &Fickle) -> Vec<String> {
     if let Some(failure) = &outcome.failure {
         let code = failure.error.as_ref().map_or("", |error| code_name(error.code()));
         return vec![format!("error {code}").trim_end().to_owned()];
     }
     let mut held = match &outcome.answer {
         Some(Answer::Get { response, count_only, .. }) => {
-            range(response, !count_only && !outcome.keys_only, variables)
+            range(response, !count_only && !outcome.keys_only, fickle)
         }
         Some(Answer::Del(response)) => vec![format!("deleted == {}", response.deleted)],
         Some(Answer::Txn(response)) => {
@@ -31,11 +32,11 @@ pub(super) fn expectations(outcome: &Outcome, variables: &Variables) -> Vec<Stri
                 Response::ResponseRange(response) => Some(response),
                 _ => None,
             });
-            held.extend(read.map(|read| range(read, true, variables)).unwrap_or_default());
+            held.extend(read.map(|read| range(read, true, fickle)).unwrap_or_default());
             held
         }
         Some(Answer::Put(response)) => {
-            let before = response.prev_kv.as_ref().and_then(|kv| value(&kv.value, variables));
+            let before = response.prev_kv.as_ref().and_then(|kv| value(&kv.value, fickle));
             before.into_iter().collect()
         }
         // As many as the cluster has, which may be another one.
@@ -54,12 +55,12 @@ pub(super) fn expectations(outcome: &Outcome, variables: &Variables) -> Vec<Stri
     held
 }
 
-fn range(response: &RangeResponse, values: bool, variables: &Variables) -> Vec<String> {
+fn range(response: &RangeResponse, values: bool, fickle: &Fickle) -> Vec<String> {
     let count = format!("count == {}", response.count);
     match response.kvs.as_slice() {
         [] if response.count == 0 && values => vec!["key absent".to_owned()],
         [only] if response.count == 1 => {
-            let value = value(&only.value, variables).filter(|_| values);
+            let value = value(&only.value, fickle).filter(|_| values);
             value.into_iter().chain([count]).collect()
         }
         _ => vec![count],
@@ -67,32 +68,16 @@ fn range(response: &RangeResponse, values: bool, variables: &Variables) -> Vec<S
 }
 
 /// What a value is expected to be; `None` when it is long, or another one in every run.
-fn value(bytes: &[u8], variables: &Variables) -> Option<String> {
-    if bytes.len() > VALUE_BYTES_MAX {
-        return None;
-    }
-    let of_this_run = |name| {
-        variables
-            .get(name)
-            .is_some_and(|own| !own.is_empty() && bytes.windows(own.len()).any(|part| part == own))
-    };
-    if of_this_run("RUN") || of_this_run("TMP") {
-        return None;
-    }
-    // A number that was stored, such as a revision, is another one the next time.
-    let number = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let stored = variables
-        .iter()
-        .find(|(name, value)| number && *value == bytes && !OWN_VARIABLES.contains(name));
-    Some(match stored {
-        Some((name, _)) => format!("value == \"${name}\""),
-        None => format!("value == {}", written(bytes)),
-    })
+fn value(bytes: &[u8], fickle: &Fickle) -> Option<String> {
+    let short = Some(bytes).filter(|bytes| bytes.len() <= VALUE_BYTES_MAX)?;
+    fickle.expected(short).map(|value| format!("value == {value}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use mini_etcd_proto::etcdserverpb::PutResponse;
     use mini_etcd_proto::mvccpb::KeyValue;
+    use mini_etcd_shared::language::{StatementKind, Variables, parse_input};
 
     use super::*;
 
@@ -112,14 +97,19 @@ mod tests {
         let mut variables = Variables::default();
         variables.set("RUN", "r7k2");
         variables.set("R", "57");
-        variables.set("rev", "58");
-        let expected = |outcome: &Outcome| expectations(outcome, &variables).join(", ");
+        let mut fickle = Fickle::default();
+        let put = Outcome { answer: Some(Answer::Put(PutResponse::default())), ..got(&[]) };
+        let statements = parse_input(b"put a b -> R").unwrap();
+        let StatementKind::Run(run) = &statements[0].kind else { panic!("a command") };
+        fickle.take(run, "put a b -> R", &put, &variables);
+        let expected = |outcome: &Outcome| expectations(outcome, &fickle).join(", ");
         assert_eq!(expected(&got(&[b"v v"])), "value == 'v v', count == 1");
         assert_eq!(expected(&got(&[])), "key absent");
         assert_eq!(expected(&got(&[b"1", b"2"])), "count == 2");
         assert_eq!(expected(&got(&[b"\xff"])), "value == \"\\xff\", count == 1");
         assert_eq!(expected(&got(&[b"57"])), "value == \"$R\", count == 1");
         assert_eq!(expected(&got(&[b"/ci/r7k2/a"])), "count == 1");
+        assert_eq!(expected(&got(&[b"at 57"])), "count == 1");
         assert_eq!(expected(&got(&[&[b'x'; VALUE_BYTES_MAX + 1]])), "count == 1");
         assert_eq!(expected(&Outcome { keys_only: true, ..got(&[]) }), "count == 0");
         assert_eq!(expected(&Outcome::default()), "ok");

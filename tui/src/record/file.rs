@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::exec::Failure;
-use mini_etcd_shared::language::{OWN_VARIABLES, Statement, path_of, written};
+use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_of, written};
 use mini_etcd_shared::session::Session;
 
 use super::script::{Begun, Known, Took, script_of};
@@ -100,8 +100,11 @@ impl Recording {
                 text = preamble(session, begun.get_or_insert_default());
             }
             let begun = begun.get_or_insert_default();
+            if let StatementKind::Run(run) = &statement.kind {
+                begun.fickle.take(run, source, session.last(), session.variables());
+            }
             let back = begun.left.clone().map(|scope| goes_to(&scope)).unwrap_or_default();
-            let known = Known { outcome: session.last(), variables: session.variables(), begun };
+            let known = Known { outcome: session.last(), begun };
             let recorded = script_of(statement, source, &known, took);
             let counts = recorded.as_ref().is_some_and(|recorded| !recorded.is_comment);
             if let Some(recorded) = recorded {

@@ -19,6 +19,7 @@
 mod again;
 mod edits;
 mod expect;
+mod fickle;
 mod file;
 mod script;
 

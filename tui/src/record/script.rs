@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use mini_etcd_shared::command::{Target, takes_next};
 use mini_etcd_shared::language::{
-    ALIASES, Action, Await, Lexer, Run, Span, Statement, StatementKind, Variables, Word,
-    parse_script, unset_variable,
+    ALIASES, Action, Await, Lexer, Run, Span, Statement, StatementKind, Word, parse_script,
+    unset_variable,
 };
 use mini_etcd_shared::session::{Failed, Outcome, Reason};
 use tonic::Code;
 
 use super::edits::Edits;
+use super::fickle::Fickle;
 use super::{again, expect, has_secret};
 
 /// Meta commands that are about the front, or about how things look, and not about what is done.
@@ -31,8 +32,6 @@ pub(crate) enum Took<'a> {
 pub(super) struct Known<'a> {
     /// What became of its last command.
     pub outcome: &'a Outcome,
-    /// The session's.
-    pub variables: &'a Variables,
     /// Of the script.
     pub begun: &'a Begun,
 }
@@ -44,6 +43,8 @@ pub(super) struct Begun {
     pub variables: BTreeSet<String>,
     /// Watches in the background.
     pub watches: BTreeSet<String>,
+    /// What is another one in every run.
+    pub fickle: Fickle,
     /// The prefix that the session has, while the script has left it for what was done by keys.
     pub left: Option<Vec<u8>>,
     /// What ran last in the session did not run last in the script.
@@ -155,7 +156,7 @@ fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<Strin
     match &statement.kind {
         StatementKind::Run(run) => {
             before = again::of_run(run, known.outcome, &mut moved)?;
-            expects = expect::expectations(known.outcome, known.variables);
+            expects = expect::expectations(known.outcome, &known.begun.fickle);
             negate = !run.negated && known.outcome.failure.is_some();
         }
         StatementKind::Expect(_) | StatementKind::If { .. } if known.begun.lost => {
@@ -293,8 +294,7 @@ mod tests {
 
     fn recorded(text: &str, outcome: &Outcome) -> String {
         let statements = parse_input(text.as_bytes()).unwrap();
-        let variables = Variables::default();
-        let known = Known { outcome, variables: &variables, begun: &Begun::default() };
+        let known = Known { outcome, begun: &Begun::default() };
         let result = Ok(());
         let found = script_of(&statements[0], text, &known, Took::Ended(&result));
         found.map(|recorded| recorded.text).unwrap_or_default()
@@ -384,7 +384,8 @@ mod tests {
             expect succeeded == true\n";
         assert_eq!(recorded(typed, &txn(true)), script);
         let same = "txn if mod(a) = 57 then put a x end";
-        assert_eq!(recorded(same, &txn(false)), format!("{same}\nexpect succeeded == false\n"));
+        let never = "txn if mod(a) = \"9223372036854775807\" then put a x end";
+        assert_eq!(recorded(same, &txn(false)), format!("{never}\nexpect succeeded == false\n"));
         let order = "txn if mod(a) < 57 then put a x end";
         let why = "# the mod 57 is that of this cluster";
         assert_eq!(recorded(order, &txn(true)), format!("{why}:\n#   {order}\n"));
@@ -393,9 +394,9 @@ mod tests {
     #[test]
     fn what_was_given_up_is_a_comment() {
         let statements = parse_input(b"watch k").unwrap();
-        let (outcome, variables) = (Outcome::default(), Variables::default());
+        let outcome = Outcome::default();
         let begun = Begun::default();
-        let known = Known { outcome: &outcome, variables: &variables, begun: &begun };
+        let known = Known { outcome: &outcome, begun: &begun };
         let found = script_of(&statements[0], "watch k", &known, Took::GivenUp).unwrap();
         assert_eq!((found.text.as_str(), found.is_comment), ("# given up:\n#   watch k\n", true));
     }

@@ -12,6 +12,22 @@ use mini_etcd_tui::app::Overlay;
 use crate::driver::{Driver, Member, everything, put};
 use crate::support::ctrl;
 
+/// A source of the same choices for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let at = self.roll(u64::try_from(from.len()).unwrap());
+        &from[usize::try_from(at).unwrap()]
+    }
+}
+
 /// A console that records, on a member with nothing in it.
 struct Recorded {
     driver: Driver,
@@ -242,4 +258,46 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
     assert!(text.ends_with("\ncd /in/\nexpect ok\nput k v\nexpect ok\n"), "{text}");
     assert_eq!(without_expectation(&text), Vec::<&str>::new(), "{text}");
     passes_on_a_new_cluster(&recorded.file(), &text);
+}
+
+/// A line that somebody might type, on few keys, so that they meet.
+fn any_line(dice: &mut Dice, newest: i64) -> String {
+    let keys = ["a", "a/b", "'c d'", "\"\\xff\"", "put", "/r/$RUN"];
+    let key = *dice.pick(&keys);
+    let value = *dice.pick(&["1", "''", "\"x\\ny\"", "$RUN", "$V", "'it $V'", "hex:00ff", "007"]);
+    let rev = newest - i64::try_from(dice.roll(4)).unwrap();
+    match dice.roll(17) {
+        0..=3 => format!("put {key} {value}"),
+        4 => format!("put {key} {value} --prev-kv"),
+        5 => format!("get {key}"),
+        6 => "get '' --prefix".to_owned(),
+        7 => format!("get {key} --rev={rev} --keys-only"),
+        8 => format!("del {key}"),
+        9 => format!("del {key} --prefix --prev-kv"),
+        10 => format!("txn if mod({key}) = {rev} then put {key} {value} else get {key} end"),
+        11 => format!("txn if version({key}) > 0 then del {key} get a else put {key} {value} end"),
+        12 => format!("get {key} -w json | json .count -> V"),
+        13 => format!("put {key} {value} -> V"),
+        14 => format!("put {key} --ignore-value"),
+        15 => format!("get {key} z --limit 1 --order DESCEND --sort-by KEY"),
+        _ => "ls".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_typed_passes_again() {
+    for seed in 1..=4 {
+        let mut recorded = Recorded::start().await;
+        let client = recorded.member.client();
+        let mut dice = Dice(seed);
+        recorded.line("set V 5").await;
+        for _ in 0..60 {
+            let all = everything(&client, 0).await;
+            let newest = all.iter().map(|kv| kv.mod_revision).max().unwrap_or(1);
+            recorded.line(&any_line(&mut dice, newest)).await;
+        }
+        let text = recorded.ends().await;
+        assert!(text.lines().count() > 60, "seed {seed}\n{text}");
+        passes_on_a_new_cluster(&recorded.file(), &text);
+    }
 }
