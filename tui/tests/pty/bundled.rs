@@ -1,0 +1,74 @@
+//! Bundled members: started, killed and restarted from the screen, and gone with the console.
+
+use std::time::Instant;
+
+use crate::console::{Console, DEADLINE};
+
+/// Goal: the console on bundled members that are killed and started from the screen. Method: three of them.
+#[test]
+fn bundled_members_are_shown_killed_and_started_again_from_the_screen() {
+    let mut console = Console::start(&["--demo", "3"]);
+    console.sees("quorum 3/3");
+    console.sees("verdict: quorum OK");
+    console.sees("replicate");
+    console.press(":");
+    console.sees("a command:");
+    console.press("put greeting hello\r");
+    // One line at a time: the next is taken once this one has ended.
+    console.sees("ok  1 line");
+    console.press("get greeting\r");
+    console.sees("│ hello");
+    console.press("\x1b");
+    console.misses("│ hello");
+    console.press("\x1b");
+    console.sees("x kill n1");
+    console.press("x");
+    console.sees("killed");
+    console.sees("quorum 2/3");
+    console.sees("r restart n1");
+    console.press("jx");
+    console.sees("loses its quorum");
+    console.press("n");
+    console.misses("loses its quorum");
+    console.press("kr");
+    console.sees("n1 is back");
+    console.sees("quorum 3/3");
+    let children = children_of(console.child.process_id().unwrap());
+    assert_eq!(children.len(), 3);
+    console.press("qq");
+    assert!(console.ends().success());
+    gone(&children);
+}
+
+#[test]
+fn bundled_members_do_not_outlive_a_console_that_is_killed() {
+    let mut console = Console::start(&["--demo", "1"]);
+    console.sees("quorum 1/1");
+    let children = children_of(console.child.process_id().unwrap());
+    assert_eq!(children.len(), 1);
+    console.signal("-KILL");
+    console.wait();
+    gone(&children);
+}
+
+fn children_of(pid: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children = threads
+        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap());
+    children.collect::<String>().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Waits until none of these processes runs any more.
+fn gone(pids: &[String]) {
+    let deadline = Instant::now() + DEADLINE;
+    let runs = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
+    };
+    while pids.iter().any(runs) {
+        assert!(Instant::now() < deadline, "still running: {pids:?}");
+        std::thread::yield_now();
+    }
+}

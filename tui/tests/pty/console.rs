@@ -1,0 +1,172 @@
+//! The console in a pseudo-terminal, whose screen a terminal emulator keeps.
+
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// Time that any step may take, on a loaded machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The console in a pseudo-terminal.
+pub struct Console {
+    pub child: Box<dyn Child + Send + Sync>,
+    pub master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    pub output: Receiver<Vec<u8>>,
+    pub screen: vt100::Parser,
+    /// Everything that came, for what a screen does not keep.
+    pub raw: Vec<u8>,
+    pub dir: tempfile::TempDir,
+}
+
+impl Console {
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let (rows, cols) = (24, 80);
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
+        command.args(args);
+        command.cwd(dir.path());
+        command.env("TERM", "xterm-256color");
+        command.env("XDG_CONFIG_HOME", dir.path());
+        // A console that is killed cannot tidy up: what it leaves goes with the test.
+        command.env("TMPDIR", dir.path());
+        for name in ["NO_COLOR", "COLORTERM", "ETCDCTL_ENDPOINTS"] {
+            command.env_remove(name);
+        }
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (tell, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 16 << 10];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                let read = buffer.get(..count).unwrap_or_default().to_vec();
+                if tell.send(read).is_err() {
+                    return;
+                }
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
+        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), dir }
+    }
+
+    /// A file in the directory that goes with the test.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        self.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        self.screen.screen_mut().set_size(rows.try_into().unwrap(), cols.try_into().unwrap());
+    }
+
+    pub fn shown(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Waits until the screen is as wanted.
+    pub fn until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !wanted(&self.shown()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => {
+                    self.raw.extend(&bytes);
+                    self.screen.process(&bytes);
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("never seen: {what}\n{}", self.shown()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended before: {what}\n{}", self.shown())
+                }
+            }
+        }
+    }
+
+    pub fn sees(&mut self, text: &str) {
+        self.until(text, |shown| shown.contains(text));
+    }
+
+    pub fn misses(&mut self, text: &str) {
+        self.until(&format!("no {text}"), |shown| !shown.contains(text));
+    }
+
+    /// Runs a command in the palette over the screen that is shown.
+    pub fn run(&mut self, line: &str) {
+        self.press(":");
+        self.sees("a command:");
+        self.press(&format!("{line}\r"));
+        self.sees(&format!("┌ : {line}"));
+        self.press("\x1b");
+        self.misses(&format!("┌ : {line}"));
+        self.press("\x1b");
+        self.misses("a command:");
+    }
+
+    /// Waits for the end; answers how it ended. The terminal must have been given back.
+    pub fn ends(mut self) -> ExitStatus {
+        let status = self.wait();
+        while let Ok(bytes) = self.output.recv_timeout(DEADLINE) {
+            self.raw.extend(&bytes);
+            self.screen.process(&bytes);
+        }
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "left in the alternate screen");
+        assert!(!screen.hide_cursor(), "left with the cursor hidden");
+        assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        status
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "did not end\n{}", self.shown());
+            // Its output is taken in meanwhile: a full terminal would keep it from ending.
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
+                self.raw.extend(&bytes);
+                self.screen.process(&bytes);
+            }
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// State letter of the process, as the kernel has it.
+    pub fn process_state(&self) -> char {
+        let pid = self.child.process_id().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap()
+    }
+}
+
+/// Nothing listens there.
+pub const NOBODY: &str = "127.0.0.1:1";
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        // A failed test leaves nothing running; what has ended already is no matter.
+        let _killed = self.child.kill();
+    }
+}

@@ -1,0 +1,165 @@
+//! The program as a guest of a terminal: start, end, signals, sizes, colours; and what it says without one.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::console::{Console, DEADLINE, NOBODY};
+
+#[test]
+fn it_says_why_nobody_answers_and_leaves_on_two_presses() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("connection refused");
+    console.sees("verdict: nobody answers");
+    console.press("q");
+    console.sees("again leaves");
+    console.press("q");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn help_palette_and_resizes_work_in_a_real_terminal() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("?");
+    console.sees("Everywhere");
+    console.press("\x1b");
+    console.misses("Everywhere");
+    console.press(":help\r");
+    console.sees("compaction <revision>");
+    console.press("\x1b");
+    console.misses("compaction <revision>");
+    console.press("\x1b");
+    console.sees("q quit");
+    console.resize(40, 10);
+    console.sees("this is 40x10");
+    console.resize(120, 36);
+    console.sees("Leadership");
+    console.press("\x03");
+    console.sees("again leaves");
+    console.press("\x03");
+    assert!(console.ends().success());
+}
+
+/// Goal: a key is not lost because the window changes its size at the same time. Method: both at once, many times.
+#[test]
+fn keys_that_come_with_a_resize_are_obeyed() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    for round in 0..100 {
+        let wider = round % 2;
+        console.resize(100 + wider, 30);
+        console.press("?");
+        console.sees("Everywhere");
+        console.resize(80 + wider, 24);
+        console.press("?");
+        console.misses("Everywhere");
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn it_never_asks_the_terminal_where_the_cursor_is() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("\x0c");
+    console.resize(100, 30);
+    console.sees("Leadership");
+    let asked = console.raw.windows(4).any(|bytes| bytes == b"\x1b[6n");
+    assert!(!asked, "asked for the cursor");
+    console.signal("-TERM");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn a_signal_to_end_gives_the_terminal_back() {
+    for signal in ["-TERM", "-HUP"] {
+        let mut console = Console::start(&["--endpoints", NOBODY]);
+        console.sees("1 Cluster");
+        console.signal(signal);
+        assert!(console.ends().success(), "{signal}");
+    }
+}
+
+#[test]
+fn suspended_it_stops_with_the_terminal_given_back_and_continued_it_paints_anew() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press("\x1a");
+    console.until("the terminal given back", |shown| !shown.contains("1 Cluster"));
+    let deadline = Instant::now() + DEADLINE;
+    while console.process_state() != 'T' {
+        assert!(Instant::now() < deadline, "does not stop");
+        std::thread::yield_now();
+    }
+    assert!(!console.screen.screen().alternate_screen());
+    console.signal("-CONT");
+    console.sees("1 Cluster");
+    assert!(console.screen.screen().alternate_screen());
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn without_colours_none_is_sent() {
+    let mut console = Console::start_with(&["--endpoints", NOBODY], &[("NO_COLOR", "1")]);
+    console.sees("connection refused");
+    let raw = String::from_utf8_lossy(&console.raw).into_owned();
+    for sequence in raw.split("\x1b[").skip(1) {
+        let Some((codes, _)) = sequence.split_once('m') else { continue };
+        let colour = |code: &str| matches!(code.parse(), Ok(30..=38 | 40..=48 | 90..=107));
+        let is_style = codes.chars().all(|c| c.is_ascii_digit() || c == ';');
+        assert!(!is_style || !codes.split(';').any(colour), "{codes}");
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn ascii_shows_nothing_else() {
+    let mut console = Console::start(&["--endpoints", NOBODY, "--ascii"]);
+    console.sees("connection refused");
+    assert!(console.shown().is_ascii(), "{}", console.shown());
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+/// Runs the program without a terminal.
+fn plain(args: &[&str], config: &Path) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
+        .args(args)
+        .env("XDG_CONFIG_HOME", config)
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_cannot_work_ends_with_128_and_says_what_would() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, words) in [
+        (&["--endpoints", NOBODY][..], "mini-etcdctl"),
+        (&["--nonsense"], "--nonsense"),
+        (&["--endpoints", "no-port"], "no-port"),
+        (&["--theme", "nope"], "there are: dark, light"),
+        (&["--demo", "99"], "99"),
+        (&["--demo", "3", "--endpoints", NOBODY], "leave out --endpoints"),
+    ] {
+        let (code, said) = plain(args, dir.path());
+        assert_eq!(code, 128, "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_keymap_with_a_conflict_is_refused_with_both_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("mini-etcd");
+    std::fs::create_dir(&config).unwrap();
+    std::fs::write(config.join("keymap.toml"), "[cluster]\nkill = [\"q\"]\n").unwrap();
+    let (code, said) = plain(&["--endpoints", NOBODY], dir.path());
+    assert_eq!(code, 128, "{said}");
+    assert!(said.contains("cluster.kill") && said.contains("global.quit"), "{said}");
+}
