@@ -25,8 +25,9 @@ pub(super) fn tree(state: &State, frame: &mut Frame<'_>, area: Rect) {
         Some(graveyard) => (graveyard.graves.len() + 1, graveyard.chosen),
         None => (keyspace.tree.rows().len(), keyspace.chosen),
     };
-    let title = title(state, usize::from(area.width));
-    let inside = panel(frame, look, area, &title, Line::from(right(state)));
+    let right = Line::from(right(state));
+    let title = title(state, usize::from(area.width).saturating_sub(right.width() + 6));
+    let inside = panel(frame, look, area, &title, right);
     let height = usize::from(inside.height);
     let first = scrolled(chosen, rows, height);
     let width = usize::from(inside.width);
@@ -61,7 +62,7 @@ fn scrolled(chosen: usize, rows: usize, height: usize) -> usize {
     chosen.saturating_sub(height * 2 / 3).min(rows.saturating_sub(height))
 }
 
-fn title(state: &State, width: usize) -> String {
+fn title(state: &State, room: usize) -> String {
     let keyspace = &state.keyspace;
     if keyspace.graveyard.is_some() {
         return "Graveyard".to_owned();
@@ -78,7 +79,7 @@ fn title(state: &State, width: usize) -> String {
         filter => format!("  /{filter}"),
     };
     let text = format!("Keys  {prefix}{separator}{filter}");
-    fit(&text, width.saturating_sub(34), &state.look.glyphs)
+    fit(&text, room, &state.look.glyphs)
 }
 
 fn right(state: &State) -> Vec<Span<'static>> {
