@@ -112,9 +112,13 @@ impl Console {
         self.press(":");
         self.sees("a command:");
         self.press(&format!("{line}\r"));
-        self.sees(&format!("┌ : {line}"));
+        // A long line is cut in the title.
+        let title: String = format!("┌ : {line}").chars().take(40).collect();
+        self.until(&format!("{title} ok"), |shown| {
+            shown.lines().any(|line| line.starts_with(&title) && line.contains(" ok "))
+        });
         self.press("\x1b");
-        self.misses(&format!("┌ : {line}"));
+        self.misses(&title);
         self.press("\x1b");
         self.misses("a command:");
     }

@@ -12,5 +12,6 @@ mod bundled;
 mod console;
 mod keys;
 mod lines;
+mod member;
 mod program;
 mod tails;
