@@ -310,6 +310,14 @@ impl Cluster {
         Some(unapplied.max(unreplicated))
     }
 
+    /// Whether none of its members is heard any more.
+    #[must_use]
+    pub fn is_unheard(&self, now: Moment, stale_after: Duration) -> bool {
+        let dead = |health| matches!(health, Health::Down | Health::Stale);
+        !self.members.is_empty()
+            && self.members.iter().all(|member| dead(self.health(member, now, stale_after)))
+    }
+
     /// What is wrong with a member.
     #[must_use]
     pub fn health(&self, member: &Member, now: Moment, stale_after: Duration) -> Health {

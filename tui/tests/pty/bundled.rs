@@ -48,6 +48,8 @@ fn bundled_members_do_not_outlive_a_console_that_is_killed() {
     assert_eq!(children.len(), 1);
     console.signal("-KILL");
     console.wait();
+    // What cannot be given back is seen not to be.
+    assert!(console.is_taken());
     gone(&children);
 }
 

@@ -19,6 +19,8 @@ pub struct Console {
     /// Everything that came, for what a screen does not keep.
     pub raw: Vec<u8>,
     pub dir: tempfile::TempDir,
+    /// How the terminal took input and gave output before.
+    before: String,
 }
 
 impl Console {
@@ -44,6 +46,7 @@ impl Console {
         for (name, value) in variables {
             command.env(name, value);
         }
+        let before = attributes(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -59,7 +62,7 @@ impl Console {
         });
         let writer = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
-        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), dir }
+        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), dir, before }
     }
 
     /// A file in the directory that goes with the test.
@@ -134,6 +137,7 @@ impl Console {
         assert!(!screen.alternate_screen(), "left in the alternate screen");
         assert!(!screen.hide_cursor(), "left with the cursor hidden");
         assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        assert!(!self.is_taken(), "left raw: {}", attributes(&*self.master));
         status
     }
 
@@ -145,11 +149,25 @@ impl Console {
             }
             assert!(Instant::now() < deadline, "did not end\n{}", self.shown());
             // Its output is taken in meanwhile: a full terminal would keep it from ending.
-            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
-                self.raw.extend(&bytes);
-                self.screen.process(&bytes);
-            }
+            self.take_in(Duration::from_millis(20));
         }
+    }
+
+    /// Takes in what comes within that time.
+    pub fn take_in(&mut self, time: Duration) {
+        if let Ok(bytes) = self.output.recv_timeout(time) {
+            self.raw.extend(&bytes);
+            self.screen.process(&bytes);
+        }
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether the terminal takes input otherwise than before the start.
+    pub fn is_taken(&self) -> bool {
+        attributes(&*self.master) != self.before
     }
 
     pub fn signal(&self, name: &str) {
@@ -163,6 +181,10 @@ impl Console {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap()
     }
+}
+
+fn attributes(terminal: &dyn MasterPty) -> String {
+    format!("{:?}", terminal.get_termios().unwrap())
 }
 
 /// Nothing listens there.

@@ -63,11 +63,7 @@ fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
     // The value, as the clipboard takes it.
     while !String::from_utf8_lossy(&console.raw).contains("\x1b]52;c;dGhpcmQ=") {
         assert!(Instant::now() < deadline, "nothing was copied");
-        console.until("more output", |_| true);
-        if let Ok(bytes) = console.output.recv_timeout(Duration::from_millis(20)) {
-            console.raw.extend(&bytes);
-            console.screen.process(&bytes);
-        }
+        console.take_in(Duration::from_millis(20));
     }
     console.press("qq");
     assert!(console.ends().success());

@@ -10,8 +10,11 @@
 
 mod bundled;
 mod console;
+mod faults;
 mod keys;
 mod lines;
 mod member;
 mod program;
+mod proxy;
+mod random;
 mod tails;

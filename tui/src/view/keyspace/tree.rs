@@ -85,7 +85,10 @@ fn title(state: &State, room: usize) -> String {
 fn right(state: &State) -> Vec<Span<'static>> {
     let (look, keyspace) = (&state.look, &state.keyspace);
     let mut spans = vec![Span::raw(" ")];
-    if let Some(stale) = keyspace.fresh.stale(state.now) {
+    // What nobody answers for is stale, whether it was asked for anew or not.
+    let unheard = state.cluster.is_unheard(state.now, state.stale_after());
+    let unheard = keyspace.fresh.at.filter(|_| unheard).map(|at| state.now.since(at));
+    if let Some(stale) = keyspace.fresh.stale(state.now).or(unheard) {
         spans.push(say(look, Meaning::Bad, format!("stale {}  ", age(stale))));
     } else if keyspace.is_reading() {
         spans.push(say(look, Meaning::Dim, format!("{}  ", look.glyphs.wait)));
