@@ -187,6 +187,26 @@ fn values_are_shown_as_text_json_yaml_kubernetes_and_hex() {
     console.sees("[auto → k8s]");
     console.sees("apiVersion: v1");
     console.sees("kind: Pod");
+    // A line that is longer than the pane is moved sideways, and back.
+    let long = format!("put e-long 'begins {} the end of it'", "-".repeat(150));
+    console.run(&long);
+    console.press("r");
+    console.sees("  e-long");
+    console.press("G");
+    console.sees("│ begins ---");
+    console.press("\r");
+    console.press("llllllll");
+    console.sees("-- the end of it");
+    console.sees("column 152");
+    console.press("\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D");
+    console.sees("│ begins ---");
+    console.press("?");
+    console.sees("l →");
+    console.sees("more of what is to the right");
+    console.press("?");
+    console.press("v");
+    console.sees("[text]");
+    console.press("h");
     console.press("qq");
     assert!(console.ends().success());
 }

@@ -38,9 +38,9 @@ impl Action for Do {
 
 /// The actions, in the order of the footer.
 pub(super) static TABLE: &[&dyn Action] = &[
-    &OPEN, &CLOSE, &EDIT, &EDIT_HERE, &RESTORE, &UNDO, &HISTORY, &NEW, &PREVIOUS, &DELETE, &FUZZY,
-    &FILTER, &PREFIX, &VIEWER, &BACK_ONE, &ON_ONE, &BACK_MANY, &ON_MANY, &GO, &LIVE, &GRAVEYARD,
-    &MARK, &COPY, &REFRESH, &ZOOM, &SEPARATOR,
+    &OPEN, &RIGHT, &CLOSE, &EDIT, &EDIT_HERE, &RESTORE, &UNDO, &HISTORY, &NEW, &PREVIOUS, &DELETE,
+    &FUZZY, &FILTER, &PREFIX, &VIEWER, &BACK_ONE, &ON_ONE, &BACK_MANY, &ON_MANY, &GO, &LIVE,
+    &GRAVEYARD, &MARK, &COPY, &REFRESH, &ZOOM, &SEPARATOR,
 ];
 
 /// Whether something can be edited.
@@ -58,9 +58,15 @@ static OPEN: Do = Do {
     label: |state| (state.keyspace.pane == Pane::Tree).then_some("open"),
     run: keyspace::open,
 };
+static RIGHT: Do = Do {
+    name: "right",
+    help: "open, as Enter does; in a value, more of what is to the right",
+    label: |_| None,
+    run: keyspace::right,
+};
 static CLOSE: Do = Do {
     name: "close",
-    help: "close the directory, or go to the one above",
+    help: "close the directory, or go to the one above; in a value, back to the left",
     label: |_| None,
     run: keyspace::close,
 };
@@ -93,7 +99,7 @@ static UNDO: Do = Do {
 };
 static HISTORY: Do = Do {
     name: "history",
-    help: "the versions of the key, across deletes, and what each changed",
+    help: "the versions of the key, across deletes, and what each changed (pages move in that)",
     label: |state| has_value(state).then_some("history"),
     run: keyspace::history,
 };

@@ -258,7 +258,7 @@ pub(super) fn written(
             let diff = difference(there, wanted.as_ref());
             let key = escape(&write.key);
             state.keyspace.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
-            state.keyspace.pane = Pane::Value;
+            (state.keyspace.pane, state.keyspace.shift) = (Pane::Value, 0);
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();
             state.toasts.error(now, what, "it is not as it was shown".to_owned(), next);

@@ -192,11 +192,13 @@ fn focus_value(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Closes the chosen directory, or goes to the one that the chosen row is in.
+/// Closes the chosen directory, or goes to the one that the chosen row is in; beside the tree, goes left.
 pub(crate) fn close(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
     if keyspace.pane == Pane::Value {
-        keyspace.pane = Pane::Tree;
+        if !super::sideways::left(keyspace) {
+            keyspace.pane = Pane::Tree;
+        }
         return Vec::new();
     }
     let Some(row) = keyspace.tree.rows().get(keyspace.chosen).copied() else { return Vec::new() };
@@ -232,7 +234,7 @@ pub(super) fn look(state: &mut State, anew: bool) -> Vec<Effect> {
         keyspace.value.key = chosen.as_ref().map(|(key, _)| key.clone());
         (keyspace.value.entry, keyspace.value.here) = (None, false);
         keyspace.value.lines.clear();
-        keyspace.value.scroll = 0;
+        (keyspace.value.scroll, keyspace.shift) = (0, 0);
         if keyspace.history.take().is_some() {
             let history = keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
             effects.extend(history);
@@ -262,6 +264,7 @@ pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
 
 /// Shows the value by the next viewer.
 pub(crate) fn next_viewer(state: &mut State) -> Vec<Effect> {
+    state.keyspace.shift = 0;
     let value = &mut state.keyspace.value;
     value.viewer = value.viewer.next();
     value.scroll = 0;

@@ -21,6 +21,7 @@ mod change;
 mod load;
 mod screen;
 mod search;
+mod sideways;
 mod travel;
 pub mod tree;
 pub mod viewers;
@@ -43,6 +44,7 @@ pub(crate) use change::{copy_value, delete, edit_here, edit_outside, new_key, re
 pub(crate) use load::{close, mark, next_viewer, open, reload, reload_at};
 pub(super) use screen::KeysScreen;
 pub(crate) use search::{next_match, prompt};
+pub(crate) use sideways::right;
 pub(crate) use travel::{go_live, graveyard, history, step};
 
 use travel::graveyard_closed;
@@ -276,6 +278,8 @@ pub struct Keyspace {
     pub pane: Pane,
     /// The pane has the whole screen.
     pub zoom: bool,
+    /// Columns that what stands beside the tree is moved to the left by.
+    pub shift: usize,
     /// The revision that is looked at; `None` for the newest.
     pub at: Option<i64>,
     /// The value.
@@ -323,6 +327,7 @@ impl Default for Keyspace {
             opened: BTreeSet::new(),
             pane: Pane::Tree,
             zoom: false,
+            shift: 0,
             at: None,
             value: Shown {
                 key: None,

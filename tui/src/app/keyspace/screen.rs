@@ -20,6 +20,11 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// More requests than this are only made when somebody asks for it.
 const REFRESH_REQUESTS_MAX: u32 = 8;
 
+/// Lines that other things may take of a page, in a value, a difference and the tree: no page passes over a line unseen.
+const BESIDE_VALUE: usize = 6;
+const BESIDE_DIFF: usize = 12;
+const BESIDE_TREE: usize = 8;
+
 /// The Keys screen.
 pub(in crate::app) struct KeysScreen;
 
@@ -49,19 +54,27 @@ impl Screen for KeysScreen {
 
     fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
         let page = state.page();
+        let diff_page = page.saturating_sub(BESIDE_DIFF);
         let keyspace = &mut state.keyspace;
         if keyspace.pane == Pane::Value {
             if let Some(conflict) = &mut keyspace.conflict {
-                conflict.scroll = motion.apply(conflict.scroll, conflict.diff.len(), page);
+                conflict.scroll = motion.apply(conflict.scroll, conflict.diff.len(), diff_page);
             } else if let Some(history) = &mut keyspace.history {
-                let chosen = motion.apply(history.chosen, history.versions.len(), page);
-                choose_version(history, chosen);
+                // Steps choose a version, pages go through what it changed.
+                if matches!(motion, Motion::Half(_) | Motion::Page(_)) {
+                    history.scroll = motion.apply(history.scroll, history.diff.len(), diff_page);
+                } else {
+                    let chosen = motion.apply(history.chosen, history.versions.len(), page);
+                    choose_version(history, chosen);
+                    keyspace.shift = 0;
+                }
             } else {
-                let value = &mut keyspace.value;
+                let (value, page) = (&mut keyspace.value, page.saturating_sub(BESIDE_VALUE));
                 value.scroll = motion.apply(value.scroll, value.lines.len(), page);
             }
             return Vec::new();
         }
+        let page = page.saturating_sub(BESIDE_TREE);
         if let Some(graveyard) = &mut keyspace.graveyard {
             let rows = graveyard.graves.len() + 1;
             graveyard.chosen = motion.apply(graveyard.chosen, rows, page);

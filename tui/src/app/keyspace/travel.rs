@@ -124,6 +124,7 @@ pub(super) fn take_changes(state: &mut State, changes: &[Changes], reached: Reac
 /// Shows or hides the versions of the chosen key.
 pub(crate) fn history(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
+    keyspace.shift = 0;
     if keyspace.history.take().is_some() {
         keyspace.pane = Pane::Tree;
         return keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));

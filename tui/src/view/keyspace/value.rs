@@ -50,6 +50,11 @@ fn put(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'
     Rect { y, height: area.bottom() - y, ..area }
 }
 
+/// What is in sight of a line, and a little more: a line may be megabytes long, and is drawn often.
+fn part(line: &str, shift: usize, width: usize) -> String {
+    line.chars().skip(shift).take(width * 2 + 1).collect()
+}
+
 /// Revisions, version and lease of a key on one line.
 fn metadata(meta: &Meta, size: usize) -> String {
     let lease = if meta.lease == 0 { "none".to_owned() } else { format!("{:x}", meta.lease) };
@@ -88,8 +93,10 @@ fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
     let rest = put(frame, inside, head);
     let shown = value.lines.iter().skip(value.scroll).take(usize::from(rest.height));
+    let shift = state.keyspace.shift;
     let lines = shown.map(|line| {
-        Line::from(say(look, Meaning::Text, format!(" {}", fit(line, width, &look.glyphs))))
+        let text = fit(&part(line, shift, width), width, &look.glyphs);
+        Line::from(say(look, Meaning::Text, format!(" {text}")))
     });
     put(frame, rest, lines.collect::<Vec<_>>());
     if value.entry.as_ref().is_some_and(|entry| entry.value.is_empty()) {
@@ -97,8 +104,10 @@ fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
         put(frame, rest, [line]);
     }
     let below = value.lines.len().saturating_sub(value.scroll + usize::from(rest.height));
-    if (below > 0 || value.scroll > 0) && state.keyspace.pane == Pane::Value && area.height > 2 {
-        let words = format!(" line {} of {} ", value.scroll + 1, value.lines.len());
+    let moved = below > 0 || value.scroll > 0 || shift > 0;
+    if moved && state.keyspace.pane == Pane::Value && area.height > 2 {
+        let column = if shift > 0 { format!(", column {}", shift + 1) } else { String::new() };
+        let words = format!(" line {} of {}{column} ", value.scroll + 1, value.lines.len());
         let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
         let x = area.right().saturating_sub(width + 1).max(area.x);
         let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
@@ -135,7 +144,7 @@ pub(super) fn detail(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let mut lines =
         vec![Line::from(say(look, meaning, format!(" {}", fit(&words, width, &look.glyphs))))];
     for line in value.lines.iter().take(2) {
-        let text = fit(line, width, &look.glyphs);
+        let text = fit(&part(line, 0, width), width, &look.glyphs);
         lines.push(Line::from(say(look, Meaning::Text, format!(" {text}"))));
     }
     put(frame, inside, lines);
@@ -150,7 +159,7 @@ fn diff_lines(state: &State, diff: &[DiffLine], scroll: usize, area: Rect) -> Ve
             '-' => Meaning::Bad,
             _ => Meaning::Text,
         };
-        let text = fit(&line.text, width, &look.glyphs);
+        let text = fit(&part(&line.text, state.keyspace.shift, width), width, &look.glyphs);
         Line::from(say(look, meaning, format!(" {} {text}", line.sign)))
     };
     diff.iter().skip(scroll).take(usize::from(area.height)).map(line).collect()
