@@ -170,11 +170,11 @@ fn end(state: &mut State, ended: &Ended) {
         state.toasts.info(
             state.now,
             format!("{name} was killed with SIGKILL"),
-            "r starts it again",
+            "r on the Cluster screen starts it again",
         );
     } else {
         let what = format!("{name} ended by itself: {}", ended.how);
-        let next = "r starts it again".to_owned();
+        let next = "r on the Cluster screen starts it again".to_owned();
         state.toasts.error(state.now, what, format!("its log: {}", ended.log), next);
     }
 }

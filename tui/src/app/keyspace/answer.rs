@@ -18,10 +18,10 @@ pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -
         && is_part(part)
     {
         let Some(wait) = state.keyspace.requests.get(ticket).cloned() else { return Vec::new() };
-        if let request::Answer::Keys(part) = answer {
-            take_in(state, wait, part);
-        }
-        return Vec::new();
+        return match answer {
+            request::Answer::Keys(part) => take_in(state, wait, part),
+            _ => Vec::new(),
+        };
     }
     let Some(wait) = state.keyspace.requests.close(ticket) else { return Vec::new() };
     let mut effects = match answer {
@@ -96,6 +96,7 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
             let matches = &mut state.keyspace.matches;
             matches.chosen = matches.chosen.min(keys.len().saturating_sub(1));
             (matches.keys, matches.looked, matches.complete) = (keys, looked, complete);
+            return super::search::found(state);
         }
         // An answer to another question than was asked: a fault of ours that shows as a request without effect.
         _ => {}

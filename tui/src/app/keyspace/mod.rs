@@ -227,6 +227,10 @@ pub struct Matches {
     pub looked: u64,
     /// All of them were.
     pub complete: bool,
+    /// They are those of the pattern that is typed, and not of the one before.
+    pub here: bool,
+    /// Enter was pressed before they were.
+    pub go: bool,
     /// The chosen one.
     pub chosen: usize,
 }

@@ -118,8 +118,9 @@ fn find(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
     let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
     let Some(prompt) = &keyspace.prompt else { return effects };
-    keyspace.matches.chosen = 0;
-    keyspace.matches.complete = false;
+    let matches = &mut keyspace.matches;
+    (matches.chosen, matches.complete) = (0, false);
+    (matches.here, matches.go) = (false, false);
     if keyspace.tree.revision == 0 {
         return effects;
     }
@@ -132,7 +133,20 @@ fn find(state: &mut State) -> Vec<Effect> {
     effects
 }
 
+/// There are matches: goes to the chosen one, if Enter waits for that.
+pub(super) fn found(state: &mut State) -> Vec<Effect> {
+    let matches = &mut state.keyspace.matches;
+    matches.here |= !matches.keys.is_empty() || matches.complete;
+    if matches.here && matches.go { enter(state) } else { Vec::new() }
+}
+
 fn enter(state: &mut State) -> Vec<Effect> {
+    let fuzzy = state.keyspace.prompt.as_ref().is_some_and(|prompt| prompt.ask == Ask::Fuzzy);
+    let looking = state.keyspace.requests.running().any(|wait| matches!(wait, Wait::Find));
+    if fuzzy && looking && !state.keyspace.matches.here {
+        state.keyspace.matches.go = true;
+        return Vec::new();
+    }
     let Some(prompt) = state.keyspace.prompt.take() else { return Vec::new() };
     let text = prompt.line.text().to_owned();
     match prompt.ask {
