@@ -21,9 +21,15 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// What crossterm gets to look for a further event of a burst: with no time at all it does not even look at what it
-/// has read already.
-const BURST: Duration = Duration::from_millis(1);
+/// What crossterm gets to look for a further event of a burst, look after look. When its time is over before it has
+/// begun, as on a busy machine, it does not even look at what it has read already, and a key would wait for the next
+/// one: so it is asked again, with more time.
+const LOOKS: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+];
 
 /// The thread that reads what is typed.
 #[derive(Debug)]
@@ -95,16 +101,25 @@ fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
         if !stop.is_empty() || typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return;
         }
-        loop {
-            let event = match event::poll(BURST) {
+        let mut looks = LOOKS.iter();
+        while let Some(look) = looks.next() {
+            let event = match event::poll(*look) {
                 Ok(true) => event::read(),
-                Ok(false) => break,
+                Ok(false) if is_closed(stopped) => return,
+                Ok(false) => continue,
                 Err(error) => Err(error),
             };
+            looks = LOOKS.iter();
             let failed = event.is_err();
             if tell.send(event).is_err() || failed {
                 return;
             }
         }
     }
+}
+
+fn is_closed(stopped: &OwnedFd) -> bool {
+    let mut ready = [PollFd::new(stopped, PollFlags::empty())];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut ready, Some(&now)).is_ok_and(|closed| closed > 0)
 }

@@ -58,6 +58,28 @@ fn keys_that_come_with_a_resize_are_obeyed() {
     assert!(console.ends().success());
 }
 
+/// Goal: no key of a burst waits for the next one, however busy the machine is. Method: many bursts, each of which must
+/// be seen to its last key.
+#[test]
+fn keys_that_come_at_once_are_all_obeyed() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.press(":");
+    console.sees("a command:");
+    for round in 0..200 {
+        let burst = format!("get burst-of-keys-{round}-to-its-end");
+        console.press(&format!("{burst}!"));
+        console.sees(&format!("{burst}!"));
+        console.press("\x15 ~");
+        console.misses("burst");
+        console.sees(" ~");
+        console.press("\x15");
+    }
+    console.press("\x03");
+    console.signal("-TERM");
+    assert!(console.ends().success());
+}
+
 #[test]
 fn it_never_asks_the_terminal_where_the_cursor_is() {
     let mut console = Console::start(&["--endpoints", NOBODY]);
