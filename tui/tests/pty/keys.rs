@@ -107,11 +107,7 @@ fn the_tree_takes_any_separator_and_any_bytes_and_finds_keys() {
     console.press("j\r");
     console.sees("▸ web/");
     assert!(!console.shown().contains("timeout"), "{}", console.shown());
-    console.press("f");
-    console.sees("jump to: ");
-    console.press("cfgtmo");
-    console.sees("│▸/config/web/timeout");
-    console.press("\r");
+    answer(&mut console, "f", "jump to", "cfgtmo");
     console.sees("┌ /config/web/timeout");
     console.sees("│ 250");
     answer(&mut console, "/", "filter", "time");
