@@ -390,8 +390,13 @@ fn the_past_is_walked_through(member: &Member) {
     console.misses("TIME TRAVEL");
     console.sees("late");
     member.ctl(["compaction", &three.to_string()]);
-    answer(&mut console, "t", "revision", &two.to_string());
-    console.sees(&format!("cannot show the keys at revision {two}"));
+    behind_the_wall(member, console, two, three);
+}
+
+/// What is compacted is not shown, what is there stays on screen, and what was deleted since can be taken back.
+fn behind_the_wall(member: &Member, mut console: Console, revision: i64, wall: i64) {
+    answer(&mut console, "t", "revision", &revision.to_string());
+    console.sees(&format!("cannot show the keys at revision {revision}"));
     console.sees("compacted");
     assert!(console.shown().contains("late"), "{}", console.shown());
     console.press("d");
@@ -399,6 +404,8 @@ fn the_past_is_walked_through(member: &Member) {
     console.press("B");
     console.sees("GRAVEYARD");
     console.sees("1 keys");
+    console.sees(&format!("┌ Revisions  {wall} (compacted wall) ..."));
+    console.sees("│ one");
     console.press("R");
     console.sees("put k back as of");
     console.misses("GRAVEYARD");

@@ -19,19 +19,20 @@ pub struct Member {
 impl Member {
     /// One member of mini-etcd.
     pub fn start() -> Self {
-        Self::told(&free_port(), |own| own.to_owned())
+        let own = free_port();
+        Self::told(&own, &own)
     }
 
     /// One that tells clients to come to `advertise`.
     pub fn behind(advertise: &str) -> Self {
-        Self::told(&free_port(), |_| advertise.to_owned())
+        Self::told(&free_port(), advertise)
     }
 
-    fn told(endpoint: &str, advertise: impl Fn(&str) -> String) -> Self {
+    fn told(endpoint: &str, advertise: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
         command.args(["serve", "--listen", endpoint, "--data"]).arg(dir.path().join("data"));
-        command.args(["--advertise", &format!("http://{}", advertise(endpoint))]);
+        command.args(["--advertise", &format!("http://{advertise}")]);
         Self::run(command, endpoint, dir)
     }
 

@@ -122,7 +122,7 @@ fn step(console: &mut Console, dice: &mut Dice) {
 
 fn play(seed: u64) {
     // Shown when the test fails.
-    println!("seed {seed:#x}");
+    eprintln!("seed {seed:#x}");
     let mut console = start();
     let mut dice = Dice(seed);
     for _ in 0..STEPS {

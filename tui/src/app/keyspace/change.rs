@@ -288,7 +288,10 @@ fn without_lost_lease(state: &State, write: &mut Write) {
 /// Puts back what is shown: a key from its grave, a value from the past, a version from the history.
 pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
     if state.keyspace.graveyard.is_some() {
-        let Some(entry) = chosen(state) else { return Vec::new() };
+        let Some(entry) = chosen(state) else {
+            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+            return Vec::new();
+        };
         return put_back(state, entry, None);
     }
     let Some(old) = version_entry(state).or_else(|| {

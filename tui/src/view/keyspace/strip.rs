@@ -74,7 +74,9 @@ struct Scale {
 impl Scale {
     fn of(strip: &Strip, cells: usize) -> Self {
         let told = strip.slices.first().map(|slice| slice.first);
-        Self { from: told.unwrap_or(strip.from).max(1), to: strip.to.max(1), cells }
+        // What was read before a compaction took it is not shown any more.
+        let from = told.unwrap_or(strip.from).max(strip.wall.unwrap_or(1)).max(1);
+        Self { from, to: strip.to.max(from), cells }
     }
 
     fn span(&self) -> i64 {
@@ -97,7 +99,7 @@ fn counts(strip: &Strip, scale: &Scale) -> Vec<(u64, u64)> {
     let mut counts = vec![(0_u64, 0_u64); scale.cells];
     let told = strip.slices.iter().map(|slice| (slice.first, slice.puts, slice.deletes));
     let newer = strip.slices.last().map_or(i64::MIN, |slice| slice.last.saturating_add(1));
-    let read = strip.changes.range(newer..);
+    let read = strip.changes.range(newer.max(scale.from)..);
     let read =
         read.map(|(revision, (puts, deletes))| (*revision, (*puts).into(), (*deletes).into()));
     for (revision, puts, deletes) in told.chain(read) {
