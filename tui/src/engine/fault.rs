@@ -56,10 +56,11 @@ pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
             (text.clone(), reason.clone(), "name the members as host:port")
         }
         ClientError::NotConnected { endpoint, reason } => {
-            (endpoint.clone(), reason.clone(), "the Cluster screen shows who answers")
+            (endpoint.clone(), plain(reason), "the Cluster screen shows who answers")
         }
         ClientError::Broken { endpoint, reason } => {
-            (endpoint.clone(), format!("the connection was lost: {reason}"), "try it again")
+            let why = format!("the connection was lost: {}", plain(reason));
+            (endpoint.clone(), why, "try it again")
         }
         ClientError::TimedOut { endpoint, after, reason, .. } => {
             let why = reason.clone().unwrap_or_else(|| format!("no answer within {after:?}"));
@@ -72,6 +73,17 @@ pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
     };
     let next = if unknown { "it may have been done all the same: look first" } else { next };
     Trouble { place, why, next: next.to_owned() }
+}
+
+/// What the system says of a connection, without its numbers.
+fn plain(reason: &str) -> String {
+    if reason.contains("Connection refused") {
+        "connection refused: nothing listens there".to_owned()
+    } else if reason.contains("Connection reset") || reason.contains("Broken pipe") {
+        ended().words
+    } else {
+        reason.to_owned()
+    }
 }
 
 /// It did not answer in time.
@@ -143,6 +155,17 @@ mod tests {
         let fault = of_connect(&refused);
         assert!(fault.words.starts_with("connection refused"), "{fault:?}");
         assert!(fault.next.contains("start the member"), "{fault:?}");
+    }
+
+    #[test]
+    fn what_a_client_could_not_do_is_told_without_numbers_of_the_system() {
+        let trouble = |reason: &str| {
+            let (endpoint, reason) = ("h:1".to_owned(), reason.to_owned());
+            of_client(&ClientError::NotConnected { endpoint, reason }, false).why
+        };
+        assert!(trouble("Connection refused (os error 111)").ends_with("nothing listens there"));
+        assert_eq!(trouble("Connection reset by peer (os error 104)"), ended().words);
+        assert_eq!(trouble("something else"), "something else");
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn a_server_that_stalls_is_told_of_and_borne() {
 
 #[test]
 fn a_server_that_resets_every_connection_is_told_of_and_borne() {
-    told(Way::Resets, "closed the connection", "connection", "away");
+    told(Way::Resets, "closed the connection", "closed the connection", "away");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_server_that_denies_everything_is_told_of_and_borne() {
 
 #[test]
 fn a_server_that_is_gone_is_told_of_and_borne() {
-    told(Way::Gone, "connection refused", "refused", "away");
+    told(Way::Gone, "connection refused", "nothing listens there", "away");
 }
 
 #[test]
