@@ -124,3 +124,38 @@ fn what_a_stalled_server_is_asked_can_be_given_up_by_key() {
     scene.console.press("qq");
     assert!(scene.console.ends().success());
 }
+
+/// Goal: the same from the start on, when nothing has been read yet. Method: each fault before the console begins.
+#[test]
+fn a_server_that_is_bad_from_the_start_is_told_of_and_taken_up_when_it_is_well() {
+    let front = free_port();
+    let member = Member::behind(&front);
+    member.ctl(["put", "dir/a", "first"]);
+    let proxy = Proxy::start(&front, &member.endpoint);
+    for (way, words) in [
+        (Way::Stalls, "no answer in time"),
+        (Way::Resets, "closed the connection"),
+        (Way::Denies, "it refuses: etcdserver: permission denied"),
+        (Way::Gone, "connection refused"),
+    ] {
+        proxy.set(way);
+        let mut console = Console::start(&["--endpoints", &front]);
+        console.sees("verdict: nobody answers");
+        console.sees(words);
+        console.press("2");
+        console.sees("! cannot read the keys");
+        console.sees(" stale ");
+        console.sees("not read: ");
+        console.press("3");
+        console.sees("No tail yet");
+        console.press("?");
+        console.sees("Esc closes, j k scroll");
+        console.press("?2");
+        proxy.set(Way::Open);
+        console.sees("quorum 1/1");
+        console.sees("▸ dir/");
+        console.misses(" stale ");
+        console.press("qq");
+        assert!(console.ends().success(), "{way:?}");
+    }
+}
