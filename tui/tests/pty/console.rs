@@ -127,6 +127,16 @@ impl Console {
         self.misses("a command:");
     }
 
+    /// Waits until the terminal was given this for its clipboard.
+    pub fn copied(&mut self, base64: &str) {
+        let wanted = format!("\x1b]52;c;{base64}\x1b");
+        let deadline = Instant::now() + DEADLINE;
+        while !String::from_utf8_lossy(&self.raw).contains(&wanted) {
+            assert!(Instant::now() < deadline, "nothing was copied\n{}", self.shown());
+            self.take_in(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for the end; answers how it ended. The terminal must have been given back.
     pub fn ends(mut self) -> ExitStatus {
         let status = self.wait();

@@ -44,7 +44,7 @@ fn lines_run_in_pane_and_palette_and_are_recorded() {
     console.press("\x1b");
     console.sees("q quit");
     console.press("5\\record\r");
-    console.sees("recorded in");
+    console.sees("statements in");
     let recorded = std::fs::read_to_string(&script).unwrap();
     for part in ["put /a/k one\nexpect ok", "expect succeeded == true", "expect deleted == 1"] {
         assert!(recorded.contains(part), "{part}\n{recorded}");
@@ -53,12 +53,12 @@ fn lines_run_in_pane_and_palette_and_are_recorded() {
     assert!(console.ends().success());
 }
 
-/// Goal: what is done by keys is a command too. Method: a key is made, changed and deleted on the Keys screen while a
-/// recording goes on.
+/// Goal: what is done on each screen is copied as a line and recorded, and the script does it again. Method: a key is
+/// made, edited and deleted, its tail begun in the palette, its member killed and started; then the script is run.
 #[test]
-fn what_is_done_by_keys_is_recorded_as_commands() {
+fn what_is_done_on_each_screen_is_copied_and_recorded_and_passes_again() {
     let mut console = Console::start(&["--demo", "1"]);
-    let script = console.path("keys.ers");
+    let script = console.path("done.ers");
     console.sees("quorum 1/1");
     console.press("5");
     console.sees("etcd> ");
@@ -69,24 +69,61 @@ fn what_is_done_by_keys_is_recorded_as_commands() {
     console.press("2");
     console.sees("there are no keys here");
     console.press("n");
-    console.sees("new key: ");
-    console.press("by/hand\r");
-    console.sees("New key by/hand");
-    console.press("first\x13");
-    console.sees("done: save by/hand");
+    console.sees("new key:");
+    console.press("k\r");
+    console.sees("New key k");
+    console.press("one\x13");
     console.sees("version 1");
+    console.press("Y");
+    // get k
+    console.copied("Z2V0IGs=");
+    console.press("C");
+    // txn if version(k) = "0" then put k one end
+    console.copied("dHhuIGlmIHZlcnNpb24oaykgPSAiMCIgdGhlbiBwdXQgayBvbmUgZW5k");
     console.press("E");
-    console.sees("Edit by/hand");
-    console.press("not the \x13");
+    console.sees("Edit k");
+    console.press("more \x13");
+    console.sees("version 2");
+    console.press(":");
+    console.sees("a command:");
+    console.press("watch k --rev 1 --prev-kv\r");
+    console.sees("w1 k");
+    console.sees("v1 > v2");
+    console.press("Y");
+    // watch k --rev=1 --prev-kv
+    console.copied("d2F0Y2ggayAtLXJldj0xIC0tcHJldi1rdg==");
+    console.press("1");
+    console.sees("kill n1");
+    console.press("x");
+    console.sees("loses its quorum");
+    console.press("y");
+    console.sees("n1 was killed");
+    console.press("r");
+    console.sees("n1 is back");
+    console.press("2");
     console.sees("version 2");
     console.press("d");
-    console.sees("done: delete by/hand");
-    console.press("5\\record\r");
-    console.sees("recorded in");
+    console.sees("done: delete k");
+    console.press("5");
+    console.sees("recording ");
+    console.press("\\record\r");
+    console.sees("statements in");
     let recorded = std::fs::read_to_string(&script).unwrap();
-    let places = ["by/hand first", "by/hand 'not the first'", "del by/hand"];
-    let found: Vec<_> = places.iter().map(|part| recorded.find(part)).collect();
-    assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{recorded}");
+    for part in [
+        "txn if mod(k) = \"$SEEN_REV\" then put k 'more one' --ignore-lease end\nexpect succeeded == true\n",
+        "watch k --rev=1 --prev-kv & as tail1\nexpect ok\n",
+        "\\kill n1\nexpect ok\n\\restart n1\nexpect ok\n",
+        "then del k end\nexpect succeeded == true\nexpect deleted == 1\n",
+    ] {
+        assert!(recorded.contains(part), "{part}\n{recorded}");
+    }
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
+        .args(["run", "--bundled", "1", &script])
+        .env("TMPDIR", console.dir.path())
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}\n{recorded}", String::from_utf8_lossy(&ran.stdout));
     console.press("\\q\r");
     assert!(console.ends().success());
 }
