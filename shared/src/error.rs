@@ -72,7 +72,7 @@ pub enum ClientError {
         after: Duration,
         /// Whether the last attempt failed before anything was sent.
         unsent: bool,
-        /// Why it did.
+        /// Why the last attempt that failed found no connection, or lost it.
         reason: Option<String>,
     },
     /// The server answered with an error.
@@ -131,6 +131,16 @@ impl ClientError {
             Self::NotConnected { reason, .. } => Some(reason.clone()),
             Self::TimedOut { reason, .. } => reason.clone(),
             _ => None,
+        }
+    }
+
+    /// Whether there was no connection, or it broke: nobody is there, rather than somebody who refuses.
+    #[must_use]
+    pub fn is_of_connection(&self) -> bool {
+        match self {
+            Self::NotConnected { .. } | Self::Broken { .. } => true,
+            Self::TimedOut { reason, .. } => reason.is_some(),
+            Self::BadEndpoint { .. } | Self::Refused { .. } => false,
         }
     }
 

@@ -55,11 +55,16 @@ fn a_bundled_member_is_listed_with_its_address_from_the_first_line_on() {
 #[test]
 fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
     let bundled = &["--bundled"][..];
+    let killed = &["--bundled", "--command-timeout", "1s"][..];
     let nobody = &["--endpoints", NOBODY][..];
     for (args, lines, code, said) in [
         (bundled, "put k v\nget k --rev 99\nput k w\n", 1, "line 2: etcdserver: mvcc:"),
         (bundled, "put k v\nget k\nexpect value == w\n", 1, "line 3: expected"),
         (nobody, "get k\n", 2, "no connection to 127.0.0.1:1"),
+        // Nobody any more: what cannot be sent, what a file wants to send, and what is sent to each member.
+        (killed, "put k v\n\\kill n1\nput k w\n", 2, "line 3: no answer from"),
+        (killed, "\\kill n1\nls\n", 2, "line 2: no answer from"),
+        (killed, "\\kill n1\nendpoint status\n", 2, "line 2: no"),
         (nobody, "put k v\nbogus\n", 3, "2:1: "),
         (nobody, "put k 'v\n", 3, "a quote without end"),
         (bundled, "get k > /nowhere/file\n", 6, "line 1: /nowhere/file"),
@@ -110,4 +115,41 @@ fn variables_of_etcdctl_are_heeded_and_flags_go_before_them() {
     );
     let (code, _, err) = batch(&["--endpoints", NOBODY, "--dial-timeout", "1s"], "");
     assert_eq!(code, 2, "{err}");
+}
+
+/// The children of a process; a program with one bundled member has one.
+fn child_of(pid: u32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children = threads
+        .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap())
+        .collect::<String>();
+    children.split_whitespace().next().unwrap().to_owned()
+}
+
+/// Goal: whether a request was under way when its server died or comes behind that, the code is the same. Method: writes
+/// without a pause, and a kill in their midst.
+#[test]
+fn a_server_that_dies_amid_a_batch_is_no_connection_also_for_the_request_under_way() {
+    for sourced in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let writes = "repeat 1000000\nput k v\nend\n";
+        std::fs::write(dir.path().join("w.ers"), writes).unwrap();
+        let lines = if sourced { "\\source w.ers\n" } else { writes };
+        let args = ["--bundled", "--command-timeout", "1s"];
+        let mut child = command(&args, dir.path()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let mut first = [0; 3];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+        let member = child_of(child.id());
+        assert!(Command::new("kill").args(["-KILL", &member]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert_eq!(
+            err.matches(" lost: ").count() + err.matches("no answer from").count(),
+            1,
+            "{err}"
+        );
+        assert!(!err.contains("rpc error"), "{err}");
+    }
 }

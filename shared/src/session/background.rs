@@ -225,7 +225,7 @@ pub(super) fn news_of(item: WatchItem) -> WatchNews {
             WatchNews::Progress(response.header.map_or(0, |header| header.revision))
         }
         WatchItem::Lost { error, revision } => {
-            WatchNews::Lost { reason: error.to_string(), revision }
+            WatchNews::Lost { reason: cause_of(&error), revision }
         }
         WatchItem::Canceled(response) if response.compact_revision != 0 => {
             WatchNews::Ended(format!(
@@ -238,6 +238,14 @@ pub(super) fn news_of(item: WatchItem) -> WatchNews {
         }
         WatchItem::Canceled(response) => WatchNews::Ended(response.cancel_reason),
         WatchItem::Refused(error) => WatchNews::Ended(words_of(&error)),
+    }
+}
+
+/// Why a connection is lost, behind words that say that it is.
+fn cause_of(error: &ClientError) -> String {
+    match error {
+        ClientError::Broken { endpoint, reason } => format!("{endpoint}: {reason}"),
+        other => other.to_string(),
     }
 }
 

@@ -8,7 +8,8 @@ use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_proto::mvccpb::KeyValue;
 
 use crate::command::exit;
-use crate::exec::{Answer, Failure};
+use crate::error::ClientError;
+use crate::exec::{Answer, Failure, words_of};
 use crate::language::{ExpandError, Span};
 
 /// What became of a command.
@@ -155,8 +156,8 @@ impl Outcome {
 /// Exit code of a failure: no connection has one of its own.
 #[must_use]
 pub(super) fn status_of(failure: &Failure) -> u8 {
-    let unsent = failure.error.as_ref().and_then(crate::error::ClientError::unsent_reason);
-    if unsent.is_some() { exit::NO_CONNECTION } else { failure.exit }
+    let nobody = failure.error.as_ref().is_some_and(ClientError::is_of_connection);
+    if nobody { exit::NO_CONNECTION } else { failure.exit }
 }
 
 impl From<ExpandError> for Failure {
@@ -215,11 +216,18 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Command(failure) => {
-                f.write_str(&failure.text)?;
-                if let Some(error) = &failure.error
-                    && error.to_string() != failure.text
-                {
-                    write!(f, "\n{error}")?;
+                match &failure.error {
+                    // Plainly, not in the words of a remote call.
+                    Some(error)
+                        if failure.text.is_empty()
+                            || (error.is_of_connection() && failure.text == words_of(error)) =>
+                    {
+                        write!(f, "{error}")?;
+                    }
+                    Some(error) if !failure.text.contains(&error.to_string()) => {
+                        write!(f, "{}\n{error}", failure.text)?;
+                    }
+                    _ => f.write_str(&failure.text)?,
                 }
                 if failure.unknown {
                     f.write_str(

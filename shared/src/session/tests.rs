@@ -8,8 +8,8 @@ use super::filter::apply;
 use super::judge::judge;
 use super::*;
 use crate::error::ClientError;
-use crate::exec::{Answer, Failure};
-use crate::language::{StatementKind, Variables, parse_script};
+use crate::exec::{Answer, Failure, words_of};
+use crate::language::{Span, StatementKind, Variables, parse_script};
 
 fn found(value: &[u8]) -> Outcome {
     let kv = KeyValue {
@@ -117,5 +117,54 @@ fn builtins_take_bytes_and_give_bytes() {
         let StatementKind::Run(run) = &script.statements[0].kind else { panic!() };
         let found = apply(&run.filters[0], input, &Variables::default()).unwrap();
         assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(output), "{pipe}");
+    }
+}
+
+#[test]
+fn a_transport_error_is_said_once_and_has_the_exit_code_of_no_connection() {
+    let endpoint = || "e:1".to_owned();
+    let reason = || "reset".to_owned();
+    let timed_out = |reason| {
+        let after = std::time::Duration::from_secs(5);
+        ClientError::TimedOut { endpoint: endpoint(), after, unsent: false, reason }
+    };
+    let refused =
+        |message: &str| ClientError::Refused { code: Code::Unknown, message: message.to_owned() };
+    for (error, text, shown, exit) in [
+        (
+            ClientError::NotConnected { endpoint: endpoint(), reason: reason() },
+            None,
+            "no connection to e:1: reset",
+            2,
+        ),
+        (
+            ClientError::Broken { endpoint: endpoint(), reason: reason() },
+            None,
+            "connection to e:1 lost: reset",
+            2,
+        ),
+        (
+            ClientError::Broken { endpoint: endpoint(), reason: reason() },
+            Some("f.ers:3: connection to e:1 lost: reset"),
+            "f.ers:3: connection to e:1 lost: reset",
+            2,
+        ),
+        // The words for it stand in the notes of the command.
+        (
+            ClientError::NotConnected { endpoint: endpoint(), reason: reason() },
+            Some(""),
+            "no connection to e:1: reset",
+            2,
+        ),
+        (timed_out(Some(reason())), None, "no answer from e:1 within 5s", 2),
+        (timed_out(None), None, "context deadline exceeded\nno answer from e:1 within 5s", 1),
+        (refused("odd"), None, "rpc error: code = Unknown desc = odd", 1),
+        (refused("etcdserver: no leader"), None, "etcdserver: no leader", 1),
+    ] {
+        let text = text.map_or_else(|| words_of(&error), str::to_owned);
+        let failure = Failure { error: Some(error), ..Failure::new(1, text) };
+        let reason = Reason::Command(Box::new(failure));
+        let failed = Failed { span: Span::default(), line: 1, reason };
+        assert_eq!((failed.to_string().as_str(), failed.exit()), (shown, exit));
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum ServersError {
     #[error("{0}")]
     Address(ClientError),
     /// Nobody answers. I3
-    #[error("no connection: {0}")]
+    #[error("{}", silent(.0))]
     Silent(ClientError),
     /// The members cannot be started.
     #[error("cannot start bundled members: {0}")]
@@ -48,6 +48,11 @@ pub(crate) enum ServersError {
     /// They do not answer.
     #[error("bundled members did not answer within {START_WITHIN:?}: {0}")]
     Slow(ClientError),
+}
+
+/// What does not speak of the connection itself gets words that do.
+fn silent(error: &ClientError) -> String {
+    if error.is_of_connection() { error.to_string() } else { format!("no connection: {error}") }
 }
 
 impl Servers {

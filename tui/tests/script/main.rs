@@ -130,6 +130,12 @@ fn every_exit_code_has_its_case() {
             FAILED,
         ),
         ("no server", pass, &dead, NO_CONNECTION),
+        (
+            "a server that is gone behind the first command",
+            "put k v\n\\kill n1\nget k\nexpect value == v\n",
+            &["--bundled", "1"],
+            NO_CONNECTION,
+        ),
         ("bad quoting, and no server", "get 'k", &dead, SYNTAX),
         ("a script without a command", "# nothing\n", &dead, SYNTAX),
         ("an unknown command, and no server", "gett k", &dead, SYNTAX),
@@ -187,6 +193,29 @@ fn an_interrupt_ends_the_test_and_still_tears_down() {
     assert!(report.contains("got: interrupted"), "{report}");
     assert!(report.contains("t.ers:3"), "{report}");
     assert!(report.contains("ok 2 - next # SKIP not reached"), "{report}");
+}
+
+/// Goal: whether a request was under way when its server died or comes behind that, the code is the same. Method: writes
+/// without a pause, and a kill in their midst.
+#[test]
+fn a_server_that_dies_amid_a_script_is_no_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let began = dir.path().join("began");
+    let script = "put k v\npwd > began\nrepeat 1000000\nput k v\nend\n";
+    std::fs::write(dir.path().join("t.ers"), script).unwrap();
+    let mut child = program();
+    child.args(["--bundled", "1", "t.ers"]).current_dir(dir.path()).stdout(Stdio::piped());
+    let child = child.spawn().unwrap();
+    wait_for(&began);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let children = threads
+        .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap())
+        .collect::<String>();
+    let member = children.split_whitespace().next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(member).unwrap(), Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(NO_CONNECTION), "{}", shown(&output));
+    assert!(!text(&output.stdout).contains("rpc error"), "{}", shown(&output));
 }
 
 /// Waits until a file is there.
