@@ -17,18 +17,24 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 
 /// Time that any step may take, on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Pause between two looks at what tells nobody that it has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ROWS: u16 = 30;
 const COLS: u16 = 110;
+
+/// One bundled member, and requests that wait for it as long as a test does.
+const PATIENT: &[&str] = &["--bundled", "1", "--command-timeout", "10m"];
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const CTRL_R: &str = "\x12";
+const CTRL_Z: &str = "\x1a";
 const UP: &str = "\x1b[A";
 const RIGHT: &str = "\x1b[C";
 
 struct Prompt {
     child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
@@ -73,7 +79,7 @@ impl Prompt {
         });
         let writer = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(ROWS.try_into().unwrap(), COLS.try_into().unwrap(), 0);
-        Self { child, _master: pair.master, writer, output, screen, raw: Vec::new() }
+        Self { child, master: pair.master, writer, output, screen, raw: Vec::new() }
     }
 
     fn types(&mut self, keys: &str) {
@@ -151,7 +157,39 @@ impl Prompt {
         let screen = self.screen.screen();
         assert!(!screen.hide_cursor(), "left with the cursor hidden");
         assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        let mode = format!("{:?}", self.master.get_termios().unwrap().local_flags);
+        assert!(mode.contains("ICANON") && mode.contains("ECHO "), "left with {mode}");
         status
+    }
+
+    /// Waits until the terminal is in such a mode, as `stty` says it.
+    fn mode_is(&self, wanted: &[&str]) {
+        let name = self.master.tty_name().unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let shown = Command::new("stty").arg("-a").arg("-F").arg(&name).output().unwrap();
+            let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+            if wanted.iter().all(|mode| shown.split_whitespace().any(|word| word == *mode)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never {wanted:?}\n{shown}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits until the program is in such a state, as the kernel calls it.
+    fn state_is(&self, wanted: &str) {
+        let file = format!("/proc/{}/stat", self.child.process_id().unwrap());
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let stat = std::fs::read_to_string(&file).unwrap();
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next());
+            if state == Some(wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never {wanted}\n{stat}");
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// The only bundled member.
@@ -285,8 +323,7 @@ fn what_a_value_holds_never_reaches_the_terminal_raw() {
 #[test]
 fn ctrl_c_ends_a_request_that_nobody_answers() {
     let dir = tempfile::tempdir().unwrap();
-    let args = ["--bundled", "1", "--command-timeout", "10m"];
-    let mut prompt = Prompt::start_with(dir.path(), &args, &[]);
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
     prompt.is_back();
     let member = prompt.member();
     signal("-STOP", &member);
@@ -450,4 +487,83 @@ fn a_signal_gives_the_terminal_back() {
     prompt.sees("> get half");
     signal("-TERM", &prompt.child.process_id().unwrap().to_string());
     assert_eq!(prompt.ends().exit_code(), 5);
+}
+
+#[test]
+fn ctrl_d_that_is_typed_while_a_command_runs_leaves_once_it_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k late\r");
+    prompt.until_sent();
+    prompt.types(CTRL_D);
+    // The key is in the terminal before the command can end.
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    signal("-CONT", &member);
+    prompt.sees("\nOK\n");
+    let shown = prompt.screen.screen().contents();
+    assert!(prompt.ends().success(), "{shown}");
+}
+
+#[test]
+fn what_is_typed_ahead_is_shown_once_and_ctrl_d_does_not_leave_a_line_with_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k v\r");
+    prompt.until_sent();
+    prompt.types("get k --print-valuex\x7f-only\rpwd\rget half");
+    prompt.types(CTRL_D);
+    signal("-CONT", &member);
+    prompt.stands_at("bundled-1> get half [range_end]");
+    let shown = prompt.shown();
+    let wanted = "put k v\nOK\nbundled-1> get k --print-value-only\nv\nbundled-1> pwd\n/\n";
+    assert!(shown.contains(wanted), "{shown}");
+    assert_eq!(shown.matches("get half").count(), 1, "{shown}");
+    prompt.leaves();
+}
+
+#[test]
+fn whoever_gets_the_terminal_gets_it_as_it_was_and_it_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let look = "stty -a </dev/tty | tr -s ' ;' '\\n\\n' | grep -x -e icanon -e echo | sort | xargs";
+    let editor = format!("{look} >seen; true");
+    let mut prompt = Prompt::start_with(dir.path(), &["--bundled", "1"], &[("EDITOR", &editor)]);
+    prompt.is_back();
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    // A shell behind a pipe.
+    prompt.types(&format!("pwd | {look}\r"));
+    prompt.sees("\necho icanon\n");
+    // The editor.
+    prompt.types("get k\r\\e\r");
+    prompt.until("again", |shown| shown.matches("> get k").count() == 2);
+    assert_eq!(std::fs::read_to_string(dir.path().join("seen")).unwrap(), "echo icanon\n");
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    // The shell that stops it, while it edits and while it runs.
+    let group = format!("-{}", prompt.child.process_id().unwrap());
+    let go_on =
+        || assert!(Command::new("kill").args(["-CONT", "--", &group]).status().unwrap().success());
+    prompt.types(CTRL_Z);
+    prompt.state_is("T");
+    prompt.mode_is(&["icanon", "echo"]);
+    go_on();
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    prompt.types("2 | count\r");
+    prompt.sees("> get k2 | count\n0\n");
+    prompt.types("watch k\r");
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    prompt.types(CTRL_Z);
+    prompt.state_is("T");
+    prompt.mode_is(&["icanon", "echo"]);
+    go_on();
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    prompt.types(CTRL_C);
+    prompt.sees("interrupted");
+    prompt.is_back();
+    prompt.types(CTRL_D);
+    assert!(prompt.ends().success());
 }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::{apply, diff};
-use super::{Emitted, Outcome, WatchNews, keys, settings};
+use super::{Emitted, Outcome, Reason, WatchNews, keys, settings};
 use crate::client::Outcome as Sent;
 use crate::command::{
     Command, Effect, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of, exit, help,
@@ -59,7 +59,10 @@ impl Session {
             outcome.out = apply(filter, &outcome.out, &self.variables)?;
         }
         if let Some(shell) = &run.shell {
-            outcome.out = self.shell(shell, &outcome.out).await?;
+            self.host.lend(true);
+            let piped = self.shell(shell, &outcome.out).await;
+            self.host.lend(false);
+            outcome.out = piped?;
         }
         if let Some(file) = run.redirect.as_ref().filter(|_| run.background.is_none()) {
             let path = path_of(&self.text(file)?);
@@ -403,7 +406,13 @@ impl Session {
         match result {
             Ok(()) => Ok(Outcome::default()),
             Err(failed) => {
-                Err(Failure::new(failed.exit(), format!("{name}:{}: {failed}", failed.line)))
+                let text = format!("{name}:{}: {failed}", failed.line);
+                let error = match &failed.reason {
+                    Reason::Command(failure) => failure.error.clone(),
+                    Reason::Mismatch(_) => None,
+                };
+                // Whether a change is in doubt stands in the text already.
+                Err(Failure { error, ..Failure::new(failed.exit(), text) })
             }
         }
     }

@@ -54,6 +54,8 @@ pub trait Host: Send + Sync {
         spec: &'static MetaSpec,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>>;
+    /// A shell begins, that may want the terminal, or has ended. One that is cancelled does not end.
+    fn lend(&mut self, _begins: bool) {}
 }
 
 /// A host that has nothing to offer.

@@ -24,8 +24,8 @@ const LIST_MAX: usize = 100;
 pub(super) struct Ask {
     pub prompt: String,
     pub styled: String,
-    /// What stands there already.
-    pub initial: String,
+    /// What stands there already, before the cursor and behind it.
+    pub initial: (String, String),
 }
 
 /// What became of it.
@@ -35,6 +35,8 @@ pub(super) enum Typed {
     Line(String),
     /// What is typed so far is to be edited.
     Edit(String),
+    /// Ctrl-Z; what stands before the cursor and behind it.
+    Stopped(String, String),
     /// Ctrl-C.
     Dropped,
     /// Ctrl-D.
@@ -74,10 +76,12 @@ impl Editor {
             // None yet, or one that cannot be read: then it begins anew.
             let _unread = lines.load_history(file);
         }
-        let to_edit = Arc::<Mutex<Option<String>>>::default();
+        let aside = Aside::default();
         let chord = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
-        let handler = ToEdit(Arc::clone(&to_edit));
-        lines.bind_sequence(chord, EventHandler::Conditional(Box::new(handler)));
+        let to_edit = ToEdit(Arc::clone(&aside));
+        lines.bind_sequence(chord, EventHandler::Conditional(Box::new(to_edit)));
+        let to_stop = ToStop(Arc::clone(&aside));
+        lines.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(to_stop)));
         let print: Print = match lines.create_external_printer() {
             Ok(mut printer) => Box::new(move |text| printer.print(text).is_ok()),
             // A terminal without line editing: what comes is printed as it comes.
@@ -89,7 +93,7 @@ impl Editor {
         };
         let (asks, asked) = channel();
         let (tell, typed) = mpsc::channel(1);
-        let thread = Thread { lines, file, to_edit };
+        let thread = Thread { lines, file, aside };
         std::thread::Builder::new()
             .name("editor".to_owned())
             .spawn(move || thread.run(&asked, &tell))?;
@@ -109,7 +113,7 @@ impl Editor {
 struct Thread {
     lines: Lines<LineHelper, FileHistory>,
     file: Option<PathBuf>,
-    to_edit: Arc<Mutex<Option<String>>>,
+    aside: Aside,
 }
 
 impl Thread {
@@ -124,14 +128,15 @@ impl Thread {
 
     fn line(&mut self, ask: &Ask) -> Typed {
         let prompt = (ask.prompt.as_str(), ask.styled.as_str());
-        let read = self.lines.readline_with_initial(&prompt, (&ask.initial, ""));
-        let to_edit = self.to_edit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (left, right) = &ask.initial;
+        let read = self.lines.readline_with_initial(&prompt, (left, right));
+        let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
         match read {
             Ok(line) => {
                 self.remember(&line);
                 Typed::Line(line)
             }
-            Err(ReadlineError::Interrupted) => to_edit.map_or(Typed::Dropped, Typed::Edit),
+            Err(ReadlineError::Interrupted) => aside.unwrap_or(Typed::Dropped),
             Err(ReadlineError::Eof) => Typed::End,
             Err(error) => Typed::Gone(error.to_string()),
         }
@@ -150,12 +155,28 @@ impl Thread {
     }
 }
 
+/// What takes a line away before it is whole.
+type Aside = Arc<Mutex<Option<Typed>>>;
+
 /// Ctrl-X Ctrl-E: takes the line away for the editor of whole files.
-struct ToEdit(Arc<Mutex<Option<String>>>);
+struct ToEdit(Aside);
 
 impl ConditionalEventHandler for ToEdit {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext<'_>) -> Option<Cmd> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx.line().to_owned());
+        let typed = Typed::Edit(ctx.line().to_owned());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(typed);
+        Some(Cmd::Interrupt)
+    }
+}
+
+/// Ctrl-Z: the terminal goes back as it was before, which the line editor does not know.
+struct ToStop(Aside);
+
+impl ConditionalEventHandler for ToStop {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext<'_>) -> Option<Cmd> {
+        let (left, right) = ctx.line().split_at_checked(ctx.pos())?;
+        let typed = Typed::Stopped(left.to_owned(), right.to_owned());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(typed);
         Some(Cmd::Interrupt)
     }
 }

@@ -7,6 +7,7 @@ use mini_etcd_shared::exec::Failure;
 use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 
+use super::tty::Tty;
 use crate::record::Recording;
 use crate::script::RunHost;
 
@@ -34,6 +35,7 @@ impl Desk {
 pub(super) struct ReplHost {
     pub desk: Arc<Desk>,
     pub rest: RunHost,
+    pub tty: Arc<Tty>,
 }
 
 impl Host for ReplHost {
@@ -55,5 +57,9 @@ impl Host for ReplHost {
             _ => return self.rest.meta(spec, args),
         };
         Box::pin(async { own })
+    }
+
+    fn lend(&mut self, begins: bool) {
+        if begins { self.tty.lend() } else { self.tty.take_back() }
     }
 }

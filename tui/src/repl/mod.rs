@@ -11,7 +11,8 @@
 //! * I1: the line editor never waits for the cluster but for a completion, and that has a deadline.
 //! * I2: news that come while one types stand above the prompt; what is typed stays as it is.
 //! * I3: bytes from the cluster reach a terminal only through `format::printable`.
-//! * I4: Ctrl-C ends what runs, or drops the line; Ctrl-D leaves. The terminal is given back however it ends.
+//! * I4: Ctrl-C ends what runs, or drops the line; Ctrl-D leaves, also when it is typed ahead. The terminal is given back
+//!   however it ends, and to whatever runs on it meanwhile.
 //! * I5: a lost connection is said once, and once that it is back; each command says for itself that it failed.
 //! * I6: queues, the history and its file have bounds; news that find no room are counted, and the count is said.
 //! * I7: a batch is parsed whole before anything is sent, and without a server it ends with 2.
@@ -31,6 +32,7 @@ mod printer;
 mod screen;
 mod start;
 mod talk;
+mod tty;
 
 pub use flags::Flags;
 pub use start::run;

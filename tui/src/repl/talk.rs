@@ -8,7 +8,6 @@ use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
 use mini_etcd_shared::session::{Failed, Reason, Session, Sink};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,15 +19,12 @@ use super::link::Link;
 use super::printer::Printer;
 use super::screen::Screen;
 use super::start::{Setup, say};
+use super::tty::Tty;
 use crate::record::Took;
 use crate::script::RunHost;
 
-/// Ends what a line editor has switched on.
-const LEAVE: &str = "\x1b[?2004l\r\n";
-
 /// Runs the prompt until it is left; answers the exit code.
 pub(super) async fn run(setup: &Setup<'_>) -> u8 {
-    let before = tcgetattr(std::io::stdin()).ok();
     let talk = match Talk::new(setup) {
         Ok(talk) => talk,
         Err(error) => {
@@ -36,7 +32,7 @@ pub(super) async fn run(setup: &Setup<'_>) -> u8 {
             return exit::IO;
         }
     };
-    talk.run(before.as_ref()).await
+    talk.run().await
 }
 
 /// Why the prompt does not begin.
@@ -60,10 +56,15 @@ struct Talk<'a> {
     color: bool,
     /// The last statement, for `\e`.
     last: String,
+    tty: Arc<Tty>,
     /// Made anew before each line, so that Ctrl-C counts from the moment the line is sent.
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// Ctrl-\.
+    quit: Signal,
+    /// Ctrl-Z.
+    stop: Signal,
 }
 
 /// What comes after a statement.
@@ -71,6 +72,13 @@ enum Next {
     Go,
     Leave,
     /// A signal.
+    Killed,
+}
+
+/// Why a statement is no longer waited for.
+enum Halt {
+    Done(Result<(), Failed>),
+    Interrupted,
     Killed,
 }
 
@@ -89,7 +97,13 @@ impl<'a> Talk<'a> {
         let screen = Arc::new(Screen::new(Printer::start(print)?, color));
         let desk = Arc::<Desk>::default();
         let rest = RunHost { bundled: setup.servers.fleet.clone(), client };
-        let host = ReplHost { desk: Arc::clone(&desk), rest };
+        // The signals that would end it while the terminal is its own are taken first.
+        let (interrupt, terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (hangup, quit) = (signal(SignalKind::hangup())?, signal(SignalKind::quit())?);
+        let stop = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+        let tty = Arc::new(Tty::take()?);
+        let host = ReplHost { desk: Arc::clone(&desk), rest, tty: Arc::clone(&tty) };
         let sink = Arc::clone(&screen) as Arc<dyn Sink>;
         Ok(Self {
             setup,
@@ -102,39 +116,46 @@ impl<'a> Talk<'a> {
             context,
             color,
             last: String::new(),
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            tty,
+            interrupt,
+            terminate,
+            hangup,
+            quit,
+            stop,
         })
     }
 
-    async fn run(mut self, before: Option<&Termios>) -> u8 {
+    async fn run(mut self) -> u8 {
         self.screen.notice("\\h lists commands, Tab completes, Ctrl-D leaves");
-        let mut initial = String::new();
+        let mut initial = (String::new(), String::new());
         loop {
             self.prepare();
             if let Ok(interrupt) = signal(SignalKind::interrupt()) {
                 self.interrupt = interrupt;
             }
             let ask = self.ask(std::mem::take(&mut initial));
-            let typed = tokio::select! {
-                typed = self.editor.ask(ask) => typed,
-                _ = self.terminate.recv() => return give_back(before),
-                _ = self.hangup.recv() => return give_back(before),
+            let Some(typed) = self.typed(ask).await else {
+                self.tty.give_back();
+                return exit::INTERRUPTED;
             };
             let next = match typed {
                 Typed::Line(line) => {
                     let next = self.text(&line).await;
                     let asked = self.desk.take();
                     if asked.edit {
-                        initial = self.edit(&self.last.clone()).await;
+                        initial.0 = self.edit(&self.last.clone()).await;
                     } else if !line.trim().is_empty() {
                         self.last = line;
                     }
                     if asked.quit { Next::Leave } else { next }
                 }
                 Typed::Edit(line) => {
-                    initial = self.edit(&line).await;
+                    initial.0 = self.edit(&line).await;
+                    Next::Go
+                }
+                Typed::Stopped(left, right) => {
+                    self.tty.suspend();
+                    initial = (left, right);
                     Next::Go
                 }
                 Typed::Dropped => Next::Go,
@@ -147,7 +168,25 @@ impl<'a> Talk<'a> {
             match next {
                 Next::Go => {}
                 Next::Leave => return self.leave(),
-                Next::Killed => return give_back(before),
+                Next::Killed => {
+                    self.tty.give_back();
+                    return exit::INTERRUPTED;
+                }
+            }
+        }
+    }
+
+    /// Asks for a line; `None` when a signal ends the program.
+    async fn typed(&mut self, ask: Ask) -> Option<Typed> {
+        let asked = self.editor.ask(ask);
+        tokio::pin!(asked);
+        loop {
+            tokio::select! {
+                typed = &mut asked => return Some(typed),
+                _ = self.terminate.recv() => return None,
+                _ = self.hangup.recv() => return None,
+                _ = self.quit.recv() => return None,
+                _ = self.stop.recv() => self.tty.suspend(),
             }
         }
     }
@@ -170,7 +209,7 @@ impl<'a> Talk<'a> {
     }
 
     /// The prompt: cluster, prefix, and what is special.
-    fn ask(&self, initial: String) -> Ask {
+    fn ask(&self, initial: (String, String)) -> Ask {
         let cluster = match (self.setup.flags.bundled, self.setup.flags.endpoints.first()) {
             (Some(count), _) => format!("bundled-{count}"),
             (None, endpoint) => endpoint.cloned().unwrap_or_default(),
@@ -220,9 +259,9 @@ impl<'a> Talk<'a> {
     /// Runs a statement; answers what comes next when the rest of the text does not.
     async fn statement(&mut self, statement: &Statement, text: &str) -> Result<(), Next> {
         self.renew();
-        let result = tokio::select! {
-            result = self.session.run(statement) => result,
-            _ = self.interrupt.recv() => {
+        let result = match self.halt(statement).await {
+            Halt::Done(result) => result,
+            Halt::Interrupted => {
                 // I4: the request is dropped with its future.
                 let more = if may_write(&statement.kind) {
                     ": what was under way may have been done all the same"
@@ -233,8 +272,7 @@ impl<'a> Talk<'a> {
                 self.record(statement, text, Took::GivenUp);
                 return Err(Next::Go);
             }
-            _ = self.terminate.recv() => return Err(Next::Killed),
-            _ = self.hangup.recv() => return Err(Next::Killed),
+            Halt::Killed => return Err(Next::Killed),
         };
         self.record(statement, text, Took::Ended(&result));
         result.map_err(|failed| {
@@ -243,17 +281,38 @@ impl<'a> Talk<'a> {
         })
     }
 
-    fn failed(&self, failed: &Failed) {
-        let unsent = match &failed.reason {
+    /// Runs a statement as long as nothing stops that.
+    async fn halt(&mut self, statement: &Statement) -> Halt {
+        let mut running = self.session.run(statement);
+        let halt = loop {
+            tokio::select! {
+                result = &mut running => break Halt::Done(result),
+                _ = self.interrupt.recv() => break Halt::Interrupted,
+                _ = self.terminate.recv() => break Halt::Killed,
+                _ = self.hangup.recv() => break Halt::Killed,
+                _ = self.quit.recv() => break Halt::Killed,
+                _ = self.stop.recv() => self.tty.suspend(),
+            }
+        };
+        drop(running);
+        // A shell may have been dropped with it.
+        self.tty.take_back();
+        halt
+    }
+
+    fn failed(&mut self, failed: &Failed) {
+        let error = match &failed.reason {
             Reason::Command(failure) => failure.error.as_ref(),
             Reason::Mismatch(_) => None,
         };
-        // That nobody was reached is said once and plainly, not in the words of a remote call.
-        match unsent.filter(|error| error.unsent_reason().is_some()) {
-            Some(error) => self.screen.error(&error.to_string()),
-            None => self.screen.error(&failed.to_string()),
+        // A command that asks every member has said it of each of them.
+        let told = error.is_some_and(|error| {
+            String::from_utf8_lossy(&self.session.last().err).contains(&error.to_string())
+        });
+        if !told {
+            self.screen.error(&failed.to_string());
         }
-        if unsent.is_some_and(|error| error.unsent_reason().is_some()) {
+        if error.is_some_and(|error| error.unsent_reason().is_some()) {
             self.link.lost(self.session.client().clone());
         }
     }
@@ -267,7 +326,10 @@ impl<'a> Talk<'a> {
 
     /// Lets a person edit a statement; answers what stands at the next prompt.
     async fn edit(&self, text: &str) -> String {
-        match edit(text, self.setup.tmp).await {
+        self.tty.lend();
+        let edited = edit(text, self.setup.tmp).await;
+        self.tty.take_back();
+        match edited {
             Ok(edited) => edited,
             Err(error) => {
                 self.screen.error(&error.to_string());
@@ -304,15 +366,4 @@ fn may_write(kind: &StatementKind) -> bool {
         StatementKind::Await(_) | StatementKind::Expect(_) => false,
         _ => true,
     }
-}
-
-/// Gives the terminal back when a signal ends the program while a line is typed. I4
-fn give_back(before: Option<&Termios>) -> u8 {
-    use std::io::Write;
-    if let Some(before) = before {
-        let _gone = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
-    }
-    let mut out = std::io::stdout().lock();
-    let _gone = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
-    exit::INTERRUPTED
 }
