@@ -12,7 +12,7 @@
 //! * I4: no text and no cursor makes it panic; a text that does not lex gets fewer answers, never an error.
 //!
 //! It refuses to write anything, and to ask for values. Tested here with a source that has no server, and in
-//! `tui/tests/repl_pty.rs` with one.
+//! `tui/tests/repl_pty` with one.
 
 mod candidates;
 mod hint;

@@ -17,7 +17,7 @@
 //! * I6: queues, the history and its file have bounds; news that find no room are counted, and the count is said.
 //! * I7: a batch is parsed whole before anything is sent, and without a server it ends with 2.
 //!
-//! It refuses to start servers unless `--bundled` asks for them. Tested in `tui/tests/repl_pty.rs` in a real terminal, and in
+//! It refuses to start servers unless `--bundled` asks for them. Tested in `tui/tests/repl_pty` in a real terminal, and in
 //! `tui/tests/repl_batch.rs` as a plain process.
 
 mod batch;

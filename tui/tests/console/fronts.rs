@@ -288,7 +288,7 @@ async fn every_front_refuses_the_same_in_the_same_words() {
 /// What is not in the table above, and where it is tested instead.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("txn --interactive", "prompts belong to a terminal: tests/tests/oracle_ctl"),
-    ("watch", "has no end: script/, repl_pty.rs and tests/tests/oracle_ctl"),
+    ("watch", "has no end: script/, repl_pty/ and tests/tests/oracle_ctl"),
     ("help", "each front words its own: shared::command::help"),
 ];
 

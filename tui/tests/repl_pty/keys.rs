@@ -1,0 +1,121 @@
+//! Ctrl-C, Ctrl-D, Ctrl-Z, signals, and who has the terminal when.
+
+use std::process::Command;
+
+use super::prompt::{CTRL_C, CTRL_D, CTRL_Z, PATIENT, Prompt, signal};
+
+#[test]
+fn ctrl_d_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.is_back();
+    prompt.types(CTRL_D);
+    assert!(prompt.ends().success());
+}
+
+#[test]
+fn ctrl_c_ends_a_request_that_nobody_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k v\r");
+    prompt.until_sent();
+    prompt.types(CTRL_C);
+    prompt.sees("interrupted: what was under way may have been done all the same");
+    prompt.is_back();
+    signal("-CONT", &member);
+    prompt.types("get nothing | count\r");
+    prompt.sees("\n0\n");
+    prompt.leaves();
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types("get half");
+    prompt.sees("> get half");
+    signal("-TERM", &prompt.child.process_id().unwrap().to_string());
+    assert_eq!(prompt.ends().exit_code(), 5);
+}
+
+#[test]
+fn ctrl_d_that_is_typed_while_a_command_runs_leaves_once_it_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k late\r");
+    prompt.until_sent();
+    prompt.types(CTRL_D);
+    // The key is in the terminal before the command can end.
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    signal("-CONT", &member);
+    prompt.sees("\nOK\n");
+    let shown = prompt.screen.screen().contents();
+    assert!(prompt.ends().success(), "{shown}");
+}
+
+#[test]
+fn what_is_typed_ahead_is_shown_once_and_ctrl_d_does_not_leave_a_line_with_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k v\r");
+    prompt.until_sent();
+    prompt.types("get k --print-valuex\x7f-only\rpwd\rget half");
+    prompt.types(CTRL_D);
+    signal("-CONT", &member);
+    prompt.stands_at("bundled-1> get half [range_end]");
+    let shown = prompt.shown();
+    let wanted = "put k v\nOK\nbundled-1> get k --print-value-only\nv\nbundled-1> pwd\n/\n";
+    assert!(shown.contains(wanted), "{shown}");
+    assert_eq!(shown.matches("get half").count(), 1, "{shown}");
+    prompt.leaves();
+}
+
+#[test]
+fn whoever_gets_the_terminal_gets_it_as_it_was_and_it_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let look = "stty -a </dev/tty | tr -s ' ;' '\\n\\n' | grep -x -e icanon -e echo | sort | xargs";
+    let editor = format!("{look} >seen; true");
+    let mut prompt = Prompt::start_with(dir.path(), &["--bundled", "1"], &[("EDITOR", &editor)]);
+    prompt.is_back();
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    // A shell behind a pipe.
+    prompt.types(&format!("pwd | {look}\r"));
+    prompt.sees("\necho icanon\n");
+    // The editor.
+    prompt.types("get k\r\\e\r");
+    prompt.until("again", |shown| shown.matches("> get k").count() == 2);
+    assert_eq!(std::fs::read_to_string(dir.path().join("seen")).unwrap(), "echo icanon\n");
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    // The shell that stops it, while it edits and while it runs.
+    let group = format!("-{}", prompt.child.process_id().unwrap());
+    let go_on =
+        || assert!(Command::new("kill").args(["-CONT", "--", &group]).status().unwrap().success());
+    prompt.types(CTRL_Z);
+    prompt.state_is("T");
+    prompt.mode_is(&["icanon", "echo"]);
+    go_on();
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    prompt.types("2 | count\r");
+    prompt.sees("> get k2 | count\n0\n");
+    prompt.types("watch k\r");
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    prompt.types(CTRL_Z);
+    prompt.state_is("T");
+    prompt.mode_is(&["icanon", "echo"]);
+    go_on();
+    prompt.mode_is(&["-icanon", "-echo", "isig"]);
+    prompt.types(CTRL_C);
+    prompt.sees("interrupted");
+    prompt.is_back();
+    prompt.types(CTRL_D);
+    assert!(prompt.ends().success());
+}
