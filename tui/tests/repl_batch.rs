@@ -75,6 +75,12 @@ fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
             124,
             "out of time",
         ),
+        (
+            &["--bundled", "--timeout", "1s"],
+            "repeat 1000000\nrepeat 1000000\nset A b\nend\nend\n",
+            124,
+            "out of time",
+        ),
         (&["--nonsense"], "", 128, "--nonsense"),
         (&["-w", "xml"], "", 128, "accepted are simple"),
         (&["--endpoints", "no-port"], "", 128, "no-port"),

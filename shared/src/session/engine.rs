@@ -228,6 +228,8 @@ impl Session {
     }
 
     async fn statement(&mut self, statement: &Statement) -> Result<(), Failed> {
+        // I7: what waits for nothing would otherwise keep everything else waiting, the key that ends it included.
+        tokio::task::yield_now().await;
         let (span, line) = (statement.span, statement.line);
         if let StatementKind::Run(_) | StatementKind::Await(_) = &statement.kind
             && self.depth == 0

@@ -14,6 +14,7 @@
 //! * I4: no shell runs unless it is allowed.
 //! * I5: output goes to the sink only, in the order in which it is made; failures are answered, not printed.
 //! * I6: what is kept of a watch, of a file, of a listing or of a history has a bound.
+//! * I7: whoever waits for a statement and for something else hears of the other thing, however much there is to run.
 //!
 //! It refuses to read standard input, to end the process, and to guess what a failed write has done. Tested here without a
 //! server where that is possible, and by the scripts of `assets/scripts` against servers.
