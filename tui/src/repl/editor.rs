@@ -78,10 +78,18 @@ impl Editor {
         }
         let aside = Aside::default();
         let chord = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
-        let to_edit = ToEdit(Arc::clone(&aside));
-        lines.bind_sequence(chord, EventHandler::Conditional(Box::new(to_edit)));
-        let to_stop = ToStop(Arc::clone(&aside));
-        lines.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(to_stop)));
+        let takers: [(Event, fn(&EventContext<'_>) -> Option<Typed>); 3] = [
+            (KeyEvent::ctrl('C').into(), |_| Some(Typed::Dropped)),
+            (KeyEvent::ctrl('Z').into(), |ctx| {
+                let (left, right) = ctx.line().split_at_checked(ctx.pos())?;
+                Some(Typed::Stopped(left.to_owned(), right.to_owned()))
+            }),
+            (chord, |ctx| Some(Typed::Edit(ctx.line().to_owned()))),
+        ];
+        for (keys, take) in takers {
+            let taker = Taker { aside: Arc::clone(&aside), take };
+            lines.bind_sequence(keys, EventHandler::Conditional(Box::new(taker)));
+        }
         let print: Print = match lines.create_external_printer() {
             Ok(mut printer) => Box::new(move |text| printer.print(text).is_ok()),
             // A terminal without line editing: what comes is printed as it comes.
@@ -131,14 +139,15 @@ impl Thread {
         let (left, right) = &ask.initial;
         let read = self.lines.readline_with_initial(&prompt, (left, right));
         let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match read {
-            Ok(line) => {
+        match (read, aside) {
+            (Ok(_), Some(typed)) => typed,
+            (Ok(line), None) => {
                 self.remember(&line);
                 Typed::Line(line)
             }
-            Err(ReadlineError::Interrupted) => aside.unwrap_or(Typed::Dropped),
-            Err(ReadlineError::Eof) => Typed::End,
-            Err(error) => Typed::Gone(error.to_string()),
+            (Err(ReadlineError::Interrupted), _) => Typed::Dropped,
+            (Err(ReadlineError::Eof), _) => Typed::End,
+            (Err(error), _) => Typed::Gone(error.to_string()),
         }
     }
 
@@ -155,28 +164,20 @@ impl Thread {
     }
 }
 
-/// What takes a line away before it is whole.
+/// What became of a line that was taken away before it was whole.
 type Aside = Arc<Mutex<Option<Typed>>>;
 
-/// Ctrl-X Ctrl-E: takes the line away for the editor of whole files.
-struct ToEdit(Aside);
-
-impl ConditionalEventHandler for ToEdit {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext<'_>) -> Option<Cmd> {
-        let typed = Typed::Edit(ctx.line().to_owned());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(typed);
-        Some(Cmd::Interrupt)
-    }
+/// A key that takes the line away.
+struct Taker {
+    aside: Aside,
+    take: fn(&EventContext<'_>) -> Option<Typed>,
 }
 
-/// Ctrl-Z: the terminal goes back as it was before, which the line editor does not know.
-struct ToStop(Aside);
-
-impl ConditionalEventHandler for ToStop {
+impl ConditionalEventHandler for Taker {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext<'_>) -> Option<Cmd> {
-        let (left, right) = ctx.line().split_at_checked(ctx.pos())?;
-        let typed = Typed::Stopped(left.to_owned(), right.to_owned());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(typed);
-        Some(Cmd::Interrupt)
+        let taken = (self.take)(ctx)?;
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+        // IMPORTANT: not `Interrupt`, for that throws away the keys that have come together with this one.
+        Some(Cmd::AcceptLine)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use portable_pty::CommandBuilder;
+
 use super::prompt::{CTRL_C, CTRL_D, CTRL_Z, PATIENT, Prompt, signal};
 
 #[test]
@@ -117,5 +119,71 @@ fn whoever_gets_the_terminal_gets_it_as_it_was_and_it_is_taken_back() {
     prompt.sees("interrupted");
     prompt.is_back();
     prompt.types(CTRL_D);
+    assert!(prompt.ends().success());
+}
+
+#[test]
+fn ctrl_c_ends_whatever_waits_and_at_an_empty_line_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types(CTRL_C);
+    prompt.types("pwd\r");
+    prompt.sees("> pwd\n/\n");
+    prompt.answers("watch w & as w1", "");
+    for line in [
+        "watch k",
+        "eventually 60s get k --rev 99",
+        "await w1 events 1 within 60s",
+        "repeat 1000000\rrepeat 1000000\rset A b\rend\rend",
+        "pwd | sleep 60",
+    ] {
+        prompt.is_back();
+        prompt.types(&format!("\x0c{line}\r"));
+        prompt.mode_is(&["isig"]);
+        prompt.types(CTRL_C);
+        prompt.sees("interrupted");
+        prompt.is_back();
+        prompt.types("\x0c");
+        prompt.until("a clean screen", |shown| !shown.contains("interrupted"));
+    }
+    // What was interrupted has left nothing behind: the background watch goes on.
+    prompt.answers("put w 1", "");
+    prompt.answers("await w1 events 1 within 60s", "");
+    prompt.leaves();
+}
+
+#[test]
+fn ctrl_d_behind_a_text_does_not_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types("pwd");
+    prompt.types(CTRL_D);
+    prompt.types(" | count\r");
+    prompt.sees("\n1\n");
+    prompt.is_back();
+    prompt.types(CTRL_D);
+    assert!(prompt.ends().success());
+}
+
+#[test]
+fn without_a_server_there_is_no_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), &["--endpoints", "127.0.0.1:1"], &[]);
+    prompt.sees("no connection to 127.0.0.1:1");
+    assert_eq!(prompt.ends().exit_code(), 2);
+}
+
+#[test]
+fn a_piped_standard_input_is_a_batch_also_when_the_output_is_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new("sh");
+    let program = env!("CARGO_BIN_EXE_mini-etcd-tui");
+    command.args(["-c", &format!("printf 'put k \"\\\\x1b\"\nget k\nbad\n' | {program} repl --bundled; echo $?; printf 'put k \"\\\\x1b\"\nget k\nget k --rev 9\n' | {program} repl --bundled; echo $?")]);
+    let mut prompt = Prompt::spawn(dir.path(), command, &[]);
+    prompt.until("both", |shown| shown.lines().last().is_some_and(|line| line == "1"));
+    let shown = prompt.shown();
+    assert!(shown.contains("3:1: unknown command") && shown.contains("\n3\nOK\n"), "{shown}");
+    assert!(shown.contains("OK\nk\n\\u{1b}\nmini-etcd-tui: line 3: etcdserver"), "{shown}");
+    assert!(!shown.contains("> "), "{shown}");
     assert!(prompt.ends().success());
 }

@@ -69,3 +69,47 @@ fn a_statement_is_edited_in_the_editor_of_the_environment() {
     prompt.types("\\q\r");
     assert!(prompt.ends().success());
 }
+
+#[test]
+fn every_kind_of_open_line_goes_on_and_ctrl_c_drops_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    // Each line is typed only once the one before is seen to be open.
+    for (lines, answer) in [
+        (&["put q \"one", "two\""][..], "OK"),
+        (&["put h <<END", "a 'b", "$RUN-less", "END"], "OK"),
+        (&["put h <<'END'", "a 'b", "$c", "END"], "OK"),
+        (&["get h \\", "--print-value-only"], "a 'b\n$c"),
+        (&["txn if ver(q) = 1", "then put q three", "else get q", "end"], "SUCCESS\n\nOK"),
+        (&["txn", "ver(\"q\") = \"2\"", "", "get q", "", "put q no", ""], "SUCCESS\n\nq\nthree"),
+        (&["repeat 2", "pwd", "end"], "/\n/"),
+        (&["if count == 7", "pwd", "else", "get q --print-value-only", "end"], "three"),
+        (&["with -w jsonl", "get q --print-value-only", "end"], "{\"value\":\"three\"}"),
+    ] {
+        let mut stood = String::from("> ");
+        for (at, line) in lines.iter().enumerate() {
+            prompt.types(line);
+            stood.push_str(line);
+            prompt.sees(stood.trim_end());
+            prompt.types("\r");
+            stood.push('\n');
+            let is_last = at + 1 == lines.len();
+            if !is_last {
+                prompt.until("an open line", |shown| {
+                    shown.trim_end_matches(' ').ends_with(&stood)
+                        || shown.contains(stood.trim_end())
+                });
+            }
+        }
+        let wanted = format!("{stood}{answer}");
+        prompt.until(&wanted, |shown| shown.contains(wanted.trim_end()));
+        prompt.is_back();
+        prompt.types("\x0c");
+    }
+    prompt.types("txn if ver(q) = 1\rthen");
+    prompt.sees("\nthen");
+    prompt.types(CTRL_C);
+    prompt.is_back();
+    prompt.answers("pwd", "/");
+    prompt.leaves();
+}

@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -30,6 +31,8 @@ pub struct Prompt {
     master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
+    /// Whoever holds it makes the terminal stand still.
+    pub gate: Arc<Mutex<()>>,
     pub screen: vt100::Parser,
     pub raw: Vec<u8>,
 }
@@ -43,11 +46,16 @@ impl Prompt {
     }
 
     pub fn start_with(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: ROWS, cols: COLS, ..PtySize::default() };
-        let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
         command.arg("repl");
         command.args(args);
+        Self::spawn(dir, command, variables)
+    }
+
+    /// Any program, in such a terminal.
+    pub fn spawn(dir: &Path, mut command: CommandBuilder, variables: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows: ROWS, cols: COLS, ..PtySize::default() };
+        let pair = native_pty_system().openpty(size).unwrap();
         command.cwd(dir);
         command.env("TERM", "xterm-256color");
         command.env("XDG_STATE_HOME", dir);
@@ -62,17 +70,21 @@ impl Prompt {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (tell, output) = channel();
+        let gate = Arc::<Mutex<()>>::default();
+        let still = Arc::clone(&gate);
         std::thread::spawn(move || {
             let mut buffer = [0; 16 << 10];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if tell.send(buffer.get(..count).unwrap_or_default().to_vec()).is_err() {
                     return;
                 }
+                // A terminal that stands still takes nothing more.
+                drop(still.lock().unwrap());
             }
         });
         let writer = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(ROWS.try_into().unwrap(), COLS.try_into().unwrap(), 0);
-        Self { child, master: pair.master, writer, output, screen, raw: Vec::new() }
+        Self { child, master: pair.master, writer, output, gate, screen, raw: Vec::new() }
     }
 
     pub fn types(&mut self, keys: &str) {
@@ -120,6 +132,45 @@ impl Prompt {
             let bytes = self.output.recv_timeout(left).unwrap();
             self.take(&bytes);
         }
+    }
+
+    /// Waits until this has been sent to the terminal, wherever it may have scrolled to.
+    pub fn until_raw(&mut self, text: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !String::from_utf8_lossy(&self.raw).contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(_) => panic!("never sent: {text}\n{}", self.shown()),
+            }
+        }
+    }
+
+    /// Sends a line, and waits for what it prints right below it and for the next prompt.
+    pub fn answers(&mut self, line: &str, answer: &str) {
+        self.types(&format!("{line}\r"));
+        let wanted = format!("> {line}\n{answer}");
+        self.until(&wanted, |shown| shown.contains(&wanted) && last_line(shown) == "bundled-1>");
+    }
+
+    /// The colour of the last place where this stands, and whether it is bold.
+    pub fn color_of(&self, text: &str) -> (vt100::Color, bool) {
+        let screen = self.screen.screen();
+        let rows: Vec<String> = screen.rows(0, COLS).collect();
+        let found = rows.iter().enumerate().rev().find_map(|(row, line)| {
+            let at = line.rfind(text)?;
+            screen.cell(u16::try_from(row).unwrap(), u16::try_from(at).unwrap())
+        });
+        let cell = found.unwrap_or_else(|| panic!("no {text} in\n{}", self.shown()));
+        (cell.fgcolor(), cell.bold())
+    }
+
+    /// The address of the only bundled member.
+    pub fn endpoint(&mut self) -> String {
+        self.answers("endpoint status | sh -c 'cut -d, -f1'", "127.0.0.1:");
+        let shown = self.shown();
+        let line = shown.lines().rev().find(|line| line.starts_with("127.0.0.1:")).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// Waits for a new prompt, with nothing typed.
@@ -209,4 +260,17 @@ pub fn last_line(shown: &str) -> &str {
 
 pub fn signal(name: &str, pid: &str) {
     assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+/// Another program that talks to the same member: a batch of these lines.
+pub fn elsewhere(endpoint: &str, lines: &str) -> std::process::Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
+        .args(["repl", "--endpoints", endpoint])
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child
 }

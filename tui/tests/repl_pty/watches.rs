@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::prompt::{Prompt, last_line};
+use super::prompt::{Prompt, elsewhere, last_line};
 
 #[test]
 fn events_of_a_watch_stand_above_what_is_being_typed() {
@@ -57,5 +57,64 @@ fn a_lost_connection_is_said_once_and_so_is_that_it_is_back() {
     prompt.types("get k\r");
     prompt.sees("\nk\nkept\n");
     assert_eq!(prompt.shown().matches("connected again").count(), 1);
+    prompt.leaves();
+}
+
+/// Goal: a flood of news neither touches the line that is typed nor piles up without bound. Method: first into a terminal
+/// that stands still until all has come, then into one that runs while keys are typed.
+#[test]
+fn a_flood_of_events_leaves_the_line_as_it_is_and_says_how_many_it_left_out() {
+    const EVENTS: usize = 4_000;
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    let endpoint = prompt.endpoint();
+    prompt.answers("watch /flood & as w1", "");
+    prompt.types("get ha");
+    prompt.sees("> get ha");
+    let flood = format!("repeat {EVENTS}\nput /flood v\nend\n");
+    let gate = std::sync::Arc::clone(&prompt.gate);
+    let still = gate.lock().unwrap();
+    assert!(elsewhere(&endpoint, &flood).wait().unwrap().success());
+    prompt.types("lf");
+    drop(still);
+    prompt.until_raw(" messages came too fast and are not shown");
+    prompt.stands_at("bundled-1> get half [range_end]");
+    let raw = String::from_utf8_lossy(&prompt.raw).into_owned();
+    let shown = raw.matches("[w1]\u{1b}[0m /flood").count();
+    let left_out: usize = raw
+        .lines()
+        .filter_map(|line| line.split_once(" messages came too fast"))
+        .map(|(before, _)| before.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+        .sum();
+    assert!(left_out > 0 && left_out + shown <= EVENTS, "{left_out} and {shown}");
+    // Now with keys in its midst.
+    let mut other = elsewhere(&endpoint, &flood);
+    let mut typed = String::from("bundled-1> get half");
+    for key in "way | count".chars() {
+        prompt.types(&key.to_string());
+        typed.push(key);
+        prompt.until(&typed, |shown| last_line(shown).starts_with(typed.trim_end()));
+    }
+    assert!(other.wait().unwrap().success());
+    prompt.types("\r");
+    prompt.sees("> get halfway | count");
+    prompt.answers("cancel w1", "");
+    prompt.leaves();
+}
+
+#[test]
+fn a_watch_is_known_by_its_name_and_may_write_to_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types("watch /a > events & as w1\r");
+    prompt.is_back();
+    prompt.types("watch /a & as w1\r");
+    prompt.sees("there is a watch w1 already");
+    prompt.answers("put /a 1", "OK");
+    prompt.answers("await w1 events 1 within 60s", "");
+    prompt.answers("cancel w1", "");
+    prompt.answers("cancel w1", "there is no watch w1");
+    let written = std::fs::read_to_string(dir.path().join("events")).unwrap();
+    assert_eq!(written, "PUT\n/a\n1\n");
     prompt.leaves();
 }
