@@ -112,10 +112,11 @@ pub(super) struct Shown {
 }
 
 impl Background {
-    /// Starts a watch, and answers when it stands on a server.
+    /// Starts a watch, and answers when it stands on one of the servers that are `asked`.
     pub(super) async fn start(
         stream: WatchStream,
         shown: Shown,
+        asked: String,
         within: Duration,
     ) -> Result<Self, Failure> {
         let state = Arc::<State>::default();
@@ -131,15 +132,16 @@ impl Background {
                     reason.unwrap_or_else(|| "the watch ended".to_owned()),
                 ))
             }
-            Err(_) => Err(Failure {
-                error: Some(ClientError::TimedOut {
-                    endpoint: String::new(),
+            Err(_) => {
+                let error = ClientError::TimedOut {
+                    endpoint: asked,
                     after: within,
                     unsent: true,
                     reason: Some("no server took the watch".to_owned()),
-                }),
-                ..Failure::new(exit::ERROR, format!("no server took the watch within {within:?}"))
-            }),
+                };
+                let text = format!("no server took the watch: {error}");
+                Err(Failure { error: Some(error), ..Failure::new(exit::ERROR, text) })
+            }
         }
     }
 

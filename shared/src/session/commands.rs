@@ -12,7 +12,7 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::{apply, diff};
 use super::{Emitted, Outcome, Reason, WatchNews, keys, settings};
-use crate::client::Outcome as Sent;
+use crate::client::{Endpoint, Outcome as Sent};
 use crate::command::{
     Command, Effect, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of, exit, help,
     op_of_parsed, parse_for,
@@ -218,7 +218,10 @@ impl Session {
         let request = behind_all_that_is(&executor, request).await;
         let shown = Shown { id: id.clone(), style, sink: Arc::clone(&self.sink), file };
         let stream = executor.watch(request);
-        let started = Background::start(stream, shown, self.options.watch_within).await?;
+        let endpoints = &executor.client().config().endpoints;
+        let asked: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
+        let within = self.options.watch_within;
+        let started = Background::start(stream, shown, asked.join(", "), within).await?;
         self.watches.insert(id.clone(), started);
         Ok(Outcome::default())
     }

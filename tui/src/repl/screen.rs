@@ -27,6 +27,8 @@ pub(super) fn news(id: &str, news: &WatchNews) -> Option<String> {
         WatchNews::Standing { endpoint, revision } => {
             format!("watching from {revision} on {endpoint}")
         }
+        // It never stood.
+        WatchNews::Lost { reason, revision: 0 } => format!("trying again: {reason}"),
         WatchNews::Lost { reason, revision } => {
             format!("connection lost, it goes on at {revision}: {reason}")
         }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::prompt::{Prompt, elsewhere, last_line};
+use super::prompt::{PATIENT, Prompt, elsewhere, last_line, signal};
 
 #[test]
 fn events_of_a_watch_stand_above_what_is_being_typed() {
@@ -64,7 +64,7 @@ fn a_lost_connection_is_said_once_and_so_is_that_it_is_back() {
 /// that stands still until all has come, then into one that runs while keys are typed.
 #[test]
 fn a_flood_of_events_leaves_the_line_as_it_is_and_says_how_many_it_left_out() {
-    const EVENTS: usize = 4_000;
+    const EVENTS: usize = 2_000;
     let dir = tempfile::tempdir().unwrap();
     let mut prompt = Prompt::start(dir.path());
     let endpoint = prompt.endpoint();
@@ -116,5 +116,47 @@ fn a_watch_is_known_by_its_name_and_may_write_to_a_file() {
     prompt.answers("cancel w1", "there is no watch w1");
     let written = std::fs::read_to_string(dir.path().join("events")).unwrap();
     assert_eq!(written, "PUT\n/a\n1\n");
+    prompt.leaves();
+}
+
+#[test]
+fn a_watch_that_finds_no_server_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types("\\kill n1\r");
+    prompt.sees("\nn1\n");
+    prompt.types("watch k & as w1\r");
+    prompt.sees("no server took the watch: no answer from 127.0.0.1:");
+    prompt.stands_at("bundled-1 (lost)>");
+    let shown = prompt.shown();
+    assert_eq!(shown.matches("no answer from").count(), 1, "{shown}");
+    assert_eq!(shown.matches("[w1] ").count(), 1, "{shown}");
+    assert!(shown.contains("[w1] trying again: no connection to 127.0.0.1:"), "{shown}");
+    prompt.leaves();
+}
+
+#[test]
+fn a_member_that_dies_while_it_is_asked_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
+    prompt.is_back();
+    let member = prompt.member();
+    signal("-STOP", &member);
+    prompt.types("put k v\r");
+    prompt.until_sent();
+    prompt.mode_is(&["isig"]);
+    signal("-KILL", &member);
+    // Nearly always it was under way by then: "connection to 127.0.0.1:1 lost: ..".
+    prompt.until("that it is gone", |shown| {
+        shown.contains("connection to") && last_line(shown).ends_with('>')
+    });
+    let shown = prompt.shown();
+    assert_eq!(shown.matches("connection to").count(), 1, "{shown}");
+    assert!(!shown.contains("rpc error"), "{shown}");
+    prompt.types("\x0cendpoint hashkv\r");
+    prompt.sees("Failed to get the hash of endpoint");
+    prompt.stands_at("bundled-1 (lost)>");
+    let shown = prompt.shown();
+    assert_eq!(shown.matches("no connection to").count(), 1, "{shown}");
     prompt.leaves();
 }
