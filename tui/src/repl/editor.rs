@@ -78,7 +78,7 @@ impl Editor {
         }
         let aside = Aside::default();
         let chord = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
-        let takers: [(Event, fn(&EventContext<'_>) -> Option<Typed>); 3] = [
+        let takers: [(Event, Take); 3] = [
             (KeyEvent::ctrl('C').into(), |_| Some(Typed::Dropped)),
             (KeyEvent::ctrl('Z').into(), |ctx| {
                 let (left, right) = ctx.line().split_at_checked(ctx.pos())?;
@@ -167,10 +167,13 @@ impl Thread {
 /// What became of a line that was taken away before it was whole.
 type Aside = Arc<Mutex<Option<Typed>>>;
 
+/// What becomes of a line.
+type Take = fn(&EventContext<'_>) -> Option<Typed>;
+
 /// A key that takes the line away.
 struct Taker {
     aside: Aside,
-    take: fn(&EventContext<'_>) -> Option<Typed>,
+    take: Take,
 }
 
 impl ConditionalEventHandler for Taker {

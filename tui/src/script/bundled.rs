@@ -51,7 +51,7 @@ impl RunHost {
         let kill = match spec.name {
             "\\kill" => true,
             "\\restart" => false,
-            name => return refuse(format!("{name} is not offered in scripts")),
+            name => return refuse(format!("{name} is not offered here")),
         };
         let Some(bundled) = &self.bundled else {
             return refuse(format!("{} is for bundled members: run with --bundled N", spec.name));

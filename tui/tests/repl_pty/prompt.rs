@@ -141,7 +141,7 @@ impl Prompt {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.take(&bytes),
-                Err(_) => panic!("never sent: {text}\n{}", self.shown()),
+                Err(error) => panic!("never sent: {text}, {error}\n{}", self.shown()),
             }
         }
     }

@@ -68,7 +68,7 @@ fn a_line_is_coloured_while_it_is_typed_and_what_is_dangerous_is_red() {
     assert_eq!(prompt.color_of("del /jobs/"), (Idx(RED), true));
     assert_eq!(prompt.color_of("! "), (Idx(RED), false));
     prompt.types("\x17");
-    prompt.until("harmless", |shown| !shown.contains("!"));
+    prompt.until("harmless", |shown| !shown.contains('!'));
     assert_eq!(prompt.color_of("del"), (Default, true));
     prompt.types(CTRL_C);
     prompt.leaves();
