@@ -1,7 +1,8 @@
 //! The Keys screen in the real program.
 
 use crate::console::Console;
-use crate::member::{CTL, Member, editor};
+use crate::member::{CTL, Member, editor, free_port};
+use crate::proxy::{Proxy, Way};
 
 /// Goal: the Keys screen in the real program, over a bundled member. Method: one key is made, edited in place and by
 /// `$EDITOR`, looked at in the past, deleted and taken back, while the window changes its size.
@@ -65,7 +66,11 @@ fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
 
 /// The console on its Keys screen before a server, at the size of a large window.
 fn keys_of(member: &Member, variables: &[(&str, &str)]) -> Console {
-    let mut console = Console::start_with(&["--endpoints", &member.endpoint], variables);
+    keys_at(&member.endpoint, variables)
+}
+
+fn keys_at(endpoint: &str, variables: &[(&str, &str)]) -> Console {
+    let mut console = Console::start_with(&["--endpoints", endpoint], variables);
     console.resize(120, 36);
     console.sees("quorum 1/1");
     console.press("2");
@@ -324,11 +329,11 @@ fn a_delete_of_many_is_counted_asked_and_found_in_the_graveyard() {
 
 /// Goal: the past of a key and of all keys, up to the wall of a compaction. Method: a key that was deleted and made
 /// again, walked through by every key that moves in time.
-fn the_past_is_walked_through(member: &Member) {
+fn the_past_is_walked_through(member: &Member, endpoint: &str) {
     let write = |line: &str| member.write(line.split(' '));
     let [one, two, gone] = ["put k one", "put k two", "del k"].map(write);
     let [other, three, _] = ["put other x", "put k three", "put late y"].map(write);
-    let mut console = keys_of(member, &[]);
+    let mut console = keys_at(endpoint, &[]);
     console.sees("│ three");
     // The strip shows what changed and where the delete was.
     console.sees("┌ Revisions  1 (");
@@ -410,13 +415,21 @@ fn behind_the_wall(member: &Member, mut console: Console, revision: i64, wall: i
 
 #[test]
 fn the_past_of_a_member_is_walked_through_to_the_wall_of_a_compaction() {
-    the_past_is_walked_through(&Member::start());
+    let member = Member::start();
+    the_past_is_walked_through(&member, &member.endpoint);
 }
 
-/// The same where the server offers the etcd API alone: etcd itself, if `ETCD_BIN` names it.
+/// The same where the server offers the etcd API alone: etcd itself, if `ETCD_BIN` names it; otherwise a member of which
+/// no more than that is seen.
 #[test]
 fn the_past_of_an_etcd_is_walked_through_by_its_api_alone() {
     if let Some(etcd) = Member::etcd() {
-        the_past_is_walked_through(&etcd);
+        the_past_is_walked_through(&etcd, &etcd.endpoint);
+    } else {
+        let front = free_port();
+        let member = Member::behind(&front);
+        let proxy = Proxy::start(&front, &member.endpoint);
+        proxy.set(Way::Stock);
+        the_past_is_walked_through(&member, &front);
     }
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tonic::body::Body;
 
 /// How the way is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Way {
     Resets,
     /// A server that answers every call with a refusal.
     Denies,
+    /// Through to the server, and nothing of what only mini-etcd offers.
+    Stock,
     /// Nobody listens.
     Gone,
 }
@@ -70,18 +73,10 @@ async fn serve(stream: TcpStream, back: String, mut way: watch::Receiver<Way>) {
     match began {
         Way::Gone => {}
         Way::Resets => reset(&stream),
-        Way::Denies => {
-            let service =
-                tower::service_fn(|_request: http::Request<hyper::body::Incoming>| async {
-                    let refusal = tonic::Status::permission_denied("etcdserver: permission denied");
-                    Ok::<_, std::convert::Infallible>(refusal.into_http::<tonic::body::Body>())
-                });
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let answers =
-                builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        Way::Denies | Way::Stock => {
             tokio::select! {
-                _ended = answers => {}
-                _other = way.wait_for(|way| *way != Way::Denies) => {}
+                _ended = answer(stream, &back, began) => {}
+                _other = way.wait_for(|way| *way != began) => {}
             }
         }
         Way::Open | Way::Stalls => {
@@ -99,6 +94,32 @@ async fn serve(stream: TcpStream, back: String, mut way: watch::Receiver<Way>) {
                 reset(&stream);
             }
         }
+    }
+}
+
+/// Answers calls, by itself or as the server does.
+async fn answer(stream: TcpStream, back: &str, way: Way) -> io::Result<()> {
+    let onward = TokioIo::new(TcpStream::connect(back).await?);
+    let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (sender, connection) = builder.handshake(onward).await.map_err(io::Error::other)?;
+    let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let mut sender = sender.clone();
+        async move {
+            let refusal = if way == Way::Denies {
+                tonic::Status::permission_denied("etcdserver: permission denied")
+            } else if request.uri().path().starts_with("/minietcd.admin") {
+                tonic::Status::unimplemented("unknown service")
+            } else {
+                return Ok(sender.send_request(request).await?.map(Body::new));
+            };
+            Ok::<_, hyper::Error>(refusal.into_http())
+        }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let answers = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::select! {
+        ended = connection => ended.map_err(io::Error::other),
+        ended = answers => ended.map_err(io::Error::other),
     }
 }
 
