@@ -13,7 +13,8 @@
 //! * I5: keys are bytes: they are shown escaped and never changed.
 //!
 //! It refuses to load everything: pages of 500 children, bounded rows, bounded windows of history. Tested by tables in
-//! `tests/console/keyspace.rs`, against a real member in `tests/console/past.rs`.
+//! `tests/console/keyspace.rs`, against a real member in `tests/console/past.rs`,
+//! and in the real program in `tests/pty/keys.rs`.
 
 mod answer;
 pub mod ask;

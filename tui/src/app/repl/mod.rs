@@ -11,7 +11,7 @@
 //! * I5: every line here can be sent to a terminal: the engine escapes what it says.
 //!
 //! It refuses to run a line while another one runs. Tested in each file, in `tests/console/repl.rs` by tables, snapshots
-//! and a real member, and in `tests/pty_repl.rs`.
+//! and a real member, and in `tests/pty/lines.rs`.
 
 pub mod ask;
 mod complete;
