@@ -26,6 +26,8 @@ use crate::language::{
 
 /// How deep `\source` may go.
 const SOURCES_MAX: usize = 8;
+/// The signal of Ctrl-C.
+const SIGINT: i32 = 2;
 /// Bytes that a shell may print.
 const SHELL_BYTES_MAX: usize = 64 << 20;
 
@@ -282,6 +284,7 @@ impl Session {
     /// The output of a shell that reads `input`, with our variables in its environment.
     async fn shell(&self, line: &str, input: &[u8]) -> Result<Vec<u8>, Failure> {
         use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::process::ExitStatusExt;
         let failed = |error: std::io::Error| Failure::new(exit::IO, format!("sh: {error}"));
         let variables = self.variables.iter().map(|(name, value)| {
             let value: Vec<u8> = value.iter().copied().filter(|byte| *byte != 0).collect();
@@ -305,6 +308,10 @@ impl Session {
         };
         let ((), output) = tokio::join!(feed, child.wait_with_output());
         let output = output.map_err(failed)?;
+        // Ctrl-C reaches it as well as us, and whoever is first is the one that is heard.
+        if output.status.signal() == Some(SIGINT) {
+            return Err(Failure::new(exit::INTERRUPTED, "interrupted"));
+        }
         if !output.status.success() {
             return Err(Failure::new(exit::ERROR, format!("sh: {}", output.status)));
         }

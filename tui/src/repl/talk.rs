@@ -1,6 +1,7 @@
 //! The prompt: asks for a line, runs it, asks again.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mini_etcd_shared::command::{Effect, Target, exit};
 use mini_etcd_shared::complete::{ClientSource, Context};
@@ -22,6 +23,9 @@ use super::start::{Setup, say};
 use super::tty::Tty;
 use crate::record::Took;
 use crate::script::RunHost;
+
+/// How much later than a shell's the same signal may come to us.
+const OWN_SIGNAL_WITHIN: Duration = Duration::from_millis(200);
 
 /// Runs the prompt until it is left; answers the exit code.
 pub(super) async fn run(setup: &Setup<'_>) -> u8 {
@@ -286,15 +290,25 @@ impl<'a> Talk<'a> {
         let mut running = self.session.run(statement);
         let halt = loop {
             tokio::select! {
-                result = &mut running => break Halt::Done(result),
+                // A shell behind a pipe hears of Ctrl-C too: that it has ended by it is no news.
+                biased;
                 _ = self.interrupt.recv() => break Halt::Interrupted,
                 _ = self.terminate.recv() => break Halt::Killed,
                 _ = self.hangup.recv() => break Halt::Killed,
                 _ = self.quit.recv() => break Halt::Killed,
                 _ = self.stop.recv() => self.tty.suspend(),
+                result = &mut running => break Halt::Done(result),
             }
         };
         drop(running);
+        let halt = match halt {
+            Halt::Done(Err(failed)) if failed.exit() == exit::INTERRUPTED => {
+                // A shell that Ctrl-C has ended may be heard of before the signal that is ours.
+                let own = tokio::time::timeout(OWN_SIGNAL_WITHIN, self.interrupt.recv()).await;
+                if own.is_ok() { Halt::Interrupted } else { Halt::Done(Err(failed)) }
+            }
+            halt => halt,
+        };
         // A shell may have been dropped with it.
         self.tty.take_back();
         halt
