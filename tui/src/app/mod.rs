@@ -7,7 +7,7 @@
 //!                               view(&State, Frame)
 //! ```
 //!
-//! * I1: [`update`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
+//! * I1: [`update()`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
 //! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
 //! * I3: every list that grows by itself is bounded.
 //! * I4: each screen has its own part of the state and of the requests; what another screen does leaves it alone.

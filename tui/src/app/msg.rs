@@ -1,4 +1,4 @@
-//! What comes in and what goes out of [`super::update`].
+//! What comes in and what goes out of [`super::update()`].
 
 use std::time::Duration;
 

@@ -35,7 +35,7 @@ pub struct Flags {
     /// Print keys and values as \xNN bytes
     #[arg(long, env = "ETCDCTL_HEX")]
     pub hex: bool,
-    /// name[:password] to log in with
+    /// Name to log in with, and its password behind a colon
     #[arg(long, env = "ETCDCTL_USER", hide_env_values = true, value_name = "NAME[:PASSWORD]")]
     pub user: Option<String>,
     /// Password of --user
