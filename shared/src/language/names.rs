@@ -153,8 +153,11 @@ pub(super) fn close_to(target: Target, word: &str) -> Vec<&'static str> {
     if !begin.is_empty() && !word.is_empty() {
         return begin;
     }
+    // Two steps from a short word lead to any other, so what is that far at least begins as it does.
+    let near = |name: &&str| distance(&word, name) < 2 || name.chars().next() == word.chars().next();
+    all.retain(near);
     let far = |name: &&'static str| distance(&word, name);
-    let nearest = all.iter().map(far).min().unwrap_or(0);
+    let nearest = all.iter().map(far).min().unwrap_or(usize::MAX);
     if nearest > SUGGEST_DISTANCE_MAX || nearest >= word.len() {
         return Vec::new();
     }
