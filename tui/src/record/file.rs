@@ -11,7 +11,7 @@ use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_o
 use mini_etcd_shared::session::Session;
 
 use super::script::{Begun, Known, Took, script_of};
-use crate::widget::escape;
+use crate::widget::{counted, escape};
 
 const HEAD: &str = "# Recorded by mini-etcd-tui.\n";
 
@@ -23,7 +23,7 @@ pub(crate) struct Recording(Arc<Mutex<Option<Open>>>);
 struct Open {
     path: PathBuf,
     file: File,
-    statements: usize,
+    statements: u64,
     /// What the script has begun; nothing before how the session stands was written.
     begun: Option<Begun>,
 }
@@ -77,7 +77,7 @@ impl Recording {
         let open = self.lock().take()?;
         let name = open.name();
         Some(match open.file.sync_all() {
-            Ok(()) => Ok(format!("{} statements in {name}\n", open.statements)),
+            Ok(()) => Ok(format!("{} in {name}\n", counted(open.statements, "statement"))),
             Err(error) => Err(Failure::new(exit::IO, format!("{name}: {error}"))),
         })
     }
@@ -115,7 +115,7 @@ impl Recording {
                 text.push_str(&recorded.text);
                 begun.take(recorded.begins);
             }
-            (text, usize::from(counts))
+            (text, u64::from(counts))
         })
     }
 
@@ -133,14 +133,14 @@ impl Recording {
                 home = "cd\nexpect ok\n";
                 begun.left = Some(scope);
             }
-            (format!("{home}{script}\n"), usize::from(counts))
+            (format!("{home}{script}\n"), u64::from(counts))
         })
     }
 
     /// I2
     fn append(
         &self,
-        make: impl FnOnce(&mut Option<Begun>) -> (String, usize),
+        make: impl FnOnce(&mut Option<Begun>) -> (String, u64),
     ) -> Result<(), String> {
         let mut place = self.lock();
         let Some(open) = place.as_mut() else { return Ok(()) };
@@ -198,7 +198,7 @@ mod tests {
         recording.deed("put a b\nexpect ok", None).unwrap();
         recording.deed("# not done", None).unwrap();
         let said = String::from_utf8(recording.meta(None).unwrap()).unwrap();
-        assert!(said.starts_with("1 statements in "), "{said}");
+        assert!(said.starts_with("1 statement in "), "{said}");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("put a b\nexpect ok\n# not done\n"), "{text}");
         assert!(recording.meta(Some(name)).is_err());

@@ -402,7 +402,7 @@ fn behind_the_wall(member: &Member, mut console: Console, revision: i64, wall: i
     console.sees("done: delete k");
     console.press("B");
     console.sees("GRAVEYARD");
-    console.sees("1 keys");
+    console.sees("1 key ");
     console.sees(&format!("┌ Revisions  {wall} (compacted wall) ..."));
     console.sees("│ one");
     console.press("R");
