@@ -154,7 +154,8 @@ pub(super) fn close_to(target: Target, word: &str) -> Vec<&'static str> {
         return begin;
     }
     // Two steps from a short word lead to any other, so what is that far at least begins as it does.
-    let near = |name: &&str| distance(&word, name) < 2 || name.chars().next() == word.chars().next();
+    let near =
+        |name: &&str| distance(&word, name) < 2 || name.chars().next() == word.chars().next();
     all.retain(near);
     let far = |name: &&'static str| distance(&word, name);
     let nearest = all.iter().map(far).min().unwrap_or(usize::MAX);

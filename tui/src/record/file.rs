@@ -138,10 +138,7 @@ impl Recording {
     }
 
     /// I2
-    fn append(
-        &self,
-        make: impl FnOnce(&mut Option<Begun>) -> (String, u64),
-    ) -> Result<(), String> {
+    fn append(&self, make: impl FnOnce(&mut Option<Begun>) -> (String, u64)) -> Result<(), String> {
         let mut place = self.lock();
         let Some(open) = place.as_mut() else { return Ok(()) };
         let (text, statements) = make(&mut open.begun);

@@ -81,6 +81,20 @@ async fn a_large_directory_comes_in_pages_and_others_cost_one_jump_each() {
 }
 
 #[tokio::test]
+async fn what_is_chosen_while_the_tree_is_read_anew_stays_chosen() {
+    let member = Member::start().await;
+    let client = member.client();
+    for key in [b"a", b"b", b"c"] {
+        put(&client, key, b"v").await;
+    }
+    let mut driver = Driver::keys(&member.endpoint).await;
+    // The answer is taken in after the motion.
+    driver.type_text("rj");
+    driver.settle().await;
+    assert_eq!(driver.state.keyspace.chosen, 1);
+}
+
+#[tokio::test]
 async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     let member = Member::start().await;
     let client = member.client();

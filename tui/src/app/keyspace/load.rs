@@ -123,9 +123,9 @@ pub(super) fn replace(keyspace: &mut Keyspace, tree: Tree, at: Option<i64>) -> V
     let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Page(..)));
     keyspace.queue.clear();
     keyspace.tree.stop_loading();
-    let (key, open) = (keyspace.wanted.clone(), keyspace.opened.clone());
+    let open = keyspace.opened.clone();
     let at = at.unwrap_or(0);
-    keyspace.coming = Some(Coming { tree, open, key, jump: false, at, requests: 0 });
+    keyspace.coming = Some(Coming { tree, open, key: None, jump: false, at, requests: 0 });
     effects.extend(keyspace.want(ROOT, Which::Coming));
     effects
 }
@@ -141,9 +141,12 @@ pub(super) fn swap(state: &mut State) -> Vec<Effect> {
     keyspace.refreshed = (now, coming.requests);
     let filter = keyspace.filter.clone();
     keyspace.tree.set_filter(&filter);
-    let placed = if coming.jump { keyspace.tree.place(&coming.key) } else { None };
-    keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&coming.key)).unwrap_or(0);
-    keyspace.wanted = coming.key;
+    if let Some(key) = coming.key {
+        keyspace.wanted = key;
+    }
+    let key = keyspace.wanted.clone();
+    let placed = if coming.jump { keyspace.tree.place(&key) } else { None };
+    keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&key)).unwrap_or(0);
     keyspace.fresh.came(now);
     let mut effects = look(state, true);
     if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {

@@ -104,8 +104,8 @@ pub(crate) struct Coming {
     tree: Tree,
     /// Directories that are opened as they come.
     open: BTreeSet<Bytes>,
-    /// The key to choose.
-    key: Bytes,
+    /// The key to choose; none for the one that is chosen by hand when it has come.
+    key: Option<Bytes>,
     /// The key is shown even when its page is not loaded: somebody asked for it.
     jump: bool,
     /// The revision that was asked for; 0 for the newest.

@@ -227,7 +227,7 @@ fn jump(state: &mut State, key: &Bytes) -> Vec<Effect> {
 pub(super) fn lead_to(state: &mut State, key: &Bytes) {
     let keyspace = &mut state.keyspace;
     let Some(coming) = &mut keyspace.coming else { return };
-    coming.key = key.clone();
+    coming.key = Some(key.clone());
     let (prefix, separator) = (&coming.tree.prefix, &coming.tree.separator);
     if separator.is_empty() || !key.starts_with(prefix) {
         return;
