@@ -166,7 +166,7 @@ fn a_tail_from_before_a_compaction_says_what_is_gone() {
     console.sees("New tail");
     console.press(&format!("/t/\t\t{first}\r"));
     console.sees(&format!("compacted: {first} to {} are gone; goes on at {kept}", kept - 1));
-    console.sees("v3  previous value not sent");
+    console.sees("v3  three  previous value not sent");
     assert!(!console.shown().contains("two"), "{}", console.shown());
     console.press("g.");
     console.sees("│▸── ");

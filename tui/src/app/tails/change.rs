@@ -41,7 +41,8 @@ pub(super) fn of(event: &Event) -> Change {
                     Change { step: "new".to_owned(), words: join([shown, words]) }
                 }
                 Before::Unknown => {
-                    let words = "previous value not sent".to_owned();
+                    let shown = short(&event.now.value).unwrap_or_default();
+                    let words = join([shown, "previous value not sent".to_owned()]);
                     Change { step: format!("v{version}"), words }
                 }
                 Before::Known(before) => Change {
@@ -274,10 +275,10 @@ mod tests {
         assert_eq!(of(&put).words, "a > b  lease none > 7f");
         let gone = event(Kind::Del, Version::default(), Before::Known(version(2, b"abc", 0)));
         assert_eq!(of(&gone).words, "was v2, 3B, lease none");
-        let unknown = event(Kind::Put, version(7, b"", 0), Before::Unknown);
+        let unknown = event(Kind::Put, version(7, b"hi", 0), Before::Unknown);
         assert_eq!(
             (of(&unknown).step.as_str(), of(&unknown).words.as_str()),
-            ("v7", "previous value not sent")
+            ("v7", "hi  previous value not sent")
         );
         let new = event(Kind::Put, version(1, b"hi", 0), Before::Nothing);
         assert_eq!((of(&new).step.as_str(), of(&new).words.as_str()), ("new", "hi"));
