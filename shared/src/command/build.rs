@@ -332,7 +332,8 @@ impl Line<'_> {
     fn help(&self) -> Command {
         let words = &self.parsed.args;
         match super::parse(words) {
-            Ok(parsed) if parsed.args.is_empty() => {
+            // Words behind the name of a command are passed over, as etcdctl does.
+            Ok(parsed) if parsed.args.is_empty() || !matches!(parsed.target, Target::Root) => {
                 Command::Help { target: parsed.target, unknown: None }
             }
             _ => {

@@ -219,6 +219,8 @@ pub const HELP: &[&str] = &[
     "--help",
     "help",
     "help get",
+    "help get x",
+    "help member x",
     "help bogus",
     "get --help",
     "get -h",
