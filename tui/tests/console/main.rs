@@ -17,6 +17,7 @@ mod keyspace;
 mod page;
 mod past;
 mod random;
+mod random_tails;
 mod recording;
 mod repl;
 mod screens;

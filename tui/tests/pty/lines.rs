@@ -2,10 +2,8 @@
 
 use crate::console::Console;
 
-/// Goal: the REPL pane and the palette in the real program, over a bundled member. Method: what people type there: a put,
-/// a watch in the background, a transaction over several lines, an answer that does not come, and a recording.
-#[test]
-fn lines_run_in_pane_and_palette_and_are_recorded() {
+/// A console in its REPL pane, which records; and the script that it writes.
+fn recording() -> (Console, String) {
     let mut console = Console::start(&["--demo", "1"]);
     let script = console.path("done.ers");
     console.sees("quorum 1/1");
@@ -13,6 +11,14 @@ fn lines_run_in_pane_and_palette_and_are_recorded() {
     console.sees("etcd> ");
     console.press(&format!("\\record {script}\r"));
     console.sees("recording to");
+    (console, script)
+}
+
+/// Goal: the REPL pane and the palette in the real program, over a bundled member. Method: what people type there: a put,
+/// a watch in the background, a transaction over several lines, an answer that does not come, and a recording.
+#[test]
+fn lines_run_in_pane_and_palette_and_are_recorded() {
+    let (mut console, script) = recording();
     console.press("put /a/k one\r");
     console.sees("OK");
     console.press("watch /a --prefix & as w1\r");
@@ -57,13 +63,7 @@ fn lines_run_in_pane_and_palette_and_are_recorded() {
 /// made, edited and deleted, its tail begun in the palette, its member killed and started; then the script is run.
 #[test]
 fn what_is_done_on_each_screen_is_copied_and_recorded_and_passes_again() {
-    let mut console = Console::start(&["--demo", "1"]);
-    let script = console.path("done.ers");
-    console.sees("quorum 1/1");
-    console.press("5");
-    console.sees("etcd> ");
-    console.press(&format!("\\record {script}\r"));
-    console.sees("recording to");
+    let (mut console, script) = recording();
     console.press("\x1b");
     console.sees("i type");
     console.press("2");

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use portable_pty::CommandBuilder;
 
-use super::prompt::{CTRL_C, CTRL_D, CTRL_Z, PATIENT, Prompt, signal};
+use super::prompt::{CTRL_C, CTRL_D, CTRL_Z, Prompt, signal};
 
 #[test]
 fn ctrl_d_leaves() {
@@ -18,12 +18,7 @@ fn ctrl_d_leaves() {
 #[test]
 fn ctrl_c_ends_a_request_that_nobody_answers() {
     let dir = tempfile::tempdir().unwrap();
-    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
-    prompt.is_back();
-    let member = prompt.member();
-    signal("-STOP", &member);
-    prompt.types("put k v\r");
-    prompt.until_sent();
+    let (mut prompt, member) = Prompt::stalled(dir.path(), "put k v");
     prompt.types(CTRL_C);
     prompt.sees("interrupted: what was under way may have been done all the same");
     prompt.is_back();
@@ -46,12 +41,7 @@ fn a_signal_gives_the_terminal_back() {
 #[test]
 fn ctrl_d_that_is_typed_while_a_command_runs_leaves_once_it_has_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
-    prompt.is_back();
-    let member = prompt.member();
-    signal("-STOP", &member);
-    prompt.types("put k late\r");
-    prompt.until_sent();
+    let (mut prompt, member) = Prompt::stalled(dir.path(), "put k late");
     prompt.types(CTRL_D);
     // The key is in the terminal before the command can end.
     prompt.mode_is(&["-icanon", "-echo", "isig"]);
@@ -64,12 +54,7 @@ fn ctrl_d_that_is_typed_while_a_command_runs_leaves_once_it_has_ended() {
 #[test]
 fn what_is_typed_ahead_is_shown_once_and_ctrl_d_does_not_leave_a_line_with_text() {
     let dir = tempfile::tempdir().unwrap();
-    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
-    prompt.is_back();
-    let member = prompt.member();
-    signal("-STOP", &member);
-    prompt.types("put k v\r");
-    prompt.until_sent();
+    let (mut prompt, member) = Prompt::stalled(dir.path(), "put k v");
     prompt.types("get k --print-valuex\x7f-only\rpwd\rget half");
     prompt.types(CTRL_D);
     signal("-CONT", &member);

@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 
 /// Time that any step may take, on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Pause between two looks at what tells nobody that it has changed.
+/// Longest time between two looks at what tells nobody that it has changed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ROWS: u16 = 30;
 const COLS: u16 = 110;
@@ -43,6 +43,17 @@ impl Prompt {
         let mut prompt = Self::start_with(dir, &["--bundled", "1"], &[]);
         prompt.sees("bundled-1> ");
         prompt
+    }
+
+    /// A prompt whose only member, which is named too, stands still while this line waits for it.
+    pub fn stalled(dir: &Path, line: &str) -> (Self, String) {
+        let mut prompt = Self::start_with(dir, PATIENT, &[]);
+        prompt.is_back();
+        let member = prompt.member();
+        signal("-STOP", &member);
+        prompt.types(&format!("{line}\r"));
+        prompt.until_sent();
+        (prompt, member)
     }
 
     pub fn start_with(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
@@ -207,32 +218,36 @@ impl Prompt {
     }
 
     /// Waits until the terminal is in such a mode, as `stty` says it.
-    pub fn mode_is(&self, wanted: &[&str]) {
+    pub fn mode_is(&mut self, wanted: &[&str]) {
         let name = self.master.tty_name().unwrap();
-        let deadline = Instant::now() + DEADLINE;
-        loop {
+        self.until_so(|| {
             let shown = Command::new("stty").arg("-a").arg("-F").arg(&name).output().unwrap();
             let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-            if wanted.iter().all(|mode| shown.split_whitespace().any(|word| word == *mode)) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "never {wanted:?}\n{shown}");
-            std::thread::sleep(LOOK_EVERY);
-        }
+            let is = |mode: &&str| shown.split_whitespace().any(|word| word == *mode);
+            if wanted.iter().all(is) { Ok(()) } else { Err(format!("never {wanted:?}\n{shown}")) }
+        });
     }
 
     /// Waits until the program is in such a state, as the kernel calls it.
-    pub fn state_is(&self, wanted: &str) {
+    pub fn state_is(&mut self, wanted: &str) {
         let file = format!("/proc/{}/stat", self.child.process_id().unwrap());
-        let deadline = Instant::now() + DEADLINE;
-        loop {
+        self.until_so(|| {
             let stat = std::fs::read_to_string(&file).unwrap();
             let state = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next());
-            if state == Some(wanted) {
-                return;
+            if state == Some(wanted) { Ok(()) } else { Err(format!("never {wanted}\n{stat}")) }
+        });
+    }
+
+    /// Waits for what the screen does not tell; an error says what was seen instead. What is shown meanwhile is taken in.
+    fn until_so(&mut self, look: impl Fn() -> Result<(), String>) {
+        let deadline = Instant::now() + DEADLINE;
+        while let Err(seen) = look() {
+            assert!(Instant::now() < deadline, "{seen}");
+            match self.output.recv_timeout(LOOK_EVERY) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("ended before: {seen}"),
             }
-            assert!(Instant::now() < deadline, "never {wanted}\n{stat}");
-            std::thread::sleep(LOOK_EVERY);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::prompt::{PATIENT, Prompt, elsewhere, last_line, signal};
+use super::prompt::{Prompt, elsewhere, last_line, signal};
 
 #[test]
 fn events_of_a_watch_stand_above_what_is_being_typed() {
@@ -138,12 +138,7 @@ fn a_watch_that_finds_no_server_says_so_once() {
 #[test]
 fn a_member_that_dies_while_it_is_asked_is_said_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut prompt = Prompt::start_with(dir.path(), PATIENT, &[]);
-    prompt.is_back();
-    let member = prompt.member();
-    signal("-STOP", &member);
-    prompt.types("put k v\r");
-    prompt.until_sent();
+    let (mut prompt, member) = Prompt::stalled(dir.path(), "put k v");
     prompt.mode_is(&["isig"]);
     signal("-KILL", &member);
     // Nearly always it was under way by then: "connection to 127.0.0.1:1 lost: ..".
