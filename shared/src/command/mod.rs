@@ -12,7 +12,7 @@
 //! * I3: every refusal says what was wrong and what is accepted, with etcdctl's words and exit code where it has them.
 //!
 //! It refuses to touch the network, files or the environment. Tested here and, against etcdctl itself, in
-//! `tests/tests/oracle_ctl.rs`.
+//! `tests/tests/oracle_ctl`.
 
 mod build;
 mod go;

@@ -9,7 +9,7 @@
 //! * I2: a report says all that went wrong, also when something else went well.
 //!
 //! It refuses to print, to read standard input by itself (see [`Input`]), and to end the process. Watches are
-//! streams, so whoever shows them runs them: [`Executor::watch`]. Tested in `tests/tests/oracle_ctl.rs`.
+//! streams, so whoever shows them runs them: [`Executor::watch`]. Tested in `tests/tests/oracle_ctl`.
 
 mod answer;
 mod endpoints;

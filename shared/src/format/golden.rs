@@ -1,7 +1,7 @@
 //! Answers that etcdctl 3.5.1 printed on etcd 3.5.1, in each of its formats.
 //!
 //! `golden/NAME.pb` holds the message, the files beside it what etcdctl printed for it; the keys hold bytes of every
-//! kind. They were recorded once; `tests/tests/oracle_ctl.rs` compares with etcdctl itself.
+//! kind. They were recorded once; `tests/tests/oracle_ctl` compares with etcdctl itself.
 
 use std::path::Path;
 

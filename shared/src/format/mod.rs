@@ -9,7 +9,7 @@
 //! * I2: keys and values are never mangled: raw, in hex, quoted or in base64, each of which can be read back.
 //!
 //! It refuses formats that a command does not have. Tested by vectors here, by golden files in `golden/` that
-//! hold what etcdctl printed, and in `tests/tests/oracle_ctl.rs` against etcdctl itself.
+//! hold what etcdctl printed, and in `tests/tests/oracle_ctl` against etcdctl itself.
 
 mod fields;
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! * I5: no password is written.
 //!
 //! It refuses to guess what a write has done that nobody answered for. Tested in each file, through the prompt in
-//! `tests/repl_pty.rs`, and through the console in `tests/console/recording.rs`, where each script is run.
+//! `tests/repl_pty`, and through the console in `tests/console/recording.rs`, where each script is run.
 
 mod again;
 mod edits;

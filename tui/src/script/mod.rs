@@ -13,7 +13,7 @@
 //! * I5: standard output holds the report only, without colours, with bytes that any terminal can show.
 //!
 //! It refuses to start servers unless `--bundled` asks for them, and shells unless `--allow-shell` does. Tested in
-//! `tui/tests/script.rs`, and by the scripts of `assets/scripts` on bundled members and, in `tests/`, on stock etcd.
+//! `tui/tests/script`, and by the scripts of `assets/scripts` on bundled members and, in `tests/`, on stock etcd.
 
 mod bundled;
 mod flags;
