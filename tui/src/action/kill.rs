@@ -34,7 +34,7 @@ impl Action for Kill {
 pub(super) fn kill(state: &mut State, name: String) -> Vec<Effect> {
     let verdict = state.cluster.verdict(state.now, state.stale_after());
     let left = verdict.alive.saturating_sub(1);
-    let quorum = verdict.voters / 2 + 1;
+    let quorum = verdict.quorum();
     // Tier (a): with a quorum left it is undone by one key.
     if left >= quorum {
         return vec![Effect::Kill(name)];

@@ -6,7 +6,9 @@
 //!
 //! * I1: every number belongs to a [`Sample`] with its time of arrival; nothing is carried on as if it were fresh.
 //! * I2: a field that a server does not offer stays `None` to the screen.
-//! * I3: losing the way to a member is not the member's death: if the leader hears it, it counts for the quorum.
+//! * I3: losing the way to a member is not the member's death: if others hear it, it counts for the quorum.
+//!
+//! What all of it says of the cluster as a whole is [`verdict`](super::verdict)'s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use mini_etcd_server::clock::Moment;
 
 use super::leadership::Leadership;
 use super::rates::Rates;
-use super::sample::{Fault, Progress, Role, Sample};
+use super::sample::{AlarmKind, Fault, Progress, Role, Sample};
+use super::verdict::{Facts, Leading, Level, Standing, Stop, Verdict, verdict};
 
 /// Entries behind from which a member is called lagging.
 pub const LAG_ENTRIES: u64 = 1000;
@@ -25,6 +28,10 @@ pub const SYNC_SLOW_US: u64 = 100_000;
 const LEADER_GRACE: Duration = Duration::from_millis(300);
 /// After so long its followers would have another one.
 const ELECTION_OVER: Duration = Duration::from_secs(6);
+/// What was committed or read linearizably counts for this much longer than a sample does.
+const PROOF_GRACE: Duration = Duration::from_millis(2500);
+/// For so long a named leader may go without showing that it has a quorum.
+const PROOF_WAIT: Duration = Duration::from_secs(5);
 /// Round trips are smoothed over about this many samples.
 const RTT_WEIGHT: u32 = 4;
 
@@ -71,11 +78,33 @@ pub struct Member {
     pub rtt: Option<Duration>,
     /// Its process is known to have ended.
     pub ended: bool,
+    /// Where it was heard last.
+    heard_at: String,
+    /// Since when it is heard.
+    heard_since: Moment,
+    /// When it was last seen to have a quorum behind it: its commit index moved, or it answered a linearizable read.
+    proof: Option<Moment>,
 }
 
 impl Member {
     fn new(listed: Listed) -> Self {
-        Self { listed, link: Link::Connecting, sample: None, before: None, rtt: None, ended: false }
+        Self {
+            listed,
+            link: Link::Connecting,
+            sample: None,
+            before: None,
+            rtt: None,
+            ended: false,
+            heard_at: String::new(),
+            heard_since: Moment::default(),
+            proof: None,
+        }
+    }
+
+    /// Whether it was added and has never started: it tells its name and its address when it does.
+    #[must_use]
+    pub fn is_unstarted(&self) -> bool {
+        self.listed.name.is_empty() && self.listed.client_urls.is_empty() && self.sample.is_none()
     }
 
     /// What to call it.
@@ -118,36 +147,14 @@ pub enum Health {
     Alarm,
     /// The connection stands and nothing comes.
     Stale,
-    /// Not heard from here, while the leader hears it.
+    /// Not heard from here, while others hear it.
     Unreachable,
-    /// Not heard by anybody.
+    /// Not heard from here, and nobody says whether it lives.
+    Unreached,
+    /// Dead by evidence.
     Down,
-}
-
-/// How the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Not known yet.
-    Unknown,
-    /// All well.
-    Ok,
-    /// It works, and something is wrong.
-    Degraded,
-    /// It cannot accept writes.
-    NoQuorum,
-}
-
-/// How the cluster is, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// How bad.
-    pub level: Level,
-    /// In words.
-    pub words: String,
-    /// Voters that live.
-    pub alive: usize,
-    /// Voters there are.
-    pub voters: usize,
+    /// Added, and never started.
+    Unstarted,
 }
 
 /// The cluster.
@@ -165,6 +172,8 @@ pub struct Cluster {
     pub leadership: Leadership,
     /// The newest commit by which a rate was taken.
     last_commit: Option<(Moment, u64)>,
+    /// When this process was last found to have slept: what was heard before says nothing of now.
+    pub(super) woke: Moment,
 }
 
 impl Cluster {
@@ -211,8 +220,16 @@ impl Cluster {
         let Some(member) = self.member_mut(id) else { return false };
         let news = member.link != Link::Live
             || member.sample.as_ref().is_none_or(|old| !old.says_the_same(&sample));
+        if member.link != Link::Live {
+            member.heard_since = sample.at;
+        }
+        let moved = member.sample.as_ref().is_some_and(|old| old.commit < sample.commit);
+        if moved && sample.leader != 0 {
+            member.proof = member.proof.max(Some(sample.at));
+        }
         member.link = Link::Live;
         member.ended = false;
+        member.heard_at.clone_from(&member.listed.endpoint);
         member.before = member.sample.as_ref().map(|old| (old.at, old.commit));
         let at = sample.at;
         member.sample = Some(sample);
@@ -226,6 +243,14 @@ impl Cluster {
         member.rtt =
             Some(member.rtt.map_or(rtt, |old| (old * (RTT_WEIGHT - 1) + rtt) / RTT_WEIGHT));
         self.rates.rtt.note(at.0.as_secs(), rtt.as_secs_f64() * 1e6);
+    }
+
+    /// A member has answered a linearizable read that was asked then. Answers whether that changes the verdict.
+    pub fn proved(&mut self, id: u64, asked: Moment, now: Moment, stale_after: Duration) -> bool {
+        let before = self.leading(now, stale_after);
+        let Some(member) = self.member_mut(id) else { return false };
+        member.proof = member.proof.max(Some(asked));
+        before != self.leading(now, stale_after)
     }
 
     /// The way to a member is lost. Answers whether that is news.
@@ -253,12 +278,29 @@ impl Cluster {
         let newest =
             self.members.iter().filter_map(Member::live).max_by_key(|s| (s.term, s.leader))?;
         let named = newest.leader;
-        let unheard = self.unheard_for(named);
-        // IMPORTANT: followers go on naming a leader that has died until their timeout, and they rightly go on for
-        // ever naming one that only this console does not hear. Which it is shows after an election would be over.
-        let lives = unheard < LEADER_GRACE || unheard > ELECTION_OVER;
+        let lives = self.unheard_for(named) < LEADER_GRACE || self.is_led_by(named);
         let ended = self.member(named).is_some_and(|member| member.ended);
         (named != 0 && lives && !ended).then_some(named)
+    }
+
+    /// Whether a leader that others name and this console does not hear still leads.
+    ///
+    /// IMPORTANT: followers go on naming a leader that has died until their timeout, and they rightly go on for ever
+    /// naming one that only this console does not hear. Which it is shows after an election would be over, or when a
+    /// read that was asked after the loss is answered; who was never heard was not lost.
+    fn is_led_by(&self, named: u64) -> bool {
+        let Some(member) = self.member(named) else { return true };
+        match &member.link {
+            Link::Down(_, since) if member.sample.is_some() => {
+                self.newest_proof() > Some(*since) || self.unheard_for(named) > ELECTION_OVER
+            }
+            _ => true,
+        }
+    }
+
+    /// When a member that is heard was last seen to have a quorum behind it.
+    fn newest_proof(&self) -> Option<Moment> {
+        self.members.iter().filter(|m| m.link == Link::Live).filter_map(|m| m.proof).max()
     }
 
     fn unheard_for(&self, id: u64) -> Duration {
@@ -267,6 +309,39 @@ impl Cluster {
             Some(Link::Down(_, since)) => newest.unwrap_or_default().since(*since),
             _ => Duration::ZERO,
         }
+    }
+
+    /// What others say of a member since that moment: whether they hear it.
+    fn vouched(&self, id: u64, since: Moment) -> Option<bool> {
+        if self.leader() == Some(id) && self.is_led_by(id) {
+            return Some(true);
+        }
+        let leads = self.leader_sample().filter(|sample| sample.at >= since);
+        if let Some(progress) = leads.and_then(|sample| sample.progress.as_ref()) {
+            return progress.iter().find(|progress| progress.member == id).map(|p| p.active);
+        }
+        let said = self.members.iter().filter_map(Member::live);
+        let said = said.filter_map(|s| s.peers.as_ref()).filter(|(at, _)| *at >= since);
+        let said = said.flat_map(|(_, peers)| peers).filter(|(peer, _)| *peer == id);
+        said.map(|(_, active)| *active).reduce(|one, other| one || other)
+    }
+
+    /// What the members are: `etcd 3.5.1`, all versions where they differ.
+    #[must_use]
+    pub fn servers(&self) -> Option<String> {
+        let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for sample in self.members.iter().filter_map(|member| member.sample.as_ref()) {
+            let versions = kinds.entry(sample.source.server()).or_default();
+            if !sample.version.is_empty() && !versions.contains(&sample.version.as_str()) {
+                versions.push(&sample.version);
+            }
+        }
+        let said = kinds.into_iter().map(|(kind, mut versions)| {
+            versions.sort_unstable();
+            [&[kind][..], &[&versions.join("/")]].concat().join(" ")
+        });
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| said.join(", "))
     }
 
     /// What the leader last said, while it is heard.
@@ -313,9 +388,9 @@ impl Cluster {
     /// Whether none of its members is heard any more.
     #[must_use]
     pub fn is_unheard(&self, now: Moment, stale_after: Duration) -> bool {
-        let dead = |health| matches!(health, Health::Down | Health::Stale);
-        !self.members.is_empty()
-            && self.members.iter().all(|member| dead(self.health(member, now, stale_after)))
+        let heard = |member| of(self.health(member, now, stale_after)) == Standing::Heard;
+        let waiting = |member| self.health(member, now, stale_after) == Health::Connecting;
+        !self.members.is_empty() && !self.members.iter().any(|m| heard(m) || waiting(m))
     }
 
     /// What is wrong with a member.
@@ -323,14 +398,27 @@ impl Cluster {
     pub fn health(&self, member: &Member, now: Moment, stale_after: Duration) -> Health {
         let id = member.listed.id;
         match (&member.link, &member.sample) {
-            (Link::Down(..), _) if !member.ended && self.progress(id).is_some_and(|p| p.active) => {
-                Health::Unreachable
+            (Link::Down(..), _) if member.ended => Health::Down,
+            (Link::Down(fault, since), _) => match self.vouched(id, *since) {
+                Some(true) => Health::Unreachable,
+                Some(false) => Health::Down,
+                // A place that refuses shows a death only if the member was heard there.
+                None if fault.refused && member.heard_at == member.listed.endpoint => Health::Down,
+                None => Health::Unreached,
+            },
+            (Link::Connecting, _) if member.is_unstarted() => Health::Unstarted,
+            // Without an address there is nobody to ask.
+            (Link::Connecting, _) if member.listed.endpoint.is_empty() => {
+                match self.vouched(id, Moment::default()) {
+                    Some(true) => Health::Unreachable,
+                    _ => Health::Unreached,
+                }
             }
-            (Link::Down(..), _) => Health::Down,
             (Link::Connecting, _) | (_, None) => Health::Connecting,
             (Link::Live, Some(sample)) if now.since(sample.at) > stale_after => Health::Stale,
             (Link::Live, Some(sample)) if sample.leader == 0 => Health::NoLeader,
-            (Link::Live, Some(sample)) if !sample.alarms.is_empty() => Health::Alarm,
+            (Link::Live, _) if self.alarms().any(|(_, of)| of == id) => Health::Alarm,
+            (Link::Live, Some(sample)) if !sample.complaints.is_empty() => Health::Alarm,
             (Link::Live, _) if self.lag(id).is_some_and(|lag| lag > LAG_ENTRIES) => Health::Lagging,
             (Link::Live, Some(sample))
                 if sample.sync_p99_us.is_some_and(|us| us > SYNC_SLOW_US) =>
@@ -341,6 +429,33 @@ impl Cluster {
         }
     }
 
+    /// Raised alarms, each once, with the member whose it is.
+    pub fn alarms(&self) -> impl Iterator<Item = (&AlarmKind, u64)> {
+        let said = self.members.iter().filter_map(Member::live).flat_map(|sample| &sample.alarms);
+        let mut seen: Vec<(&AlarmKind, u64)> = Vec::new();
+        for alarm in said.map(|alarm| (&alarm.kind, alarm.member)) {
+            if !seen.contains(&alarm) {
+                seen.push(alarm);
+            }
+        }
+        seen.into_iter()
+    }
+
+    /// The alarm that stops writes, and whose it is.
+    #[must_use]
+    pub fn stop(&self) -> Option<(Stop, String)> {
+        let stops = self.alarms().filter_map(|(kind, member)| match kind {
+            AlarmKind::NoSpace => Some((Stop::NoSpace, member)),
+            AlarmKind::Corrupt => Some((Stop::Corrupt, member)),
+            AlarmKind::Other(_) => None,
+        });
+        let stops: Vec<(Stop, u64)> = stops.collect();
+        let worst = stops.iter().map(|(stop, _)| *stop).max()?;
+        let of = stops.iter().filter(|(stop, _)| *stop == worst);
+        let who: Vec<String> = of.map(|(_, member)| self.name(*member)).collect();
+        Some((worst, who.join(", ")))
+    }
+
     /// How the cluster is.
     #[must_use]
     pub fn verdict(&self, now: Moment, stale_after: Duration) -> Verdict {
@@ -349,41 +464,33 @@ impl Cluster {
             .iter()
             .map(|member| (member.listed.learner, self.health(member, now, stale_after)))
             .collect();
-        let dead = |health: &Health| matches!(health, Health::Down | Health::Stale);
-        let voters = health.iter().filter(|(learner, _)| !learner).count();
-        let lost = health.iter().filter(|(learner, health)| !learner && dead(health)).count();
-        let waiting = health.iter().any(|(_, health)| *health == Health::Connecting);
-        let alive = voters - lost;
-        let quorum = voters / 2 + 1;
-        let say = |level, words: String| Verdict { level, words, alive, voters };
-        if voters == 0 {
-            let words =
-                if self.silent.is_empty() { "looking for the cluster" } else { "nobody answers" };
-            return say(
-                if self.silent.is_empty() { Level::Unknown } else { Level::NoQuorum },
-                words.into(),
-            );
+        let voters: Vec<Standing> =
+            health.iter().filter(|(learner, _)| !learner).map(|(_, health)| of(*health)).collect();
+        if voters.is_empty() {
+            let (level, words) = if self.silent.is_empty() {
+                (Level::Unknown, "looking for the cluster")
+            } else {
+                (Level::NoQuorum, "nobody answers")
+            };
+            return Verdict { level, words: words.into(), alive: 0, alive_most: 0, voters: 0 };
         }
-        if alive < quorum {
-            return say(
-                Level::NoQuorum,
-                format!("NO QUORUM, {alive} of {voters} alive, {quorum} needed"),
-            );
-        }
-        if waiting && self.leader().is_none() {
-            return say(Level::Unknown, "connecting".into());
-        }
+        let leading = self.leading(now, stale_after);
+        verdict(&Facts { voters, leading, stop: self.stop(), wrong: complaints(&health) })
+    }
+
+    /// Whether somebody leads, and what shows it.
+    fn leading(&self, now: Moment, stale_after: Duration) -> Leading {
         if self.leader().is_none() {
-            return say(Level::NoQuorum, "NO LEADER, an election is due".into());
+            return Leading::Nobody;
         }
-        let wrong = complaints(&health);
-        if wrong.is_empty() {
-            return say(
-                Level::Ok,
-                if voters == 1 { "OK, one member".into() } else { "quorum OK".into() },
-            );
+        let proof = self.newest_proof();
+        if proof.is_some_and(|at| now.since(at) <= stale_after + PROOF_GRACE) {
+            return Leading::Proven;
         }
-        say(Level::Degraded, format!("DEGRADED, {wrong}"))
+        let heard = self.members.iter().filter(|member| member.live().is_some());
+        let since = heard.map(|member| member.heard_since).max().max(proof).max(Some(self.woke));
+        let waited = now.since(since.unwrap_or_default());
+        if waited <= PROOF_WAIT { Leading::Named } else { Leading::Unproven }
     }
 
     /// Notes rates and leadership after member `id` has said something at `at`.
@@ -449,11 +556,24 @@ fn count(value: u64) -> f64 {
     value as f64
 }
 
-fn complaints(health: &[(bool, Health)]) -> String {
+/// How a voter of that health stands.
+fn of(health: Health) -> Standing {
+    match health {
+        Health::Connecting => Standing::Waiting,
+        Health::Stale => Standing::Silent,
+        Health::Unreachable => Standing::Vouched,
+        Health::Unreached => Standing::Unreached,
+        Health::Down => Standing::Down,
+        Health::Unstarted => Standing::Unstarted,
+        Health::Ok | Health::NoLeader | Health::Lagging | Health::SlowDisk | Health::Alarm => {
+            Standing::Heard
+        }
+    }
+}
+
+/// What is wrong beside lost voters, in words.
+fn complaints(health: &[(bool, Health)]) -> Vec<String> {
     let words = [
-        (Health::Down, "down"),
-        (Health::Stale, "silent"),
-        (Health::Unreachable, "unreachable from here"),
         (Health::NoLeader, "without a leader"),
         (Health::Alarm, "with an alarm"),
         (Health::Lagging, "lagging"),
@@ -470,7 +590,13 @@ fn complaints(health: &[(bool, Health)]) -> String {
             n => said.push(format!("{n} {word}")),
         }
     }
-    said.join(", ")
+    let lost = |health| matches!(health, Health::Down | Health::Stale | Health::Unstarted);
+    match health.iter().filter(|(learner, health)| *learner && lost(*health)).count() {
+        0 => {}
+        1 => said.push("1 learner away".to_owned()),
+        n => said.push(format!("{n} learners away")),
+    }
+    said
 }
 
 /// The role to show: the member list knows learners that do not say so themselves.

@@ -35,6 +35,7 @@ mod state;
 pub mod tails;
 pub mod toast;
 mod update;
+pub mod verdict;
 
 pub use command_line::CommandLine;
 pub use deed::Deed;

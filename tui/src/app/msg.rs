@@ -39,6 +39,8 @@ pub enum Report {
     Sample(u64, Box<Sample>),
     /// How long a member took to answer.
     Rtt(u64, Moment, Duration),
+    /// A member has answered a linearizable read that was asked then: a quorum stood behind it.
+    Proof(u64, Moment),
     /// A member is not heard any more.
     Lost(u64, Fault),
     /// A bundled member was started.
@@ -136,6 +138,12 @@ impl Pace {
     #[must_use]
     pub fn poll(self) -> Duration {
         Duration::from_millis(if self == Self::Focused { 1000 } else { 5000 })
+    }
+
+    /// Time between two linearizable reads that show whether a quorum stands.
+    #[must_use]
+    pub fn proof(self) -> Duration {
+        Duration::from_millis(if self == Self::Focused { 2000 } else { 5000 })
     }
 
     /// Age from which an answer is called stale.

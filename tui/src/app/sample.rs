@@ -30,6 +30,17 @@ pub enum Source {
     Status,
 }
 
+impl Source {
+    /// The server that tells this way.
+    #[must_use]
+    pub fn server(self) -> &'static str {
+        match self {
+            Self::Admin => "mini-etcd",
+            Self::Status => "etcd",
+        }
+    }
+}
+
 /// How a leader sends to a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sending {
@@ -115,16 +126,68 @@ pub struct Sample {
     pub uptime_s: Option<u64>,
     /// Leaders it has seen.
     pub leader_changes: Option<u64>,
-    /// Raised alarms and complaints, in words.
-    pub alarms: Vec<String>,
+    /// Calls of clients that stay open (watches, leases kept alive), where connections are not told.
+    pub streams: Option<u64>,
+    /// Peers and whether it is connected with them, and when it said so.
+    pub peers: Option<(Moment, Vec<(u64, bool)>)>,
+    /// Raised alarms. Every member tells those of all.
+    pub alarms: Vec<Alarm>,
+    /// What else it complains of, in its words.
+    pub complaints: Vec<String>,
+}
+
+/// A raised alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Whose it is; 0 when that is not told.
+    pub member: u64,
+    /// What it is about.
+    pub kind: AlarmKind,
+}
+
+/// What an alarm is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmKind {
+    /// The member has used up its quota: the cluster refuses writes.
+    NoSpace,
+    /// The member's data differs from the others': the cluster refuses reads and writes.
+    Corrupt,
+    /// Anything else, as the server names it.
+    Other(String),
+}
+
+impl AlarmKind {
+    /// The kind by the name that servers give it.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "NOSPACE" => Self::NoSpace,
+            "CORRUPT" => Self::Corrupt,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// As servers name it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::NoSpace => "NOSPACE",
+            Self::Corrupt => "CORRUPT",
+            Self::Other(name) => name,
+        }
+    }
 }
 
 impl Sample {
     /// Whether a person would see a difference; the time it arrived and the uptime do not count.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let plain =
-            |sample: &Self| Self { at: Moment::default(), uptime_s: None, ..sample.clone() };
+        let plain = |sample: &Self| Self {
+            at: Moment::default(),
+            uptime_s: None,
+            peers: sample.peers.clone().map(|(_, peers)| (Moment::default(), peers)),
+            ..sample.clone()
+        };
         plain(self) == plain(other)
     }
 }
@@ -136,4 +199,6 @@ pub struct Fault {
     pub words: String,
     /// What to do about it.
     pub next: String,
+    /// The host is there and says that nothing listens: what listened there before has ended.
+    pub refused: bool,
 }

@@ -98,6 +98,11 @@ fn take(state: &mut State, report: Report) {
             state.cluster.timed(id, at, rtt);
             state.dirty(Redraw::Data);
         }
+        Report::Proof(id, asked) => {
+            if state.cluster.proved(id, asked, state.now, state.stale_after()) {
+                state.dirty(Redraw::Data);
+            }
+        }
         Report::Lost(id, fault) => lose(state, id, fault),
         Report::Started(name) => {
             state.cluster.process(&name, false);

@@ -23,8 +23,8 @@ pub(super) fn of_status(status: &Status) -> Fault {
             fault("it speaks gRPC and not the etcd API", "is this an etcd member?")
         }
         Code::DeadlineExceeded | Code::Cancelled => no_answer(),
-        Code::PermissionDenied | Code::Unauthenticated => {
-            fault(&format!("it refuses: {message}"), "log in as a user who may")
+        _ if is_refusal(status) => {
+            fault(&format!("it refuses: {message}"), "log in as a user who may: --user NAME")
         }
         Code::Unavailable => fault(&format!("it is not available: {message}"), "look at its log"),
         Code::Unknown | Code::Internal
@@ -36,6 +36,16 @@ pub(super) fn of_status(status: &Status) -> Fault {
             )
         }
         code => fault(&format!("it answers {code:?}: {message}"), "look at its log"),
+    }
+}
+
+/// Whether a server refuses what this user asks, having understood it. etcd looks at the rights only after the read
+/// has its index, so that a refused read shows a quorum too.
+pub(super) fn is_refusal(status: &Status) -> bool {
+    match status.code() {
+        Code::PermissionDenied | Code::Unauthenticated => true,
+        Code::InvalidArgument => status.message().contains("user name is empty"),
+        _ => false,
     }
 }
 
@@ -97,7 +107,7 @@ pub(super) fn ended() -> Fault {
 }
 
 fn fault(words: &str, next: &str) -> Fault {
-    Fault { words: words.to_owned(), next: next.to_owned() }
+    Fault { words: words.to_owned(), next: next.to_owned(), refused: false }
 }
 
 fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
@@ -119,10 +129,10 @@ fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
 
 fn of_io(error: &io::Error) -> Option<Fault> {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Some(fault(
-            "connection refused: nothing listens there",
-            "start the member, or check the port",
-        )),
+        io::ErrorKind::ConnectionRefused => {
+            let words = "connection refused: nothing listens there";
+            Some(Fault { refused: true, ..fault(words, "start the member, or check the port") })
+        }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => Some(ended()),

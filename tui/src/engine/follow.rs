@@ -1,17 +1,20 @@
-//! One member: its admin stream, or its `Status` again and again.
+//! One member: its admin stream, or its `Status` and its page of metrics again and again; and whether it answers reads.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use mini_etcd_proto::adminpb::WatchStatusRequest;
 use mini_etcd_proto::adminpb::admin_client::AdminClient;
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
+use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest, StatusResponse};
 use mini_etcd_server::clock::Clock;
 use mini_etcd_shared::client::Endpoint;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Code;
 use tonic::transport::Channel;
 
+use super::metrics::{self, Metrics};
 use super::{ANSWER_WITHIN, Shared, dial, fault, sample};
 use crate::app::sample::Fault;
 
@@ -20,6 +23,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(150);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// Time between two measurements of the round trip beside a stream.
 const RTT_EVERY: Duration = Duration::from_secs(2);
+/// Pause before a linearizable read is asked again after one that failed.
+const PROOF_AGAIN: Duration = Duration::from_millis(300);
+/// The key that etcdctl reads to see whether a member is healthy; it need not exist.
+const HEALTH_KEY: &[u8] = b"health";
 /// A stream may miss this many turns before it is called dead.
 const TURNS_MISSED_MAX: u32 = 6;
 
@@ -41,7 +48,10 @@ pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
         let lost = match connected {
             Ok(Ok(channel)) => {
                 wait = RETRY_FIRST;
-                talk(&shared, id, channel).await
+                tokio::select! {
+                    lost = talk(&shared, id, &endpoint, channel.clone()) => lost,
+                    never = prove(&shared, id, channel) => match never {},
+                }
             }
             Ok(Err(error)) => fault::of_connect(&error),
             Err(_) => fault::no_answer(),
@@ -53,12 +63,12 @@ pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
 }
 
 /// Talks over one connection until it fails.
-async fn talk(shared: &Shared, id: u64, channel: Channel) -> Fault {
+async fn talk(shared: &Shared, id: u64, endpoint: &Endpoint, channel: Channel) -> Fault {
     loop {
         match stream(shared, id, channel.clone()).await {
             End::Fault(fault) => return fault,
             End::Pace => {}
-            End::NotOffered => return poll(shared, id, channel).await,
+            End::NotOffered => return poll(shared, id, endpoint, channel).await,
         }
     }
 }
@@ -80,6 +90,8 @@ async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
     let mut measure = Instant::now();
     loop {
         tokio::select! {
+            // What has come counts, however late it is looked at: after a pause of this process everything is late.
+            biased;
             message = stream.message() => match message {
                 Ok(Some(status)) => {
                     heard = Instant::now();
@@ -103,13 +115,25 @@ async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
     }
 }
 
-async fn poll(shared: &Shared, id: u64, channel: Channel) -> Fault {
+async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, channel: Channel) -> Fault {
     let mut pace = shared.pace.clone();
+    let mut told = Page::default();
     // Members are asked at different moments, so that the questions are no beat of their own.
     sleep(Duration::from_millis(id % 250)).await;
     loop {
-        match status(shared, id, channel.clone()).await {
-            Ok(answer) => shared.inbox.sample(id, sample::of_status(answer, shared.clock.now())),
+        // Beside each other: neither waits for the other's answer, and the status alone tells whether it lives.
+        let (answer, ()) =
+            tokio::join!(status(shared, id, channel.clone()), told.look(shared, endpoint));
+        match answer {
+            Ok(answer) => {
+                let sample = sample::of_status(answer, shared.clock.now());
+                let known = told.last.as_ref();
+                let sample = match known {
+                    Some(metrics) => sample::with_metrics(sample, metrics),
+                    None => sample,
+                };
+                shared.inbox.sample(id, sample);
+            }
             Err(fault) => return fault,
         }
         let interval = pace.borrow_and_update().poll();
@@ -117,6 +141,51 @@ async fn poll(shared: &Shared, id: u64, channel: Channel) -> Fault {
             () = sleep(interval) => {}
             changed = pace.changed() => if changed.is_err() { return fault::ended() },
         }
+    }
+}
+
+/// The page of metrics of a member, read from time to time.
+#[derive(Default)]
+struct Page {
+    last: Option<Metrics>,
+    due: Option<Instant>,
+}
+
+impl Page {
+    async fn look(&mut self, shared: &Shared, endpoint: &Endpoint) {
+        if self.due.is_some_and(|due| Instant::now() < due) {
+            return;
+        }
+        let before = self.last.take();
+        let wait = if before.is_some() { metrics::LOOK_EVERY } else { metrics::LOOK_AGAIN };
+        self.due = Some(Instant::now() + wait);
+        let page = metrics::fetch(endpoint, shared.clock.now()).await;
+        self.last = page.map(|page| page.since(before.as_ref()));
+    }
+}
+
+/// Asks for a linearizable read again and again: an answer shows that a quorum stands behind the member.
+async fn prove(shared: &Shared, id: u64, channel: Channel) -> std::convert::Infallible {
+    let pace = shared.pace.clone();
+    loop {
+        let asked = shared.clock.now();
+        let read = RangeRequest {
+            key: Bytes::from_static(HEALTH_KEY),
+            keys_only: true,
+            limit: 1,
+            ..RangeRequest::default()
+        };
+        let mut client = KvClient::new(channel.clone());
+        let answered = match timeout(ANSWER_WITHIN, client.range(read)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(status)) => fault::is_refusal(&status),
+            Err(_) => false,
+        };
+        if answered {
+            shared.inbox.proof(id, asked);
+        }
+        let interval = pace.borrow().proof();
+        sleep(if answered { interval } else { PROOF_AGAIN }).await;
     }
 }
 

@@ -36,6 +36,7 @@ struct Waiting {
     /// The newest word of each member.
     words: BTreeMap<u64, Word>,
     rtts: BTreeMap<u64, (Moment, Duration)>,
+    proofs: BTreeMap<u64, Moment>,
     events: VecDeque<Report>,
     answers: Vec<(Ticket, Answer)>,
     /// What a session says: as much as the scrollback keeps.
@@ -84,6 +85,13 @@ impl Inbox {
     pub(crate) fn rtt(&self, id: u64, at: Moment, rtt: Duration) {
         self.put(|waiting| {
             waiting.rtts.insert(id, (at, rtt));
+        });
+    }
+
+    /// A member has answered a linearizable read that was asked then.
+    pub(crate) fn proof(&self, id: u64, asked: Moment) {
+        self.put(|waiting| {
+            waiting.proofs.insert(id, asked);
         });
     }
 
@@ -153,6 +161,7 @@ impl Inbox {
             Word::Sample(sample) => Report::Sample(id, sample),
             Word::Lost(fault) => Report::Lost(id, fault),
         }));
+        reports.extend(waiting.proofs.into_iter().map(|(id, asked)| Report::Proof(id, asked)));
         reports
     }
 
@@ -171,7 +180,7 @@ mod tests {
     use super::*;
 
     fn fault(words: &str) -> Fault {
-        Fault { words: words.into(), next: String::new() }
+        Fault { words: words.into(), next: String::new(), refused: false }
     }
 
     #[tokio::test]

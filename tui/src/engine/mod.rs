@@ -20,6 +20,7 @@ mod fault;
 mod follow;
 mod inbox;
 mod keyspace;
+mod metrics;
 mod sample;
 mod session;
 mod tails;

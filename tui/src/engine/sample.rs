@@ -4,7 +4,8 @@ use mini_etcd_proto::adminpb::{self, MemberStatus};
 use mini_etcd_proto::etcdserverpb::StatusResponse;
 use mini_etcd_server::clock::Moment;
 
-use crate::app::sample::{Progress, Role, Sample, Sending, Source};
+use super::metrics::Metrics;
+use crate::app::sample::{Alarm, AlarmKind, Progress, Role, Sample, Sending, Source};
 
 /// What the admin stream of mini-etcd says.
 pub(super) fn of_admin(status: MemberStatus, at: Moment) -> Sample {
@@ -47,8 +48,20 @@ pub(super) fn of_admin(status: MemberStatus, at: Moment) -> Sample {
         leader_changes: status.leader_changes.into(),
         progress: (role == Role::Leader).then(|| status.progress.iter().map(progress).collect()),
         version: status.version,
-        alarms: status.alarms,
+        alarms: status.alarms.iter().filter_map(|text| alarm(text)).collect(),
+        ..Sample::default()
     }
+}
+
+/// An alarm in a server's words: `memberID:149 alarm:NOSPACE` in etcd, `95 NOSPACE` in the admin stream.
+fn alarm(text: &str) -> Option<Alarm> {
+    let (member, name) = text.trim().split_once(' ')?;
+    let member = match member.strip_prefix("memberID:") {
+        Some(id) => id.parse().ok()?,
+        None => u64::from_str_radix(member, 16).ok()?,
+    };
+    let kind = AlarmKind::named(name.strip_prefix("alarm:").unwrap_or(name));
+    Some(Alarm { member, kind })
 }
 
 fn progress(progress: &adminpb::Progress) -> Progress {
@@ -94,7 +107,45 @@ pub(super) fn of_status(status: StatusResponse, at: Moment) -> Sample {
         in_use: size(status.db_size_in_use),
         allocated: size(status.db_size),
         quota: size(status.db_size_quota),
-        alarms: status.errors.into_iter().filter(|error| !error.contains("no leader")).collect(),
+        alarms: status.errors.iter().filter_map(|error| alarm(error)).collect(),
+        // Without a leader the field of it says so.
+        complaints: status
+            .errors
+            .into_iter()
+            .filter(|error| alarm(error).is_none() && !error.contains("no leader"))
+            .collect(),
         ..Sample::default()
+    }
+}
+
+/// What `Status` leaves out and the page of metrics tells.
+pub(super) fn with_metrics(sample: Sample, metrics: &Metrics) -> Sample {
+    Sample {
+        compacted: sample.compacted.or(metrics.compacted),
+        quota: sample.quota.or(metrics.quota),
+        sync_p99_us: metrics.sync_p99_us,
+        resident: metrics.resident,
+        watchers: metrics.watchers,
+        slow_watchers: metrics.slow_watchers,
+        streams: metrics.streams,
+        keys: metrics.keys,
+        leader_changes: metrics.leader_changes,
+        peers: Some((metrics.at, metrics.peers.clone())),
+        ..sample
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_are_read_in_the_words_of_every_server() {
+        let no_space = Alarm { member: 149, kind: AlarmKind::NoSpace };
+        assert_eq!(alarm("memberID:149 alarm:NOSPACE "), Some(no_space.clone()));
+        assert_eq!(alarm("95 NOSPACE"), Some(no_space));
+        let other = alarm("memberID:1 alarm:LATER").map(|alarm| alarm.kind);
+        assert_eq!(other, Some(AlarmKind::Other("LATER".into())));
+        assert_eq!(alarm("etcdserver: no leader"), None);
     }
 }

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{say, style};
-use crate::app::cluster::Level;
 use crate::app::screens::SCREENS;
+use crate::app::verdict::{Level, Stop};
 use crate::app::{Origin, State};
 use crate::theme::Meaning;
 use crate::widget::{duration_us, fit, grouped};
@@ -15,7 +15,9 @@ use crate::widget::{duration_us, fit, grouped};
 pub(super) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let look = &state.look;
     frame.buffer_mut().set_style(area, style(look, Meaning::Header));
-    let mut left = vec![say(look, Meaning::Brand, " mini-etcd ")];
+    // What it looks at, once that is known; until then its own name.
+    let servers = state.cluster.servers().unwrap_or_else(|| "mini-etcd".to_owned());
+    let mut left = vec![say(look, Meaning::Brand, format!(" {servers} "))];
     if let Origin::Demo(_) | Origin::Fallback(..) = state.origin {
         let word = if matches!(state.origin, Origin::Demo(_)) { " DEMO " } else { " BUNDLED " };
         left.push(say(look, Meaning::Badge, word));
@@ -51,20 +53,27 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
     let (meaning, sign) = match verdict.level {
         Level::Unknown => (Meaning::Dim, glyphs.wait),
         Level::Ok => (Meaning::Ok, glyphs.full),
-        Level::Degraded => (Meaning::Warn, glyphs.half),
+        Level::Partial | Level::Degraded => (Meaning::Warn, glyphs.half),
         Level::NoQuorum => (Meaning::Bad, glyphs.down),
     };
-    if verdict.voters == 0 {
+    // Of a cluster in which nobody is known to live there is no number to show.
+    if verdict.alive == 0 && (verdict.alive_most > 0 || verdict.voters == 0) {
         return vec![(meaning, format!("{sign} {}", verdict.words))];
     }
-    let mut facts = vec![(meaning, format!("{sign} quorum {}/{}", verdict.alive, verdict.voters))];
+    let mut facts = vec![(meaning, format!("{sign} quorum {}", verdict.count()))];
+    match cluster.stop() {
+        Some((Stop::NoSpace, _)) => facts.push((Meaning::Bad, "writes refused".to_owned())),
+        Some((Stop::Corrupt, _)) => facts.push((Meaning::Bad, "corrupt".to_owned())),
+        None => {}
+    }
     match cluster.leader() {
         Some(leader) => facts.push((Meaning::Header, format!("leader {}", cluster.name(leader)))),
         None => facts.push((Meaning::Bad, "no leader".to_owned())),
     }
     if term > 0 {
-        facts.push((Meaning::Header, format!("term {term}")));
+        // The term stands on the Cluster screen too, the revision only here.
         facts.push((Meaning::Header, format!("rev {}", grouped(revision.unsigned_abs()))));
+        facts.push((Meaning::Header, format!("term {term}")));
     }
     if let Some(rtt) = state.chosen_member().and_then(|member| member.rtt) {
         let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);

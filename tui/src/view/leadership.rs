@@ -11,7 +11,9 @@ use super::say;
 use crate::app::State;
 use crate::app::cluster::{Health, Link};
 use crate::app::leadership::{Change, WINDOW};
+use crate::app::sample::AlarmKind;
 use crate::app::toast::Gravity;
+use crate::app::verdict::Stop;
 use crate::theme::Meaning;
 use crate::widget::{age, duration_us, fit, panel, short};
 
@@ -143,7 +145,7 @@ fn change_line(state: &State, change: &Change) -> Line<'static> {
 /// What a person should look at, worst first.
 fn advice(state: &State) -> Vec<(Meaning, String)> {
     let cluster = &state.cluster;
-    let mut said = Vec::new();
+    let mut said = of_stop(state);
     for member in &cluster.members {
         let name = member.name();
         match (cluster.health(member, state.now, state.stale_after()), &member.link) {
@@ -155,14 +157,13 @@ fn advice(state: &State) -> Vec<(Meaning, String)> {
                 };
                 said.push((Meaning::Bad, format!("{name} is down: {next}")));
             }
+            (Health::Unstarted, _) => said.push((
+                Meaning::Bad,
+                format!("{name} counts for the quorum and never started: start or remove it"),
+            )),
             (Health::Lagging, _) => {
                 let lag = cluster.lag(member.listed.id).map_or_else(String::new, short);
                 said.push((Meaning::Warn, format!("{name} is {lag} entries behind the leader")));
-            }
-            (Health::Alarm, _) => {
-                let alarms =
-                    member.live().map(|sample| sample.alarms.join("; ")).unwrap_or_default();
-                said.push((Meaning::Bad, format!("{name}: {alarms}")));
             }
             (Health::SlowDisk, _) => {
                 let us = member.live().and_then(|sample| sample.sync_p99_us).unwrap_or_default();
@@ -173,6 +174,8 @@ fn advice(state: &State) -> Vec<(Meaning, String)> {
             }
             _ => {}
         }
+        let complaints = member.live().into_iter().flat_map(|sample| &sample.complaints);
+        said.extend(complaints.map(|words| (Meaning::Bad, format!("{name}: {words}"))));
         let space = member.live().and_then(|sample| sample.allocated.zip(sample.quota));
         if let Some((used, quota)) =
             space.filter(|(used, quota)| *quota > 0 && *used > quota / 5 * 4)
@@ -182,5 +185,36 @@ fn advice(state: &State) -> Vec<(Meaning, String)> {
             said.push((Meaning::Warn, words));
         }
     }
+    said
+}
+
+/// What the alarms mean, and how to be rid of them.
+fn of_stop(state: &State) -> Vec<(Meaning, String)> {
+    let cluster = &state.cluster;
+    let (.., revision) = cluster.newest();
+    let mut said = Vec::new();
+    match cluster.stop() {
+        Some((Stop::NoSpace, who)) => {
+            said.push((
+                Meaning::Bad,
+                format!("{who} has used up its quota: the cluster refuses every write, until"),
+            ));
+            let next = "etcdctl defrag --cluster; etcdctl alarm disarm";
+            said.push((Meaning::Bad, format!("etcdctl compact {revision}; {next}")));
+        }
+        Some((Stop::Corrupt, who)) => {
+            said.push((
+                Meaning::Bad,
+                format!("{who}: data differs from the others; no read or write is answered"),
+            ));
+            let next = "etcdctl endpoint hashkv --cluster; replace it; etcdctl alarm disarm";
+            said.push((Meaning::Bad, next.to_owned()));
+        }
+        None => {}
+    }
+    let others = cluster.alarms().filter(|(kind, _)| matches!(kind, AlarmKind::Other(_)));
+    said.extend(others.map(|(kind, member)| {
+        (Meaning::Bad, format!("{} has raised the alarm {}", cluster.name(member), kind.name()))
+    }));
     said
 }

@@ -40,11 +40,17 @@ pub(super) fn member(state: &State, frame: &mut Frame<'_>, id: u64) {
     }
 }
 
+/// Connections are not told by etcd, calls that stay open are.
+fn open_calls(sample: &Sample) -> Option<String> {
+    sample.streams.map(|streams| format!("{streams} open streams; connections are not offered"))
+}
+
 const NOT_OFFERED: &str = "not offered by this server";
 
 fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
     let listed = &member.listed;
     let link = match &member.link {
+        Link::Connecting if member.is_unstarted() => "none: it has never started".to_owned(),
         Link::Connecting => "connecting".to_owned(),
         Link::Live => "heard".to_owned(),
         Link::Down(fault, since) => {
@@ -72,12 +78,10 @@ fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
     };
     let source = match sample.source {
         Source::Admin => "live stream",
+        Source::Status if sample.peers.is_some() => "Status and /metrics, asked again and again",
         Source::Status => "Status, asked again and again",
     };
-    let version = match sample.source {
-        Source::Admin => format!("mini-etcd {}", sample.version),
-        Source::Status => format!("etcd {}", sample.version),
-    };
+    let version = format!("{} {}", sample.source.server(), sample.version);
     let log = sample.log.map(|(first, last)| format!("{} to {}", grouped(first), grouped(last)));
     let compacted = sample.compacted.map(|c| u64::try_from(c).map_or("never".into(), grouped));
     let mut facts = vec![
@@ -104,13 +108,13 @@ fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
         ("log on disk", or(sample.log_bytes.map(bytes))),
         ("quota", or(sample.quota.map(bytes))),
         ("memory", or(sample.resident.map(bytes))),
-        (
-            "clients, watches",
-            or(sample.connections.zip(sample.watchers).map(|(c, w)| format!("{c}, {w}"))),
-        ),
+        ("clients", or(sample.connections.map(grouped).or_else(|| open_calls(sample)))),
+        ("watches", or(sample.watchers.map(grouped))),
     ];
-    if !sample.alarms.is_empty() {
-        facts.push(("alarms", sample.alarms.join("; ")));
+    for alarm in &sample.alarms {
+        let words = format!("{} of {}", alarm.kind.name(), state.cluster.name(alarm.member));
+        facts.push(("alarm", words));
     }
+    facts.extend(sample.complaints.iter().map(|words| ("complaint", words.clone())));
     facts
 }

@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{say, style};
-use crate::app::cluster::{self, Health, Level, Link, Member};
+use crate::app::cluster::{self, Health, Link, Member};
 use crate::app::sample::{Role, Sample, Source};
+use crate::app::verdict::Level;
 use crate::app::{Bundled, State};
 use crate::theme::Meaning;
 use crate::widget::{age, bar, bytes, duration_us, fit, grouped, panel, short};
@@ -41,7 +42,7 @@ pub(super) fn members(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let meaning = match verdict.level {
         Level::Unknown => Meaning::Dim,
         Level::Ok => Meaning::Ok,
-        Level::Degraded => Meaning::Warn,
+        Level::Partial | Level::Degraded => Meaning::Warn,
         Level::NoQuorum => Meaning::Bad,
     };
     let right = Line::from(vec![
@@ -112,7 +113,7 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
         place(Column::Space, "IN USE / ALLOC / QUOTA", 36),
         place(Column::Rtt, "RTT", 8),
         place(Column::Sync, "FSYNC99", 9),
-        place(Column::Clients, "CLIENTS", 9),
+        place(Column::Clients, clients_head(state), 9),
     ];
     let total = |places: &[Place]| places.iter().map(|place| place.width).sum::<usize>();
     // The bar is the first to shrink, then whole columns go.
@@ -146,6 +147,17 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
         }
     }
     places
+}
+
+/// etcd does not tell its connections; the calls that stay open say as much of who is there.
+fn clients_head(state: &State) -> &'static str {
+    let told = |sample: &Sample| sample.connections.is_none() && sample.streams.is_some();
+    let samples = state.cluster.members.iter().filter_map(|member| member.sample.as_ref());
+    if samples.clone().any(told) && samples.clone().all(|s| s.connections.is_none()) {
+        "STREAMS"
+    } else {
+        "CLIENTS"
+    }
 }
 
 fn left_aligned(column: Column) -> bool {
@@ -224,14 +236,25 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
             age(state.now.since(*since))
         )),
         (Link::Down(fault, since), _, Health::Unreachable) => Some(format!(
-            "the leader hears it, this console does not for {}: {}",
+            "others hear it, this console does not for {}: {}",
             age(state.now.since(*since)),
             fault.words
+        )),
+        (Link::Down(fault, since), _, Health::Unreached) => Some(format!(
+            "{} ({}, for {}); whether it lives is not known here",
+            fault.words,
+            member.listed.endpoint,
+            age(state.now.since(*since))
         )),
         (Link::Down(fault, since), ..) => {
             let at = &member.listed.endpoint;
             Some(format!("{} ({at}, for {})", fault.words, age(state.now.since(*since))))
         }
+        (_, _, Health::Unstarted) => {
+            Some(format!("never started (peer URL {})", member.listed.peer_urls.join(", ")))
+        }
+        (_, _, Health::Unreachable) => Some("it lists no address; others hear it".to_owned()),
+        (_, _, Health::Unreached) => Some("it lists no address for clients".to_owned()),
         (_, _, Health::Connecting) => Some(format!("connecting to {}", member.listed.endpoint)),
         _ => None,
     }
@@ -277,7 +300,7 @@ fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Sp
             Some(us) => vec![say(look, Meaning::Text, duration_us(us))],
             None => none(),
         },
-        Column::Clients => number(sample.and_then(|s| s.connections), Meaning::Text),
+        Column::Clients => number(sample.and_then(|s| s.connections.or(s.streams)), Meaning::Text),
     }
 }
 
@@ -308,6 +331,8 @@ fn health_words(state: &State, member: &Member, health: Health) -> Span<'static>
         Health::Alarm => (Meaning::Bad, glyphs.half, "alarm".to_owned()),
         Health::Stale => (Meaning::Warn, glyphs.half, format!("stale {age}")),
         Health::Unreachable => (Meaning::Warn, glyphs.hollow, "unheard".to_owned()),
+        Health::Unreached => (Meaning::Warn, glyphs.hollow, "unreached".to_owned()),
+        Health::Unstarted => (Meaning::Bad, glyphs.down, "unstarted".to_owned()),
         Health::Down if killed => (Meaning::Bad, glyphs.down, "killed".to_owned()),
         Health::Down => (Meaning::Bad, glyphs.down, "down".to_owned()),
     };

@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::adminpb::admin_server::{Admin, AdminServer};
 use mini_etcd_proto::adminpb::{
     DeletedRequest, DeletedResponse, KeyHistoryRequest, KeyHistoryResponse, LogRequest,
-    LogResponse, MemberStatus, RevisionHistogramRequest, RevisionHistogramResponse,
+    LogResponse, MemberStatus, Progress, RevisionHistogramRequest, RevisionHistogramResponse,
     WatchStatusRequest,
 };
 use mini_etcd_proto::etcdserverpb::cluster_server::{Cluster, ClusterServer};
@@ -40,12 +40,31 @@ struct Inner {
     cluster: u64,
     members: Mutex<Vec<Member>>,
     mood: AtomicU8,
+    shown: Mutex<Shown>,
     /// Interval of the last admin stream that was opened.
     interval: AtomicU32,
     /// What each watch that is opened says, in turn; without one a watch says nothing.
     watches: Mutex<VecDeque<Vec<Step>>>,
     /// What the watches asked for.
     watched: Mutex<Vec<WatchCreateRequest>>,
+}
+
+/// What it says of itself and of its cluster.
+#[derive(Clone)]
+pub struct Shown {
+    /// Who leads; 0 for nobody.
+    pub leader: u64,
+    pub version: String,
+    /// What its status complains of.
+    pub errors: Vec<String>,
+    /// Whether linearizable reads are answered.
+    pub reads: bool,
+    /// Its page of metrics.
+    pub metrics: Option<String>,
+    /// Whether it wants to know who asks for the member list.
+    pub auth: bool,
+    /// What it hears of its followers, in the admin stream.
+    pub progress: Vec<Progress>,
 }
 
 /// A step of a watch; after the last one it says nothing more.
@@ -106,6 +125,15 @@ impl Fake {
             cluster,
             members: Mutex::new(vec![member]),
             mood: AtomicU8::new(mood as u8),
+            shown: Mutex::new(Shown {
+                leader: id,
+                version: "3.5.1".into(),
+                errors: Vec::new(),
+                reads: true,
+                metrics: None,
+                auth: false,
+                progress: Vec::new(),
+            }),
             interval: AtomicU32::new(0),
             watches: Mutex::default(),
             watched: Mutex::default(),
@@ -118,6 +146,15 @@ impl Fake {
 
     pub fn set_members(&self, members: Vec<Member>) {
         *self.inner.members.lock().unwrap() = members;
+    }
+
+    /// Changes what it says.
+    pub fn show(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.inner.shown.lock().unwrap());
+    }
+
+    fn shown(&self) -> Shown {
+        self.inner.shown.lock().unwrap().clone()
     }
 
     pub fn members(&self) -> Vec<Member> {
@@ -188,6 +225,9 @@ fn tower_fn(
             async move {
                 use tower::Service;
                 let path = request.uri().path().to_owned();
+                if path == "/metrics" {
+                    return Ok(page(fake.shown().metrics));
+                }
                 match path.split('/').nth(1).unwrap_or("") {
                     "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,
                     "etcdserverpb.KV" => KvServer::new(fake).call(request).await,
@@ -198,6 +238,12 @@ fn tower_fn(
             }
         },
     ))
+}
+
+fn page(text: Option<String>) -> http::Response<Body> {
+    let status = if text.is_some() { 200 } else { 404 };
+    let body = http_body_util::Full::new(bytes::Bytes::from(text.unwrap_or_default()));
+    http::Response::builder().status(status).body(Body::new(body)).unwrap()
 }
 
 #[tonic::async_trait]
@@ -214,11 +260,14 @@ impl Admin for Fake {
         }
         let interval_ms = request.into_inner().interval_ms;
         self.inner.interval.store(interval_ms, Ordering::SeqCst);
+        let shown = self.shown();
         let status = MemberStatus {
             cluster_id: self.inner.cluster,
             member_id: self.inner.id,
-            role: 3,
-            leader: self.inner.id,
+            role: if shown.leader == self.inner.id { 3 } else { 1 },
+            leader: shown.leader,
+            progress: shown.progress,
+            version: "0.1.0".into(),
             term: 2,
             commit_index: 7,
             applied_index: 7,
@@ -273,8 +322,14 @@ impl Kv for Fake {
         Err(Status::unimplemented(""))
     }
 
-    async fn range(&self, _: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+    async fn range(
+        &self,
+        request: Request<RangeRequest>,
+    ) -> Result<Response<RangeResponse>, Status> {
         self.mind().await?;
+        if !request.get_ref().serializable && !self.shown().reads {
+            return std::future::pending().await;
+        }
         Ok(Response::new(RangeResponse { header: self.header(), ..RangeResponse::default() }))
     }
 
@@ -345,6 +400,9 @@ impl Cluster for Fake {
         _: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
         self.mind().await?;
+        if self.shown().auth {
+            return Err(Status::invalid_argument("etcdserver: user name is empty"));
+        }
         Ok(Response::new(MemberListResponse { header: self.header(), members: self.members() }))
     }
 
@@ -383,11 +441,13 @@ impl Maintenance for Fake {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         self.mind().await?;
+        let shown = self.shown();
         Ok(Response::new(StatusResponse {
             header: self.header(),
-            version: "3.5.1".into(),
+            version: shown.version,
             db_size: 4096,
-            leader: self.inner.id,
+            leader: shown.leader,
+            errors: shown.errors,
             raft_index: 7,
             raft_term: 2,
             raft_applied_index: 7,

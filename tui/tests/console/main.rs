@@ -24,4 +24,5 @@ mod screens;
 mod support;
 mod tailing;
 mod tails;
+mod truth;
 mod updates;

@@ -15,7 +15,7 @@ use crate::support::{
     at, busy, key, listed, moment, ran, refused, report, said, state, status, type_text,
 };
 
-fn drawn(state: &State) -> Terminal<TestBackend> {
+pub fn drawn(state: &State) -> Terminal<TestBackend> {
     let (width, height) = state.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view(state, frame)).unwrap();

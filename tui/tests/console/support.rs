@@ -119,7 +119,7 @@ pub fn admin(id: u64, leader: u64, commit: u64, second: u64) -> Sample {
         keys: Some(12_000),
         uptime_s: Some(3600 + second),
         leader_changes: Some(3),
-        alarms: Vec::new(),
+        ..Sample::default()
     }
 }
 
@@ -146,6 +146,7 @@ pub fn refused() -> Fault {
     Fault {
         words: "connection refused: nothing listens there".into(),
         next: "start the member, or check the port".into(),
+        refused: true,
     }
 }
 

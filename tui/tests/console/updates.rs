@@ -1,7 +1,8 @@
 //! Goal: what a key or a report does. Method: tables over `update`, no terminal.
 
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::cluster::{Health, Level};
+use mini_etcd_tui::app::cluster::Health;
+use mini_etcd_tui::app::verdict::Level;
 use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
 use mini_etcd_tui::theme::Depth;
 

@@ -53,7 +53,8 @@ fn told(way: Way, cluster: &str, keys: &str, watch: &str) {
     // It is told without a question, and what was read stays, as old as it is.
     scene.console.sees("! default stopped answering");
     scene.console.sees(" stale ");
-    scene.console.sees("quorum 0/1");
+    // Who is silent need not be dead; who refuses where it listened is.
+    scene.console.sees(if way == Way::Gone { "quorum 0/1" } else { "nobody answers" });
     scene.console.press("r");
     scene.console.sees("! cannot read the keys");
     scene.console.sees(keys);
@@ -61,7 +62,7 @@ fn told(way: Way, cluster: &str, keys: &str, watch: &str) {
     assert!(scene.console.shown().contains("▾ dir/"), "{}", scene.console.shown());
     scene.lives();
     scene.console.press("1");
-    scene.console.sees("○ down");
+    scene.console.sees(if way == Way::Gone { "○ down" } else { "◌ unreached" });
     scene.console.sees(cluster);
     scene.lives();
     scene.console.press("3");

@@ -1,0 +1,218 @@
+//! What etcd tells on its page of metrics, at the address that clients use, and not in `Status`.
+//!
+//! Names and labels are those of etcd 3.4 to 3.7. What a server does not tell stays `None`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::client::Endpoint;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::ANSWER_WITHIN;
+
+/// Time between two looks at the page; it has 160 KB.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Time to the second look: rates need two.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Bytes that a page may have.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+/// The percentile that is shown of syncs.
+const PERCENTILE: f64 = 0.99;
+
+/// What a page tells, and what follows from two of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Metrics {
+    /// When it was asked for.
+    pub at: Moment,
+    /// 99th percentile of log syncs since the look before, microseconds; 0 when there were none.
+    pub sync_p99_us: Option<u64>,
+    pub quota: Option<u64>,
+    pub compacted: Option<i64>,
+    pub resident: Option<u64>,
+    pub watchers: Option<u64>,
+    pub slow_watchers: Option<u64>,
+    /// Calls that stay open.
+    pub streams: Option<u64>,
+    pub keys: Option<u64>,
+    pub leader_changes: Option<u64>,
+    /// Peers, and whether they are connected.
+    pub peers: Vec<(u64, bool)>,
+    /// Syncs that took at most so many microseconds, since the start of the server.
+    syncs: BTreeMap<u64, u64>,
+}
+
+/// Reads the page of a server; `None` when there is none.
+pub(super) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
+    let page = timeout(ANSWER_WITHIN, page(endpoint)).await.ok()??;
+    let text = std::str::from_utf8(&page).ok()?;
+    Some(Metrics { at, ..parse(text) })
+}
+
+async fn page(endpoint: &Endpoint) -> Option<Bytes> {
+    let uri: http::Uri = endpoint.uri().parse().ok()?;
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, uri.port_u16()?)).await.ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let request = http::Request::get("/metrics")
+        .header(http::header::HOST, uri.authority()?.as_str())
+        .header(http::header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    let answer = async move {
+        let answer = sender.send_request(request).await.ok()?;
+        let fine = answer.status().is_success();
+        let body = Limited::new(answer.into_body(), PAGE_BYTES_MAX).collect().await.ok()?;
+        fine.then(|| body.to_bytes())
+    };
+    let (_ended, page) = futures::join!(connection, answer);
+    page
+}
+
+impl Metrics {
+    /// With what has happened since the page before.
+    pub(super) fn since(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        let sync_p99_us = percentile(&before.syncs, &self.syncs);
+        Self { sync_p99_us, ..self }
+    }
+}
+
+fn parse(page: &str) -> Metrics {
+    let mut metrics = Metrics::default();
+    let (mut begun, mut over) = (None, 0.0);
+    for line in page.lines() {
+        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let Ok(value) = value.parse::<f64>() else { continue };
+        let whole = || Some(whole(value));
+        match name {
+            "etcd_disk_wal_fsync_duration_seconds_bucket" => {
+                // The last bucket has no bound.
+                let bound = label(labels, "le").and_then(|le| le.parse::<f64>().ok());
+                let bound = bound.map_or(u64::MAX, |seconds| self::whole(seconds * 1e6));
+                metrics.syncs.insert(bound, self::whole(value));
+            }
+            "etcd_server_quota_backend_bytes" => metrics.quota = whole().filter(|bytes| *bytes > 0),
+            "etcd_debugging_mvcc_compact_revision" => {
+                // etcd counts "never" as -1 or 0.
+                let revision = i64::try_from(self::whole(value)).unwrap_or(i64::MAX);
+                metrics.compacted = Some(if revision > 0 { revision } else { -1 });
+            }
+            "process_resident_memory_bytes" => metrics.resident = whole(),
+            "etcd_debugging_mvcc_watcher_total" => metrics.watchers = whole(),
+            "etcd_debugging_mvcc_slow_watcher_total" => metrics.slow_watchers = whole(),
+            "etcd_debugging_mvcc_keys_total" => metrics.keys = whole(),
+            "etcd_server_leader_changes_seen_total" => metrics.leader_changes = whole(),
+            "etcd_network_active_peers" => {
+                let id = label(labels, "Remote").and_then(|id| u64::from_str_radix(id, 16).ok());
+                metrics.peers.extend(id.map(|id| (id, value > 0.0)));
+            }
+            "grpc_server_started_total" if stays_open(labels) => {
+                *begun.get_or_insert(0.0) += value;
+            }
+            "grpc_server_handled_total" if stays_open(labels) => over += value,
+            _ => {}
+        }
+    }
+    metrics.streams = begun.map(|begun| whole(begun - over));
+    metrics
+}
+
+fn stays_open(labels: &str) -> bool {
+    label(labels, "grpc_type") == Some("bidi_stream")
+}
+
+fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = labels.split_once(&format!("{name}=\""))?;
+    rest.split('"').next()
+}
+
+/// The percentile of what came between two pages, between the bounds of its bucket in proportion.
+fn percentile(before: &BTreeMap<u64, u64>, after: &BTreeMap<u64, u64>) -> Option<u64> {
+    let new =
+        |bound: &u64, count: &u64| count.saturating_sub(before.get(bound).copied().unwrap_or(0));
+    let total = after.iter().next_back().map(|(bound, count)| new(bound, count))?;
+    if total == 0 {
+        return Some(0);
+    }
+    let rank = PERCENTILE * float(total);
+    let (mut below, mut counted) = (0, 0);
+    for (bound, count) in after {
+        let count = new(bound, count);
+        if float(count) >= rank {
+            // Of the last bucket only the lower bound is known.
+            if *bound == u64::MAX {
+                return Some(below);
+            }
+            let part = (rank - float(counted)) / float(count.saturating_sub(counted).max(1));
+            return Some(below + whole(float(bound - below) * part));
+        }
+        (below, counted) = (*bound, count);
+    }
+    Some(below)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a page that are shown with three digits")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "floats saturate, and what is below zero counts as nothing"
+)]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# HELP etcd_server_quota_backend_bytes Current backend storage quota size in bytes.
+etcd_server_quota_backend_bytes 2.147483648e+09
+etcd_debugging_mvcc_compact_revision -1
+etcd_debugging_mvcc_watcher_total 7
+etcd_debugging_mvcc_slow_watcher_total 1
+etcd_network_active_peers{Local=\"ce43\",Remote=\"79038a63fe07ddf1\"} 1
+etcd_network_active_peers{Local=\"ce43\",Remote=\"8e242b5e6b5eb83\"} 0
+grpc_server_started_total{grpc_method=\"Watch\",grpc_service=\"x\",grpc_type=\"bidi_stream\"} 5
+grpc_server_started_total{grpc_method=\"Put\",grpc_service=\"x\",grpc_type=\"unary\"} 90
+grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Watch\",grpc_type=\"bidi_stream\"} 2
+etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.001\"} 10
+etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.002\"} 10
+etcd_disk_wal_fsync_duration_seconds_bucket{le=\"+Inf\"} 10
+process_resident_memory_bytes 3.7576704e+07
+";
+
+    #[test]
+    fn a_page_of_etcd_tells_quota_watches_streams_and_peers() {
+        let metrics = parse(PAGE);
+        assert_eq!((metrics.quota, metrics.compacted), (Some(2 << 30), Some(-1)));
+        assert_eq!((metrics.watchers, metrics.slow_watchers), (Some(7), Some(1)));
+        assert_eq!((metrics.streams, metrics.resident), (Some(3), Some(37_576_704)));
+        assert_eq!(metrics.peers, [(0x7903_8a63_fe07_ddf1, true), (0x08e2_42b5_e6b5_eb83, false)]);
+        assert_eq!(metrics.keys, None);
+    }
+
+    #[test]
+    fn the_percentile_is_of_what_came_between_two_pages() {
+        let first = parse(PAGE);
+        assert_eq!(first.sync_p99_us, None, "one page tells no rate");
+        assert_eq!(first.clone().since(Some(&first)).sync_p99_us, Some(0));
+        let later = PAGE
+            .replace("le=\"0.002\"} 10", "le=\"0.002\"} 110")
+            .replace("le=\"+Inf\"} 10", "le=\"+Inf\"} 110");
+        assert_eq!(parse(&later).since(Some(&first)).sync_p99_us, Some(1990));
+        let slow = PAGE.replace("le=\"+Inf\"} 10", "le=\"+Inf\"} 110");
+        assert_eq!(parse(&slow).since(Some(&first)).sync_p99_us, Some(2000));
+    }
+}
