@@ -123,11 +123,41 @@ pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
 /// Largest unary result in bytes; a larger one is refused.
 pub const RESULT_BYTES_MAX: usize = 256 << 20;
 
-/// Client connections at one time.
+/// Client connections at one time, where the limit of descriptors allows as many.
 pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Client connections at one time below which a member does not start: the limit of descriptors is too low.
+pub const CONNECTIONS_MIN: usize = 4;
+
+/// Connections beyond those of clients that may say hello as a peer or ask for a page, at the most.
+pub const CONNECTION_GUESTS_MAX: usize = 64;
+
+/// Time without a call after which a connection that has spoken may be closed to make room for another. Clients come
+/// back at once, so this bounds how often each of too many of them does.
+pub const CONNECTION_QUIET_MIN: Duration = Duration::from_secs(2);
+
+/// Time for a connection to end by itself once it was told to.
+pub const CONNECTION_LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for a connection's first bytes.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Descriptors of a member beside connections, threads and tables: streams, locks, guard, journals, listeners, and
+/// one connection at each listener that waits for its place.
+pub const DESCRIPTORS_OWN: usize = 28;
+
+/// Descriptors of one thread that serves connections.
+pub const DESCRIPTORS_PER_RPC_THREAD: usize = 5;
+
+/// Connections from and to one peer; each may be there twice for the time it takes to notice that the old one is gone.
+pub const CONNECTIONS_PER_PEER: usize = 2;
+
+/// Descriptors for tables of log and state, those under compaction included, at the most. With fewer it is half of what
+/// is left for tables and connections.
+pub const DESCRIPTORS_TABLES_MAX: usize = 512;
+
+/// Limit of descriptors below which a single thread serves connections.
+pub const DESCRIPTORS_FEW: usize = 256;
 
 /// Bytes that the data may take before writes are refused; etcd's default quota.
 pub const QUOTA_BYTES: u64 = 2_147_483_648;

@@ -39,12 +39,23 @@ pub struct Member {
     arguments: Vec<String>,
     binary: PathBuf,
     stderr: PathBuf,
+    /// Soft and hard limit of descriptors; none for those of the test.
+    descriptors: Option<u32>,
     process: Option<Process>,
 }
 
 impl Member {
     fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.descriptors {
+            None => Command::new(&self.binary),
+            Some(limit) => {
+                // The limits of a process are its own to lower, before the program begins.
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
+                shell.arg(&self.binary);
+                shell
+            }
+        };
         command.args(&self.arguments);
         self.process = Some(Process::start(&self.name, &mut command, &self.stderr)?);
         Ok(())
@@ -71,15 +82,37 @@ impl Cluster {
     /// When the program is missing or the cluster does not come up in time.
     pub async fn start(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        let mut cluster = match flavor {
+        let cluster = match flavor {
             Flavor::Mini => Self::mini(dir, size)?,
             Flavor::Etcd => Self::etcd(dir, size)?,
         };
-        for index in 0..size {
-            cluster.member_mut(index)?.start()?;
+        cluster.start_all().await
+    }
+
+    /// Starts `size` members of mini-etcd, each of which may have `limit` descriptors and no more.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_descriptors(size: usize, limit: u32) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = Self::mini(dir, size)?;
+        cluster.limit_descriptors(limit);
+        cluster.start_all().await
+    }
+
+    /// From its next start on, each member may have `limit` descriptors and no more.
+    pub fn limit_descriptors(&mut self, limit: u32) {
+        for member in &mut self.members {
+            member.descriptors = Some(limit);
         }
-        cluster.wait_ready().await?;
-        Ok(cluster)
+    }
+
+    async fn start_all(mut self) -> anyhow::Result<Self> {
+        for member in &mut self.members {
+            member.start()?;
+        }
+        self.wait_ready().await?;
+        Ok(self)
     }
 
     fn mini(dir: TempDir, size: usize) -> anyhow::Result<Self> {
@@ -104,7 +137,16 @@ impl Cluster {
                 arguments.push(format!("--peers={peers}"));
             }
             let stderr = dir.path().join(format!("{name}.stderr"));
-            Member { name, address, data, arguments, binary: binary.clone(), stderr, process: None }
+            Member {
+                name,
+                address,
+                data,
+                arguments,
+                binary: binary.clone(),
+                stderr,
+                descriptors: None,
+                process: None,
+            }
         });
         Ok(Self { members: members.collect(), dir })
     }
@@ -136,7 +178,16 @@ impl Cluster {
             ];
             let stderr = dir.path().join(format!("{name}.stderr"));
             let address = format!("127.0.0.1:{client}");
-            Member { name, address, data, arguments, binary: binary.clone(), stderr, process: None }
+            Member {
+                name,
+                address,
+                data,
+                arguments,
+                binary: binary.clone(),
+                stderr,
+                descriptors: None,
+                process: None,
+            }
         });
         Ok(Self { members: members.collect(), dir })
     }
@@ -186,6 +237,17 @@ impl Cluster {
     pub fn kill(&mut self, index: usize) -> anyhow::Result<()> {
         let member = self.member_mut(index)?;
         member.process.take().with_context(|| format!("{} does not run", member.name))?.kill()
+    }
+
+    /// Number of a member's process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pid(&self, index: usize) -> anyhow::Result<i32> {
+        let member = self.member(index)?;
+        let process = member.process.as_ref();
+        let process = process.with_context(|| format!("{} does not run", member.name))?;
+        Ok(process.pid().as_raw_nonzero().get())
     }
 
     /// Sends a signal to a member.

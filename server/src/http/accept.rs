@@ -1,7 +1,6 @@
 //! The accept loop: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
 //! and each stays on its thread: what belongs to a connection never crosses from one to another.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,17 +12,19 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use mini_etcd_proto::peerpb::peer_server;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tonic::body::Body;
 
 use super::io::Metered;
 use super::site::Site;
-use crate::api::stopped;
+use super::slots::{Answer, Order, Place, Slot, Slots};
+use crate::api::{is_grpc, stopped};
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::node::transport::Proven;
 
 /// Wait after an accept that failed, for want of file descriptors above all.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -67,7 +68,7 @@ impl Default for Patience {
 }
 
 /// A connection on its way to the thread that will serve it.
-type Accepted = (std::net::TcpStream, Open);
+type Accepted = (std::net::TcpStream, Place);
 
 /// Where an rpc thread takes connections in. It may be used from any thread.
 #[derive(Clone)]
@@ -77,14 +78,14 @@ pub struct Intake(mpsc::Sender<Accepted>);
 pub async fn accept(
     listeners: Vec<TcpListener>,
     intakes: Vec<Intake>,
-    metrics: Metrics,
+    slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
 ) {
     let turn = Arc::new(AtomicUsize::new(0));
     let mut loops = JoinSet::new();
     for listener in listeners {
         let (intakes, turn) = (intakes.clone(), Arc::clone(&turn));
-        let acceptor = Acceptor { intakes, turn, metrics: metrics.clone(), stop: stop.clone() };
+        let acceptor = Acceptor { intakes, turn, slots: Arc::clone(&slots), stop: stop.clone() };
         loops.spawn(acceptor.run(listener));
     }
     while loops.join_next().await.is_some() {}
@@ -93,34 +94,41 @@ pub async fn accept(
 struct Acceptor {
     intakes: Vec<Intake>,
     turn: Arc<AtomicUsize>,
-    metrics: Metrics,
+    slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
 }
 
 impl Acceptor {
-    async fn run(mut self, listener: TcpListener) {
+    async fn run(self, listener: TcpListener) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = self.accept(listener) => {}
+            () = stopped(&mut stop) => {}
+        }
+    }
+
+    async fn accept(&self, listener: TcpListener) {
+        let mut failed = false;
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = stopped(&mut self.stop) => return,
-            };
-            match accepted {
-                Ok((stream, _)) => self.admit(stream),
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    failed = false;
+                    self.hand_on(stream, self.slots.admit().await);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if !failed {
+                        tracing::warn!(%error, "a connection could not be accepted, will keep trying");
+                    }
+                    failed = true;
+                    // Descriptors are missing, most likely. Who gives way gives one back.
+                    self.slots.make_room();
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         }
     }
 
-    fn admit(&self, stream: TcpStream) {
-        let most = u64::try_from(limits::CONNECTIONS_MAX).unwrap_or(u64::MAX);
-        if self.metrics.connections.get() >= most {
-            // Closing tells the client more than letting it wait would.
-            self.metrics.connections_refused.inc();
-            return;
-        }
+    fn hand_on(&self, stream: TcpStream, place: Place) {
         let stream = match tune(&stream).and_then(|()| stream.into_std()) {
             Ok(stream) => stream,
             Err(error) => {
@@ -130,9 +138,9 @@ impl Acceptor {
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let intake = self.intakes.get(turn % self.intakes.len().max(1));
-        let accepted = (stream, Open::new(self.metrics.clone()));
+        let accepted = (stream, place);
         if intake.is_none_or(|intake| intake.0.try_send(accepted).is_err()) {
-            self.metrics.connections_refused.inc();
+            tracing::debug!("a connection came while its thread was too busy or stopped");
         }
     }
 }
@@ -175,8 +183,8 @@ impl Connections {
         let mut open = JoinSet::new();
         loop {
             tokio::select! {
-                Some((stream, connection)) = accepted.recv() => {
-                    self.begin(stream, connection, &mut open);
+                Some((stream, place)) = accepted.recv() => {
+                    self.begin(stream, place, &mut open);
                 }
                 Some(_) = open.join_next(), if !open.is_empty() => {}
                 () = stopped(&mut stop) => break,
@@ -189,7 +197,7 @@ impl Connections {
         }
     }
 
-    fn begin(&self, stream: std::net::TcpStream, connection: Open, open: &mut JoinSet<()>) {
+    fn begin(&self, stream: std::net::TcpStream, place: Place, open: &mut JoinSet<()>) {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
@@ -197,14 +205,16 @@ impl Connections {
                 return;
             }
         };
-        let io =
-            TokioIo::new(Metered::new(stream, self.metrics.clone(), self.patience.first_bytes));
+        let slot = Arc::clone(place.slot());
+        let patience = self.patience.first_bytes;
+        let io = Metered::new(stream, self.metrics.clone(), patience, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {
-            drive(&builder, io, site, stop).await;
-            drop(connection);
+            drive(&builder, TokioIo::new(io), site, (slot, stop)).await;
+            // The socket is closed by now.
+            drop(place);
         });
     }
 }
@@ -214,12 +224,12 @@ async fn drive(
     builder: &Builder<TokioExecutor>,
     io: TokioIo<Metered<TcpStream>>,
     site: Arc<Site>,
-    mut stop: watch::Receiver<bool>,
+    (slot, mut stop): (Arc<Slot>, watch::Receiver<bool>),
 ) {
+    let caller = Arc::clone(&slot);
     let service = service_fn(move |request: Request<Incoming>| {
-        let site = Arc::clone(&site);
         // Boxed: the future of a call is large, and hyper moves it several times before it runs.
-        Box::pin(async move { Ok::<Response<Body>, Infallible>(site.call(request).await) })
+        Box::pin(answer(Arc::clone(&site), Arc::clone(&caller), request))
     });
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
@@ -229,26 +239,37 @@ async fn drive(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = slot.told(Order::Leave) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = slot.told(Order::Cut) => return,
+                () = tokio::time::sleep(limits::CONNECTION_LEAVE_TIMEOUT) => return,
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended in an error");
     }
 }
 
-/// Counts a connection while it is open.
-struct Open(Metrics);
-
-impl Open {
-    fn new(metrics: Metrics) -> Self {
-        metrics.connections.inc();
-        Self(metrics)
+/// Answers a request. A client's call without a place for its connection is refused in the way that tells a client
+/// that it was surely not processed and may go elsewhere.
+async fn answer(
+    site: Arc<Site>,
+    slot: Arc<Slot>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Answer>, h2::Error> {
+    let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
+    let is_peer = service.is_some_and(|(service, _)| service == peer_server::SERVICE_NAME);
+    let open_to_all = is_peer || !is_grpc(request.headers());
+    let Some(call) = slot.begin(open_to_all) else {
+        return Err(h2::Reason::REFUSED_STREAM.into());
+    };
+    if is_peer {
+        request.extensions_mut().insert(Proven::new(move || slot.is_peer()));
     }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connections.dec();
-    }
+    Ok(site.call(request).await.map(|body| Answer { body, _call: call }))
 }
 
 /// Answers leave at once, and a machine that vanished is noticed.

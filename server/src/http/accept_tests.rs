@@ -24,7 +24,7 @@ use tower::Service;
 
 use super::accept::{Patience, accept, connections_with};
 use super::site::PLAIN;
-use super::{Page, Pages, Site, bind};
+use super::{Capacity, Page, Pages, Site, Slots, bind};
 use crate::api::{InFlight, Router};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -117,6 +117,10 @@ fn start(has_leader: bool) -> Running {
 }
 
 fn start_with(has_leader: bool, patience: Patience) -> Running {
+    start_for(has_leader, patience, Capacity { clients: 100, guests: 4, peers: 0 })
+}
+
+fn start_for(has_leader: bool, patience: Patience, capacity: Capacity) -> Running {
     let metrics = Metrics::new();
     let (stop, stopped) = watch::channel(false);
     let router = Router::new(
@@ -131,7 +135,8 @@ fn start_with(has_leader: bool, patience: Patience) -> Running {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (intake, serving) = connections_with(site, metrics.clone(), stopped.clone(), patience);
-    let accepting = accept(vec![listener], vec![intake], metrics.clone(), stopped);
+    let accepting =
+        accept(vec![listener], vec![intake], Slots::new(capacity, metrics.clone()), stopped);
     let loops = tokio::spawn(async move {
         tokio::join!(accepting, serving);
     });
@@ -351,14 +356,39 @@ impl Running {
     }
 }
 
+/// Goal: when all places are busy, pages are still answered, and a call is refused as surely not processed. Method: two
+/// streams take the two places there are.
 #[tokio::test]
-async fn connections_over_the_limit_are_closed_at_once() {
-    let server = start(true);
-    let most = u64::try_from(limits::CONNECTIONS_MAX).unwrap();
-    server.metrics.connections.set(most);
-    assert!(server.send(b"GET /page HTTP/1.1\r\n").await.is_empty());
+async fn with_all_places_busy_pages_are_answered_and_calls_are_refused_as_unprocessed() {
+    let capacity = Capacity { clients: 2, guests: 2, peers: 0 };
+    let server = start_for(true, Patience::default(), capacity);
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut health = HealthClient::new(server.channel().await);
+        streams.push(health.watch(HealthCheckRequest::default()).await.unwrap());
+    }
+    for _ in 0..10 {
+        let answer = server.send(b"GET /page HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", answer.escape_ascii());
+    }
+    let refused = server.kv().await.put(PutRequest::default()).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("REFUSED_STREAM"), "{refused:?}");
     assert_eq!(server.metrics.connections_refused.get(), 1);
-    server.metrics.connections.set(0);
+    drop(streams);
+    server.end().await;
+}
+
+/// Goal: any number of idle connections, silent or not, keeps nobody out. Method: hundreds for two places.
+#[tokio::test]
+async fn idle_connections_give_way_to_those_who_call() {
+    let capacity = Capacity { clients: 2, guests: 2, peers: 0 };
+    let server = start_for(true, Patience::default(), capacity);
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(server.address).await.unwrap());
+    }
     server.works().await;
+    assert!(server.metrics.connections_shed.get() > 290);
+    drop(idle);
     server.end().await;
 }

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::slots::Slot;
 use crate::metrics::Metrics;
 
 /// What an HTTP/2 client says first.
@@ -25,18 +27,22 @@ struct Opening {
     deadline: Pin<Box<Sleep>>,
     /// Bytes of the preface that have come.
     matched: usize,
+    slot: Arc<Slot>,
 }
 
 impl<T> Metered<T> {
-    pub(super) fn new(inner: T, metrics: Metrics, patience: Duration) -> Self {
+    pub(super) fn new(inner: T, metrics: Metrics, patience: Duration, slot: Arc<Slot>) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
-        Self { inner, metrics, opening: Some(Opening { deadline, matched: 0 }) }
+        Self { inner, metrics, opening: Some(Opening { deadline, matched: 0, slot }) }
     }
 }
 
 impl Opening {
     /// Takes fresh bytes in; true once the protocol is known.
     fn decided(&mut self, fresh: &[u8]) -> bool {
+        if !fresh.is_empty() {
+            self.slot.spoke();
+        }
         let rest = PREFACE.get(self.matched..).unwrap_or_default();
         let compared = rest.len().min(fresh.len());
         self.matched += compared;
@@ -99,13 +105,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slots::{Capacity, Slots};
     use super::*;
     use crate::limits::FIRST_BYTE_TIMEOUT;
 
     #[tokio::test]
     async fn a_connection_gathers_small_messages() {
         let (near, _far) = tokio::io::duplex(1);
-        let metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT);
+        let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
+        let place = Slots::new(capacity, Metrics::default()).admit().await;
+        let slot = place.slot().clone();
+        let metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
         assert!(!metered.is_write_vectored());
     }
 }

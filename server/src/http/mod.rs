@@ -1,15 +1,15 @@
 //! The listener, and what it serves beside gRPC: health, version, metrics.
 //!
 //! ```text
-//! socket ─▶ accept ─▶ io (first bytes, counts) ─▶ hyper (h2c or HTTP/1.1) ─▶ site ─┬─▶ api::Router
-//!                                                                                  └─▶ pages
+//! socket ─▶ accept (slots) ─▶ io (first bytes, counts) ─▶ hyper (h2c or HTTP/1.1) ─▶ site ─┬─▶ api::Router
+//!                                                                                          └─▶ pages
 //! ```
 //!
 //! Invariants:
 //! - I1: nothing that a client sends ends the process or another connection: each connection is a task of its own
 //!   and whatever goes wrong in it ends that task.
 //! - I2: what a connection may hold is bounded: by the time to its first bytes, by HTTP/2's windows and by
-//!   [`limits`](crate::limits).
+//!   [`limits`](crate::limits). How many there may be, and who gives way, is decided in `slots`.
 //! - I3: after `stop` nothing new is accepted, every stream ends, and the loop returns within
 //!   [`SHUTDOWN_TIMEOUT`](crate::limits::SHUTDOWN_TIMEOUT).
 //!
@@ -25,7 +25,9 @@ mod io;
 mod pages;
 mod probe;
 mod site;
+mod slots;
 
 pub use accept::{Intake, accept, bind, connections};
 pub use pages::MemberPages;
 pub use site::{Page, Pages, Site};
+pub use slots::{Capacity, Slots};

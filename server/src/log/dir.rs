@@ -53,7 +53,6 @@ pub fn open_dir<C: Clock>(
 ///
 /// # Errors
 /// As [`open_dir`].
-#[doc(hidden)]
 pub fn open_dir_with<C: Clock>(
     dir: &Path,
     clock: C,

@@ -64,8 +64,10 @@ pub struct Handles {
     pub client_received_bytes: Counter,
     /// Http: open connections on the client port, those of peers included.
     pub connections: Level,
-    /// Http: connections turned away because of the limit.
+    /// Http: connections whose call was turned away because all places are in use.
     pub connections_refused: Counter,
+    /// Http: quiet connections that were closed to make room.
+    pub connections_shed: Counter,
     /// Http: health checks passed.
     pub health_successes: Counter,
     /// Http: health checks failed.
@@ -235,7 +237,12 @@ fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {
     );
     own.register(
         "connections_refused",
-        "Connections turned away because of the limit",
+        "Connections turned away because all places are in use",
         handles.connections_refused.clone(),
+    );
+    own.register(
+        "connections_shed",
+        "Quiet connections that were closed to make room",
+        handles.connections_shed.clone(),
     );
 }

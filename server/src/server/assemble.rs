@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::StartError;
 use super::data::Data;
+use super::descriptors::{self, Descriptors};
 use super::publish::publish;
 use super::rpc;
 use super::running::{Running, Started};
@@ -21,7 +22,7 @@ use crate::api::{About, Host, services};
 use crate::apply::{Applier, ApplyError, Birth, Identity};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen};
-use crate::http::{self, MemberPages, Site};
+use crate::http::{self, MemberPages, Site, Slots};
 use crate::log::{self, DirStore, Recovered};
 use crate::metrics::Metrics;
 use crate::node::cluster::{Cluster, Names};
@@ -56,6 +57,8 @@ struct Disk {
 pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let mut data = Data::open(config)?;
     let (cluster, names) = (data.cluster()?, data.names());
+    let peers = cluster.peers().count();
+    let descriptors = Descriptors::plan(descriptors::limit(), rpc::processors(), peers)?;
     let boot_nonce: u64 = rand::random();
     if log::is_new(data.path())? {
         ask_peers(&cluster, names, boot_nonce)
@@ -64,7 +67,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     }
     let start = data.count_start()?;
     let clock = SystemClock::new();
-    let Disk { store, recovered, applier } = open_disk(&data, &cluster, &clock)?;
+    let Disk { store, recovered, applier } = open_disk(&data, &cluster, &clock, descriptors)?;
     let listeners = listen(config)?;
     let (published, log) = (applier.published(), recovered.reader.clone());
     let driver = Driver::new(DriverConfig {
@@ -83,7 +86,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         published: ArcSwap::new(published.clone()),
     });
     let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
-    let completions = Arc::new(Completions::new(rpc::count()));
+    let completions = Arc::new(Completions::new(descriptors.rpc_threads));
     let seen = Arc::<Seen>::default();
     let standing = standing(shown.clone(), seen.clone());
     let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, standing));
@@ -110,8 +113,19 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     };
     let threads = threads.start(cluster.me()).map_err(StartError::Thread)?;
     let peers = PeerService::new(hellos, inbox.clone(), metrics.clone());
-    let parts =
-        Serving { config, cluster, names, boot_nonce, metrics, peers, transport, listeners };
+    let slots = Slots::new(descriptors.connections, metrics.clone());
+    let parts = Serving {
+        config,
+        data,
+        cluster,
+        names,
+        boot_nonce,
+        metrics,
+        peers,
+        transport,
+        listeners,
+        slots,
+    };
     parts.start(Inner { proposers, inbox, hub, threads }).map_err(StartError::Thread)
 }
 
@@ -127,6 +141,7 @@ struct Inner {
 /// The port, the peers, and what is told of both.
 struct Serving<'a> {
     config: &'a Config,
+    data: Data,
     cluster: Cluster,
     names: Names,
     boot_nonce: u64,
@@ -134,6 +149,7 @@ struct Serving<'a> {
     peers: PeerService,
     transport: Transport,
     listeners: Listeners,
+    slots: Arc<Slots>,
 }
 
 impl Serving<'_> {
@@ -169,7 +185,7 @@ impl Serving<'_> {
                 let _ = thread.ended.await;
             });
         }
-        serving.spawn(http::accept(self.listeners.all, intakes, metrics, closed));
+        serving.spawn(http::accept(self.listeners.all, intakes, self.slots, closed));
         let mut tasks = rpc::requests(proposer);
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
@@ -179,14 +195,30 @@ impl Serving<'_> {
         let (member, cluster) = (self.cluster.me(), self.cluster.id());
         tracing::info!(name = %self.config.name, %member, %cluster, listen = %client_addr, "serving");
         let started = Started { client_addr, client_url: local_url(client_addr) };
-        let running =
-            Running { proposers, inbox, hub, closing, ending, cutting, serving, tasks, threads };
+        let running = Running {
+            data: self.data,
+            proposers,
+            inbox,
+            hub,
+            closing,
+            ending,
+            cutting,
+            serving,
+            tasks,
+            threads,
+        };
         Ok(Parts { started, running })
     }
 }
 
 /// Opens what is there, or makes what a new member begins with.
-fn open_disk(data: &Data, cluster: &Cluster, clock: &SystemClock) -> Result<Disk, StartError> {
+fn open_disk(
+    data: &Data,
+    cluster: &Cluster,
+    clock: &SystemClock,
+    descriptors: Descriptors,
+) -> Result<Disk, StartError> {
+    let tables_open = descriptors.tables_open;
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let state = data.state_path();
     if log::is_new(data.path())? && state.exists() {
@@ -195,9 +227,11 @@ fn open_disk(data: &Data, cluster: &Cluster, clock: &SystemClock) -> Result<Disk
         return Err(StartError::Lost { detail });
     }
     let birth = (LogIndex::BIRTH, BIRTH_TERM);
-    let (store, recovered) = log::open_dir(data.path(), clock.clone(), Some(birth))?;
+    let options = FjallOptions { tables_open, ..FjallOptions::log() };
+    let (store, recovered) = log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
     let engine = || {
-        FjallEngine::open(&state, &[Space::Rows, Space::System, Space::Meta], FjallOptions::state())
+        let options = FjallOptions { tables_open, ..FjallOptions::state() };
+        FjallEngine::open(&state, &[Space::Rows, Space::System, Space::Meta], options)
     };
     let applier = match Applier::open(engine()?, identity) {
         // A log that still has all of its entries can make the state anew.

@@ -24,6 +24,17 @@ pub enum StartError {
         /// The refusal.
         source: io::Error,
     },
+    /// The system allows too few open files.
+    #[error(
+        "the limit of open files is {limit} and at least {needed} are needed: raise the hard one, \
+         as with ulimit -n or LimitNOFILE"
+    )]
+    Descriptors {
+        /// Limit in force.
+        limit: usize,
+        /// Least that would do.
+        needed: usize,
+    },
     /// The directory cannot be used.
     #[error("{path}: {source}")]
     Directory {
@@ -92,6 +103,7 @@ impl StartError {
             Self::Damaged { .. } | Self::Storage(StorageError::Damaged { .. }) => fatal::DAMAGED,
             Self::Storage(StorageError::Io { .. } | StorageError::Stopped) => fatal::DISK,
             Self::Listen { .. }
+            | Self::Descriptors { .. }
             | Self::Directory { .. }
             | Self::InUse { .. }
             | Self::Foreign { .. }

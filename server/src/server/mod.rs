@@ -13,7 +13,8 @@
 //! - I1: the port is taken before anything is answered and after the data was found sound; who connects earlier is
 //!   refused, not kept waiting.
 //! - I2: a directory belongs to one member of one cluster for ever. What `--peers` says afterwards is only compared.
-//! - I3: a stop ends within [`limits::SHUTDOWN_TIMEOUT`], whatever hangs.
+//! - I3: connections never take a descriptor that disk or peers need (`descriptors`).
+//! - I4: a stop ends within [`limits::SHUTDOWN_TIMEOUT`], whatever hangs.
 //!
 //! *What it refuses.* A directory that is in use, another member's, or damaged; an address that is taken; a start
 //! on an empty directory when a peer remembers this member.
@@ -24,6 +25,7 @@
 
 mod assemble;
 mod data;
+mod descriptors;
 mod error;
 mod program;
 mod publish;

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{Server, StartError};
+use super::{Server, StartError, descriptors};
 use crate::config::{Config, ConfigError};
 use crate::fatal;
 
@@ -25,6 +25,7 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return refuse(&error.into()),
     };
     start_logging(&config.log_level);
+    descriptors::raise();
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),

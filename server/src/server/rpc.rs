@@ -14,12 +14,11 @@ use tokio::task::JoinSet;
 
 use crate::api::stopped;
 use crate::fatal;
-use crate::limits::RPC_THREADS_MAX;
 use crate::node::Proposer;
 
-/// How many there are: no more than processors, for a request costs the same on any of them.
-pub(super) fn count() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get().min(RPC_THREADS_MAX))
+/// Processors of this machine. There are no more threads than that, for a request costs the same on any of them.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// A runtime that lives on one thread.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::StartError;
 use super::assemble::{Parts, assemble};
+use super::data::Data;
 use super::rpc;
 use crate::config::Config;
 use crate::limits::SHUTDOWN_TIMEOUT;
@@ -46,6 +47,8 @@ pub(super) struct Started {
 
 /// What stops together.
 pub(super) struct Running {
+    /// Held for its lock: another process is told at once that the directory is in use.
+    pub data: Data,
     /// One for each rpc thread; the first is this thread's.
     pub proposers: Vec<Proposer>,
     pub inbox: Arc<Inbox>,
@@ -190,6 +193,7 @@ impl Running {
         });
         let _ = joined.await;
         self.tasks.shutdown().await;
+        drop(self.data);
     }
 
     async fn hand_over(&self) {

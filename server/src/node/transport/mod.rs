@@ -40,7 +40,7 @@ use tokio::task::JoinSet;
 pub(crate) use hello::{Hellos, Seen, standing};
 pub(crate) use outbox::Outgoing;
 pub(crate) use probe::{ask_peers, resolves};
-pub(crate) use service::PeerService;
+pub(crate) use service::{PeerService, Proven};
 
 use super::Inbox;
 use super::cluster::{Cluster, Names};

@@ -19,6 +19,16 @@ use crate::metrics::{Metrics, Peer as PeerMetrics};
 use crate::node::Inbox;
 use crate::raft::Input;
 
+/// Told when a connection turns out to be a peer's: a request for the peers' service brings it along.
+#[derive(Clone)]
+pub(crate) struct Proven(Arc<dyn Fn() + Send + Sync>);
+
+impl Proven {
+    pub fn new(tell: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
 /// The service that peers call.
 #[derive(Clone)]
 pub(crate) struct PeerService {
@@ -55,6 +65,7 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<Batch>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
+        let proven = request.extensions().get::<Proven>().cloned();
         let mut frames = request.into_inner();
         let first = timeout(PEER_HELLO_TIMEOUT, frames.message());
         let first = first.await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
@@ -69,6 +80,9 @@ impl Peer for PeerService {
                 return Err(Status::failed_precondition(refused.to_string()));
             }
         };
+        if let Some(Proven(tell)) = proven {
+            tell();
+        }
         let answer = self.shared.hellos.to(from);
         let (over, ended) = oneshot::channel::<()>();
         tokio::spawn(self.shared.clone().listen(from, hello.boot_nonce, frames, over));

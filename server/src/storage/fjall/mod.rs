@@ -46,6 +46,8 @@ pub struct FjallOptions {
     pub journal_bytes_max: u64,
     /// Unsynced bytes after which a commit ends with a sync, so that no later sync has much to do.
     pub unsynced_bytes_max: u64,
+    /// Descriptors of tables that are kept open.
+    pub tables_open: usize,
     /// Cut off what a power loss left damaged at the end of the newest journal, rather than refuse to open. For
     /// those who know by other means how far the database must reach.
     pub cut_damaged_tail: bool,
@@ -60,6 +62,7 @@ impl FjallOptions {
             cache_bytes: 2 << 20,
             journal_bytes_max: 128 << 20,
             unsynced_bytes_max: u64::MAX,
+            tables_open: 128,
             cut_damaged_tail: false,
         }
     }
@@ -72,6 +75,7 @@ impl FjallOptions {
             cache_bytes: 8 << 20,
             journal_bytes_max: 128 << 20,
             unsynced_bytes_max: 4 << 20,
+            tables_open: 128,
             cut_damaged_tail: true,
         }
     }

@@ -11,9 +11,6 @@ use ::fjall::{CompressionType, Database, Error, Keyspace, KeyspaceCreateOptions}
 use super::{FjallOptions, priority, repair, verify};
 use crate::storage::{Space, StorageError};
 
-/// Descriptors of tables kept open. Tables are few and large.
-const FILES_OPEN_MAX: usize = 128;
-
 /// Sequence numbers that no honest database reaches. One read from a damaged journal may be anything.
 const SEQUENCE_MAX: u64 = 1 << 56;
 
@@ -68,7 +65,7 @@ fn open(
         .worker_threads(priority::WORKERS)
         .cache_size(options.cache_bytes)
         .max_journaling_size(options.journal_bytes_max)
-        .max_cached_files(Some(FILES_OPEN_MAX))
+        .max_cached_files(Some(options.tables_open))
         // Recovery packs values again to check their sum: another version of the packer would refuse a good journal.
         .journal_compression(CompressionType::None)
         .open()?;
