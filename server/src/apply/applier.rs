@@ -146,7 +146,7 @@ impl<E: Engine> Applier<E> {
                     .as_ref()
                     .ok_or_else(|| broken("an unknown command".to_owned()))?;
                 let outcome = self.command(entry, request, &mut digest)?;
-                Some((command.origin, command.sequence, outcome))
+                Some(((command.origin, command.incarnation, command.sequence), outcome))
             }
             Ok(EntryKind::ConfChange) => {
                 let change = ConfChange::decode(entry.data.clone());
@@ -154,15 +154,17 @@ impl<E: Engine> Applier<E> {
                 Arc::make_mut(&mut self.system).change(&change, self.store.batch());
                 digest.bytes(&entry.data);
                 let members = self.system.members.values().cloned().collect();
-                Some((change.origin, change.sequence, Ok(Response::Members(members))))
+                let number = (change.origin, change.incarnation, change.sequence);
+                Some((number, Ok(Response::Members(members))))
             }
             Err(_) => return Err(broken(format!("unknown kind {}", entry.kind))),
         };
         self.meta.digest = digest.0;
-        Ok(result.map(|(origin, sequence, outcome)| EntryResult {
+        Ok(result.map(|((origin, incarnation, sequence), outcome)| EntryResult {
             index,
             term: Term(entry.term),
             origin: MemberId(origin),
+            incarnation,
             sequence,
             outcome,
         }))

@@ -41,7 +41,9 @@ pub struct EntryResult {
     pub term: Term,
     /// Member whose client asked.
     pub origin: MemberId,
-    /// That member's number of the request.
+    /// Which of its starts asked; 0 in entries of earlier versions.
+    pub incarnation: u64,
+    /// That start's number of the request.
     pub sequence: u64,
     /// The answer.
     pub outcome: Result<Response, RequestError>,

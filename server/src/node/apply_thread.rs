@@ -27,6 +27,7 @@ use crate::storage::Engine;
 pub(crate) struct ApplyThread<E: Engine, C: Clock> {
     pub applier: Applier<E>,
     pub me: MemberId,
+    pub incarnation: u64,
     pub tasks: Arc<Queue<ApplyTask>>,
     pub inbox: Arc<Inbox>,
     pub shown: Arc<Shown>,
@@ -109,7 +110,9 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         chores.note(&applied);
         count(&self.metrics, &applied);
         let mut results = mem::take(&mut applied.results);
-        results.retain(|result| result.origin == self.me);
+        // IMPORTANT: of this very start. The numbers of an earlier one say nothing about who waits now, and a directory
+        // that was put back from a copy may have this member meet its own commands of a future that it forgot.
+        results.retain(|it| it.origin == self.me && it.incarnation == self.incarnation);
         let sequences: Vec<u64> = results.iter().map(|result| result.sequence).collect();
         if !results.is_empty() {
             self.completions.push(Completion::Applied(results));

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::completions::{Completion, Completions};
 use super::inbox::Inbox;
+use super::incarnation::Incarnation;
 use crate::apply::{EntryResult, Identity, Published, Response};
 use crate::error::RequestError;
 use crate::limits::{APPLY_LAG_MAX, LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
@@ -47,6 +48,7 @@ pub struct Proposer {
 
 struct Shared {
     identity: Identity,
+    incarnation: u64,
     inbox: Arc<Inbox>,
     shown: Arc<Shown>,
     completions: Arc<Completions>,
@@ -105,19 +107,30 @@ impl Drop for Forget<'_> {
 }
 
 impl Proposer {
-    /// The handle of the rpc thread `thread`. `first` is the least number that no request had before, also not of an
-    /// earlier process; each thread takes the numbers from there on that are its own.
+    /// The handle of the rpc thread `thread` in this start of the member; each thread takes the numbers that are its
+    /// own.
     #[must_use]
     pub fn new(
         identity: Identity,
         inbox: Arc<Inbox>,
         shown: Arc<Shown>,
         (completions, thread): (Arc<Completions>, usize),
-        first: u64,
+        incarnation: Incarnation,
     ) -> Self {
+        let Incarnation { number: incarnation, first } = incarnation;
         let own = first.next_multiple_of(completions.threads() as u64) + thread as u64;
         let (burst, waiters, next) = (Notify::new(), Mutex::default(), AtomicU64::new(own));
-        let shared = Shared { identity, inbox, shown, completions, thread, burst, waiters, next };
+        let shared = Shared {
+            identity,
+            incarnation,
+            inbox,
+            shown,
+            completions,
+            thread,
+            burst,
+            waiters,
+            next,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -133,7 +146,8 @@ impl Proposer {
         }
         let sequence = shared.number();
         let origin = shared.identity.member_id.0;
-        let command = Command { origin, sequence, request: Some(request) };
+        let incarnation = shared.incarnation;
+        let command = Command { origin, sequence, incarnation, request: Some(request) };
         if command.encoded_len() > REQUEST_BYTES_MAX {
             return Err(RequestError::RequestTooLarge);
         }
@@ -410,7 +424,8 @@ mod tests {
         });
         let (inbox, completions) = (Arc::<Inbox>::default(), Arc::new(Completions::new(1)));
         let returns = (completions.clone(), 0);
-        let proposer = Proposer::new(identity, inbox.clone(), shown, returns, 5 << 40);
+        let proposer =
+            Proposer::new(identity, inbox.clone(), shown, returns, Incarnation::new(5 << 41));
         Rig { proposer, inbox, completions }
     }
 
@@ -438,7 +453,14 @@ mod tests {
     }
 
     fn result(sequence: u64, outcome: Result<Response, RequestError>) -> EntryResult {
-        EntryResult { index: LogIndex(7), term: Term(2), origin: ME, sequence, outcome }
+        EntryResult {
+            index: LogIndex(7),
+            term: Term(2),
+            origin: ME,
+            incarnation: 5 << 41,
+            sequence,
+            outcome,
+        }
     }
 
     /// Polls once.

@@ -341,7 +341,7 @@ fn failures_of(output: &str) -> String {
 }
 
 fn proposal(origin: u64, sequence: u64) -> Input {
-    let request = Request { origin, sequence, request: None };
+    let request = Request { origin, sequence, ..Request::default() };
     Input::Propose { sequence, kind: EntryKind::Normal, data: Bytes::from(request.encode_to_vec()) }
 }
 
@@ -353,6 +353,7 @@ fn change(origin: u64, words: &[String]) -> Result<Input, Box<dyn Error>> {
         member_id: id.parse()?,
         member: None,
         origin,
+        incarnation: 1,
         sequence: sequence.parse()?,
     };
     Ok(Input::Propose {

@@ -26,7 +26,7 @@ pub enum Input {
     },
     /// A client of this member wants an entry.
     Propose {
-        /// Number of the request; never used twice, also not after a restart.
+        /// Number of the request; never used twice by one start of the member.
         sequence: u64,
         /// What `data` is.
         kind: EntryKind,

@@ -28,7 +28,8 @@ use crate::metrics::Metrics;
 use crate::node::cluster::{Cluster, Names};
 use crate::node::transport::{Hellos, Outgoing, PeerService, Seen, Transport, ask_peers, standing};
 use crate::node::{
-    ApplyThread, Completions, Inbox, LogWriter, ParkedReads, Proposer, Queue, RaftThread, Shown,
+    ApplyThread, Completions, Inbox, Incarnation, LogWriter, ParkedReads, Proposer, Queue,
+    RaftThread, Shown,
 };
 use crate::raft::{Driver, DriverConfig};
 use crate::storage::{FjallEngine, FjallOptions, Space};
@@ -36,9 +37,6 @@ use crate::watch::Hub;
 
 /// Term that a new cluster is born with.
 const BIRTH_TERM: Term = Term(1);
-
-/// Bits of a request's number below the number of the start.
-const SEQUENCE_BITS: u32 = 40;
 
 /// A member that answers.
 pub(super) struct Parts {
@@ -55,7 +53,7 @@ struct Disk {
 
 /// Starts everything. The runtime this is called in is the one that serves.
 pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
-    let mut data = Data::open(config)?;
+    let data = Data::open(config)?;
     let (cluster, names) = (data.cluster()?, data.names());
     let peers = cluster.peers().count();
     let descriptors = Descriptors::plan(descriptors::limit(), rpc::processors(), peers)?;
@@ -65,7 +63,8 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
             .await
             .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
     }
-    let start = data.count_start()?;
+    data.keep()?;
+    let incarnation = Incarnation::new(rand::random());
     let clock = SystemClock::new();
     let Disk { store, recovered, applier } = open_disk(&data, &cluster, &clock, descriptors)?;
     let listeners = listen(config)?;
@@ -92,11 +91,10 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, standing));
     let transport = Transport::new(&cluster, names, &hellos, &inbox, &metrics);
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-    let first = start << SEQUENCE_BITS;
     let proposers = (0..completions.threads())
         .map(|thread| {
             let returns = (completions.clone(), thread);
-            Proposer::new(identity, inbox.clone(), shown.clone(), returns, first)
+            Proposer::new(identity, inbox.clone(), shown.clone(), returns, incarnation)
         })
         .collect();
     let hub = Hub::new(published);
@@ -110,6 +108,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         shown,
         completions,
         clock,
+        incarnation: incarnation.number,
     };
     let threads = threads.start(cluster.me()).map_err(StartError::Thread)?;
     let peers = PeerService::new(hellos, inbox.clone(), metrics.clone());
@@ -313,6 +312,7 @@ struct Threads {
     shown: Arc<Shown>,
     completions: Arc<Completions>,
     clock: SystemClock,
+    incarnation: u64,
 }
 
 impl Threads {
@@ -333,6 +333,7 @@ impl Threads {
         let apply_thread = ApplyThread {
             applier,
             me,
+            incarnation: self.incarnation,
             tasks: apply.clone(),
             inbox: self.inbox.clone(),
             shown: self.shown.clone(),

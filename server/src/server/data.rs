@@ -3,10 +3,11 @@
 //! | file | what it is |
 //! |---|---|
 //! | `LOCK` | locked while a process runs on the directory |
-//! | `member` | whose it is, as TOML; written whole or not at all |
+//! | `member` | whose it is, as TOML with a checksum; written once, whole or not at all |
 //! | `log/`, `guard`, `aside/` | the log, see [`crate::log`] |
 //! | `state/` | the applied state |
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -20,7 +21,13 @@ use crate::node::cluster::{Cluster, Names};
 use crate::node::transport::resolves;
 
 /// Format of the file `member`.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// Format of earlier versions: without a checksum, and with a count of starts that nobody needs any more.
+const FORMAT_UNSUMMED: u32 = 1;
+
+/// What the last line of the file begins with: the checksum of everything before that line.
+const CHECKSUM: &str = "# crc32c ";
 
 /// A directory that this process alone uses.
 pub(super) struct Data {
@@ -28,6 +35,8 @@ pub(super) struct Data {
     /// Held for its lock.
     _lock: File,
     member: MemberFile,
+    /// The file says so, in the format of today.
+    is_kept: bool,
 }
 
 /// The file `member`.
@@ -40,8 +49,9 @@ struct MemberFile {
     peers: String,
     /// The short names of peers mean this machine.
     names_mean_this_machine: bool,
-    /// Starts so far. Numbers of requests begin with it, so that none is used twice.
-    starts: u64,
+    /// In [`FORMAT_UNSUMMED`] only.
+    #[serde(skip_serializing)]
+    starts: Option<u64>,
 }
 
 impl Data {
@@ -51,18 +61,19 @@ impl Data {
         let refuse = |source| StartError::Directory { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(refuse)?;
         let lock = lock(&path)?;
-        let member = match read(&path)? {
+        let (member, is_kept) = match read(&path)? {
             Some(member) => {
                 compare(&path, &member, config)?;
-                member
+                let is_kept = member.format == FORMAT;
+                (MemberFile { format: FORMAT, ..member }, is_kept)
             }
             None if path.join("guard").exists() || path.join("state").exists() => {
                 let detail = "it is missing, and there is data beside it".to_owned();
                 return Err(StartError::Damaged { path: path.join(MemberFile::NAME), detail });
             }
-            None => first(config),
+            None => (first(config), false),
         };
-        Ok(Self { path, _lock: lock, member })
+        Ok(Self { path, _lock: lock, member, is_kept })
     }
 
     /// The members, as the first start knew them.
@@ -88,12 +99,10 @@ impl Data {
         self.path.join("state")
     }
 
-    /// Counts this start and returns the number, which is durable and was never returned before.
-    pub fn count_start(&mut self) -> Result<u64, StartError> {
-        self.member.starts += 1;
+    /// Makes durable whose the directory is, where that does not stand there yet.
+    pub fn keep(&self) -> Result<(), StartError> {
         let refuse = |source| StartError::Directory { path: self.path.clone(), source };
-        self.member.write(&self.path).map_err(refuse)?;
-        Ok(self.member.starts)
+        if self.is_kept { Ok(()) } else { self.member.write(&self.path).map_err(refuse) }
     }
 }
 
@@ -107,13 +116,43 @@ impl MemberFile {
         Cluster::parse(&self.peers, &self.name).map_err(|error| error.to_string())
     }
 
+    /// The file's text, which [`MemberFile::parse`] takes.
+    fn text(&self) -> Result<String, toml::ser::Error> {
+        let mut text =
+            "# Whose this directory is. Written by mini-etcd; not to be edited.\n".to_owned();
+        text.push_str(&toml::to_string(self)?);
+        let sum = crc32c::crc32c(text.as_bytes());
+        // Writing to a string never fails.
+        let _ = writeln!(text, "{CHECKSUM}{sum:08x}");
+        Ok(text)
+    }
+
+    /// Reads the text, or says what is wrong with it.
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let summed = text.rfind(CHECKSUM).map(|at| text.split_at(at));
+        if let Some((before, line)) = summed {
+            let expected = format!("{CHECKSUM}{:08x}\n", crc32c::crc32c(before.as_bytes()));
+            if line != expected {
+                let (line, expected) = (line.trim_end(), expected.trim_end());
+                return Err(format!("it ends in {line:?} and should in {expected:?}"));
+            }
+        }
+        let member: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        match (member.format, summed, member.starts) {
+            (FORMAT, Some(_), None) | (FORMAT_UNSUMMED, None, Some(_)) => Ok(member),
+            (FORMAT, None, _) => Err("its checksum is missing".to_owned()),
+            (format, ..) => {
+                Err(format!("it is of format {format} by its content, this program knows {FORMAT}"))
+            }
+        }
+    }
+
     /// Replaces the file: whole or not at all, and durable.
     fn write(&self, dir: &Path) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
         let new = dir.join("member.new");
         let mut file = File::create(&new)?;
-        file.write_all(b"# Whose this directory is. Written by mini-etcd; not to be edited.\n")?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(self.text().map_err(io::Error::other)?.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, dir.join(Self::NAME))?;
         File::open(dir)?.sync_all()
@@ -134,17 +173,12 @@ fn lock(dir: &Path) -> Result<File, StartError> {
 
 fn read(dir: &Path) -> Result<Option<MemberFile>, StartError> {
     let path = dir.join(MemberFile::NAME);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StartError::Directory { path, source }),
     };
-    let damaged = |detail: String| StartError::Damaged { path: path.clone(), detail };
-    let member: MemberFile = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-    if member.format != FORMAT {
-        return Err(damaged(format!("format {}, this program knows {FORMAT}", member.format)));
-    }
-    Ok(Some(member))
+    MemberFile::parse(&bytes).map(Some).map_err(|detail| StartError::Damaged { path, detail })
 }
 
 /// The file of a member that starts for the first time; decides where names lead.
@@ -158,7 +192,7 @@ fn first(config: &Config) -> MemberFile {
         name: config.name.clone(),
         peers: config.cluster.typed().to_owned(),
         names_mean_this_machine: names == Names::ThisMachine,
-        starts: 0,
+        starts: None,
     }
 }
 
@@ -215,19 +249,50 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_counted_over_restarts() {
+    fn damage_in_any_bit_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        for expected in 1..4 {
-            let mut data = Data::open(&config(dir.path(), "a", PEERS)).unwrap();
-            assert_eq!(data.count_start().unwrap(), expected);
+        let config = config(dir.path(), "a", PEERS);
+        Data::open(&config).unwrap().keep().unwrap();
+        let path = dir.path().join(MemberFile::NAME);
+        let sound = fs::read(&path).unwrap();
+        for bit in 0..sound.len() * 8 {
+            let mut damaged = sound.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &damaged).unwrap();
+            let refused = Data::open(&config).err().unwrap_or_else(|| panic!("bit {bit}"));
+            assert_eq!(refused.exit_code(), 72, "bit {bit}: {refused}");
         }
+        for length in 0..sound.len() {
+            fs::write(&path, &sound[..length]).unwrap();
+            let refused = Data::open(&config).err().unwrap_or_else(|| panic!("{length} bytes"));
+            assert_eq!(refused.exit_code(), 72, "{length} bytes: {refused}");
+        }
+        fs::write(&path, &sound).unwrap();
+        Data::open(&config).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_format_without_a_checksum_is_read_and_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MemberFile::NAME);
+        let old = "# Whose this directory is. Written by mini-etcd; not to be edited.\nformat = 1\n\
+            name = \"a\"\npeers = \"a=127.0.0.1:1,b=127.0.0.1:2\"\n\
+            names_mean_this_machine = true\nstarts = 7\n";
+        fs::write(&path, old).unwrap();
+        let data = Data::open(&config(dir.path(), "a", PEERS)).unwrap();
+        assert_eq!(data.names(), Names::ThisMachine);
+        data.keep().unwrap();
+        drop(data);
+        assert!(fs::read_to_string(&path).unwrap().contains(CHECKSUM));
+        let data = Data::open(&config(dir.path(), "a", PEERS)).unwrap();
+        assert_eq!(data.cluster().unwrap(), Cluster::parse(PEERS, "a").unwrap());
     }
 
     #[test]
     fn a_directory_belongs_to_one_member_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         let open = |name, peers| Data::open(&config(dir.path(), name, peers));
-        open("a", PEERS).unwrap().count_start().unwrap();
+        open("a", PEERS).unwrap().keep().unwrap();
         assert!(matches!(open("b", PEERS), Err(StartError::Foreign { .. })));
         assert!(matches!(open("c", ""), Err(StartError::Foreign { .. })));
         // Without --peers the data knows, and a changed list is not believed.

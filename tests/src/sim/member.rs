@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use mini_etcd_proto::internalpb::{ConfState, Entry, Member as Listed};
-use mini_etcd_server::apply::{Applied, Applier, ApplyTask, Birth, Identity, Published};
+use mini_etcd_server::apply::{
+    Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published,
+};
 use mini_etcd_server::clock::{Clock, Moment};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
+use mini_etcd_server::node::Incarnation;
 use mini_etcd_server::raft::{Driver, DriverConfig, Input, Outbound, WriteTask};
 use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
@@ -42,6 +45,7 @@ struct Disks {
 
 /// What a crash ends.
 pub struct Running {
+    id: MemberId,
     /// The sequencer.
     pub driver: Driver,
     /// The log, as its thread owns it.
@@ -56,8 +60,10 @@ pub struct Running {
     pub tasks: VecDeque<ApplyTask>,
     /// Reads that wait for an index.
     pub parked: BTreeMap<u64, Vec<u64>>,
-    /// Upper half of this start's numbers.
+    /// Number of this start, from 1.
     pub nonce: u64,
+    /// Drawn at this start; goes with its commands.
+    pub incarnation: Incarnation,
     next_number: u64,
 }
 
@@ -65,7 +71,15 @@ impl Running {
     /// A number for a request.
     pub fn number(&mut self) -> u64 {
         self.next_number += 1;
-        (self.nonce << 32) | self.next_number
+        self.incarnation.first + self.next_number
+    }
+
+    /// What was applied of this very start's requests.
+    pub fn own<'a>(&self, applied: &'a Applied) -> impl Iterator<Item = &'a EntryResult> + use<'a> {
+        let (id, incarnation) = (self.id, self.incarnation.number);
+        let is_own =
+            move |result: &&EntryResult| result.origin == id && result.incarnation == incarnation;
+        applied.results.iter().filter(is_own)
     }
 
     /// The state now.
@@ -144,6 +158,7 @@ impl Member {
             boot_nonce: self.starts,
         })?;
         self.running = Some(Running {
+            id: MemberId(self.id),
             driver,
             log,
             applier,
@@ -152,6 +167,7 @@ impl Member {
             tasks: VecDeque::new(),
             parked: BTreeMap::new(),
             nonce: self.starts,
+            incarnation: Incarnation::new(Rng::new(seed, "incarnation").next()),
             next_number: 0,
         });
         Ok(entries)
@@ -201,9 +217,8 @@ impl Member {
         let Some(running) = self.running.as_mut() else { return Ok(None) };
         let Some(task) = running.tasks.pop_front() else { return Ok(None) };
         let applied = running.applier.apply(&task)?;
-        let own = |origin: MemberId| origin.0 == self.id;
-        let results = applied.results.iter().filter(|result| own(result.origin));
-        let sequences = results.map(|result| result.sequence).collect();
+        let own = running.own(&applied);
+        let sequences = own.map(|result| result.sequence).collect();
         let (index, term) = (applied.published.applied, applied.published.applied_term);
         running.inbox.push(Input::Applied { index, term, sequences });
         Ok(Some((task, applied)))

@@ -296,17 +296,17 @@ impl World {
         self.scheduled.remove(&(id, "apply"));
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
         let Some((task, applied)) = member.apply()? else { return Ok(()) };
-        let more = member.running.as_ref().is_some_and(|running| !running.tasks.is_empty());
+        let Some(running) = &member.running else { return Ok(()) };
+        let more = !running.tasks.is_empty();
+        let own: Vec<_> = running.own(&applied).map(|it| (it.sequence, it.index.0)).collect();
         for entry in &task.entries {
             self.model.committed(entry)?;
             self.watchman.committed(entry, self.plan.members)?;
         }
         self.model.digest(applied.published.applied.0, applied.published.digest)?;
         self.watchman.applied(id, &applied)?;
-        for result in &applied.results {
-            if result.origin.0 == id {
-                self.answered(id, result.sequence, result.index.0)?;
-            }
+        for (sequence, index) in own {
+            self.answered(id, sequence, index)?;
         }
         self.serve_reads(id)?;
         if more {
@@ -359,10 +359,11 @@ impl World {
         let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
             return;
         };
-        let number = running.number();
+        let (number, incarnation) = (running.number(), running.incarnation.number);
         let (wants, input) = match request {
             Some(request) => {
-                let command = Command { origin: id, sequence: number, request: Some(request) };
+                let request = Some(request);
+                let command = Command { origin: id, sequence: number, incarnation, request };
                 let data = Bytes::from(command.encode_to_vec());
                 let kind = EntryKind::Normal;
                 (Wants::Write, Input::Propose { sequence: number, kind, data })

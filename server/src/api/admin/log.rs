@@ -73,6 +73,7 @@ mod tests {
     fn an_entry_is_shown_by_what_it_asks() {
         let command = Command {
             origin: 1,
+            incarnation: 3,
             sequence: 2,
             request: Some(Asked::Put(PutRequest { key: "k".into(), ..PutRequest::default() })),
         };

@@ -44,7 +44,8 @@ impl Keys {
 
     fn run(&mut self, request: command::Request) -> Result<apply::Response, RequestError> {
         self.index += 1;
-        let command = Command { origin: 2, sequence: self.index, request: Some(request) };
+        let command =
+            Command { origin: 2, sequence: self.index, incarnation: 1, request: Some(request) };
         let data = command.encode_to_vec().into();
         let entry = Entry { kind: 0, term: 1, index: self.index, data };
         let task = ApplyTask { entries: vec![entry], conf_states: Vec::new() };

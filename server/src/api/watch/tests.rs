@@ -55,7 +55,8 @@ impl Member {
     fn apply(&mut self, requests: Vec<command::Request>) -> i64 {
         let entries = requests.into_iter().map(|request| {
             self.index += 1;
-            let command = Command { origin: 1, sequence: self.index, request: Some(request) };
+            let command =
+                Command { origin: 1, sequence: self.index, incarnation: 1, request: Some(request) };
             Entry {
                 kind: EntryKind::Normal.into(),
                 term: TERM.0,

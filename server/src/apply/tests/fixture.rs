@@ -129,7 +129,7 @@ impl Node {
     /// The entry that carries `request`; none for one that changes nothing.
     pub(super) fn entry(&self, request: Option<Request>) -> Entry {
         let index = self.next();
-        let command = Command { origin: 1, sequence: index, request };
+        let command = Command { origin: 1, sequence: index, incarnation: 1, request };
         let data = if command.request.is_none() { Vec::new() } else { command.encode_to_vec() };
         Entry { kind: EntryKind::Normal as i32, term: 1, index, data: data.into() }
     }

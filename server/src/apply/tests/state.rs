@@ -131,6 +131,7 @@ fn members_and_addresses_are_part_of_the_state() {
         member_id: 2,
         member: Some(Member { id: 2, name: "n2".into(), ..Member::default() }),
         origin: 1,
+        incarnation: 1,
         sequence: 77,
     };
     let mut entry = node.append(None);
