@@ -174,6 +174,17 @@ pub const CALLS_IN_FLIGHT_MAX: usize = 131_072;
 /// Calls in progress at one time on one connection; the client is told to wait with more.
 pub const CALLS_PER_CONNECTION_MAX: u32 = 16_384;
 
+/// Bytes that one connection is read in one turn of its thread, give or take one read.
+pub const CONNECTION_TURN_BYTES: usize = 64 << 10;
+
+/// Calls that were cancelled before their connection's turn came to begin them. A stream takes 28 bytes at the least to
+/// open and cancel, so that [`CONNECTION_TURN_BYTES`] hold fewer: nobody ever meets this bound, but memory has it.
+pub const CALLS_CANCELLED_PER_TURN_MAX: usize = 4096;
+
+/// Errors of streams on one connection, over its life, after which it is ended. A client that is right makes some by
+/// sending to a stream that was just refused; one that makes many and reads none of the answers costs memory.
+pub const STREAM_ERRORS_PER_CONNECTION_MAX: usize = 16_384;
+
 /// Time after which an idle HTTP/2 connection is asked whether it still lives.
 pub const CONNECTION_PING_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -293,6 +293,8 @@ fn protocol(patience: Patience) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits::CALLS_PER_CONNECTION_MAX)
+        .max_pending_accept_reset_streams(limits::CALLS_CANCELLED_PER_TURN_MAX)
+        .max_local_error_reset_streams(limits::STREAM_ERRORS_PER_CONNECTION_MAX)
         .keep_alive_interval(patience.ping_interval)
         .keep_alive_timeout(patience.ping_timeout);
     builder

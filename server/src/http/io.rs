@@ -7,10 +7,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 
 use super::slots::Slot;
+use crate::limits::CONNECTION_TURN_BYTES;
 use crate::metrics::Metrics;
+
+/// Operations that the runtime lets a task do in one turn; its sockets are not ready after that.
+const TURN_OPERATIONS: usize = 128;
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -65,10 +70,25 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         self.metrics.client_received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
+        spend_turn(context, fresh.len());
         if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
             self.opening = None;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Takes the part of the task's turn that belongs to so many bytes.
+///
+/// The HTTP/2 library reads on while there is something to read, before it hands on a single stream. What comes in one
+/// turn is therefore what a client can make it hold: streams that were opened and cancelled at once, above all
+/// (CVE-2023-44487), and the time until others have their turn.
+fn spend_turn(context: &mut Context<'_>, bytes: usize) {
+    for _ in 0..bytes / (CONNECTION_TURN_BYTES / TURN_OPERATIONS) {
+        match poll_proceed(context) {
+            Poll::Ready(part) => part.made_progress(),
+            Poll::Pending => return,
+        }
     }
 }
 
