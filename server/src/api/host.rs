@@ -6,7 +6,8 @@ use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
 use mini_etcd_proto::internalpb::command;
 use mini_etcd_shared::types::Revision;
 use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION};
-use tokio::time::Instant;
+use tokio::sync::SetOnce;
+use tokio::time::{Instant, timeout};
 use tonic::Code;
 
 use crate::apply::{Published, Response};
@@ -27,6 +28,9 @@ pub struct About {
     pub name: String,
     /// Drawn anew at its start.
     pub boot_nonce: u64,
+    /// Set once the cluster knows where clients reach the member. A member of a new cluster reads and writes for
+    /// clients only after that, as etcd does: who gets an answer finds the member that gave it in the list.
+    pub listed: Arc<SetOnce<()>>,
 }
 
 /// A member as the services of one rpc thread see it; a cheap handle.
@@ -121,7 +125,10 @@ impl Host {
     /// # Errors
     /// No read index was to be had in time.
     pub async fn barrier(&self) -> Result<Arc<Published>, RequestError> {
-        let state = self.proposer.barrier().await;
+        let state = match self.listed().await {
+            Ok(()) => self.proposer.barrier().await,
+            Err(error) => Err(error),
+        };
         if state.is_err() {
             self.inner.metrics.reads_failed.inc();
         }
@@ -133,12 +140,25 @@ impl Host {
         let metrics = &self.inner.metrics;
         let _pending = Pending::new(metrics);
         let begun = Instant::now();
-        let result = self.proposer.write(request).await;
+        let result = match self.listed().await {
+            Ok(()) => self.proposer.write(request).await,
+            Err(error) => Err(error),
+        };
         metrics.proposal_seconds.observe(begun.elapsed());
         if result.as_ref().is_err_and(is_lost) {
             metrics.proposals_failed.inc();
         }
         Ok(result?.response)
+    }
+
+    /// Waits until the cluster lists this member. A cluster in which that takes long has no leader yet.
+    async fn listed(&self) -> Result<(), RequestError> {
+        let listed = &self.inner.about.listed;
+        if listed.initialized() {
+            return Ok(());
+        }
+        let wait = timeout(limits::REQUEST_TIMEOUT, listed.wait()).await;
+        wait.map(drop).map_err(|_| RequestError::NoLeader)
     }
 
     /// A header of this member's at `revision`.

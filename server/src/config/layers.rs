@@ -29,7 +29,7 @@ struct Flags {
     /// Where metrics and health are served in addition
     #[arg(long, value_name = "ADDRESS")]
     listen_metrics: Option<String>,
-    /// Client URL told to others [default: own entry of --peers, else http://localhost:PORT]
+    /// Client URL told to others [default: own entry of --peers, else the address of --listen]
     #[arg(long, value_name = "URL")]
     advertise: Option<String>,
     /// All members, this one too: name:port or name=host:port, separated by commas

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
 
 use super::StartError;
@@ -159,7 +159,12 @@ impl Serving<'_> {
         let (ending, ended) = watch::channel(false);
         let (cutting, cut) = watch::channel(false);
         let metrics = self.metrics;
-        let about = About { name: self.config.name.clone(), boot_nonce: self.boot_nonce };
+        let listed = Arc::<SetOnce<()>>::default();
+        let about = About {
+            name: self.config.name.clone(),
+            boot_nonce: self.boot_nonce,
+            listed: Arc::clone(&listed),
+        };
         let (Some(proposer), others) = (proposers.first(), proposers.get(1..).unwrap_or_default())
         else {
             return Err(io::Error::other("there is no rpc thread"));
@@ -190,10 +195,10 @@ impl Serving<'_> {
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
         self.transport.start(&mut tasks);
         let url = advertised(self.config, &self.cluster, self.names, client_addr);
-        tasks.spawn(publish(proposer.clone(), self.config.name.clone(), url));
+        tasks.spawn(publish(proposer.clone(), self.config.name.clone(), url, Arc::clone(&listed)));
         let (member, cluster) = (self.cluster.me(), self.cluster.id());
         tracing::info!(name = %self.config.name, %member, %cluster, listen = %client_addr, "serving");
-        let started = Started { client_addr, client_url: local_url(client_addr) };
+        let started = Started { client_addr, client_url: local_url(client_addr), listed };
         let running = Running {
             data: self.data,
             proposers,
@@ -282,14 +287,21 @@ fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
 }
 
 /// Client URL told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
-/// its name means something to them, else this machine.
+/// its name means something to them, else the address that is listened on, or this machine when that is every one.
 fn advertised(config: &Config, cluster: &Cluster, names: Names, clients: SocketAddr) -> String {
     if let Some(url) = &config.advertise {
         return url.clone();
     }
     match cluster.member(cluster.me()) {
-        Some(me) if me.port == clients.port() && names.host(me) == me.host => me.url(),
-        _ => format!("http://localhost:{}", clients.port()),
+        Some(me)
+            if !cluster.typed().is_empty()
+                && me.port == clients.port()
+                && names.host(me) == me.host =>
+        {
+            me.url()
+        }
+        _ if clients.ip().is_unspecified() => format!("http://localhost:{}", clients.port()),
+        _ => format!("http://{clients}"),
     }
 }
 
@@ -357,5 +369,38 @@ impl Threads {
             clock: self.clock,
         };
         Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: who follows the advertised URL gets to this member. Method: the table of what is typed.
+    #[test]
+    fn what_is_advertised_is_where_the_member_listens() {
+        let three = "n1:2380,n2:2381";
+        for (peers, names, listens, url) in [
+            ("", Names::Network, "[::1]:2379", "http://[::1]:2379"),
+            ("", Names::Network, "127.0.0.1:2379", "http://127.0.0.1:2379"),
+            ("", Names::Network, "[::1]:2380", "http://[::1]:2380"),
+            ("", Names::Network, "[::]:2379", "http://localhost:2379"),
+            ("", Names::Network, "0.0.0.0:2379", "http://localhost:2379"),
+            // The own entry of the list, where clients use its port and know its name.
+            (three, Names::Network, "[::]:2380", "http://n1:2380"),
+            (three, Names::ThisMachine, "[::]:2380", "http://localhost:2380"),
+            (three, Names::ThisMachine, "[::1]:2380", "http://[::1]:2380"),
+            (three, Names::Network, "10.0.0.1:2379", "http://10.0.0.1:2379"),
+        ] {
+            let cluster = match peers {
+                "" => Cluster::alone("n1"),
+                peers => Cluster::parse(peers, "n1").unwrap(),
+            };
+            let mut config = Config::alone("d");
+            let listens = listens.parse().unwrap();
+            assert_eq!(advertised(&config, &cluster, names, listens), url, "{listens}");
+            config.advertise = Some("http://typed:1".to_owned());
+            assert_eq!(advertised(&config, &cluster, names, listens), "http://typed:1");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use tokio::io::AsyncReadExt as _;
@@ -47,9 +48,15 @@ fn run(config: &Config) -> Result<(), StartError> {
         Ends::new(config.stop_with_stdin).map_err(StartError::Thread)?
     };
     let server = Server::start(config)?;
-    announce(&server);
     runtime.block_on(async {
-        let why = end.wait().await;
+        let mut end = pin!(end.wait());
+        let why = tokio::select! {
+            why = &mut end => why,
+            () = server.ready() => {
+                announce(&server);
+                end.await
+            }
+        };
         tracing::info!("stopping: {why}");
         server.shutdown().await;
     });

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{SetOnce, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -34,15 +34,17 @@ pub struct Server {
     name: String,
     client_addr: SocketAddr,
     client_url: String,
+    listed: Arc<SetOnce<()>>,
     stop: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Receiver<()>>,
     rpc: Option<JoinHandle<()>>,
 }
 
-/// What the thread of the runtime tells once the member answers.
+/// What the thread of the runtime tells once the member listens.
 pub(super) struct Started {
     pub client_addr: SocketAddr,
     pub client_url: String,
+    pub listed: Arc<SetOnce<()>>,
 }
 
 /// What stops together.
@@ -67,7 +69,7 @@ pub(super) struct Running {
 }
 
 impl Server {
-    /// Starts a member; it answers when this returns. Blocks: opening a large directory takes a while.
+    /// Starts a member; it listens when this returns. Blocks: opening a large directory takes a while.
     ///
     /// # Errors
     /// What keeps it from starting.
@@ -86,9 +88,9 @@ impl Server {
             })
             .map_err(StartError::Thread)?;
         let gone = || StartError::Thread(std::io::Error::other("the rpc thread ended"));
-        let Started { client_addr, client_url } = started.recv().map_err(|_| gone())??;
+        let Started { client_addr, client_url, listed } = started.recv().map_err(|_| gone())??;
         let (stop, ended, rpc) = (Some(stop), Some(ended), Some(rpc));
-        Ok(Self { name, client_addr, client_url, stop, ended, rpc })
+        Ok(Self { name, client_addr, client_url, listed, stop, ended, rpc })
     }
 
     /// Name of the member.
@@ -107,6 +109,11 @@ impl Server {
     #[must_use]
     pub fn client_url(&self) -> &str {
         &self.client_url
+    }
+
+    /// Waits until the cluster lists the member with the address of its clients, and it reads and writes for them.
+    pub async fn ready(&self) {
+        self.listed.wait().await;
     }
 
     /// Hands leadership over, finishes what was begun and stops.
