@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
-    AlarmRequest, AlarmType, HashKvRequest, MemberListRequest, RangeRequest, StatusRequest,
+    AlarmRequest, AlarmType, HashKvRequest, Member, MemberListRequest, RangeRequest, StatusRequest,
 };
 use tokio::time::Instant;
 use tonic::Code;
@@ -34,15 +34,29 @@ async fn clients(client: &Client, cluster: bool) -> Result<Vec<(String, Client)>
         .map_err(|error| Failure::of(error, false))
 }
 
+/// What the trouble of [`of_cluster`] begins with; etcdctl's words.
+const CONTEXT: &str = "failed to fetch endpoints from etcd cluster member list";
+
 async fn of_cluster(client: &Client) -> Result<Vec<Endpoint>, Failure> {
-    const CONTEXT: &str = "failed to fetch endpoints from etcd cluster member list";
     let request = MemberListRequest { linearizable: true };
     let members = done(client.member_list(request).await).map_err(|mut failure| {
         failure.text = format!("{CONTEXT}: {}", failure.text);
         failure
     })?;
-    let urls = members.members.iter().flat_map(|member| &member.client_ur_ls);
-    urls.map(|url| Endpoint::parse(url).map_err(|error| Failure::of(error, false))).collect()
+    addresses(&members.members)
+}
+
+/// Every client address of these members. One that was never started has none, and is passed over as by etcdctl; when
+/// nobody has one, nobody can be asked, which etcdctl reports as success.
+fn addresses(members: &[Member]) -> Result<Vec<Endpoint>, Failure> {
+    let urls = members.iter().flat_map(|member| &member.client_ur_ls);
+    let parse = |url: &String| Endpoint::parse(url).map_err(|error| Failure::of(error, false));
+    let endpoints = urls.map(parse).collect::<Result<Vec<_>, _>>()?;
+    if endpoints.is_empty() {
+        let text = format!("{CONTEXT}: none of its {} members has a client URL yet", members.len());
+        return Err(Failure::new(exit::ERROR, text));
+    }
+    Ok(endpoints)
 }
 
 /// Asks each endpoint in turn; collects the answers, a note for each failure, and the last failure.
@@ -141,4 +155,22 @@ async fn alarms_of(client: &Client) -> Option<String> {
         AlarmType::None => "UNKNOWN ",
     });
     Some(format!("Active Alarm(s): {}", names.collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_with_nobody_to_ask_is_an_error() {
+        let unstarted = Member { id: 7, ..Member::default() };
+        let started = Member { client_ur_ls: vec!["http://h:1".to_owned()], ..Member::default() };
+        let found = addresses(&[unstarted.clone(), started]).map_err(|failure| failure.text);
+        let names =
+            found.unwrap().iter().map(|found| found.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(names.len(), 1, "{names:?}");
+        let failure = addresses(&[unstarted.clone(), unstarted]).unwrap_err();
+        assert_eq!(failure.exit, exit::ERROR);
+        assert!(failure.text.ends_with("none of its 2 members has a client URL yet"));
+    }
 }
