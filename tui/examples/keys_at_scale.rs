@@ -107,8 +107,12 @@ impl Console {
     fn new(endpoint: Endpoint) -> Self {
         let clock = SystemClock::new();
         let endpoints = vec![endpoint];
-        let (engine, handle, inbox) =
-            Engine::new(engine::Setup { endpoints, fleet: None, clock: clock.clone() });
+        let (engine, handle, inbox) = Engine::new(engine::Setup {
+            endpoints,
+            fleet: None,
+            instead_of: Vec::new(),
+            clock: clock.clone(),
+        });
         tokio::spawn(engine.run());
         let theme = Theme::load("dark", Depth::True, None).unwrap();
         let state = State::new(Setup {

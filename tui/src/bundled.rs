@@ -8,6 +8,7 @@
 //! * I2: killing a member is SIGKILL: nothing is tidied up, as in a crash.
 //! * I3: members on temporary data leave nothing behind, unless one ended by itself: then its log stays.
 
+use mini_etcd_shared::client::Endpoint;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,34 +16,26 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use mini_etcd_shared::client::Endpoint;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use crate::app::{Ended, Report};
 use crate::engine::Inbox;
 
 /// Members that a demo may have.
 pub const MEMBERS_MAX: usize = 9;
-/// The port that clients try by themselves.
-const USUAL_PORT: u16 = 2379;
-/// How long a member may take to stop in order.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// The ports of etcd: whatever is installed here may want them back.
+const WELL_KNOWN: [u16; 2] = [2379, 2380];
 /// Bytes of a log's end that are read for its last line.
 const LOG_END_BYTES: usize = 4096;
 
 /// The bundled members.
 pub struct Fleet {
     program: PathBuf,
-    /// Data and logs of a demo, logs of a bundled server.
-    dir: Option<TempDir>,
-    /// Data that stays: stop in order.
-    keeps_data: bool,
+    /// Data and logs.
+    dir: TempDir,
     members: Vec<Slot>,
     /// A member has ended by itself, so its log is worth keeping.
     failed: Arc<AtomicBool>,
@@ -53,14 +46,9 @@ struct Slot {
     port: u16,
     args: Vec<String>,
     log: PathBuf,
-    orders: Option<mpsc::Sender<Order>>,
+    /// Told to kill it.
+    kill: Option<mpsc::Sender<()>>,
     task: Option<JoinHandle<()>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Kill,
-    Stop,
 }
 
 impl Fleet {
@@ -85,25 +73,12 @@ impl Fleet {
             }
             slot(name, *port, args, dir.path())
         });
-        Self::of(members.collect(), Some(dir), false)
+        Self::of(members.collect(), dir)
     }
 
-    /// One member on data that stays, at the usual port if that is free.
-    ///
-    /// # Errors
-    /// When there is no place for its log, or no port.
-    pub fn single(data: &Path) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("mini-etcd-").tempdir()?;
-        let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, USUAL_PORT)).is_ok();
-        let port =
-            if usual { USUAL_PORT } else { free_ports(1)?.first().copied().unwrap_or(USUAL_PORT) };
-        let args = base_args("default", port, data);
-        Self::of(vec![slot("default".to_owned(), port, args, dir.path())], Some(dir), true)
-    }
-
-    fn of(members: Vec<Slot>, dir: Option<TempDir>, keeps_data: bool) -> io::Result<Self> {
+    fn of(members: Vec<Slot>, dir: TempDir) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        Ok(Self { program, dir, keeps_data, members, failed: Arc::default() })
+        Ok(Self { program, dir, members, failed: Arc::default() })
     }
 
     /// Where the members answer.
@@ -129,8 +104,8 @@ impl Fleet {
         }
         match spawn(&self.program, slot) {
             Ok(child) => {
-                let (orders, received) = mpsc::channel(1);
-                slot.orders = Some(orders);
+                let (kill, received) = mpsc::channel(1);
+                slot.kill = Some(kill);
                 let watch = Watch {
                     name: slot.name.clone(),
                     log: slot.log.clone(),
@@ -151,44 +126,42 @@ impl Fleet {
     /// Kills a member with SIGKILL.
     pub fn kill(&mut self, name: &str) {
         if let Some(slot) = self.members.iter().find(|slot| slot.name == name) {
-            slot.order(Order::Kill);
+            slot.kill();
         }
     }
 
-    /// Stops every member: in order where data stays, at once where it goes.
-    pub async fn stop(mut self) {
-        let order = if self.keeps_data { Order::Stop } else { Order::Kill };
+    /// Ends every member, and their data with them. Answers where the logs stay, when one ended by itself.
+    pub async fn stop(mut self) -> Option<PathBuf> {
         for slot in &self.members {
-            slot.order(order);
+            slot.kill();
         }
         for slot in &mut self.members {
             if let Some(task) = slot.task.take() {
                 let _ended = task.await;
             }
         }
-        if self.failed.load(Ordering::Relaxed)
-            && let Some(dir) = self.dir.take()
-        {
-            eprintln!(
-                "a bundled member ended by itself; the logs stay in {}",
-                dir.keep().display()
-            );
-        }
+        self.failed.load(Ordering::Relaxed).then(|| self.dir.keep())
     }
 }
 
+/// What is said of logs that stay.
+#[must_use]
+pub fn logs_stay(at: &Path) -> String {
+    format!("a bundled member ended by itself; the logs stay in {}", at.display())
+}
+
 impl Slot {
-    fn order(&self, order: Order) {
-        if let Some(orders) = &self.orders {
-            // Full or closed: it has its order already, or has ended.
-            let _given = orders.try_send(order);
+    fn kill(&self) {
+        if let Some(kill) = &self.kill {
+            // Full or closed: it is told already, or has ended.
+            let _told = kill.try_send(());
         }
     }
 }
 
 fn slot(name: String, port: u16, args: Vec<String>, logs: &Path) -> Slot {
     let log = logs.join(format!("{name}.log"));
-    Slot { name, port, args, log, orders: None, task: None }
+    Slot { name, port, args, log, kill: None, task: None }
 }
 
 fn base_args(name: &str, port: u16, data: &Path) -> Vec<String> {
@@ -200,11 +173,19 @@ fn base_args(name: &str, port: u16, data: &Path) -> Vec<String> {
     ]
 }
 
-/// Ports that were free a moment ago, all at once, so that they differ.
+/// Ports that were free a moment ago, all at once, so that they differ; none that etcd would want.
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let held: io::Result<Vec<TcpListener>> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    held?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    let mut held = Vec::new();
+    let mut ports = Vec::new();
+    while ports.len() < count {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        held.push(listener);
+        if !WELL_KNOWN.contains(&port) {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
 }
 
 fn spawn(program: &Path, slot: &Slot) -> io::Result<Child> {
@@ -230,21 +211,15 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(self, mut child: Child, mut orders: mpsc::Receiver<Order>) {
+    async fn run(self, mut child: Child, mut kill: mpsc::Receiver<()>) {
         // I1: while this end of the pipe is open, the child lives.
-        let stdin = child.stdin.take();
-        let order = tokio::select! {
+        let _stdin = child.stdin.take();
+        tokio::select! {
             ended = child.wait() => {
                 self.failed.store(true, Ordering::Relaxed);
                 return self.report(&ended, false);
             }
-            order = orders.recv() => order.unwrap_or(Order::Stop),
-        };
-        if order == Order::Stop {
-            drop(stdin);
-            if timeout(STOP_WITHIN, child.wait()).await.is_ok() {
-                return;
-            }
+            _told = kill.recv() => {}
         }
         // I2
         let _gone = child.start_kill();

@@ -13,8 +13,8 @@ use mini_etcd_shared::client::Endpoint;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::app::{Look, Origin, Setup, State};
-use crate::bundled::{Fleet, MEMBERS_MAX};
+use crate::app::{Attach, Look, Origin, Setup, State};
+use crate::bundled::{self, Fleet, MEMBERS_MAX};
 use crate::engine::{self, Engine};
 use crate::event::{Console, Left};
 use crate::keymap::Keymap;
@@ -28,15 +28,14 @@ const USAGE: u8 = 128;
 const PANIC: u8 = 101;
 /// Where a server is looked for when none is named.
 const USUAL: &str = "127.0.0.1:2379";
-/// Where the bundled server keeps its data.
-const USUAL_DATA: &str = "data/default";
 /// How long the usual place may take to answer.
 const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The console for etcd clusters.
 ///
-/// Without endpoints it looks for a server at 127.0.0.1:2379 and, when none answers, starts a bundled one on
-/// data/default. It works with etcd 3.4 and later as well as with mini-etcd.
+/// Without endpoints it looks for a server at 127.0.0.1:2379 and, when none answers, starts a bundled one on a free port
+/// and temporary data, and says so. With endpoints it starts none by itself. It works with etcd 3.4 and later as well as
+/// with mini-etcd.
 #[derive(Debug, Parser)]
 #[command(name = "mini-etcd-tui", version, args_conflicts_with_subcommands = true)]
 struct Flags {
@@ -50,9 +49,13 @@ struct Flags {
     )]
     endpoints: Vec<String>,
     /// Start N bundled members on temporary data, to be killed and started from the screen
-    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3",
+    #[arg(long, visible_alias = "bundled", value_name = "N", num_args = 0..=1,
+          default_missing_value = "3",
           value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     demo: Option<u8>,
+    /// Where to look when no endpoints are given
+    #[arg(long, hide = true, default_value = USUAL, value_name = "HOST:PORT")]
+    usual: String,
     /// dark, light, or the name of a file in ~/.config/mini-etcd/themes
     #[arg(long, default_value = "dark")]
     theme: String,
@@ -154,7 +157,7 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let left = runtime.block_on(run(flags, endpoints, look, keymap))?;
     Ok(match left {
-        Left::Quit | Left::Signal => ExitCode::SUCCESS,
+        Left::Quit | Left::Signal | Left::Attach(_) => ExitCode::SUCCESS,
         Left::Panic => ExitCode::from(PANIC),
     })
 }
@@ -165,46 +168,97 @@ async fn run(
     look: Look,
     keymap: Keymap,
 ) -> anyhow::Result<Left> {
-    let (origin, endpoints, fleet) = origin(flags.demo, endpoints).await?;
+    let mut target = first(flags, endpoints).await?;
     let clock = SystemClock::new();
-    let (engine, handle, inbox) =
-        Engine::new(engine::Setup { endpoints, fleet, clock: clock.clone() });
-    let screen = Screen::take().context("cannot take over the terminal")?;
-    let size = crossterm::terminal::size()?;
-    let state = State::new(Setup { look, keymap, origin, size });
-    let engine = tokio::spawn(engine.run());
-    let console = Console { state, screen, engine: handle.clone(), inbox, clock };
-    // The screen is dropped, and the terminal given back, before the members are stopped.
-    let left = console.run().await;
-    handle.send(crate::app::Effect::Quit);
-    let ended = engine.await;
-    let left = left.context("the terminal is gone")?;
-    Ok(if ended.is_ok() { left } else { Left::Panic })
+    let mut screen = None;
+    loop {
+        let (origin, endpoints, fleet) = target.open()?;
+        let instead_of = target.instead_of();
+        let setup = engine::Setup { endpoints, fleet, instead_of, clock: clock.clone() };
+        let (engine, handle, inbox) = Engine::new(setup);
+        let taken = match screen.take() {
+            Some(screen) => screen,
+            None => Screen::take().context("cannot take over the terminal")?,
+        };
+        let size = crossterm::terminal::size()?;
+        let state = State::new(Setup { look: look.clone(), keymap: keymap.clone(), origin, size });
+        let engine = tokio::spawn(engine.run());
+        let (handle_of_console, clock) = (handle.clone(), clock.clone());
+        let mut console = Console { state, screen: taken, engine: handle_of_console, inbox, clock };
+        let left = console.run().await;
+        // IMPORTANT: the terminal is given back before the members are stopped, unless the next look goes on with it.
+        let next = match left {
+            Ok(Left::Attach(to)) => target.next(to),
+            _ => None,
+        };
+        let Console { screen: taken, .. } = console;
+        screen = next.is_some().then_some(taken);
+        handle.send(crate::app::Effect::Quit);
+        let ended = engine.await;
+        let logs = ended.as_ref().ok().and_then(Option::as_ref);
+        if let Some(logs) = logs.filter(|_| screen.is_none()) {
+            eprintln!("{}", bundled::logs_stay(logs));
+        }
+        let left = left.context("the terminal is gone")?;
+        match next {
+            Some(next) if ended.is_ok() => target = next,
+            _ => return Ok(if ended.is_ok() { left } else { Left::Panic }),
+        }
+    }
 }
 
-/// Which servers to look at: the named ones, bundled ones, or what answers at the usual place.
-async fn origin(
-    demo: Option<u8>,
-    endpoints: Vec<Endpoint>,
-) -> anyhow::Result<(Origin, Vec<Endpoint>, Option<Fleet>)> {
-    if !endpoints.is_empty() {
-        let typed = endpoints.iter().map(ToString::to_string).collect();
-        return Ok((Origin::Endpoints(typed), endpoints, None));
-    }
-    if let Some(count) = demo.map(usize::from) {
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// What was named, or what answers at the usual place.
+    Named(Vec<Endpoint>),
+    /// So many bundled members.
+    Demo(usize),
+    /// A bundled one, because nobody answers at these.
+    StandIn(Vec<Endpoint>),
+}
+
+impl Target {
+    /// Prepares it: the bundled members, and where to ask.
+    fn open(&self) -> anyhow::Result<(Origin, Vec<Endpoint>, Option<Fleet>)> {
+        let typed = |of: &[Endpoint]| of.iter().map(ToString::to_string).collect();
+        let (origin, count) = match self {
+            Self::Named(endpoints) => {
+                return Ok((Origin::Endpoints(typed(endpoints)), endpoints.clone(), None));
+            }
+            Self::Demo(count) => (Origin::Demo(*count), *count),
+            Self::StandIn(of) => (Origin::StandIn(typed(of)), 1),
+        };
         let fleet = Fleet::demo(count).context("cannot prepare the bundled members")?;
-        return Ok((Origin::Demo(count), fleet.endpoints(), Some(fleet)));
+        Ok((origin, fleet.endpoints(), Some(fleet)))
     }
-    if let Ok(Ok(_)) = timeout(PROBE_WITHIN, TcpStream::connect(USUAL)).await {
-        let usual = Endpoint::parse(USUAL).or_else(refuse)?;
-        return Ok((Origin::Endpoints(vec![USUAL.to_owned()]), vec![usual], None));
+
+    fn instead_of(&self) -> Vec<Endpoint> {
+        if let Self::StandIn(of) = self { of.clone() } else { Vec::new() }
     }
-    let fleet =
-        Fleet::single(Path::new(USUAL_DATA)).context("cannot prepare the bundled server")?;
-    let endpoints = fleet.endpoints();
-    let at = endpoints.first().map(ToString::to_string).unwrap_or_default();
-    let why = format!("nothing answered at {USUAL}");
-    Ok((Origin::Fallback(format!("{USUAL_DATA}, at {at}"), why), endpoints, Some(fleet)))
+
+    /// What is looked at next.
+    fn next(&self, to: Attach) -> Option<Self> {
+        match (self, to) {
+            (Self::Named(of), Attach::Bundled) => Some(Self::StandIn(of.clone())),
+            (Self::StandIn(of), Attach::Named) => Some(Self::Named(of.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// What to look at first. Whoever names endpoints gets no other server unasked; without any, one that is bundled stands in
+/// where nobody answers.
+async fn first(flags: &Flags, endpoints: Vec<Endpoint>) -> anyhow::Result<Target> {
+    if let Some(count) = flags.demo.map(usize::from) {
+        return Ok(Target::Demo(count));
+    }
+    if !endpoints.is_empty() {
+        return Ok(Target::Named(endpoints));
+    }
+    let usual = vec![Endpoint::parse(&flags.usual).or_else(refuse)?];
+    let answers = timeout(PROBE_WITHIN, TcpStream::connect(&flags.usual)).await;
+    Ok(if matches!(answers, Ok(Ok(_))) { Target::Named(usual) } else { Target::StandIn(usual) })
 }
 
 fn look(flags: &Flags) -> anyhow::Result<Look> {
@@ -268,5 +322,20 @@ mod tests {
         assert_eq!(parse(&["x", "--endpoint=a:1"]).unwrap(), ["a:1"]);
         assert!(Flags::try_parse_from(["x", "--demo", "0"]).is_err());
         assert_eq!(Flags::try_parse_from(["x", "--demo"]).unwrap().demo, Some(3));
+        assert_eq!(Flags::try_parse_from(["x", "--bundled", "1"]).unwrap().demo, Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_bundled_server_stands_in_only_where_no_endpoints_were_named() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let usual = silent.local_addr().unwrap().to_string();
+        let flags = Flags::try_parse_from(["x", "--usual", &usual]).unwrap();
+        let named = vec![Endpoint::parse("h:1").unwrap()];
+        let asked = vec![Endpoint::parse(&usual).unwrap()];
+        assert_eq!(first(&flags, named.clone()).await.unwrap(), Target::Named(named.clone()));
+        assert_eq!(first(&flags, Vec::new()).await.unwrap(), Target::Named(asked.clone()));
+        drop(silent);
+        assert_eq!(first(&flags, Vec::new()).await.unwrap(), Target::StandIn(asked));
+        assert_eq!(first(&flags, named.clone()).await.unwrap(), Target::Named(named));
     }
 }

@@ -14,7 +14,7 @@ use mini_etcd_server::clock::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::app::{Effect, Msg, Pace, Redraw, Report, State, update};
+use crate::app::{Attach, Effect, Msg, Pace, Redraw, Report, State, update};
 use crate::clipboard;
 use crate::editor;
 use crate::engine::{Handle, Inbox};
@@ -35,6 +35,8 @@ pub enum Left {
     Signal,
     /// Something panicked; the hook has said what.
     Panic,
+    /// To look at other servers.
+    Attach(Attach),
 }
 
 /// Everything that the loop works with.
@@ -56,7 +58,7 @@ impl Console {
     ///
     /// # Errors
     /// When the terminal is gone.
-    pub async fn run(mut self) -> io::Result<Left> {
+    pub async fn run(&mut self) -> io::Result<Left> {
         let mut input = Input::start()?;
         let (mut terminate, mut hang_up) =
             (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
@@ -115,6 +117,7 @@ impl Console {
         for effect in effects {
             match effect {
                 Effect::Quit => return Ok(Some(Left::Quit)),
+                Effect::Attach(to) => return Ok(Some(Left::Attach(to))),
                 Effect::Repaint => self.screen.repaint()?,
                 Effect::Suspend => {
                     // Two readers of one terminal would take each other's keys.

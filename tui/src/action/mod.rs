@@ -8,6 +8,7 @@
 //! * I2: what cannot be undone is asked first (`Confirm`), by tier: (a) reversible, done at once with a toast that says
 //!   how to undo it; (b) something is lost, wants `y`; (c) the cluster's shape changes, wants its name typed.
 
+mod attach;
 mod back;
 mod choose;
 mod copy;
@@ -98,7 +99,8 @@ pub trait Action: Sync {
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
 static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, tails::TABLE, repl::TABLE, COMMON];
 
-static CLUSTER: &[&dyn Action] = &[&open::Open, &kill::Kill, &restart::Restart];
+static CLUSTER: &[&dyn Action] =
+    &[&attach::Original, &attach::StandIn, &open::Open, &kill::Kill, &restart::Restart];
 
 static COMMON: &[&dyn Action] = &[
     &choose::DOWN,

@@ -40,6 +40,6 @@ pub mod verdict;
 pub use command_line::CommandLine;
 pub use deed::Deed;
 pub(crate) use deed::KEYS_PER_TXN;
-pub use msg::{Effect, Ended, Msg, Pace, Report};
+pub use msg::{Attach, Effect, Ended, Msg, Pace, Report};
 pub use state::{Bundled, Confirm, Look, Origin, Overlay, Redraw, Setup, State, Tier};
 pub use update::update;

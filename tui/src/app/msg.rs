@@ -43,6 +43,8 @@ pub enum Report {
     Proof(u64, Moment),
     /// A member is not heard any more.
     Lost(u64, Fault),
+    /// Whether somebody answers where a bundled server stands in for it.
+    Elsewhere(bool),
     /// A bundled member was started.
     Started(String),
     /// A bundled member ended: its name, how, its log file, and whether it was killed from here.
@@ -109,12 +111,23 @@ pub enum Effect {
     },
     /// Put this into the clipboard of the terminal, or into a file when it is too long.
     Copy(Vec<u8>),
+    /// Look at other servers.
+    Attach(Attach),
     /// Paint everything anew.
     Repaint,
     /// Stop the process until it is continued.
     Suspend,
     /// Leave.
     Quit,
+}
+
+/// Which other servers to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// A bundled one, in the place of those that do not answer.
+    Bundled,
+    /// The ones that a bundled one stands in for.
+    Named,
 }
 
 /// How often members are asked.

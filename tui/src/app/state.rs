@@ -26,8 +26,8 @@ pub enum Origin {
     Endpoints(Vec<String>),
     /// Bundled members on temporary data.
     Demo(usize),
-    /// A bundled server because nothing answered at the usual place: where it keeps its data, and why it was started.
-    Fallback(String, String),
+    /// A bundled server on temporary data, because nobody answered at these.
+    StandIn(Vec<String>),
 }
 
 /// How the screen looks.
@@ -135,6 +135,8 @@ pub struct State {
     pub cluster: Cluster,
     /// Bundled members by name.
     pub bundled: BTreeMap<String, Bundled>,
+    /// Somebody answers where a bundled server stands in for it.
+    pub elsewhere: bool,
     /// The chosen member.
     pub chosen: usize,
     /// The Watch screen.
@@ -176,6 +178,7 @@ impl State {
             keyspace: Keyspace::default(),
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
+            elsewhere: false,
             chosen: 0,
             watch: Tails::default(),
             overlays: Vec::new(),
@@ -214,6 +217,14 @@ impl State {
     pub fn chosen_bundled(&self) -> Option<(String, Bundled)> {
         let name = self.chosen_member()?.name();
         self.bundled.get(&name).map(|state| (name, *state))
+    }
+
+    /// Whether nobody answers at what was named, so that a bundled server may stand in for it.
+    #[must_use]
+    pub fn may_stand_in(&self) -> bool {
+        let silent = self.cluster.members.is_empty() && !self.cluster.silent.is_empty();
+        matches!(self.origin, Origin::Endpoints(_))
+            && (silent || self.cluster.is_unheard(self.now, self.stale_after()))
     }
 
     /// Age from which an answer is called stale.

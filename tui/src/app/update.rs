@@ -8,7 +8,7 @@ use super::msg::{Effect, Ended, Msg, Pace, Report};
 use super::press;
 use super::sample::{Fault, Sample};
 use super::screens::screen;
-use super::state::{Bundled, Redraw, State};
+use super::state::{Bundled, Origin, Redraw, State};
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -108,6 +108,14 @@ fn take(state: &mut State, report: Report) {
             state.cluster.process(&name, false);
             state.bundled.insert(name, Bundled::Running);
             state.dirty(Redraw::Data);
+        }
+        Report::Elsewhere(answers) => {
+            state.elsewhere = answers;
+            state.dirty(Redraw::Data);
+            if let (true, Origin::StandIn(of)) = (answers, &state.origin) {
+                let what = format!("{} answers now", of.join(", "));
+                state.toasts.info(state.now, what, "o on the Cluster screen looks at it");
+            }
         }
         Report::Ended(ended) => end(state, &ended),
         Report::Said(said, lost) => {

@@ -16,6 +16,7 @@
 
 mod ask;
 mod directory;
+mod elsewhere;
 mod fault;
 mod follow;
 mod inbox;
@@ -26,6 +27,7 @@ mod session;
 mod tails;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +58,8 @@ pub struct Setup {
     pub endpoints: Vec<Endpoint>,
     /// Bundled members, when there are any.
     pub fleet: Option<Fleet>,
+    /// Where somebody else was looked for before bundled members were started: told when it answers.
+    pub instead_of: Vec<Endpoint>,
     /// What time it is.
     pub clock: SystemClock,
 }
@@ -118,6 +122,9 @@ impl Engine {
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         tasks.spawn(directory::run(shared.clone(), setup.endpoints.clone(), tell));
+        if !setup.instead_of.is_empty() {
+            tasks.spawn(elsewhere::run(shared.clone(), setup.instead_of));
+        }
         let engine = Self {
             shared,
             pace,
@@ -138,8 +145,8 @@ impl Engine {
         (engine, Handle { effects }, inbox)
     }
 
-    /// Runs.
-    pub async fn run(mut self) {
+    /// Runs. Answers where logs of bundled members stay, when they do.
+    pub async fn run(mut self) -> Option<PathBuf> {
         if let Some(fleet) = &mut self.fleet {
             fleet.start_all(&self.shared.inbox);
         }
@@ -159,8 +166,9 @@ impl Engine {
             }
         }
         self.tasks.abort_all();
-        if let Some(fleet) = self.fleet {
-            fleet.stop().await;
+        match self.fleet {
+            Some(fleet) => fleet.stop().await,
+            None => None,
         }
     }
 
@@ -200,6 +208,7 @@ impl Engine {
             | Effect::Quit
             | Effect::Edit { .. }
             | Effect::Copy(_)
+            | Effect::Attach(_)
             | Effect::Confirmed(_) => {}
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Flags;
-use crate::bundled::Fleet;
+use crate::bundled::{self, Fleet};
 use crate::engine::Inbox;
 
 /// How long bundled members may take to answer.
@@ -112,8 +112,10 @@ impl Servers {
 
 impl Bundled {
     async fn stop(&self) {
-        if let Some(fleet) = self.fleet.lock().await.take() {
-            fleet.stop().await;
+        if let Some(fleet) = self.fleet.lock().await.take()
+            && let Some(logs) = fleet.stop().await
+        {
+            eprintln!("{}", bundled::logs_stay(&logs));
         }
     }
 }

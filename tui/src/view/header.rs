@@ -18,7 +18,7 @@ pub(super) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
     // What it looks at, once that is known; until then its own name.
     let servers = state.cluster.servers().unwrap_or_else(|| "mini-etcd".to_owned());
     let mut left = vec![say(look, Meaning::Brand, format!(" {servers} "))];
-    if let Origin::Demo(_) | Origin::Fallback(..) = state.origin {
+    if let Origin::Demo(_) | Origin::StandIn(_) = state.origin {
         let word = if matches!(state.origin, Origin::Demo(_)) { " DEMO " } else { " BUNDLED " };
         left.push(say(look, Meaning::Badge, word));
         left.push(Span::raw(" "));
@@ -106,22 +106,34 @@ pub(super) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
         spans.push(say(look, if on_top { Meaning::TabActive } else { Meaning::Tab }, words));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let right = format!("{} ", origin(state));
+    let right = format!("{} ", origin(state, area.width));
     let room = usize::from(area.width).saturating_sub(used + 2);
     let right = fit(&right, room, &look.glyphs);
     let gap = usize::from(area.width).saturating_sub(used + Span::raw(&right).width());
     spans.push(Span::raw(" ".repeat(gap)));
-    spans.push(say(look, Meaning::Dim, right));
+    let stands_in = matches!(state.origin, Origin::StandIn(_));
+    spans.push(say(look, if stands_in { Meaning::Warn } else { Meaning::Dim }, right));
     frame.render_widget(Line::from(spans), area);
 }
 
-fn origin(state: &State) -> String {
+/// What is looked at, and why.
+fn origin(state: &State, width: u16) -> String {
+    let wide = width >= NAMES;
     match &state.origin {
         Origin::Endpoints(endpoints) => endpoints.join("  "),
         Origin::Demo(1) => "one bundled member, its data goes with the console".to_owned(),
-        Origin::Demo(_) if state.size.0 < 100 => "bundled members, temporary data".to_owned(),
+        Origin::Demo(_) if !wide => "bundled members, temporary data".to_owned(),
         Origin::Demo(n) => format!("{n} bundled members, their data goes with the console"),
-        Origin::Fallback(data, why) => format!("{why}: a bundled server on {data}"),
+        Origin::StandIn(of) => {
+            let of = of.join(", ");
+            match (state.elsewhere, wide) {
+                (true, _) => format!("{of} answers now: o looks at it"),
+                (false, true) => {
+                    format!("nobody at {of}: a bundled server, its data goes with the console")
+                }
+                (false, false) => format!("nobody at {of}: bundled, temporary data"),
+            }
+        }
     }
 }
 

@@ -91,6 +91,10 @@ fn silent(state: &State, frame: &mut Frame<'_>, inside: Rect) {
             format!(" {} asking who is in the cluster", look.glyphs.wait),
         )));
     }
+    if state.may_stand_in() {
+        let words = "   b starts a bundled server, on a free port and temporary data";
+        lines.push(Line::from(say(look, Meaning::Text, words)));
+    }
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
@@ -235,11 +239,9 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
             "its process ended {} ago; r starts it again",
             age(state.now.since(*since))
         )),
-        (Link::Down(fault, since), _, Health::Unreachable) => Some(format!(
-            "others hear it, this console does not for {}: {}",
-            age(state.now.since(*since)),
-            fault.words
-        )),
+        (Link::Down(fault, since), _, Health::Unreachable) => {
+            Some(format!("{} for {}; others hear it", fault.words, age(state.now.since(*since))))
+        }
         (Link::Down(fault, since), _, Health::Unreached) => Some(format!(
             "{} ({}, for {}); whether it lives is not known here",
             fault.words,

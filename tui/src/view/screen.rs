@@ -21,7 +21,9 @@ const LEADERSHIP_EASE: u16 = 10;
 pub(super) fn cluster(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let wide = area.width >= TWO_PANES;
     let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let rows = count(state.cluster.members.len().max(state.cluster.silent.len() * 2)).max(1);
+    // Of each place that is silent: what it says, and what to do; and what else can be done.
+    let silent = state.cluster.silent.len() * 2 + usize::from(state.may_stand_in());
+    let rows = count(state.cluster.members.len().max(silent)).max(1);
     let lanes = count(progress::lines(state)).max(1).saturating_add(2);
     let most = area.height.saturating_sub(if wide { RATES_LINES } else { lanes.min(5) });
     let table = rows.saturating_add(3).min(most.max(4));

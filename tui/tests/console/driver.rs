@@ -100,8 +100,12 @@ pub struct Driver {
 impl Driver {
     pub fn start(endpoint: &str) -> Self {
         let endpoints = vec![Endpoint::parse(endpoint).unwrap()];
-        let (engine, handle, inbox) =
-            Engine::new(Setup { endpoints, fleet: None, clock: SystemClock::new() });
+        let (engine, handle, inbox) = Engine::new(Setup {
+            endpoints,
+            fleet: None,
+            instead_of: Vec::new(),
+            clock: SystemClock::new(),
+        });
         tokio::spawn(engine.run());
         let state = state((120, 36), Depth::Sixteen, false);
         Self { state, handle, inbox, wanted: Vec::new() }

@@ -20,8 +20,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
     let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
-    let (engine, handle, inbox) =
-        Engine::new(Setup { endpoints, fleet: None, clock: SystemClock::new() });
+    let (engine, handle, inbox) = Engine::new(Setup {
+        endpoints,
+        fleet: None,
+        instead_of: Vec::new(),
+        clock: SystemClock::new(),
+    });
     tokio::spawn(engine.run());
     (handle, inbox)
 }

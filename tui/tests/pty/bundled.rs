@@ -1,8 +1,10 @@
 //! Bundled members: started, killed and restarted from the screen, and gone with the console.
 
+use std::net::TcpListener;
 use std::time::Instant;
 
 use crate::console::{Console, DEADLINE};
+use crate::member::{Member, free_port};
 
 /// Goal: the console on bundled members that are killed and started from the screen. Method: three of them.
 #[test]
@@ -73,4 +75,43 @@ fn gone(pids: &[String]) {
         assert!(Instant::now() < deadline, "still running: {pids:?}");
         std::thread::yield_now();
     }
+}
+
+/// Goal: a console started beside an etcd that is down keeps it from nothing. Method: the usual place is one of the
+/// test's; while the console runs it can be bound, and what answers there then is offered and looked at.
+#[test]
+fn the_bare_console_leaves_the_usual_place_to_others_and_notices_when_they_are_back() {
+    let usual = free_port();
+    let mut console = Console::start(&["--usual", &usual]);
+    console.sees(&format!("nobody at {usual}: bundled, temporary data"));
+    console.sees("BUNDLED");
+    console.sees("quorum 1/1");
+    let left: Vec<_> = std::fs::read_dir(console.dir.path()).unwrap().flatten().collect();
+    assert!(left.iter().all(|entry| entry.file_name() != "data"), "{left:?}");
+    drop(TcpListener::bind(&usual).unwrap());
+    let children = children_of(console.child.process_id().unwrap());
+    let _back = Member::at(&usual);
+    console.sees(&format!("{usual} answers now: o looks at it"));
+    console.press("o");
+    console.sees("The bundled server ends");
+    console.press("y");
+    console.misses("BUNDLED");
+    console.sees("quorum 1/1");
+    gone(&children);
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+#[test]
+fn with_endpoints_named_a_bundled_server_comes_by_key_only() {
+    let named = free_port();
+    let mut console = Console::start(&["--endpoints", &named]);
+    console.sees("verdict: nobody answers");
+    console.sees("b starts a bundled server");
+    assert_eq!(children_of(console.child.process_id().unwrap()), Vec::<String>::new());
+    console.press("b");
+    console.sees(&format!("nobody at {named}: bundled, temporary data"));
+    console.sees("quorum 1/1");
+    console.press("qq");
+    assert!(console.ends().success());
 }

@@ -23,6 +23,11 @@ impl Member {
         Self::told(&own, &own)
     }
 
+    /// One at that address.
+    pub fn at(address: &str) -> Self {
+        Self::told(address, address)
+    }
+
     /// One that tells clients to come to `advertise`.
     pub fn behind(advertise: &str) -> Self {
         Self::told(&free_port(), advertise)

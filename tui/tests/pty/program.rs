@@ -21,9 +21,9 @@ fn help_palette_and_resizes_work_in_a_real_terminal() {
     let mut console = Console::start(&["--endpoints", NOBODY]);
     console.sees("1 Cluster");
     console.press("?");
-    console.sees("Everywhere");
+    console.sees("Cluster screen");
     console.press("\x1b");
-    console.misses("Everywhere");
+    console.misses("Cluster screen");
     console.press(":help\r");
     console.sees("compaction <revision>");
     console.press("\x1b");
