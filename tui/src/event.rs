@@ -124,6 +124,7 @@ impl Console {
                     input.stop();
                     let (width, height) = self.screen.suspend()?;
                     input.start_again()?;
+                    update(&mut self.state, Msg::Woke(self.clock.now()));
                     update(&mut self.state, Msg::Resize(width, height));
                 }
                 Effect::Copy(bytes) => {

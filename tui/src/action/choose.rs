@@ -37,9 +37,14 @@ impl Action for Move {
     fn run(&self, state: &mut State) -> Vec<Effect> {
         let page = state.page();
         let lines = crate::view::help_lines(state).len();
+        let events = crate::view::event_lines(state).len();
         match state.overlays.last_mut() {
             Some(Overlay::Help(line)) => {
                 let first = self.by.apply(usize::from(*line), lines, page);
+                *line = u16::try_from(first).unwrap_or(u16::MAX);
+            }
+            Some(Overlay::Events(line)) => {
+                let first = self.by.apply(usize::from(*line), events, page);
                 *line = u16::try_from(first).unwrap_or(u16::MAX);
             }
             Some(Overlay::Member(id)) => {

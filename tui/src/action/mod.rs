@@ -12,6 +12,7 @@ mod attach;
 mod back;
 mod choose;
 mod copy;
+mod events;
 mod focus;
 mod help;
 mod interrupt;
@@ -99,8 +100,14 @@ pub trait Action: Sync {
 /// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
 static TABLES: &[&[&dyn Action]] = &[CLUSTER, keyspace::TABLE, tails::TABLE, repl::TABLE, COMMON];
 
-static CLUSTER: &[&dyn Action] =
-    &[&attach::Original, &attach::StandIn, &open::Open, &kill::Kill, &restart::Restart];
+static CLUSTER: &[&dyn Action] = &[
+    &attach::Original,
+    &attach::StandIn,
+    &open::Open,
+    &events::Events,
+    &kill::Kill,
+    &restart::Restart,
+];
 
 static COMMON: &[&dyn Action] = &[
     &choose::DOWN,

@@ -78,6 +78,8 @@ pub struct Member {
     pub rtt: Option<Duration>,
     /// Its process is known to have ended.
     pub ended: bool,
+    /// That it is not heard any more was told, so that its return is news.
+    pub told: bool,
     /// Where it was heard last.
     heard_at: String,
     /// Since when it is heard.
@@ -95,6 +97,7 @@ impl Member {
             before: None,
             rtt: None,
             ended: false,
+            told: false,
             heard_at: String::new(),
             heard_since: Moment::default(),
             proof: None,
@@ -172,6 +175,8 @@ pub struct Cluster {
     pub leadership: Leadership,
     /// The newest commit by which a rate was taken.
     last_commit: Option<(Moment, u64)>,
+    /// Reads are refused to this user: users are enabled.
+    pub locked: bool,
     /// When this process was last found to have slept: what was heard before says nothing of now.
     pub(super) woke: Moment,
 }
@@ -246,11 +251,20 @@ impl Cluster {
     }
 
     /// A member has answered a linearizable read that was asked then. Answers whether that changes the verdict.
-    pub fn proved(&mut self, id: u64, asked: Moment, now: Moment, stale_after: Duration) -> bool {
-        let before = self.leading(now, stale_after);
+    ///
+    /// `refused`: the read was refused to this user, after a quorum had confirmed its index.
+    pub fn proved(
+        &mut self,
+        id: u64,
+        (asked, refused): (Moment, bool),
+        now: Moment,
+        stale_after: Duration,
+    ) -> bool {
+        let before = (self.leading(now, stale_after), self.locked);
+        self.locked = refused;
         let Some(member) = self.member_mut(id) else { return false };
         member.proof = member.proof.max(Some(asked));
-        before != self.leading(now, stale_after)
+        before != (self.leading(now, stale_after), self.locked)
     }
 
     /// The way to a member is lost. Answers whether that is news.
@@ -263,6 +277,13 @@ impl Cluster {
         member.link = Link::Down(fault, since);
         member.rtt = None;
         news
+    }
+
+    /// Whether the loss of a member was told.
+    pub fn told(&mut self, id: u64, told: bool) {
+        if let Some(member) = self.member_mut(id) {
+            member.told = told;
+        }
     }
 
     /// The process of the member of that name is known to have ended, or to run.
@@ -456,6 +477,12 @@ impl Cluster {
         Some((worst, who.join(", ")))
     }
 
+    /// Whether somebody answers, and refuses to tell who is in the cluster.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.silent.iter().any(|(_, fault)| fault.denied)
+    }
+
     /// How the cluster is.
     #[must_use]
     pub fn verdict(&self, now: Moment, stale_after: Duration) -> Verdict {
@@ -469,6 +496,8 @@ impl Cluster {
         if voters.is_empty() {
             let (level, words) = if self.silent.is_empty() {
                 (Level::Unknown, "looking for the cluster")
+            } else if self.is_denied() {
+                (Level::Unknown, "REFUSED, the member list wants a login")
             } else {
                 (Level::NoQuorum, "nobody answers")
             };

@@ -16,6 +16,8 @@ use super::screens::ScreenId;
 pub enum Msg {
     /// Time went on: now, and the seconds of the wall clock.
     Tick(Moment, u64),
+    /// The process goes on after it was stopped.
+    Woke(Moment),
     /// A key was pressed.
     Key(KeyEvent),
     /// Text was pasted.
@@ -39,8 +41,8 @@ pub enum Report {
     Sample(u64, Box<Sample>),
     /// How long a member took to answer.
     Rtt(u64, Moment, Duration),
-    /// A member has answered a linearizable read that was asked then: a quorum stood behind it.
-    Proof(u64, Moment),
+    /// A member has answered a linearizable read that was asked then: a quorum stood behind it; or refused it to this user.
+    Proof(u64, Moment, bool),
     /// A member is not heard any more.
     Lost(u64, Fault),
     /// Whether somebody answers where a bundled server stands in for it.

@@ -201,4 +201,6 @@ pub struct Fault {
     pub next: String,
     /// The host is there and says that nothing listens: what listened there before has ended.
     pub refused: bool,
+    /// It answers, and refuses this user.
+    pub denied: bool,
 }

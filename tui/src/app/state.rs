@@ -19,6 +19,11 @@ use crate::keymap::Keymap;
 use crate::theme::Theme;
 use crate::widget::Glyphs;
 
+/// Difference to the wall clock from which it was set meanwhile.
+const CLOCK_SET: Duration = Duration::from_millis(1500);
+/// Connections that broke while the process slept are found and made anew within this time.
+const WAKING: Duration = Duration::from_secs(8);
+
 /// Which servers the console looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -57,6 +62,8 @@ pub enum Overlay {
     Help(u16),
     /// Everything about one member.
     Member(u64),
+    /// What happened to the cluster, from this line on.
+    Events(u16),
     /// A question.
     Confirm(Box<Confirm>),
     /// The palette.
@@ -119,6 +126,10 @@ pub struct State {
     pub now: Moment,
     /// Seconds of the wall clock.
     pub wall: u64,
+    /// The wall clock when [`now`](Self::now) was zero, so that a moment has one time whenever it is looked at.
+    base: Option<Duration>,
+    /// When the process was last found to have slept.
+    pub woke: Option<Moment>,
     /// Width and height of the terminal.
     pub size: (u16, u16),
     /// How it looks.
@@ -170,6 +181,8 @@ impl State {
         Self {
             now: Moment::default(),
             wall: 0,
+            base: None,
+            woke: None,
             size: setup.size,
             look: setup.look,
             keymap: setup.keymap,
@@ -192,6 +205,37 @@ impl State {
             runs: 0,
             done: None,
         }
+    }
+
+    /// Time went on.
+    pub(super) fn time(&mut self, now: Moment, wall: u64) {
+        // A console that was stopped heard nothing meanwhile, and what it lost by that is no news.
+        if self.now != Moment::default() && now.since(self.now) > self.stale_after() {
+            self.wake(now);
+        }
+        self.now = self.now.max(now);
+        self.wall = wall;
+        let told = Duration::from_secs(wall).saturating_sub(now.0);
+        // The second that is told is up to one old, so the latest of all is right, unless the clock was set.
+        let base = self.base.filter(|base| base.abs_diff(told) < CLOCK_SET);
+        self.base = Some(base.map_or(told, |base| base.max(told)));
+    }
+
+    /// The process has slept until now.
+    pub(super) fn wake(&mut self, now: Moment) {
+        self.woke = Some(now);
+        self.cluster.woke = now;
+    }
+
+    /// Whether the process woke so lately that what it does not hear says nothing.
+    pub(super) fn is_waking(&self) -> bool {
+        self.woke.is_some_and(|woke| self.now.since(woke) < WAKING)
+    }
+
+    /// The second of the wall clock at a moment.
+    #[must_use]
+    pub fn wall_at(&self, at: Moment) -> u64 {
+        (self.base.unwrap_or_default() + at.0).as_secs()
     }
 
     /// The screen's scope of keys.
@@ -224,6 +268,7 @@ impl State {
     pub fn may_stand_in(&self) -> bool {
         let silent = self.cluster.members.is_empty() && !self.cluster.silent.is_empty();
         matches!(self.origin, Origin::Endpoints(_))
+            && !self.cluster.is_denied()
             && (silent || self.cluster.is_unheard(self.now, self.stale_after()))
     }
 

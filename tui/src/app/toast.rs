@@ -40,6 +40,21 @@ pub struct Toast {
     pub at: Moment,
 }
 
+impl Toast {
+    /// Good news.
+    #[must_use]
+    pub fn info(at: Moment, what: impl Into<String>, next: impl Into<String>) -> Self {
+        let (what, next) = (what.into(), next.into());
+        Self { gravity: Gravity::Info, what, why: String::new(), next, times: 1, at }
+    }
+
+    /// Bad news.
+    #[must_use]
+    pub fn error(at: Moment, what: String, why: String, next: String) -> Self {
+        Self { gravity: Gravity::Error, what, why, next, times: 1, at }
+    }
+}
+
 /// The messages on screen, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Toasts {
@@ -49,17 +64,25 @@ pub struct Toasts {
 }
 
 impl Toasts {
+    /// Says what happened to the cluster; it is remembered.
+    pub fn happened(&mut self, toast: Toast) {
+        let known = self.shown.iter().any(|old| old.what == toast.what && old.why == toast.why);
+        if !known {
+            self.journal.push_back(toast.clone());
+            if self.journal.len() > JOURNAL_MAX {
+                self.journal.pop_front();
+            }
+        }
+        self.say(toast);
+    }
+
     /// Says something; a repeat only counts up.
-    pub fn say(&mut self, toast: Toast) {
+    fn say(&mut self, toast: Toast) {
         let same = self.shown.iter_mut().find(|old| old.what == toast.what && old.why == toast.why);
         if let Some(old) = same {
             old.times = old.times.saturating_add(1);
             old.at = toast.at;
             return;
-        }
-        self.journal.push_back(toast.clone());
-        if self.journal.len() > JOURNAL_MAX {
-            self.journal.pop_front();
         }
         self.shown.push(toast);
         if self.shown.len() > TOASTS_MAX {
@@ -67,7 +90,7 @@ impl Toasts {
         }
     }
 
-    /// A word to whoever presses the keys; not remembered.
+    /// A word to whoever presses the keys.
     pub fn hint(&mut self, at: Moment, what: impl Into<String>) {
         let hint = Toast {
             gravity: Gravity::Info,
@@ -84,21 +107,20 @@ impl Toasts {
         }
     }
 
-    /// What was said, oldest first.
+    /// What happened to the cluster, oldest first.
     #[must_use]
     pub fn journal(&self) -> impl DoubleEndedIterator<Item = &Toast> + ExactSizeIterator {
         self.journal.iter()
     }
 
-    /// Good news.
+    /// Good news of this console.
     pub fn info(&mut self, at: Moment, what: impl Into<String>, next: impl Into<String>) {
-        let (what, next) = (what.into(), next.into());
-        self.say(Toast { gravity: Gravity::Info, what, why: String::new(), next, times: 1, at });
+        self.say(Toast::info(at, what, next));
     }
 
-    /// Bad news.
+    /// Bad news of this console.
     pub fn error(&mut self, at: Moment, what: String, why: String, next: String) {
-        self.say(Toast { gravity: Gravity::Error, what, why, next, times: 1, at });
+        self.say(Toast::error(at, what, why, next));
     }
 
     /// Lets good news fade. Answers whether any did.
@@ -149,6 +171,16 @@ mod tests {
         assert_eq!(toasts.shown().len(), 1);
         toasts.acknowledge(at(5));
         assert!(toasts.shown().is_empty());
+    }
+
+    #[test]
+    fn only_what_happened_to_the_cluster_is_remembered() {
+        let mut toasts = Toasts::default();
+        toasts.info(at(0), "copied 61B to the terminal's clipboard", "");
+        toasts.happened(Toast::info(at(0), "n1 is back", ""));
+        toasts.happened(Toast::info(at(1), "n1 is back", ""));
+        let kept: Vec<_> = toasts.journal().map(|toast| toast.what.as_str()).collect();
+        assert_eq!(kept, ["n1 is back"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::press;
 use super::sample::{Fault, Sample};
 use super::screens::screen;
 use super::state::{Bundled, Origin, Redraw, State};
+use super::toast::Toast;
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -17,6 +18,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             tick(state, now, wall);
             return screen(state.screen).tick(state);
         }
+        Msg::Woke(now) => state.wake(now),
         Msg::Key(key) if key.kind == KeyEventKind::Release => return Vec::new(),
         Msg::Key(key) => {
             state.dirty(Redraw::Input);
@@ -67,8 +69,7 @@ fn to_members(state: &mut State, effect: &Effect) -> Vec<Effect> {
 
 fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {
     let second_passed = wall != state.wall;
-    state.now = state.now.max(now);
-    state.wall = wall;
+    state.time(now, wall);
     let faded = state.toasts.fade(now);
     let leadership = state.cluster.look(now);
     if second_passed || faded || leadership {
@@ -98,8 +99,9 @@ fn take(state: &mut State, report: Report) {
             state.cluster.timed(id, at, rtt);
             state.dirty(Redraw::Data);
         }
-        Report::Proof(id, asked) => {
-            if state.cluster.proved(id, asked, state.now, state.stale_after()) {
+        Report::Proof(id, asked, refused) => {
+            let (now, stale_after) = (state.now, state.stale_after());
+            if state.cluster.proved(id, (asked, refused), now, stale_after) {
                 state.dirty(Redraw::Data);
             }
         }
@@ -114,7 +116,8 @@ fn take(state: &mut State, report: Report) {
             state.dirty(Redraw::Data);
             if let (true, Origin::StandIn(of)) = (answers, &state.origin) {
                 let what = format!("{} answers now", of.join(", "));
-                state.toasts.info(state.now, what, "o on the Cluster screen looks at it");
+                let next = "o on the Cluster screen looks at it";
+                state.toasts.happened(Toast::info(state.now, what, next));
             }
         }
         Report::Ended(ended) => end(state, &ended),
@@ -141,7 +144,7 @@ fn take(state: &mut State, report: Report) {
 
 fn hear(state: &mut State, id: u64, sample: Sample) {
     let back = state.cluster.member(id).and_then(|member| match &member.link {
-        Link::Down(_, since) => Some((member.name(), state.now.since(*since))),
+        Link::Down(_, since) if member.told => Some((member.name(), state.now.since(*since))),
         _ => None,
     });
     if state.cluster.hear(id, sample) {
@@ -150,7 +153,7 @@ fn hear(state: &mut State, id: u64, sample: Sample) {
     if let Some((name, gone)) = back {
         state.toasts.withdraw(&format!("{name} "));
         let gone = crate::widget::age(gone);
-        state.toasts.info(state.now, format!("{name} is back after {gone}"), "");
+        state.toasts.happened(Toast::info(state.now, format!("{name} is back after {gone}"), ""));
     }
 }
 
@@ -159,15 +162,19 @@ fn lose(state: &mut State, id: u64, fault: Fault) {
     let was_live = member.link == Link::Live;
     let (name, endpoint) = (member.name(), member.listed.endpoint.clone());
     let why = fault.clone();
+    // What this console did itself is no news, its return is; what broke while this process slept is neither.
+    let expected = state.bundled.get(&name).is_some_and(|bundled| *bundled != Bundled::Running);
+    let news = was_live && !expected && !state.is_waking();
     if state.cluster.lose(id, fault, state.now) {
         state.dirty(Redraw::Data);
     }
+    if was_live {
+        state.cluster.told(id, expected || news);
+    }
     state.cluster.look(state.now);
-    // What this console did itself, or has told about already, is no news.
-    let expected = state.bundled.get(&name).is_some_and(|bundled| *bundled != Bundled::Running);
-    if was_live && !expected {
+    if news {
         let what = format!("{name} stopped answering at {endpoint}");
-        state.toasts.error(state.now, what, why.words, why.next);
+        state.toasts.happened(Toast::error(state.now, what, why.words, why.next));
     }
 }
 
@@ -180,14 +187,13 @@ fn end(state: &mut State, ended: &Ended) {
     let name = &ended.name;
     if ended.killed {
         state.toasts.withdraw(&format!("{name} "));
-        state.toasts.info(
-            state.now,
-            format!("{name} was killed with SIGKILL"),
-            "r on the Cluster screen starts it again",
-        );
+        let what = format!("{name} was killed with SIGKILL");
+        let next = "r on the Cluster screen starts it again";
+        state.toasts.happened(Toast::info(state.now, what, next));
     } else {
         let what = format!("{name} ended by itself: {}", ended.how);
         let next = "r on the Cluster screen starts it again".to_owned();
-        state.toasts.error(state.now, what, format!("its log: {}", ended.log), next);
+        let why = format!("its log: {}", ended.log);
+        state.toasts.happened(Toast::error(state.now, what, why, next));
     }
 }

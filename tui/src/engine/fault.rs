@@ -24,7 +24,8 @@ pub(super) fn of_status(status: &Status) -> Fault {
         }
         Code::DeadlineExceeded | Code::Cancelled => no_answer(),
         _ if is_refusal(status) => {
-            fault(&format!("it refuses: {message}"), "log in as a user who may: --user NAME")
+            let said = fault(&format!("it refuses: {message}"), "log in as a user who may");
+            Fault { denied: true, ..said }
         }
         Code::Unavailable => fault(&format!("it is not available: {message}"), "look at its log"),
         Code::Unknown | Code::Internal
@@ -107,7 +108,7 @@ pub(super) fn ended() -> Fault {
 }
 
 fn fault(words: &str, next: &str) -> Fault {
-    Fault { words: words.to_owned(), next: next.to_owned(), refused: false }
+    Fault { words: words.to_owned(), next: next.to_owned(), refused: false, denied: false }
 }
 
 fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {

@@ -176,16 +176,18 @@ async fn prove(shared: &Shared, id: u64, channel: Channel) -> std::convert::Infa
             ..RangeRequest::default()
         };
         let mut client = KvClient::new(channel.clone());
-        let answered = match timeout(ANSWER_WITHIN, client.range(read)).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(status)) => fault::is_refusal(&status),
-            Err(_) => false,
+        let wait = match timeout(ANSWER_WITHIN, client.range(read)).await {
+            Ok(Ok(_)) => {
+                shared.inbox.proof(id, asked, false);
+                pace.borrow().proof()
+            }
+            Ok(Err(status)) if fault::is_refusal(&status) => {
+                shared.inbox.proof(id, asked, true);
+                pace.borrow().proof()
+            }
+            Ok(Err(_)) | Err(_) => PROOF_AGAIN,
         };
-        if answered {
-            shared.inbox.proof(id, asked);
-        }
-        let interval = pace.borrow().proof();
-        sleep(if answered { interval } else { PROOF_AGAIN }).await;
+        sleep(wait).await;
     }
 }
 

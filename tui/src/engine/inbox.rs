@@ -36,7 +36,7 @@ struct Waiting {
     /// The newest word of each member.
     words: BTreeMap<u64, Word>,
     rtts: BTreeMap<u64, (Moment, Duration)>,
-    proofs: BTreeMap<u64, Moment>,
+    proofs: BTreeMap<u64, (Moment, bool)>,
     events: VecDeque<Report>,
     answers: Vec<(Ticket, Answer)>,
     /// What a session says: as much as the scrollback keeps.
@@ -88,10 +88,10 @@ impl Inbox {
         });
     }
 
-    /// A member has answered a linearizable read that was asked then.
-    pub(crate) fn proof(&self, id: u64, asked: Moment) {
+    /// A member has answered a linearizable read that was asked then, or refused it to this user.
+    pub(crate) fn proof(&self, id: u64, asked: Moment, refused: bool) {
         self.put(|waiting| {
-            waiting.proofs.insert(id, asked);
+            waiting.proofs.insert(id, (asked, refused));
         });
     }
 
@@ -161,7 +161,8 @@ impl Inbox {
             Word::Sample(sample) => Report::Sample(id, sample),
             Word::Lost(fault) => Report::Lost(id, fault),
         }));
-        reports.extend(waiting.proofs.into_iter().map(|(id, asked)| Report::Proof(id, asked)));
+        let proofs = waiting.proofs.into_iter();
+        reports.extend(proofs.map(|(id, (asked, refused))| Report::Proof(id, asked, refused)));
         reports
     }
 
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     fn fault(words: &str) -> Fault {
-        Fault { words: words.into(), next: String::new(), refused: false }
+        Fault { words: words.into(), next: String::new(), refused: false, denied: false }
     }
 
     #[tokio::test]

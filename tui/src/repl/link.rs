@@ -72,9 +72,7 @@ impl Link {
             pause = (pause * 2).min(PAUSE_MAX);
             // New connections: one that has failed waits before it dials again.
             let Ok(probe) = client.with_config(config.clone()) else { continue };
-            if probe.status(StatusRequest {}).await.into_result().is_err() {
-                continue;
-            }
+            let Ok(status) = probe.status(StatusRequest {}).await.into_result() else { continue };
             let mut state = self.lock();
             state.lost = false;
             state.fresh = client.with_config(client.config().clone()).ok();
@@ -82,7 +80,13 @@ impl Link {
             let after = Duration::from_millis(
                 u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
             );
-            self.screen.above(&format!("connected again after {}", duration(after)));
+            // Somebody answers: that is not yet somebody who serves.
+            let rest = if status.leader == 0 {
+                "; the cluster has no leader: writes and linearizable reads wait"
+            } else {
+                ""
+            };
+            self.screen.above(&format!("connected again after {}{rest}", duration(after)));
             return;
         }
     }

@@ -66,6 +66,9 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
         Some((Stop::Corrupt, _)) => facts.push((Meaning::Bad, "corrupt".to_owned())),
         None => {}
     }
+    if cluster.locked {
+        facts.push((Meaning::Warn, "login wanted".to_owned()));
+    }
     match cluster.leader() {
         Some(leader) => facts.push((Meaning::Header, format!("leader {}", cluster.name(leader)))),
         None => facts.push((Meaning::Bad, "no leader".to_owned())),

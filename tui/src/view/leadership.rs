@@ -102,8 +102,8 @@ fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// Changes of leadership and what was said in passing, newest first.
-fn events(state: &State, width: usize) -> Vec<Line<'static>> {
+/// Changes of leadership and what happened to members, newest first.
+pub(super) fn events(state: &State, width: usize) -> Vec<Line<'static>> {
     let look = &state.look;
     let changes = state.cluster.leadership.changes();
     let changes = changes.iter().map(|change| (change.at, change_line(state, change)));
@@ -120,8 +120,7 @@ fn events(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 fn when(state: &State, at: Moment) -> Span<'static> {
-    let ago = state.now.since(at).as_secs();
-    let clock = state.wall.saturating_sub(ago) % 86_400;
+    let clock = state.wall_at(at) % 86_400;
     let text = format!(" {:02}:{:02}:{:02}  ", clock / 3600, clock % 3600 / 60, clock % 60);
     say(&state.look, Meaning::Dim, text)
 }
@@ -143,9 +142,13 @@ fn change_line(state: &State, change: &Change) -> Line<'static> {
 }
 
 /// What a person should look at, worst first.
-fn advice(state: &State) -> Vec<(Meaning, String)> {
+pub(super) fn advice(state: &State) -> Vec<(Meaning, String)> {
     let cluster = &state.cluster;
     let mut said = of_stop(state);
+    if cluster.locked {
+        let words = "users are enabled: without a login no key is read or written";
+        said.push((Meaning::Warn, words.to_owned()));
+    }
     for member in &cluster.members {
         let name = member.name();
         match (cluster.health(member, state.now, state.stale_after()), &member.link) {

@@ -11,6 +11,7 @@
 //! Snapshots are in `tests/console/screens.rs`, random sizes in `tests/console/random.rs`.
 
 mod confirm;
+mod events;
 mod footer;
 mod header;
 mod help;
@@ -26,6 +27,7 @@ mod screen;
 mod tails;
 mod toasts;
 
+pub use events::event_lines;
 pub use help::help_lines;
 
 use ratatui::Frame;
@@ -67,6 +69,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     for overlay in &state.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),
+            Overlay::Events(line) => events::draw(state, frame, *line),
             Overlay::Member(id) => member::member(state, frame, *id),
             Overlay::Confirm(confirm) => confirm::confirm(state, frame, confirm),
             Overlay::Palette => palette::palette(state, frame, body, bottom),

@@ -8,7 +8,7 @@ mod spark;
 
 pub use bar::bar;
 pub use glyphs::Glyphs;
-pub use number::{age, bytes, counted, duration_us, grouped, rate, short};
+pub use number::{age, bytes, counted, duration_us, grouped, rate, rfc3339, short};
 pub use panel::{panel, popup};
 pub use spark::spark;
 

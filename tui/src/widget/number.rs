@@ -93,9 +93,39 @@ pub fn age(time: Duration) -> String {
     }
 }
 
+/// Seconds since 1970 as a time of day in UTC: `2026-12-01T12:04:31Z`.
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
+    // Days since 0000-03-01 in the calendar that has always been Gregorian: eras of 400 years, the leap day last.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year + era * 400 + next;
+    let clock = seconds % 86_400;
+    let (hour, minute, second) = (clock / 3600, clock % 3600 / 60, clock % 60);
+    format!("{year:04}-{month:02}-{of_month:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_with_its_date() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_796_126_671, "2026-12-01T12:04:31Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), text);
+        }
+    }
 
     #[test]
     fn numbers_are_grouped_by_three() {

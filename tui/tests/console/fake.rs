@@ -61,8 +61,9 @@ pub struct Shown {
     pub reads: bool,
     /// Its page of metrics.
     pub metrics: Option<String>,
-    /// Whether it wants to know who asks for the member list.
-    pub auth: bool,
+    /// Whether keys are kept from who has not logged in, and whether the member list is.
+    pub locked: bool,
+    pub list_locked: bool,
     /// What it hears of its followers, in the admin stream.
     pub progress: Vec<Progress>,
 }
@@ -131,7 +132,8 @@ impl Fake {
                 errors: Vec::new(),
                 reads: true,
                 metrics: None,
-                auth: false,
+                locked: false,
+                list_locked: false,
                 progress: Vec::new(),
             }),
             interval: AtomicU32::new(0),
@@ -330,6 +332,9 @@ impl Kv for Fake {
         if !request.get_ref().serializable && !self.shown().reads {
             return std::future::pending().await;
         }
+        if self.shown().locked {
+            return Err(Status::invalid_argument("etcdserver: user name is empty"));
+        }
         Ok(Response::new(RangeResponse { header: self.header(), ..RangeResponse::default() }))
     }
 
@@ -400,7 +405,7 @@ impl Cluster for Fake {
         _: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
         self.mind().await?;
-        if self.shown().auth {
+        if self.shown().list_locked {
             return Err(Status::invalid_argument("etcdserver: user name is empty"));
         }
         Ok(Response::new(MemberListResponse { header: self.header(), members: self.members() }))

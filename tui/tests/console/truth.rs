@@ -139,3 +139,18 @@ async fn a_full_member_is_named_with_what_it_means_and_what_to_do() {
     let mut driver = console(&one);
     shows(&mut driver, &["READS AND WRITES REFUSED, n1 is corrupt", "endpoint hashkv"]).await;
 }
+
+#[tokio::test]
+async fn users_that_are_enabled_are_told_of_and_are_no_lost_quorum() {
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    one.fake.show(|shown| shown.locked = true);
+    let mut driver = console(&one);
+    let advice = "users are enabled: without a login no key is read or written";
+    shows(&mut driver, &["quorum 1/1", "login wanted", "OK, one member", advice]).await;
+    // Later servers keep the member list too.
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    one.fake.show(|shown| shown.list_locked = true);
+    let mut driver = console(&one);
+    shows(&mut driver, &["REFUSED, the member list wants a login", "user name is empty"]).await;
+    assert!(!text(&driver.state).contains("nobody answers"), "{}", text(&driver.state));
+}

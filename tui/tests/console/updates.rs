@@ -1,5 +1,7 @@
 //! Goal: what a key or a report does. Method: tables over `update`, no terminal.
 
+use std::time::Duration;
+
 use crossterm::event::KeyCode;
 use mini_etcd_tui::app::cluster::Health;
 use mini_etcd_tui::app::verdict::Level;
@@ -248,4 +250,66 @@ fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
     key(&mut state, KeyCode::Enter);
     type_text(&mut state, "everything");
     assert!(matches!(key(&mut state, KeyCode::Enter)[..], [Effect::Run(2, _)]));
+}
+
+#[test]
+fn an_event_has_one_time_whenever_it_is_looked_at() {
+    let mut state = fresh();
+    let event = moment(100);
+    let shown = state.wall_at(event);
+    for tenth in 0..40 {
+        let now = mini_etcd_server::clock::Moment(Duration::from_millis(120_000 + tenth * 100));
+        update(&mut state, Msg::Tick(now, crate::support::WALL + now.0.as_secs()));
+        assert_eq!(state.wall_at(event), shown);
+    }
+}
+
+#[test]
+fn what_broke_while_the_console_was_stopped_is_no_news() {
+    let mut state = fresh();
+    update(&mut state, Msg::Woke(moment(120)));
+    lose(&mut state, 3);
+    report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
+    assert_eq!(state.toasts.journal().len(), 0);
+    // Without a word of it: the clock tells.
+    at(&mut state, 500);
+    lose(&mut state, 3);
+    report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 500))));
+    assert_eq!(state.toasts.journal().len(), 0);
+    for second in 501..=510 {
+        at(&mut state, second);
+    }
+    lose(&mut state, 3);
+    assert_eq!(state.toasts.journal().len(), 1);
+}
+
+#[test]
+fn a_member_that_is_heard_for_the_first_time_is_not_back() {
+    let mut state = state((80, 24), Depth::True, false);
+    report(&mut state, Report::Members(0xcafe, listed(3)));
+    lose(&mut state, 1);
+    report(&mut state, Report::Sample(1, Box::new(admin(1, 2, 9, 1))));
+    assert_eq!(state.toasts.shown(), []);
+}
+
+#[test]
+fn all_that_happened_can_be_scrolled_through() {
+    let mut state = fresh();
+    state.size = (80, 24);
+    for _ in 0..20 {
+        lose(&mut state, 3);
+        report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
+        key(&mut state, KeyCode::Char('j'));
+        let second = state.now.0.as_secs() + 3;
+        at(&mut state, second);
+    }
+    key(&mut state, KeyCode::Char('e'));
+    let newest = crate::screens::text(&state);
+    key(&mut state, KeyCode::Char('G'));
+    let oldest = crate::screens::text(&state);
+    assert!(newest.contains("n3 is back") && newest != oldest, "{newest}{oldest}");
+    // The first that happened is the change of the leader, long before.
+    assert!(oldest.contains("leader n1"), "{oldest}");
+    key(&mut state, KeyCode::Esc);
+    assert!(state.overlays.is_empty());
 }

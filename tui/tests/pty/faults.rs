@@ -141,7 +141,8 @@ fn a_server_that_is_bad_from_the_start_is_told_of_and_taken_up_when_it_is_well()
     ] {
         proxy.set(way);
         let mut console = Console::start(&["--endpoints", &front]);
-        console.sees("verdict: nobody answers");
+        let verdict = if way == Way::Denies { "REFUSED" } else { "nobody answers" };
+        console.sees(&format!("verdict: {verdict}"));
         console.sees(words);
         console.press("2");
         console.sees("! cannot read the keys");

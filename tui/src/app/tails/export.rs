@@ -1,7 +1,7 @@
 //! A tail as lines of JSON: one object per event, one per mark.
 //!
 //! Bytes are strings where they are UTF-8 and `{"b64":".."}` where they are not, lease ids are hexadecimal, so that a
-//! line reads as `-w jsonl` prints it. Marks have `"mark"` instead of `"type"`: whoever reads the file later sees where
+//! line reads as `-w jsonl` prints it. `time` is when it came here. Marks have `"mark"` instead of `"type"`: whoever reads the file later sees where
 //! something is missing.
 
 use base64::Engine as _;
@@ -9,26 +9,33 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::event::{Before, Entry, Event, Kind, Mark, Version, What};
+use crate::widget::rfc3339;
 
 /// The lines of an entry.
 #[must_use]
 pub fn lines(entry: &Entry) -> Vec<String> {
+    let mut objects = objects(entry);
+    for object in objects.iter_mut().filter_map(Value::as_object_mut) {
+        object.insert("time".to_owned(), rfc3339(entry.wall).into());
+    }
+    objects.iter().map(Value::to_string).collect()
+}
+
+fn objects(entry: &Entry) -> Vec<Value> {
     match &entry.what {
-        What::Mark(mark) => vec![of_mark(mark).to_string()],
+        What::Mark(mark) => vec![of_mark(mark)],
         What::Revision(revision) => {
-            let mut lines: Vec<_> = revision
-                .events
-                .iter()
-                .map(|event| of_event(revision.number, event).to_string())
-                .collect();
+            let events = revision.events.iter();
+            let mut objects: Vec<_> =
+                events.map(|event| of_event(revision.number, event)).collect();
             if revision.cut > 0 {
                 let cut = json!({
                     "mark": "cut", "revision": revision.number, "events": revision.cut,
                     "words": "events of this revision that were too many to keep",
                 });
-                lines.push(cut.to_string());
+                objects.push(cut);
             }
-            lines
+            objects
         }
     }
 }
@@ -125,14 +132,14 @@ mod tests {
         );
         let new = Event::new(Kind::Put, Bytes::new(), 10, version(b"", 1), Before::Nothing);
         let revision = Revision { number: 10, events: vec![put, del, new], cut: 2 };
-        let entry = Entry { wall: 0, what: What::Revision(Arc::new(revision)) };
+        let entry = Entry { wall: 1_796_126_671, what: What::Revision(Arc::new(revision)) };
         assert_eq!(
             lines(&entry),
             [
-                r#"{"create_revision":5,"key":"k\n","lease":"7f3a","prev":{"lease":"7f3a","mod_revision":9,"value":"é","version":1},"revision":10,"type":"put","value":{"b64":"/wA="},"version":2}"#,
-                r#"{"key":{"b64":"/g=="},"revision":10,"type":"delete"}"#,
-                r#"{"create_revision":10,"key":"","lease":"7f3a","prev":null,"revision":10,"type":"put","value":"","version":1}"#,
-                r#"{"events":2,"mark":"cut","revision":10,"words":"events of this revision that were too many to keep"}"#,
+                r#"{"create_revision":5,"key":"k\n","lease":"7f3a","prev":{"lease":"7f3a","mod_revision":9,"value":"é","version":1},"revision":10,"time":"2026-12-01T12:04:31Z","type":"put","value":{"b64":"/wA="},"version":2}"#,
+                r#"{"key":{"b64":"/g=="},"revision":10,"time":"2026-12-01T12:04:31Z","type":"delete"}"#,
+                r#"{"create_revision":10,"key":"","lease":"7f3a","prev":null,"revision":10,"time":"2026-12-01T12:04:31Z","type":"put","value":"","version":1}"#,
+                r#"{"events":2,"mark":"cut","revision":10,"time":"2026-12-01T12:04:31Z","words":"events of this revision that were too many to keep"}"#,
             ]
         );
     }
