@@ -6,7 +6,7 @@
 //!                   session ◀────────────── language (lines, scripts)
 //! ```
 //!
-//! `types` is used by the server too; everything else serves the programs that speak to a server.
+//! `types` is used by the server too, `text` (escapes) by everything; everything else serves the programs that speak to a server.
 
 pub mod client;
 pub mod command;
@@ -16,5 +16,6 @@ pub mod exec;
 pub mod format;
 pub mod language;
 pub mod session;
+pub mod text;
 pub mod types;
 pub mod version;

@@ -10,6 +10,7 @@ use super::go;
 use super::parse::{Parsed, Target};
 use super::request::{Refusal, exit};
 use super::spec::Verb;
+use crate::text::quote;
 use crate::types::prefix_end;
 
 /// Every key: what a prefix or a lower bound of no bytes means.
@@ -193,7 +194,7 @@ impl Line<'_> {
             "l" => false,
             "s" => true,
             other => {
-                let other = go::quote(other.as_bytes());
+                let other = quote(other.as_bytes());
                 return Err(bad_feature(format!("unknown consistency flag {other}")));
             }
         };
@@ -295,7 +296,7 @@ impl Line<'_> {
         let (keys, program) = self.parsed.args.split_at(before);
         if self.parsed.dash.is_some() && program.is_empty() {
             return Err(Refusal::bad_args(
-                "bad number of arguments (no command behind the separator)",
+                "bad number of arguments (found separator --, but no commands)",
             ));
         }
         let watch = |request| Watch { request, interactive, program: program.to_vec() };
@@ -369,7 +370,8 @@ mod tests {
     use crate::command::{parse, split_words};
 
     fn build(line: &str) -> Result<Command, Refusal> {
-        let words: Vec<Bytes> = split_words(line.as_bytes()).into_iter().map(Bytes::from).collect();
+        let words: Vec<Bytes> =
+            split_words(line.as_bytes()).unwrap().into_iter().map(Bytes::from).collect();
         Command::of(&parse(&words)?, &Scope::default())
     }
 

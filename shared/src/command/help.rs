@@ -128,6 +128,7 @@ mod tests {
         for spec in TABLE {
             for example in spec.examples {
                 let words: Vec<_> = crate::command::split_words(example.as_bytes())
+                    .unwrap()
                     .into_iter()
                     .map(bytes::Bytes::from)
                     .collect();

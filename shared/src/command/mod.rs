@@ -25,13 +25,14 @@ mod txn;
 mod words;
 
 pub use build::{Command, Get, Scope, Watch};
-pub(crate) use go::unescape;
-pub use go::{parse_duration, quote, unquote};
+pub use go::parse_duration;
 pub use help::help;
-pub use parse::{Given, Parsed, Target, Values, parse, parse_for, takes_next};
+pub use parse::{
+    Given, Grammar, Parsed, Target, Values, parse, parse_as, parse_for, parse_within, takes_next,
+};
 pub(crate) use parse::{SUGGEST_DISTANCE_MAX, distance};
 pub use request::{Refusal, exit};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind, Verb};
-pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, command};
-pub use txn::{compare_of, op_of, op_of_parsed, parse_compare, parse_op};
+pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT, command};
+pub use txn::{compare_of, op_of_parsed, parse_compare, parse_op};
 pub use words::split_words;

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::go;
 use super::request::{Refusal, exit};
-use super::spec::{CommandSpec, Flag, Group, ValueKind};
-use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
+use super::spec::{CommandSpec, Flag, Group, ValueKind, Verb};
+use super::table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+use crate::text::quote;
 
 /// Help for whatever it is given to.
 const HELP_FLAG: Flag = Flag::switch("help", "explain this command").short('h');
@@ -58,11 +59,7 @@ impl Target {
     #[must_use]
     pub fn next(&self, word: &[u8]) -> Option<Self> {
         let candidates = self.children();
-        let exact = candidates.iter().find(|child| {
-            child.last_word().as_bytes() == word
-                || matches!(child, Self::Command(spec) if spec.aliases.iter().any(|a| a.as_bytes() == word))
-        });
-        if let Some(found) = exact {
+        if let Some(found) = candidates.iter().find(|child| child.is_called(word)) {
             return Some(*found);
         }
         let mut begins =
@@ -71,6 +68,11 @@ impl Target {
             (false, Some(only), None) => Some(*only),
             _ => None,
         }
+    }
+
+    fn is_called(&self, word: &[u8]) -> bool {
+        self.last_word().as_bytes() == word
+            || matches!(self, Self::Command(spec) if spec.aliases.iter().any(|a| a.as_bytes() == word))
     }
 
     /// What may follow it.
@@ -105,10 +107,85 @@ impl Target {
     fn flag(&self, name: &str) -> Option<&'static Flag> {
         self.flags().find(|flag| flag.name == name || flag.alias == Some(name))
     }
+}
 
-    fn flag_by_letter(&self, letter: char) -> Option<&'static Flag> {
-        self.flags().find(|flag| flag.short == Some(letter))
+/// Which commands and flags a line may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grammar {
+    /// All of them: the command line of a program.
+    Program,
+    /// `get`, `put` and `del` with their own flags: a line of a transaction.
+    Operation,
+}
+
+impl Grammar {
+    fn flags(self, target: Target) -> impl Iterator<Item = &'static Flag> {
+        let own = |flag: &&Flag| {
+            let mut common = GLOBAL_FLAGS.iter().chain(std::iter::once(&HELP_FLAG));
+            common.all(|common| common.name != flag.name)
+        };
+        target.flags().filter(move |flag| self == Self::Program || own(flag))
     }
+
+    fn flag(self, target: Target, name: &str) -> Option<&'static Flag> {
+        self.flags(target).find(|flag| flag.name == name || flag.alias == Some(name))
+    }
+
+    fn flag_by_letter(self, target: Target, letter: char) -> Option<&'static Flag> {
+        self.flags(target).find(|flag| flag.short == Some(letter))
+    }
+
+    /// What the word names below `target`.
+    fn next(self, target: Target, word: &[u8]) -> Next {
+        let built = match self {
+            Self::Program => target.children(),
+            Self::Operation => {
+                let verbs = [Verb::Del, Verb::Get, Verb::Put];
+                let is_one = |child: &Target| matches!(child, Target::Command(spec) if verbs.contains(&spec.verb));
+                target.children().into_iter().filter(is_one).collect()
+            }
+        };
+        if let Some(found) = built.iter().find(|child| child.is_called(word)) {
+            return Next::Target(*found);
+        }
+        let path = target.path();
+        let unbuilt = UNBUILT.iter().filter(|(group, _)| self == Self::Program && *group == path);
+        if let Some((group, name)) = unbuilt.clone().find(|(_, name)| name.as_bytes() == word) {
+            return Next::Unbuilt(group, name);
+        }
+        let built =
+            built.into_iter().filter(|child| child.last_word().as_bytes().starts_with(word));
+        let unbuilt = unbuilt.filter(|(_, name)| name.as_bytes().starts_with(word));
+        let mut all =
+            built.map(Next::Target).chain(unbuilt.map(|(group, name)| Next::Unbuilt(group, name)));
+        match (all.next(), all.next()) {
+            (Some(only), None) => only,
+            _ => Next::Nothing,
+        }
+    }
+
+    /// Whether a flag's value is the next word.
+    fn takes_next(self, target: Target, word: &str) -> bool {
+        if word.contains('=') {
+            return false;
+        }
+        let flag = match word.strip_prefix("--") {
+            Some(name) => self.flag(target, name),
+            None if word.chars().count() == 2 => {
+                word.chars().nth(1).and_then(|letter| self.flag_by_letter(target, letter))
+            }
+            None => return false,
+        };
+        flag.is_none_or(|flag| flag.value != ValueKind::Switch)
+    }
+}
+
+/// What a word of a command's name leads to.
+enum Next {
+    Target(Target),
+    /// A command that etcdctl has and that is not built: its group and its name.
+    Unbuilt(&'static str, &'static str),
+    Nothing,
 }
 
 /// Values of flags that were given, in the order given; the last one counts.
@@ -218,8 +295,16 @@ impl Given {
 /// # Errors
 /// A command or flag that does not exist, or a value that a flag does not take.
 pub fn parse(words: &[Bytes]) -> Result<Parsed, Refusal> {
+    parse_as("etcdctl", words)
+}
+
+/// As [`parse`], for a program of this name: refusals name it.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_as(program: &str, words: &[Bytes]) -> Result<Parsed, Refusal> {
     let words: Vec<_> = words.iter().cloned().map(Given::plain).collect();
-    let (target, rest) = find(&words)?;
+    let (target, rest) = find(&words, Grammar::Program).map_err(|lost| lost.refusal(program))?;
     parse_for(target, rest)
 }
 
@@ -228,27 +313,71 @@ pub fn parse(words: &[Bytes]) -> Result<Parsed, Refusal> {
 /// # Errors
 /// A flag that does not exist, or a value that a flag does not take.
 pub fn parse_for(target: Target, words: Vec<Given>) -> Result<Parsed, Refusal> {
-    Parser { target, rest: words.into_iter() }.run()
+    parse_within(Grammar::Program, target, words)
 }
 
-/// Finds the command among the flags around it; answers the words without its name.
-fn find(words: &[Given]) -> Result<(Target, Vec<Given>), Refusal> {
+/// As [`parse_for`], with the flags that `grammar` has.
+///
+/// # Errors
+/// As for [`parse_for`].
+pub fn parse_within(
+    grammar: Grammar,
+    target: Target,
+    words: Vec<Given>,
+) -> Result<Parsed, Refusal> {
+    Parser { grammar, target, rest: words.into_iter() }.run()
+}
+
+/// Words that lead to no command.
+#[derive(Debug)]
+pub(super) enum Lost {
+    Unknown(String),
+    Unbuilt(&'static str, &'static str),
+}
+
+impl Lost {
+    fn refusal(self, program: &str) -> Refusal {
+        match self {
+            Self::Unknown(word) => unknown_command(program, &word),
+            Self::Unbuilt(group, name) => {
+                let path =
+                    if group.is_empty() { name.to_owned() } else { format!("{group} {name}") };
+                let text = format!("{program}: {path}: not supported yet; nothing was done");
+                Refusal::new(exit::BAD_FEATURE, text)
+            }
+        }
+    }
+}
+
+/// Finds the command among the flags around it; answers the words without its name. Without any words it is the root.
+pub(super) fn find(words: &[Given], grammar: Grammar) -> Result<(Target, Vec<Given>), Lost> {
     let mut target = Target::Root;
     let mut rest = words.to_vec();
-    while let Some(at) = first_argument(target, &rest) {
-        let Some(next) = rest.get(at).and_then(|word| target.next(&word.bytes)) else { break };
-        rest.remove(at);
-        target = next;
+    while let Some(at) = first_argument(grammar, target, &rest) {
+        let Some(word) = rest.get(at).map(|word| word.bytes.clone()) else { break };
+        match grammar.next(target, &word) {
+            Next::Target(next) => {
+                rest.remove(at);
+                target = next;
+            }
+            Next::Unbuilt(group, name) => return Err(Lost::Unbuilt(group, name)),
+            Next::Nothing if matches!(target, Target::Root) => {
+                return Err(Lost::Unknown(String::from_utf8_lossy(&word).into_owned()));
+            }
+            Next::Nothing => break,
+        }
+        if matches!(target, Target::Command(_)) {
+            break;
+        }
     }
-    if matches!(target, Target::Root)
-        && let Some(word) = first_argument(target, &rest).and_then(|at| rest.get(at))
-    {
-        return Err(unknown_command(&String::from_utf8_lossy(&word.bytes)));
+    if matches!(target, Target::Root) && grammar == Grammar::Operation {
+        return Err(Lost::Unknown(String::new()));
     }
     Ok((target, rest))
 }
 
-fn first_argument(target: Target, words: &[Given]) -> Option<usize> {
+/// The first word that is no flag and no value of one. Empty words name nothing and are passed over.
+fn first_argument(grammar: Grammar, target: Target, words: &[Given]) -> Option<usize> {
     let mut at = 0;
     loop {
         let word = words.get(at)?;
@@ -256,39 +385,38 @@ fn first_argument(target: Target, words: &[Given]) -> Option<usize> {
             return None;
         }
         if !word.is_flag() {
-            return (!word.bytes.is_empty()).then_some(at);
+            if !word.bytes.is_empty() {
+                return Some(at);
+            }
+            at += 1;
+            continue;
         }
-        at += if takes_next(target, &String::from_utf8_lossy(&word.bytes)) { 2 } else { 1 };
+        let text = String::from_utf8_lossy(&word.bytes);
+        at += if grammar.takes_next(target, &text) { 2 } else { 1 };
     }
 }
 
 /// Whether a flag's value is the next word.
 #[must_use]
 pub fn takes_next(target: Target, word: &str) -> bool {
-    if word.contains('=') {
-        return false;
-    }
-    let flag = match word.strip_prefix("--") {
-        Some(name) => target.flag(name),
-        None if word.chars().count() == 2 => {
-            word.chars().nth(1).and_then(|letter| target.flag_by_letter(letter))
-        }
-        None => return false,
-    };
-    flag.is_none_or(|flag| flag.value != ValueKind::Switch)
+    Grammar::Program.takes_next(target, word)
 }
 
-fn unknown_command(word: &str) -> Refusal {
-    let close: Vec<_> = Target::Root
-        .children()
+fn unknown_command(program: &str, word: &str) -> Refusal {
+    let children = Target::Root.children();
+    let unbuilt = UNBUILT.iter().filter(|(group, _)| group.is_empty()).map(|(_, name)| *name);
+    let mut close: Vec<_> = children
         .iter()
         .map(Target::last_word)
+        .chain(unbuilt)
         .filter(|name| {
             distance(&word.to_lowercase(), name) <= SUGGEST_DISTANCE_MAX
                 || name.starts_with(&word.to_lowercase())
         })
         .collect();
-    let mut text = format!("unknown command {} for \"etcdctl\"", go::quote(word.as_bytes()));
+    close.sort_unstable();
+    let shown = quote(word.as_bytes());
+    let mut text = format!("unknown command {shown} for {}", quote(program.as_bytes()));
     if !close.is_empty() {
         text.push_str("\n\nDid you mean this?");
         for name in close {
@@ -298,7 +426,7 @@ fn unknown_command(word: &str) -> Refusal {
         text.push('\n');
     }
     let mut refusal = Refusal::new(exit::ERROR, text);
-    refusal.hint = Some("Run 'etcdctl --help' for usage.".to_owned());
+    refusal.hint = Some(format!("Run '{program} --help' for usage."));
     refusal
 }
 
@@ -318,6 +446,7 @@ pub(crate) fn distance(left: &str, right: &str) -> usize {
 }
 
 struct Parser {
+    grammar: Grammar,
     target: Target,
     rest: std::vec::IntoIter<Given>,
 }
@@ -359,7 +488,7 @@ impl Parser {
         if name.is_empty() || name.starts_with('-') {
             return Err(self.refuse(format!("bad flag syntax: --{text}")));
         }
-        let Some(flag) = self.target.flag(name) else {
+        let Some(flag) = self.grammar.flag(self.target, name) else {
             return Err(self.refuse(format!("unknown flag: --{name}")));
         };
         let value = match value {
@@ -376,7 +505,7 @@ impl Parser {
     fn letters(&mut self, text: &str, parsed: &mut Parsed) -> Result<(), Refusal> {
         let mut letters = text.strip_prefix('-').unwrap_or(text).chars();
         while let Some(letter) = letters.next() {
-            let Some(flag) = self.target.flag_by_letter(letter) else {
+            let Some(flag) = self.grammar.flag_by_letter(self.target, letter) else {
                 return Err(self.refuse(format!("unknown shorthand flag: '{letter}' in {text}")));
             };
             let tail = letters.as_str();
@@ -408,7 +537,7 @@ impl Parser {
                 Some(letter) => format!("-{letter}, --{}", flag.name),
                 None => format!("--{}", flag.name),
             };
-            let value = go::quote(value.as_bytes());
+            let value = quote(value.as_bytes());
             self.refuse(format!("invalid argument {value} for \"{name}\" flag: {error}"))
         })
     }
@@ -469,6 +598,16 @@ mod tests {
                 "get x --prefix=x",
                 "1 invalid argument \"x\" for \"--prefix\" flag: strconv.ParseBool: parsing \"x\": invalid syntax",
             ),
+            (
+                "e status",
+                "1 unknown command \"e\" for \"etcdctl\"\n\nDid you mean this?\n\tdel\n\telect\n\tendpoint\n\tget\n",
+            ),
+            ("alarm disarm", "4 etcdctl: alarm disarm: not supported yet; nothing was done"),
+            ("alarm disa", "4 etcdctl: alarm disarm: not supported yet; nothing was done"),
+            ("member remove 1", "4 etcdctl: member remove: not supported yet; nothing was done"),
+            ("lease grant 10", "4 etcdctl: lease: not supported yet; nothing was done"),
+            ("-w json user list", "4 etcdctl: user: not supported yet; nothing was done"),
+            ("defrag", "4 etcdctl: defrag: not supported yet; nothing was done"),
             ("bogus", "1 unknown command \"bogus\" for \"etcdctl\""),
             ("gett", "1 unknown command \"gett\" for \"etcdctl\"\n\nDid you mean this?\n\tget\n"),
         ] {

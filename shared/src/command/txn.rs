@@ -6,12 +6,11 @@ use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{Compare, RequestOp};
 
 use super::build::{Command, Scope};
-use super::go::{parse_int, quote, unquote};
-use super::parse::{Given, Parsed, Target, parse_for};
+use super::go::parse_int;
+use super::parse::{Given, Grammar, Parsed, find, parse_within};
 use super::request::{Refusal, exit};
-use super::spec::Verb;
-use super::table::command;
 use super::words::split_words;
+use crate::text::{quote, unquote};
 
 fn invalid(text: String) -> Refusal {
     Refusal::new(exit::INVALID_INPUT, text)
@@ -124,42 +123,27 @@ fn right_side(
     })
 }
 
-/// Reads a `get`, `put` or `del` line with that command's flags.
+/// Reads a `get`, `put` or `del` line with that command's own flags: those that every command takes have no place in
+/// a transaction.
 ///
 /// # Errors
-/// When it is none of the three, or its flags or arguments do not fit.
+/// When it is none of the three, or its flags, escapes or arguments do not fit.
 pub fn parse_op(line: &[u8]) -> Result<RequestOp, Refusal> {
-    let line = line.trim_ascii();
     let shown = String::from_utf8_lossy(line).into_owned();
-    let mut words: Vec<Bytes> = split_words(line).into_iter().map(Bytes::from).collect();
+    let words: Vec<Given> = split_words(line)?.into_iter().map(Given::plain).collect();
     if words.len() < 2 {
         return Err(invalid(format!("invalid txn compare request: {shown}")));
     }
-    let first = words.remove(0);
-    let verb = match first.as_ref() {
-        b"get" => Verb::Get,
-        b"put" => Verb::Put,
-        b"del" => Verb::Del,
-        _ => {
-            let mut refusal = invalid(format!("invalid txn request: {shown}"));
-            refusal.hint = Some("accepted are get, put and del".to_owned());
-            return Err(refusal);
-        }
+    let refuse = |hint: String| {
+        let mut refusal = invalid(format!("invalid txn request: {shown}"));
+        refusal.hint = Some(hint);
+        refusal
     };
-    op_of(verb, words.into_iter().map(Given::plain).collect(), &shown)
-}
-
-/// The operation of a `get`, `put` or `del` with these words; `shown` is the line for the refusal.
-///
-/// # Errors
-/// When flags or arguments do not fit.
-pub fn op_of(verb: Verb, words: Vec<Given>, shown: &str) -> Result<RequestOp, Refusal> {
-    let parsed = parse_for(Target::Command(command(verb)), words).map_err(|refusal| {
-        let mut outer = invalid(format!("invalid txn request: {shown}"));
-        outer.hint = Some(refusal.text);
-        outer
-    })?;
-    op_of_parsed(&parsed, shown)
+    let (target, rest) = find(&words, Grammar::Operation)
+        .map_err(|_| refuse("accepted are get, put and del".to_owned()))?;
+    let parsed =
+        parse_within(Grammar::Operation, target, rest).map_err(|refusal| refuse(refusal.text))?;
+    op_of_parsed(&parsed, &shown)
 }
 
 /// The operation of a parsed line.
@@ -225,12 +209,26 @@ mod tests {
             (put.key.as_ref(), put.value.as_ref(), put.prev_kv),
             (&b"x y"[..], &b"a\tb"[..], true)
         );
+        for line in ["g k --prefix", "--prefix=true get k", "de k", "p k v", "get '' --from-key"] {
+            parse_op(line.as_bytes()).expect(line);
+        }
         for (line, exit, text) in [
             ("bogus x", 3, "invalid txn request: bogus x"),
             ("put", 3, "invalid txn compare request: put"),
             ("put x", 128, "put command needs 1 argument and input from stdin or 2 arguments"),
             ("put x y --bogus", 3, "invalid txn request: put x y --bogus"),
             ("get x --order=bad", 4, "bad sort order bad"),
+            ("put p \"a\\ b\"", 3, "invalid syntax"),
+            ("get k -w json", 3, "invalid txn request: get k -w json"),
+            ("get k -wjson", 3, "invalid txn request: get k -wjson"),
+            ("del k --debug", 3, "invalid txn request: del k --debug"),
+            ("del k --debug=false", 3, "invalid txn request: del k --debug=false"),
+            ("put k v --endpoints=x", 3, "invalid txn request: put k v --endpoints=x"),
+            ("get k --help", 3, "invalid txn request: get k --help"),
+            ("get k -h", 3, "invalid txn request: get k -h"),
+            ("help get", 3, "invalid txn request: help get"),
+            ("watch k", 3, "invalid txn request: watch k"),
+            ("-- get k", 3, "invalid txn request: -- get k"),
         ] {
             let refusal = parse_op(line.as_bytes()).unwrap_err();
             assert_eq!((refusal.exit, refusal.text.as_str()), (exit, text), "{line}");

@@ -1,13 +1,13 @@
 //! The executor.
 
 use mini_etcd_proto::etcdserverpb::{
-    AlarmRequest, Compare, MemberListRequest, PutRequest, RequestOp, TxnRequest, WatchCreateRequest,
+    AlarmRequest, MemberListRequest, PutRequest, TxnRequest, WatchCreateRequest,
 };
 
 use super::input::section;
 use super::{Answer, Failure, Input, Prompt, Report, endpoints};
 use crate::client::{Client, Outcome, WatchStream};
-use crate::command::{Command, Refusal, exit, parse_compare, parse_op};
+use crate::command::{Command, exit, parse_compare, parse_op};
 
 /// Carries out commands through one client.
 #[derive(Clone, Debug)]
@@ -110,14 +110,10 @@ fn read_value(request: PutRequest, input: &mut dyn Input) -> Result<PutRequest, 
 }
 
 fn read_txn(interactive: bool, input: &mut dyn Input) -> Result<TxnRequest, Failure> {
-    let mut read = |prompt| section(input, interactive.then_some(prompt));
-    let parse_all = |lines: Vec<bytes::Bytes>| -> Result<Vec<RequestOp>, Refusal> {
-        lines.iter().map(|line| parse_op(line)).collect()
-    };
-    let compare: Result<Vec<Compare>, Refusal> =
-        read(Prompt::Compares)?.iter().map(|line| parse_compare(line)).collect();
-    let compare = compare?;
-    let success = parse_all(read(Prompt::Success)?)?;
-    let failure = parse_all(read(Prompt::Failure)?)?;
-    Ok(TxnRequest { compare, success, failure })
+    let prompt = |prompt| interactive.then_some(prompt);
+    Ok(TxnRequest {
+        compare: section(input, prompt(Prompt::Compares), parse_compare)?,
+        success: section(input, prompt(Prompt::Success), parse_op)?,
+        failure: section(input, prompt(Prompt::Failure), parse_op)?,
+    })
 }

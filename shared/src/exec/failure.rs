@@ -37,6 +37,8 @@ pub struct Failure {
     pub exit: u8,
     /// In words; empty when the notes have said it.
     pub text: String,
+    /// What else helps, for people; etcdctl says nothing here.
+    pub hint: Option<String>,
     /// Whether a change may have been made all the same.
     pub unknown: bool,
     /// The error behind it, when it is a client's.
@@ -47,17 +49,18 @@ impl Failure {
     /// A failure of the command itself.
     #[must_use]
     pub fn new(exit: u8, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), unknown: false, error: None }
+        Self { exit, text: text.into(), hint: None, unknown: false, error: None }
     }
 
     pub(super) fn of(error: ClientError, unknown: bool) -> Self {
-        Self { exit: exit::ERROR, text: words_of(&error), unknown, error: Some(error) }
+        let text = words_of(&error);
+        Self { exit: exit::ERROR, text, hint: None, unknown, error: Some(error) }
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.exit, refusal.text)
+        Self { hint: refusal.hint, ..Self::new(refusal.exit, refusal.text) }
     }
 }
 

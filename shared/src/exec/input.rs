@@ -1,9 +1,7 @@
 //! Where commands read from.
 
-use bytes::Bytes;
-
 use super::Failure;
-use crate::command::exit;
+use crate::command::{Refusal, exit};
 
 /// A part of a transaction, before which people are prompted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +36,12 @@ pub trait Input: Send {
     fn prompt(&mut self, prompt: Prompt);
 }
 
-/// Lines up to the next empty one.
-pub(super) fn section(
+/// What the lines up to the next empty one stand for; each is read as soon as it is there.
+pub(super) fn section<T>(
     input: &mut dyn Input,
     prompt: Option<Prompt>,
-) -> Result<Vec<Bytes>, Failure> {
+    read: impl Fn(&[u8]) -> Result<T, Refusal>,
+) -> Result<Vec<T>, Failure> {
     if let Some(prompt) = prompt {
         input.prompt(prompt);
     }
@@ -51,10 +50,18 @@ pub(super) fn section(
         let Some(line) = input.line() else {
             return Err(Failure::new(exit::INVALID_INPUT, "EOF"));
         };
-        let line = line.trim_ascii();
+        let line = trimmed(&line);
         if line.is_empty() {
             return Ok(lines);
         }
-        lines.push(Bytes::copy_from_slice(line));
+        lines.push(read(line)?);
+    }
+}
+
+/// Without blanks of any alphabet around it, as Go's `strings.TrimSpace` leaves it.
+fn trimmed(line: &[u8]) -> &[u8] {
+    match str::from_utf8(line) {
+        Ok(text) => text.trim().as_bytes(),
+        Err(_) => line.trim_ascii(),
     }
 }

@@ -10,8 +10,8 @@ use mini_etcd_proto::mvccpb::KeyValue;
 
 use super::simple::{alarm_name, type_name};
 use super::texts::duration;
-use crate::command::quote;
 use crate::exec::Answer;
+use crate::text::quote;
 
 pub(super) fn render(answer: &Answer) -> Vec<u8> {
     let mut page = Page(String::new());

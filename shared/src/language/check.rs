@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{Comparison, Operation, Position, Span, SyntaxError, Word};
 use crate::command::{
-    Command, Given, Parsed, Refusal, Scope, Target, command, compare_of, op_of_parsed, parse_for,
+    Command, Given, Grammar, Parsed, Refusal, Scope, Target, command, compare_of, op_of_parsed,
+    parse_within,
 };
 use crate::format::{Format, printable};
 
@@ -36,7 +37,7 @@ pub(super) fn check_command(
     words: &[Word],
     name: Span,
 ) -> Result<(), SyntaxError> {
-    let parsed = parsed(source, target, words)?;
+    let parsed = parsed(source, Grammar::Program, target, words)?;
     check_format(source, &parsed, words, name)?;
     match Command::of(&parsed, &Scope::default()) {
         Ok(Command::Put { value_from_input: true, .. }) => Err(missing(
@@ -89,7 +90,7 @@ pub(super) fn check_flags(
     target: Target,
     words: &[Word],
 ) -> Result<(), SyntaxError> {
-    let parsed = parsed(source, target, words)?;
+    let parsed = parsed(source, Grammar::Program, target, words)?;
     check_format(source, &parsed, words, Span::default())?;
     let argument = words.iter().find(|word| !word.is_flag());
     match argument {
@@ -102,17 +103,28 @@ pub(super) fn check_flags(
 }
 
 /// Parses, and finds the word at which that fails.
-fn parsed(source: &[u8], target: Target, words: &[Word]) -> Result<Parsed, SyntaxError> {
+fn parsed(
+    source: &[u8],
+    grammar: Grammar,
+    target: Target,
+    words: &[Word],
+) -> Result<Parsed, SyntaxError> {
     let given = known(words);
-    parse_for(target, given.clone()).map_err(|refusal| {
+    parse_within(grammar, target, given.clone()).map_err(|refusal| {
         let fails_alike = |count: usize| {
             let some = given.iter().take(count).cloned().collect();
-            parse_for(target, some).is_err_and(|other| other.text == refusal.text)
+            parse_within(grammar, target, some).is_err_and(|other| other.text == refusal.text)
         };
         let guilty = (1..=given.len()).find(|count| fails_alike(*count)).unwrap_or(given.len());
         let word = words.get(guilty.saturating_sub(1));
         let span = word.map_or(Span::default(), |word| word.span);
         let mut expected = match target {
+            target if grammar == Grammar::Operation => {
+                format!(
+                    "the own flags of `{}`; those of all commands stand behind `txn`",
+                    target.path()
+                )
+            }
             Target::Root => "a flag that every command takes".to_owned(),
             target => format!("the flags of `{0}`; `\\h {0}` lists them", target.path()),
         };
@@ -140,7 +152,7 @@ fn refused(source: &[u8], words: &[Word], name: Span, refusal: &Refusal) -> Synt
 /// Checks an operation of a transaction.
 pub(super) fn check_operation(source: &[u8], operation: &Operation) -> Result<(), SyntaxError> {
     let target = Target::Command(command(operation.verb));
-    let parsed = parsed(source, target, &operation.words)?;
+    let parsed = parsed(source, Grammar::Operation, target, &operation.words)?;
     let variable = operation.words.iter().any(|word| word.is_flag() && word.literal().is_none());
     match op_of_parsed(&parsed, &printable(operation.span.of(source))) {
         Err(refusal) if !variable => {

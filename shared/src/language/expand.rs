@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Piece, Word};
-use crate::command::quote;
+use crate::text::quote;
 
 /// Bytes that a file on a command line may have.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;

@@ -1,7 +1,7 @@
 //! From bytes to words, one logical line at a time.
 
 use super::{Piece, Span, SyntaxError, Word};
-use crate::command::unescape;
+use crate::text::{ESCAPES, read_escape};
 
 /// How deep `${A:-${B:-...}}` may go.
 const NESTING_MAX: usize = 16;
@@ -279,9 +279,9 @@ impl<'a> Lexer<'a> {
             self.at += 2;
             return Ok(());
         }
-        let Some(rest) = unescape(behind, text) else {
+        let Some(rest) = read_escape(behind, text) else {
             let span = Span { start, end: (start + 2).min(self.source.len()) };
-            let expected = r#"\a \b \f \n \r \t \v \\ \" \$ \xNN \NNN \uNNNN or \UNNNNNNNN"#;
+            let expected = format!("{ESCAPES} or \\$");
             return Err(SyntaxError::new(self.source, span, "an unknown escape", expected));
         };
         self.at = self.source.len() - rest.len();

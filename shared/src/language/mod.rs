@@ -49,5 +49,5 @@ pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names};
 pub use parse::{parse_input, parse_script};
 pub use reference::{Section, reference};
 pub use source::{Position, Span, SyntaxError};
-pub use walk::{OWN_VARIABLES, unset_variable};
+pub use walk::{OWN_VARIABLES, unset_variable, uses};
 pub use word::{Piece, Word, written};

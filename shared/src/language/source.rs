@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::masked;
+
 /// Characters of a line that are shown on each side of an error.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -104,9 +106,13 @@ impl SyntaxError {
         let line = source.split(|byte| *byte == b'\n').nth(self.position.line - 1);
         let line = String::from_utf8_lossy(line.unwrap_or_default());
         let skipped = self.position.column.saturating_sub(SHOWN_CHARS_MAX);
-        let before: String = line.chars().take(self.position.column - 1).skip(skipped).collect();
-        let behind: String =
-            line.chars().skip(self.position.column - 1).take(SHOWN_CHARS_MAX).collect();
+        let start: String = line.chars().take(self.position.column - 1).collect();
+        let (line, start) = (masked(&line), masked(&start));
+        // Inside of a password the mark stands behind the mask.
+        let column = start.chars().count();
+        let skipped = skipped.min(column);
+        let before: String = start.chars().skip(skipped).collect();
+        let behind: String = line.chars().skip(column).take(SHOWN_CHARS_MAX).collect();
         let before = crate::format::printable(before.as_bytes());
         let behind = crate::format::printable(behind.as_bytes());
         format!("{before}{behind}\n{}^", " ".repeat(before.chars().count()))

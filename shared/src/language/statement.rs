@@ -157,7 +157,7 @@ fn unknown(words: &Cursor<'_>, below: Target, name: &str, span: Span) -> SyntaxE
 }
 
 fn quoted(words: &Cursor<'_>, span: Span) -> String {
-    crate::command::quote(span.of(words.source()))
+    crate::text::quote(span.of(words.source()))
 }
 
 /// Words up to an operator. One that is glued to its neighbour is refused: it would be a key by accident.

@@ -18,8 +18,18 @@ pub fn unset_variable(script: &Script, given: &BTreeSet<String>) -> Option<(Stri
     walk.needed.into_iter().find(|(name, _)| !set(name))
 }
 
+/// Whether a command names this variable, with a fallback or without.
+#[must_use]
+pub fn uses(run: &Run, name: &str) -> bool {
+    let mut walk = Walk::default();
+    walk.run(run);
+    walk.named.iter().any(|named| named == name)
+}
+
 #[derive(Default)]
 struct Walk {
+    /// Every variable that is named.
+    named: BTreeSet<String>,
     set: BTreeSet<String>,
     needed: Vec<(String, Span)>,
 }
@@ -104,6 +114,7 @@ impl Walk {
     }
 
     fn word(&mut self, word: &Word) {
+        self.named.extend(word.names().into_iter().map(ToOwned::to_owned));
         self.needed.extend(word.needs().into_iter().map(|(name, span)| (name.to_owned(), span)));
     }
 }

@@ -1,7 +1,7 @@
 //! Words, and how bytes are written as one.
 
 use super::Span;
-use crate::command::quote;
+use crate::text::quote;
 
 /// One word of a line. It is never split again, whatever its variables hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,14 @@ impl Word {
         literal(&self.pieces)
     }
 
+    /// The variables it names.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        names(&self.pieces, &mut found);
+        found
+    }
+
     /// The variables it needs: those without a fallback.
     #[must_use]
     pub fn needs(&self) -> Vec<(&str, Span)> {
@@ -89,6 +97,19 @@ fn literal(pieces: &[Piece]) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+fn names<'a>(pieces: &'a [Piece], found: &mut Vec<&'a str>) {
+    for piece in pieces {
+        match piece {
+            Piece::Variable { name, fallback, .. } => {
+                found.push(name);
+                names(fallback.as_deref().unwrap_or_default(), found);
+            }
+            Piece::Heredoc(inner) => names(inner, found),
+            Piece::Bare(_) | Piece::Quoted(_) => {}
+        }
+    }
 }
 
 fn needs<'a>(pieces: &'a [Piece], found: &mut Vec<(&'a str, Span)>) {

@@ -14,8 +14,8 @@ use super::filter::{apply, diff};
 use super::{Emitted, Outcome, Reason, WatchNews, keys, settings};
 use crate::client::{Endpoint, Outcome as Sent};
 use crate::command::{
-    Command, Effect, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of, exit, help,
-    op_of_parsed, parse_for,
+    Command, Effect, Grammar, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of,
+    exit, help, op_of_parsed, parse_for, parse_within,
 };
 use crate::error::ClientError;
 use crate::exec::{Answer, Executor, Failure, Input, Prompt, Report, words_of};
@@ -138,7 +138,8 @@ impl Session {
     }
 
     fn outcome(&self, report: Report, style: Style) -> Outcome {
-        let mut outcome = Outcome { failure: report.failure, ..Outcome::default() };
+        let mut outcome =
+            Outcome { failure: report.failure, format: style.format, ..Outcome::default() };
         for note in report.notes {
             outcome.err.extend_from_slice(note.as_bytes());
             outcome.err.push(b'\n');
@@ -167,7 +168,7 @@ impl Session {
         for compare in &txn.compares {
             let key = self.key(&compare.key)?;
             let value = compare.value.bytes(&self.variables)?;
-            let shown = format!("{}({})", compare.target, crate::command::quote(&key));
+            let shown = format!("{}({})", compare.target, crate::text::quote(&key));
             let operator = compare.operator.as_bytes();
             request.compare.push(compare_of(&compare.target, &key, operator, &value, &shown)?);
         }
@@ -177,7 +178,8 @@ impl Session {
             for operation in operations {
                 let target = Target::Command(command(operation.verb));
                 let given = settings::given(&operation.words, &self.variables)?;
-                let mut parsed = parse_for(target, given).map_err(refused)?;
+                let mut parsed =
+                    parse_within(Grammar::Operation, target, given).map_err(refused)?;
                 keys::scope_arguments(&self.scope, &mut parsed);
                 requests.push(op_of_parsed(&parsed, &target.path()).map_err(refused)?);
             }
@@ -431,7 +433,7 @@ impl Session {
         let key = keys::scoped(&self.scope, key);
         let mut out = String::new();
         for kv in keys::history(self.executor.client(), &key).await? {
-            let value = crate::command::quote(&kv.value);
+            let value = crate::text::quote(&kv.value);
             let line = format!("{}  version {}  {value}\n", kv.mod_revision, kv.version);
             out.push_str(&line);
         }

@@ -11,23 +11,21 @@ use mini_etcd_proto::etcdserverpb::WatchResponse;
 use tokio::time::Instant;
 
 use super::background::Background;
+use super::golden::{Printed, lines_of, matches, merged};
 use super::judge::judge;
 use super::outcome::status_of;
-use super::{Emitted, Failed, Host, Mismatch, Outcome, Ran, Reason, Seen, Sink};
-use crate::client::Client;
+use super::{Emitted, Failed, Fickle, Host, Mismatch, Outcome, Ran, Reason, Seen, Sink};
+use crate::client::{Client, Endpoint};
 use crate::command::exit;
 use crate::exec::{Answer, Executor, Failure};
-use crate::format::{Style, printable};
+use crate::format::Style;
 use crate::language::{
-    Await, Condition, Expect, Golden, Run, Span, Statement, StatementKind, Subject, Variables, Word,
+    Await, Condition, Expect, Golden, Run, Span, Statement, StatementKind, Subject, Variables,
+    Word, uses,
 };
 
 /// Background watches at one time.
 const WATCHES_MAX: usize = 64;
-/// Stands for an empty line in golden output, which ends at one.
-const BLANK: &str = "<blank>";
-/// Stands for anything in golden output.
-const ANYTHING: &str = "<*>";
 
 /// How a session begins.
 #[derive(Clone, Debug)]
@@ -80,6 +78,8 @@ pub struct Session {
     pub(super) depth: usize,
     last: Outcome,
     goldens: Vec<(Golden, Vec<String>)>,
+    /// What is another one in every run.
+    fickle: Fickle,
     assertions: usize,
     /// The command or `await` that began last.
     at: (Span, usize),
@@ -112,6 +112,7 @@ impl Session {
             depth: 0,
             last: Outcome::default(),
             goldens: Vec::new(),
+            fickle: Fickle::default(),
             assertions: 0,
             at: (Span::default(), 0),
         }
@@ -251,8 +252,13 @@ impl Session {
             StatementKind::Cancel(id) if self.cancel(id) => Ok(()),
             StatementKind::Cancel(id) => Err(command(no_watch(id))),
             StatementKind::Set { name, value } => {
-                let value = value.bytes(&self.variables).map_err(|e| command(e.into()))?;
-                self.variables.set(name, value);
+                let bytes = value.bytes(&self.variables).map_err(|e| command(e.into()))?;
+                for own in
+                    value.names().into_iter().filter(|name| ["rev", "elapsed_ms"].contains(name))
+                {
+                    self.fickle.hold(self.variables.get(own).unwrap_or_default());
+                }
+                self.variables.set(name, bytes);
                 Ok(())
             }
             StatementKind::Test { body, .. }
@@ -317,6 +323,10 @@ impl Session {
     /// Runs a command once, and remembers what became of it.
     async fn once(&mut self, run: &Run) {
         let start = Instant::now();
+        let uses_rev = uses(run, "rev");
+        if uses(run, "elapsed_ms") {
+            self.fickle.hold(self.variables.get("elapsed_ms").unwrap_or_default());
+        }
         let mut outcome = match self.perform(run).await {
             Ok(outcome) => outcome,
             Err(failure) => Outcome::failed(failure),
@@ -332,6 +342,7 @@ impl Session {
                 Err(failure) => self.last.failure = Some(failure),
             }
         }
+        self.fickle.take(run, uses_rev, &self.last, &self.variables);
     }
 
     /// I1
@@ -386,14 +397,23 @@ impl Session {
             _ => {}
         }
         run.expects.iter().try_for_each(|expect| self.expect(expect))?;
-        self.golden(run.golden.as_ref())
+        self.golden(run.golden.as_ref(), Some(run))
     }
 
-    fn golden(&mut self, golden: Option<&Golden>) -> Result<(), Reason> {
+    /// Compares golden output, or collects it with `<*>` for what is another one in every run.
+    fn golden(&mut self, golden: Option<&Golden>, run: Option<&Run>) -> Result<(), Reason> {
         let Some(golden) = golden else { return Ok(()) };
-        let printed = golden_lines(&self.last.out);
+        let printed = lines_of(&self.last.out);
         if self.options.update {
-            self.goldens.push((golden.clone(), merged(&golden.lines, &printed)));
+            let endpoints = &self.executor.client().config().endpoints;
+            let masked = Printed {
+                run,
+                outcome: &self.last,
+                fickle: &self.fickle,
+                endpoints: endpoints.iter().map(Endpoint::as_str).collect(),
+            }
+            .masked(&printed);
+            self.goldens.push((golden.clone(), merged(&golden.lines, &printed, &masked)));
             return Ok(());
         }
         let same = golden.lines.len() == printed.len()
@@ -427,6 +447,7 @@ impl Session {
         };
         if let Some(answer) = &outcome.answer {
             let style = self.options.style;
+            outcome.format = style.format;
             let rendered = crate::format::render(answer, style, "")
                 .or_else(|_| crate::format::render(answer, Style::default(), ""));
             outcome.out = rendered.map(|rendered| rendered.out).unwrap_or_default();
@@ -443,7 +464,7 @@ impl Session {
         for expect in &wait.expects {
             self.expect(expect).map_err(|reason| Failed { span, line: expect.line, reason })?;
         }
-        self.golden(wait.golden.as_ref()).map_err(failed)
+        self.golden(wait.golden.as_ref(), None).map_err(failed)
     }
 
     /// The flags of the open `with` blocks, before those of the line itself.
@@ -492,68 +513,5 @@ fn within(reason: Reason, run: &Run, elapsed: Duration) -> Reason {
             let text = format!("{}, {tried}", failure.text);
             Reason::Command(Box::new(Failure { text, exit: status, ..*failure }))
         }
-    }
-}
-
-/// Output as the lines of a golden block.
-fn golden_lines(out: &[u8]) -> Vec<String> {
-    let out = out.strip_suffix(b"\n").unwrap_or(out);
-    if out.is_empty() {
-        return Vec::new();
-    }
-    let line = |line: &[u8]| {
-        if line.trim_ascii().is_empty() { BLANK.to_owned() } else { printable(line) }
-    };
-    out.split(|byte| *byte == b'\n').map(line).collect()
-}
-
-/// Whether a line is the wanted one; `<*>` stands for anything.
-fn matches(wanted: &str, line: &str) -> bool {
-    let mut parts = wanted.split(ANYTHING);
-    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some((_, behind)) = rest.split_once(part) else { return false };
-        rest = behind;
-    }
-    rest.ends_with(last)
-}
-
-/// New lines for a golden block; a line that matched keeps its `<*>`.
-fn merged(old: &[String], printed: &[String]) -> Vec<String> {
-    let kept = |(at, line): (usize, &String)| match old.get(at) {
-        Some(wanted) if matches(wanted, line) => wanted.clone(),
-        _ => line.clone(),
-    };
-    printed.iter().enumerate().map(kept).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn golden_lines_match_with_anything_between() {
-        for (wanted, line, same) in [
-            ("a", "a", true),
-            ("a", "ab", false),
-            ("<*>", "", true),
-            ("a<*>c", "abc", true),
-            ("a<*>c", "ac", true),
-            ("a<*>c", "acd", false),
-            ("<*>b<*>", "abc", true),
-            ("<*>b<*>", "ac", false),
-            ("a<*>b<*>c", "a1b2c", true),
-            ("ab<*>bc", "abc", false),
-        ] {
-            assert_eq!(matches(wanted, line), same, "{wanted} {line}");
-        }
-        assert_eq!(golden_lines(b"SUCCESS\n\nOK\n"), ["SUCCESS", "<blank>", "OK"]);
-        assert_eq!(golden_lines(b"\xff\x1b\n"), ["\\xff\\u{1b}"]);
-        let (old, new) = (["x<*>".to_owned(), "y".to_owned()], ["x1".to_owned(), "z".to_owned()]);
-        assert_eq!(merged(&old, &new), ["x<*>", "z"]);
     }
 }

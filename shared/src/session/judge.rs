@@ -6,11 +6,12 @@ use regex::bytes::Regex;
 
 use super::Outcome;
 use super::filter::{path_in, shown};
-use crate::command::{exit, parse_duration, quote};
+use crate::command::{exit, parse_duration};
 use crate::error::code_name;
 use crate::exec::Failure;
 use crate::format::{document, duration, printable};
 use crate::language::{Condition, Operator, Subject, Test, Variables, Word};
+use crate::text::quote;
 
 /// Bytes of a value that a report shows.
 const SHOWN_BYTES_MAX: usize = 400;

@@ -22,7 +22,9 @@
 mod background;
 mod commands;
 mod engine;
+mod fickle;
 mod filter;
+mod golden;
 mod host;
 mod judge;
 pub(crate) mod keys;
@@ -33,6 +35,7 @@ mod tests;
 
 pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};
+pub use fickle::{Fickle, is_of_cluster};
 pub use filter::path_in;
 pub use host::{Emitted, Host, NoHost, Ran, Sink};
 pub use keys::scope_arguments;

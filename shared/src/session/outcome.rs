@@ -10,6 +10,7 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use crate::command::exit;
 use crate::error::ClientError;
 use crate::exec::{Answer, Failure, words_of};
+use crate::format::Format;
 use crate::language::{ExpandError, Span};
 
 /// What became of a command.
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub events: Option<u64>,
     /// Whether keys were asked for without their values.
     pub keys_only: bool,
+    /// How the answer was written.
+    pub format: Format,
 }
 
 impl Outcome {

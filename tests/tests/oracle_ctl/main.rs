@@ -7,6 +7,7 @@
 //! `ETCD_BIN` names etcd 3.5.1's server, `ETCDCTL_BIN` its etcdctl.
 
 mod client;
+mod errors;
 mod lines;
 mod printed;
 
@@ -20,10 +21,11 @@ use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::wait::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 
+use errors::{ERRORS, LOGINS, UNBUILT, WORDS};
 use lines::{DEAD, EQUAL, HELP, VARIABLES, WATCHES};
 use printed::{
-    Printed, command, finish, programs, run_line, text_of, without_last_columns, without_log_lines,
-    without_raft_index,
+    Printed, command, finish, programs, run_line, text_of, without_help, without_last_columns,
+    without_log_lines, without_raft_index,
 };
 
 /// Lines that leave the keys as the table expects them.
@@ -81,6 +83,88 @@ async fn what_ends_in_help_ends_as_in_etcdctl() -> anyhow::Result<()> {
             shown(&ours)?,
             shown(&theirs)?
         );
+    }
+    Ok(())
+}
+
+/// Goal: no failure is taken for success, and none changes anything. Method: each line of the table must fail with both
+/// programs in the same way, and the revision of the store stays.
+#[tokio::test]
+async fn every_error_ends_as_in_etcdctl_and_changes_nothing() -> anyhow::Result<()> {
+    let [ours, theirs] = programs()?;
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let endpoint = cluster.member(0)?.address.clone();
+    seed(&theirs, &endpoint)?;
+    let before = finish(command(&theirs, Some(&endpoint), "get foo -w json"), "")?.out;
+    let mut different = Vec::new();
+    for (line, input) in ERRORS {
+        let run = |binary: &Path| -> anyhow::Result<_> {
+            Ok(without_help(run_line(binary, &endpoint, line, input)?))
+        };
+        let (theirs, ours) = (run(&theirs)?, run(&ours)?);
+        if ours != theirs || theirs.code == Some(0) {
+            different.push(format!("{line:?} {input:?}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+    ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
+    let after = finish(command(&theirs, Some(&endpoint), "get foo -w json"), "")?.out;
+    ensure!(before == after, "a line of the table changed something:\n{before}\n{after}");
+    Ok(())
+}
+
+/// Goal: a transaction's line means what it means to etcdctl. Method: each line runs with both programs, and the key
+/// that it writes is read back.
+#[tokio::test]
+async fn the_words_of_a_transaction_are_etcdctls() -> anyhow::Result<()> {
+    let [ours, theirs] = programs()?;
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let endpoint = cluster.member(0)?.address.clone();
+    let mut different = Vec::new();
+    for line in WORDS {
+        let run = |binary: &Path| -> anyhow::Result<_> {
+            run_line(&theirs, &endpoint, "del '' --from-key", "")?;
+            run_line(&theirs, &endpoint, "put p before", "")?;
+            let printed = run_line(binary, &endpoint, "txn", &format!("\n{line}\n\n\n"))?;
+            Ok((printed, run_line(&theirs, &endpoint, "get '' --from-key -w json", "")?))
+        };
+        let (theirs, ours) = (run(&theirs)?, run(&ours)?);
+        if ours != theirs {
+            different.push(format!("{line:?}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+    ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_that_fails_ends_as_in_etcdctl() -> anyhow::Result<()> {
+    let [ours, theirs] = programs()?;
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let endpoint = cluster.member(0)?.address.clone();
+    for line in ["put foo bar", "user add root:right", "user grant-role root root", "auth enable"] {
+        let printed = finish(command(&theirs, Some(&endpoint), line), "")?;
+        ensure!(printed.code == Some(0), "{line}: {printed:?}");
+    }
+    let mut different = Vec::new();
+    for line in LOGINS {
+        let run = |binary: &Path| run_line(binary, &endpoint, line, "\n\n\n");
+        let (theirs, ours) = (run(&theirs)?, run(&ours)?);
+        if ours != theirs {
+            different.push(format!("{line:?}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+    ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_command_that_is_not_built_fails_and_names_itself() -> anyhow::Result<()> {
+    let ours = programs()?[0].clone();
+    for line in UNBUILT {
+        let printed = finish(command(&ours, None, line), "")?;
+        ensure!(printed.code == Some(4) && printed.out.is_empty(), "{line}: {printed:?}");
+        let says = printed.err.starts_with("Error: etcdctl: ");
+        ensure!(says && printed.err.contains("not supported yet"), "{line}: {printed:?}");
     }
     Ok(())
 }

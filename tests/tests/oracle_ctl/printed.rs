@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -28,6 +28,8 @@ pub fn programs() -> anyhow::Result<[PathBuf; 2]> {
 
 pub fn command(binary: &Path, endpoints: Option<&str>, line: &str) -> Command {
     let mut command = Command::new(binary);
+    // Ours names itself as it is called.
+    command.arg0("etcdctl");
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ETCDCTL_") {
             command.env_remove(name);
@@ -36,7 +38,12 @@ pub fn command(binary: &Path, endpoints: Option<&str>, line: &str) -> Command {
     if let Some(endpoints) = endpoints {
         command.arg(format!("--endpoints={endpoints}"));
     }
-    command.args(split_words(line.as_bytes()).into_iter().map(OsString::from_vec));
+    command.args(
+        split_words(line.as_bytes())
+            .expect("a line of the tables")
+            .into_iter()
+            .map(OsString::from_vec),
+    );
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -86,6 +93,20 @@ pub fn without_log_lines(text: &str) -> String {
         logs.sort();
     }
     kept.join("\n")
+}
+
+/// Without the words of help and usage, which are each program's own: only that there are some is left.
+pub fn without_help(mut printed: Printed) -> Printed {
+    if printed.out.starts_with("NAME:\n") {
+        "help".clone_into(&mut printed.out);
+    }
+    // Of a transaction's line with a bad flag etcdctl shows the usage before the error.
+    if let Some((before, after)) = printed.err.split_once("Usage:\n")
+        && let Some(at) = after.find("Error: ")
+    {
+        printed.err = format!("{before}{}", &after[at..]);
+    }
+    printed
 }
 
 /// Text between and after `marks`, replaced: numbers behind names that differ from run to run.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use mini_etcd_shared::client::Client;
-use mini_etcd_shared::command::{Command, Parsed, Refusal, exit, help, parse};
+use mini_etcd_shared::command::{Command, Parsed, Refusal, exit, help, parse_as};
 use mini_etcd_shared::exec::{Executor, Failure, Report};
 use mini_etcd_shared::format::{Style, render};
 
@@ -13,8 +13,12 @@ use super::console::{Stdin, err, err_line, out};
 use super::settings::{self, Variables};
 use super::{log, watch};
 
-/// Name that help shows.
-const PROGRAM: &str = "mini-etcdctl";
+/// Name of the program that was called, for help and refusals.
+pub(super) fn program() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = path.as_deref().and_then(std::path::Path::file_name);
+    name.map_or_else(|| "mini-etcdctl".to_owned(), |name| name.to_string_lossy().into_owned())
+}
 
 /// Runs the command that the process's arguments name.
 #[must_use]
@@ -22,7 +26,7 @@ pub fn main() -> ExitCode {
     let words: Vec<Bytes> =
         std::env::args_os().skip(1).map(|word| Bytes::from(word.into_vec())).collect();
     let variables = Variables::of_process();
-    let code = match parse(&words) {
+    let code = match parse_as(&program(), &words) {
         Ok(parsed) => run(parsed, &variables),
         Err(refusal) => refuse_line(&refusal),
     };
@@ -31,8 +35,12 @@ pub fn main() -> ExitCode {
 
 /// A line that does not parse: help on standard output, the reason twice on standard error, as etcdctl does.
 fn refuse_line(refusal: &Refusal) -> u8 {
+    // A command that is not built has no usage to show.
+    if refusal.exit == exit::BAD_FEATURE {
+        return fail(&refusal.clone().into());
+    }
     if let Some(target) = refusal.help {
-        out(help(PROGRAM, target).as_bytes());
+        out(help(&program(), target).as_bytes());
     }
     err_line(&format!("Error: {refusal}"));
     err_line(refusal.hint.as_deref().unwrap_or(""));
@@ -50,7 +58,7 @@ fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
             if let Some(words) = unknown {
                 err_line(&format!("Unknown help topic [`{words}`]"));
             }
-            out(help(PROGRAM, *target).as_bytes());
+            out(help(&program(), *target).as_bytes());
             return 0;
         }
         Command::Version => {
@@ -79,7 +87,8 @@ fn connect_and_run(
             .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         if let Some((name, password)) = &settings.login {
             client.login(name, password).await.map_err(|error| {
-                Failure::new(exit::ERROR, mini_etcd_shared::exec::words_of(&error))
+                // The code that etcdctl has for a client that cannot be made.
+                Failure::new(exit::NO_CONNECTION, mini_etcd_shared::exec::words_of(&error))
             })?;
         }
         let executor = Executor::new(client);
@@ -105,7 +114,7 @@ fn show(report: Report, style: Style) -> u8 {
         err_line(note);
     }
     if let Some(answer) = &report.answer {
-        match render(answer, style, PROGRAM) {
+        match render(answer, style, &program()) {
             Ok(rendered) => {
                 out(&rendered.out);
                 err(&rendered.err);
@@ -126,6 +135,10 @@ fn log_connection(failure: Option<&Failure>) {
 
 /// Prints a failure; answers its exit code.
 pub(super) fn fail(failure: &Failure) -> u8 {
+    // Beside etcdctl's words, not in them: scripts compare those.
+    if let Some(hint) = &failure.hint {
+        err_line(&log::line("warn", "refused", &[("error", hint)]));
+    }
     if !failure.text.is_empty() {
         err_line(&format!("Error: {failure}"));
     }

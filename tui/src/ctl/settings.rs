@@ -7,6 +7,7 @@ use mini_etcd_shared::command::{
 };
 use mini_etcd_shared::exec::Failure;
 use mini_etcd_shared::format::{Format, Style};
+use mini_etcd_shared::text::masked;
 
 use super::console::err_line;
 use super::log;
@@ -92,7 +93,7 @@ impl Variables {
             if (known && !value.is_empty()) || OTHER.contains(&name.as_str()) {
                 continue;
             }
-            let shown = format!("{name}={}", String::from_utf8_lossy(value));
+            let shown = masked(&format!("{name}={}", String::from_utf8_lossy(value)));
             err_line(&log::line(
                 "warn",
                 "unrecognized environment variable",
@@ -170,6 +171,6 @@ fn print_settings(parsed: &Parsed) {
     for flag in GLOBAL_FLAGS {
         let value = parsed.flags.text(parsed.target, flag.name);
         let value = if flag.value == ValueKind::List { format!("[{value}]") } else { value };
-        err_line(&format!("{}={value}", variable_of(flag)));
+        err_line(&masked(&format!("{}={value}", variable_of(flag))));
     }
 }

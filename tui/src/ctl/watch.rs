@@ -7,10 +7,11 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchResponse;
 use mini_etcd_proto::mvccpb::Event;
 use mini_etcd_shared::client::{WatchItem, WatchStream};
-use mini_etcd_shared::command::{Command, Scope, Watch, exit, parse, quote, split_words};
+use mini_etcd_shared::command::{Command, Scope, Watch, exit, parse_as, split_words};
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::exec::{Answer, Executor, Failure, Input, words_of};
 use mini_etcd_shared::format::{Format, Style, render};
+use mini_etcd_shared::text::quote;
 use tokio::sync::mpsc;
 
 use super::console::{Stdin, err_line, out};
@@ -172,7 +173,8 @@ async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result
             return Err(Failure::new(exit::INVALID_INPUT, "error reading watch request line: EOF"));
         };
         let shown = String::from_utf8_lossy(&line).into_owned();
-        let words: Vec<Bytes> = split_words(&line).into_iter().map(Bytes::from).collect();
+        let words = split_words(&line).map_err(Failure::from)?;
+        let words: Vec<Bytes> = words.into_iter().map(Bytes::from).collect();
         match words.first().map(Bytes::as_ref) {
             None => err_line(&format!("Invalid command: {shown} (watch and progress supported)")),
             Some(b"progress") => {
@@ -185,7 +187,7 @@ async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result
                 err_line(&format!("Invalid command {shown} (command type or key is not provided)"));
             }
             Some(b"watch") => {
-                let parsed = parse(&words)
+                let parsed = parse_as(&super::run::program(), &words)
                     .and_then(|parsed| Command::of(&parsed, scope))
                     .map_err(|refusal| Failure::new(exit::BAD_ARGS, refusal.text))?;
                 let Command::Watch(Watch { request: Some(request), program, .. }) = parsed else {

@@ -5,10 +5,9 @@ use mini_etcd_shared::language::{
     Action, Comparison, Condition, Operator, Run, Span, StatementKind, Subject, Test, Txn, Word,
     written,
 };
-use mini_etcd_shared::session::Outcome;
+use mini_etcd_shared::session::{Outcome, is_of_cluster};
 
 use super::edits::Edits;
-use super::fickle::is_of_cluster;
 
 /// Takes the revision of a key for the comparison behind it.
 pub(crate) const SEEN: &str = "SEEN_REV";

@@ -4,9 +4,7 @@ use mini_etcd_proto::etcdserverpb::RangeResponse;
 use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_shared::error::code_name;
 use mini_etcd_shared::exec::Answer;
-use mini_etcd_shared::session::Outcome;
-
-use super::fickle::Fickle;
+use mini_etcd_shared::session::{Fickle, Outcome};
 
 /// Bytes of a value that is expected to come again.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 10;
@@ -101,7 +99,7 @@ mod tests {
         let put = Outcome { answer: Some(Answer::Put(PutResponse::default())), ..got(&[]) };
         let statements = parse_input(b"put a b -> R").unwrap();
         let StatementKind::Run(run) = &statements[0].kind else { panic!("a command") };
-        fickle.take(run, "put a b -> R", &put, &variables);
+        fickle.take(run, false, &put, &variables);
         let expected = |outcome: &Outcome| expectations(outcome, &fickle).join(", ");
         assert_eq!(expected(&got(&[b"v v"])), "value == 'v v', count == 1");
         assert_eq!(expected(&got(&[])), "key absent");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::exec::Failure;
-use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_of, written};
+use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_of, uses, written};
 use mini_etcd_shared::session::Session;
 
 use super::script::{Begun, Known, Took, script_of};
@@ -101,7 +101,8 @@ impl Recording {
             }
             let begun = begun.get_or_insert_default();
             if let StatementKind::Run(run) = &statement.kind {
-                begun.fickle.take(run, source, session.last(), session.variables());
+                let uses_rev = uses(run, "rev");
+                begun.fickle.take(run, uses_rev, session.last(), session.variables());
             }
             let back = begun.left.clone().map(|scope| goes_to(&scope)).unwrap_or_default();
             let known = Known { outcome: session.last(), begun };

@@ -7,11 +7,10 @@ use mini_etcd_shared::language::{
     ALIASES, Action, Await, Lexer, Run, Span, Statement, StatementKind, Word, parse_script,
     unset_variable,
 };
-use mini_etcd_shared::session::{Failed, Outcome, Reason};
+use mini_etcd_shared::session::{Failed, Fickle, Outcome, Reason};
 use tonic::Code;
 
 use super::edits::Edits;
-use super::fickle::Fickle;
 use super::{again, expect, has_secret};
 
 /// Meta commands that are about the front, or about how things look, and not about what is done.

@@ -8,6 +8,7 @@ use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{
     Script, Span, Statement, StatementKind, SyntaxError, Word, parse_script, unset_variable,
 };
+use mini_etcd_shared::text::masked;
 
 /// Bytes that a script may have.
 const SCRIPT_BYTES_MAX: usize = 16 << 20;
@@ -107,10 +108,11 @@ impl Planned {
         !self.script.statements.iter().any(is_test)
     }
 
-    /// A command as it was written, on one line.
+    /// A command as it was written, on one line, without passwords.
     pub(super) fn text(&self, span: Span) -> String {
-        let mut lines = span.of(&self.source).split(|byte| *byte == b'\n');
-        let first = printable(lines.next().unwrap_or_default().trim_ascii());
+        let text = masked(&String::from_utf8_lossy(span.of(&self.source)));
+        let mut lines = text.split('\n');
+        let first = printable(lines.next().unwrap_or_default().trim().as_bytes());
         if lines.next().is_some() { format!("{first} ...") } else { first }
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent};
+use mini_etcd_shared::text::unescape;
 
 use super::ask;
 use super::load::{look, replace};
@@ -149,16 +150,28 @@ fn enter(state: &mut State) -> Vec<Effect> {
     }
     let Some(prompt) = state.keyspace.prompt.take() else { return Vec::new() };
     let text = prompt.line.text().to_owned();
+    let bytes = match prompt.ask {
+        Ask::Prefix | Ask::Separator | Ask::NewKey => unescape(&text).map(Bytes::from),
+        Ask::Filter | Ask::Fuzzy | Ask::Revision => Ok(Bytes::new()),
+    };
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let error = Some(error.to_string());
+            state.keyspace.prompt = Some(Prompt { error, ..prompt });
+            return Vec::new();
+        }
+    };
     match prompt.ask {
         Ask::Filter => look(state, false),
         Ask::Prefix => {
             let separator = state.keyspace.tree.separator.clone();
-            show(state, unescape(&text), separator)
+            show(state, bytes, separator)
         }
         Ask::Separator => {
             let prefix = state.keyspace.tree.prefix.clone();
             state.keyspace.opened.clear();
-            show(state, prefix, unescape(&text))
+            show(state, prefix, bytes)
         }
         Ask::Fuzzy => {
             let matches = &state.keyspace.matches;
@@ -190,12 +203,11 @@ fn enter(state: &mut State) -> Vec<Effect> {
             }
         }
         Ask::NewKey => {
-            let key = unescape(&text);
-            if key.is_empty() {
+            if bytes.is_empty() {
                 let error = Some("a key has at least one byte".to_owned());
                 state.keyspace.prompt = Some(Prompt { error, ..prompt });
             } else {
-                change::begin_new(state, key);
+                change::begin_new(state, bytes);
             }
             Vec::new()
         }
@@ -242,56 +254,15 @@ pub(super) fn lead_to(state: &mut State, key: &Bytes) {
     }
 }
 
-/// Text with `\xNN`, `\u{NNNN}`, `\\`, `\n`, `\r` and `\t` as the bytes they stand for; anything else stays as it is.
-fn unescape(text: &str) -> Bytes {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escaped) = rest.split_at(at);
-        bytes.extend(before.as_bytes());
-        let hex = escaped.get(2..4).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let unicode = escaped
-            .strip_prefix("\\u{")
-            .and_then(|rest| rest.split_once('}'))
-            .and_then(|(digits, rest)| Some((u32::from_str_radix(digits, 16).ok()?, rest)))
-            .and_then(|(code, after)| Some((char::from_u32(code)?, after)));
-        if let Some((character, after)) = unicode {
-            bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = after;
-            continue;
-        }
-        let (byte, taken) = match (escaped.as_bytes().get(1), hex) {
-            (Some(b'x'), Some(byte)) => (byte, 4),
-            (Some(b'\\'), _) => (b'\\', 2),
-            (Some(b'n'), _) => (b'\n', 2),
-            (Some(b'r'), _) => (b'\r', 2),
-            (Some(b't'), _) => (b'\t', 2),
-            _ => (b'\\', 1),
-        };
-        bytes.push(byte);
-        rest = escaped.get(taken..).unwrap_or("");
-    }
-    bytes.extend(rest.as_bytes());
-    bytes.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_typed_by_their_escapes() {
-        assert_eq!(unescape(r"a\xff\\x\n\q"), Bytes::from_static(b"a\xff\\x\n\\q"));
-        assert_eq!(unescape(r"\"), Bytes::from_static(b"\\"));
-        assert_eq!(unescape("é日"), Bytes::from("é日"));
-        assert_eq!(unescape(r"\xé"), Bytes::from(r"\xé"));
-    }
-
-    #[test]
     fn what_is_shown_raw_is_the_same_bytes_when_it_is_typed() {
         for bytes in [&b"/a/\xff\x00\n\\x"[..], "日本\t".as_bytes(), b""] {
             let typed = super::super::viewers::raw(bytes);
-            assert_eq!(unescape(&typed), Bytes::copy_from_slice(bytes));
+            assert_eq!(unescape(&typed).as_deref(), Ok(bytes));
         }
     }
 }

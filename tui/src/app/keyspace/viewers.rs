@@ -176,21 +176,10 @@ fn hex(value: &[u8]) -> Vec<String> {
     value.chunks(HEX_BYTES).take(LINES_MAX + 1).enumerate().map(line).collect()
 }
 
-/// Everything on one line, so that it can be told apart from anything else.
+/// Everything on one line, so that it can be told apart from anything else, and typed.
 #[must_use]
 pub fn raw(value: &[u8]) -> String {
-    let mut text = String::with_capacity(value.len());
-    for chunk in value.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\\' => text.push_str("\\\\"),
-                '\t' | '\n' | '\r' => text.extend(character.escape_default()),
-                _ => text.push_str(&escape(character.encode_utf8(&mut [0; 4]).as_bytes())),
-            }
-        }
-        text.push_str(&chunk.invalid().escape_ascii().to_string());
-    }
-    text
+    mini_etcd_shared::text::escape(value)
 }
 
 /// One field of protobuf.

@@ -10,8 +10,11 @@ const ENTRY_BYTES_MAX: usize = 64 << 10;
 pub struct History(Vec<String>);
 
 impl History {
-    /// Remembers an entry; the same one twice in a row is one.
+    /// Remembers an entry, unless it holds a password; the same one twice in a row is one.
     pub fn add(&mut self, text: &str) {
+        if crate::record::has_secret(text) {
+            return;
+        }
         if text.len() > ENTRY_BYTES_MAX || self.0.last().is_some_and(|last| last == text) {
             return;
         }

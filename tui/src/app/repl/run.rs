@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
+use mini_etcd_shared::text::masked;
 
 use super::ask::Wait;
 use super::complete::{complete, take_hint};
@@ -194,7 +195,7 @@ pub(in crate::app) fn begin(state: &mut State, text: String) -> Vec<Effect> {
     let repl = &mut state.repl;
     let head = prompt(&repl.prompt.scope);
     let mut line = 0;
-    for (at, part) in text.split('\n').enumerate() {
+    for (at, part) in masked(&text).split('\n').enumerate() {
         let head = if at == 0 { head.clone() } else { continuation(&head) };
         let number = repl.scrollback.push(Line::new(Kind::Input, format!("{head}{part}")));
         line = if at == 0 { number } else { line };
@@ -286,6 +287,7 @@ pub fn continuation(prompt: &str) -> String {
 }
 
 /// A text of several lines as one.
+/// A statement as notices show it.
 fn one_line(text: &str) -> String {
-    text.split('\n').collect::<Vec<_>>().join(" ; ")
+    masked(text).split('\n').collect::<Vec<_>>().join(" ; ")
 }

@@ -13,9 +13,10 @@
 //! text   = word | "words"                   somewhere in key or value
 //! ```
 //!
-//! Text without capitals is found whatever the case. Between double quotes stand `\"`, `\\`, `\n`, `\t` and `\xNN`;
-//! a kind between quotes is text. An error names the column and what is wanted there.
+//! Text without capitals is found whatever the case. Between double quotes stand the escapes of [`ESCAPES`]; a kind
+//! between quotes is text. An error names the column and what is wanted there.
 
+use mini_etcd_shared::text::{ESCAPES, read_escape};
 use regex::bytes::{Regex, RegexBuilder};
 use thiserror::Error;
 
@@ -331,13 +332,12 @@ impl Parser<'_> {
                     return Ok(text);
                 }
                 '\\' => {
-                    let (byte, length) = escape(after).ok_or_else(|| {
+                    let Some(behind) = read_escape(after.as_bytes(), &mut text) else {
                         let place = self.whole.get(self.whole.len() - rest.len()..).unwrap_or("");
-                        Parser { rest: place, whole: self.whole }
-                            .error("expected \\\" \\\\ \\n \\t or \\xNN")
-                    })?;
-                    text.push(byte);
-                    rest = after.get(length..).unwrap_or("");
+                        return Err(Parser { rest: place, whole: self.whole }
+                            .error(format!("an unknown escape; accepted are {ESCAPES}")));
+                    };
+                    rest = after.get(after.len() - behind.len()..).unwrap_or("");
                 }
                 other => {
                     text.extend(other.encode_utf8(&mut [0; 4]).as_bytes());
@@ -345,21 +345,6 @@ impl Parser<'_> {
                 }
             }
         }
-    }
-}
-
-/// The byte that stands behind a backslash, and how much of the text it takes.
-fn escape(after: &str) -> Option<(u8, usize)> {
-    match after.chars().next()? {
-        '"' => Some((b'"', 1)),
-        '\\' => Some((b'\\', 1)),
-        'n' => Some((b'\n', 1)),
-        't' => Some((b'\t', 1)),
-        'x' => {
-            let digits = after.get(1..3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            Some((u8::from_str_radix(digits, 16).ok()?, 3))
-        }
-        _ => None,
     }
 }
 

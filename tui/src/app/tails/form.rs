@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent};
+use mini_etcd_shared::text::unescape;
 
 use super::filter::Filter;
 use super::spec::{Reach, Spec};
@@ -166,12 +167,12 @@ impl Form {
     }
 
     fn parse(&self) -> Result<(Spec, Option<Filter>), (Field, String)> {
-        let key = unescape(self.key.text()).map_err(|why| (Field::Key, why))?;
+        let key = bytes(self.key.text()).map_err(|why| (Field::Key, why))?;
         if key.is_empty() && self.reach == Reach::Key {
             return Err((Field::Key, "a single key has a name".to_owned()));
         }
         let end = if self.reach == Reach::Range {
-            let end = unescape(self.end.text()).map_err(|why| (Field::End, why))?;
+            let end = bytes(self.end.text()).map_err(|why| (Field::End, why))?;
             if end <= key {
                 let why = "a range ends behind the key that it begins with".to_owned();
                 return Err((Field::End, why));
@@ -200,28 +201,9 @@ impl Form {
     }
 }
 
-/// Text with `\xNN`, `\n`, `\t` and `\\` as bytes.
-fn unescape(text: &str) -> Result<Bytes, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, after)) = rest.split_once('\\') {
-        bytes.extend(plain.as_bytes());
-        let digits = after.get(1..3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        let (byte, length) = match (after.chars().next(), digits) {
-            (Some('\\'), _) => (b'\\', 1),
-            (Some('n'), _) => (b'\n', 1),
-            (Some('t'), _) => (b'\t', 1),
-            (Some('x'), Some(digits)) => (u8::from_str_radix(digits, 16).unwrap_or(0), 3),
-            _ => {
-                let column = text.chars().count() - after.chars().count();
-                return Err(format!("column {column}: expected \\\\ \\n \\t or \\xNN"));
-            }
-        };
-        bytes.push(byte);
-        rest = after.get(length..).unwrap_or("");
-    }
-    bytes.extend(rest.as_bytes());
-    Ok(bytes.into())
+/// Typed text as the bytes that it stands for.
+fn bytes(text: &str) -> Result<Bytes, String> {
+    unescape(text).map(Bytes::from).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -273,6 +255,6 @@ mod tests {
             assert_eq!(form.error.as_ref().map(|(field, _)| *field), Some(field));
             assert_eq!(form.field(), field);
         }
-        assert_eq!(unescape("ab\\q").unwrap_err(), "column 3: expected \\\\ \\n \\t or \\xNN");
+        assert!(bytes("ab\\q").unwrap_err().starts_with("column 3: an unknown escape"));
     }
 }

@@ -1,0 +1,16 @@
+//! Texts that people type and read: escapes, by one rule for commands, scripts, forms and filters, and passwords,
+//! which are masked wherever a line is shown or kept.
+//!
+//! The rule is that of Go's double-quoted strings, which etcdctl's users know: [`ESCAPES`] lists what may stand behind
+//! a backslash. Everything else behind one is refused with its column, never taken as it stands.
+//!
+//! Invariants:
+//! * I1: what [`quote`] and [`escape`] give reads back as the same bytes.
+//! * I2: there is no other reader of escapes in the workspace.
+//! * I3: no command line is shown, stored or reported but as [`masked`] gives it.
+
+mod escape;
+mod mask;
+
+pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescape, unquote};
+pub use mask::{MASK, masked};
