@@ -118,8 +118,10 @@ fn parsed(
         let guilty = (1..=given.len()).find(|count| fails_alike(*count)).unwrap_or(given.len());
         let word = words.get(guilty.saturating_sub(1));
         let span = word.map_or(Span::default(), |word| word.span);
+        let is_common = grammar == Grammar::Operation
+            && parse_within(Grammar::Program, target, given.clone()).is_ok();
         let mut expected = match target {
-            target if grammar == Grammar::Operation => {
+            target if is_common => {
                 format!(
                     "the own flags of `{}`; those of all commands stand behind `txn`",
                     target.path()

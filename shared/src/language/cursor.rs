@@ -61,6 +61,19 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Cuts off what stands behind each keyword, with where that keyword stands.
+    pub(super) fn cut(&mut self, keyword: &str) -> Vec<(usize, Self)> {
+        let mut parts = Vec::new();
+        while let Some(at) = self.words.iter().rposition(|word| word.is(keyword)) {
+            let mut words = self.words.split_off(at);
+            if let Some(word) = words.pop_front() {
+                let Span { start, end } = word.span;
+                parts.insert(0, (start, Self { source: self.source, words, end }));
+            }
+        }
+        parts
+    }
+
     /// Adds the words of a further line.
     pub(super) fn extend(&mut self, line: Line) {
         self.words.extend(line.words);

@@ -1,5 +1,6 @@
 //! From bytes to words, one logical line at a time.
 
+use super::source::BYTE_ORDER_MARK;
 use super::{Piece, Span, SyntaxError, Word};
 use crate::text::{ESCAPES, read_escape};
 
@@ -25,10 +26,11 @@ pub struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    /// A lexer at the start of `source`.
+    /// A lexer at the start of `source`, behind the mark that some editors put there.
     #[must_use]
     pub fn new(source: &'a [u8]) -> Self {
-        Self { source, at: 0 }
+        let at = if source.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        Self { source, at }
     }
 
     /// The text.

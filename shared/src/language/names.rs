@@ -96,7 +96,7 @@ pub const KEYWORDS: &[(&str, &str, &str)] = &[
     ("end", "end", "Ends a block"),
     (
         "eventually",
-        "eventually TIME [every TIME] COMMAND",
+        "eventually TIME [every TIME] COMMAND [expect CONDITION]",
         "Repeats a command until what is expected holds",
     ),
     ("expect", "expect CONDITION", "Demands something of what ran last"),

@@ -12,6 +12,8 @@ use crate::command::Target;
 const BLOCKS_MAX: usize = 32;
 /// Most turns of a `repeat`.
 const REPEAT_MAX: u32 = 1_000_000;
+/// Errors of one script that are told.
+pub const ERRORS_MAX: usize = 20;
 /// Stands above golden output.
 const GOLDEN: &str = "----";
 
@@ -27,8 +29,7 @@ pub fn parse_input(source: &[u8]) -> Result<Vec<Statement>, SyntaxError> {
         closed = [source, b"\n"].concat();
         lines = &closed;
     }
-    let mut parser = Parser { lexer: Lexer::new(lines), names: Names::Prefixes, depth: 0 };
-    let (statements, _) = parser.block(None)?;
+    let (statements, _) = Parser::new(lines, Names::Prefixes).block(None)?;
     Ok(statements)
 }
 
@@ -37,15 +38,37 @@ pub fn parse_input(source: &[u8]) -> Result<Vec<Statement>, SyntaxError> {
 /// # Errors
 /// The first place that does not follow the grammar.
 pub fn parse_script(source: &[u8]) -> Result<Script, SyntaxError> {
-    let mut parser = Parser { lexer: Lexer::new(source), names: Names::Exact, depth: 0 };
-    let (statements, _) = parser.block(None)?;
+    let (statements, _) = Parser::new(source, Names::Exact).block(None)?;
     Ok(Script { statements })
+}
+
+/// Parses a script, and goes on behind what is wrong.
+///
+/// # Errors
+/// The places that do not follow the grammar, [`ERRORS_MAX`] at most.
+pub fn check_script(source: &[u8]) -> Result<Script, Vec<SyntaxError>> {
+    let mut parser = Parser { recovers: true, ..Parser::new(source, Names::Exact) };
+    let parsed = parser.block(None);
+    let mut errors = parser.errors;
+    match parsed {
+        Ok((statements, _)) if errors.is_empty() => return Ok(Script { statements }),
+        Ok(_) => {}
+        Err(error) => errors.push(error),
+    }
+    errors.sort_by_key(|error| (error.span.start, error.span.end));
+    errors.dedup();
+    Err(errors)
 }
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
     names: Names,
     depth: usize,
+    /// Whether errors are collected, and what stands behind them is parsed.
+    recovers: bool,
+    errors: Vec<SyntaxError>,
+    /// Blocks whose first line is wrong, and whose `end` is still to come.
+    headless: usize,
 }
 
 /// The block that is open: its keyword, where that stands, and what may end it.
@@ -65,6 +88,17 @@ enum Closed {
 }
 
 impl<'a> Parser<'a> {
+    fn new(source: &'a [u8], names: Names) -> Self {
+        Self {
+            lexer: Lexer::new(source),
+            names,
+            depth: 0,
+            recovers: false,
+            errors: Vec::new(),
+            headless: 0,
+        }
+    }
+
     fn source(&self) -> &'a [u8] {
         self.lexer.source()
     }
@@ -72,18 +106,41 @@ impl<'a> Parser<'a> {
     /// Statements up to the end of the block, or of the text.
     fn block(&mut self, open: Option<Open>) -> Result<(Vec<Statement>, Closed), SyntaxError> {
         let mut statements: Vec<Statement> = Vec::new();
-        while let Some(line) = self.lexer.line()? {
+        loop {
+            let began = self.lexer.at();
+            let line = match self.lexer.line() {
+                Ok(None) => break,
+                Ok(Some(line)) => line,
+                Err(error) => {
+                    self.recover(error, began, "")?;
+                    continue;
+                }
+            };
             if line.words.is_empty() {
                 continue;
             }
             let mut words = Cursor::new(self.source(), line);
-            if let Some(closed) = close(&mut words, open)? {
-                return Ok((statements, closed));
+            let first = words.bare().unwrap_or_default().to_owned();
+            if self.headless > 0 && (first == "end" || first == "else") {
+                self.headless -= usize::from(first == "end");
+                continue;
             }
-            let statement = self.statement(words, open.is_some())?;
+            let found = match close(&mut words, open) {
+                Ok(Some(closed)) => return Ok((statements, closed)),
+                Ok(None) => self.statement(words, open.is_some()),
+                Err(error) => Err(error),
+            };
+            let statement = match found {
+                Ok(statement) => statement,
+                Err(error) => {
+                    self.recover(error, began, &first)?;
+                    continue;
+                }
+            };
             if let StatementKind::Expect(expect) = &statement.kind
-                && self.names == Names::Exact
-                && let Some(expects) = statements.last_mut().and_then(expects_of)
+                && let Some(last) = statements.last_mut()
+                && (self.names == Names::Exact || waits(last))
+                && let Some(expects) = expects_of(last)
             {
                 expects.push(expect.clone());
                 continue;
@@ -98,6 +155,59 @@ impl<'a> Parser<'a> {
                 format!("`{}` without end", open.keyword),
                 "`end`",
             )),
+        }
+    }
+
+    /// Takes an error in, and goes to the line behind what began at `began` with the word `first`.
+    ///
+    /// # Errors
+    /// The same one, when nothing behind it is to be read.
+    fn recover(
+        &mut self,
+        error: SyntaxError,
+        began: usize,
+        first: &str,
+    ) -> Result<(), SyntaxError> {
+        let reads_on = self.recovers && self.errors.len() + 1 < ERRORS_MAX;
+        let at_end = self.lexer.at() >= self.source().len();
+        let is_block = ["test", "setup", "teardown", "repeat", "with", "if"].contains(&first);
+        // A block or transaction without `end` has all of the text in it.
+        if !reads_on || (error.incomplete && at_end && !first.is_empty()) {
+            return Err(error);
+        }
+        if is_block {
+            self.headless += 1;
+        }
+        let lexical = first.is_empty() || error.incomplete;
+        self.errors.push(error);
+        if lexical {
+            // The text behind an open quote is read as if it were closed at the end of its line.
+            self.lexer.seek(began);
+            self.lexer.raw_line();
+        } else if first == "txn" || first == "eventually" {
+            self.skip_txn();
+        }
+        self.golden();
+        Ok(())
+    }
+
+    /// Goes behind what is left of a transaction: to the next empty line, or behind its `end`.
+    fn skip_txn(&mut self) {
+        let before = self.lexer.at();
+        while let Some(line) = self.lexer.raw_line() {
+            let text = line.of(self.source()).trim_ascii();
+            let last = text.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+            if text.is_empty() || last == b"end" {
+                return;
+            }
+            let words: Vec<_> = text.split(u8::is_ascii_whitespace).collect();
+            let part = [&b"get"[..], b"put", b"del", b"then", b"else", b"and", b"if"];
+            let inside =
+                words.first().is_some_and(|word| part.contains(word) || word.contains(&b'('));
+            if !inside {
+                self.lexer.seek(before.max(line.start));
+                return;
+            }
         }
     }
 
@@ -291,6 +401,11 @@ fn close(words: &mut Cursor<'_>, open: Option<Open>) -> Result<Option<Closed>, S
     };
     words.finish("the end of the line")?;
     Ok(Some(closed))
+}
+
+/// Whether the statement is repeated until what is expected of it holds.
+fn waits(statement: &Statement) -> bool {
+    matches!(&statement.kind, StatementKind::Run(run) if run.eventually.is_some())
 }
 
 fn expects_of(statement: &mut Statement) -> Option<&mut Vec<super::Expect>> {

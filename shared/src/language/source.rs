@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::text::masked;
 
+/// What some editors begin a text with; it is no part of it.
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Characters of a line that are shown on each side of an error.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -46,9 +48,16 @@ impl Position {
         let before = source.get(..at).unwrap_or(source);
         let line = before.split(|byte| *byte == b'\n').count();
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let text = String::from_utf8_lossy(before.get(start..).unwrap_or_default());
+        let text = before.get(start..).unwrap_or_default();
+        let text = if start == 0 { unmarked(text) } else { text };
+        let text = String::from_utf8_lossy(text);
         Self { line, column: text.chars().count() + 1 }
     }
+}
+
+/// A text without the mark at its start.
+fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 impl fmt::Display for Position {
@@ -103,7 +112,7 @@ impl SyntaxError {
     /// The line it is in, with a mark below the column.
     #[must_use]
     pub fn shown(&self, source: &[u8]) -> String {
-        let line = source.split(|byte| *byte == b'\n').nth(self.position.line - 1);
+        let line = unmarked(source).split(|byte| *byte == b'\n').nth(self.position.line - 1);
         let line = String::from_utf8_lossy(line.unwrap_or_default());
         let skipped = self.position.column.saturating_sub(SHOWN_CHARS_MAX);
         let start: String = line.chars().take(self.position.column - 1).collect();

@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::names::{close_to, next};
 use super::{
     Action, Await, EXTRAS, Eventually, Expect, FILTERS, Filter, Lexer, METAS, MetaSpec, Names,
-    Piece, Run, Span, SyntaxError, Word, txn,
+    Piece, Position, Run, Span, SyntaxError, Word, txn,
 };
 use crate::command::{Target, Verb, command};
 
@@ -40,6 +40,7 @@ pub(super) fn run<'a>(
         None
     };
     let negated = negated || words.keyword("!");
+    let demands = if eventually.is_some() { words.cut("expect") } else { Vec::new() };
     let (action, mut words) = action(lexer, words, names, start)?;
     let mut run = Run {
         negated,
@@ -54,7 +55,12 @@ pub(super) fn run<'a>(
         expects: Vec::new(),
     };
     operators(&mut words, &mut run)?;
-    let end = words.end();
+    let mut end = words.end();
+    for (at, mut demand) in demands {
+        let line = Position::of(words.source(), at).line;
+        run.expects.push(expect(&mut demand, at, line)?);
+        end = demand.end();
+    }
     check_run(&words, &run, names, Span { start, end })?;
     Ok((run, end))
 }

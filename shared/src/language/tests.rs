@@ -298,6 +298,10 @@ fn what_is_wrong_is_said_with_its_column_before_anything_runs() {
             "txn if ver(k) = 1 then put x --no end",
             "1:30: unknown flag: --no; expected the flags of `put`; `\\h put` lists them",
         ),
+        (
+            "txn if ver(k) = 1 then get x -w json end",
+            "1:30: unknown shorthand flag: 'w' in -w; expected the own flags of `get`; those of all commands stand behind `txn`",
+        ),
         ("\\diff k", "1:8: the line ends; expected \\diff KEY @REV1 [@REV2]"),
         ("\\q x", "1:1: too many words; expected \\q"),
         (
@@ -391,4 +395,60 @@ fn an_empty_last_line_ends_a_transaction() {
     let parts = b"txn\nmod(\"a\") > \"0\"\n\nput a b\n\nget a";
     assert!(parse_input(parts).unwrap_err().incomplete);
     assert_eq!(parse_input(&[&parts[..], b"\n"].concat()).unwrap().len(), 1);
+}
+
+#[test]
+fn every_syntax_error_of_a_script_is_told_and_none_follows_from_another() {
+    for (script, places) in [
+        ("gett a\nput k\nget a --bogus\n", &["1:1", "2:6", "3:7"][..]),
+        ("test\n  gett a\nend\nput b\n", &["1:5", "2:3", "4:6"]),
+        (
+            "test a\n  gett a\n  repeat x\n    put b\n  end\nend\ngett\n",
+            &["2:3", "3:10", "4:10", "7:1"],
+        ),
+        ("get 'a\nget b\ngett c\n", &["1:5", "3:1"]),
+        ("gett a\n----\nx y\nz\n\ngett b\n", &["1:1", "6:1"]),
+        ("txn if mod(k) = x then\n  put k v\nend\ngett b\n", &["1:17", "4:1"]),
+        ("txn\nmod(\"k\") = \"x\"\n\nput k v\n\n\ngett b\n", &["2:12", "7:1"]),
+        ("gett a\ntest b\n", &["1:1", "2:1"]),
+    ] {
+        let errors = check_script(script.as_bytes()).unwrap_err();
+        let found: Vec<_> = errors.iter().map(|error| error.position.to_string()).collect();
+        assert_eq!(found, places, "{script}\n{errors:?}");
+        let first = parse_script(script.as_bytes()).unwrap_err();
+        assert!(errors.contains(&first), "{script}\n{first}");
+    }
+    let many = "gett\n".repeat(ERRORS_MAX + 5);
+    assert_eq!(check_script(many.as_bytes()).unwrap_err().len(), ERRORS_MAX);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_script() {
+    let script = parse_script("\u{feff}get a\n".as_bytes()).unwrap();
+    assert_eq!(script.statements.len(), 1);
+    let error = parse_script("\u{feff}gett a\n".as_bytes()).unwrap_err();
+    assert_eq!(error.position.to_string(), "1:1");
+    assert!(error.shown("\u{feff}gett a\n".as_bytes()).starts_with("gett a\n^"));
+}
+
+#[test]
+fn eventually_takes_what_it_waits_for_on_its_own_line() {
+    for parse in [
+        |text: &str| parse_input(text.as_bytes()).unwrap(),
+        |text: &str| parse_script(text.as_bytes()).unwrap().statements,
+    ] {
+        for text in [
+            "eventually 5s get k expect value == v",
+            "eventually 5s every 10ms get k | count expect count == 1 expect value == v",
+            "eventually 5s get k\nexpect value == v",
+            "eventually 5s txn if ver(k) > 0 then get k end expect succeeded == true",
+        ] {
+            let statements = parse(text);
+            let StatementKind::Run(run) = &statements[0].kind else { panic!("{text}") };
+            assert!(statements.len() == 1 && !run.expects.is_empty(), "{text}");
+        }
+        let statements = parse("get k expect");
+        let StatementKind::Run(run) = &statements[0].kind else { panic!() };
+        assert!(run.expects.is_empty());
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Condition, Filter, Run, Script, Span, Statement, StatementKind, Test, Word};
+use super::{
+    Action, Condition, Filter, MetaSpec, Run, Script, Span, Statement, StatementKind, Test, Word,
+};
 
 /// Variables that a session sets by itself.
 pub const OWN_VARIABLES: &[&str] = &["RUN", "TMP", "rev", "count", "status", "elapsed_ms"];
@@ -10,12 +12,50 @@ pub const OWN_VARIABLES: &[&str] = &["RUN", "TMP", "rev", "count", "status", "el
 /// The first variable of a script that nothing sets: neither the script, nor a session, nor `given`.
 #[must_use]
 pub fn unset_variable(script: &Script, given: &BTreeSet<String>) -> Option<(String, Span)> {
+    unset_variables(script, given).into_iter().next()
+}
+
+/// Where variables stand that nothing sets, each of them once.
+#[must_use]
+pub fn unset_variables(script: &Script, given: &BTreeSet<String>) -> Vec<(String, Span)> {
     let mut walk = Walk::default();
     walk.all(&script.statements);
     let set = |name: &str| {
         walk.set.contains(name) || OWN_VARIABLES.contains(&name) || given.contains(name)
     };
-    walk.needed.into_iter().find(|(name, _)| !set(name))
+    let mut unset: Vec<(String, Span)> = Vec::new();
+    for (name, span) in &walk.needed {
+        if !set(name) && !unset.iter().any(|(known, _)| known == name) {
+            unset.push((name.clone(), *span));
+        }
+    }
+    unset
+}
+
+/// The meta commands of statements and of the blocks in them, each with its arguments and where it stands.
+#[must_use]
+pub fn metas(statements: &[Statement]) -> Vec<(&'static MetaSpec, &[Word], Span)> {
+    let mut found = Vec::new();
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Run(run) => {
+                if let Action::Meta { spec, args } = &run.action {
+                    found.push((*spec, args.as_slice(), statement.span));
+                }
+            }
+            StatementKind::Test { body, .. }
+            | StatementKind::Setup(body)
+            | StatementKind::Teardown(body)
+            | StatementKind::Repeat { body, .. }
+            | StatementKind::With { body, .. } => found.extend(metas(body)),
+            StatementKind::If { then, otherwise, .. } => {
+                found.extend(metas(then));
+                found.extend(metas(otherwise));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Whether a command names this variable, with a fallback or without.

@@ -5,9 +5,11 @@ use std::fmt::Write;
 use serde_json::Value;
 use similar::TextDiff;
 
+use super::path::path_in;
+
 use crate::command::exit;
 use crate::exec::Failure;
-use crate::language::{Filter, Path, Step, Variables, Word};
+use crate::language::{Filter, Path, Variables, Word};
 
 /// Bytes in a line of `hex`.
 const HEX_WIDTH: usize = 16;
@@ -61,7 +63,7 @@ fn json(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
             )
         })?;
         let found = path_in(&document, path)
-            .ok_or_else(|| Failure::new(exit::ERROR, format!("json: there is no {}", path.text)))?;
+            .map_err(|missing| Failure::new(exit::ERROR, format!("json: {missing}")))?;
         out.extend_from_slice(shown(&found).as_bytes());
         out.push(b'\n');
     }
@@ -74,22 +76,6 @@ pub(super) fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// What a path leads to. A step into a text that is JSON itself goes into that.
-#[must_use]
-pub fn path_in(document: &Value, path: &Path) -> Option<Value> {
-    let mut at = document.clone();
-    for step in &path.steps {
-        if let Value::String(text) = &at {
-            at = serde_json::from_str(text).ok()?;
-        }
-        at = match step {
-            Step::Field(name) => at.get(name)?.clone(),
-            Step::Item(index) => at.get(index)?.clone(),
-        };
-    }
-    Some(at)
 }
 
 fn diff_with(file: &Word, bytes: &[u8], variables: &Variables) -> Result<Vec<u8>, Failure> {

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use regex::bytes::Regex;
 
 use super::Outcome;
-use super::filter::{path_in, shown};
+use super::filter::shown;
+use super::path_in;
 use crate::command::{exit, parse_duration};
 use crate::error::code_name;
 use crate::exec::Failure;
@@ -66,9 +67,10 @@ pub(super) fn judge(
                     let sign = operator.text();
                     let expected =
                         format!("{name} {sign} {}", Found::wanted(subject, &wanted).text());
-                    let got = found
-                        .as_ref()
-                        .map_or_else(|| absent(&name, outcome), |f| format!("{name} {}", f.text()));
+                    let got = found.as_ref().map_or_else(
+                        || absent(&name, subject, outcome),
+                        |f| format!("{name} {}", f.text()),
+                    );
                     let holds = match &found {
                         None => false,
                         Some(found) => holds(found, *operator, &wanted, word, variables)?,
@@ -80,10 +82,15 @@ pub(super) fn judge(
     }
 }
 
-fn absent(name: &str, outcome: &Outcome) -> String {
-    match &outcome.failure {
-        Some(failure) => format!("{name} absent: {}", error_text(failure)),
-        None => format!("{name} absent"),
+fn absent(name: &str, subject: &Subject, outcome: &Outcome) -> String {
+    let missing = match (subject, &outcome.answer) {
+        (Subject::Json(path), Some(answer)) => path_in(&document(answer), path).err(),
+        _ => None,
+    };
+    match (&outcome.failure, missing) {
+        (Some(failure), _) => format!("{name} absent: {}", error_text(failure)),
+        (None, Some(missing)) => format!("{name} absent: {missing}"),
+        (None, None) => format!("{name} absent"),
     }
 }
 
@@ -174,7 +181,7 @@ fn found(subject: &Subject, outcome: &Outcome) -> Option<Found> {
         Subject::Events => outcome.events.map(|events| Found::Plain(events.to_string())),
         Subject::Json(path) => {
             let document = document(outcome.answer.as_ref()?);
-            path_in(&document, path).map(|value| Found::Plain(shown(&value)))
+            path_in(&document, path).ok().map(|value| Found::Plain(shown(&value)))
         }
         Subject::Exit => Some(Found::Plain(outcome.status().to_string())),
     }

@@ -29,6 +29,7 @@ mod host;
 mod judge;
 pub(crate) mod keys;
 mod outcome;
+mod path;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -36,8 +37,8 @@ mod tests;
 pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};
 pub use fickle::{Fickle, is_of_cluster};
-pub use filter::path_in;
 pub use host::{Emitted, Host, NoHost, Ran, Sink};
 pub use keys::scope_arguments;
 pub use outcome::{Failed, Mismatch, Outcome, Reason};
+pub use path::{Missing, path_in};
 pub use settings::given;

@@ -32,9 +32,11 @@ pub fn masked(text: &str) -> String {
         let (head, tail) = rest.split_at(behind);
         out.push_str(head);
         rest = tail;
+        // A flag inside of quotes ends with them.
+        let open = text_before(head, before).filter(|quote| !tail.starts_with(*quote));
         let Some(value) = value_at(tail) else { continue };
         let (gap, tail) = tail.split_at(value);
-        let (word, tail) = tail.split_at(word_length(tail));
+        let (word, tail) = tail.split_at(word_length(tail, open));
         out.push_str(gap);
         match (kind, word.split_once(':')) {
             (Kind::Password, _) if word.is_empty() => {}
@@ -60,6 +62,12 @@ fn next(text: &str) -> Option<(usize, &'static str, Kind)> {
             .map(|at| (at, *before, *kind))
     });
     found.min_by_key(|(at, ..)| *at)
+}
+
+/// The quote that stands right before the name of a flag.
+fn text_before(head: &str, name: &str) -> Option<char> {
+    let before = head.strip_suffix(name)?.chars().next_back();
+    before.filter(|c| ['"', '\''].contains(c))
 }
 
 fn starts_word(text: &str, at: usize) -> bool {
@@ -88,15 +96,16 @@ fn value_at(tail: &str) -> Option<usize> {
 }
 
 /// How long the word is that begins here, its quotes included; one without end takes the rest of its line.
-fn word_length(text: &str) -> usize {
-    let mut quote = None;
+fn word_length(text: &str, open: Option<char>) -> usize {
+    let mut quote = open;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
         match quote {
             _ if escaped => escaped = false,
             None if c.is_whitespace() => return at,
             None if c == '"' || c == '\'' => quote = Some(c),
-            Some(open) if c == open => quote = None,
+            Some(quoted) if c == quoted && open.is_some() => return at + c.len_utf8(),
+            Some(quoted) if c == quoted => quote = None,
             Some('\'') | None => {}
             Some(_) => escaped = c == '\\',
         }

@@ -274,8 +274,6 @@ pub const DEAD: &[(&str, &str)] = &[
     ("DEAD", "get foo --user a:b --command-timeout=300ms --dial-timeout=300ms"),
     ("", "get foo"),
     ("", "put foo bar"),
-    ("", "endpoint status"),
-    ("", "endpoint health"),
     ("", "watch foo"),
     ("DEAD", "alarm list --command-timeout=300ms"),
     ("DEAD", "endpoint status --command-timeout=300ms"),

@@ -2,11 +2,12 @@
 
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::Client;
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_shared::command::{Command, Parsed, Refusal, exit, help, parse_as};
-use mini_etcd_shared::exec::{Executor, Failure, Report};
+use mini_etcd_shared::exec::{Answer, Executor, Failure, Health, Report, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
@@ -62,7 +63,7 @@ fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
             return 0;
         }
         Command::Version => {
-            return show(Report::of(mini_etcd_shared::exec::Answer::Version), Style::default());
+            return show(Report::of(Answer::Version), Style::default());
         }
         _ => {}
     }
@@ -86,10 +87,14 @@ fn connect_and_run(
         let client = Client::new(settings.client.clone())
             .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         if let Some((name, password)) = &settings.login {
-            client.login(name, password).await.map_err(|error| {
+            if let Err(error) = client.login(name, password).await {
+                let words = words_of(&error);
+                if matches!(command, Command::EndpointHealth { .. }) {
+                    return Ok(show(all_unhealthy(&settings.client, &words), settings.style));
+                }
                 // The code that etcdctl has for a client that cannot be made.
-                Failure::new(exit::NO_CONNECTION, mini_etcd_shared::exec::words_of(&error))
-            })?;
+                return Err(Failure::new(exit::NO_CONNECTION, words));
+            }
         }
         let executor = Executor::new(client);
         match command {
@@ -105,6 +110,20 @@ fn connect_and_run(
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Nobody is healthy for somebody who cannot log in.
+fn all_unhealthy(config: &ClientConfig, words: &str) -> Report {
+    let health = |endpoint: &Endpoint| Health {
+        endpoint: endpoint.as_str().to_owned(),
+        took: Duration::ZERO,
+        trouble: Some(words.to_owned()),
+    };
+    Report {
+        answer: Some(Answer::EndpointHealth(config.endpoints.iter().map(health).collect())),
+        notes: Vec::new(),
+        failure: Some(Failure::new(exit::ERROR, "unhealthy cluster")),
+    }
 }
 
 /// Prints a report; answers its exit code.

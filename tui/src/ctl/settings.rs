@@ -119,6 +119,9 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
         .ok_or_else(|| Failure::new(exit::BAD_FEATURE, "unsupported output format"))?;
     refuse_what_is_missing(parsed)?;
     let duration = |name: &str| parse_duration(&text(name)).unwrap_or_default();
+    if text("endpoints").is_empty() {
+        return Err(Failure::new(exit::NO_CONNECTION, "etcdclient: no available endpoints"));
+    }
     let endpoints = Endpoint::parse_list(&text("endpoints"))
         .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
     let mut client = ClientConfig::new(endpoints);

@@ -188,9 +188,17 @@ async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result
             }
             Some(b"watch") => {
                 let parsed = parse_as(&super::run::program(), &words)
-                    .and_then(|parsed| Command::of(&parsed, scope))
                     .map_err(|refusal| Failure::new(exit::BAD_ARGS, refusal.text))?;
-                let Command::Watch(Watch { request: Some(request), program, .. }) = parsed else {
+                let command = match Command::of(&parsed, scope) {
+                    Ok(command) => command,
+                    // The lines behind it may be right.
+                    Err(refusal) if parsed.flags.is_given("prefix") => {
+                        err_line(&format!("Invalid command {shown} ({refusal})"));
+                        continue;
+                    }
+                    Err(refusal) => return Err(Failure::new(exit::BAD_ARGS, refusal.text)),
+                };
+                let Command::Watch(Watch { request: Some(request), program, .. }) = command else {
                     continue;
                 };
                 let (ask, asks) = mpsc::channel(1);

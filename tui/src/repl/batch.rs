@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::format::printable;
-use mini_etcd_shared::language::{Script, StatementKind, parse_script};
+use mini_etcd_shared::language::{Script, StatementKind, SyntaxError, check_script};
 use mini_etcd_shared::session::{Emitted, Failed, Session, Sink};
 
 use super::screen::{lines_of, news};
 use super::start::{Setup, say};
-use crate::script::{RunHost, Stop, Stopper};
+use crate::script::{RunHost, Stop, Stopper, not_offered, told};
 
 /// Bytes that a batch may have.
 const BATCH_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads all of standard input; answers why not with an exit code. I7
-pub(super) fn read() -> Result<Script, (u8, String)> {
+pub(super) fn read(bundled: Option<u8>) -> Result<Script, (u8, String)> {
     let mut source = Vec::new();
     let read = std::io::stdin().lock().take(BATCH_BYTES_MAX + 1).read_to_end(&mut source);
     read.map_err(|error| (exit::IO, format!("standard input: {error}")))?;
@@ -25,8 +25,13 @@ pub(super) fn read() -> Result<Script, (u8, String)> {
         let text = format!("standard input: more than {BATCH_BYTES_MAX} bytes");
         return Err((exit::IO, text));
     }
-    parse_script(&source)
-        .map_err(|error| (exit::INVALID_INPUT, format!("{error}\n{}", error.shown(&source))))
+    let refused =
+        |errors: &[SyntaxError]| (exit::INVALID_INPUT, told("standard input", &source, errors));
+    let script = check_script(&source).map_err(|errors| refused(&errors))?;
+    match not_offered(&script, &source, bundled) {
+        errors if errors.is_empty() => Ok(script),
+        errors => Err(refused(&errors)),
+    }
 }
 
 /// Runs a batch; answers its exit code.

@@ -19,7 +19,7 @@ use crate::script::{Servers, ServersError, run_name};
 pub fn run(flags: &Flags) -> u8 {
     let interactive = stdin().is_terminal() && stdout().is_terminal();
     // I7
-    let planned = if interactive { None } else { Some(batch::read()) };
+    let planned = if interactive { None } else { Some(batch::read(flags.bundled)) };
     let planned = match planned.transpose() {
         Ok(planned) => planned,
         Err((code, text)) => {

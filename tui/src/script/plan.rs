@@ -1,12 +1,14 @@
 //! Scripts before they run.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{
-    Script, Span, Statement, StatementKind, SyntaxError, Word, parse_script, unset_variable,
+    ERRORS_MAX, MetaSpec, Script, Span, Statement, StatementKind, SyntaxError, Word, check_script,
+    metas, unset_variables,
 };
 use mini_etcd_shared::text::masked;
 
@@ -30,42 +32,89 @@ pub(super) enum PlanError {
     #[error("{0}: more than {SCRIPT_BYTES_MAX} bytes")]
     TooLarge(String),
     /// It does not follow the grammar.
-    #[error("{file}:{error}\n{shown}")]
-    Syntax { file: String, error: Box<SyntaxError>, shown: String },
+    #[error("{0}")]
+    Syntax(String),
 }
 
 impl PlanError {
     pub(super) fn exit(&self) -> u8 {
         match self {
             Self::Read(..) | Self::TooLarge(_) => exit::IO,
-            Self::Syntax { .. } => exit::INVALID_INPUT,
+            Self::Syntax(_) => exit::INVALID_INPUT,
         }
     }
 }
 
+/// Syntax errors, each with its line; more than the bound are counted.
+pub(crate) fn told(file: &str, source: &[u8], errors: &[SyntaxError]) -> String {
+    let shown = errors
+        .iter()
+        .take(ERRORS_MAX)
+        .map(|error| format!("{file}:{error}\n{}", error.shown(source)));
+    let mut text = shown.collect::<Vec<_>>().join("\n");
+    if errors.len() >= ERRORS_MAX {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\nonly the first {ERRORS_MAX} errors are shown");
+    }
+    text
+}
+
+/// Meta commands that a script asks for, and that nobody does here.
+pub(crate) fn not_offered(script: &Script, source: &[u8], bundled: Option<u8>) -> Vec<SyntaxError> {
+    let refuse = |(spec, args, span): (&'static MetaSpec, &[Word], Span)| {
+        let refused =
+            |found: String, expected: &str| Some(SyntaxError::new(source, span, found, expected));
+        match (spec.name, bundled) {
+            ("\\kill" | "\\restart", None) => {
+                refused(format!("{} without bundled members", spec.name), "--bundled N")
+            }
+            ("\\kill" | "\\restart", Some(count)) => {
+                let name = args.first().and_then(Word::literal)?;
+                let name = String::from_utf8_lossy(&name).into_owned();
+                let known = (1..=count).any(|number| name == format!("n{number}"))
+                    || (name == "leader" && spec.name == "\\kill");
+                let expected = format!("n1 to n{count}, or leader for \\kill");
+                if known { None } else { refused(format!("no member {name}"), &expected) }
+            }
+            ("\\q" | "\\e" | "\\record", _) => {
+                refused(format!("{} is not offered here", spec.name), "it at a prompt only")
+            }
+            _ => None,
+        }
+    };
+    metas(&script.statements).into_iter().filter_map(refuse).collect()
+}
+
 impl Planned {
-    /// Reads and parses a file; `given` are the variables that come from outside. I1
-    pub(super) fn read(path: &Path, given: &BTreeSet<String>) -> Result<Self, PlanError> {
+    /// Reads and parses a file; `given` are the variables that come from outside, `bundled` how many members. I1
+    pub(super) fn read(
+        path: &Path,
+        given: &BTreeSet<String>,
+        bundled: Option<u8>,
+    ) -> Result<Self, PlanError> {
         let file = path.display().to_string();
         let source = std::fs::read(path).map_err(|error| PlanError::Read(file.clone(), error))?;
         if source.len() > SCRIPT_BYTES_MAX {
             return Err(PlanError::TooLarge(file));
         }
-        let syntax = |error: SyntaxError| {
-            let shown = error.shown(&source);
-            PlanError::Syntax { file: file.clone(), error: Box::new(error), shown }
-        };
-        let script = parse_script(&source).map_err(syntax)?;
+        let syntax = |errors: &[SyntaxError]| PlanError::Syntax(told(&file, &source, errors));
+        let script = check_script(&source).map_err(|errors| syntax(&errors))?;
         // I3: a script that was emptied by accident is no test that passed.
         if script.statements.is_empty() {
             let expected = "at least one command";
-            return Err(syntax(SyntaxError::new(&source, Span::default(), "nothing", expected)));
+            return Err(syntax(&[SyntaxError::new(&source, Span::default(), "nothing", expected)]));
         }
-        if let Some((name, span)) = unset_variable(&script, given) {
+        let mut errors: Vec<SyntaxError> = Vec::new();
+        for (name, span) in unset_variables(&script, given) {
             let expected =
                 format!("`set {name} VALUE` or `-> {name}` in the file, or --var {name}=VALUE");
             let found = format!("${name} is set nowhere");
-            return Err(syntax(SyntaxError::new(&source, span, found, expected)));
+            errors.push(SyntaxError::new(&source, span, found, expected));
+        }
+        errors.extend(not_offered(&script, &source, bundled));
+        if !errors.is_empty() {
+            errors.sort_by_key(|error| error.span.start);
+            return Err(syntax(&errors));
         }
         Ok(Self { path: path.to_owned(), source, script })
     }

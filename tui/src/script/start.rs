@@ -24,7 +24,7 @@ pub fn run(flags: &Flags) -> u8 {
     let mut planned = Vec::new();
     let mut refused = 0;
     for path in &flags.files {
-        match Planned::read(path, &given) {
+        match Planned::read(path, &given, flags.bundled) {
             Ok(file) => planned.push(file),
             Err(error) => {
                 say(&error.to_string());

@@ -305,3 +305,131 @@ fn reports_for_machines_hold_every_command_and_the_same_failure() {
     let run = lines.last().unwrap();
     assert_eq!((&run["exit"], &run["assertions"]), (&1.into(), &3.into()));
 }
+
+/// Goal: no report shows a password. Method: a script that fails with one on its line, in every form that reports have.
+#[test]
+fn no_report_shows_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "test a\nget k --user root:hunter2\nget k --user root --password=hunter2\n\
+                  with --user 'root:hunter2'\nput '' v\nend\nend\n";
+    std::fs::write(dir.path().join("t.ers"), script).unwrap();
+    let wrong = "get k --user root:hunter2 --bogus\nget k --password hunter2 --bogus\n";
+    std::fs::write(dir.path().join("wrong.ers"), wrong).unwrap();
+    let run = |args: &[&str]| program().args(args).current_dir(dir.path()).output().unwrap();
+    let flags = ["--bundled", "1", "--junit", "j.xml", "--json", "j.json", "t.ers"];
+    let failed = run(&flags);
+    assert_eq!(failed.status.code(), Some(FAILED), "{}", shown(&failed));
+    let refused = run(&["wrong.ers", "--bundled", "1"]);
+    assert_eq!(refused.status.code(), Some(SYNTAX), "{}", shown(&refused));
+    assert!(
+        text(&refused.stderr).contains("get k --user root:*** --bogus\n"),
+        "{}",
+        shown(&refused)
+    );
+    let file = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    for report in [shown(&failed), shown(&refused), file("j.xml"), file("j.json")] {
+        assert!(report.contains("***"), "{report}");
+        assert!(!report.contains("hunter2"), "{report}");
+    }
+}
+
+/// Goal: what `--update` writes holds in the next run, on another cluster. Method: a script whose output is full of what
+/// only one run has is updated on a cluster with other revisions than that on which it runs; a second update changes
+/// nothing.
+#[test]
+fn what_update_writes_passes_on_a_new_cluster_and_stays() {
+    let lines = [
+        "put /ci/$RUN/a \"$RUN and more\" -> R",
+        "get /ci/$RUN/a",
+        "get /ci/$RUN/a -w json",
+        "get /ci/$RUN/a -w jsonl",
+        "get /ci/$RUN/a -w fields",
+        "get /ci/$RUN/a --hex",
+        "get /ci/$RUN/a -w json | json .kvs[0].mod_revision",
+        "put k $R",
+        "get k",
+        "put k v --prev-kv -w json",
+        "txn if mod(k) > 0 then get k end -w json",
+        "txn if mod(k) > 0 then get k end -w fields",
+        "member list",
+        "member list -w json",
+        "member list -w fields",
+        "member list -w table",
+        "endpoint status",
+        "endpoint status -w json",
+        "endpoint status -w fields",
+        "endpoint status -w table",
+        "endpoint status --cluster -w jsonl",
+        "endpoint health",
+        "endpoint health -w json",
+        "endpoint hashkv",
+        "endpoint hashkv -w json",
+        "endpoint hashkv -w table",
+        "alarm list -w json",
+        "\\history k",
+        "ls /ci/",
+        "compaction $R",
+    ];
+    let script: String = lines.iter().map(|line| format!("{line}\n----\n\n")).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.ers");
+    std::fs::write(&file, &script).unwrap();
+    // More writes before it, so that no revision is the same.
+    std::fs::write(dir.path().join("before.ers"), "repeat 7\nput before x\nend\n").unwrap();
+    let run = |flags: &[&str]| {
+        let output = program().args(flags).current_dir(dir.path()).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(PASSED),
+            "{}\n{}",
+            shown(&output),
+            text(&std::fs::read(&file).unwrap())
+        );
+    };
+    run(&["--bundled", "1", "--update", "before.ers", "t.ers"]);
+    let updated = std::fs::read_to_string(&file).unwrap();
+    assert!(updated.contains("\n/ci/<*>/a\n<*> and more\n"), "{updated}");
+    assert!(updated.contains("\"CreateRevision\" : <*>\n"), "{updated}");
+    assert!(updated.contains("\"version\":1"), "the version of a key is its own: {updated}");
+    run(&["--bundled", "1", "t.ers"]);
+    run(&["--bundled", "1", "--update", "t.ers"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), updated);
+}
+
+#[test]
+fn everything_that_is_wrong_with_a_script_is_told_before_anything_is_sent() {
+    let script = "\u{feff}gett a\nput k\n\\kill n1\nget $NONE\n";
+    let (code, out, err) = run_text(script, &["--endpoints", "127.0.0.1:1"]);
+    assert_eq!((code, out.as_str()), (SYNTAX, ""), "{err}");
+    assert!(err.contains("t.ers:1:1: ") && err.contains("t.ers:2:6: "), "{err}");
+    let script = "get a\nget $NONE\nif ok\n  \\kill n1\nend\n\\record x\n";
+    let (code, out, err) = run_text(script, &["--endpoints", "127.0.0.1:1"]);
+    assert_eq!((code, out.as_str()), (SYNTAX, ""), "{err}");
+    for place in ["t.ers:2:5: ", "t.ers:4:3: \\kill without bundled members", "t.ers:6:1: "] {
+        assert!(err.contains(place), "{place}\n{err}");
+    }
+    let (code, _, err) = run_text("get a\n\\kill n2\n", &["--bundled", "1"]);
+    assert_eq!(code, SYNTAX, "{err}");
+    assert!(err.contains("t.ers:2:1: no member n2; expected n1 to n1"), "{err}");
+    let (code, out, err) = run_text("\u{feff}put k v\n", &["--bundled", "1"]);
+    assert_eq!(code, PASSED, "{out}{err}");
+}
+
+#[test]
+fn json_paths_take_etcdctls_names_and_say_what_is_there() {
+    let script = "put k v\ntxn if ver(k) > 0 then get k end\n\
+                  expect json .responses[0].kvs[0].value == v\n\
+                  expect json .responses[0].Response.response_range.count == 1\n\
+                  expect json .responses[0].get.count == 1\n\
+                  txn if ver(k) > 0 then get k end -w json | json .responses[0].kvs[0].version -> V\n\
+                  member list\nexpect json .members[0].clientURLs[0] contains 127.0.0.1\n\
+                  endpoint status\nexpect json [0].Status.raftTerm >= 1\n\
+                  eventually 5s get k expect json .kvs[0].value == v\n";
+    let (code, out, err) = run_text(script, &["--bundled", "1"]);
+    assert_eq!(code, PASSED, "{out}{err}");
+    let script = "put k v\nget k\nexpect json .kvs[0].vaule == v\n";
+    let (code, out, _) = run_text(script, &["--bundled", "1"]);
+    assert_eq!(code, FAILED);
+    let words = ".kvs[0] has create_revision, key, mod_revision, value, version";
+    assert!(out.contains(words), "{out}");
+}
