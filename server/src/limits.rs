@@ -117,10 +117,12 @@ pub const WATCHES_PER_STREAM_MAX: usize = 100_000;
 /// Time between two progress messages of an idle watch that asked for them; etcd's default.
 pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Bytes of unary results being built or sent at one time; more wait their turn.
+/// Bytes of unary results being built or sent at one time, those of writes included; more wait their turn, a write
+/// before it is proposed.
 pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
 
-/// Largest unary result in bytes; a larger one is refused.
+/// Largest unary result in bytes; a larger one is refused. All members must come to the same verdict on the answer
+/// to a write, so they go by the sizes of versions in the index, which are rounded up by less than a sixteenth.
 pub const RESULT_BYTES_MAX: usize = 256 << 20;
 
 /// Client connections at one time, where the limit of descriptors allows as many.

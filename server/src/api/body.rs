@@ -1,5 +1,6 @@
 //! Bodies that count: what is held for a request, what a stream ended with, what a large result occupies.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,6 +18,7 @@ use super::statuses::translate_headers;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Method;
+use crate::mvcc::Pieces;
 
 /// A number that is lowered again when the holder goes.
 pub(super) struct Held {
@@ -128,13 +130,26 @@ impl Drop for Streamed {
     }
 }
 
-/// A unary result that was encoded beforehand, on a reading thread; sent in pieces that share its memory.
+/// A unary result that was encoded beforehand, on a reading thread; sent in pieces that share its memory, each given
+/// back when it is sent.
 #[derive(Clone)]
 pub(super) struct Built {
-    /// The encoded message.
-    pub(super) message: Bytes,
+    len: usize,
+    pieces: VecDeque<Bytes>,
     /// What it occupies of the results in flight, until it is sent.
-    pub(super) _permit: Arc<OwnedSemaphorePermit>,
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Built {
+    pub(super) fn new(message: Pieces, permit: Arc<OwnedSemaphorePermit>) -> Self {
+        Self { len: message.len(), pieces: message.into_pieces().into(), _permit: permit }
+    }
+
+    /// The message in one piece.
+    #[cfg(test)]
+    pub(super) fn concat(&self) -> Bytes {
+        self.pieces.iter().flatten().copied().collect()
+    }
 }
 
 /// Body of a [`Built`] result.
@@ -144,13 +159,10 @@ pub(super) struct BuiltBody {
     ended: bool,
 }
 
-/// Bytes of one piece.
-const PIECE_BYTES: usize = 256 << 10;
-
 impl BuiltBody {
     pub(super) fn new(built: Built) -> Self {
         let mut head = vec![0];
-        let length = u32::try_from(built.message.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(built.len).unwrap_or(u32::MAX);
         head.extend_from_slice(&length.to_be_bytes());
         Self { head: Some(head.into()), built, ended: false }
     }
@@ -166,9 +178,8 @@ impl HttpBody for BuiltBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = if let Some(head) = self.head.take() {
             Frame::data(head)
-        } else if !self.built.message.is_empty() {
-            let length = self.built.message.len().min(PIECE_BYTES);
-            Frame::data(self.built.message.split_to(length))
+        } else if let Some(piece) = self.built.pieces.pop_front() {
+            Frame::data(piece)
         } else if self.ended {
             return Poll::Ready(None);
         } else {
@@ -206,12 +217,19 @@ mod tests {
     async fn a_built_result_is_one_grpc_message_and_frees_its_space_when_sent() {
         let space = Arc::new(Semaphore::new(1));
         let permit = Arc::new(Arc::clone(&space).try_acquire_owned().unwrap());
-        let message = Bytes::from(vec![7; PIECE_BYTES + 1]);
-        let body = BuiltBody::new(Built { message: message.clone(), _permit: permit });
-        let collected = body.collect().await.unwrap();
+        let mut message = Pieces::default();
+        let rows = [vec![7; 300 << 10], vec![8; 10], vec![9; 20 << 10]];
+        for row in &rows {
+            message.shared(2, Bytes::copy_from_slice(row));
+        }
+        let built = Built::new(message, permit);
+        let (message, len) = (built.concat(), built.len);
+        assert_eq!((message.len(), built.pieces.len()), (len, 4));
+        let collected = BuiltBody::new(built).collect().await.unwrap();
         assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
         let bytes = collected.to_bytes();
-        assert_eq!(&bytes[..5], [0, 0, 4, 0, 1]);
+        assert_eq!(bytes[0], 0);
+        assert_eq!(bytes[1..5], u32::try_from(len).unwrap().to_be_bytes());
         assert_eq!(bytes[5..], message);
         assert_eq!(space.available_permits(), 1);
     }

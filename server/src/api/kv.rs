@@ -9,10 +9,11 @@ use mini_etcd_proto::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
 };
 use mini_etcd_proto::internalpb::command;
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::results::{elsewhere, is_small};
-use super::{Host, quota, read_txn, validate};
+use super::{Host, quota, results, validate};
 use crate::apply::{self, Published};
 use crate::error::RequestError;
 use crate::mvcc::RangeChunks;
@@ -31,20 +32,36 @@ impl KvService {
     }
 
     async fn state(&self, serializable: bool) -> Result<Arc<Published>, RequestError> {
-        self.host.metrics().ranges.inc();
         if serializable { Ok(self.host.published()) } else { self.host.barrier().await }
     }
 
     async fn read_txn(&self, request: TxnRequest) -> Result<Response<TxnResponse>, RequestError> {
         let state = self.state(validate::is_serializable(&request)).await?;
-        let header = Some(self.host.header(state.view.revision()));
-        let is_small = read_txn::is_small(&state.view, &request);
-        let read = move || {
-            let mut answer = read_txn::run(&state.view, &request)?;
-            answer.header = header;
+        let header = self.host.header(state.view.revision());
+        let is_small = results::reads_few_rows(&state.view, &request)
+            && results::compares_few_rows(&state.view, &request);
+        let metrics = self.host.metrics().clone();
+        let select = move || {
+            let (mut answer, counts) = state.view.read_txn(&request)?;
+            metrics.count(&counts);
+            answer.set_header(header);
             Ok(answer)
         };
-        self.host.results().answer(is_small, read).await
+        self.host.results().answer(is_small, select).await
+    }
+
+    /// Replicates a change of keys, and reads what its answer has to show.
+    async fn change<M>(&self, request: command::Request) -> Result<Response<M>, RequestError>
+    where
+        M: Message + Default + 'static,
+    {
+        let space = results::space_for(&self.host, &request).await?;
+        let apply::Response::Write(mut answer) = self.host.write(request).await? else {
+            return Err(mismatch());
+        };
+        answer.set_header(self.host.complete(answer.header()));
+        // What was written stays written: a client that gets no answer in time does not know that.
+        self.host.results().deliver(answer, space, RequestError::Timeout).await
     }
 }
 
@@ -64,14 +81,15 @@ impl Kv for KvService {
         let request = request.into_inner();
         validate::range(&request)?;
         let state = self.state(request.serializable).await?;
-        let header = Some(self.host.header(state.view.revision()));
+        self.host.metrics().ranges.inc();
+        let header = self.host.header(state.view.revision());
         let is_small = is_small(&state.view, &request);
-        let read = move || {
-            let mut answer = state.view.range(&request)?;
-            answer.header = header;
+        let select = move || {
+            let mut answer = state.view.select(&request)?;
+            answer.set_header(header);
             Ok(answer)
         };
-        Ok(self.host.results().answer(is_small, read).await?)
+        Ok(self.host.results().answer(is_small, select).await?)
     }
 
     async fn range_stream(
@@ -81,6 +99,7 @@ impl Kv for KvService {
         let request = request.into_inner();
         validate::range_stream(&request)?;
         let state = self.state(request.serializable).await?;
+        self.host.metrics().ranges.inc();
         let header = Some(self.host.header(state.view.revision()));
         let chunks = state.view.range_chunks(&request);
         // The last piece alone carries the header.
@@ -99,13 +118,7 @@ impl Kv for KvService {
         let request = request.into_inner();
         quota::check(&self.host, quota::of_put(&request)).await?;
         validate::put(&request)?;
-        match self.host.write(command::Request::Put(request)).await? {
-            apply::Response::Put(mut answer) => {
-                answer.header = Some(self.host.complete(answer.header.as_ref()));
-                Ok(Response::new(answer))
-            }
-            _ => Err(mismatch().into()),
-        }
+        Ok(self.change(command::Request::Put(request)).await?)
     }
 
     async fn delete_range(
@@ -114,13 +127,7 @@ impl Kv for KvService {
     ) -> Result<Response<DeleteRangeResponse>, Status> {
         let request = request.into_inner();
         validate::delete_range(&request)?;
-        match self.host.write(command::Request::DeleteRange(request)).await? {
-            apply::Response::DeleteRange(mut answer) => {
-                answer.header = Some(self.host.complete(answer.header.as_ref()));
-                Ok(Response::new(answer))
-            }
-            _ => Err(mismatch().into()),
-        }
+        Ok(self.change(command::Request::DeleteRange(request)).await?)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
@@ -130,13 +137,7 @@ impl Kv for KvService {
         if validate::is_read_only(&request) {
             return Ok(self.read_txn(request).await?);
         }
-        match self.host.write(command::Request::Txn(request)).await? {
-            apply::Response::Txn(mut answer) => {
-                answer.header = Some(self.host.complete(answer.header.as_ref()));
-                Ok(Response::new(answer))
-            }
-            _ => Err(mismatch().into()),
-        }
+        Ok(self.change(command::Request::Txn(request)).await?)
     }
 
     async fn compact(

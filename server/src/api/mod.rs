@@ -24,7 +24,6 @@ mod kv;
 mod maintenance;
 mod methods;
 mod quota;
-mod read_txn;
 mod results;
 mod router;
 mod services;

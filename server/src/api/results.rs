@@ -1,32 +1,41 @@
-//! Results of reads: small ones at once, large ones on a reading thread and within a budget of bytes.
+//! Results: small ones are read at once, large ones on a reading thread and within a budget of bytes.
 //!
 //! A read of few rows is cheaper than handing it over, so it happens where it arrived. A longer one would hold up
 //! every other call of that thread; it runs on a thread of its own, which also encodes the answer, and the
 //! scheduler of the system lets the small ones pass. Before it begins, its answer's largest size is set aside from
 //! [`RESULT_BYTES_IN_FLIGHT_MAX`]; when the size is known, the rest is given back; when the answer is sent or its
-//! client is gone, all of it.
+//! client is gone, all of it. A write whose answer may be large sets its space aside before it is proposed.
 
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::RangeRequest;
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
+use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
+use mini_etcd_proto::etcdserverpb::{RangeRequest, TxnRequest};
+use mini_etcd_proto::internalpb::command;
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Host;
 use super::body::Built;
 use crate::error::RequestError;
 use crate::limits::{
     INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX, REQUEST_TIMEOUT, RESULT_BYTES_IN_FLIGHT_MAX,
     RESULT_BYTES_MAX,
 };
-use crate::mvcc::View;
+use crate::mvcc::{Answer, Estimate, View};
 
 /// One permit stands for so many bytes.
 const PERMIT_BYTES: usize = 1 << 20;
 
+/// What an estimate leaves out: headers and the framing of messages.
+const FRAMING_BYTES: usize = 64 << 10;
+
 /// Space for the results in flight.
 #[derive(Clone)]
 pub(super) struct Results(Arc<Semaphore>);
+
+/// Space that was set aside for one result; none for a small one.
+pub(super) type Space = Option<OwnedSemaphorePermit>;
 
 impl Default for Results {
     fn default() -> Self {
@@ -35,49 +44,155 @@ impl Default for Results {
 }
 
 impl Results {
-    /// Answers by `read`, which is repeated when there is no space yet for what it gives.
+    /// Answers by what `select` takes, which has few rows if `is_small`.
     pub(super) async fn answer<M, F>(
         &self,
         is_small: bool,
-        read: F,
+        select: F,
     ) -> Result<tonic::Response<M>, RequestError>
     where
         M: Message + Default + 'static,
-        F: Fn() -> Result<M, RequestError> + Send + 'static,
+        F: FnOnce() -> Result<Answer, RequestError> + Send + 'static,
     {
         if is_small {
-            let answer = read()?;
-            let bytes = answer.encoded_len();
-            if bytes <= INLINE_RESULT_BYTES_MAX {
-                return Ok(tonic::Response::new(answer));
-            }
-            if let Ok(permit) = Arc::clone(&self.0).try_acquire_many_owned(permits(bytes)) {
-                return Ok(built(&answer, permit));
-            }
+            return self.deliver(select()?, None, RequestError::TooManyRequests).await;
         }
-        self.answer_elsewhere(read).await
+        let space = self.reserve(RESULT_BYTES_MAX).await?;
+        let answer = elsewhere(select).await?;
+        self.deliver(answer, space, RequestError::TooManyRequests).await
     }
 
-    async fn answer_elsewhere<M, F>(&self, read: F) -> Result<tonic::Response<M>, RequestError>
+    /// Sets space aside for a result of up to `bytes`, which waits its turn.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<Space, RequestError> {
+        if bytes <= INLINE_RESULT_BYTES_MAX {
+            return Ok(None);
+        }
+        let bytes = bytes.saturating_add(FRAMING_BYTES).min(RESULT_BYTES_IN_FLIGHT_MAX);
+        let space = Arc::clone(&self.0).acquire_many_owned(permits(bytes));
+        let space = tokio::time::timeout(REQUEST_TIMEOUT, space).await;
+        let Ok(Ok(space)) = space else { return Err(RequestError::TooManyRequests) };
+        Ok(Some(space))
+    }
+
+    /// Reads the rows of an answer, in the space that was set aside for it. When that is too small, it is given back
+    /// and more waited for; `late` is what the client gets if there is none in time.
+    pub(super) async fn deliver<M>(
+        &self,
+        answer: Answer,
+        space: Space,
+        late: RequestError,
+    ) -> Result<tonic::Response<M>, RequestError>
     where
         M: Message + Default + 'static,
-        F: FnOnce() -> Result<M, RequestError> + Send + 'static,
     {
-        let space = Arc::clone(&self.0).acquire_many_owned(permits(RESULT_BYTES_MAX));
-        let space = tokio::time::timeout(REQUEST_TIMEOUT, space).await;
-        let Ok(Ok(mut space)) = space else { return Err(RequestError::TooManyRequests) };
+        let needed = answer.space();
+        if needed <= INLINE_RESULT_BYTES_MAX {
+            return decoded(&answer);
+        }
+        let enough = permits(needed.min(RESULT_BYTES_IN_FLIGHT_MAX)) as usize;
+        let mut space = match space.filter(|space| space.num_permits() >= enough) {
+            Some(space) => space,
+            // Nobody waits for space while holding some.
+            None => self.reserve(needed).await.map_err(|_| late)?.ok_or(RequestError::Stopped)?,
+        };
         elsewhere(move || {
-            let answer = read()?;
-            let bytes = answer.encoded_len();
+            let message = answer.pieces()?;
+            let bytes = message.len();
             if bytes > RESULT_BYTES_MAX {
                 return Err(RequestError::ResultTooLarge { bytes, limit: RESULT_BYTES_MAX });
             }
             let needed = usize::try_from(permits(bytes)).unwrap_or(usize::MAX);
-            let permit = space.split(needed).unwrap_or(space);
-            Ok(built(&answer, permit))
+            let permit = Arc::new(space.split(needed).unwrap_or(space));
+            let mut response = tonic::Response::new(M::default());
+            response.extensions_mut().insert(Built::new(message, permit));
+            Ok(response)
         })
         .await
     }
+}
+
+/// A small answer as the message that it is.
+fn decoded<M: Message + Default>(answer: &Answer) -> Result<tonic::Response<M>, RequestError> {
+    let message = M::decode(answer.encode()?);
+    let message = message.map_err(|error| RequestError::Storage(error.to_string()))?;
+    Ok(tonic::Response::new(message))
+}
+
+/// Sets space aside for the answer to a write. Refuses one whose answer would be too large whatever it finds.
+pub(super) async fn space_for(
+    host: &Host,
+    request: &command::Request,
+) -> Result<Space, RequestError> {
+    if !has_rows(request) {
+        return Ok(None);
+    }
+    let mut estimate = estimate(&host.published().view, request).await?;
+    if estimate.least_bytes > RESULT_BYTES_MAX {
+        // What this member knows may be old.
+        estimate = self::estimate(&host.barrier().await?.view, request).await?;
+    }
+    let bytes = estimate.least_bytes;
+    if bytes > RESULT_BYTES_MAX {
+        return Err(RequestError::ResultTooLarge { bytes, limit: RESULT_BYTES_MAX });
+    }
+    host.results().reserve(estimate.space).await
+}
+
+async fn estimate(view: &View, request: &command::Request) -> Result<Estimate, RequestError> {
+    let few = match request {
+        command::Request::Put(_) => true,
+        command::Request::DeleteRange(delete) => {
+            let (key, range_end) = (delete.key.clone(), delete.range_end.clone());
+            is_small(view, &RangeRequest { key, range_end, ..RangeRequest::default() })
+        }
+        command::Request::Txn(txn) => reads_few_rows(view, txn),
+        _ => return Ok(Estimate::default()),
+    };
+    if few {
+        return Ok(view.estimate(request));
+    }
+    let (view, request) = (view.clone(), request.clone());
+    elsewhere(move || Ok(view.estimate(&request))).await
+}
+
+/// Whether the answer to a write may have rows.
+fn has_rows(request: &command::Request) -> bool {
+    match request {
+        command::Request::Put(put) => put.prev_kv,
+        command::Request::DeleteRange(delete) => delete.prev_kv,
+        command::Request::Txn(txn) => ops(txn).any(|op| match op {
+            Op::RequestRange(range) => !range.count_only,
+            Op::RequestPut(put) => put.prev_kv,
+            Op::RequestDeleteRange(delete) => delete.prev_kv,
+            Op::RequestTxn(nested) => has_rows(&command::Request::Txn(nested.clone())),
+        }),
+        _ => false,
+    }
+}
+
+/// Whether everything that the operations of a transaction may read has few rows.
+pub(super) fn reads_few_rows(view: &View, txn: &TxnRequest) -> bool {
+    ops(txn).all(|op| match op {
+        Op::RequestRange(range) => is_small(view, range),
+        Op::RequestPut(_) => true,
+        Op::RequestDeleteRange(delete) => {
+            let (key, range_end) = (delete.key.clone(), delete.range_end.clone());
+            is_small(view, &RangeRequest { key, range_end, ..RangeRequest::default() })
+        }
+        Op::RequestTxn(nested) => reads_few_rows(view, nested),
+    })
+}
+
+/// Whether the conditions of a transaction look at few rows.
+pub(super) fn compares_few_rows(view: &View, txn: &TxnRequest) -> bool {
+    txn.compare.iter().all(|compare| {
+        let (key, range_end) = (compare.key.clone(), compare.range_end.clone());
+        is_small(view, &RangeRequest { key, range_end, ..RangeRequest::default() })
+    })
+}
+
+fn ops(txn: &TxnRequest) -> impl Iterator<Item = &Op> {
+    txn.success.iter().chain(&txn.failure).filter_map(|op| op.request.as_ref())
 }
 
 /// Runs what takes long on a thread where nobody waits behind it.
@@ -100,9 +215,8 @@ pub(super) fn is_small(view: &View, request: &RangeRequest) -> bool {
     if request.count_only {
         return true;
     }
-    let count = RangeRequest { count_only: true, ..request.clone() };
     let pushed_down = (1..=INLINE_ROWS_MAX).contains(&request.limit) && !needs_all_rows(request);
-    pushed_down || view.range(&count).is_ok_and(|answer| answer.count <= INLINE_ROWS_MAX)
+    pushed_down || view.count_range(request).is_ok_and(|count| count <= INLINE_ROWS_MAX)
 }
 
 /// Whether every row must be looked at before the limit applies.
@@ -122,46 +236,89 @@ fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX)
 }
 
-fn built<M: Message + Default>(answer: &M, permit: OwnedSemaphorePermit) -> tonic::Response<M> {
-    let message = answer.encode_to_vec().into();
-    let mut response = tonic::Response::new(M::default());
-    response.extensions_mut().insert(Built { message, _permit: Arc::new(permit) });
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use mini_etcd_proto::etcdserverpb::HashResponse;
-    use mini_etcd_proto::etcdserverpb::SnapshotResponse;
+    use mini_etcd_proto::etcdserverpb::{PutRequest, RangeResponse};
+
+    use mini_etcd_proto::internalpb::{Command, ConfState, Entry};
+    use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 
     use super::*;
+    use crate::apply::{Applier, ApplyTask, Birth, Identity};
+    use crate::storage::MemoryEngine;
 
-    fn blob(bytes: usize) -> SnapshotResponse {
-        SnapshotResponse { blob: vec![1; bytes].into(), ..SnapshotResponse::default() }
+    /// The keys of a member that has `count` of them, each with a value of a million bytes.
+    fn keys(count: u64) -> View {
+        let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(2) };
+        let (index, term) = (LogIndex::BIRTH, Term(1));
+        let birth = Birth { index, term, conf_state: ConfState::default(), members: Vec::new() };
+        let mut applier = Applier::create(MemoryEngine::new(), identity, &birth).unwrap();
+        for number in 1..=count {
+            let (key, value) = (format!("{number:03}").into(), vec![1; 1_000_000].into());
+            let request = command::Request::Put(PutRequest { key, value, ..PutRequest::default() });
+            let request = Some(request);
+            let command = Command { origin: 2, sequence: number, incarnation: 1, request };
+            let (index, data) = (index.0 + number, command.encode_to_vec().into());
+            let entries = vec![Entry { kind: 0, term: 1, index, data }];
+            applier.apply(&ApplyTask { entries, conf_states: Vec::new() }).unwrap();
+        }
+        applier.published().view.clone()
+    }
+
+    fn first(limit: i64) -> RangeRequest {
+        let (key, range_end) = ("\0".into(), "\0".into());
+        RangeRequest { key, range_end, limit, ..RangeRequest::default() }
     }
 
     #[tokio::test]
     async fn a_small_answer_draws_on_nothing_and_a_large_one_until_it_is_gone() {
-        let results = Results::default();
+        let (results, view) = (Results::default(), keys(4));
         let all = results.0.available_permits();
-        let small = results.answer(true, || Ok(HashResponse::default())).await.unwrap();
+        let none = RangeRequest { key: "x".into(), ..RangeRequest::default() };
+        let select = |request: RangeRequest| {
+            let view = view.clone();
+            move || view.select(&request)
+        };
+        let small = results.answer::<RangeResponse, _>(true, select(none)).await.unwrap();
         assert!(small.extensions().get::<Built>().is_none());
-        let large = results.answer(true, || Ok(blob(3 << 20))).await.unwrap();
-        assert_eq!(results.0.available_permits(), all - 4);
-        let elsewhere = results.answer(false, || Ok(blob(3 << 20))).await.unwrap();
-        assert_eq!(results.0.available_permits(), all - 8);
+        let large = results.answer::<RangeResponse, _>(true, select(first(3))).await.unwrap();
+        assert_eq!(results.0.available_permits(), all - 3);
+        let elsewhere = results.answer::<RangeResponse, _>(false, select(first(4))).await.unwrap();
+        assert_eq!(results.0.available_permits(), all - 7);
         let built = elsewhere.extensions().get::<Built>().unwrap();
-        assert_eq!(SnapshotResponse::decode(built.message.clone()).unwrap(), blob(3 << 20));
+        let answer = RangeResponse::decode(built.concat()).unwrap();
+        assert_eq!(answer, view.range(&first(4)).unwrap());
         drop((large, elsewhere));
         assert_eq!(results.0.available_permits(), all);
     }
 
     #[tokio::test]
     async fn an_answer_over_the_limit_is_refused_and_gives_its_space_back() {
-        let results = Results::default();
+        let (results, view) = (Results::default(), keys(RESULT_BYTES_MAX as u64 / 1_000_000 + 1));
         let all = results.0.available_permits();
-        let refused = results.answer(false, || Ok(blob(RESULT_BYTES_MAX))).await;
-        assert!(matches!(refused, Err(RequestError::ResultTooLarge { .. })));
+        for order in [SortOrder::None, SortOrder::Ascend] {
+            // The one order follows from names alone, the other needs the rows.
+            let target = if order == SortOrder::None { SortTarget::Key } else { SortTarget::Value };
+            let mut request = first(0);
+            (request.sort_order, request.sort_target) = (order.into(), target.into());
+            let view = view.clone();
+            let select = move || view.select(&request);
+            let refused = results.answer::<RangeResponse, _>(false, select).await;
+            assert!(matches!(refused, Err(RequestError::ResultTooLarge { .. })));
+            assert_eq!(results.0.available_permits(), all);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_the_space_that_was_set_aside_waits_for_more_and_holds_none() {
+        let (results, view) = (Results::default(), keys(4));
+        let all = results.0.available_permits();
+        let space = results.reserve(2_000_000).await.unwrap();
+        let answer = view.select(&first(4)).unwrap();
+        let late = RequestError::Timeout;
+        let large = results.deliver::<RangeResponse>(answer, space, late).await.unwrap();
+        assert_eq!(results.0.available_permits(), all - 4);
+        drop(large);
         assert_eq!(results.0.available_permits(), all);
     }
 }

@@ -17,6 +17,7 @@ use super::{
     Applied, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published, Response, System,
 };
 use crate::error::RequestError;
+use crate::metrics::Counts;
 use crate::mvcc::Store;
 use crate::storage::{Durability, Engine, Space};
 
@@ -70,11 +71,18 @@ impl<E: Engine> Applier<E> {
             results.extend(self.entry(entry, &task.conf_states)?);
         }
         if task.entries.is_empty() {
-            let published = self.published();
-            return Ok(Applied { published, results, events: Arc::from([]) });
+            let (published, events) = (self.published(), Arc::from([]));
+            return Ok(Applied { published, results, events, counts: Counts::default() });
         }
+        let counts = self.store.take_counts();
         let events = self.commit()?;
-        Ok(Applied { published: self.published(), results, events: events.into() })
+        let published = self.published();
+        for result in &mut results {
+            if let Ok(Response::Write(answer)) = &mut result.outcome {
+                answer.committed(&published.view);
+            }
+        }
+        Ok(Applied { published, results, events: events.into(), counts })
     }
 
     /// Takes up to about `max_rows` dead versions off the disk, as one batch. True while more may be there, also
@@ -145,7 +153,8 @@ impl<E: Engine> Applier<E> {
                     .request
                     .as_ref()
                     .ok_or_else(|| broken("an unknown command".to_owned()))?;
-                let outcome = self.command(entry, request, &mut digest)?;
+                let wanted = command.origin == self.meta.member_id;
+                let outcome = self.command(entry, request, wanted, &mut digest)?;
                 Some(((command.origin, command.incarnation, command.sequence), outcome))
             }
             Ok(EntryKind::ConfChange) => {
@@ -175,11 +184,12 @@ impl<E: Engine> Applier<E> {
         &mut self,
         entry: &Entry,
         request: &Request,
+        wanted: bool,
         digest: &mut Digest,
     ) -> Result<Result<Response, RequestError>, ApplyError> {
         let index = LogIndex(entry.index);
         self.store.begin(Revision::of(index));
-        let outcome = self.request(request);
+        let outcome = self.request(request, wanted);
         let events = self.store.end();
         digest.outcome(outcome.as_ref().err());
         for event in events {
@@ -200,15 +210,14 @@ impl<E: Engine> Applier<E> {
         Ok(outcome)
     }
 
-    fn request(&mut self, request: &Request) -> Result<Response, RequestError> {
+    /// The answer has its rows if it is `wanted` here; the outcome does not depend on that.
+    fn request(&mut self, request: &Request, wanted: bool) -> Result<Response, RequestError> {
         self.check_alarms(request)?;
         let store = &mut self.store;
         Ok(match request {
-            Request::Put(put) => Response::Put(store.put(put, &lease_exists)?),
-            Request::DeleteRange(delete) => {
-                Response::DeleteRange(store.delete_range(delete, Store::bytes_max())?)
-            }
-            Request::Txn(txn) => Response::Txn(store.txn(txn, &lease_exists)?),
+            Request::Put(put) => Response::Write(store.put(put, &lease_exists)?),
+            Request::DeleteRange(delete) => Response::Write(store.delete_range(delete)?),
+            Request::Txn(txn) => Response::Write(store.txn(txn, &lease_exists, wanted)?),
             Request::Compaction(compaction) => Response::Compaction(store.compact(compaction)?),
             Request::Alarm(alarm) => {
                 let alarms = Arc::make_mut(&mut self.system).alarm(alarm, store.batch());

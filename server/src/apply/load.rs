@@ -122,7 +122,8 @@ fn load_row(builder: &mut Builder, key: &[u8], row: &[u8]) -> Option<i64> {
     let id = RowId::parse(key)?;
     let (kv, tombstone) = split_row(row)?;
     let life = if tombstone { Life::default() } else { life_of(kv)? };
-    builder.push(key_of(kv)?, Stamp { id, tombstone }, life);
+    let stamp = if tombstone { Stamp::removal(id) } else { Stamp::put(id, kv.len()) };
+    builder.push(key_of(kv)?, stamp, life);
     Some(id.revision.0)
 }
 

@@ -13,6 +13,7 @@
 //!   every member must come to it ([`crate::error::RequestError::is_deterministic`]); any other ends the process.
 //! - I4: nothing is published before its batch is committed.
 //! - I5: the revision is stored with the index, because a compaction may take the row that carried it.
+//! - I6: the rows of an answer are named only on the member whose client asked, and read by whoever sends them.
 //!
 //! *Refuses* what depends on the state: alarms, unknown leases and keys, revisions out of bounds. What can be said of
 //! a request alone was said before it was proposed.

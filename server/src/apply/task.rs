@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::{
-    AlarmResponse, CompactionResponse, DeleteRangeResponse, PutResponse, TxnResponse,
-};
+use mini_etcd_proto::etcdserverpb::{AlarmResponse, CompactionResponse};
 use mini_etcd_proto::internalpb::{ConfState, Entry, Member};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::Published;
 use crate::error::RequestError;
-use crate::mvcc::Event;
+use crate::metrics::Counts;
+use crate::mvcc::{Answer, Event};
 
 /// Committed entries in order.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +29,8 @@ pub struct Applied {
     pub results: Vec<EntryResult>,
     /// Every change of a key, in the order of revision and sub.
     pub events: Arc<[Event]>,
+    /// What was asked of the keys.
+    pub counts: Counts,
 }
 
 /// What an entry came to.
@@ -50,14 +51,10 @@ pub struct EntryResult {
 }
 
 /// An answer. Headers carry the revision only; whoever answers the client adds the rest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Response {
-    /// To a put.
-    Put(PutResponse),
-    /// To a removal.
-    DeleteRange(DeleteRangeResponse),
-    /// To a transaction.
-    Txn(TxnResponse),
+    /// To a put, a removal or a transaction; has rows only at the member whose client asked.
+    Write(Answer),
     /// To a compaction.
     Compaction(CompactionResponse),
     /// To an alarm request.

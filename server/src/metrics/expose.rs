@@ -220,7 +220,7 @@ mod tests {
             r#"etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1"#,
             "etcd_disk_wal_fsync_duration_seconds_sum 0.0015",
             r#"etcd_server_id{server_id="8e9e05c52164694d"} 1"#,
-            "# HELP etcd_mvcc_put_total Versions written.",
+            "# HELP etcd_mvcc_put_total Puts applied.",
             "# TYPE etcd_mvcc_put_total counter",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");

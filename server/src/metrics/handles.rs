@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::counts::Counts;
 use super::durations::Durations;
 use super::methods::Methods;
 
@@ -42,14 +43,16 @@ pub struct Handles {
     pub apply_seconds: Durations,
     /// Apply: the state's size on disk.
     pub state_disk_bytes: Level,
-    /// Apply: versions written.
+    /// Apply: puts, removals, and accesses with more than one operation, as etcd counts them.
     pub puts: Counter,
-    /// Apply: keys ended.
+    /// See `puts`.
     pub deletes: Counter,
-    /// Apply: transactions that were replicated.
+    /// See `puts`; Api: those that only read.
     pub txns: Counter,
-    /// Api: range reads.
+    /// Api: range reads. Apply: those of writes.
     pub ranges: Counter,
+    /// Apply: bytes of keys and values put.
+    pub put_bytes: Level,
     /// Api: from receipt of a write to its answer.
     pub proposal_seconds: Durations,
     /// Api: writes on their way.
@@ -123,6 +126,15 @@ impl Metrics {
         Self { handles, registry: Arc::new(registry), methods, peers }
     }
 
+    /// Counts operations on the keys.
+    pub fn count(&self, counts: &Counts) {
+        self.ranges.inc_by(counts.ranges);
+        self.puts.inc_by(counts.puts);
+        self.deletes.inc_by(counts.deletes);
+        self.txns.inc_by(counts.txns);
+        self.put_bytes.inc_by(counts.put_bytes);
+    }
+
     /// Handles for the traffic with `peer`.
     #[must_use]
     pub fn peer(&self, peer: MemberId) -> Peer {
@@ -157,10 +169,15 @@ fn register_disk(registry: &mut Registry, handles: &Handles) {
 
 fn register_server(registry: &mut Registry, handles: &Handles) {
     let mvcc = registry.sub_registry_with_prefix("etcd_mvcc");
-    mvcc.register("range", "Range reads asked of this member", handles.ranges.clone());
-    mvcc.register("put", "Versions written", handles.puts.clone());
-    mvcc.register("delete", "Keys deleted", handles.deletes.clone());
-    mvcc.register("txn", "Transactions applied", handles.txns.clone());
+    mvcc.register("range", "Ranges read, those of transactions included", handles.ranges.clone());
+    mvcc.register("put", "Puts applied", handles.puts.clone());
+    mvcc.register("delete", "Removals applied, of ranges too", handles.deletes.clone());
+    mvcc.register("txn", "Accesses with more than one operation", handles.txns.clone());
+    registry.sub_registry_with_prefix("etcd_debugging_mvcc").register(
+        "total_put_size_in_bytes",
+        "Bytes of keys and values put since the start",
+        handles.put_bytes.clone(),
+    );
     let server = registry.sub_registry_with_prefix("etcd_server");
     server.register(
         "proposals_pending",

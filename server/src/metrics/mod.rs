@@ -14,12 +14,14 @@
 //!
 //! Tested at the bottom of each file.
 
+mod counts;
 mod durations;
 mod expose;
 mod handles;
 mod methods;
 mod process;
 
+pub use counts::Counts;
 pub use durations::{Durations, Reading, Summary};
 pub use expose::Facts;
 pub use handles::{Handles, Metrics, Peer};

@@ -7,6 +7,7 @@ use mini_etcd_shared::types::KeyRange;
 use prost::Message;
 
 use super::View;
+use super::range::read;
 use crate::error::RequestError;
 use crate::limits::REQUEST_BYTES_MAX;
 
@@ -28,7 +29,7 @@ pub struct RangeChunks {
 
 impl RangeChunks {
     pub(super) fn new(view: View, request: &RangeRequest) -> Self {
-        let at = check(request).and_then(|()| view.resolve(request.revision));
+        let at = check_stream(request).and_then(|()| view.resolve(request.revision));
         Self {
             view,
             at,
@@ -56,14 +57,14 @@ impl RangeChunks {
             answer.count = self.view.count(&self.range, at);
             return self.view.kept(at, Ok(answer));
         }
-        let source = self.view.source(at);
+        let keys_only = self.request.keys_only;
         let take = self.keys.min(self.allowance());
-        let mut ids = source.ids(&self.range, take.saturating_add(1));
-        let whole = ids.len() <= take;
-        ids.truncate(take);
-        let kvs = source.fetch(&ids, self.request.keys_only, |_| true);
+        let mut picks = self.view.source(at).picks(&self.range, take.saturating_add(1), keys_only);
+        let whole = picks.len() <= take;
+        picks.truncate(take);
+        let kvs = read(&self.view, &picks, keys_only, |_| true);
         answer.kvs = self.view.kept(at, kvs)?;
-        self.sent += ids.len();
+        self.sent += picks.len();
         if let (Some(last), false) = (answer.kvs.last(), whole) {
             self.range = KeyRange::new(after(&last.key), self.request.range_end.clone());
         }
@@ -101,9 +102,17 @@ impl Iterator for RangeChunks {
 }
 
 /// Pieces come in key order and unfiltered, or not at all.
-fn check(request: &RangeRequest) -> Result<(), RequestError> {
-    if request.sort_order != SortOrder::None as i32 || request.sort_target != SortTarget::Key as i32
-    {
+///
+/// # Errors
+/// An order that is not that of the keys, or a filter.
+pub fn check_stream(request: &RangeRequest) -> Result<(), RequestError> {
+    // What means the order of keys, in etcd's reading: a target without an order is none.
+    let by_key = match SortOrder::try_from(request.sort_order) {
+        Ok(SortOrder::None) => true,
+        Ok(SortOrder::Ascend) => request.sort_target == SortTarget::Key as i32,
+        _ => false,
+    };
+    if !by_key {
         return Err(RequestError::StreamSorted);
     }
     let filters = [

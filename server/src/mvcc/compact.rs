@@ -15,6 +15,7 @@ use super::store::Store;
 use super::view::{Pin, any_alive};
 use crate::error::RequestError;
 use crate::limits::COLLECT_WAITS_MAX;
+use crate::metrics::Counts;
 use crate::storage::{Space, StorageError};
 
 /// One wait for readers of a state before the compaction.
@@ -32,6 +33,8 @@ impl Store {
         if request.revision > self.standing.revision {
             return Err(RequestError::FutureRevision);
         }
+        // etcd reads a key, any one, for the header.
+        self.count(Counts::of_ranges(1));
         self.standing.compacted = request.revision;
         let old = std::mem::replace(&mut self.pin, Arc::new(Pin));
         self.old_pins.push(Arc::downgrade(&old));

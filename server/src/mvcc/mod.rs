@@ -20,11 +20,14 @@
 //! - I5: compaction at C keeps what a reader or a watcher at C or later can want: all rows from C on (so also a
 //!   removal at C itself) and the version of each key that stands at C. Everything else is dead, and is dead for
 //!   hashes at once, however long its rows stay on disk.
+//! - I6: what an entry comes to depends on the keys and the request alone: not on the cache, nor on whether its answer
+//!   is wanted here. The rows of an answer are read after the commit ([`Answer`]).
 //!
 //! *Not here.* Validation of fields and of keys given twice (`api`), alarms and membership (`apply`), leases.
 //!
 //! *Tested* through the applier, in `apply/tests`: scripts (in `testscripts/` here), a model, hashes of etcd.
 
+mod answer;
 mod cache;
 mod chunks;
 mod compact;
@@ -35,13 +38,15 @@ mod histogram;
 mod history;
 mod index;
 mod lives;
+mod pieces;
 mod range;
 mod row;
 mod store;
 mod txn;
 mod view;
 
-pub use chunks::RangeChunks;
+pub use answer::Answer;
+pub use chunks::{RangeChunks, check_stream};
 pub use event::{Event, EventKind};
 pub use graveyard::{Grave, Graves};
 pub use hash::HashKv;
@@ -50,8 +55,9 @@ pub use history::History;
 pub use index::Mark;
 pub(crate) use index::{Builder, Index, Life, Stamp};
 pub use lives::{PageBounds, Version, Versions};
+pub(crate) use pieces::Pieces;
 pub use row::RowId;
 pub(crate) use row::{key_of, logical_len, split_row};
 pub(crate) use store::{Standing, Store};
-pub(crate) use txn::matches;
+pub use txn::Estimate;
 pub use view::View;

@@ -1,17 +1,21 @@
 //! Answers range requests (etcd-v3 semantics: every option, and the quirks clients rely on).
 
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
-use mini_etcd_proto::etcdserverpb::{RangeRequest, RangeResponse};
+use mini_etcd_proto::etcdserverpb::{RangeRequest, RangeResponse, ResponseHeader};
 use mini_etcd_proto::mvccpb::KeyValue;
-use mini_etcd_shared::types::KeyRange;
+use mini_etcd_shared::types::{KeyRange, Revision};
 use prost::Message;
 
 use super::RowId;
-use super::index::Index;
+use super::index::{Index, Life, Stamp};
+use super::pieces::Pieces;
+use super::store::NOW;
 use crate::error::RequestError;
+use crate::limits::RESULT_BYTES_MAX;
 
 /// Where the content of versions comes from.
 pub(super) trait Values {
@@ -19,14 +23,82 @@ pub(super) trait Values {
     fn value(&self, id: RowId) -> Result<Bytes, RequestError>;
 }
 
-/// The keys at one revision.
+/// A version that an answer is going to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pick {
+    revision: i64,
+    sub: u32,
+    /// Bytes of the answer that it takes at most.
+    bytes: u32,
+}
+
+/// What a message adds to one of its fields that is a message.
+pub(super) const FIELD_BYTES: usize = 6;
+/// What an encoded version has beside key and value.
+const FRAME_BYTES: usize = 64;
+
+impl Pick {
+    /// The whole version.
+    pub(super) fn whole(stamp: Stamp) -> Self {
+        Self::new(stamp, &[], false)
+    }
+
+    /// The version of `key`, without its value if `strip`.
+    fn new(stamp: Stamp, key: &[u8], strip: bool) -> Self {
+        let bytes = if strip { key.len() + FRAME_BYTES } else { stamp.size.bytes() };
+        let bytes = u32::try_from(bytes + FIELD_BYTES).unwrap_or(u32::MAX);
+        Self { revision: stamp.revision(), sub: stamp.id.sub, bytes }
+    }
+
+    pub(super) fn id(self) -> RowId {
+        RowId { revision: Revision(self.revision), sub: self.sub }
+    }
+
+    /// Bytes of an answer that these take at most.
+    pub(super) fn sum(picks: &[Self]) -> usize {
+        picks.iter().fold(0, |sum, pick| sum.saturating_add(pick.bytes as usize))
+    }
+}
+
+/// What an answer can take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bound {
+    /// Bytes of the answer.
+    pub(super) bytes: usize,
+    /// Memory while it is built.
+    pub(super) space: usize,
+}
+
+impl Bound {
+    pub(super) fn of(rows: usize, bytes: usize, copies: usize) -> Self {
+        let names = rows.saturating_mul(size_of::<Pick>());
+        Self { bytes, space: bytes.saturating_mul(copies).saturating_add(names) }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            space: self.space.saturating_add(other.space),
+        }
+    }
+}
+
+/// The keys at one revision, by name.
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) index: &'a Index,
-    pub(super) values: &'a dyn Values,
     /// Revision that is read.
     pub(super) at: i64,
-    /// Bytes that a result may have.
-    pub(super) bytes_max: usize,
+}
+
+/// What a range takes, by name: its rows are read when they are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Selection {
+    request: RangeRequest,
+    picks: Vec<Pick>,
+    count: i64,
+    /// Something was cut off already.
+    more: bool,
 }
 
 /// A request in terms of what has to be done.
@@ -78,6 +150,21 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether no value is looked at.
+    fn strips(&self) -> bool {
+        self.request.keys_only && self.target != SortTarget::Value
+    }
+
+    /// Whether the rows go into the answer one by one, as they are stored.
+    fn is_plain(&self) -> bool {
+        !self.request.keys_only && self.ids_suffice()
+    }
+
+    /// How often the rows are in memory while the answer is built.
+    fn copies(&self) -> usize {
+        if self.is_plain() { 1 } else { 2 }
+    }
+
     /// Whether keys can be left out and sorted by their ids alone.
     fn ids_suffice(&self) -> bool {
         let create = self.request.min_create_revision != 0 || self.request.max_create_revision != 0;
@@ -88,9 +175,9 @@ impl<'a> Plan<'a> {
         within(id.revision.0, self.request.min_mod_revision, self.request.max_mod_revision)
     }
 
-    fn keeps_kv(&self, kv: &KeyValue) -> bool {
+    fn keeps_created(&self, revision: i64) -> bool {
         let request = self.request;
-        within(kv.create_revision, request.min_create_revision, request.max_create_revision)
+        within(revision, request.min_create_revision, request.max_create_revision)
     }
 
     /// Cuts to the limit; true when something was cut off.
@@ -109,78 +196,177 @@ fn within(revision: i64, min: i64, max: i64) -> bool {
 }
 
 impl Source<'_> {
-    /// The answer, without header. The revision must have been checked.
-    pub(super) fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+    /// What the range takes. The revision must have been checked.
+    pub(super) fn select(self, request: &RangeRequest) -> Selection {
         let plan = Plan::new(request);
+        let mut selection =
+            Selection { request: request.clone(), picks: Vec::new(), count: 0, more: false };
         if request.count_only {
-            let count = self.count(&plan.range);
-            return Ok(RangeResponse { count, ..RangeResponse::default() });
+            selection.count = self.count(&plan.range);
+            return selection;
         }
         let fetch_max = plan.fetch_max();
-        let mut ids = self.ids(&plan.range, fetch_max);
-        let whole = ids.len() < fetch_max;
-        let count = if whole {
-            i64::try_from(ids.len()).unwrap_or(i64::MAX)
+        let mut picks = self.picks(&plan.range, fetch_max, plan.strips());
+        let whole = picks.len() < fetch_max;
+        selection.count = if whole {
+            i64::try_from(picks.len()).unwrap_or(i64::MAX)
         } else {
             self.count(&plan.range)
         };
-        ids.retain(|id| plan.keeps_id(id));
-        let (kvs, more) = if plan.ids_suffice() {
-            sort_ids(&plan, &mut ids);
-            let more = plan.cut(&mut ids);
-            (self.fetch(&ids, request.keys_only, |_| true)?, more)
-        } else {
-            let strip = request.keys_only && plan.target != SortTarget::Value;
-            let mut kvs = self.fetch(&ids, strip, |kv| plan.keeps_kv(kv))?;
-            sort_kvs(&plan, &mut kvs);
-            let more = plan.cut(&mut kvs);
-            if request.keys_only {
-                for kv in &mut kvs {
-                    kv.value = Bytes::new();
-                }
-            }
-            (kvs, more)
-        };
-        Ok(RangeResponse { header: None, kvs, more, count })
+        picks.retain(|pick| plan.keeps_id(&pick.id()));
+        if plan.ids_suffice() {
+            sort_picks(&plan, &mut picks);
+            selection.more = plan.cut(&mut picks);
+        }
+        selection.picks = picks;
+        selection
     }
 
-    fn count(&self, range: &KeyRange) -> i64 {
+    /// What the answer to a range can take at most, whatever its transaction removes before.
+    pub(super) fn bound(self, request: &RangeRequest, removes: bool) -> Bound {
+        let plan = Plan::new(request);
+        if request.count_only {
+            return Bound::default();
+        }
+        // A removal lets keys from behind the limit move up.
+        let fetch_max = if removes { usize::MAX } else { plan.fetch_max() };
+        let (mut rows, mut bytes, mut largest) = (0_usize, 0_usize, 0_usize);
+        self.each(&plan.range, fetch_max, plan.strips(), |pick, life| {
+            // How the life began that stood in the past, the index does not know.
+            let created = self.at != NOW || plan.keeps_created(life.create);
+            if created && plan.keeps_id(&pick.id()) {
+                rows += 1;
+                bytes = bytes.saturating_add(pick.bytes as usize);
+                largest = largest.max(pick.bytes as usize);
+            }
+        });
+        // What is sorted by its content is read as a whole.
+        if plan.limit > 0 && plan.ids_suffice() {
+            rows = rows.min(plan.limit);
+            bytes = bytes.min(plan.limit.saturating_mul(largest));
+        }
+        Bound::of(rows, bytes, plan.copies())
+    }
+
+    fn count(self, range: &KeyRange) -> i64 {
         i64::try_from(self.index.count(range, self.at)).unwrap_or(i64::MAX)
     }
 
-    /// Ids of the keys that exist, in key order.
-    pub(super) fn ids(&self, range: &KeyRange, max: usize) -> Vec<RowId> {
+    /// The first `max` keys that exist, in key order.
+    pub(super) fn picks(self, range: &KeyRange, max: usize, strip: bool) -> Vec<Pick> {
+        let mut picks = Vec::new();
         if range.is_single() {
-            let stamp = self.index.at(range.start(), self.at);
-            return stamp.filter(|stamp| !stamp.tombstone).map(|s| s.id).into_iter().collect();
+            let key = range.start();
+            let stamp = self.index.at(key, self.at).filter(|stamp| !stamp.tombstone);
+            picks.extend(stamp.map(|stamp| Pick::new(stamp, key, strip)));
+        } else {
+            self.each(range, max, strip, |pick, _| picks.push(pick));
         }
-        self.index.ids(range, self.at, max)
+        picks
     }
 
-    /// The versions named by `ids` that `keep` accepts.
-    pub(super) fn fetch(
+    fn each(self, range: &KeyRange, max: usize, strip: bool, mut visit: impl FnMut(Pick, Life)) {
+        let mut left = max;
+        self.index.visit(range, self.at, |key, stamp, life| {
+            visit(Pick::new(stamp, key, strip), life);
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+    }
+}
+
+impl Selection {
+    /// Bytes of rows that are in the answer, at least about.
+    pub(super) fn sure_bytes(&self) -> usize {
+        if Plan::new(&self.request).is_plain() { Pick::sum(&self.picks) } else { 0 }
+    }
+
+    /// Memory that it takes to build the answer, at most.
+    pub(super) fn space(&self) -> usize {
+        let copies = Plan::new(&self.request).copies();
+        Bound::of(self.picks.len(), Pick::sum(&self.picks), copies).space
+    }
+
+    /// The answer, with `header`, as a message that is written piece by piece.
+    pub(super) fn encode(
         &self,
-        ids: &[RowId],
-        strip: bool,
-        keep: impl Fn(&KeyValue) -> bool,
-    ) -> Result<Vec<KeyValue>, RequestError> {
-        let mut kvs = Vec::with_capacity(ids.len());
-        let mut bytes = 0_usize;
-        for id in ids {
-            let mut kv = decode(self.values.value(*id)?)?;
-            if strip {
-                kv.value = Bytes::new();
+        header: Option<&ResponseHeader>,
+        values: &dyn Values,
+    ) -> Result<Pieces, RequestError> {
+        let mut pieces = Pieces::default();
+        pieces.message(1, header);
+        let mut more = self.more;
+        if Plan::new(&self.request).is_plain() {
+            for pick in &self.picks {
+                pieces.shared(2, values.value(pick.id())?);
             }
-            if keep(&kv) {
-                bytes = bytes.saturating_add(kv.encoded_len());
-                if bytes > self.bytes_max {
-                    return Err(RequestError::ResultTooLarge { bytes, limit: self.bytes_max });
-                }
-                kvs.push(kv);
+        } else {
+            let (kvs, cut) = self.read_content(values)?;
+            more |= cut;
+            for kv in kvs {
+                pieces.message(2, Some(&kv));
             }
         }
-        Ok(kvs)
+        pieces.number(3, more.into());
+        pieces.number(4, self.count.cast_unsigned());
+        Ok(pieces)
     }
+
+    /// The answer, without header.
+    pub(super) fn read(&self, values: &dyn Values) -> Result<RangeResponse, RequestError> {
+        let (kvs, cut) = self.read_content(values)?;
+        Ok(RangeResponse { header: None, kvs, more: self.more || cut, count: self.count })
+    }
+
+    /// The rows, and whether the limit cut any of them off.
+    fn read_content(&self, values: &dyn Values) -> Result<(Vec<KeyValue>, bool), RequestError> {
+        let plan = Plan::new(&self.request);
+        let strips = plan.strips();
+        if plan.ids_suffice() {
+            return Ok((read(values, &self.picks, strips, |_| true)?, false));
+        }
+        let kept = |kv: &KeyValue| plan.keeps_created(kv.create_revision);
+        let mut kvs = read(values, &self.picks, strips, kept)?;
+        sort_kvs(&plan, &mut kvs);
+        let more = plan.cut(&mut kvs);
+        if self.request.keys_only {
+            for kv in &mut kvs {
+                kv.value = Bytes::new();
+            }
+        }
+        Ok((kvs, more))
+    }
+}
+
+/// The versions named by `picks` that `keep` accepts.
+pub(super) fn read(
+    values: &dyn Values,
+    picks: &[Pick],
+    strip: bool,
+    keep: impl Fn(&KeyValue) -> bool,
+) -> Result<Vec<KeyValue>, RequestError> {
+    let mut kvs = Vec::new();
+    let mut bytes = 0_usize;
+    for pick in picks {
+        let mut kv = decode(values.value(pick.id())?)?;
+        if strip {
+            kv.value = Bytes::new();
+        }
+        if keep(&kv) {
+            bytes = bytes.saturating_add(kv.encoded_len());
+            check_size(bytes)?;
+            kvs.push(kv);
+        }
+    }
+    Ok(kvs)
+}
+
+/// Refuses a result of more than [`RESULT_BYTES_MAX`].
+pub(super) fn check_size(bytes: usize) -> Result<(), RequestError> {
+    if bytes > RESULT_BYTES_MAX {
+        return Err(RequestError::ResultTooLarge { bytes, limit: RESULT_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// An encoded version as a message; key and value share its bytes.
@@ -189,11 +375,11 @@ pub(super) fn decode(kv: Bytes) -> Result<KeyValue, RequestError> {
         .map_err(|error| RequestError::Storage(format!("a row is damaged: {error}")))
 }
 
-fn sort_ids(plan: &Plan<'_>, ids: &mut [RowId]) {
+fn sort_picks(plan: &Plan<'_>, picks: &mut [Pick]) {
     match (plan.sort(), plan.target) {
-        (Some(SortOrder::Descend), SortTarget::Key) => ids.reverse(),
-        (Some(SortOrder::Descend), _) => ids.sort_by_key(|id| Reverse(id.revision)),
-        (Some(_), _) => ids.sort_by_key(|id| id.revision),
+        (Some(SortOrder::Descend), SortTarget::Key) => picks.reverse(),
+        (Some(SortOrder::Descend), _) => picks.sort_by_key(|pick| Reverse(pick.revision)),
+        (Some(_), _) => picks.sort_by_key(|pick| pick.revision),
         (None, _) => {}
     }
 }

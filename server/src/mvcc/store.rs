@@ -4,20 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use mini_etcd_proto::etcdserverpb::{
-    DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, ResponseHeader,
-};
+use mini_etcd_proto::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, ResponseHeader};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::{KeyRange, Revision};
 
+use super::answer::{Answer, Body};
 use super::cache::Cache;
 use super::index::{Index, Life, Stamp};
-use super::range::{Source, Values, decode};
+use super::range::{Pick, Source, Values, check_size, decode};
 use super::row::{encode_kv, encode_row, key_of, logical_len};
 use super::view::{Pin, Shared, missing, read_version};
 use super::{Event, EventKind, RowId, View};
 use crate::error::RequestError;
-use crate::limits::{RESULT_BYTES_MAX, VALUE_CACHE_BYTES_MAX};
+use crate::limits::VALUE_CACHE_BYTES_MAX;
+use crate::metrics::Counts;
 use crate::storage::{Batch, Reader, Space};
 
 /// Newest state, whatever its revision: what the writer reads.
@@ -63,6 +63,9 @@ struct Turn {
     /// Puts of the turn, ascending: their rows are not on disk, and nothing may push them out of memory.
     pinned: Vec<(RowId, Bytes)>,
     events: Vec<Event>,
+    counts: Counts,
+    /// Operations of the access in progress.
+    access: Counts,
 }
 
 impl Store {
@@ -96,6 +99,7 @@ impl Store {
 
     /// Ends the entry: its changes, in order.
     pub(crate) fn end(&mut self) -> &[Event] {
+        self.end_access();
         self.standing.revision = self.revision();
         let first = self.turn.events.len() - self.sub as usize;
         self.turn.events.get(first..).unwrap_or_default()
@@ -108,6 +112,22 @@ impl Store {
 
     pub(super) fn header(&self) -> ResponseHeader {
         ResponseHeader { revision: self.revision(), ..ResponseHeader::default() }
+    }
+
+    /// Counts operations.
+    pub(super) fn count(&mut self, counts: Counts) {
+        self.turn.access.add(counts);
+    }
+
+    /// What comes is counted as another access.
+    pub(super) fn end_access(&mut self) {
+        let access = std::mem::take(&mut self.turn.access).ended();
+        self.turn.counts.add(access);
+    }
+
+    /// The operations since the last call.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.turn.counts)
     }
 
     /// What the turn has to commit.
@@ -143,8 +163,8 @@ impl Store {
         }
     }
 
-    pub(super) fn source(&self, at: i64, bytes_max: usize) -> Source<'_> {
-        Source { index: &self.shared.index, values: self, at, bytes_max }
+    pub(super) fn source(&self, at: i64) -> Source<'_> {
+        Source { index: &self.shared.index, at }
     }
 
     /// The put, if nothing speaks against it.
@@ -152,10 +172,10 @@ impl Store {
         &mut self,
         request: &PutRequest,
         lease_exists: &dyn Fn(i64) -> bool,
-    ) -> Result<PutResponse, RequestError> {
+    ) -> Result<Answer, RequestError> {
         check_lease(request, lease_exists)?;
         self.check_key(request)?;
-        self.put_checked(request)
+        Ok(Answer::uncommitted(self.put_checked(request)?))
     }
 
     /// A put that keeps something needs a key to keep it of.
@@ -166,17 +186,21 @@ impl Store {
     }
 
     /// Only a failing disk stops it now.
-    pub(super) fn put_checked(
-        &mut self,
-        request: &PutRequest,
-    ) -> Result<PutResponse, RequestError> {
+    pub(super) fn put_checked(&mut self, request: &PutRequest) -> Result<Body, RequestError> {
         let latest = self.shared.index.latest(&request.key);
         let standing = latest.filter(|(stamp, _)| !stamp.tombstone);
-        let wants_prev = request.prev_kv || request.ignore_value || request.ignore_lease;
-        let prev_kv = match standing {
-            Some((stamp, _)) if wants_prev => Some(decode(self.value(stamp.id)?)?),
+        let keeps = request.ignore_value || request.ignore_lease;
+        self.count(Counts {
+            puts: 1,
+            ranges: u64::from(keeps || request.prev_kv),
+            put_bytes: (request.key.len() + request.value.len()) as u64,
+            ..Counts::default()
+        });
+        let kept = match standing {
+            Some((stamp, _)) if keeps => Some(decode(self.value(stamp.id)?)?),
             _ => None,
         };
+        let prev_kv = standing.filter(|_| request.prev_kv).map(|(stamp, _)| Pick::whole(stamp));
         let life = match standing {
             Some((_, life)) => Life { version: life.version + 1, ..life },
             None => Life { create: self.main, version: 1 },
@@ -189,9 +213,9 @@ impl Store {
             value: request.value.clone(),
             lease: request.lease,
         };
-        if let Some(prev) = &prev_kv {
+        if let Some(prev) = kept {
             if request.ignore_value {
-                kv.value = prev.value.clone();
+                kv.value = prev.value;
             }
             if request.ignore_lease {
                 kv.lease = prev.lease;
@@ -202,36 +226,38 @@ impl Store {
             .filter(|_| life.create != self.main)
             .and_then(|(stamp, _)| self.before_entry(&request.key, stamp));
         self.change(&kv, Some(life), prev);
-        Ok(PutResponse {
-            header: Some(self.header()),
-            prev_kv: prev_kv.filter(|_| request.prev_kv),
-        })
+        Ok(Body::Put(Some(self.header()), prev_kv))
     }
 
-    /// Removes what is in the range. Refuses before the first removal, or not at all.
+    /// Removes what is in the range, unless the answer would be too large.
     pub(crate) fn delete_range(
         &mut self,
         request: &DeleteRangeRequest,
-        bytes_max: usize,
-    ) -> Result<DeleteRangeResponse, RequestError> {
+    ) -> Result<Answer, RequestError> {
+        if request.prev_kv {
+            check_size(self.source(NOW).bound(&previous(request), false).bytes)?;
+        }
+        Ok(Answer::uncommitted(self.delete_checked(request)))
+    }
+
+    /// Removes what is in the range.
+    pub(super) fn delete_checked(&mut self, request: &DeleteRangeRequest) -> Body {
+        self.count(Counts { deletes: 1, ranges: request.prev_kv.into(), ..Counts::default() });
         let range = KeyRange::new(request.key.clone(), request.range_end.clone());
         let mut keys = Vec::new();
         self.shared.index.visit(&range, NOW, |key, stamp, _| {
             keys.push((Bytes::copy_from_slice(key), stamp));
             ControlFlow::Continue(())
         });
-        let mut prev_kvs = Vec::new();
-        if request.prev_kv {
-            let ids: Vec<RowId> = keys.iter().map(|(_, stamp)| stamp.id).collect();
-            prev_kvs = self.source(NOW, bytes_max).fetch(&ids, false, |_| true)?;
-        }
+        let picks = keys.iter().filter(|_| request.prev_kv).map(|(_, stamp)| Pick::whole(*stamp));
+        let prev_kvs = picks.collect();
         let deleted = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         for (key, stamp) in keys {
             let prev = self.before_entry(&key, stamp);
             let kv = KeyValue { key, mod_revision: self.main, ..KeyValue::default() };
             self.change(&kv, None, prev);
         }
-        Ok(DeleteRangeResponse { header: Some(self.header()), deleted, prev_kvs })
+        Body::Removal(Some(self.header()), deleted, prev_kvs)
     }
 
     /// The version of `key` that stood before the present entry, given its `latest` one, which is no tombstone.
@@ -251,7 +277,8 @@ impl Store {
         let row = encode_row(&bytes, tombstone);
         self.standing.logical_bytes += logical_len(row.len());
         self.turn.batch.put(Space::Rows, id.key(), row);
-        self.shared.index.push(&kv.key, Stamp { id, tombstone }, life.unwrap_or_default());
+        let stamp = if tombstone { Stamp::removal(id) } else { Stamp::put(id, bytes.len()) };
+        self.shared.index.push(&kv.key, stamp, life.unwrap_or_default());
         if !tombstone {
             self.turn.pinned.push((id, bytes.clone()));
         }
@@ -260,10 +287,14 @@ impl Store {
         self.turn.events.push(Event { id, kind, key, kv: bytes, prev });
         self.sub += 1;
     }
+}
 
-    /// What one result may have.
-    pub(crate) fn bytes_max() -> usize {
-        RESULT_BYTES_MAX
+/// The range whose rows the answer to a removal has.
+pub(super) fn previous(request: &DeleteRangeRequest) -> RangeRequest {
+    RangeRequest {
+        key: request.key.clone(),
+        range_end: request.range_end.clone(),
+        ..RangeRequest::default()
     }
 }
 

@@ -11,10 +11,9 @@ use super::RowId;
 use super::cache::Cache;
 use super::chunks::RangeChunks;
 use super::index::Index;
-use super::range::{Source, Values, decode};
+use super::range::{Source, Values, check_size, decode};
 use super::row::split_row;
 use crate::error::RequestError;
-use crate::limits::RESULT_BYTES_MAX;
 use crate::storage::{Reader, Space, StorageError};
 
 /// What all views and the writer have in common.
@@ -68,8 +67,19 @@ impl View {
     /// # Errors
     /// A revision that is compacted or not there yet, a result over the limit, a failing disk.
     pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, RequestError> {
+        let selection = self.selection(request)?;
+        check_size(selection.sure_bytes())?;
+        selection.read(self)
+    }
+
+    /// Number of keys in the range of a request.
+    ///
+    /// # Errors
+    /// A revision that is compacted or not there yet.
+    pub fn count_range(&self, request: &RangeRequest) -> Result<i64, RequestError> {
         let at = self.resolve(request.revision)?;
-        self.kept(at, self.source(at).range(request))
+        let range = KeyRange::new(request.key.clone(), request.range_end.clone());
+        self.kept(at, Ok(self.count(&range, at)))
     }
 
     /// Answers a range request piece by piece. Does not hold compaction back: a stream that a compaction passes
@@ -141,7 +151,7 @@ impl View {
     }
 
     pub(super) fn source(&self, at: i64) -> Source<'_> {
-        Source { index: &self.shared.index, values: self, at, bytes_max: RESULT_BYTES_MAX }
+        Source { index: &self.shared.index, at }
     }
 
     /// The result of a read at `at`, unless a compaction took versions away under it.

@@ -10,7 +10,7 @@ use mini_etcd_shared::types::MemberId;
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::queue::{Queue, Taken};
-use crate::apply::{Applied, Applier, ApplyError, ApplyTask, EntryResult, Response};
+use crate::apply::{Applied, Applier, ApplyError, ApplyTask, Response};
 use crate::clock::{Clock, Moment};
 use crate::fatal;
 use crate::limits::{
@@ -18,7 +18,6 @@ use crate::limits::{
     DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
 };
 use crate::metrics::Metrics;
-use crate::mvcc::EventKind;
 use crate::node::{Completion, Completions, Shown};
 use crate::raft::Input;
 use crate::storage::Engine;
@@ -108,7 +107,7 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         self.shown.published.store(applied.published.clone());
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
         chores.note(&applied);
-        count(&self.metrics, &applied);
+        self.metrics.count(&applied.counts);
         let mut results = mem::take(&mut applied.results);
         // IMPORTANT: of this very start. The numbers of an earlier one say nothing about who waits now, and a directory
         // that was put back from a copy may have this member meet its own commands of a future that it forgot.
@@ -146,19 +145,6 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
             chores.measured = now;
         }
     }
-}
-
-/// Counts what a batch did.
-fn count(metrics: &Metrics, applied: &Applied) {
-    for event in applied.events.iter() {
-        match event.kind {
-            EventKind::Put => metrics.puts.inc(),
-            EventKind::Delete => metrics.deletes.inc(),
-        };
-    }
-    let is_txn = |result: &&EntryResult| matches!(result.outcome, Ok(Response::Txn(_)));
-    let txns = applied.results.iter().filter(is_txn).count();
-    metrics.txns.inc_by(txns as u64);
 }
 
 /// How much one batch takes along.

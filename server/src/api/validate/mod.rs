@@ -21,6 +21,7 @@ use mini_etcd_proto::etcdserverpb::{
 
 use crate::error::RequestError;
 use crate::limits::TXN_OPS_MAX;
+use crate::mvcc::check_stream;
 
 /// A range read.
 ///
@@ -39,16 +40,7 @@ pub fn range(request: &RangeRequest) -> Result<(), RequestError> {
 /// The rule that is broken.
 pub fn range_stream(request: &RangeRequest) -> Result<(), RequestError> {
     range(request)?;
-    let is_plain =
-        request.sort_target() == SortTarget::Key && request.sort_order() == SortOrder::None;
-    refuse(!is_plain, RequestError::StreamSorted)?;
-    let filters = [
-        request.min_mod_revision,
-        request.max_mod_revision,
-        request.min_create_revision,
-        request.max_create_revision,
-    ];
-    refuse(filters.iter().any(|bound| *bound != 0), RequestError::StreamFiltered)
+    check_stream(request)
 }
 
 /// A write of one key.

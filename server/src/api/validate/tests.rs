@@ -53,9 +53,11 @@ fn a_stream_has_no_order_and_no_filter() {
     let key = || RangeRequest { key: "k".into(), ..RangeRequest::default() };
     for (request, want) in [
         (key(), Ok(())),
-        (RangeRequest { sort_order: 1, ..key() }, Err(RequestError::StreamSorted)),
+        (RangeRequest { sort_order: 1, ..key() }, Ok(())),
+        (RangeRequest { sort_order: 1, sort_target: 4, ..key() }, Err(RequestError::StreamSorted)),
         (RangeRequest { sort_order: 2, ..key() }, Err(RequestError::StreamSorted)),
-        (RangeRequest { sort_target: 3, ..key() }, Err(RequestError::StreamSorted)),
+        (RangeRequest { sort_target: 3, ..key() }, Ok(())),
+        (RangeRequest { sort_target: 4, ..key() }, Ok(())),
         (RangeRequest { max_create_revision: -1, ..key() }, Err(RequestError::StreamFiltered)),
         (RangeRequest { min_mod_revision: 1, ..key() }, Err(RequestError::StreamFiltered)),
     ] {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::{
-    CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest,
+    AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
+    PutRequest, PutResponse, RangeRequest, TxnResponse,
 };
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::{Command, ConfState, Entry, EntryKind, Member};
@@ -14,7 +15,7 @@ use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message;
 
 use crate::apply::{
-    Applied, Applier, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published, Response,
+    self, Applied, Applier, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published,
 };
 use crate::error::RequestError;
 use crate::mvcc::View;
@@ -67,6 +68,38 @@ impl Engine for Emit {
 
     fn disk_bytes(&self) -> u64 {
         self.engine.disk_bytes()
+    }
+}
+
+/// An answer as the client gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Response {
+    Put(PutResponse),
+    DeleteRange(DeleteRangeResponse),
+    Txn(TxnResponse),
+    Compaction(CompactionResponse),
+    Alarm(AlarmResponse),
+    Published,
+    Members,
+}
+
+/// What the client of `request` gets.
+pub(super) fn read(request: &Request, response: apply::Response) -> Response {
+    let answer = match response {
+        apply::Response::Write(answer) => answer,
+        apply::Response::Compaction(answer) => return Response::Compaction(answer),
+        apply::Response::Alarm(answer) => return Response::Alarm(answer),
+        apply::Response::Published => return Response::Published,
+        apply::Response::Members(_) => return Response::Members,
+    };
+    let bytes = answer.encode().unwrap();
+    assert!(bytes.len() <= answer.space(), "{request:?}: {} of {}", bytes.len(), answer.space());
+    match request {
+        Request::Put(_) => Response::Put(PutResponse::decode(bytes).unwrap()),
+        Request::DeleteRange(_) => {
+            Response::DeleteRange(DeleteRangeResponse::decode(bytes).unwrap())
+        }
+        _ => Response::Txn(TxnResponse::decode(bytes).unwrap()),
     }
 }
 
@@ -146,10 +179,10 @@ impl Node {
 
     /// Applies one request as a turn of its own.
     pub(super) fn run(&mut self, request: Request) -> Result<Response, RequestError> {
-        let entry = self.append(Some(request));
+        let entry = self.append(Some(request.clone()));
         let mut applied = self.apply(vec![entry]).unwrap();
         let EntryResult { outcome, .. } = applied.results.pop().unwrap();
-        outcome
+        outcome.map(|response| read(&request, response))
     }
 
     /// Collects until nothing is left.

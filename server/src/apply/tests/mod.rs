@@ -1,9 +1,11 @@
 //! What apply and mvcc promise, tested through the applier: scripts, a model, restarts, hashes.
 
+mod answers;
 mod fixture;
 mod hash;
 mod model;
 mod past;
 mod properties;
+mod read_txn;
 mod script;
 mod state;

@@ -16,7 +16,7 @@ use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::KeyRange;
 
-use crate::apply::Response;
+use super::fixture::Response;
 use crate::error::RequestError;
 
 type Keys = BTreeMap<Bytes, KeyValue>;

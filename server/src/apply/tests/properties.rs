@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::fixture::{Node, Table, compact};
+use super::fixture::{Node, Table, compact, read};
 use super::model::{Change, Model};
 use super::past;
 use crate::error::RequestError;
@@ -170,6 +170,9 @@ fn check(node: &Node, model: &Model, ranges: &[RangeRequest]) {
     for request in ranges {
         let expected = model.range(request);
         assert_eq!(view.range(request), expected, "{request:?}");
+        let encoded = view.select(request).and_then(|answer| answer.encode());
+        let decoded = encoded.map(|bytes| RangeResponse::decode(bytes).unwrap());
+        assert_eq!(decoded, expected, "written row by row: {request:?}");
         let plain = RangeRequest {
             sort_order: 0,
             sort_target: 0,
@@ -260,7 +263,8 @@ proptest! {
             };
             let changes = model.changes.len();
             let expected = model.apply(index, &request);
-            prop_assert_eq!(&applied.results[0].outcome, &expected);
+            let outcome = applied.results[0].outcome.clone();
+            prop_assert_eq!(&outcome.map(|response| read(&request, response)), &expected);
             let view = node.view();
             let events: Vec<Change> = applied.events.iter().map(|e| change_of(&view, e)).collect();
             prop_assert_eq!(&events, &model.changes[changes..]);

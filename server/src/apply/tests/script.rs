@@ -35,9 +35,8 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::Revision;
 use prost::Message;
 
-use super::fixture::{Node, compact};
+use super::fixture::{Node, Response, compact, read};
 use super::past;
-use crate::apply::Response;
 use crate::mvcc::{Event, EventKind, RowId, View, split_row};
 use crate::storage::{Batch, Op as Change, Space};
 
@@ -271,13 +270,16 @@ struct Script(Node);
 
 impl Script {
     fn entry(&mut self, request: Option<Request>) -> Outcome {
-        let entry = self.0.append(request);
+        let entry = self.0.append(request.clone());
         self.0.disk.take_commits();
         let applied = self.0.apply(vec![entry])?;
         let mut text = String::new();
         for result in &applied.results {
             match &result.outcome {
-                Ok(response) => writeln!(text, "{}", show_response(response))?,
+                Ok(response) => {
+                    let request = request.as_ref().ok_or("a result of nothing")?;
+                    writeln!(text, "{}", show_response(&read(request, response.clone())))?;
+                }
                 Err(error) => writeln!(text, "error: {error}")?,
             }
         }

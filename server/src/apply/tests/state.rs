@@ -7,8 +7,8 @@ use mini_etcd_proto::internalpb::{ConfChange, ConfState, EntryKind, Member, Publ
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Revision};
 use prost::Message;
 
-use super::fixture::{Disk, IDENTITY, Node, birth, compact, delete, put, range};
-use crate::apply::{Applier, ApplyError, ApplyTask, Identity, Response};
+use super::fixture::{Disk, IDENTITY, Node, Response, birth, compact, delete, put, range};
+use crate::apply::{self, Applier, ApplyError, ApplyTask, Identity};
 use crate::error::RequestError;
 use crate::mvcc::RowId;
 use crate::storage::{Batch, Space};
@@ -142,7 +142,9 @@ fn members_and_addresses_are_part_of_the_state() {
     let conf_states = vec![(LogIndex(entry.index), conf_state.clone())];
     let applied = node.applier.apply(&ApplyTask { entries: vec![entry], conf_states }).unwrap();
     assert_eq!(applied.results[0].sequence, 77);
-    let Ok(Response::Members(members)) = &applied.results[0].outcome else { panic!("members") };
+    let Ok(apply::Response::Members(members)) = &applied.results[0].outcome else {
+        panic!("members")
+    };
     assert_eq!((members.len(), members[1].is_learner), (2, true));
     node.restart();
     let published = node.published();

@@ -27,6 +27,7 @@ mod build;
 mod leaf;
 mod node;
 mod record;
+mod size;
 mod summary;
 mod sweep;
 #[cfg(test)]
@@ -103,16 +104,6 @@ impl Index {
             tree.root = left.raise(right);
             tree.bytes += tree.root.own_bytes().cast_signed();
         }
-    }
-
-    /// Ids of the keys of `range` that exist at `revision`, in key order, up to `max`.
-    pub(crate) fn ids(&self, range: &KeyRange, revision: i64, max: usize) -> Vec<RowId> {
-        let mut ids = Vec::new();
-        self.visit(range, revision, |_, stamp, _| {
-            ids.push(stamp.id);
-            if ids.len() >= max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        ids
     }
 
     /// Visits the keys of `range` that exist at `revision`, in key order: key, version, and the life that a put

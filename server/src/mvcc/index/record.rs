@@ -1,11 +1,13 @@
 //! What the index knows of one key, in as few bytes as the common case allows.
 //!
-//! A *stamp* names one version and says whether it ended a life. Stamps are words of 64 bits: 44 bits of
-//! revision, 19 of sub, one for the tombstone. A key that meets a number beyond that (the 524,288th removal of
-//! one transaction, the 17 trillionth entry) turns *wide* and spends two words on each of its stamps.
+//! A *stamp* names one version, says whether it ended a life, and about how large it is. Stamps are words of 64
+//! bits: 41 bits of revision, 14 of sub, 8 of size, one for the tombstone, which has no size but 22 bits of sub. A
+//! key that meets a number beyond that (the 16,385th put or the 4,194,305th removal of one transaction, the 2
+//! trillionth entry) turns *wide* and spends two words on each of its stamps.
 
 use mini_etcd_shared::types::Revision;
 
+use super::size::Size;
 use crate::mvcc::RowId;
 
 /// One version of a key, without its content.
@@ -15,9 +17,21 @@ pub(crate) struct Stamp {
     pub(crate) id: RowId,
     /// It ended the key's life.
     pub(crate) tombstone: bool,
+    /// Its size, encoded; 0 for a tombstone.
+    pub(crate) size: Size,
 }
 
 impl Stamp {
+    /// A version of so many bytes, encoded.
+    pub(crate) fn put(id: RowId, bytes: usize) -> Self {
+        Self { id, tombstone: false, size: Size::of(bytes) }
+    }
+
+    /// The end of a life.
+    pub(crate) fn removal(id: RowId) -> Self {
+        Self { id, tombstone: true, size: Size::default() }
+    }
+
     /// The revision that made it.
     pub(crate) fn revision(self) -> i64 {
         self.id.revision.0
@@ -33,10 +47,13 @@ pub(crate) struct Life {
     pub(crate) version: i64,
 }
 
-const SUB_BITS: u32 = 19;
-const SUB_MASK: u64 = (1 << SUB_BITS) - 1;
+/// Bits of a word below the revision.
+const LOW_BITS: u32 = 23;
+/// Largest sub of a put, and of a removal, in a narrow stamp.
+const PUT_SUB_MAX: u64 = (1 << 14) - 1;
+const REMOVAL_SUB_MAX: u64 = (1 << 22) - 1;
 /// First revision that a narrow stamp does not hold; the one below would make a word equal to [`FREE`].
-const NARROW_REVISIONS: i64 = (1 << 44) - 1;
+const NARROW_REVISIONS: i64 = (1 << 41) - 1;
 /// A slot that waits for a later stamp.
 const FREE: u64 = u64::MAX;
 /// Bit of `key_len` that says that stamps take two words.
@@ -47,36 +64,43 @@ pub(super) struct Record {
     key_at: u32,
     key_len: u32,
     life: Life,
-    /// The newest stamp: the whole of it when narrow, without its sub when wide.
+    /// The newest stamp: the whole of it when narrow, without its sub and size when wide.
     newest: u64,
-    /// Older stamps, oldest first, then free slots. Wide: the newest one's sub, then pairs.
+    /// Older stamps, oldest first, then free slots. Wide: the newest one's sub and size, then pairs.
     older: Option<Box<[u64]>>,
 }
 
 fn pack(stamp: Stamp) -> Option<u64> {
-    let fits = stamp.revision() < NARROW_REVISIONS && u64::from(stamp.id.sub) <= SUB_MASK;
-    fits.then(|| {
-        stamp.revision().cast_unsigned() << (SUB_BITS + 1)
-            | u64::from(stamp.id.sub) << 1
-            | u64::from(stamp.tombstone)
-    })
+    let sub = u64::from(stamp.id.sub);
+    let low = if stamp.tombstone {
+        (sub <= REMOVAL_SUB_MAX).then_some(sub << 1 | 1)
+    } else {
+        (sub <= PUT_SUB_MAX).then_some(sub << 9 | stamp.size.pack() << 1)
+    };
+    let high = stamp.revision().cast_unsigned() << LOW_BITS;
+    low.filter(|_| stamp.revision() < NARROW_REVISIONS).map(|low| high | low)
 }
 
 fn unpack(word: u64) -> Stamp {
-    let sub = u32::try_from(word >> 1 & SUB_MASK).unwrap_or(u32::MAX);
-    let revision = Revision((word >> (SUB_BITS + 1)).cast_signed());
-    Stamp { id: RowId { revision, sub }, tombstone: word & 1 == 1 }
+    let revision = Revision((word >> LOW_BITS).cast_signed());
+    let id = |sub: u64| RowId { revision, sub: u32::try_from(sub).unwrap_or(u32::MAX) };
+    if word & 1 == 1 {
+        return Stamp::removal(id(word >> 1 & REMOVAL_SUB_MAX));
+    }
+    let size = Size::unpack(word >> 1);
+    Stamp { id: id(word >> 9 & PUT_SUB_MAX), tombstone: false, size }
 }
 
 fn pack_wide(stamp: Stamp) -> [u64; 2] {
     let word = stamp.revision().cast_unsigned() << 1 | u64::from(stamp.tombstone);
-    [word, u64::from(stamp.id.sub)]
+    [word, stamp.size.pack() << 32 | u64::from(stamp.id.sub)]
 }
 
-fn unpack_wide(word: u64, sub: u64) -> Stamp {
+fn unpack_wide(word: u64, rest: u64) -> Stamp {
     let revision = Revision((word >> 1).cast_signed());
-    let sub = u32::try_from(sub).unwrap_or(u32::MAX);
-    Stamp { id: RowId { revision, sub }, tombstone: word & 1 == 1 }
+    let sub = u32::try_from(rest & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    let size = Size::unpack(rest >> 32);
+    Stamp { id: RowId { revision, sub }, tombstone: word & 1 == 1, size }
 }
 
 impl Record {
@@ -142,7 +166,8 @@ impl Record {
 
     fn place_of_older(&self, before: impl Fn(Stamp) -> bool) -> usize {
         if self.is_wide() {
-            let before = |[word, sub]: &[u64; 2]| *word != FREE && before(unpack_wide(*word, *sub));
+            let before =
+                |[word, rest]: &[u64; 2]| *word != FREE && before(unpack_wide(*word, *rest));
             self.pairs().partition_point(before)
         } else {
             self.words().partition_point(|word| *word != FREE && before(unpack(*word)))
@@ -153,7 +178,7 @@ impl Record {
     pub(super) fn nth(&self, place: usize) -> Option<Stamp> {
         let older = if self.is_wide() {
             let pair = self.pairs().get(place).filter(|[word, _]| *word != FREE);
-            pair.map(|[word, sub]| unpack_wide(*word, *sub))
+            pair.map(|[word, rest]| unpack_wide(*word, *rest))
         } else {
             self.words().get(place).filter(|word| **word != FREE).map(|word| unpack(*word))
         };
@@ -222,7 +247,7 @@ impl Record {
         let mut stamps = Vec::with_capacity(self.stamps());
         if self.is_wide() {
             let used = self.pairs().iter().take_while(|[word, _]| *word != FREE);
-            stamps.extend(used.map(|[word, sub]| unpack_wide(*word, *sub)));
+            stamps.extend(used.map(|[word, rest]| unpack_wide(*word, *rest)));
         } else {
             stamps
                 .extend(self.words().iter().take_while(|word| **word != FREE).map(|w| unpack(*w)));
@@ -242,10 +267,10 @@ impl Record {
             return;
         }
         self.key_len |= WIDE;
-        let [word, sub] = pack_wide(*newest);
+        let [word, rest] = pack_wide(*newest);
         self.newest = word;
         let pairs = older.iter().flat_map(|stamp| pack_wide(*stamp));
-        self.older = Some(std::iter::once(sub).chain(pairs).collect());
+        self.older = Some(std::iter::once(rest).chain(pairs).collect());
     }
 
     /// Takes out up to `max` stamps that nobody who reads at `compacted` or later can want, oldest first, and

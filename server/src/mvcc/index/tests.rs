@@ -113,6 +113,22 @@ fn key(number: u16) -> Vec<u8> {
     format!("k{:03}", u32::from(number) * 7 % 701).into_bytes()
 }
 
+/// A version whose size differs from that of its neighbours.
+fn stamp(id: RowId, tombstone: bool) -> Stamp {
+    let bytes = usize::try_from(id.revision.0 % 1000 * 1000).unwrap();
+    if tombstone { Stamp::removal(id) } else { Stamp::put(id, bytes) }
+}
+
+/// The first keys of a range at a revision.
+fn ids(index: &Index, range: &KeyRange, revision: i64, max: usize) -> Vec<RowId> {
+    let mut ids = Vec::new();
+    index.visit(range, revision, |_, stamp, _| {
+        ids.push(stamp.id);
+        if ids.len() >= max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    ids
+}
+
 fn id(revision: i64, sub: u32) -> RowId {
     RowId { revision: Revision(revision), sub }
 }
@@ -135,10 +151,10 @@ fn check(index: &Index, naive: &Naive, revision: i64, probes: &[(u16, u16)]) {
     for (low, high) in probes {
         let range = KeyRange::new(Bytes::from(key(*low)), Bytes::from(key(*high)));
         for range in [range, KeyRange::single(Bytes::from(key(*low))), KeyRange::all()] {
-            let ids = naive.ids(&range, revision);
-            assert_eq!(index.count(&range, revision), ids.len() as u64, "count at {revision}");
-            assert_eq!(index.ids(&range, revision, usize::MAX), ids, "ids at {revision}");
-            assert_eq!(index.ids(&range, revision, 3), ids[..ids.len().min(3)], "first three");
+            let wanted = naive.ids(&range, revision);
+            assert_eq!(index.count(&range, revision), wanted.len() as u64, "count at {revision}");
+            assert_eq!(ids(index, &range, revision, usize::MAX), wanted, "ids at {revision}");
+            assert_eq!(ids(index, &range, revision, 3), wanted[..wanted.len().min(3)]);
         }
         assert_eq!(index.at(&key(*low), revision), naive.at(&key(*low), revision));
     }
@@ -170,7 +186,7 @@ proptest! {
                         if doubled || (tombstone && !live) {
                             continue;
                         }
-                        let stamp = Stamp { id: id(revision, sub), tombstone };
+                        let stamp = stamp(id(revision, sub), tombstone);
                         index.push(&key, stamp, Life { create: revision, version: 1 });
                         naive.0.entry(key).or_default().push(stamp);
                     }
@@ -218,10 +234,10 @@ proptest! {
 #[test]
 fn a_reader_sees_nothing_newer_than_its_revision() {
     let index = Index::new();
-    index.push(b"a", Stamp { id: id(2, 0), tombstone: false }, Life { create: 2, version: 1 });
+    index.push(b"a", stamp(id(2, 0), false), Life { create: 2, version: 1 });
     let before = (index.count(&KeyRange::all(), 2), index.at(b"a", 2));
-    index.push(b"a", Stamp { id: id(3, 0), tombstone: true }, Life::default());
-    index.push(b"b", Stamp { id: id(4, 0), tombstone: false }, Life { create: 4, version: 1 });
+    index.push(b"a", stamp(id(3, 0), true), Life::default());
+    index.push(b"b", stamp(id(4, 0), false), Life { create: 4, version: 1 });
     assert_eq!((index.count(&KeyRange::all(), 2), index.at(b"a", 2)), before);
     assert_eq!(index.at(b"b", 3), None);
     assert_eq!(index.count(&KeyRange::all(), 4), 1);
@@ -231,7 +247,7 @@ fn a_reader_sees_nothing_newer_than_its_revision() {
 fn a_walk_longer_than_a_hold_visits_every_key_once() {
     let index = Index::new();
     for number in 0..5_000_u32 {
-        let stamp = Stamp { id: id(2, number), tombstone: false };
+        let stamp = stamp(id(2, number), false);
         index.push(format!("{number:08}").as_bytes(), stamp, Life { create: 2, version: 1 });
     }
     let mut seen = Vec::new();
@@ -248,11 +264,25 @@ fn numbers_beyond_the_narrow_form_are_kept_exactly() {
     let index = Index::new();
     let life = Life { create: 5, version: 9 };
     let stamps = [
-        Stamp { id: id(7, 3), tombstone: false },
-        Stamp { id: id(7, u32::MAX - 1), tombstone: true },
-        Stamp { id: id((1 << 44) - 1, 0), tombstone: false },
-        Stamp { id: id(i64::MAX - 1, 1), tombstone: false },
+        stamp(id(7, 3), false),
+        stamp(id(7, u32::MAX - 1), true),
+        stamp(id((1 << 44) - 1, 0), false),
+        stamp(id(i64::MAX - 1, 1), false),
     ];
+    let narrow = [
+        stamp(id(7, (1 << 14) - 1), false),
+        stamp(id(8, (1 << 22) - 1), true),
+        stamp(id(9, 1 << 14), false),
+        stamp(id(10, 1 << 22), true),
+        stamp(id((1 << 41) - 2, 3), false),
+        stamp(id((1 << 41) - 1, 3), true),
+    ];
+    let others = Index::new();
+    for stamp in narrow {
+        others.push(format!("{stamp:?}").as_bytes(), stamp, life);
+        let found = others.latest(format!("{stamp:?}").as_bytes());
+        assert_eq!(found, Some((stamp, life)));
+    }
     for stamp in stamps {
         index.push(b"k", stamp, life);
     }

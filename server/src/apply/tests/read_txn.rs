@@ -2,62 +2,30 @@
 //! runs on a view, and as an applied entry on the state that the view shows.
 
 use mini_etcd_proto::etcdserverpb::compare::TargetUnion;
-use mini_etcd_proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, PutRequest};
-use mini_etcd_proto::internalpb::{Command, ConfState, Entry, command};
-use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
+use mini_etcd_proto::etcdserverpb::request_op::Request;
+use mini_etcd_proto::etcdserverpb::{Compare, RangeRequest, RequestOp, TxnRequest, TxnResponse};
+use mini_etcd_proto::internalpb::command;
+use prost::Message;
 
-use super::*;
-use crate::apply::{self, Applier, ApplyTask, Birth, Identity};
-use crate::storage::MemoryEngine;
+use super::fixture::{Node, Response, compact, delete, put};
+use crate::error::RequestError;
 
-struct Keys {
-    applier: Applier<MemoryEngine>,
-    index: u64,
+/// A key put at revisions 2 and 3, one put at 4 and deleted at 5, one at 6 without a value.
+fn filled() -> Node {
+    let mut keys = Node::new();
+    for request in [put("a", "1"), put("a", "2"), put("b", "1"), delete("b", ""), put("c", "")] {
+        keys.run(request).unwrap();
+    }
+    keys
 }
 
-impl Keys {
-    fn new() -> Self {
-        let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(2) };
-        let birth = Birth {
-            index: LogIndex::BIRTH,
-            term: Term(1),
-            conf_state: ConfState { voters: vec![2], ..ConfState::default() },
-            members: Vec::new(),
-        };
-        let applier = Applier::create(MemoryEngine::new(), identity, &birth).unwrap();
-        Self { applier, index: 1 }
-    }
-
-    /// A key put at revisions 2 and 3, one put at 4 and deleted at 5, one at 6 without a value.
-    fn filled() -> Self {
-        let mut keys = Self::new();
-        for (key, value) in [("a", "1"), ("a", "2"), ("b", "1")] {
-            let put = PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() };
-            keys.run(command::Request::Put(put)).unwrap();
-        }
-        let delete = DeleteRangeRequest { key: "b".into(), ..DeleteRangeRequest::default() };
-        keys.run(command::Request::DeleteRange(delete)).unwrap();
-        let put = PutRequest { key: "c".into(), ..PutRequest::default() };
-        keys.run(command::Request::Put(put)).unwrap();
-        keys
-    }
-
-    fn run(&mut self, request: command::Request) -> Result<apply::Response, RequestError> {
-        self.index += 1;
-        let command =
-            Command { origin: 2, sequence: self.index, incarnation: 1, request: Some(request) };
-        let data = command.encode_to_vec().into();
-        let entry = Entry { kind: 0, term: 1, index: self.index, data };
-        let task = ApplyTask { entries: vec![entry], conf_states: Vec::new() };
-        let applied = self.applier.apply(&task).unwrap();
-        applied.results.into_iter().next().unwrap().outcome
-    }
-
+impl Node {
     /// Both answers are the same one.
     fn agree(&mut self, request: &TxnRequest) -> Result<TxnResponse, RequestError> {
-        let read = run(&self.applier.published().view, request);
+        let read = self.view().read_txn(request);
+        let read = read.map(|(answer, _)| TxnResponse::decode(answer.encode().unwrap()).unwrap());
         let applied = match self.run(command::Request::Txn(request.clone())) {
-            Ok(apply::Response::Txn(answer)) => Ok(answer),
+            Ok(Response::Txn(answer)) => Ok(answer),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error),
         };
@@ -86,7 +54,7 @@ fn when(compare: Compare) -> TxnRequest {
 
 #[test]
 fn every_compare_has_the_same_verdict_as_an_applied_one() {
-    let mut keys = Keys::filled();
+    let mut keys = filled();
     let mut verdicts = [0, 0];
     let numbers = [-1, 0, 1, 2, 3, 6];
     for target in 0..=5 {
@@ -122,7 +90,7 @@ fn every_compare_has_the_same_verdict_as_an_applied_one() {
 
 #[test]
 fn revisions_are_checked_by_the_transactions_own_rule() {
-    let mut keys = Keys::filled();
+    let mut keys = filled();
     let at = |revision| TxnRequest {
         success: vec![range("a", "\0", revision)],
         failure: vec![range("a", "", 1_000_000)],
@@ -137,8 +105,7 @@ fn revisions_are_checked_by_the_transactions_own_rule() {
         };
         assert_eq!(answer.map(drop), want, "{revision}");
     }
-    let compaction = CompactionRequest { revision: 4, physical: false };
-    keys.run(command::Request::Compaction(compaction)).unwrap();
+    keys.run(compact(4)).unwrap();
     for (revision, want) in [
         (-1, Err(RequestError::Compacted)),
         (0, Ok(())),
