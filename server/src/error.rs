@@ -76,6 +76,9 @@ pub enum RequestError {
     /// No result in time; a write's outcome is not known.
     #[error("etcdserver: request timed out")]
     Timeout,
+    /// No leader in time: the write was not proposed.
+    #[error("context deadline exceeded")]
+    DeadlineExceeded,
     /// No result in time after a change of leaders; a write's outcome is not known.
     #[error("etcdserver: request timed out, possibly due to previous leader failure")]
     TimeoutDueToLeaderFail,
@@ -157,6 +160,7 @@ impl RequestError {
             | Self::Timeout
             | Self::TimeoutDueToLeaderFail
             | Self::TimeoutDueToConnectionLost => Code::Unavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::WatchCanceled => Code::Cancelled,
             Self::LeaderTransferTimeout => Code::Unknown,
             Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {

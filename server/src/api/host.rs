@@ -220,7 +220,8 @@ impl Host {
 
 /// Whether a write ended without a result, rather than with a refusal.
 fn is_lost(error: &RequestError) -> bool {
-    *error == RequestError::TooManyRequests || error.code() == Code::Unavailable
+    matches!(error, RequestError::TooManyRequests | RequestError::DeadlineExceeded)
+        || error.code() == Code::Unavailable
 }
 
 /// Raised alarms: member and name.

@@ -5,7 +5,7 @@ use mini_etcd_shared::types::Term;
 
 use super::place::{Outage, Place};
 use super::quota;
-use super::waiters::{Proposal, Waiters};
+use super::waiters::{Expired, Proposal, Waiters};
 use crate::error::RequestError;
 use crate::limits::{APPEND_BYTES_MAX, PROPOSALS_PER_TURN_MAX, REQUEST_TIMEOUT, TICK};
 
@@ -126,8 +126,13 @@ impl Proposals {
         self.now += 1;
         let mut failed: Vec<Failed> = Vec::new();
         let Some(limit) = self.now.checked_sub(timeout_ticks()) else { return failed };
-        while let Some((sequence, begun)) = self.waiters.expire(limit) {
-            let error = outage.timeout(begun, place, peers);
+        while let Some(Expired { sequence, begun, waits }) = self.waiters.expire(limit) {
+            // In etcd it is the caller's own deadline that ends the wait for a leader.
+            let error = if waits && !place.has_leader() {
+                RequestError::DeadlineExceeded
+            } else {
+                outage.timeout(begun, place, peers)
+            };
             match failed.iter_mut().find(|(known, _)| *known == error) {
                 Some((_, sequences)) => sequences.push(sequence),
                 None => failed.push((error, vec![sequence])),

@@ -42,6 +42,17 @@ pub(super) struct Waiters {
     bound: Load,
 }
 
+/// A proposal whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expired {
+    /// Its number.
+    pub sequence: u64,
+    /// When it began.
+    pub begun: u64,
+    /// No leader has it.
+    pub waits: bool,
+}
+
 /// How much there is of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
@@ -144,7 +155,7 @@ impl Waiters {
     }
 
     /// Removes and returns the next one that began at or before tick `limit`, with its begin.
-    pub fn expire(&mut self, limit: u64) -> Option<(u64, u64)> {
+    pub fn expire(&mut self, limit: u64) -> Option<Expired> {
         while let Some(&(begun, sequence)) = self.arrivals.front() {
             // A number that comes twice is refused, so an arrival speaks of this very waiter.
             let open = self.table.get(&sequence).is_some_and(|waiter| waiter.begun == begun);
@@ -152,9 +163,10 @@ impl Waiters {
                 return None;
             }
             self.arrivals.pop_front();
+            let waits = self.table.get(&sequence).is_some_and(|waiter| waiter.bound.is_none());
             if open && self.finish(sequence) {
                 self.forget_gone();
-                return Some((sequence, begun));
+                return Some(Expired { sequence, begun, waits });
             }
         }
         None
