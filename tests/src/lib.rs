@@ -20,6 +20,5 @@ pub mod load;
 pub mod process;
 pub mod sim;
 pub mod wait;
+pub mod wire;
 pub mod workload;
-
-mod wire;

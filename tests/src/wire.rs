@@ -67,6 +67,28 @@ impl Wire {
         method: &Uri,
         message: &impl Message,
     ) -> anyhow::Result<R> {
+        let mut bytes = BytesMut::new();
+        self.take(method, message, |data| bytes.extend_from_slice(data)).await?;
+        ensure!(bytes.len() >= PREFIX_BYTES, "an answer without a message");
+        Ok(R::decode(bytes.split_off(PREFIX_BYTES))?)
+    }
+
+    /// Calls `method` with `message` and throws the answer away as it comes: its bytes.
+    ///
+    /// # Errors
+    /// As for [`Wire::call`].
+    pub async fn drain(&mut self, method: &Uri, message: &impl Message) -> anyhow::Result<u64> {
+        let mut bytes = 0;
+        self.take(method, message, |data| bytes += data.len() as u64).await?;
+        Ok(bytes)
+    }
+
+    async fn take(
+        &mut self,
+        method: &Uri,
+        message: &impl Message,
+        mut part: impl FnMut(&[u8]),
+    ) -> anyhow::Result<()> {
         let request = Request::builder()
             .method(Method::POST)
             .version(Version::HTTP_2)
@@ -80,15 +102,12 @@ impl Wire {
         let response = response.await?;
         accepted(response.headers(), true)?;
         let mut body = response.into_body();
-        let mut bytes = BytesMut::new();
         while let Some(data) = body.data().await {
             let data = data?;
             body.flow_control().release_capacity(data.len())?;
-            bytes.extend_from_slice(&data);
+            part(&data);
         }
-        accepted(&body.trailers().await?.context("an answer without a status")?, false)?;
-        ensure!(bytes.len() >= PREFIX_BYTES, "an answer without a message");
-        Ok(R::decode(bytes.split_off(PREFIX_BYTES))?)
+        accepted(&body.trailers().await?.context("an answer without a status")?, false)
     }
 }
 
