@@ -50,7 +50,7 @@ struct Arguments {
     seconds: u64,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stdout, reason = "the table is the program's result")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
