@@ -14,6 +14,8 @@ use super::screen::Screen;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// For so long a cluster that answers may go without a leader before that is said.
+const ELECTION_WITHIN: Duration = Duration::from_secs(3);
 /// How long a try may take.
 const TRY_WITHIN: Duration = Duration::from_secs(2);
 
@@ -67,12 +69,18 @@ impl Link {
             ..client.config().clone()
         };
         let mut pause = PAUSE_MIN;
+        let mut answered = None;
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
             // New connections: one that has failed waits before it dials again.
             let Ok(probe) = client.with_config(config.clone()) else { continue };
             let Ok(status) = probe.status(StatusRequest {}).await.into_result() else { continue };
+            // After a restart there is no leader for a moment, and that is no news.
+            let first = *answered.get_or_insert_with(Instant::now);
+            if status.leader == 0 && first.elapsed() < ELECTION_WITHIN {
+                continue;
+            }
             let mut state = self.lock();
             state.lost = false;
             state.fresh = client.with_config(client.config().clone()).ok();
