@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use futures::channel::mpsc::{UnboundedSender, unbounded};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
@@ -126,15 +127,21 @@ async fn idle_connections_keep_nobody_out_at_a_thousand_descriptors() -> anyhow:
     idle_connections_keep_nobody_out(1024).await
 }
 
-/// Opens a watch on a connection of its own; the stream holds its place for as long as it is kept.
-async fn watch(cluster: &Cluster, index: usize) -> anyhow::Result<Streaming<WatchResponse>> {
+/// A watch on a connection of its own, which holds its place until both halves go.
+struct Watch {
+    _requests: UnboundedSender<WatchRequest>,
+    answers: Streaming<WatchResponse>,
+}
+
+async fn watch(cluster: &Cluster, index: usize) -> anyhow::Result<Watch> {
     let create = WatchCreateRequest { key: "k".into(), ..WatchCreateRequest::default() };
     let create = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
-    let requests = futures::stream::once(async { create });
-    let requests = futures::StreamExt::chain(requests, futures::stream::pending());
-    let mut stream = WatchClient::new(cluster.channel(index)?).watch(requests).await?.into_inner();
-    stream.message().await?.context("an answer")?;
-    Ok(stream)
+    let (requests, stream) = unbounded();
+    requests.unbounded_send(create)?;
+    let mut client = WatchClient::new(cluster.channel(index)?);
+    let mut answers = client.watch(stream).await?.into_inner();
+    answers.message().await?.context("an answer")?;
+    Ok(Watch { _requests: requests, answers })
 }
 
 /// Goal: peers and probes have places that no client can take. Method: watches take every place of a member with 64
@@ -163,7 +170,7 @@ async fn peers_and_health_have_places_that_clients_cannot_take() -> anyhow::Resu
     let errors = cluster.member(leader)?.errors();
     ensure!(cluster.is_running(leader), "{errors}");
     // Their places are free again, and the watches saw what was written.
-    ensure!(held[0].message().await?.is_some_and(|seen| !seen.events.is_empty()));
+    ensure!(held[0].answers.message().await?.is_some_and(|seen| !seen.events.is_empty()));
     drop(held);
     all_go_on(&mut cluster).await
 }
