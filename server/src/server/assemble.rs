@@ -19,11 +19,11 @@ use super::publish::publish;
 use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
-use crate::apply::{Applier, ApplyError, Birth, Identity};
+use crate::apply::{Applier, ApplyError, Birth, Identity, Published};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen};
 use crate::http::{self, MemberPages, Site, Slots};
-use crate::log::{self, DirStore, Recovered};
+use crate::log::{self, DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
 use crate::node::cluster::{Cluster, Names};
 use crate::node::transport::{Hellos, Outgoing, PeerService, Seen, Transport, ask_peers, standing};
@@ -77,13 +77,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         seed: rand::random(),
         boot_nonce,
     })?;
-    let shown = Arc::new(Shown {
-        status: ArcSwap::from_pointee(driver.status()),
-        log: ArcSwap::from_pointee(log),
-        leader: watch::Sender::new(MemberId(0)),
-        compacted: watch::Sender::new(published.compact_finished),
-        published: ArcSwap::new(published.clone()),
-    });
+    let shown = Arc::new(shown(&driver, log, &published));
     let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
     let completions = Arc::new(Completions::new(descriptors.rpc_threads));
     let seen = Arc::<Seen>::default();
@@ -126,6 +120,17 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         slots,
     };
     parts.start(Inner { proposers, inbox, hub, threads }).map_err(StartError::Thread)
+}
+
+/// What the threads show before they begin.
+fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
+    Shown {
+        status: ArcSwap::from_pointee(driver.status()),
+        log: ArcSwap::from_pointee(log),
+        leader: watch::Sender::new(MemberId(0)),
+        compacted: watch::Sender::new(published.compact_finished),
+        published: ArcSwap::new(Arc::clone(published)),
+    }
 }
 
 /// What runs behind the port.
