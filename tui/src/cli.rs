@@ -24,6 +24,8 @@ use crate::widget::Glyphs;
 
 /// Exit code for bad flags, and for being started where the console cannot work.
 const USAGE: u8 = 128;
+/// Exit code after a signal, without the signal's number: as shells have it.
+const SIGNALLED: u8 = 128;
 /// Exit code after a panic, as Rust programs have it.
 const PANIC: u8 = 101;
 /// Where a server is looked for when none is named.
@@ -157,7 +159,8 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let left = runtime.block_on(run(flags, endpoints, look, keymap))?;
     Ok(match left {
-        Left::Quit | Left::Signal | Left::Attach(_) => ExitCode::SUCCESS,
+        Left::Quit | Left::Attach(_) => ExitCode::SUCCESS,
+        Left::Signal(number) => ExitCode::from(SIGNALLED.saturating_add(number)),
         Left::Panic => ExitCode::from(PANIC),
     })
 }

@@ -11,14 +11,15 @@ use std::time::Duration;
 use crossterm::event::Event;
 use crossterm::terminal;
 use mini_etcd_server::clock::{Clock, SystemClock};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::app::request::Answer;
 use crate::app::{Attach, Effect, Msg, Pace, Redraw, Report, State, update};
 use crate::clipboard;
 use crate::editor;
 use crate::engine::{Handle, Inbox};
 use crate::input::Input;
+use crate::signals::{News, Signals, stop_here};
 use crate::terminal::{PANICKED, Screen};
 
 /// Least time between two frames of numbers.
@@ -26,13 +27,16 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Events taken in before a frame, so that a flood of them cannot keep the screen from being drawn.
 const EVENTS_PER_FRAME: usize = 512;
 
+/// What a terminal that has gone away sends.
+const HANGUP: u8 = 1;
+
 /// How the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     /// As somebody wished.
     Quit,
-    /// By a signal.
-    Signal,
+    /// By the signal of this number.
+    Signal(u8),
     /// Something panicked; the hook has said what.
     Panic,
     /// To look at other servers.
@@ -60,16 +64,12 @@ impl Console {
     /// When the terminal is gone.
     pub async fn run(&mut self) -> io::Result<Left> {
         let mut input = Input::start()?;
-        let (mut terminate, mut hang_up) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-        let mut resized = signal(SignalKind::window_change())?;
-        // ^c in an editor goes to the whole group: it must not end the console. In raw mode it is a key.
-        let _interrupted = signal(SignalKind::interrupt())?;
+        let mut signals = Signals::take()?;
         let mut drawn = Instant::now() - FRAME;
         let mut beat: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
             let due = self.tick();
-            if let Some(left) = self.carry_out(due, &mut input).await? {
+            if let Some(left) = self.carry_out(due, &mut input, &mut signals).await? {
                 return Ok(left);
             }
             match self.state.redraw {
@@ -85,15 +85,16 @@ impl Console {
             let effects = tokio::select! {
                 biased;
                 () = PANICKED.notified() => return Ok(Left::Panic),
-                () = either(&mut terminate, &mut hang_up) => return Ok(Left::Signal),
-                _ = resized.recv() => {
-                    let (width, height) = terminal::size()?;
-                    update(&mut self.state, Msg::Resize(width, height))
-                }
+                news = signals.next() => match news {
+                    News::End(number) => return Ok(Left::Signal(number)),
+                    News::Stop => vec![Effect::Suspend],
+                    News::Continued => self.take_again(&mut input)?,
+                    News::Resized => self.resized(terminal::size()?),
+                },
                 event = input.next() => match event {
                     Some(event) => self.take_events(event?, &mut input)?,
                     // The terminal is gone.
-                    None => return Ok(Left::Signal),
+                    None => return Ok(Left::Signal(HANGUP)),
                 },
                 () = self.inbox.ready() => self.take_reports(),
                 () = sleep_until(drawn + FRAME), if frame_due => Vec::new(),
@@ -102,7 +103,7 @@ impl Console {
                     Vec::new()
                 }
             };
-            if let Some(left) = self.carry_out(effects, &mut input).await? {
+            if let Some(left) = self.carry_out(effects, &mut input, &mut signals).await? {
                 return Ok(left);
             }
         }
@@ -113,6 +114,7 @@ impl Console {
         &mut self,
         effects: Vec<Effect>,
         input: &mut Input,
+        signals: &mut Signals,
     ) -> io::Result<Option<Left>> {
         for effect in effects {
             match effect {
@@ -122,10 +124,9 @@ impl Console {
                 Effect::Suspend => {
                     // Two readers of one terminal would take each other's keys.
                     input.stop();
-                    let (width, height) = self.screen.suspend()?;
+                    let size = self.screen.suspend()?;
                     input.start_again()?;
-                    update(&mut self.state, Msg::Woke(self.clock.now()));
-                    update(&mut self.state, Msg::Resize(width, height));
+                    self.woke(size);
                 }
                 Effect::Copy(bytes) => {
                     let copied = clipboard::copy(&mut self.screen, &bytes)?;
@@ -133,10 +134,13 @@ impl Console {
                 }
                 Effect::Edit { ticket, name, text } => {
                     input.stop();
-                    let (answer, (width, height)) =
-                        self.screen.lend(editor::edit(name, &text)).await?;
+                    let lent = self.screen.lend(edited(name, &text, signals)).await?;
                     input.start_again()?;
-                    update(&mut self.state, Msg::Resize(width, height));
+                    self.resized(lent.1);
+                    let answer = match lent.0 {
+                        Ok(answer) => answer,
+                        Err(left) => return Ok(Some(left)),
+                    };
                     let effects = self.report(Report::Answer(ticket, answer));
                     for effect in effects {
                         self.engine.send(effect);
@@ -146,6 +150,24 @@ impl Console {
             }
         }
         Ok(None)
+    }
+
+    /// It was stopped, and who had the terminal meanwhile has left it as it pleased.
+    fn take_again(&mut self, input: &mut Input) -> io::Result<Vec<Effect>> {
+        input.stop();
+        let size = self.screen.take_again()?;
+        input.start_again()?;
+        Ok(self.woke(size))
+    }
+
+    /// It goes on after a stop, in a window of this size.
+    fn woke(&mut self, size: (u16, u16)) -> Vec<Effect> {
+        update(&mut self.state, Msg::Woke(self.clock.now()));
+        self.resized(size)
+    }
+
+    fn resized(&mut self, (width, height): (u16, u16)) -> Vec<Effect> {
+        update(&mut self.state, Msg::Resize(width, height))
     }
 
     fn report(&mut self, report: Report) -> Vec<Effect> {
@@ -198,10 +220,22 @@ impl Console {
     }
 }
 
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+/// Has a text edited; ends early when a signal ends the program.
+async fn edited(name: &str, text: &[u8], signals: &mut Signals) -> Result<Answer, Left> {
+    let edit = editor::edit(name, text);
+    tokio::pin!(edit);
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut edit => return Ok(answer),
+            news = signals.next_of_lent() => match news {
+                News::End(number) => return Err(Left::Signal(number)),
+                // The editor was stopped by the same signal: a shell waits for the whole job to stop.
+                News::Stop => stop_here(),
+                // The editor has the terminal.
+                News::Continued | News::Resized => {}
+            },
+        }
     }
 }
 

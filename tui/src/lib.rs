@@ -24,6 +24,7 @@ pub mod keymap;
 mod record;
 pub mod repl;
 pub mod script;
+mod signals;
 pub mod terminal;
 pub mod theme;
 pub mod view;

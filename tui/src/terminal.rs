@@ -1,9 +1,10 @@
 //! The terminal: taken over, drawn on, and given back exactly once, however the program ends.
 //!
-//! * I1: raw mode and the alternate screen are given back on return, on panic, and before the process is stopped.
+//! * I1: raw mode and the alternate screen are given back on return, on panic, and before the process is stopped; after
+//!   a stop that nobody could hear of they are taken anew.
 //! * I2: no drawing asks the terminal anything: nobody may be there to answer.
 
-use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::io::{self, BufWriter, Stdout, Write, stdin, stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use rustix::process::{Signal, getpgrp, kill_process_group};
+use rustix::termios::{LocalModes, tcgetattr};
 use tokio::sync::Notify;
 
 use crate::app::State;
@@ -105,6 +107,21 @@ impl Screen {
         restore();
         // The whole group stops, as a shell expects of a job, with a signal that an orphaned group obeys too.
         kill_process_group(getpgrp(), Signal::STOP)?;
+        enter()?;
+        self.repaint()?;
+        let size = self.terminal.size()?;
+        Ok((size.width, size.height))
+    }
+
+    /// Takes the terminal anew after it was somebody else's without being given.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn take_again(&mut self) -> io::Result<(u16, u16)> {
+        // IMPORTANT: what was made raw once is not made raw again, and a shell may have made it otherwise.
+        if tcgetattr(stdin())?.local_modes.contains(LocalModes::ICANON) {
+            disable_raw_mode()?;
+        }
         enter()?;
         self.repaint()?;
         let size = self.terminal.size()?;

@@ -9,6 +9,7 @@ use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
 use mini_etcd_shared::session::{Failed, Reason, Session, Sink};
+use rustix::process::Signal as Number;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -69,6 +70,8 @@ struct Talk<'a> {
     quit: Signal,
     /// Ctrl-Z.
     stop: Signal,
+    /// It goes on after a stop.
+    continued: Signal,
 }
 
 /// What comes after a statement.
@@ -76,14 +79,19 @@ enum Next {
     Go,
     Leave,
     /// A signal.
-    Killed,
+    Killed(Number),
+}
+
+/// The exit code after a signal that ends the program, as shells have it.
+fn killed_by(signal: Number) -> u8 {
+    u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX)
 }
 
 /// Why a statement is no longer waited for.
 enum Halt {
     Done(Result<(), Failed>),
     Interrupted,
-    Killed,
+    Killed(Number),
 }
 
 impl<'a> Talk<'a> {
@@ -105,7 +113,8 @@ impl<'a> Talk<'a> {
         let (interrupt, terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let (hangup, quit) = (signal(SignalKind::hangup())?, signal(SignalKind::quit())?);
-        let stop = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+        let stop = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
+        let continued = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
         let tty = Arc::new(Tty::take()?);
         let host = ReplHost { desk: Arc::clone(&desk), rest, tty: Arc::clone(&tty) };
         let sink = Arc::clone(&screen) as Arc<dyn Sink>;
@@ -126,6 +135,7 @@ impl<'a> Talk<'a> {
             hangup,
             quit,
             stop,
+            continued,
         })
     }
 
@@ -138,9 +148,12 @@ impl<'a> Talk<'a> {
                 self.interrupt = interrupt;
             }
             let ask = self.ask(std::mem::take(&mut initial));
-            let Some(typed) = self.typed(ask).await else {
-                self.tty.give_back();
-                return exit::INTERRUPTED;
+            let typed = match self.typed(ask).await {
+                Ok(typed) => typed,
+                Err(signal) => {
+                    self.tty.give_back();
+                    return killed_by(signal);
+                }
             };
             let next = match typed {
                 Typed::Line(line) => {
@@ -172,25 +185,26 @@ impl<'a> Talk<'a> {
             match next {
                 Next::Go => {}
                 Next::Leave => return self.leave(),
-                Next::Killed => {
+                Next::Killed(signal) => {
                     self.tty.give_back();
-                    return exit::INTERRUPTED;
+                    return killed_by(signal);
                 }
             }
         }
     }
 
-    /// Asks for a line; `None` when a signal ends the program.
-    async fn typed(&mut self, ask: Ask) -> Option<Typed> {
+    /// Asks for a line; fails with the signal that ends the program.
+    async fn typed(&mut self, ask: Ask) -> Result<Typed, Number> {
         let asked = self.editor.ask(ask);
         tokio::pin!(asked);
         loop {
             tokio::select! {
-                typed = &mut asked => return Some(typed),
-                _ = self.terminate.recv() => return None,
-                _ = self.hangup.recv() => return None,
-                _ = self.quit.recv() => return None,
+                typed = &mut asked => return Ok(typed),
+                _ = self.terminate.recv() => return Err(Number::TERM),
+                _ = self.hangup.recv() => return Err(Number::HUP),
+                _ = self.quit.recv() => return Err(Number::QUIT),
                 _ = self.stop.recv() => self.tty.suspend(),
+                _ = self.continued.recv() => self.tty.continued(true),
             }
         }
     }
@@ -276,7 +290,7 @@ impl<'a> Talk<'a> {
                 self.record(statement, text, Took::GivenUp);
                 return Err(Next::Go);
             }
-            Halt::Killed => return Err(Next::Killed),
+            Halt::Killed(signal) => return Err(Next::Killed(signal)),
         };
         self.record(statement, text, Took::Ended(&result));
         result.map_err(|failed| {
@@ -293,10 +307,11 @@ impl<'a> Talk<'a> {
                 // A shell behind a pipe hears of Ctrl-C too: that it has ended by it is no news.
                 biased;
                 _ = self.interrupt.recv() => break Halt::Interrupted,
-                _ = self.terminate.recv() => break Halt::Killed,
-                _ = self.hangup.recv() => break Halt::Killed,
-                _ = self.quit.recv() => break Halt::Killed,
+                _ = self.terminate.recv() => break Halt::Killed(Number::TERM),
+                _ = self.hangup.recv() => break Halt::Killed(Number::HUP),
+                _ = self.quit.recv() => break Halt::Killed(Number::QUIT),
                 _ = self.stop.recv() => self.tty.suspend(),
+                _ = self.continued.recv() => self.tty.continued(false),
                 result = &mut running => break Halt::Done(result),
             }
         };

@@ -6,8 +6,9 @@
 //! and back.
 
 use std::io::{Write, stdin, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Signal, getpgrp, kill_process_group};
+use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
@@ -21,6 +22,8 @@ const PASTE_ON: &[u8] = b"\x1b[?2004h";
 pub(super) struct Tty {
     before: Termios,
     quiet: Termios,
+    /// Another program has it.
+    lent: AtomicBool,
 }
 
 impl Tty {
@@ -33,26 +36,50 @@ impl Tty {
         quiet.input_modes -= InputModes::ICRNL;
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        let tty = Self { before, quiet };
+        let tty = Self { before, quiet, lent: AtomicBool::new(false) };
         tty.take_back();
         Ok(tty)
     }
 
     /// Lets another program have it as it was.
     pub(super) fn lend(&self) {
+        self.lent.store(true, Ordering::SeqCst);
         set(&self.before);
     }
 
     /// Takes it again, whether or not it is lent.
     pub(super) fn take_back(&self) {
+        self.lent.store(false, Ordering::SeqCst);
         set(&self.quiet);
+    }
+
+    /// Takes it again after a stop that nobody could hear of, if a shell has it in line mode since; a line that is
+    /// edited is shown again.
+    pub(super) fn continued(&self, edits: bool) {
+        let lines =
+            tcgetattr(stdin()).is_ok_and(|now| now.local_modes.contains(LocalModes::ICANON));
+        if !lines || self.lent.load(Ordering::SeqCst) {
+            return;
+        }
+        if !edits {
+            return set(&self.quiet);
+        }
+        // As the line editor had it.
+        let mut raw = self.quiet.clone();
+        raw.local_modes -= LocalModes::ISIG;
+        raw.input_modes -=
+            InputModes::BRKINT | InputModes::INPCK | InputModes::ISTRIP | InputModes::IXON;
+        set(&raw);
+        show(PASTE_ON);
+        // It paints its line when it hears of another size.
+        let _refused = kill_process(getpid(), Signal::WINCH);
     }
 
     /// Stops the program until its shell continues it.
     pub(super) fn suspend(&self) {
         let now = tcgetattr(stdin());
         show(PASTE_OFF);
-        self.lend();
+        set(&self.before);
         // The whole group stops, as a shell expects of a job, with a signal that an orphaned group obeys too.
         let _refused = kill_process_group(getpgrp(), Signal::STOP);
         if let Ok(now) = now {
@@ -66,7 +93,7 @@ impl Tty {
 
     /// Gives it back while a line is edited.
     pub(super) fn give_back(&self) {
-        self.lend();
+        set(&self.before);
         show(PASTE_OFF);
         show(b"\r\n");
     }

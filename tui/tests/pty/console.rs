@@ -186,6 +186,19 @@ impl Console {
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
+    /// Whether the terminal gives whole lines, as a shell has it.
+    pub fn is_in_line_mode(&self) -> bool {
+        let modes = self.master.get_termios().unwrap().local_flags;
+        format!("{modes:?}").contains("ICANON")
+    }
+
+    /// Puts the terminal into line mode, as a shell does that has stopped a job.
+    pub fn as_a_shell_has_it(&self) {
+        let name = self.master.tty_name().unwrap();
+        let stty = std::process::Command::new("stty").arg("-F").arg(name).arg("sane").status();
+        assert!(stty.unwrap().success());
+    }
+
     /// State letter of the process, as the kernel has it.
     pub fn process_state(&self) -> char {
         let pid = self.child.process_id().unwrap();

@@ -77,7 +77,7 @@ fn keys_that_come_at_once_are_all_obeyed() {
     }
     console.press("\x03");
     console.signal("-TERM");
-    assert!(console.ends().success());
+    assert_eq!(console.ends().exit_code(), 143);
 }
 
 #[test]
@@ -90,17 +90,71 @@ fn it_never_asks_the_terminal_where_the_cursor_is() {
     let asked = console.raw.windows(4).any(|bytes| bytes == b"\x1b[6n");
     assert!(!asked, "asked for the cursor");
     console.signal("-TERM");
-    assert!(console.ends().success());
+    assert_eq!(console.ends().exit_code(), 143);
 }
 
 #[test]
 fn a_signal_to_end_gives_the_terminal_back() {
-    for signal in ["-TERM", "-HUP"] {
+    for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-QUIT", 131), ("-INT", 130)] {
         let mut console = Console::start(&["--endpoints", NOBODY]);
         console.sees("1 Cluster");
         console.signal(signal);
-        assert!(console.ends().success(), "{signal}");
+        assert_eq!(console.ends().exit_code(), code, "{signal}");
     }
+}
+
+/// Waits until the process is in this state.
+fn state_is(console: &mut Console, state: char) {
+    let deadline = Instant::now() + DEADLINE;
+    while console.process_state() != state {
+        assert!(Instant::now() < deadline, "not {state}: {}", console.process_state());
+        console.take_in(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the terminal is taken.
+fn is_taken(console: &mut Console) {
+    let deadline = Instant::now() + DEADLINE;
+    while console.is_in_line_mode() {
+        assert!(Instant::now() < deadline, "the terminal is in line mode");
+        console.take_in(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn stopped_by_a_signal_it_gives_the_terminal_back_and_continued_it_takes_it_again() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.signal("-TSTP");
+    console.until("the terminal given back", |shown| !shown.contains("1 Cluster"));
+    state_is(&mut console, 'T');
+    assert!(!console.screen.screen().alternate_screen());
+    assert!(!console.is_taken());
+    console.signal("-CONT");
+    console.sees("1 Cluster");
+    is_taken(&mut console);
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
+/// Goal: after a stop that nobody can hear of the terminal is taken again. Method: SIGSTOP, and while it is stopped the
+/// terminal is put into line mode and written on, as a shell does.
+#[test]
+fn continued_after_sigstop_it_takes_the_terminal_from_the_shell_and_paints_anew() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    console.signal("-STOP");
+    state_is(&mut console, 'T');
+    console.as_a_shell_has_it();
+    console.screen.process(b"\x1b[2J\x1b[?1049l\x1b[?25h$ fg\r\n");
+    console.signal("-CONT");
+    console.sees("1 Cluster");
+    is_taken(&mut console);
+    assert!(console.screen.screen().alternate_screen());
+    console.press("2");
+    console.sees("Keys");
+    console.press("qq");
+    assert!(console.ends().success());
 }
 
 #[test]

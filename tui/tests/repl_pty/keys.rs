@@ -35,7 +35,35 @@ fn a_signal_gives_the_terminal_back() {
     prompt.types("get half");
     prompt.sees("> get half");
     signal("-TERM", &prompt.child.process_id().unwrap().to_string());
-    assert_eq!(prompt.ends().exit_code(), 5);
+    assert_eq!(prompt.ends().exit_code(), 143);
+    for (name, code) in [("-HUP", 129), ("-QUIT", 131)] {
+        let mut prompt = Prompt::start(dir.path());
+        prompt.is_back();
+        signal(name, &prompt.child.process_id().unwrap().to_string());
+        assert_eq!(prompt.ends().exit_code(), code, "{name}");
+    }
+}
+
+/// Goal: after a stop that nobody can hear of the prompt takes the terminal again. Method: SIGSTOP, and while it is
+/// stopped the terminal is put into line mode, as a shell does.
+#[test]
+fn continued_after_sigstop_the_prompt_takes_the_terminal_from_the_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.is_back();
+    prompt.types("get half");
+    prompt.sees("> get half");
+    let pid = prompt.child.process_id().unwrap().to_string();
+    signal("-STOP", &pid);
+    prompt.state_is("T");
+    let name = prompt.master.tty_name().unwrap();
+    assert!(Command::new("stty").arg("-F").arg(name).arg("sane").status().unwrap().success());
+    prompt.mode_is(&["icanon", "echo"]);
+    signal("-CONT", &pid);
+    prompt.mode_is(&["-icanon", "-echo", "-isig"]);
+    prompt.types("x | count\r");
+    prompt.sees("get halfx | count\n0\n");
+    prompt.leaves();
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub const RIGHT: &str = "\x1b[C";
 
 pub struct Prompt {
     pub child: Box<dyn Child + Send + Sync>,
-    master: Box<dyn MasterPty + Send>,
+    pub master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     /// Whoever holds it makes the terminal stand still.
