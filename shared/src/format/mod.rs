@@ -24,4 +24,4 @@ mod texts;
 
 pub use readable::{bytes as readable_bytes, document};
 pub use render::{Format, Rendered, Style, render};
-pub use texts::{Escaped, duration, printable, size};
+pub use texts::{Escaped, duration, is_drawn, printable, size};

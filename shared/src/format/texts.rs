@@ -14,7 +14,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Bytes as one line that any terminal can show: control characters escaped, bytes that are no text as `\xNN`.
+/// Bytes as one line that any terminal can show: what [`is_drawn`] refuses escaped, bytes that are no text as `\xNN`.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -23,12 +23,44 @@ pub fn printable(bytes: &[u8]) -> String {
             match character {
                 '\t' => text.push_str("    "),
                 character if character.is_control() => text.extend(character.escape_default()),
+                character if !is_drawn(character) => text.extend(character.escape_unicode()),
                 character => text.push(character),
             }
         }
         text.push_str(&chunk.invalid().escape_ascii().to_string());
     }
     text
+}
+
+/// Whether every terminal draws the character as itself and in the width that is counted for it.
+///
+/// Not so: controls; what turns the direction of text, or has no width and so makes one text look like another; and what
+/// changes the picture and the width of its neighbour where a terminal knows of it, and not elsewhere: selectors of a
+/// variation, tones of skin, the letters that flags are made of, tags.
+#[must_use]
+pub fn is_drawn(character: char) -> bool {
+    let hidden = matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{1f1e6}'..='\u{1f1ff}'
+            | '\u{1f3fb}'..='\u{1f3ff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    !hidden && !character.is_control()
 }
 
 /// A size in powers of ten, such as `20 kB` or `1.2 MB`.

@@ -1,5 +1,7 @@
 //! One line of text being typed.
 
+use crate::widget::escape;
+
 /// Bytes of one line.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
@@ -21,6 +23,13 @@ impl LineInput {
     #[must_use]
     pub fn split(&self) -> (&str, &str) {
         self.text.split_at_checked(self.cursor).unwrap_or((&self.text, ""))
+    }
+
+    /// The same as it is drawn.
+    #[must_use]
+    pub fn shown(&self) -> (String, String) {
+        let (left, right) = self.split();
+        (escape(left.as_bytes()), escape(right.as_bytes()))
     }
 
     /// Types text; control characters become spaces.

@@ -7,6 +7,7 @@
 //! * I1: any size is drawn: below 60x16 one line asks for room; 80x24 shows every panel of a screen in short form.
 //! * I2: colour never says something alone: a word or a sign says it too.
 //! * I3: what a server does not offer is shown as such, never as zero.
+//! * I4: nothing reaches the terminal that terminals draw in different ways (`widget::settle`).
 //!
 //! Snapshots are in `tests/console/screens.rs`, random sizes in `tests/console/random.rs`.
 
@@ -38,7 +39,7 @@ use ratatui::text::{Line, Span};
 use crate::app::screens::ScreenId;
 use crate::app::{Look, Overlay, State};
 use crate::theme::Meaning;
-use crate::widget::fit;
+use crate::widget::{fit, settle};
 
 /// Smallest width and height that a screen is drawn in.
 pub const SMALLEST: (u16, u16) = (60, 16);
@@ -76,6 +77,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         }
     }
     toasts::toasts(state, frame, body);
+    settle(frame.buffer_mut());
 }
 
 /// Text in a style by meaning.

@@ -71,7 +71,8 @@ pub(super) fn typed_line(
     });
     let head = searching.map_or_else(|| head.to_owned(), |search| format!("{head}{search}"));
     let room = usize::from(area.width).saturating_sub(head.width() + 1);
-    let (left, right) = entry.line.split();
+    let (left, right) = entry.line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
     // The cursor stays in sight: what lies far to its left is cut.
     let mut cut = 0;
     while left.get(cut..).unwrap_or("").width() > room {

@@ -55,7 +55,11 @@ fn entry(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let (look, repl) = (&state.look, &state.repl);
     frame.render_widget(Clear, area);
     if !repl.typing {
-        let words = format!("{}{}", head(look, repl), repl.entry.line.text());
+        let words = format!(
+            "{}{}",
+            head(look, repl),
+            repl.entry.line.shown().0 + &repl.entry.line.shown().1
+        );
         frame.render_widget(Line::from(say(look, Meaning::Dim, words)), area);
         return;
     }

@@ -14,6 +14,9 @@ pub use spark::spark;
 
 use std::fmt::Write;
 
+use mini_etcd_shared::format::is_drawn;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// Cuts text to a width, with a mark where something is missing.
@@ -36,33 +39,61 @@ pub fn fit(text: &str, width: usize, glyphs: &Glyphs) -> String {
     kept
 }
 
-/// Bytes as text that any terminal can show: what is no text as `\xNN`, controls by their escapes, tabs as spaces.
+/// Bytes as text that any terminal can show: what is no text as `\xNN`, what [`is_drawn`] refuses by its escapes.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> String {
+    escape_with(bytes, "\\t")
+}
+
+/// A line of a value as [`escape`] has it, but for tabs, which are spaces.
+#[must_use]
+pub fn escape_line(bytes: &[u8]) -> String {
+    escape_with(bytes, "    ")
+}
+
+fn escape_with(bytes: &[u8], tab: &str) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
-                '\t' => text.push_str("    "),
-                // Marks of direction and width zero could make one key look like another.
-                '\u{200b}'..='\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' => {
-                    text.extend(character.escape_unicode());
-                }
+                '\t' => text.push_str(tab),
                 '\n' | '\r' => text.extend(character.escape_default()),
                 character if character.is_ascii_control() => {
                     // Writing to a string cannot fail.
                     let _written = write!(text, "\\x{:02x}", u32::from(character));
                 }
-                character if character.is_control() => text.extend(character.escape_default()),
+                character if !is_drawn(character) => text.extend(character.escape_unicode()),
                 character => text.push(character),
             }
         }
         text.push_str(&chunk.invalid().escape_ascii().to_string());
     }
     text
+}
+
+/// The last look at a frame before it goes out, whoever drew it: what [`is_drawn`] refuses is left out of its cell,
+/// which is drawn reversed so that it can be seen that something is there. What stays is never wider than it was.
+pub fn settle(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let symbol = cell.symbol();
+        // Most cells hold one byte.
+        if symbol.len() == 1 || symbol.chars().all(is_drawn) {
+            continue;
+        }
+        let width = symbol.width().max(1);
+        let mut kept = String::new();
+        for character in symbol.chars().filter(|character| is_drawn(*character)) {
+            kept.push(character);
+            if kept.width() > width {
+                kept.pop();
+                break;
+            }
+        }
+        if kept.width() == 0 {
+            kept.insert(0, ' ');
+        }
+        cell.set_symbol(&kept).set_style(Style::new().add_modifier(Modifier::REVERSED));
+    }
 }
 
 /// Breaks text into lines of at most `width`, at spaces where there are any.
@@ -115,6 +146,34 @@ mod tests {
         assert_eq!(fit("abcdefg", 6, &glyphs), "abcde…");
         assert_eq!(fit("日本語", 4, &glyphs), "日…");
         assert_eq!(fit("abc", 0, &glyphs), "");
+    }
+
+    #[test]
+    fn what_terminals_draw_in_different_widths_is_shown_by_its_escape() {
+        assert_eq!(escape("\u{2764}\u{fe0f}!".as_bytes()), "\u{2764}\\u{fe0f}!");
+        assert_eq!(escape("\u{1f1e9}\u{1f1ea}".as_bytes()), "\\u{1f1e9}\\u{1f1ea}");
+        assert_eq!(escape("a\u{202e}b".as_bytes()), "a\\u{202e}b");
+        assert_eq!(escape(b"a\tb\x1b\x80"), "a\\tb\\x1b\\x80");
+        assert_eq!(escape_line(b"a\tb"), "a    b");
+        assert_eq!(escape("日本 é \u{1f980}".as_bytes()), "日本 é \u{1f980}");
+    }
+
+    #[test]
+    fn no_cell_holds_what_is_not_drawn_and_none_gets_wider() {
+        let text = "a\u{202e}b\u{2764}\u{fe0f}c\u{1f1e9}\u{1f1ea}d\u{1f468}\u{200d}\u{1f469}e日";
+        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 20, 1));
+        let line = ratatui::text::Line::from(text);
+        ratatui::widgets::Widget::render(line, buffer.area, &mut buffer);
+        let widths: Vec<usize> = buffer.content.iter().map(|cell| cell.symbol().width()).collect();
+        settle(&mut buffer);
+        for (cell, width) in buffer.content.iter().zip(widths) {
+            assert!(cell.symbol().chars().all(is_drawn), "{:?}", cell.symbol());
+            assert!(cell.symbol().width() <= width.max(1), "{:?}", cell.symbol());
+        }
+        let shown: String = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+        for letter in ["a", "b", "c", "d", "e", "日", "\u{2764}", "\u{1f468}"] {
+            assert!(shown.contains(letter), "{letter}: {shown:?}");
+        }
     }
 
     #[test]

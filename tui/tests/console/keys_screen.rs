@@ -282,3 +282,21 @@ fn a_grave_is_copied_as_the_command_that_still_reads_it() {
     let line = String::from_utf8_lossy(line);
     assert_eq!(line, "get /config/web/old-flag --rev=917111");
 }
+
+/// Goal: what terminals draw in different widths or directions never reaches one, wherever it is typed. Method: every
+/// place that takes text on this screen, and every cell of what is drawn.
+#[test]
+fn what_is_typed_reaches_no_terminal_that_would_draw_it_in_another_way() {
+    let typed = "a\u{202e}\u{1f1e9}\u{1f1ea}\u{2764}\u{fe0f}";
+    for open in ["/", "F", "f", "|", "n", "E", ":"] {
+        let mut state = keys((120, 36), Depth::Sixteen, false);
+        press(&mut state, open);
+        type_text(&mut state, typed);
+        let shown = text(&state);
+        let odd = |c: &char| *c != '\n' && !mini_etcd_shared::format::is_drawn(*c);
+        assert_eq!(shown.chars().find(odd), None, "{open}\n{shown}");
+        // The editor marks the cell, all others say what it is.
+        let said = shown.contains(r"a\u{202e}\u{1f1e9}\u{1f1ea}");
+        assert!(said || open == "E", "{open}\n{shown}");
+    }
+}

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use crate::app::json::indented;
-use crate::widget::escape;
+use crate::widget::{escape, escape_line};
 
 /// Lines that are made of a value.
 pub const LINES_MAX: usize = 20_000;
@@ -143,7 +143,7 @@ fn text(value: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let value = value.strip_suffix(b"\n").unwrap_or(value);
-    value.split(|byte| *byte == b'\n').take(LINES_MAX + 1).map(escape).collect()
+    value.split(|byte| *byte == b'\n').take(LINES_MAX + 1).map(escape_line).collect()
 }
 
 fn yaml(value: &[u8]) -> Option<Vec<String>> {

@@ -197,7 +197,7 @@ pub(in crate::app) fn begin(state: &mut State, text: String) -> Vec<Effect> {
     let mut line = 0;
     for (at, part) in masked(&text).split('\n').enumerate() {
         let head = if at == 0 { head.clone() } else { continuation(&head) };
-        let number = repl.scrollback.push(Line::new(Kind::Input, format!("{head}{part}")));
+        let number = repl.scrollback.push(Line::new(Kind::Input, format!("{head}{}", escape(part.as_bytes()))));
         line = if at == 0 { number } else { line };
     }
     repl.scrollback.look_back(0);

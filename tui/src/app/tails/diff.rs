@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::event::{Before, Event, Kind, Version};
 use crate::app::json::indented;
-use crate::widget::{bytes, escape, grouped};
+use crate::widget::{bytes, escape, escape_line, grouped};
 
 /// Bytes of a value that are shown.
 pub const SHOWN_BYTES_MAX: usize = 256 << 10;
@@ -107,7 +107,7 @@ fn compare(before: &[u8], now: &[u8], lines: &mut Vec<(Sign, String)>) {
             ChangeTag::Delete => Sign::Less,
             ChangeTag::Insert => Sign::More,
         };
-        lines.push((sign, escape(change.value().trim_end_matches('\n').as_bytes())));
+        lines.push((sign, escape_line(change.value().trim_end_matches('\n').as_bytes())));
     }
     cut(before.len().max(now.len()), lines);
 }
@@ -116,7 +116,7 @@ fn show(sign: Sign, value: &[u8], lines: &mut Vec<(Sign, String)>) {
     if value.is_empty() {
         lines.push((Sign::Note, "an empty value".to_owned()));
     }
-    lines.extend(text(value).lines().map(|line| (sign, escape(line.as_bytes()))));
+    lines.extend(text(value).lines().map(|line| (sign, escape_line(line.as_bytes()))));
     cut(value.len(), lines);
 }
 

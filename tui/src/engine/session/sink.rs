@@ -8,7 +8,7 @@ use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 
 use crate::app::repl::scrollback::{Kind, LINES_MAX, Line, Said};
 use crate::engine::Inbox;
-use crate::widget::escape;
+use crate::widget::{escape, escape_line};
 
 /// Bytes of a line that are shown.
 const LINE_BYTES_MAX: usize = 16 << 10;
@@ -103,9 +103,9 @@ pub(super) fn lines(bytes: &[u8]) -> Vec<String> {
 fn line(bytes: &[u8]) -> String {
     match bytes.get(..LINE_BYTES_MAX) {
         Some(head) if head.len() < bytes.len() => {
-            format!("{} ({} more bytes are not shown)", escape(head), bytes.len() - head.len())
+            format!("{} ({} more bytes are not shown)", escape_line(head), bytes.len() - head.len())
         }
-        _ => escape(bytes),
+        _ => escape_line(bytes),
     }
 }
 

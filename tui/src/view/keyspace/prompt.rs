@@ -32,7 +32,8 @@ pub(super) fn prompt(state: &State, prompt: &Prompt, frame: &mut Frame<'_>, area
     let (name, hint) = words(prompt.ask);
     let head = format!(" {name}: ");
     let room = usize::from(area.width).saturating_sub(head.width() + 1);
-    let (left, right) = prompt.line.split();
+    let (left, right) = prompt.line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
     // The cursor stays in sight: what lies far to its left is cut.
     let mut cut = 0;
     while left.get(cut..).unwrap_or("").width() > room {

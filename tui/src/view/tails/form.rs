@@ -66,7 +66,8 @@ fn row(look: &Look, form: &Form, field: Field, room: usize) -> (Line<'static>, O
         spans.push(say(look, Meaning::Dim, format!("  {hint}")));
         return (Line::from(spans), None);
     };
-    let (left, right) = line.split();
+    let (left, right) = line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
     let left = end_of(left, room.saturating_sub(1));
     let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
     let free = room.saturating_sub(left.width() + right.width() + 2);

@@ -34,7 +34,8 @@ pub(super) fn prompt(state: &State, frame: &mut Frame<'_>, area: Rect, prompt: &
     let wrong = matches!(prompt, Prompt::Filter(_, Some(_)));
     let hint_room = if wrong { hint.width() + 3 } else { 0 };
     let room = usize::from(area.width).saturating_sub(name.len() + 2 + hint_room);
-    let (left, right) = line.split();
+    let (left, right) = line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
     let left = end_of(left, room);
     let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
     let used = 1 + name.len() + left.width();
