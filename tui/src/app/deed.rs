@@ -15,7 +15,7 @@ use bytes::Bytes;
 use mini_etcd_shared::language::written;
 
 use super::command_line::CommandLine;
-use super::keyspace::ask::{Change, Entry, Target, Write};
+use super::keyspace::ask::{Batch, Bulk, Change, Changed, Entry, Target, Write};
 use super::msg::Effect;
 use super::state::State;
 use super::tails::Spec;
@@ -157,9 +157,65 @@ impl Deed {
         Self { line: lines.join("\n"), script, keys: keys.collect() }
     }
 
-    /// A delete of many of which nobody knows whether it was made.
-    pub(crate) fn given_up(targets: &[Target]) -> Self {
-        let made = Self::delete(targets, 0);
+    /// A change of many, as far as it came.
+    pub(crate) fn bulk(bulk: &Bulk, changed: &Changed) -> Self {
+        let batches = &changed.batches;
+        match bulk {
+            Bulk::Delete { .. } => {
+                let targets: Vec<Target> =
+                    batches.iter().flat_map(|batch| batch.targets.iter().cloned()).collect();
+                Self::delete(&targets, changed.count)
+            }
+            Bulk::PutBack { .. } => Self::put_back(bulk, changed.count),
+            Bulk::TakeAway(_) => Self::take_away(batches),
+        }
+    }
+
+    /// Keys that were put back: the reads that say what they were.
+    fn put_back(bulk: &Bulk, count: u64) -> Self {
+        let batches = if let Bulk::PutBack { batches, .. } = bulk { &batches[..] } else { &[] };
+        let get = |target: &Target, revision: i64| {
+            let at = format!("--rev={revision}");
+            match target {
+                Target::Key(key) => CommandLine::new("get").arg(key).flag(&at),
+                Target::Prefix(key) => CommandLine::new("get").arg(key).flag("--prefix").flag(&at),
+            }
+        };
+        let all = batches.iter().flat_map(|batch| {
+            batch.targets.iter().map(|target| get(target, batch.revision).language())
+        });
+        let lines: Vec<String> = all.take(KEYS_PER_TXN).collect();
+        let shown: String = lines.iter().map(|line| format!("\n#   {line}")).collect();
+        let why = "keys put back as they were, at a revision that is of this cluster";
+        let script = format!("# {count} {why}:{shown}");
+        Self { line: lines.join("\n"), script, keys: Vec::new() }
+    }
+
+    /// Keys that were deleted because they had been put back: each guarded. I1
+    fn take_away(batches: &[Batch]) -> Self {
+        let all = batches.iter().flat_map(|batch| {
+            batch.targets.iter().map(|target| {
+                let (Target::Key(key) | Target::Prefix(key)) = target;
+                let (key, expected) = (key.clone(), batch.revision);
+                Self::write(&Write { key, expected, change: Change::Delete }, None)
+            })
+        });
+        let all: Vec<Self> = all.take(KEYS_PER_TXN).collect();
+        let join = |part: fn(&Self) -> &str| all.iter().map(part).collect::<Vec<_>>().join("\n");
+        Self {
+            line: join(|deed| &deed.line),
+            script: join(|deed| &deed.script),
+            keys: all.iter().flat_map(|deed| deed.keys.iter().cloned()).collect(),
+        }
+    }
+
+    /// A change of many of which nobody knows whether it was made.
+    pub(crate) fn given_up(bulk: &Bulk) -> Self {
+        let made = match bulk {
+            Bulk::Delete { targets, .. } => Self::delete(targets, 0),
+            Bulk::PutBack { .. } => Self::put_back(bulk, 0),
+            Bulk::TakeAway(batches) => Self::take_away(batches),
+        };
         let lines = made.line.lines().map(|line| format!("\n#   {line}")).collect::<Vec<_>>();
         Self { script: format!("# given up; it may have been done:{}", lines.concat()), ..made }
     }

@@ -34,6 +34,7 @@ pub fn help_lines(state: &State) -> Vec<Line<'static>> {
             let keys =
                 keys.map(|key| if look.glyphs.ascii { key.ascii() } else { key.to_string() });
             let keys = keys.collect::<Vec<_>>().join(" ");
+            let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys };
             lines.extend(entry(look, &keys, action.help(), room));
         }
     }

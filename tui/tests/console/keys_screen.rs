@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::app::keyspace::ask::{
-    Answer, Changes, Child, Entry, Grave, Meta, Page, Question, Reached, Version, Written,
+    Answer, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Question, Reached, Version,
+    Written,
 };
 use mini_etcd_tui::app::request::{self, Ticket};
 use mini_etcd_tui::app::{Effect, Origin, Report, State};
@@ -101,8 +102,13 @@ fn answer(question: &Question) -> Answer {
             let keys = ["/config/web/timeout", "/config/api/timeouts"].map(Bytes::from);
             Answer::Found(keys.to_vec(), 412_883, true)
         }
-        Question::Preview(_) => Answer::Preview(1204, vec!["/config/a".into(), "/config/b".into()]),
-        Question::Delete(_) => Answer::Deleted(0),
+        Question::Preview(_) => Answer::Preview(Preview {
+            count: 1204,
+            first: vec!["/config/a".into(), "/config/b".into()],
+            revision: 918_442,
+            kept: 0,
+        }),
+        Question::Bulk(_) => Answer::Changed(Changed::default()),
         // Somebody was faster.
         Question::Write(write) => {
             let theirs = Bytes::from_static(br#"{"connect_ms":500,"read_ms":4000}"#);
@@ -266,7 +272,8 @@ fn help_lists_the_keys_of_the_screen() {
 #[test]
 fn a_change_that_is_given_up_may_have_been_done_and_that_is_said() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
-    let asked = key(&mut state, KeyCode::Char('d'));
+    assert_eq!(key(&mut state, KeyCode::Char('d')), [], "it asks first");
+    let asked = key(&mut state, KeyCode::Char('y'));
     assert!(matches!(asked.as_slice(), [Effect::Ask(..)]), "{asked:?}");
     assert!(matches!(ctrl(&mut state, 'c').as_slice(), [Effect::Drop(_)]));
     let toasts = state.toasts.shown();

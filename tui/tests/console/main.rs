@@ -25,4 +25,5 @@ mod support;
 mod tailing;
 mod tails;
 mod truth;
+mod undo;
 mod updates;

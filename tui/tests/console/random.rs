@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::app::keyspace::ask::{
-    Answer, Changes, Child, Entry, Grave, Meta, Page, Reached, Slice, Version, Written,
+    Answer, Batch, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Reached, Slice,
+    Stop, Target, Version, Written,
 };
 use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::app::repl::{self, Prompt};
@@ -121,6 +122,21 @@ fn any_page() -> impl Strategy<Value = Page> {
     )
 }
 
+fn any_changed() -> impl Strategy<Value = Changed> {
+    let target =
+        prop_oneof![any_bytes().prop_map(Target::Key), any_bytes().prop_map(Target::Prefix)];
+    let targets = prop::collection::vec(target, 0..4);
+    let batch =
+        (targets.clone(), any::<i64>()).prop_map(|(targets, revision)| Batch { targets, revision });
+    let stopped = prop_oneof![
+        Just(None),
+        targets.prop_map(|left| Some(Stop::Changed(left))),
+        any_bytes().prop_map(|key| Some(Stop::LeaseGone(key))),
+    ];
+    (prop::collection::vec(batch, 0..4), any::<[u64; 2]>(), stopped)
+        .prop_map(|(batches, [count, kept], stopped)| Changed { batches, count, kept, stopped })
+}
+
 fn any_answer() -> impl Strategy<Value = request::Answer> {
     let version = (any::<i64>(), prop::option::of(any_entry()))
         .prop_map(|(revision, entry)| Version { revision, entry });
@@ -136,8 +152,12 @@ fn any_answer() -> impl Strategy<Value = request::Answer> {
         1 => prop::option::of(any_entry()).prop_map(|e| Answer::Written(Written::Conflict(e))),
         1 => (any::<i64>(), prop::option::of(any_entry()))
             .prop_map(|(at, e)| Answer::Written(Written::Done(at, e))),
-        1 => (any::<u64>(), prop::collection::vec(any_bytes(), 0..8))
-            .prop_map(|(count, keys)| Answer::Preview(count, keys)),
+        1 => (any::<[u64; 2]>(), prop::collection::vec(any_bytes(), 0..8), any::<i64>()).prop_map(
+            |([count, kept], first, revision)| {
+                Answer::Preview(Preview { count, kept, first, revision })
+            }
+        ),
+        1 => any_changed().prop_map(Answer::Changed),
         2 => (prop::collection::vec(version, 0..8), prop::option::of(any_reached()))
             .prop_map(|(versions, reached)| Answer::History(versions, reached)),
         2 => (prop::collection::vec(change, 0..50), any_reached())

@@ -214,9 +214,9 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
     // A new key of any bytes, an edit and its undo, a delete and its undo; the tree has one row.
     recorded.press("nk \\xff\nv1\x13").await;
     recorded.press("E2\x13uEnew \x13").await;
-    recorded.press("du").await;
+    recorded.press("dyu").await;
     // Deleted again, and put back from its grave; and an older version over the new one.
-    recorded.press("dBR").await;
+    recorded.press("dyBR").await;
     assert_eq!(everything(&recorded.member.client(), 0).await.len(), 1);
     recorded.press("Ey\x13Hj").await;
     recorded.press("R").await;

@@ -328,6 +328,7 @@ async fn what_is_done_by_keys_is_recorded_too() {
     driver.press(KeyCode::Char('2'));
     driver.settle().await;
     driver.press(KeyCode::Char('d'));
+    driver.press(KeyCode::Char('y'));
     driver.settle().await;
     driver.until("deleted", |state| !state.toasts.shown().is_empty()).await;
     driver.press(KeyCode::Char('5'));

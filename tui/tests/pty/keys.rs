@@ -49,6 +49,8 @@ fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
     console.misses("TIME TRAVEL at");
     console.sees("version 3");
     console.press("d");
+    console.sees("!!  delete app/greeting");
+    console.press("y");
     console.sees("done: delete app/greeting");
     console.sees("there are no keys here");
     console.press("u");
@@ -323,6 +325,22 @@ fn a_delete_of_many_is_counted_asked_and_found_in_the_graveyard() {
     console.misses("GRAVEYARD");
     console.sees("┌ jobs/j01");
     assert_eq!(member.ctl(["get", "jobs/j01", "--print-value-only"]), "work 1\n");
+    // All others, and then the last change is taken back: it deletes exactly what it put back.
+    console.press("B");
+    console.sees("29 keys");
+    console.press("a");
+    console.sees("29 marked");
+    console.press("R");
+    console.sees("put back 29 keys as they were before their deletes");
+    console.press("y");
+    console.sees("put back 29 keys");
+    console.misses("GRAVEYARD");
+    console.sees("jobs/  ");
+    assert_eq!(member.ctl(["get", "jobs/j29", "--print-value-only"]), "work 29\n");
+    console.press("u");
+    console.sees("undo: put back 29 keys");
+    console.misses("30 │");
+    assert_eq!(member.ctl(["get", "", "--prefix", "--keys-only"]), "jobs/j01\n\nother\n\n");
     console.press("qq");
     assert!(console.ends().success());
 }
@@ -399,6 +417,8 @@ fn behind_the_wall(member: &Member, mut console: Console, revision: i64, wall: i
     console.sees("compacted");
     assert!(console.shown().contains("late"), "{}", console.shown());
     console.press("d");
+    console.sees("!!  delete k");
+    console.press("y");
     console.sees("done: delete k");
     console.press("B");
     console.sees("GRAVEYARD");

@@ -103,6 +103,8 @@ fn what_is_done_on_each_screen_is_copied_and_recorded_and_passes_again() {
     console.press("2");
     console.sees("version 2");
     console.press("d");
+    console.sees("!!  delete k");
+    console.press("y");
     console.sees("done: delete k");
     console.press("5");
     console.sees("recording ");

@@ -1,7 +1,7 @@
 //! What a person can do on the Keys screen: a table, for each of them is one call into its room.
 
 use super::{Action, Scope};
-use crate::app::keyspace::{self, Ask, Pane};
+use crate::app::keyspace::{self, Ask, Pane, Undo};
 use crate::app::{Effect, State};
 
 /// One thing to do.
@@ -38,9 +38,35 @@ impl Action for Do {
 
 /// The actions, in the order of the footer.
 pub(super) static TABLE: &[&dyn Action] = &[
-    &OPEN, &RIGHT, &CLOSE, &EDIT, &EDIT_HERE, &RESTORE, &UNDO, &HISTORY, &NEW, &PREVIOUS, &DELETE,
-    &FUZZY, &FILTER, &PREFIX, &VIEWER, &BACK_ONE, &ON_ONE, &BACK_MANY, &ON_MANY, &GO, &LIVE,
-    &GRAVEYARD, &MARK, &COPY, &REFRESH, &ZOOM, &SEPARATOR,
+    &OPEN,
+    &RIGHT,
+    &CLOSE,
+    &EDIT,
+    &EDIT_HERE,
+    &RESTORE,
+    &UNDO,
+    &HISTORY,
+    &NEW,
+    &PREVIOUS,
+    &DELETE,
+    &DELETE_NOW,
+    &FUZZY,
+    &FILTER,
+    &PREFIX,
+    &VIEWER,
+    &BACK_ONE,
+    &ON_ONE,
+    &BACK_MANY,
+    &ON_MANY,
+    &GO,
+    &LIVE,
+    &GRAVEYARD,
+    &MARK,
+    &MARK_ALL,
+    &COPY,
+    &REFRESH,
+    &ZOOM,
+    &SEPARATOR,
 ];
 
 /// Whether something can be edited.
@@ -84,17 +110,18 @@ static EDIT_HERE: Do = Do {
 };
 static RESTORE: Do = Do {
     name: "restore",
-    help: "put back what is shown: a deleted key, a version, a value of the past; only if nobody changed it meanwhile",
+    help: "put back what is shown or marked: deleted keys, a version, a value or a directory of the past",
     label: |state| {
         let shown = !live(state) || state.keyspace.history.is_some();
-        (shown && has_value(state)).then_some("put back")
+        let directory = state.keyspace.at.is_some();
+        (shown && (has_value(state) || directory)).then_some("put back")
     },
     run: keyspace::restore,
 };
 static UNDO: Do = Do {
     name: "undo",
-    help: "take back the last change made here, if the key is still as it left it",
-    label: |state| state.keyspace.undo.is_some().then_some("undo"),
+    help: "take back the last change made here, of one key or many, if all is still as it left it",
+    label: |state| matches!(state.keyspace.undo, Some(Undo::By { .. })).then_some("undo"),
     run: keyspace::undo,
 };
 static HISTORY: Do = Do {
@@ -125,9 +152,15 @@ static PREVIOUS: Do = Do {
 };
 static DELETE: Do = Do {
     name: "delete",
-    help: "delete the key (u takes it back), or what is marked or below a directory (asks, with the exact count)",
+    help: "delete the key, or what is marked or below a directory; asks, with the exact count",
     label: |state| live(state).then_some("delete"),
     run: keyspace::delete,
+};
+static DELETE_NOW: Do = Do {
+    name: "delete-now",
+    help: "delete the key at once, without a question; u takes it back",
+    label: |_| None,
+    run: keyspace::delete_now,
 };
 static FUZZY: Do = Do {
     name: "jump",
@@ -191,15 +224,21 @@ static LIVE: Do = Do {
 };
 static GRAVEYARD: Do = Do {
     name: "graveyard",
-    help: "keys that were deleted since the last compaction; R puts one back",
+    help: "keys that were deleted since the last compaction; R puts back the chosen one, or all that are marked",
     label: |_| Some("graveyard"),
     run: keyspace::graveyard,
 };
 static MARK: Do = Do {
     name: "mark",
-    help: "mark the key or directory, for a delete of many",
+    help: "mark the key or directory, for a delete of many, or to put many back",
     label: |_| None,
     run: keyspace::mark,
+};
+static MARK_ALL: Do = Do {
+    name: "mark-all",
+    help: "mark all keys of the graveyard, or none",
+    label: |state| state.keyspace.graveyard.as_ref().map(|_| "mark all"),
+    run: keyspace::mark_all,
 };
 static COPY: Do = Do {
     name: "copy",

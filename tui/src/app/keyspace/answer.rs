@@ -1,15 +1,13 @@
 //! What the engine answers, taken in.
 
-use super::ask::{Answer, Entry, Target, Version};
+use super::ask::{Answer, Entry, Version};
 use super::load::{look, swap};
 use super::viewers::lines;
-use super::{Keyspace, Wait, Which, change, travel};
-use crate::app::deed::{self, Deed};
+use super::{Keyspace, Wait, Which, bulk, change, travel};
 use crate::app::msg::Effect;
 use crate::app::request::{self, Ticket, Trouble};
-use crate::app::screens::ScreenId;
-use crate::app::state::{Confirm, Overlay, State, Tier};
-use crate::widget::{counted, escape, grouped};
+use crate::app::state::State;
+use crate::widget::{escape, grouped};
 
 /// Takes in an answer; a late one finds nothing that waits for it.
 pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -> Vec<Effect> {
@@ -43,7 +41,6 @@ fn is_part(answer: &Answer) -> bool {
 }
 
 fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
-    let now = state.now;
     match (wait, answer) {
         (Wait::Page(dir, which), Answer::Children(page)) => {
             let mut effects = state.keyspace.take_page(dir, which, page);
@@ -64,19 +61,14 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
         (Wait::Restore(old), Answer::Value(live)) => {
             return change::put_back(state, old, live.as_ref());
         }
-        (Wait::Write(write, words), Answer::Written(written)) => {
-            return change::written(state, write, &words, written);
+        (Wait::Write(write, doing), Answer::Written(written)) => {
+            return change::written(state, write, &doing, written);
         }
-        (Wait::Preview(targets), Answer::Preview(count, first)) => {
-            preview(state, targets, count, &first);
+        (Wait::Preview(bulk, asked), Answer::Preview(found)) => {
+            bulk::preview(state, bulk, &found, asked);
         }
-        (Wait::Delete(targets), Answer::Deleted(count)) => {
-            let mut effects = deed::done(state, Deed::delete(&targets, count));
-            state.keyspace.marks.clear();
-            let words = format!("deleted {}", counted(count, "key"));
-            state.toasts.info(now, words, "B shows them, and R there puts one back");
-            effects.extend(super::reload(state));
-            return effects;
+        (Wait::Bulk(bulk, doing, asked), Answer::Changed(changed)) => {
+            return bulk::changed(state, bulk, &doing, asked, changed);
         }
         (Wait::History(key), Answer::History(versions, reached)) => {
             add_versions(state, &key, versions, reached);
@@ -117,52 +109,13 @@ fn add_versions(
     }
 }
 
-/// I3 of `action`: what is lost is asked first, with the exact count and the first keys.
-fn preview(state: &mut State, targets: Vec<Target>, count: u64, first: &[bytes::Bytes]) {
-    if count == 0 {
-        state.toasts.hint(state.now, "nothing there to delete");
-        return;
-    }
-    let everything = targets.iter().any(|t| matches!(t, Target::Prefix(p) if p.is_empty()));
-    let what = match targets.as_slice() {
-        [Target::Prefix(prefix)] => format!("below {}", escape(prefix)),
-        [Target::Key(key)] => escape(key),
-        many => format!("of {} marks", many.len()),
-    };
-    let shown: Vec<String> = first.iter().map(|key| escape(key)).collect();
-    let rest = count.saturating_sub(u64::try_from(shown.len()).unwrap_or(0));
-    let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
-    let text = format!(
-        "{}{more}. They can be put back one by one from the graveyard until a compaction.",
-        shown.join("  ")
-    );
-    let keys = if count == 1 { "key" } else { "keys" };
-    let title = format!("delete {} {keys} {what}", grouped(count));
-    state.keyspace.plan = targets;
-    let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
-    let effect = Effect::Confirmed(ScreenId::Keys);
-    state.overlays.push(Overlay::Confirm(Box::new(Confirm {
-        tier,
-        title,
-        text,
-        effect,
-        typed: String::new(),
-    })));
-}
-
 /// What could not be done is told; what is on screen stays.
 fn fail(state: &mut State, wait: &Wait, trouble: Trouble) -> Vec<Effect> {
     let now = state.now;
     let keyspace = &mut state.keyspace;
     let (what, effects) = give_up(keyspace, wait, &trouble);
     let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
-    let next = match wait {
-        Wait::Write(write, _) if keyspace.leaseless.as_ref() == Some(&write.key) => {
-            "its lease is gone: the same key again puts it back without one".to_owned()
-        }
-        _ if trouble.next.is_empty() => "r reads again".to_owned(),
-        _ => trouble.next,
-    };
+    let next = if trouble.next.is_empty() { "r reads again".to_owned() } else { trouble.next };
     state.toasts.error(now, what, trouble.why, next);
     effects
 }
@@ -195,12 +148,7 @@ fn give_up(keyspace: &mut Keyspace, wait: &Wait, trouble: &Trouble) -> (String, 
             keyspace.value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))];
             format!("cannot read {}", shown(key))
         }
-        Wait::Write(write, words) => {
-            if trouble.why.contains("lease not found") {
-                keyspace.leaseless = Some(write.key.clone());
-            }
-            format!("could not {words}")
-        }
+        Wait::Write(_, doing) | Wait::Bulk(_, doing, _) => format!("could not {}", doing.words()),
         Wait::History(key) => {
             if let Some(history) = keyspace.history.as_mut() {
                 let from = history.versions.last().map_or(0, |version| version.revision);
@@ -220,8 +168,7 @@ fn give_up(keyspace: &mut Keyspace, wait: &Wait, trouble: &Trouble) -> (String, 
         }
         Wait::Restore(Entry { key, .. }) => format!("could not put {} back", shown(key)),
         Wait::Edit(Entry { key, .. }) => format!("could not edit {}", shown(key)),
-        Wait::Preview(_) => "cannot count what would be deleted".to_owned(),
-        Wait::Delete(_) => "the delete failed".to_owned(),
+        Wait::Preview(..) => "cannot count what would be changed".to_owned(),
         Wait::Histogram => "cannot read how much changed when".to_owned(),
         Wait::Find => "cannot look through the keys".to_owned(),
     };

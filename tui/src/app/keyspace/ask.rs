@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 
+use crate::app::request::Trouble;
+
 /// Children that a page of a directory has at most.
 pub const CHILDREN_PAGE: usize = 500;
 /// First keys that a preview of a delete shows.
 pub const PREVIEW_KEYS: usize = 8;
 /// Best matches that a jump shows.
 pub const MATCHES_MAX: usize = 200;
+/// Keys that one change puts back: their names are kept, to be taken back in turn.
+pub const BULK_KEYS_MAX: u64 = 100_000;
 /// Revisions that one window of history covers.
 pub const WINDOW_REVISIONS: i64 = 5_000;
 
@@ -103,6 +107,10 @@ pub enum Written {
     Done(i64, Option<Entry>),
     /// The key is not as it was seen; as it is now.
     Conflict(Option<Entry>),
+    /// It was not done, for the lease that the key would get is gone.
+    LeaseGone,
+    /// Nobody knows whether it was done.
+    Unknown(Trouble),
 }
 
 /// A set of keys: one, or all that begin with something.
@@ -112,6 +120,80 @@ pub enum Target {
     Key(Bytes),
     /// Every key that begins so.
     Prefix(Bytes),
+}
+
+/// Keys, and the revision at which they are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The keys.
+    pub targets: Vec<Target>,
+    /// The revision.
+    pub revision: i64,
+}
+
+/// A change of many keys, made in transactions that compare first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bulk {
+    /// Delete these, if none of them was made or changed after revision `seen`.
+    Delete {
+        /// Which.
+        targets: Vec<Target>,
+        /// What was counted, and shown, is of this revision.
+        seen: i64,
+    },
+    /// Put back those that are not there, as they were at the revision of their batch.
+    PutBack {
+        /// What, and as of when.
+        batches: Vec<Batch>,
+        /// A key that is there with another value stops all of it; otherwise it stays as it is.
+        exact: bool,
+        /// A key whose lease is gone is put back without one; otherwise it stops all of it.
+        leaseless: bool,
+    },
+    /// Delete these keys, each if the revision of its batch made it; else none of them.
+    TakeAway(Vec<Batch>),
+}
+
+/// How far a [`Bulk`] came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// What was changed, transaction by transaction, and the revision that did it.
+    pub batches: Vec<Batch>,
+    /// Keys that were changed.
+    pub count: u64,
+    /// Keys that stay as they are, for they were there.
+    pub kept: u64,
+    /// Why it ended before all was done.
+    pub stopped: Option<Stop>,
+}
+
+/// Why a [`Bulk`] ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody made or changed one of these meanwhile; they are what is left to do.
+    Changed(Vec<Target>),
+    /// The lease that this key would get is gone.
+    LeaseGone(Bytes),
+    /// It failed. `unknown`: its last transaction may have been done all the same.
+    Failed {
+        /// Why.
+        trouble: Trouble,
+        /// Whether nobody knows what became of it.
+        unknown: bool,
+    },
+}
+
+/// What a change of many would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Keys it would change.
+    pub count: u64,
+    /// Keys that would stay as they are.
+    pub kept: u64,
+    /// The first keys that it would change.
+    pub first: Vec<Bytes>,
+    /// The revision that was counted at.
+    pub revision: i64,
 }
 
 /// One version of a key.
@@ -174,10 +256,10 @@ pub enum Question {
     Value(Bytes, i64),
     /// A guarded change of one key.
     Write(Write),
-    /// How many keys these are, and which come first.
-    Preview(Vec<Target>),
-    /// Delete all of these.
-    Delete(Vec<Target>),
+    /// What a change of many would do.
+    Preview(Bulk),
+    /// A change of many.
+    Bulk(Bulk),
     /// The versions of a key, newest first, from this revision back (0: from the newest).
     History(Bytes, i64),
     /// The changes in the window that ends with this revision.
@@ -206,10 +288,10 @@ pub enum Answer {
     Value(Option<Entry>),
     /// What became of a change.
     Written(Written),
-    /// How many keys, and the first of them.
-    Preview(u64, Vec<Bytes>),
-    /// So many keys were deleted.
-    Deleted(u64),
+    /// What a change of many would do.
+    Preview(Preview),
+    /// How far a change of many came.
+    Changed(Changed),
     /// More versions, newest first; and how far they reach, once that is known.
     History(Vec<Version>, Option<Reached>),
     /// Changes, oldest first.

@@ -1,12 +1,13 @@
-//! Changes: edit, new, delete, undo, put back; and what is copied.
+//! Changes of one key: edit, new, put back; and what is copied.
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui_textarea::TextArea;
 
 use super::ask::{self, Change, Entry, Target, Write, Written};
+use super::bulk;
 use super::travel::{difference, version_entry};
-use super::{Ask, Conflict, Editor, Pane, Prompt, Wait};
+use super::{Ask, Conflict, Doing, Editor, Pane, Prompt, Wait, Way};
 use crate::app::CommandLine;
 use crate::app::deed::{self, Deed};
 use crate::app::line::LineInput;
@@ -19,7 +20,7 @@ use crate::widget::escape;
 const HERE_BYTES_MAX: usize = 256 << 10;
 
 /// I4: nothing is edited in the past. Answers whether that stands in the way.
-fn past(state: &mut State) -> bool {
+pub(super) fn past(state: &mut State) -> bool {
     let past = state.keyspace.at.is_some() || state.keyspace.graveyard.is_some();
     if past {
         state.toasts.hint(state.now, "nothing is edited in the past: T goes back to live");
@@ -28,13 +29,13 @@ fn past(state: &mut State) -> bool {
 }
 
 /// The chosen key as it is shown.
-fn chosen(state: &State) -> Option<Entry> {
+pub(super) fn chosen(state: &State) -> Option<Entry> {
     state.keyspace.value.entry.clone().filter(|_| state.keyspace.value.here)
 }
 
-fn ask_write(state: &mut State, write: Write, words: String) -> Vec<Effect> {
+pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Effect> {
     let question = Question::Keys(ask::Question::Write(write.clone()));
-    let effects = state.keyspace.requests.ask(Wait::Write(write, words), question);
+    let effects = state.keyspace.requests.ask(Wait::Write(write, doing), question);
     if effects.is_empty() {
         state.toasts.hint(state.now, "too much is under way: ^c gives it up");
     }
@@ -79,9 +80,9 @@ pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Ef
         state.toasts.hint(state.now, "nothing was changed");
         return Vec::new();
     }
-    let words = format!("save {}", escape(&entry.key));
+    let doing = Doing::new(format!("save {}", escape(&entry.key)));
     let change = Change::Value(text.into());
-    ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, words)
+    ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
 }
 
 /// Edits the chosen value here.
@@ -169,83 +170,56 @@ fn save(state: &mut State) -> Vec<Effect> {
         state.toasts.hint(state.now, "nothing was changed");
         return Vec::new();
     }
-    let words = format!("save {}", escape(&editor.key));
+    let doing = Doing::new(format!("save {}", escape(&editor.key)));
     let change = Change::Value(text.into());
-    ask_write(state, Write { key: editor.key, expected: editor.expected, change }, words)
-}
-
-/// Deletes the chosen key at once, for it can be undone; asks before marks and directories go.
-pub(crate) fn delete(state: &mut State) -> Vec<Effect> {
-    if past(state) {
-        return Vec::new();
-    }
-    let targets: Vec<Target> = if state.keyspace.marks.is_empty() {
-        state.keyspace.chosen_target().into_iter().collect()
-    } else {
-        state.keyspace.marks.iter().cloned().collect()
-    };
-    if let [Target::Key(key)] = targets.as_slice() {
-        let Some(entry) = chosen(state).filter(|entry| entry.key == *key) else {
-            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
-            return Vec::new();
-        };
-        let words = format!("delete {}", escape(key));
-        let write =
-            Write { key: key.clone(), expected: entry.meta.modified, change: Change::Delete };
-        return ask_write(state, write, words);
-    }
-    if targets.is_empty() {
-        return Vec::new();
-    }
-    let question = Question::Keys(ask::Question::Preview(targets.clone()));
-    state.keyspace.requests.ask(Wait::Preview(targets), question)
-}
-
-/// The delete that was asked about is wanted.
-pub(super) fn delete_planned(state: &mut State) -> Vec<Effect> {
-    let targets = std::mem::take(&mut state.keyspace.plan);
-    if targets.is_empty() {
-        return Vec::new();
-    }
-    let question = Question::Keys(ask::Question::Delete(targets.clone()));
-    state.keyspace.requests.ask(Wait::Delete(targets), question)
+    ask_write(state, Write { key: editor.key, expected: editor.expected, change }, doing)
 }
 
 /// What became of a change.
 pub(super) fn written(
     state: &mut State,
     write: Write,
-    words: &str,
+    doing: &Doing,
     written: Written,
 ) -> Vec<Effect> {
     let now = state.now;
     match written {
         Written::Done(revision, before) => {
             let noted = deed::done(state, Deed::write(&write, before.as_ref()));
-            let key = write.key.clone();
-            let (change, expected) = match (&write.change, before) {
-                (Change::Delete, Some(before)) => {
-                    (Some(Change::Put(before.value, before.meta.lease)), 0)
-                }
-                (Change::Delete, None) => (None, 0),
-                (_, Some(before)) => (Some(Change::Put(before.value, before.meta.lease)), revision),
-                (_, None) => (Some(Change::Delete), revision),
-            };
             let keyspace = &mut state.keyspace;
             keyspace.leaseless = None;
-            keyspace.undo =
-                change.map(|change| (Write { key, expected, change }, format!("undo: {words}")));
+            keyspace.changed_one(&write, doing, revision, before);
             if write.change == Change::Delete {
                 keyspace.marks.remove(&Target::Key(write.key.clone()));
             }
-            let next = if keyspace.undo.is_some() { "u takes it back" } else { "" };
-            state.toasts.info(now, format!("done: {words}, at revision {revision}"), next);
+            let words = format!("done: {}, at revision {revision}", doing.words());
+            state.toasts.info(now, words, "u takes it back");
             let mut effects = noted;
             effects.extend(super::graveyard_closed(state));
             effects.extend(super::reload_at(state, None));
             // A new key is shown where it stands.
             super::search::lead_to(state, &write.key);
             effects
+        }
+        Written::Conflict(theirs) if write.change == Change::Delete && doing.way == Way::Do => {
+            bulk::delete_met(state, &write, theirs.as_ref())
+        }
+        Written::LeaseGone => {
+            let what = format!("could not {}", doing.words());
+            let why = "its lease is gone".to_owned();
+            let next = "the same key again puts it back without one".to_owned();
+            state.toasts.error(now, what, why, next);
+            state.keyspace.leaseless = Some(write.key);
+            Vec::new()
+        }
+        Written::Unknown(trouble) => {
+            let noted = deed::note(state, Deed::not_made(&write, "it may have been done"));
+            let why = format!("nobody knows whether this was done: {}", doing.words());
+            state.keyspace.no_undo(why);
+            let at = if trouble.place.is_empty() { "" } else { " at " };
+            let what = format!("could not {}{at}{}", doing.words(), trouble.place);
+            state.toasts.error(now, what, trouble.why, trouble.next);
+            noted
         }
         Written::Conflict(theirs) => {
             let noted =
@@ -267,41 +241,12 @@ pub(super) fn written(
     }
 }
 
-/// Takes back the last change, if the key is still as it left it.
-pub(crate) fn undo(state: &mut State) -> Vec<Effect> {
-    let Some((mut write, words)) = state.keyspace.undo.clone() else {
-        state.toasts.hint(state.now, "there is nothing to take back");
-        return Vec::new();
-    };
-    without_lost_lease(state, &mut write);
-    ask_write(state, write, words)
-}
-
-fn without_lost_lease(state: &State, write: &mut Write) {
+pub(super) fn without_lost_lease(state: &State, write: &mut Write) {
     if state.keyspace.leaseless.as_ref() == Some(&write.key)
         && let Change::Put(_, lease) = &mut write.change
     {
         *lease = 0;
     }
-}
-
-/// Puts back what is shown: a key from its grave, a value from the past, a version from the history.
-pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
-    if state.keyspace.graveyard.is_some() {
-        let Some(entry) = chosen(state) else {
-            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
-            return Vec::new();
-        };
-        return put_back(state, entry, None);
-    }
-    let Some(old) = version_entry(state).or_else(|| {
-        let past = state.keyspace.at.is_some();
-        chosen(state).filter(|_| past)
-    }) else {
-        return Vec::new();
-    };
-    let question = Question::Keys(ask::Question::Value(old.key.clone(), 0));
-    state.keyspace.requests.ask(Wait::Restore(old), question)
 }
 
 /// Puts a value back over what is there now: only if that is still so.
@@ -315,9 +260,10 @@ pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> V
         None => (0, Change::Put(old.value, old.meta.lease)),
     };
     let words = format!("put {} back as of {}", escape(&old.key), old.meta.modified);
+    let doing = Doing::new(words);
     let mut write = Write { key: old.key, expected, change };
     without_lost_lease(state, &mut write);
-    ask_write(state, write, words)
+    ask_write(state, write, doing)
 }
 
 /// Copies the value.

@@ -253,8 +253,16 @@ pub(super) fn look(state: &mut State, anew: bool) -> Vec<Effect> {
 /// Marks the chosen key or directory, or takes its mark away.
 pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
-    if keyspace.graveyard.is_some() || keyspace.pane == Pane::Value {
+    if keyspace.pane == Pane::Value {
         return Vec::new();
+    }
+    if let Some(graveyard) = &mut keyspace.graveyard {
+        let Some(grave) = graveyard.graves.get(graveyard.chosen) else { return Vec::new() };
+        if graveyard.marks.remove(&grave.key).is_none() && graveyard.marks.len() < MARKS_MAX {
+            graveyard.marks.insert(grave.key.clone(), grave.deleted);
+        }
+        graveyard.chosen += 1;
+        return look(state, false);
     }
     let Some(target) = keyspace.chosen_target() else { return Vec::new() };
     if !keyspace.marks.remove(&target) && keyspace.marks.len() < MARKS_MAX {
@@ -263,6 +271,22 @@ pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
     keyspace.chosen = (keyspace.chosen + 1).min(keyspace.tree.rows().len().saturating_sub(1));
     keyspace.remember_chosen();
     look(state, false)
+}
+
+/// Marks all that the graveyard shows, or takes all marks away.
+pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
+    let Some(graveyard) = &mut state.keyspace.graveyard else {
+        state.toasts.hint(state.now, "marks all keys of the graveyard: B goes there");
+        return Vec::new();
+    };
+    let all = graveyard.graves.len().min(MARKS_MAX);
+    if graveyard.marks.len() < all {
+        let marks = graveyard.graves.iter().take(MARKS_MAX);
+        graveyard.marks = marks.map(|grave| (grave.key.clone(), grave.deleted)).collect();
+    } else {
+        graveyard.marks.clear();
+    }
+    Vec::new()
 }
 
 /// Shows the value by the next viewer.

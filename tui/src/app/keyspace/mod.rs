@@ -11,6 +11,10 @@
 //! * I3: a change is carried out only if the key is still as it was shown; otherwise both are shown.
 //! * I4: in the past nothing is edited. What is put back from there is a change of the present, by I3.
 //! * I5: keys are bytes: they are shown escaped and never changed.
+//! * I6: `u` takes back exactly what this console changed last, or changes nothing and says why: what cannot be taken
+//!   back takes the place of what could (`undo`).
+//! * I7: what is asked about is what is done: a delete is guarded by the revision that was counted, and asked about
+//!   again when somebody was faster (`bulk`).
 //!
 //! It refuses to load everything: pages of 500 children, bounded rows, bounded windows of history. Tested by tables in
 //! `tests/console/keyspace.rs`, against a real member in `tests/console/past.rs`,
@@ -18,6 +22,7 @@
 
 mod answer;
 pub mod ask;
+mod bulk;
 mod change;
 mod load;
 mod screen;
@@ -25,6 +30,7 @@ mod search;
 mod sideways;
 mod travel;
 pub mod tree;
+mod undo;
 pub mod viewers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,7 +39,7 @@ use bytes::Bytes;
 use mini_etcd_server::clock::Moment;
 use ratatui_textarea::TextArea;
 
-use ask::{Entry, Grave, Reached, Slice, Target, Version, Write};
+use ask::{Bulk, Entry, Grave, Reached, Slice, Target, Version, Write};
 use tree::Tree;
 use viewers::Viewer;
 
@@ -41,12 +47,15 @@ use super::line::LineInput;
 use super::request::{Freshness, Requests};
 use super::screens::ScreenId;
 
-pub(crate) use change::{copy_value, delete, edit_here, edit_outside, new_key, restore, undo};
-pub(crate) use load::{close, mark, next_viewer, open, reload, reload_at};
+pub(crate) use bulk::{delete, delete_now, restore};
+pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
+pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
 pub(super) use screen::KeysScreen;
 pub(crate) use search::{next_match, prompt};
 pub(crate) use sideways::right;
 pub(crate) use travel::{go_live, graveyard, history, step};
+pub use undo::{Reversal, Undo, Way};
+pub(crate) use undo::{command_changes, undo};
 
 use travel::graveyard_closed;
 
@@ -67,14 +76,14 @@ pub(crate) enum Wait {
     Page(u32, Which),
     /// The chosen key's value.
     Value(Bytes),
-    /// A change; the words for it.
-    Write(Write, String),
+    /// A change of one key.
+    Write(Write, Doing),
     /// The live key, to put a value back over it.
     Restore(Entry),
-    /// How much a delete would take.
-    Preview(Vec<Target>),
-    /// A delete of many.
-    Delete(Vec<Target>),
+    /// What a change of many would do, and how often it was asked about before.
+    Preview(Bulk, u32),
+    /// A change of many; how often it was asked about.
+    Bulk(Bulk, Doing, u32),
     /// Versions of the key.
     History(Bytes),
     /// Changes of a window.
@@ -87,6 +96,39 @@ pub(crate) enum Wait {
     Find,
     /// The editor with a key's value: as it was.
     Edit(Entry),
+}
+
+/// What a change is, in words, and whether it takes something back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Doing {
+    /// What is done, or what was done that is taken back.
+    pub(crate) what: String,
+    /// Which of both.
+    pub(crate) way: Way,
+}
+
+impl Doing {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), way: Way::Do }
+    }
+
+    /// The words for it.
+    pub(crate) fn words(&self) -> String {
+        match self.way {
+            Way::Do => self.what.clone(),
+            Way::Undo => format!("undo: {}", self.what),
+            Way::Redo => format!("redo: {}", self.what),
+        }
+    }
+}
+
+/// What is done on yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// A change of one key.
+    One(Write, Doing),
+    /// A change of many; how often it was asked about.
+    Many(Bulk, Doing, u32),
 }
 
 /// Which tree a page belongs to.
@@ -183,6 +225,8 @@ pub struct Graveyard {
     pub graves: Vec<Grave>,
     /// Keys that are there again, or were seen already.
     seen: BTreeSet<Bytes>,
+    /// Those that are marked, and the revision that deleted each.
+    pub marks: BTreeMap<Bytes, i64>,
     /// How far back it reaches.
     pub reached: Option<Reached>,
     /// A window is being read.
@@ -303,15 +347,15 @@ pub struct Keyspace {
     pub editor: Option<Editor>,
     /// A change that met another one.
     pub conflict: Option<Conflict>,
-    /// How to take back the last change: the change, and the words for it.
-    pub undo: Option<(Write, String)>,
+    /// How to take back the last change; `None` while none was made.
+    pub undo: Option<Undo>,
     /// Changes per revision.
     pub strip: Strip,
     /// Deleted keys, in place of the tree.
     pub graveyard: Option<Graveyard>,
-    /// What is deleted on yes.
-    pub(crate) plan: Vec<Target>,
-    /// A key whose lease is gone: it is put back without one the next time.
+    /// What is done on yes.
+    pub(crate) plan: Option<Plan>,
+    /// A key whose lease is gone: it, and what is put back with it, comes back without one the next time.
     pub(crate) leaseless: Option<Bytes>,
     /// When the tree was read last, and what that took.
     pub(crate) refreshed: (Moment, u32),
@@ -352,7 +396,7 @@ impl Default for Keyspace {
             undo: None,
             strip: Strip::default(),
             graveyard: None,
-            plan: Vec::new(),
+            plan: None,
             leaseless: None,
             refreshed: (Moment::default(), 0),
             requests: Requests::new(ScreenId::Keys),

@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 
 use super::load::look;
 use super::travel::choose_version;
-use super::{Pane, Wait, answer, change, load, search};
+use super::{Pane, Wait, answer, bulk, change, load, search};
 use crate::action::Scope;
 use crate::app::CommandLine;
 use crate::app::deed::{self, Deed};
@@ -129,7 +129,11 @@ impl Screen for KeysScreen {
             (keyspace.pane, keyspace.zoom) = (Pane::Tree, false);
             return Some(Vec::new());
         }
-        if keyspace.graveyard.is_some() {
+        if let Some(graveyard) = &mut keyspace.graveyard {
+            if !graveyard.marks.is_empty() {
+                graveyard.marks.clear();
+                return Some(Vec::new());
+            }
             return Some(super::graveyard(state));
         }
         if !keyspace.filter.is_empty() {
@@ -162,7 +166,7 @@ impl Screen for KeysScreen {
         if !keyspace.is_reading() && keyspace.coming.is_none() {
             return None;
         }
-        let written = |wait: &&Wait| matches!(wait, Wait::Write(..) | Wait::Delete(_));
+        let written = |wait: &&Wait| matches!(wait, Wait::Write(..) | Wait::Bulk(..));
         let given_up: Vec<Wait> = keyspace.requests.running().filter(written).cloned().collect();
         if !given_up.is_empty() {
             let what = "a change was given up while it was under way".to_owned();
@@ -170,6 +174,12 @@ impl Screen for KeysScreen {
             state.toasts.error(state.now, what, why, "r reads the keys anew".to_owned());
         }
         let keyspace = &mut state.keyspace;
+        for wait in &given_up {
+            if let Wait::Write(_, doing) | Wait::Bulk(_, doing, _) = wait {
+                let words = doing.words();
+                keyspace.no_undo(format!("it was given up, and may have been done: {words}"));
+            }
+        }
         if !keyspace.value.here {
             // It is asked for again as soon as it is looked at again.
             keyspace.value.key = None;
@@ -191,7 +201,7 @@ impl Screen for KeysScreen {
         for wait in given_up {
             let deed = match &wait {
                 Wait::Write(write, _) => Deed::not_made(write, "given up; it may have been done"),
-                Wait::Delete(targets) => Deed::given_up(targets),
+                Wait::Bulk(bulk, ..) => Deed::given_up(bulk),
                 _ => continue,
             };
             effects.extend(deed::note(state, deed));
@@ -200,7 +210,7 @@ impl Screen for KeysScreen {
     }
 
     fn confirmed(&self, state: &mut State) -> Vec<Effect> {
-        change::delete_planned(state)
+        bulk::planned(state)
     }
 
     fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {

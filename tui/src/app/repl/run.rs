@@ -9,6 +9,7 @@ use super::complete::{complete, take_hint};
 use super::entry::Entry;
 use super::scrollback::{Kind, Line, Said};
 use super::{Ended, History, Running, risk};
+use crate::app::keyspace;
 use crate::app::msg::Effect;
 use crate::app::palette::Output;
 use crate::app::screens::{ScreenId, go_to};
@@ -191,13 +192,18 @@ fn refuse(state: &mut State, place: Place, text: &str, words: Vec<String>) {
 pub(in crate::app) fn begin(state: &mut State, text: String) -> Vec<Effect> {
     let palette = state.overlays.contains(&Overlay::Palette);
     let place = if palette { Place::Palette } else { Place::Pane };
+    if let Ok(statements) = parse_input(text.as_bytes()) {
+        keyspace::command_changes(state, &statements, &one_line(&text));
+    }
     state.runs += 1;
     let repl = &mut state.repl;
     let head = prompt(&repl.prompt.scope);
     let mut line = 0;
     for (at, part) in masked(&text).split('\n').enumerate() {
         let head = if at == 0 { head.clone() } else { continuation(&head) };
-        let number = repl.scrollback.push(Line::new(Kind::Input, format!("{head}{}", escape(part.as_bytes()))));
+        let number = repl
+            .scrollback
+            .push(Line::new(Kind::Input, format!("{head}{}", escape(part.as_bytes()))));
         line = if at == 0 { number } else { line };
     }
     repl.scrollback.look_back(0);

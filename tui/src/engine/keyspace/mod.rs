@@ -1,7 +1,7 @@
 //! What the Keys screen asks, answered over the etcd API.
 //!
 //! ```text
-//! Question ─▶ scan (directories) · read (values, previews) · write · past (history, changes, graves) · find ─▶ Answer
+//! Question ─▶ scan (directories) · read (values, previews) · preview · write · bulk · past (history, changes, graves) · find ─▶ Answer
 //! ```
 //!
 //! What mini-etcd tells of the past by itself (`offered`) is asked first; a server without that is asked the long way.
@@ -9,13 +9,15 @@
 //! * I1: what is read at a pinned revision is the same whichever member answers; so such reads are serializable, and
 //!   asked again of a quorum when the member has not come so far yet.
 //! * I2: every loop over pages or windows has a named bound, and ends when its task is aborted.
-//! * I3: a change of a key is a transaction that compares first.
+//! * I3: a change of a key, or of many, is a transaction that compares first.
 //!
 //! Tested in `tests/console/keyspace.rs` against a real member, and by the fake server.
 
+mod bulk;
 mod find;
 mod offered;
 mod past;
+mod preview;
 mod read;
 mod scan;
 mod write;
@@ -36,8 +38,8 @@ pub(super) async fn run(client: Client, found: Found, question: Question, reply:
         Question::Children(place) => scan::children(&client, place).await.map(Answer::Children),
         Question::Value(key, at) => read::value(&client, key, at).await.map(Answer::Value),
         Question::Write(write) => write::write(&client, write).await.map(Answer::Written),
-        Question::Preview(targets) => read::preview(&client, &targets).await,
-        Question::Delete(targets) => write::delete(&client, targets).await.map(Answer::Deleted),
+        Question::Preview(bulk) => preview::preview(&client, &bulk).await.map(Answer::Preview),
+        Question::Bulk(bulk) => Ok(Answer::Changed(bulk::change(&client, bulk).await)),
         Question::History(key, at) => match offered::history(&client, &key, at).await {
             Ok(None) => past::history(&client, key, at, &reply).await,
             Ok(Some(answer)) => Ok(answer),

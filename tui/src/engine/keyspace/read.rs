@@ -1,4 +1,4 @@
-//! Values, and what a delete would take.
+//! Values of keys.
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::RangeRequest;
@@ -6,9 +6,8 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::types::prefix_end;
 
-use super::outcome;
 use super::scan::{first_key, pinned};
-use crate::app::keyspace::ask::{Answer, Entry, Meta, PREVIEW_KEYS, Target};
+use crate::app::keyspace::ask::{Entry, Meta, Target};
 use crate::app::request::Trouble;
 
 /// A key with its value, from what a server says.
@@ -38,20 +37,4 @@ pub(super) fn bounds(target: &Target) -> (Bytes, Bytes) {
         Target::Key(key) => (key.clone(), Bytes::new()),
         Target::Prefix(prefix) => (first_key(prefix), prefix_end(prefix)),
     }
-}
-
-/// How many keys these are now, and the first of them.
-pub(super) async fn preview(client: &Client, targets: &[Target]) -> Result<Answer, Trouble> {
-    let (mut count, mut first) = (0, Vec::new());
-    for target in targets {
-        let (key, range_end) = bounds(target);
-        let limit = i64::try_from(PREVIEW_KEYS.saturating_sub(first.len()).max(1)).unwrap_or(1);
-        let request =
-            RangeRequest { key, range_end, limit, keys_only: true, ..RangeRequest::default() };
-        let answer = outcome(client.range(request).await)?;
-        count += u64::try_from(answer.count).unwrap_or(0);
-        first.extend(answer.kvs.into_iter().map(|kv| kv.key));
-        first.truncate(PREVIEW_KEYS);
-    }
-    Ok(Answer::Preview(count, first))
 }

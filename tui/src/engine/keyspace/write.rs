@@ -1,4 +1,4 @@
-//! Changes: of one key if it is still as it was seen, and deletes of many.
+//! A change of one key, if it is still as it was seen.
 
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use mini_etcd_proto::etcdserverpb::request_op::Request;
@@ -6,17 +6,23 @@ use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_proto::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
 };
-use mini_etcd_shared::client::Client;
+use mini_etcd_shared::client::{Client, Outcome};
+use mini_etcd_shared::error::ClientError;
+use tonic::Code;
 
-use super::outcome;
-use super::read::{bounds, entry};
-use crate::app::KEYS_PER_TXN;
-use crate::app::keyspace::ask::{Change, Target, Write, Written};
+use super::read::entry;
+use crate::app::keyspace::ask::{Change, Write, Written};
 use crate::app::request::Trouble;
+use crate::engine::fault;
 
 /// Changes a key if it is as it was seen.
 pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trouble> {
-    let answer = outcome(client.txn(request(write)).await)?;
+    let answer = match client.txn(request(write)).await {
+        Outcome::Ok(answer) => answer,
+        Outcome::Failed(error) if lease_gone(&error) => return Ok(Written::LeaseGone),
+        Outcome::Failed(error) => return Err(fault::of_client(&error, false)),
+        Outcome::Unknown(error) => return Ok(Written::Unknown(fault::of_client(&error, true))),
+    };
     let revision = answer.header.map_or(0, |header| header.revision);
     let read = answer.responses.into_iter().find_map(|op| match op.response {
         Some(Response::ResponseRange(range)) => range.kvs.into_iter().next(),
@@ -24,6 +30,11 @@ pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trou
     });
     let read = read.map(entry);
     Ok(if answer.succeeded { Written::Done(revision, read) } else { Written::Conflict(read) })
+}
+
+/// Whether a transaction was refused because a lease that it names is gone: nothing else in one is looked up by name.
+pub(super) fn lease_gone(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused { code: Code::NotFound, .. })
 }
 
 /// Compare, then read and change; or only read.
@@ -60,26 +71,6 @@ fn request(write: Write) -> TxnRequest {
         success: vec![op(read.clone()), op(change)],
         failure: vec![op(read)],
     }
-}
-
-/// Deletes all of these; answers how many keys went.
-pub(super) async fn delete(client: &Client, targets: Vec<Target>) -> Result<u64, Trouble> {
-    let mut gone = 0;
-    for chunk in targets.chunks(KEYS_PER_TXN) {
-        let delete = |target| {
-            let (key, range_end) = bounds(target);
-            let request = DeleteRangeRequest { key, range_end, prev_kv: false };
-            RequestOp { request: Some(Request::RequestDeleteRange(request)) }
-        };
-        let success = chunk.iter().map(delete).collect();
-        let answer = outcome(client.txn(TxnRequest { success, ..TxnRequest::default() }).await)?;
-        for op in answer.responses {
-            if let Some(Response::ResponseDeleteRange(range)) = op.response {
-                gone += u64::try_from(range.deleted).unwrap_or(0);
-            }
-        }
-    }
-    Ok(gone)
 }
 
 #[cfg(test)]

@@ -78,13 +78,13 @@ fn panes(state: &State, frame: &mut Frame<'_>, area: Rect) {
 fn draw_banner(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let keyspace = &state.keyspace;
     let words = if keyspace.graveyard.is_some() {
-        " GRAVEYARD  keys that were deleted. R puts the chosen one back, if no new one stands there. Esc returns."
+        " GRAVEYARD  R puts back the chosen key, or those that Space and a mark."
             .to_owned()
     } else {
         let at = keyspace.at.unwrap_or(0);
         let behind = state.cluster.newest().2.saturating_sub(at).max(0);
         format!(
-            " TIME TRAVEL at {}, {} behind live. Editing is off; R puts a value back into the present. T returns.",
+            " TIME TRAVEL at {}, {} behind live. Editing is off; R puts a value or a directory back. T returns.",
             grouped(at.unsigned_abs()),
             grouped(behind.unsigned_abs())
         )

@@ -93,8 +93,9 @@ fn right(state: &State) -> Vec<Span<'static>> {
     } else if keyspace.is_reading() {
         spans.push(say(look, Meaning::Dim, format!("{}  ", look.glyphs.wait)));
     }
-    if !keyspace.marks.is_empty() {
-        spans.push(say(look, Meaning::Accent, format!("{} marked  ", keyspace.marks.len())));
+    let marks = keyspace.graveyard.as_ref().map_or(keyspace.marks.len(), |g| g.marks.len());
+    if marks > 0 {
+        spans.push(say(look, Meaning::Accent, format!("{marks} marked  ")));
     }
     if let Some(graveyard) = &keyspace.graveyard {
         let found = counted(u64::try_from(graveyard.graves.len()).unwrap_or(0), "key");
@@ -236,9 +237,14 @@ fn grave(state: &State, at: usize, width: usize) -> Option<Line<'static>> {
     let room = width.saturating_sub(facts.width() + 6);
     let name = fit(&escape(&grave.key), room, &look.glyphs);
     let gap = width.saturating_sub(4 + name.width() + facts.width());
+    let sign = if graveyard.marks.contains_key(&grave.key) {
+        say(look, Meaning::Accent, format!("{} ", look.glyphs.full))
+    } else {
+        say(look, Meaning::Dim, format!("{} ", look.glyphs.grave))
+    };
     Some(Line::from(vec![
         Span::raw(" "),
-        say(look, Meaning::Dim, format!("{} ", look.glyphs.grave)),
+        sign,
         say(look, Meaning::Text, name),
         Span::raw(" ".repeat(gap)),
         say(look, Meaning::Dim, facts),
