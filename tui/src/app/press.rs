@@ -34,8 +34,9 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Takes pasted text.
+/// Takes pasted text. Terminals send a line end as CR, CR LF or LF: here it is LF, whichever it was.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    let text = &text.replace("\r\n", "\n").replace('\r', "\n");
     match state.overlays.last() {
         Some(Overlay::Palette) => {
             let whole = state.palette.entry.insert(text);

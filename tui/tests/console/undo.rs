@@ -9,7 +9,7 @@ use crossterm::event::KeyCode;
 use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
 use mini_etcd_shared::client::Client;
 use mini_etcd_tui::app::keyspace::Undo;
-use mini_etcd_tui::app::{Confirm, Overlay};
+use mini_etcd_tui::app::{Confirm, Msg, Overlay};
 
 use crate::driver::{Driver, Member, everything, put};
 use crate::keyspace::choose;
@@ -197,6 +197,21 @@ async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_tak
     assert_eq!(keys(&client).await, expected);
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await.len(), 2);
+}
+
+#[tokio::test]
+async fn pasted_line_ends_are_the_values_own_whatever_the_terminal_sends() {
+    let (_member, client, mut driver) = filled(0).await;
+    put(&client, b"crlf", b"a\r\nb").await;
+    press(&mut driver, "r").await;
+    for (key, expected) in [("crlf", &b"1\r\n2\r\n3a\r\nb"[..]), ("other", b"1\n2\n3stays")] {
+        choose(&mut driver, key.as_bytes());
+        driver.settle().await;
+        press(&mut driver, "E").await;
+        driver.update(Msg::Paste("1\r2\r\n3".to_owned()));
+        save(&mut driver).await;
+        assert_eq!(keys(&client).await[key.as_bytes()], expected, "{key}");
+    }
 }
 
 /// Numbers that look random and are the same in every run.

@@ -75,6 +75,9 @@ pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Ef
     // An editor ends the last line; the value had none, so it gets none.
     if text.ends_with(b"\n") && !entry.value.ends_with(b"\n") {
         text.pop();
+        if text.ends_with(b"\r") && !entry.value.ends_with(b"\r") {
+            text.pop();
+        }
     }
     if text == entry.value {
         state.toasts.hint(state.now, "nothing was changed");
@@ -101,17 +104,31 @@ pub(crate) fn edit_here(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Text that comes out of the editor as it went in.
+/// Text that comes out of the editor as it went in: all its lines end alike.
 fn is_editable(value: &[u8]) -> bool {
-    std::str::from_utf8(value)
-        .is_ok_and(|text| text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control()))
+    std::str::from_utf8(value).is_ok_and(|text| {
+        text.split(line_end(value)).all(|line| line.chars().all(|c| c == '\t' || !c.is_control()))
+    })
+}
+
+/// What the lines of a value end with.
+fn line_end(value: &[u8]) -> &'static str {
+    if value.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
 }
 
 fn editor(key: Bytes, expected: i64, value: Bytes) -> Editor {
     let text = String::from_utf8_lossy(&value).into_owned();
-    let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
+    let line_end = line_end(&value);
+    let mut area = TextArea::new(text.split(line_end).map(str::to_owned).collect());
     area.set_hard_tab_indent(true);
-    Editor { key, expected, area, original: value, leaving: false }
+    Editor { key, expected, area, original: value, line_end, leaving: false }
+}
+
+impl Editor {
+    /// The text as it would be saved.
+    fn text(&self) -> String {
+        self.area.lines().join(self.line_end)
+    }
 }
 
 /// Asks for the name of a new key.
@@ -147,7 +164,7 @@ pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Char('s') if ctrl => return save(state),
         KeyCode::Esc => {
-            let text = editor.area.lines().join("\n");
+            let text = editor.text();
             let changed = text.as_bytes() != &editor.original[..] || editor.expected == 0;
             if changed && !std::mem::replace(&mut editor.leaving, true) {
                 state.toasts.hint(state.now, "not saved: ^s saves, Esc again throws it away");
@@ -165,7 +182,7 @@ pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 fn save(state: &mut State) -> Vec<Effect> {
     let Some(editor) = state.keyspace.editor.take() else { return Vec::new() };
-    let text = editor.area.lines().join("\n");
+    let text = editor.text();
     if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
         state.toasts.hint(state.now, "nothing was changed");
         return Vec::new();

@@ -291,6 +291,8 @@ pub struct Editor {
     pub area: TextArea<'static>,
     /// The text as it was.
     pub original: Bytes,
+    /// What its lines end with: they go on doing so.
+    pub line_end: &'static str,
     /// Esc was pressed once over unsaved text.
     pub leaving: bool,
 }
