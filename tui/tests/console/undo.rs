@@ -112,6 +112,7 @@ async fn undo_of_a_delete_of_many_changes_nothing_once_somebody_made_one_of_the_
 async fn undo_refuses_when_the_last_change_was_made_by_a_command_or_given_up() {
     let (_member, client, mut driver) = filled(1).await;
     choose(&mut driver, b"other");
+    driver.settle().await;
     press(&mut driver, "dy").await;
     assert!(matches!(driver.state.keyspace.undo, Some(Undo::By { .. })));
     driver.type_text(":put x y");
@@ -173,7 +174,7 @@ async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_tak
     choose(&mut driver, b"d/");
     press(&mut driver, "dyB").await;
     press(&mut driver, "  R").await;
-    assert_eq!(asked(&driver).title, "put back 2 keys as of 122");
+    assert_eq!(asked(&driver).title, format!("put back 2 keys as of {revision}"));
     press(&mut driver, "y").await;
     assert_eq!(keys(&client).await.len(), 3);
     press(&mut driver, "u").await;
@@ -189,7 +190,7 @@ async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_tak
     press(&mut driver, "\n").await;
     choose(&mut driver, b"d/");
     press(&mut driver, "R").await;
-    assert_eq!(asked(&driver).title, "put back 119 keys below d/ as of 122");
+    assert_eq!(asked(&driver).title, format!("put back 119 keys below d/ as of {revision}"));
     assert!(asked(&driver).text.contains("1 key is there now and stays as it is."));
     press(&mut driver, "y").await;
     let mut expected = before.clone();

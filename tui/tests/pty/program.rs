@@ -1,7 +1,7 @@
 //! The program as a guest of a terminal: start, end, signals, sizes, colours; and what it says without one.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::console::{Console, DEADLINE, NOBODY};
 
