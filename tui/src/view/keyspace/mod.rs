@@ -78,8 +78,7 @@ fn panes(state: &State, frame: &mut Frame<'_>, area: Rect) {
 fn draw_banner(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let keyspace = &state.keyspace;
     let words = if keyspace.graveyard.is_some() {
-        " GRAVEYARD  R puts back the chosen key, or those that Space and a mark."
-            .to_owned()
+        " GRAVEYARD  R puts back the chosen key, or those that Space and a mark.".to_owned()
     } else {
         let at = keyspace.at.unwrap_or(0);
         let behind = state.cluster.newest().2.saturating_sub(at).max(0);
