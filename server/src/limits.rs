@@ -228,19 +228,34 @@ pub const HISTOGRAM_SLICES_MAX: usize = 1000;
 pub const HISTORY_ROWS_MAX: usize = 20_000;
 
 /// Bytes of changes after which one look into history ends.
-pub const HISTORY_BYTES_MAX: usize = 8 << 20;
+pub const HISTORY_BYTES_MAX: usize = 16 << 20;
 
 /// Waits of a millisecond that collecting dead versions grants to readers of an older state.
 pub const COLLECT_WAITS_MAX: u32 = 5000;
 
-/// Bytes that wait on one watch stream before its watches fall back to history; one response may go over.
+/// Bytes that wait on one watch stream before its watches fall back to history, while there is plenty of
+/// [`WATCH_BYTES_MAX`]; one response may go over.
 pub const WATCH_STREAM_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of events that all watch streams hold together, in their queues and their connections. What does not fit is
+/// read from history when its stream drains.
+pub const WATCH_BYTES_MAX: usize = 256 << 20;
+
+/// One stream may queue this part of what is left of [`WATCH_BYTES_MAX`].
+pub const WATCH_STREAM_SHARE: usize = 16;
+
+/// Bytes that one stream may queue when nothing is left; one response may go over.
+pub const WATCH_STREAM_BYTES_MIN: usize = 64 << 10;
+
+/// Bytes after which a response about the past takes no further revision. etcd has no bound here, and its clients'
+/// tests take ten revisions of 1 MiB in one response.
+pub const WATCH_PAST_RESPONSE_BYTES: usize = 16 << 20;
 
 /// Answers to a watch client's own requests that may wait before no further request of it is read, as in etcd.
 pub const WATCH_CONTROL_QUEUE_MAX: usize = 16;
 
-/// Bytes after which a watch response takes no further revision. Far enough below the 4 MiB that many clients
-/// take at most, so that only a single large revision can exceed those.
+/// Bytes after which a response about what is applied now takes no further revision. Far enough below the 4 MiB that
+/// many clients take at most, so that only a single large revision can exceed those.
 pub const WATCH_RESPONSE_BYTES: usize = 1 << 20;
 
 /// Most watches that share one reading of history, as in etcd.

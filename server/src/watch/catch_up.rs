@@ -16,6 +16,8 @@ pub struct Pass {
     from: i64,
     groups: Groups,
     members: Vec<Serial>,
+    /// Bytes after which a response takes no further revision.
+    response_bytes: usize,
 }
 
 /// What a pass found.
@@ -66,7 +68,12 @@ impl Pass {
         versions: &mut Versions<'_>,
     ) -> Passed {
         let found = history.map(|history| Found {
-            shares: share(&self.groups, &history.events, at.compacted, versions),
+            shares: share(
+                &self.groups,
+                &history.events,
+                (at.compacted, self.response_bytes),
+                versions,
+            ),
             next: history.next.0,
             revision: at.revision,
         });
@@ -77,10 +84,10 @@ impl Pass {
 fn share(
     groups: &Groups,
     events: &[Event],
-    compacted: i64,
+    (compacted, response_bytes): (i64, usize),
     versions: &mut Versions<'_>,
 ) -> Vec<Share> {
-    groups.share(&mut Turn::past(events, compacted, versions))
+    groups.share(&mut Turn::past(events, compacted, response_bytes, versions))
 }
 
 impl Core {
@@ -110,7 +117,7 @@ impl Core {
         }
         let groups = self.group(&members);
         let events = self.recent.since(from);
-        let shares = share(&groups, &events, self.compacted, versions);
+        let shares = share(&groups, &events, (self.compacted, self.held.share_of_past()), versions);
         let next = self.revision.saturating_add(1);
         self.take(&members, Found { shares, next, revision: self.revision });
     }
@@ -140,7 +147,8 @@ impl Core {
         }
         let from = from?;
         self.pass_in_flight = true;
-        Some(Pass { from, groups: self.group(&members), members })
+        let response_bytes = self.held.share_of_past();
+        Some(Pass { from, groups: self.group(&members), members, response_bytes })
     }
 
     /// Takes what a pass found.
@@ -197,7 +205,7 @@ impl Core {
         }
         let watch = self.watches.get(&serial)?;
         let stream = self.streams.get_mut(&watch.stream)?;
-        if !stream.is_drained() {
+        if !stream.is_drained(self.held.share()) {
             stream.stalled.push_back(serial);
             return None;
         }

@@ -9,6 +9,7 @@ use crate::error::RequestError;
 use crate::limits;
 
 use super::groups::{Groups, Serial};
+use super::held::Held;
 use super::recent::Recent;
 use super::response::{Kind, Response};
 use super::spec::{Refusal, Spec};
@@ -34,6 +35,8 @@ pub struct Core {
     pub(super) pass_in_flight: bool,
     pub(super) recent: Recent,
     pub(super) counts: Counts,
+    /// What all streams hold together.
+    pub(super) held: Held,
     last_stream: StreamId,
     last_serial: Serial,
     wakes: Vec<StreamId>,
@@ -108,6 +111,7 @@ impl Core {
             pass_in_flight: false,
             recent: Recent::new(revision.saturating_add(1)),
             counts: Counts::default(),
+            held: Held::default(),
             last_stream: 0,
             last_serial: 0,
             wakes: Vec::new(),
@@ -149,6 +153,7 @@ impl Core {
         self.drop_watches(id);
         if let Some(stream) = self.streams.remove(&id) {
             self.counts.pending_events -= stream.pending_events();
+            self.held.give_back(stream.held_bytes());
         }
     }
 
@@ -239,11 +244,14 @@ impl Core {
         };
         let Some(response) = stream.pop() else {
             stream.flagged = false;
+            // Whoever asks in vain has handed on what it got before, but for one buffer of its codec.
+            self.held.give_back(stream.begin_sending(0));
             return stream.end.clone().map_or(Popped::Nothing, Popped::End);
         };
         self.counts.pending_events -= response.event_count();
         self.counts.events_sent += response.event_count() as u64;
-        if stream.is_drained() {
+        self.held.give_back(stream.begin_sending(response.event_bytes()));
+        if stream.is_drained(self.held.share()) {
             self.ready.append(&mut stream.stalled);
         }
         Popped::Response(response)
@@ -272,7 +280,8 @@ impl Core {
     }
 
     /// Queues what a watch gets of `bodies`. Answers the first revision that there was no room for.
-    /// The header has `revision`, or that of the last event.
+    /// The header has `revision`, or that of the last event. Whatever is queued wakes the stream, also when the
+    /// rest finds no room (I7).
     pub(super) fn deliver(
         &mut self,
         serial: Serial,
@@ -280,23 +289,26 @@ impl Core {
         revision: Option<i64>,
     ) -> Option<i64> {
         let watch = self.watches.get_mut(&serial).filter(|watch| watch.state != State::Over)?;
-        let stream = self.streams.get_mut(&watch.stream)?;
+        let id = watch.stream;
+        let stream = self.streams.get_mut(&id)?;
+        let mut no_room = None;
         for body in bodies {
             let body = body.since(watch.next);
             if body.frames().is_empty() {
                 continue;
             }
-            if !stream.has_room() {
-                return Some(body.first());
+            if !stream.has_room(self.held.share()) {
+                no_room = Some(body.first());
+                break;
             }
             watch.quiet = false;
             self.counts.pending_events += body.frames().len();
+            self.held.take(body.bytes());
             let revision = revision.unwrap_or(body.last());
             stream.push_events(watch.id, revision, body, watch.fragment);
         }
-        let id = watch.stream;
         self.wake(id);
-        None
+        no_room
     }
 
     /// Makes a watch that is not in any queue live if it has caught up; else queues it for catching up.
@@ -309,7 +321,7 @@ impl Core {
             stream.horizon = stream.horizon.max(watch.needs());
             self.lagging.remove(&serial);
             self.live.insert(&watch.spec, serial);
-        } else if stream.is_drained() {
+        } else if stream.is_drained(self.held.share()) {
             self.ready.push_back(serial);
         } else {
             stream.stalled.push_back(serial);
@@ -422,7 +434,7 @@ impl Core {
             assert!(!lags || places == 1 || (places == 0 && self.pass_in_flight), "{watch:?}");
         }
         assert!(live.iter().chain(&self.lagging).all(|serial| self.watches.contains_key(serial)));
-        let mut pending = 0;
+        let (mut pending, mut held) = (0, 0);
         for stream in self.streams.values() {
             let behind = stream
                 .watches
@@ -431,7 +443,11 @@ impl Core {
                 .count();
             assert_eq!(stream.behind, behind);
             pending += stream.pending_events();
+            held += stream.held_bytes();
+            assert!(stream.is_empty() || stream.flagged, "I7: {stream:?}");
+            assert!(!stream.is_empty() || stream.stalled.is_empty(), "I8: {stream:?}");
         }
         assert_eq!(self.counts.pending_events, pending);
+        assert_eq!(self.held.bytes(), held);
     }
 }

@@ -99,13 +99,15 @@ pub(crate) struct Turn<'a> {
     with_prev: Vec<Option<Frame>>,
     /// Changes at or below this revision come without the version before.
     compacted: i64,
+    /// Bytes after which a response takes no further revision.
+    response_bytes: usize,
     versions: &'a mut Versions<'a>,
 }
 
 impl<'a> Turn<'a> {
     /// A turn that was just applied: every version before a change can still be read.
     pub(crate) fn live(events: &'a [Event], versions: &'a mut Versions<'a>) -> Self {
-        Self::past(events, i64::MIN, versions)
+        Self::past(events, i64::MIN, limits::WATCH_RESPONSE_BYTES, versions)
     }
 
     /// Events of the past. What stood before a change is gone once the state before it is compacted, also
@@ -113,18 +115,18 @@ impl<'a> Turn<'a> {
     pub(crate) fn past(
         events: &'a [Event],
         compacted: i64,
+        response_bytes: usize,
         versions: &'a mut Versions<'a>,
     ) -> Self {
         let (plain, with_prev) = (vec![None; events.len()], vec![None; events.len()]);
-        Self { events, plain, with_prev, compacted, versions }
+        Self { events, plain, with_prev, compacted, response_bytes, versions }
     }
 
     pub(crate) fn events(&self) -> &'a [Event] {
         self.events
     }
 
-    /// What a watch of `spec` gets of the events at `places`: bodies of about
-    /// [`limits::WATCH_RESPONSE_BYTES`] and at most [`limits::WATCH_CATCH_UP_REVISIONS_MAX`], none of which
+    /// What a watch of `spec` gets of the events at `places`: bodies that end behind `response_bytes`, of at most [`limits::WATCH_CATCH_UP_REVISIONS_MAX`], none of which
     /// splits a revision.
     pub(crate) fn bodies(
         &mut self,
@@ -138,8 +140,7 @@ impl<'a> Turn<'a> {
             let Some(frame) = self.frame(spec, *place)? else { continue };
             if frames.last().is_some_and(|last| last.revision < frame.revision) {
                 revisions += 1;
-                if bytes >= limits::WATCH_RESPONSE_BYTES
-                    || revisions >= limits::WATCH_CATCH_UP_REVISIONS_MAX
+                if bytes >= self.response_bytes || revisions >= limits::WATCH_CATCH_UP_REVISIONS_MAX
                 {
                     bodies.push(Body::new(std::mem::take(&mut frames)));
                     (bytes, revisions) = (0, 0);

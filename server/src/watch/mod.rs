@@ -27,7 +27,9 @@
 //! - I3. A response holds whole revisions, unless its watch asked for fragments; these are queued in one go.
 //! - I4. A lagging watch is in exactly one of: ready, old, its stream's stalled ones, the pass under way.
 //! - I5. Progress is only said of live watches, at the core's revision, behind all events of the same queue.
-//! - I6. A stream's queue is bounded by count and by bytes; one response may go over the bytes.
+//! - I6. A stream's queue is bounded by count and by its share of one budget for all; one response may go over.
+//! - I7. A stream whose queue is not empty has been woken, whatever else became of the turn that filled it.
+//! - I8. A watch is only parked on a stream whose queue is not empty: taking the queue is what moves it on.
 //!
 //! It refuses to slow down apply or a neighbour for a slow client, and to drop events instead.
 //! Tested by `testscripts/` (each row of etcd's watch rules), by a comparison with a naive fan-out (`tests/model.rs`)
@@ -37,6 +39,7 @@ mod catch_up;
 mod core;
 mod frame;
 mod groups;
+mod held;
 mod hub;
 mod inbox;
 mod index;

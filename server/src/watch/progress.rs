@@ -55,7 +55,9 @@ impl Core {
     pub(super) fn send_due(&mut self, id: StreamId) {
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        while stream.controls() < limits::WATCH_CONTROL_QUEUE_MAX && stream.has_room() {
+        while stream.controls() < limits::WATCH_CONTROL_QUEUE_MAX
+            && stream.has_room(self.held.share())
+        {
             let Some(serial) = stream.due.pop_front() else { return };
             if let Some(watch) = self.watches.get(&serial).filter(|watch| is_due(watch, revision)) {
                 stream.push_control(watch.id, revision, Kind::Progress);

@@ -38,7 +38,10 @@ pub(crate) struct Stream {
     pub(crate) flagged: bool,
     next_id: i64,
     queue: VecDeque<Response>,
+    /// Bytes of the events that wait.
     bytes: usize,
+    /// Bytes of the events that were taken last: until more is asked for, they wait in the connection.
+    sending: usize,
     controls: usize,
 }
 
@@ -47,16 +50,31 @@ impl Stream {
         Self { requires_leader, ..Self::default() }
     }
 
-    /// Whether one more response may be queued, whatever its size.
-    pub(crate) fn has_room(&self) -> bool {
-        self.queue.len() < limits::WATCH_STREAM_QUEUE_MAX
-            && self.bytes < limits::WATCH_STREAM_BYTES_MAX
+    /// Whether one more response may be queued, whatever its size. `share` is what the stream may hold in bytes.
+    /// False only while something waits here (I8).
+    pub(crate) fn has_room(&self, share: usize) -> bool {
+        self.queue.len() < limits::WATCH_STREAM_QUEUE_MAX && self.bytes < share
     }
 
-    /// Whether it is worth reading history for this stream.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.queue.len() <= limits::WATCH_STREAM_QUEUE_MAX / 2
-            && self.bytes <= limits::WATCH_STREAM_BYTES_MAX / 2
+    /// Whether it is worth reading history for this stream. False only while something waits here (I8).
+    pub(crate) fn is_drained(&self, share: usize) -> bool {
+        self.queue.len() <= limits::WATCH_STREAM_QUEUE_MAX / 2 && self.bytes <= share / 2
+    }
+
+    /// Bytes of events that the stream keeps in memory, here and in its connection.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes + self.sending
+    }
+
+    /// Notes that a response with `bytes` of events goes to the connection, and answers how many bytes have left
+    /// it: those of the response before.
+    pub(crate) fn begin_sending(&mut self, bytes: usize) -> usize {
+        std::mem::replace(&mut self.sending, bytes)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Answers that wait and are no events.

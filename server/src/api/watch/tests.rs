@@ -78,6 +78,7 @@ impl Member {
         let term = Arc::new(|| TERM);
         let progress = Duration::from_millis(1);
         WatchClient::new(WatchService::new(self.hub.clone(), IDENTITY, term, progress))
+            .max_decoding_message_size(usize::MAX)
     }
 }
 
@@ -300,4 +301,49 @@ async fn an_oversized_request_is_refused() {
     }));
     let status = call.responses.message().await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
+}
+
+fn large_put(bytes: usize) -> command::Request {
+    let (key, value) = (Bytes::from_static(b"a"), Bytes::from(vec![b'v'; bytes]));
+    command::Request::Put(PutRequest { key, value, ..PutRequest::default() })
+}
+
+/// Goal: a backlog larger than the queue of a stream arrives whole, and what comes after it too, without the client
+/// saying anything. Method: the client waits for its first event before there is one.
+#[tokio::test]
+async fn a_watch_from_the_past_delivers_all_beyond_the_buffer() {
+    for (count, size) in [(60, 100_000), (5000, 1000)] {
+        let mut member = Member::start(true);
+        for _ in 0..count {
+            member.apply(vec![large_put(size)]);
+        }
+        let mut call = Call::open(&member, &[]).await;
+        call.create("a", 1, false);
+        assert!(call.next().await.created);
+        let mut seen = Vec::new();
+        while seen.len() < count {
+            seen.extend(revisions(&call.next().await));
+        }
+        let live = member.apply(vec![large_put(size)]);
+        seen.extend(revisions(&call.next().await));
+        assert_eq!(seen, (2..=live).collect::<Vec<_>>());
+    }
+}
+
+/// Goal: live events beyond the queue arrive as well. Method: turns that fill it several times before the client runs.
+#[tokio::test]
+async fn a_live_watch_delivers_all_beyond_the_buffer() {
+    let mut member = Member::start(true);
+    let mut call = Call::open(&member, &[]).await;
+    call.create("a", 0, false);
+    assert!(call.next().await.created);
+    let mut last = 0;
+    for _ in 0..24 {
+        last = member.apply(vec![large_put(1 << 20)]);
+    }
+    let mut seen = Vec::new();
+    while seen.last() != Some(&last) {
+        seen.extend(revisions(&call.next().await));
+    }
+    assert_eq!(seen, (2..=last).collect::<Vec<_>>());
 }
