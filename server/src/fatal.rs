@@ -9,6 +9,8 @@ use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, JoinHandle};
 
+use crate::output::{self, Stream};
+
 /// The disk failed, or the program met a state that cannot be.
 pub const DISK: u8 = 70;
 /// An acknowledged part of the log is gone.
@@ -39,9 +41,9 @@ pub fn line(code: u8, problem: impl Display) -> String {
     format!("mini-etcd: {problem}: {advice}")
 }
 
-/// Ends the process with `code` after one line about `problem` and what to do.
+/// Ends the process with `code` after one line about `problem` and what to do; also when nobody takes that line.
 pub fn end(code: u8, problem: impl Display) -> ! {
-    eprintln!("{}", line(code, problem));
+    output::say(Stream::Error, line(code, problem));
     std::process::exit(i32::from(code))
 }
 

@@ -322,3 +322,12 @@ pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Most threads that serve connections.
 pub const RPC_THREADS_MAX: usize = 4;
+
+/// Log lines that wait to be written; more are dropped and counted.
+pub const LOG_LINES_WAITING_MAX: usize = 8192;
+
+/// Bytes of those lines.
+pub const LOG_BYTES_WAITING_MAX: usize = 4 << 20;
+
+/// Longest that a process on its way out waits for one of its streams.
+pub const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);

@@ -13,6 +13,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::handles::Metrics;
 use super::process;
+use crate::output;
 
 /// Counters of etcd whose names do not end in `_total`.
 const WITHOUT_TOTAL: [&str; 2] = ["etcd_server_health_success", "etcd_server_health_failures"];
@@ -143,6 +144,9 @@ fn register_store(registry: &mut Registry, facts: &Facts) {
 }
 
 fn register_process(registry: &mut Registry) {
+    let dropped = ConstCounter::new(output::lines_dropped());
+    let help = "Log lines that standard error did not take";
+    registry.register("mini_etcd_log_lines_dropped", help, dropped);
     let memory = process::resident_bytes().map(ConstGauge::new);
     optional(registry, "process_resident_memory_bytes", "Resident memory", memory);
     let cpu = process::cpu_seconds().map(ConstCounter::new);

@@ -1,7 +1,9 @@
 //! The program around a member: flags in, exit code out.
 
+use std::backtrace::Backtrace;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
+use std::panic;
 use std::pin::pin;
 use std::process::ExitCode;
 
@@ -12,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::{Server, StartError, descriptors};
 use crate::config::{Config, ConfigError};
 use crate::fatal;
+use crate::output::{self, LogLines, Stream};
 
 /// The program `mini-etcd`, for `args` without the program's name. The console's hidden `serve` calls it with
 /// `--stop-with-stdin` in front.
@@ -25,17 +28,22 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => return refuse(&error.into()),
     };
-    start_logging(&config.log_level);
+    if let Err(error) = start_logging(&config.log_level) {
+        return refuse(&StartError::Thread(error));
+    }
     descriptors::raise();
     match run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            output::flush();
+            ExitCode::SUCCESS
+        }
         Err(error) => refuse(&error),
     }
 }
 
 fn refuse(error: &StartError) -> ExitCode {
     let code = error.exit_code();
-    eprintln!("{}", fatal::line(code, error));
+    output::say(Stream::Error, fatal::line(code, error));
     ExitCode::from(code)
 }
 
@@ -67,10 +75,8 @@ fn run(config: &Config) -> Result<(), StartError> {
 
 /// Tells whoever started the program that the member answers, and where.
 fn announce(server: &Server) {
-    let mut out = io::stdout().lock();
-    // Nobody need listen.
-    let _ = writeln!(out, "mini-etcd {} answers at {}", server.name(), server.client_url());
-    let _ = out.flush();
+    let line = format!("mini-etcd {} answers at {}", server.name(), server.client_url());
+    output::say(Stream::Out, line);
 }
 
 /// What ends the program.
@@ -112,9 +118,13 @@ async fn input_ends() {
     while input.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
 
-fn start_logging(filter: &str) {
+fn start_logging(filter: &str) -> io::Result<()> {
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = LogLines::to_standard_error()?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     // Somebody else's logging is as good as ours.
-    let _ = subscriber.with_ansi(false).try_init();
+    let _ = subscriber.log_internal_errors(false).with_ansi(false).try_init();
+    // The usual hook writes to standard error, which may hold the thread before the process can end.
+    panic::set_hook(Box::new(|panic| tracing::error!("{panic}\n{}", Backtrace::capture())));
+    Ok(())
 }
