@@ -26,6 +26,9 @@ pub const ELECTION_TICKS_MIN: usize = 20;
 /// Ticks without a leader below which every election has begun.
 pub const ELECTION_TICKS_MAX: usize = 30;
 
+/// Ticks that a write of the log may take; then the member's disk counts as stalled, and a leader hands over.
+pub const DISK_STALL_TICKS: u64 = 20;
+
 /// Ticks between a strong hint that the leader died and the campaign of the first in line; the next waits two
 /// more of these.
 pub const HINT_DELAY_TICKS: u64 = 1;

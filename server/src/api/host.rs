@@ -114,6 +114,12 @@ impl Host {
         self.status().leader.0 != 0
     }
 
+    /// Whether a write of the log does not end.
+    #[must_use]
+    pub fn is_disk_stalled(&self) -> bool {
+        self.status().disk_stalled
+    }
+
     /// Whether this member has no vote.
     #[must_use]
     pub fn is_learner(&self) -> bool {
@@ -200,6 +206,7 @@ impl Host {
             has_leader: status.leader.0 != 0,
             is_leader: status.leads(),
             is_learner: self.is_learner(),
+            disk_stalled: status.disk_stalled,
             leader_changes: status.leader_changes,
             committed: status.commit.0,
             applied: published.applied.0,

@@ -12,6 +12,9 @@ use crate::api::Host;
 use crate::error::RequestError;
 use crate::limits;
 
+/// What is wrong with a member whose log does not get written.
+const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a second";
+
 /// The pages of a member.
 pub struct MemberPages {
     host: Host,
@@ -51,6 +54,9 @@ impl MemberPages {
         if values(query, "serializable").next() == Some("true") {
             return None;
         }
+        if self.host.is_disk_stalled() {
+            return Some(DISK_STALLED.to_owned());
+        }
         if !self.host.has_leader() {
             return Some("RAFT NO LEADER".to_owned());
         }
@@ -87,6 +93,8 @@ impl MemberPages {
                 }
                 Ok(())
             }
+            Check::DiskWrite if self.host.is_disk_stalled() => Err(DISK_STALLED.to_owned()),
+            Check::DiskWrite => Ok(()),
             Check::LinearizableRead => {
                 self.linearizable_read().await.map_err(|error| error.to_string())
             }

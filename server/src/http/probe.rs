@@ -11,6 +11,8 @@ use super::site::{PLAIN, Page};
 pub(super) enum Check {
     DataCorruption,
     SerializableRead,
+    /// Not etcd's: there a member with a disk that hangs stays ready.
+    DiskWrite,
     LinearizableRead,
     NonLearner,
 }
@@ -29,6 +31,7 @@ impl Check {
         match self {
             Self::DataCorruption => "data_corruption",
             Self::SerializableRead => "serializable_read",
+            Self::DiskWrite => "disk_write",
             Self::LinearizableRead => "linearizable_read",
             Self::NonLearner => "non_learner",
         }
@@ -42,6 +45,8 @@ impl Group {
             Self::Ready => &[
                 Check::DataCorruption,
                 Check::SerializableRead,
+                // Before the read, which may wait for this very disk.
+                Check::DiskWrite,
                 Check::LinearizableRead,
                 Check::NonLearner,
             ],

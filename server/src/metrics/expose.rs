@@ -33,6 +33,8 @@ pub struct Facts {
     pub is_leader: bool,
     /// This member has no vote.
     pub is_learner: bool,
+    /// A write of the log does not end.
+    pub disk_stalled: bool,
     /// Leaders seen.
     pub leader_changes: u64,
     /// Commit index.
@@ -112,6 +114,8 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     gauge(server, "proposals_committed_total", "Commit index", facts.committed);
     gauge(server, "proposals_applied_total", "Applied index", facts.applied);
     gauge(server, "quota_backend_bytes", "Bytes the data may take", facts.quota_bytes);
+    let help = "A write of the log takes longer than the shortest election timeout";
+    gauge(registry, "mini_etcd_disk_stalled", help, facts.disk_stalled.into());
     let version = ("cluster_version", facts.cluster_version.as_str());
     label(registry, "etcd_cluster_version", "Version of the cluster", version);
     let peers = Family::<[(&'static str, String); 2], Gauge<u64, AtomicU64>>::default();

@@ -48,7 +48,9 @@ impl<C: Clock> RaftThread<C> {
         let mut removed = false;
         loop {
             let wait = next_tick.since(self.clock.now());
-            let room = written.saturating_sub(persisted) < LOG_TASKS_WAITING_MAX;
+            // What is forwarded needs no room in the own log.
+            let room = written.saturating_sub(persisted) < LOG_TASKS_WAITING_MAX
+                || !self.shown.status.load().leads();
             if self.inbox.take(wait, room, &mut inputs) == Turn::Stop {
                 break;
             }

@@ -304,6 +304,19 @@ impl NodeCore {
         self.fix_timeout();
     }
 
+    /// The time until this member would stand for election begins anew.
+    pub fn wait_with_campaign(&mut self) {
+        if self.raw.raft.state != StateRole::Leader {
+            self.raw.raft.election_elapsed = 0;
+        }
+    }
+
+    /// Highest index that is durable here.
+    #[must_use]
+    pub fn persisted_index(&self) -> LogIndex {
+        LogIndex(self.raw.raft.raft_log.persisted)
+    }
+
     /// The leader is believed dead: others may be voted for at once, and the own campaign waits for its turn.
     pub fn end_lease(&mut self) {
         if self.raw.raft.state == StateRole::Follower {

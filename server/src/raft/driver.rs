@@ -2,6 +2,7 @@
 
 use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{ReadBarrier as Ask, ReadIndex};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
@@ -9,6 +10,7 @@ use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::job::{Input, Job};
 use super::membership;
+use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
 use crate::error::RequestError;
@@ -46,6 +48,7 @@ pub struct Driver {
     pub(super) forwarded: Vec<Forwarded>,
     pub(super) place: Place,
     suspicion: Suspicion,
+    stall: Stall,
     now: u64,
     last_leader: MemberId,
     pub(super) leader_changes: u64,
@@ -84,6 +87,7 @@ impl Driver {
             forwarded: Vec::new(),
             place: Place { me: id, ..Place::default() },
             suspicion: Suspicion::default(),
+            stall: Stall::default(),
             now: 0,
             last_leader: MemberId(0),
             leader_changes: 0,
@@ -113,7 +117,10 @@ impl Driver {
         for input in inputs.drain(..) {
             match input {
                 // IMPORTANT: first. The answer to what a write allowed to be said may be in the same turn.
-                Input::Persisted { number, reader } => self.core.persisted(number, reader),
+                Input::Persisted { number, reader } => {
+                    self.stall.ended(number);
+                    self.core.persisted(number, reader);
+                }
                 Input::Applied { index, term, sequences } => {
                     self.on_applied(index, term, &sequences, &mut turn);
                 }
@@ -135,6 +142,11 @@ impl Driver {
         self.ask(&mut turn);
         self.settle(&mut turn);
         let mut jobs = turn.into_jobs();
+        for job in &jobs {
+            if let Job::Write(task) = job {
+                self.stall.began(task.number, self.now);
+            }
+        }
         if self.removed {
             jobs.push(Job::Removed);
         }
@@ -176,6 +188,9 @@ impl Driver {
     fn on_message(&mut self, from: MemberId, body: Body, turn: &mut Turn) {
         self.outage.heard(self.now, from);
         match body {
+            // A vote for itself could not become durable; whoever sent this finds another in time.
+            Body::Raft(message)
+                if message.kind() == Kind::TimeoutNow && self.stall.is_stalled(self.now) => {}
             Body::Raft(message) => match self.core.message(from, message) {
                 Ok(()) => self.suspicion.heard(self.now, from),
                 Err(refusal) => {
@@ -214,8 +229,14 @@ impl Driver {
 
     fn tick(&mut self, turn: &mut Turn) {
         self.now += 1;
+        let stalled = self.stall.is_stalled(self.now);
+        if stalled {
+            self.core.wait_with_campaign();
+        }
+        // Before the tick, which may forget who answered lately.
+        self.heed_disk();
         self.core.tick();
-        if self.suspicion.due(self.now, self.core.place().leader) {
+        if self.suspicion.due(self.now, self.core.place().leader) && !stalled {
             tracing::info!(member = %self.id, "stands for election after the leader was lost");
             self.core.campaign();
         }
@@ -225,6 +246,32 @@ impl Driver {
             turn.fail_writes(error, sequences);
         }
         turn.fail_reads(RequestError::Timeout, self.barrier.tick());
+    }
+
+    /// A leader whose disk does not finish a write hands over to a member that has on its disk what this one has not.
+    /// Where there is none, every disk is slow, and a change of leaders would only add to it.
+    fn heed_disk(&mut self) {
+        if let Some(stalled) = self.stall.turns(self.now) {
+            if stalled {
+                tracing::warn!(member = %self.id, "a write of the log does not end: look at the disk");
+            } else {
+                tracing::warn!(member = %self.id, "the disk writes again");
+            }
+        }
+        let hands_over = self.core.transferring_to().is_some();
+        if self.stall.is_stalled(self.now) && self.core.place().leads() && !hands_over {
+            let durable = self.core.persisted_index();
+            if let Some(to) = self.furthest(|matched| matched > durable) {
+                tracing::warn!(member = %self.id, %to, "hands leadership over: its disk stalls");
+                self.core.transfer(to);
+            }
+        }
+    }
+
+    /// Whether a write of the log takes longer than the shortest election timeout.
+    #[must_use]
+    pub fn is_disk_stalled(&self) -> bool {
+        self.stall.is_stalled(self.now)
     }
 
     /// The leader's process is gone, by a strong hint.

@@ -7,7 +7,7 @@ use mini_etcd_proto::internalpb::{Entry, EntryKind};
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::{Forward, ForwardRefused, ForwardedCommand};
-use mini_etcd_shared::types::{MemberId, Term};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use raft::StateRole;
 
 use super::driver::{Driver, Forwarded};
@@ -189,19 +189,23 @@ impl Driver {
 
     /// Starts to hand leadership over; to the voter that is furthest when nobody is named.
     pub(super) fn transfer(&mut self, to: Option<MemberId>) {
-        let raft = &self.core.raw.raft;
-        let furthest = || {
-            let others = raft.prs().iter().filter(|(id, progress)| {
-                **id != self.id.0 && progress.recent_active && self.conf_state.voters.contains(id)
-            });
-            // The lower id where two are equally far: the order of the map must not matter.
-            others
-                .max_by_key(|(id, progress)| (progress.matched, std::cmp::Reverse(**id)))
-                .map(|(id, _)| MemberId(*id))
-        };
-        if let Some(target) = to.or_else(furthest) {
+        if let Some(target) = to.or_else(|| self.furthest(|_| true)) {
             self.core.transfer(target);
         }
+    }
+
+    /// The other voter whose log is furthest, of those that answer and whose durable index `fits`.
+    pub(super) fn furthest(&self, fits: impl Fn(LogIndex) -> bool) -> Option<MemberId> {
+        let others = self.core.raw.raft.prs().iter().filter(|(id, progress)| {
+            **id != self.id.0
+                && progress.recent_active
+                && self.conf_state.voters.contains(id)
+                && fits(LogIndex(progress.matched))
+        });
+        // The lower id where two are equally far: the order of the map must not matter.
+        others
+            .max_by_key(|(id, progress)| (progress.matched, std::cmp::Reverse(**id)))
+            .map(|(id, _)| MemberId(*id))
     }
 }
 

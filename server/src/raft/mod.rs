@@ -39,6 +39,7 @@ mod driver_propose;
 mod job;
 mod logging;
 mod membership;
+mod stall;
 mod status;
 mod suspicion;
 mod turn;

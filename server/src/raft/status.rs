@@ -89,6 +89,8 @@ pub struct RaftStatus {
     pub reads_pending: usize,
     /// Peer messages refused since this member started.
     pub messages_refused: u64,
+    /// A write of the log takes longer than the shortest election timeout.
+    pub disk_stalled: bool,
 }
 
 impl RaftStatus {
@@ -142,6 +144,7 @@ impl Driver {
             proposals_pending: self.proposals.pending(),
             reads_pending: self.barrier.pending(),
             messages_refused: self.messages_refused,
+            disk_stalled: self.is_disk_stalled(),
         }
     }
 

@@ -55,6 +55,14 @@ impl World {
                 }
                 self.plan_fault(self.plan.pause_every, Event::Pause);
             }
+            Event::Hang => {
+                // Below and above the time after which a leader hands over.
+                let until = self.now + self.chances.faults.between(300, 4000);
+                if let Some(member) = self.members.get_mut(&victim) {
+                    member.disk_hangs_until = until;
+                }
+                self.plan_fault(self.plan.hang_every, Event::Hang);
+            }
             _ => {}
         }
         Ok(())
@@ -84,6 +92,7 @@ impl World {
             self.restart(id)?;
             if let Some(member) = self.members.get_mut(&id) {
                 member.paused_until = 0;
+                member.disk_hangs_until = 0;
             }
         }
         Ok(())

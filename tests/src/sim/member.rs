@@ -97,6 +97,8 @@ pub struct Member {
     pub running: Option<Running>,
     /// Nothing of it moves before this time.
     pub paused_until: u64,
+    /// No write of its log ends before this time.
+    pub disk_hangs_until: u64,
     /// Highest term that was durable.
     pub durable_term: u64,
     disks: Disks,
@@ -120,9 +122,17 @@ impl Member {
         let state = Birth { index: birth.0, term: birth.1, conf_state, members };
         LogStore::create(disks.log.open(), disks.guard.clone(), clock.clone(), birth)?;
         Applier::create(disks.state.open(), identity, &state)?;
-        let (running, paused_until, durable_term) = (None, 0, 0);
-        let mut member =
-            Self { id, running, paused_until, durable_term, disks, clock, starts: 0, identity };
+        let mut member = Self {
+            id,
+            running: None,
+            paused_until: 0,
+            disk_hangs_until: 0,
+            durable_term: 0,
+            disks,
+            clock,
+            starts: 0,
+            identity,
+        };
         member.start(id)?;
         Ok(member)
     }
@@ -149,6 +159,8 @@ impl Member {
         let end = LogIndex(found.last.0.0 + 1);
         let entries = found.reader.entries(found.reader.first(), end, u64::MAX)?;
         let published = applier.published();
+        // Another one at each start, and the same in each run of the seed.
+        let mut rng = Rng::new(seed ^ (self.id << 48) ^ (self.starts << 56), "incarnation");
         let driver = Driver::new(DriverConfig {
             id: MemberId(self.id),
             log: found,
@@ -167,7 +179,7 @@ impl Member {
             tasks: VecDeque::new(),
             parked: BTreeMap::new(),
             nonce: self.starts,
-            incarnation: Incarnation::new(Rng::new(seed, "incarnation").next()),
+            incarnation: Incarnation::new(rng.next()),
             next_number: 0,
         });
         Ok(entries)

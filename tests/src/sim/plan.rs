@@ -31,6 +31,8 @@ pub struct Plan {
     pub clog_every: u64,
     /// Mean time between two pauses of a member; 0 for none.
     pub pause_every: u64,
+    /// Mean time between two hangs of a member's log disk; 0 for none.
+    pub hang_every: u64,
     /// Chance that peers are told of a crash by a refused connection.
     pub hint: u64,
 }
@@ -52,6 +54,7 @@ impl Plan {
         let loss = sometimes(500, 1, 60);
         let slow_disk = sometimes(300, 10, 80);
         let slow_apply = sometimes(300, 10, 60);
+        let hang_every = sometimes(300, 2000, 5000);
         Self {
             members: *rng.pick(&[3, 3, 3, 3, 3, 3, 5, 1]).unwrap_or(&3),
             clients: rng.between(2, 6),
@@ -66,6 +69,7 @@ impl Plan {
             transfer_every,
             clog_every,
             pause_every,
+            hang_every,
             hint: 700,
         }
     }

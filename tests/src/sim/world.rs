@@ -41,6 +41,7 @@ pub(super) enum Event {
     Rejoin,
     Transfer,
     Pause,
+    Hang,
     Clog,
 }
 
@@ -132,6 +133,7 @@ impl World {
         self.plan_fault(self.plan.transfer_every, Event::Transfer);
         self.plan_fault(self.plan.pause_every, Event::Pause);
         self.plan_fault(self.plan.clog_every, Event::Clog);
+        self.plan_fault(self.plan.hang_every, Event::Hang);
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {
@@ -277,6 +279,10 @@ impl World {
         self.scheduled.remove(&(id, "persist"));
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
         let Some(running) = &member.running else { return Ok(()) };
+        if let Some(wait) = member.disk_hangs_until.checked_sub(self.now).filter(|wait| *wait > 0) {
+            self.soon(wait, id, "persist", Event::Persist);
+            return Ok(());
+        }
         let writes: Vec<_> = running.writes.iter().map(|task| task.write.clone()).collect();
         match member.persist() {
             Some(sends) => {
