@@ -61,7 +61,7 @@ impl KvService {
         };
         answer.set_header(self.host.complete(answer.header()));
         // What was written stays written: a client that gets no answer in time does not know that.
-        self.host.results().deliver(answer, space, RequestError::Timeout).await
+        self.host.results().deliver(*answer, space, RequestError::Timeout).await
     }
 }
 

@@ -160,14 +160,18 @@ fn has_rows(request: &command::Request) -> bool {
     match request {
         command::Request::Put(put) => put.prev_kv,
         command::Request::DeleteRange(delete) => delete.prev_kv,
-        command::Request::Txn(txn) => ops(txn).any(|op| match op {
-            Op::RequestRange(range) => !range.count_only,
-            Op::RequestPut(put) => put.prev_kv,
-            Op::RequestDeleteRange(delete) => delete.prev_kv,
-            Op::RequestTxn(nested) => has_rows(&command::Request::Txn(nested.clone())),
-        }),
+        command::Request::Txn(txn) => txn_has_rows(txn),
         _ => false,
     }
+}
+
+fn txn_has_rows(txn: &TxnRequest) -> bool {
+    ops(txn).any(|op| match op {
+        Op::RequestRange(range) => !range.count_only,
+        Op::RequestPut(put) => put.prev_kv,
+        Op::RequestDeleteRange(delete) => delete.prev_kv,
+        Op::RequestTxn(nested) => txn_has_rows(nested),
+    })
 }
 
 /// Whether everything that the operations of a transaction may read has few rows.

@@ -215,9 +215,11 @@ impl<E: Engine> Applier<E> {
         self.check_alarms(request)?;
         let store = &mut self.store;
         Ok(match request {
-            Request::Put(put) => Response::Write(store.put(put, &lease_exists)?),
-            Request::DeleteRange(delete) => Response::Write(store.delete_range(delete)?),
-            Request::Txn(txn) => Response::Write(store.txn(txn, &lease_exists, wanted)?),
+            Request::Put(put) => Response::Write(Box::new(store.put(put, &lease_exists)?)),
+            Request::DeleteRange(delete) => Response::Write(Box::new(store.delete_range(delete)?)),
+            Request::Txn(txn) => {
+                Response::Write(Box::new(store.txn(txn, &lease_exists, wanted)?))
+            }
             Request::Compaction(compaction) => Response::Compaction(store.compact(compaction)?),
             Request::Alarm(alarm) => {
                 let alarms = Arc::make_mut(&mut self.system).alarm(alarm, store.batch());

@@ -54,7 +54,7 @@ pub struct EntryResult {
 #[derive(Clone, Debug)]
 pub enum Response {
     /// To a put, a removal or a transaction; has rows only at the member whose client asked.
-    Write(Answer),
+    Write(Box<Answer>),
     /// To a compaction.
     Compaction(CompactionResponse),
     /// To an alarm request.

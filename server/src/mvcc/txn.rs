@@ -246,7 +246,7 @@ impl View {
             command::Request::Txn(txn) => {
                 (source.bound_txn(txn, true), source.bound_txn(txn, false))
             }
-            _ => Default::default(),
+            _ => (Bound::default(), Bound::default()),
         };
         Estimate { least_bytes: least.bytes, space: most.space }
     }

@@ -179,10 +179,11 @@ impl Node {
 
     /// Applies one request as a turn of its own.
     pub(super) fn run(&mut self, request: Request) -> Result<Response, RequestError> {
-        let entry = self.append(Some(request.clone()));
+        let asked = request.clone();
+        let entry = self.append(Some(request));
         let mut applied = self.apply(vec![entry]).unwrap();
         let EntryResult { outcome, .. } = applied.results.pop().unwrap();
-        outcome.map(|response| read(&request, response))
+        outcome.map(|response| read(&asked, response))
     }
 
     /// Collects until nothing is left.

@@ -270,14 +270,15 @@ struct Script(Node);
 
 impl Script {
     fn entry(&mut self, request: Option<Request>) -> Outcome {
-        let entry = self.0.append(request.clone());
+        let asked = request.clone();
+        let entry = self.0.append(request);
         self.0.disk.take_commits();
         let applied = self.0.apply(vec![entry])?;
         let mut text = String::new();
         for result in &applied.results {
             match &result.outcome {
                 Ok(response) => {
-                    let request = request.as_ref().ok_or("a result of nothing")?;
+                    let request = asked.as_ref().ok_or("a result of nothing")?;
                     writeln!(text, "{}", show_response(&read(request, response.clone())))?;
                 }
                 Err(error) => writeln!(text, "error: {error}")?,
