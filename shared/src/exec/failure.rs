@@ -38,7 +38,7 @@ pub struct Failure {
     /// In words; empty when the notes have said it.
     pub text: String,
     /// What else helps, for people; etcdctl says nothing here.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// Whether a change may have been made all the same.
     pub unknown: bool,
     /// The error behind it, when it is a client's.
@@ -60,7 +60,10 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { hint: refusal.hint, ..Self::new(refusal.exit, refusal.text) }
+        Self {
+            hint: refusal.hint.map(String::into_boxed_str),
+            ..Self::new(refusal.exit, refusal.text)
+        }
     }
 }
 

@@ -46,17 +46,22 @@ pub fn path_in(document: &Value, path: &Path) -> Result<Value, Missing> {
             Step::Field(name) => field(&at, name),
             Step::Item(index) => at.get(index),
         };
-        at = match next {
-            Some(next) => next.clone(),
-            None => {
-                let place = if place.is_empty() { "the answer".to_owned() } else { place };
-                return Err(Missing { path: path.text.clone(), place, has: names(&at) });
-            }
+        let Some(next) = next else {
+            let place = if place.is_empty() { "the answer".to_owned() } else { place };
+            return Err(Missing { path: path.text.clone(), place, has: names(&at) });
         };
-        place.push_str(&match step {
-            Step::Field(name) => format!(".{name}"),
-            Step::Item(index) => format!("[{index}]"),
-        });
+        at = next.clone();
+        match step {
+            Step::Field(name) => {
+                place.push('.');
+                place.push_str(name);
+            }
+            Step::Item(index) => {
+                place.push('[');
+                place.push_str(&index.to_string());
+                place.push(']');
+            }
+        }
     }
     Ok(at)
 }

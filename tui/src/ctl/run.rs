@@ -155,7 +155,7 @@ fn log_connection(failure: Option<&Failure>) {
 /// Prints a failure; answers its exit code.
 pub(super) fn fail(failure: &Failure) -> u8 {
     // Beside etcdctl's words, not in them: scripts compare those.
-    if let Some(hint) = &failure.hint {
+    if let Some(hint) = failure.hint.as_deref() {
         err_line(&log::line("warn", "refused", &[("error", hint)]));
     }
     if !failure.text.is_empty() {
