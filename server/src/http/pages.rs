@@ -94,7 +94,6 @@ impl MemberPages {
                 Ok(())
             }
             Check::DiskWrite if self.host.is_disk_stalled() => Err(DISK_STALLED.to_owned()),
-            Check::DiskWrite => Ok(()),
             Check::LinearizableRead => {
                 self.linearizable_read().await.map_err(|error| error.to_string())
             }
@@ -102,7 +101,7 @@ impl MemberPages {
                 Err("not supported for learner".to_owned())
             }
             // The published state can be read as long as the process is there.
-            Check::SerializableRead | Check::NonLearner => Ok(()),
+            Check::SerializableRead | Check::NonLearner | Check::DiskWrite => Ok(()),
         }
     }
 }

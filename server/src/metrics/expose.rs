@@ -20,6 +20,7 @@ const WITHOUT_TOTAL: [&str; 2] = ["etcd_server_health_success", "etcd_server_hea
 
 /// What the member knows of itself at the moment of the question.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a gauge of its own")]
 pub struct Facts {
     /// The member, in hex.
     pub member_id: String,

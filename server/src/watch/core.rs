@@ -111,7 +111,7 @@ impl Core {
             pass_in_flight: false,
             recent: Recent::new(revision.saturating_add(1)),
             counts: Counts::default(),
-            held: Held::default(),
+            held: Held::new(limits::WATCH_BYTES_MAX),
             last_stream: 0,
             last_serial: 0,
             wakes: Vec::new(),

@@ -4,15 +4,19 @@ use crate::limits;
 
 /// Bytes of events that wait on any stream or in its connection. Events that several streams share count for each:
 /// the figure is an upper bound.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Held {
     bytes: usize,
-    /// Another bound than the usual one, so that tests reach it.
-    #[cfg(test)]
-    pub(crate) budget: Option<usize>,
+    budget: usize,
 }
 
 impl Held {
+    /// Nothing yet, of `budget` bytes.
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { bytes: 0, budget }
+    }
+
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -38,18 +42,8 @@ impl Held {
     }
 
     fn fraction(&self) -> usize {
-        let left = self.budget().saturating_sub(self.bytes);
+        let left = self.budget.saturating_sub(self.bytes);
         (left / limits::WATCH_STREAM_SHARE).max(limits::WATCH_STREAM_BYTES_MIN)
-    }
-
-    #[cfg(not(test))]
-    fn budget(&self) -> usize {
-        limits::WATCH_BYTES_MAX
-    }
-
-    #[cfg(test)]
-    fn budget(&self) -> usize {
-        self.budget.unwrap_or(limits::WATCH_BYTES_MAX)
     }
 }
 
@@ -61,7 +55,7 @@ mod tests {
     // share and a response of the past on top.
     #[test]
     fn streams_that_never_read_stay_within_the_budget() {
-        let mut held = Held::default();
+        let mut held = Held::new(limits::WATCH_BYTES_MAX);
         let mut before = usize::MAX;
         for _ in 0..4000 {
             let share = held.share();

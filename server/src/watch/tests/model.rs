@@ -14,6 +14,7 @@ use prost::Message as _;
 
 use super::store::{Change, Store};
 use crate::mvcc::{Event, EventKind};
+use crate::watch::held::Held;
 use crate::watch::{Core, Kind, Pass, Popped, Response};
 
 const KEYS: [&str; 4] = ["a", "b", "ba", "c"];
@@ -128,7 +129,7 @@ struct World {
 impl World {
     fn new(budget: usize) -> Self {
         let mut core = Core::new(1, -1);
-        core.held.budget = Some(budget);
+        core.held = Held::new(budget);
         let streams = vec![core.open(false), core.open(false)];
         let (seen, asked) = (BTreeMap::new(), vec![Vec::new(); 2]);
         let woken = BTreeSet::new();
