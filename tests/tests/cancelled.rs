@@ -1,6 +1,8 @@
 //! Calls that are opened and cancelled at once, by the thousand: an honest client's burst ends nothing but those calls,
 //! and who does nothing else costs a member neither its memory nor its time for others.
 
+#![expect(clippy::expect_used, reason = "a test may say what it expects")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -134,10 +134,10 @@ impl Console {
                 }
                 Effect::Edit { ticket, name, text } => {
                     input.stop();
-                    let lent = self.screen.lend(edited(name, &text, signals)).await?;
+                    let (ended, size) = self.screen.lend(edited(name, &text, signals)).await?;
                     input.start_again()?;
-                    self.resized(lent.1);
-                    let answer = match lent.0 {
+                    self.resized(size);
+                    let answer = match ended {
                         Ok(answer) => answer,
                         Err(left) => return Ok(Some(left)),
                     };

@@ -4,6 +4,8 @@
 //! client puts and gets a small key. Shown are the peak of each member's resident memory, that client's latencies
 //! before and meanwhile, and whether the leader changed.
 
+#![expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};

@@ -185,7 +185,7 @@ impl Deed {
             batch.targets.iter().map(|target| get(target, batch.revision).language())
         });
         let lines: Vec<String> = all.take(KEYS_PER_TXN).collect();
-        let shown: String = lines.iter().map(|line| format!("\n#   {line}")).collect();
+        let shown: String = lines.iter().flat_map(|line| ["\n#   ", line]).collect();
         let why = "keys put back as they were, at a revision that is of this cluster";
         let script = format!("# {count} {why}:{shown}");
         Self { line: lines.join("\n"), script, keys: Vec::new() }

@@ -86,15 +86,15 @@ fn connect_and_run(
     let code = runtime.block_on(async {
         let client = Client::new(settings.client.clone())
             .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
-        if let Some((name, password)) = &settings.login {
-            if let Err(error) = client.login(name, password).await {
-                let words = words_of(&error);
-                if matches!(command, Command::EndpointHealth { .. }) {
-                    return Ok(show(all_unhealthy(&settings.client, &words), settings.style));
-                }
-                // The code that etcdctl has for a client that cannot be made.
-                return Err(Failure::new(exit::NO_CONNECTION, words));
+        if let Some((name, password)) = &settings.login
+            && let Err(error) = client.login(name, password).await
+        {
+            let words = words_of(&error);
+            if matches!(command, Command::EndpointHealth { .. }) {
+                return Ok(show(all_unhealthy(&settings.client, &words), settings.style));
             }
+            // The code that etcdctl has for a client that cannot be made.
+            return Err(Failure::new(exit::NO_CONNECTION, words));
         }
         let executor = Executor::new(client);
         match command {

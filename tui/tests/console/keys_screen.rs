@@ -42,6 +42,11 @@ fn pod() -> Bytes {
     )
 }
 
+fn preview() -> Preview {
+    let first = vec!["/config/a".into(), "/config/b".into()];
+    Preview { count: 1204, first, revision: 918_442, kept: 0 }
+}
+
 /// What a server with a few keys answers.
 fn answer(question: &Question) -> Answer {
     let at = match question {
@@ -102,12 +107,7 @@ fn answer(question: &Question) -> Answer {
             let keys = ["/config/web/timeout", "/config/api/timeouts"].map(Bytes::from);
             Answer::Found(keys.to_vec(), 412_883, true)
         }
-        Question::Preview(_) => Answer::Preview(Preview {
-            count: 1204,
-            first: vec!["/config/a".into(), "/config/b".into()],
-            revision: 918_442,
-            kept: 0,
-        }),
+        Question::Preview(_) => Answer::Preview(preview()),
         Question::Bulk(_) => Answer::Changed(Changed::default()),
         // Somebody was faster.
         Question::Write(write) => {

@@ -370,7 +370,7 @@ fn what_update_writes_passes_on_a_new_cluster_and_stays() {
         "ls /ci/",
         "compaction $R",
     ];
-    let script: String = lines.iter().map(|line| format!("{line}\n----\n\n")).collect();
+    let script: String = lines.iter().flat_map(|line| [line, "\n----\n\n"]).collect();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("t.ers");
     std::fs::write(&file, &script).unwrap();

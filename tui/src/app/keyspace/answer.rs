@@ -68,7 +68,7 @@ fn take_in(state: &mut State, wait: Wait, answer: Answer) -> Vec<Effect> {
             bulk::preview(state, bulk, &found, asked);
         }
         (Wait::Bulk(bulk, doing, asked), Answer::Changed(changed)) => {
-            return bulk::changed(state, bulk, &doing, asked, changed);
+            return bulk::changed(state, &bulk, &doing, asked, changed);
         }
         (Wait::History(key), Answer::History(versions, reached)) => {
             add_versions(state, &key, versions, reached);

@@ -274,19 +274,19 @@ pub(super) fn without_lost_lease(state: &State, bulk: &mut Bulk) {
 /// How far a change of many came.
 pub(super) fn changed(
     state: &mut State,
-    bulk: Bulk,
+    bulk: &Bulk,
     doing: &Doing,
     asked: u32,
     mut changed: Changed,
 ) -> Vec<Effect> {
     let mut effects = Vec::new();
     if !changed.batches.is_empty() {
-        effects.extend(deed::done(state, Deed::bulk(&bulk, &changed)));
+        effects.extend(deed::done(state, Deed::bulk(bulk, &changed)));
     }
     let stopped = changed.stopped.take();
     // What was interrupted while it was taken back goes on by the same key.
     if doing.way == Way::Do || stopped.is_none() {
-        state.keyspace.changed_many(&bulk, doing, &changed);
+        state.keyspace.changed_many(bulk, doing, &changed);
     }
     match stopped {
         None => {
@@ -294,10 +294,10 @@ pub(super) fn changed(
             if matches!(bulk, Bulk::PutBack { .. }) {
                 state.keyspace.leaseless = None;
             }
-            tell(state, &bulk, doing, &changed);
+            tell(state, bulk, doing, &changed);
         }
         Some(Stop::Changed(left)) => {
-            if let (Bulk::Delete { .. }, Way::Do) = (&bulk, doing.way) {
+            if let (Bulk::Delete { .. }, Way::Do) = (bulk, doing.way) {
                 effects.extend(asked_again(state, left, &changed, asked));
                 return effects;
             }

@@ -162,13 +162,12 @@ fn changes(statement: &Statement) -> bool {
             Action::Command { target: Named::Command(spec), .. } => {
                 matches!(spec.effect, Does::Writes | Does::Destroys)
             }
-            Action::Command { .. } => false,
             Action::Txn(txn) => {
                 let operations = txn.success.iter().chain(&txn.failure);
                 operations.into_iter().any(|operation| operation.verb != Verb::Get)
             }
             Action::Meta { spec, .. } => spec.name == "\\source",
-            Action::List(_) | Action::Enter(_) | Action::Where => false,
+            Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,
         },
         StatementKind::Test { body, .. }
         | StatementKind::Setup(body)

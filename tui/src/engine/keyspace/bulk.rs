@@ -76,20 +76,16 @@ async fn undone(client: &Client, stop: Stop, changed: &mut Changed, put: bool) -
         let how = How { exact: true, leaseless: false };
         put_back(client, &before(&changed.batches), how, &mut back).await
     };
-    match ended {
-        Ok(()) => {
-            *changed = Changed::default();
-            stop
-        }
-        Err(_) => {
-            let why = format!(
-                "somebody was faster, twice: {} of it was done",
-                crate::widget::counted(changed.count.saturating_sub(back.count), "key")
-            );
-            let next = "look at what is there: r reads the keys anew".to_owned();
-            Stop::Failed { trouble: Trouble { place: String::new(), why, next }, unknown: true }
-        }
+    if ended.is_ok() {
+        *changed = Changed::default();
+        return stop;
     }
+    let why = format!(
+        "somebody was faster, twice: {} of it was done",
+        crate::widget::counted(changed.count.saturating_sub(back.count), "key")
+    );
+    let next = "look at what is there: r reads the keys anew".to_owned();
+    Stop::Failed { trouble: Trouble { place: String::new(), why, next }, unknown: true }
 }
 
 /// The same keys before the changes that are named.
