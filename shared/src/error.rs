@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use crate::client::SendError;
+
 /// Codes of gRPC by the names that Go prints, which etcd's clients, metrics and scripts know them by.
 pub const CODES: &[(&str, Code)] = &[
     ("OK", Code::Ok),
@@ -37,10 +39,8 @@ pub fn code_name(code: Code) -> &'static str {
 /// operator on the rest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// An endpoint that is not `host:port`, `http://host:port` or `unix://path`.
-    #[error(
-        "endpoint {text:?}: {reason}; accepted are host:port, http://host:port and unix:///path"
-    )]
+    /// An endpoint that is not `host:port`, `http://host:port`, `unix:path` or `unix://path`.
+    #[error("endpoint {text:?}: {reason}; accepted are host:port, http://host:port and unix:path")]
     BadEndpoint {
         /// The endpoint as it was typed.
         text: String,
@@ -177,7 +177,7 @@ fn fate(status: &Status) -> Fate {
     let mut deepest = None;
     let mut unsent = false;
     while let Some(error) = source {
-        unsent |= error.is::<tonic::ConnectError>();
+        unsent |= matches!(error.downcast_ref(), Some(SendError::Unsent(_)));
         deepest = Some(error.to_string());
         source = error.source();
     }

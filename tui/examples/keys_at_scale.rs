@@ -109,6 +109,7 @@ impl Console {
         let endpoints = vec![endpoint];
         let (engine, handle, inbox) = Engine::new(engine::Setup {
             endpoints,
+            login: None,
             fleet: None,
             instead_of: Vec::new(),
             clock: clock.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use mini_etcd_server::clock::SystemClock;
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Credentials, Endpoint};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use crate::bundled::{self, Fleet, MEMBERS_MAX};
 use crate::engine::{self, Engine};
 use crate::event::{Console, Left};
 use crate::keymap::Keymap;
+use crate::login::Login;
 use crate::terminal::Screen;
 use crate::theme::{Depth, Theme};
 use crate::widget::Glyphs;
@@ -50,6 +51,8 @@ struct Flags {
         value_name = "HOST:PORT"
     )]
     endpoints: Vec<String>,
+    #[command(flatten)]
+    login: Login,
     /// Start N bundled members on temporary data, to be killed and started from the screen
     #[arg(long, visible_alias = "bundled", value_name = "N", num_args = 0..=1,
           default_missing_value = "3",
@@ -135,13 +138,8 @@ fn refuse<T>(error: impl std::fmt::Display) -> anyhow::Result<T> {
 fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
     let look = look(flags)?;
     let keymap = keymap()?;
-    let endpoints: Result<Vec<Endpoint>, _> = flags
-        .endpoints
-        .iter()
-        .filter(|text| !text.is_empty())
-        .map(|text| Endpoint::parse(text))
-        .collect();
-    let endpoints = endpoints.or_else(refuse)?;
+    let endpoints = crate::login::endpoints(&flags.endpoints).or_else(refuse)?;
+    let login = flags.login.credentials().or_else(refuse)?;
     if flags.demo.is_some() && !endpoints.is_empty() {
         return refuse(
             "--demo starts members of its own: leave out --endpoints (and ETCDCTL_ENDPOINTS)",
@@ -157,7 +155,7 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
         crossterm::style::force_color_output(true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let left = runtime.block_on(run(flags, endpoints, look, keymap))?;
+    let left = runtime.block_on(run(flags, endpoints, login, look, keymap))?;
     Ok(match left {
         Left::Quit | Left::Attach(_) => ExitCode::SUCCESS,
         Left::Signal(number) => ExitCode::from(SIGNALLED.saturating_add(number)),
@@ -168,6 +166,7 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
 async fn run(
     flags: &Flags,
     endpoints: Vec<Endpoint>,
+    login: Option<Credentials>,
     look: Look,
     keymap: Keymap,
 ) -> anyhow::Result<Left> {
@@ -177,7 +176,13 @@ async fn run(
     loop {
         let (origin, endpoints, fleet) = target.open()?;
         let instead_of = target.instead_of();
-        let setup = engine::Setup { endpoints, fleet, instead_of, clock: clock.clone() };
+        let setup = engine::Setup {
+            endpoints,
+            login: login.clone(),
+            fleet,
+            instead_of,
+            clock: clock.clone(),
+        };
         let (engine, handle, inbox) = Engine::new(setup);
         let taken = match screen.take() {
             Some(screen) => screen,

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod event;
 mod input;
 pub mod keymap;
+pub mod login;
 mod record;
 pub mod repl;
 pub mod script;

@@ -5,25 +5,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, AuthenticateRequest, CompactionRequest, CompactionResponse,
-    DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, MemberListRequest,
-    MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
-    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
+    AlarmRequest, AlarmResponse, AuthenticateRequest, AuthenticateResponse, CompactionRequest,
+    CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse,
+    MemberListRequest, MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    StatusRequest, StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest,
+    request_op::Request,
 };
 use tonic::{Response, Status};
 
-use super::{ClientConfig, Headers, Kind, Member, Outcome, WatchStream};
+use super::pool::Pool;
+use super::{ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
 use crate::error::ClientError;
 
 /// Pause before the members are asked for another round.
 const ROUND_PAUSE: Duration = Duration::from_millis(25);
+/// Silence of a connection on which an answer is awaited, after which others are preferred to it.
+pub(super) const SILENT_AFTER: Duration = Duration::from_secs(1);
 
-/// A client of one cluster. Cheap to clone; clones share their connections.
+/// How a server says that it has no users.
+const NO_AUTH: &str = "etcdserver: authentication is not enabled";
+/// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
+/// wants one since users were turned on.
+const NO_LOGIN: &[&str] = &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
+
+/// A client of one cluster. Cheap to clone; clones share their connections, which belong to the runtime of the first
+/// call.
 #[derive(Clone, Debug)]
 pub struct Client {
-    members: Arc<[Member]>,
-    headers: Headers,
+    pool: Arc<Pool>,
     turn: Arc<AtomicUsize>,
     config: Arc<ClientConfig>,
 }
@@ -32,7 +44,7 @@ impl Client {
     /// A client; nothing is dialled before the first call.
     ///
     /// # Errors
-    /// When there is no endpoint, or one that cannot be dialled.
+    /// When there is no endpoint.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         Self::with_headers(config, Headers::default())
     }
@@ -44,31 +56,17 @@ impl Client {
                 reason: "at least one endpoint is needed".to_owned(),
             });
         }
-        let members: Result<Vec<_>, _> = config
-            .endpoints
-            .iter()
-            .map(|endpoint| Member::new(endpoint.clone(), headers.clone(), &config))
-            .collect();
-        Ok(Self {
-            members: members?.into(),
-            headers,
-            turn: Arc::new(AtomicUsize::new(0)),
-            config: Arc::new(config),
-        })
+        let config = Arc::new(config);
+        let pool = Arc::new(Pool::new(Arc::clone(&config), headers));
+        Ok(Self { pool, turn: Arc::new(AtomicUsize::new(0)), config })
     }
 
-    /// A client with other settings that shares this one's login.
+    /// A client with other settings, and connections of its own, that shares this one's login.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn with_config(&self, config: ClientConfig) -> Result<Self, ClientError> {
-        Self::with_headers(config, self.headers.clone())
-    }
-
-    /// The members, in the order of the endpoints.
-    #[must_use]
-    pub fn members(&self) -> &[Member] {
-        &self.members
+        Self::with_headers(config, self.pool.headers().clone())
     }
 
     /// The settings it was made with.
@@ -77,16 +75,50 @@ impl Client {
         &self.config
     }
 
-    /// The member that the next call asks first; each call moves on by one.
-    #[must_use]
-    pub fn pick(&self) -> Member {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.at(turn)
+    /// Dials, and waits until so many endpoints are ready to be asked.
+    pub async fn until_ready(&self, count: usize) {
+        self.pool.until_ready(count).await;
     }
 
-    #[expect(clippy::expect_used, reason = "the constructor refuses an empty list of endpoints")]
-    fn at(&self, turn: usize) -> Member {
-        self.members.iter().cycle().nth(turn % self.members.len()).expect("never empty").clone()
+    /// A member that is ready, if possible none of `avoid`; without patience it fails when no endpoint takes a
+    /// connection. Who has to log in is logged in.
+    async fn member(
+        &self,
+        turn: usize,
+        avoid: &[Endpoint],
+        patient: bool,
+    ) -> Result<Member, ClientError> {
+        let member = self.pool.ready(turn, avoid, patient).await?;
+        if let Some(login) =
+            self.config.login.as_ref().filter(|_| !self.pool.headers().is_settled())
+        {
+            self.log_in_at(&member, &login.name, &login.password).await?;
+        }
+        Ok(member)
+    }
+
+    pub(super) async fn ready(&self, avoid: &[Endpoint]) -> Result<Member, ClientError> {
+        self.member(self.turn.fetch_add(1, Ordering::Relaxed), avoid, false).await
+    }
+
+    /// Whether a member that is asked something has said nothing since it had so many beats.
+    pub(super) fn is_silent(&self, member: &Member, beats: u64) -> bool {
+        self.pool.is_silent(member, beats)
+    }
+
+    /// Whether the server has forgotten a login that can be renewed: then the next request logs in again.
+    pub(super) fn forgets_login(&self, error: &ClientError) -> bool {
+        let forgotten = self.config.login.is_some()
+            && matches!(error, ClientError::Refused { message, .. } if NO_LOGIN.contains(&message.as_str()));
+        if forgotten {
+            self.pool.headers().forget_login();
+        }
+        forgotten
+    }
+
+    /// Another member that is ready and speaks.
+    pub(super) fn another(&self, avoid: &[Endpoint]) -> Option<Member> {
+        self.pool.another(self.turn.load(Ordering::Relaxed), avoid)
     }
 
     /// Logs in, and sends the token with every later request. A server without auth is taken as it is.
@@ -102,18 +134,36 @@ impl Client {
             })
             .await
             .into_result();
+        self.logged_in(answer)
+    }
+
+    async fn log_in_at(
+        &self,
+        member: &Member,
+        name: &str,
+        password: &str,
+    ) -> Result<(), ClientError> {
+        let request = AuthenticateRequest { name: name.to_owned(), password: password.to_owned() };
+        let answer = member.auth().authenticate(request).await;
+        let error = |status| ClientError::of(member.endpoint().as_str(), &status);
+        self.logged_in(answer.map(Response::into_inner).map_err(error))
+    }
+
+    fn logged_in(
+        &self,
+        answer: Result<AuthenticateResponse, ClientError>,
+    ) -> Result<(), ClientError> {
         match answer {
-            Ok(answer) => self.headers.set_token(&answer.token),
-            Err(ClientError::Refused { message, .. })
-                if message == "etcdserver: authentication is not enabled" =>
-            {
+            Ok(answer) => self.pool.headers().set_token(&answer.token),
+            Err(ClientError::Refused { message, .. }) if message == NO_AUTH => {
+                self.pool.headers().set_open();
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Runs `send` on a member, and on the next one where invariant I1 allows it, until the command timeout.
+    /// Runs `send` on a member that is ready, and on others where invariant I1 allows it, until the command timeout.
     pub async fn call<T, F, Fut>(&self, kind: Kind, send: F) -> Outcome<T>
     where
         F: Fn(Member) -> Fut,
@@ -125,15 +175,20 @@ impl Client {
             None => attempts.await,
             Some(after) => match tokio::time::timeout(after, attempts).await {
                 Ok(result) => result,
-                Err(_) => Err(ClientError::TimedOut {
-                    endpoint: seen.endpoint,
-                    after,
-                    unsent: seen.unsent,
-                    reason: seen.reason,
-                }),
+                Err(_) => Err(self.timed_out(seen, after)),
             },
         };
         Outcome::of(kind, result)
+    }
+
+    fn timed_out(&self, seen: Seen, after: Duration) -> ClientError {
+        if seen.under_way {
+            let (endpoint, reason) = (seen.endpoint, seen.reason);
+            return ClientError::TimedOut { endpoint, after, unsent: false, reason };
+        }
+        let (endpoint, trouble) = self.pool.trouble();
+        let reason = Some(seen.reason.unwrap_or(trouble));
+        ClientError::TimedOut { endpoint, after, unsent: true, reason }
     }
 
     async fn attempts<T, F, Fut>(
@@ -146,24 +201,36 @@ impl Client {
         F: Fn(Member) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        for attempt in 0.. {
-            if attempt > 0 && attempt % self.members.len() == 0 {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut tried = Vec::new();
+        let mut renewed = false;
+        loop {
+            let patient = self.config.wait_for_connection;
+            let member = self.member(turn, &tried, patient).await?;
+            if tried.contains(member.endpoint()) {
+                // Everybody who is ready has been asked.
+                tried.clear();
                 tokio::time::sleep(ROUND_PAUSE).await;
             }
-            let member = self.at(first.wrapping_add(attempt));
-            member.endpoint().as_str().clone_into(&mut seen.endpoint);
-            seen.unsent = false;
-            let error = match send(member).await {
+            seen.under_way = true;
+            let error = match self.attempt(kind, send, member, &mut tried, seen).await {
                 Ok(response) => return Ok(response.into_inner()),
-                Err(status) => ClientError::of(&seen.endpoint, &status),
+                Err(error) => error,
             };
-            tracing::debug!(endpoint = seen.endpoint, %error, attempt, "call failed");
+            seen.under_way = false;
+            tracing::debug!(endpoint = seen.endpoint, %error, "call failed");
+            // Refused before it ran.
+            if !renewed && self.forgets_login(&error) {
+                renewed = true;
+                tried.clear();
+                continue;
+            }
             // I1: what was sent and is no read is never sent again.
-            seen.unsent = error.unsent_reason().is_some();
-            let again = seen.unsent || (kind == Kind::Read && error.is_passing());
-            let patient = self.config.wait_for_connection || attempt + 1 < self.members.len();
-            if !again || (seen.unsent && !patient) {
+            let unsent = error.unsent_reason().is_some();
+            if !(unsent || (kind == Kind::Read && error.is_passing())) {
+                return Err(error);
+            }
+            if unsent && !patient && self.another(&tried).is_none() {
                 return Err(error);
             }
             seen.reason = match error {
@@ -173,7 +240,52 @@ impl Client {
                 _ => None,
             };
         }
-        unreachable!("the loop has no end of its own")
+    }
+
+    /// Asks a member. While it is silent, a read is sent to others as well, and the first answer counts.
+    async fn attempt<T, F, Fut>(
+        &self,
+        kind: Kind,
+        send: &F,
+        member: Member,
+        tried: &mut Vec<Endpoint>,
+        seen: &mut Seen,
+    ) -> Result<Response<T>, ClientError>
+    where
+        F: Fn(Member) -> Fut,
+        Fut: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut under_way = FuturesUnordered::new();
+        let mut asked = Vec::new();
+        let mut next = Some(member);
+        loop {
+            if let Some(member) = next.take() {
+                member.endpoint().as_str().clone_into(&mut seen.endpoint);
+                tried.push(member.endpoint().clone());
+                asked.push((member.clone(), member.connection().pulse().beats()));
+                let answer = send(member.clone());
+                under_way.push(async move { (member.endpoint().clone(), answer.await) });
+            }
+            tokio::select! {
+                Some((endpoint, result)) = under_way.next() => {
+                    let error = match result {
+                        Ok(response) => return Ok(response),
+                        Err(status) => ClientError::of(endpoint.as_str(), &status),
+                    };
+                    // Another may still answer better.
+                    if under_way.is_empty() || !error.is_passing() {
+                        return Err(error);
+                    }
+                }
+                () = tokio::time::sleep(SILENT_AFTER) => {
+                    let silent =
+                        asked.iter().all(|(member, beats)| self.is_silent(member, *beats));
+                    if silent && kind == Kind::Read {
+                        next = self.another(tried);
+                    }
+                }
+            }
+        }
     }
 
     /// Watches; see [`WatchStream`].
@@ -187,9 +299,9 @@ impl Client {
 #[derive(Default)]
 struct Seen {
     endpoint: String,
-    /// Whether it failed before anything was sent; not while something is under way.
-    unsent: bool,
-    /// Why the attempt before the one under way had no connection.
+    /// Whether a request may have left, and no answer has come.
+    under_way: bool,
+    /// Why the attempt before had no connection, or lost it.
     reason: Option<String>,
 }
 
@@ -241,34 +353,4 @@ fn kind_of_txn(request: &TxnRequest) -> Kind {
         _ => false,
     });
     if reads { Kind::Read } else { Kind::Write }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Endpoint;
-    use super::*;
-
-    /// Goal: a call that ends while it dials anew is one without a connection, but no proof. Method: the first attempt
-    /// finds nobody, the second never ends.
-    #[tokio::test]
-    async fn a_call_that_ends_while_it_tries_again_still_says_that_nobody_was_there() {
-        let config = ClientConfig {
-            command_timeout: Some(Duration::from_millis(300)),
-            wait_for_connection: true,
-            ..ClientConfig::new(vec![Endpoint::parse("127.0.0.1:1").unwrap()])
-        };
-        let client = Client::new(config).unwrap();
-        let attempts = AtomicUsize::new(0);
-        let outcome = client.call(Kind::Write, |member| {
-            let is_first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
-            async move {
-                if !is_first {
-                    std::future::pending::<()>().await;
-                }
-                member.kv().put(PutRequest::default()).await
-            }
-        });
-        let Outcome::Unknown(error) = outcome.await else { panic!("it may have been sent") };
-        assert!(error.is_of_connection() && !error.did_not_run(), "{error:?}");
-    }
 }

@@ -1,8 +1,24 @@
 //! What a client is told when it is made.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Endpoint;
+
+/// A user and the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Name of the user.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+    }
+}
 
 /// Settings of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
@@ -20,6 +36,12 @@ pub struct ClientConfig {
     pub keepalive_time: Duration,
     /// How long a probe may stay without answer.
     pub keepalive_timeout: Duration,
+    /// Whether a connection is probed also while nothing is asked on it.
+    pub keepalive_while_idle: bool,
+    /// Whether members of the cluster that were not given are found, to be asked when no given one is ready.
+    pub learn_members: bool,
+    /// As whom to log in before the first request, and again when the server has forgotten the login.
+    pub login: Option<Credentials>,
 }
 
 impl ClientConfig {
@@ -33,6 +55,9 @@ impl ClientConfig {
             wait_for_connection: true,
             keepalive_time: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(6),
+            keepalive_while_idle: false,
+            learn_members: false,
+            login: None,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! One endpoint with its channel, and the stubs of every service on it.
+//! One endpoint with a connection that is ready, and the stubs of every service on it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use mini_etcd_proto::adminpb::admin_client::AdminClient;
@@ -12,14 +13,13 @@ use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{ClientConfig, Endpoint};
+use super::{Connection, Endpoint};
 use crate::error::ClientError;
 
 /// What the stubs send through.
-pub type Wire = InterceptedService<Channel, Headers>;
+pub type Wire = InterceptedService<Connection, Headers>;
 
 /// Answers of any size are taken, as etcdctl does.
 const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
@@ -28,6 +28,8 @@ const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     token: Arc<RwLock<Option<MetadataValue<Ascii>>>>,
+    /// The server takes requests without a login.
+    open: Arc<AtomicBool>,
 }
 
 impl Headers {
@@ -38,6 +40,23 @@ impl Headers {
         })?;
         *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
         Ok(())
+    }
+
+    /// Notes that no login is needed.
+    pub(super) fn set_open(&self) {
+        self.open.store(true, Ordering::Release);
+    }
+
+    /// Whether a login was made, or is not needed.
+    pub(super) fn is_settled(&self) -> bool {
+        let token = self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        token.is_some() || self.open.load(Ordering::Acquire)
+    }
+
+    /// Has the next request log in again.
+    pub(super) fn forget_login(&self) {
+        self.open.store(false, Ordering::Release);
+        *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 }
 
@@ -51,11 +70,11 @@ impl Interceptor for Headers {
     }
 }
 
-/// One endpoint; dialled when it is first used, and again after its connection was lost.
+/// One endpoint, connected. Its requests fail once the connection has ended.
 #[derive(Clone, Debug)]
 pub struct Member {
     endpoint: Endpoint,
-    channel: Channel,
+    connection: Connection,
     headers: Headers,
 }
 
@@ -64,29 +83,19 @@ macro_rules! stub {
         $(#[$doc])*
         #[must_use]
         pub fn $name(&self) -> $client<Wire> {
-            $client::with_interceptor(self.channel.clone(), self.headers.clone())
+            $client::with_interceptor(self.connection.clone(), self.headers.clone())
                 .max_decoding_message_size(RECEIVE_BYTES_MAX)
         }
     };
 }
 
 impl Member {
-    pub(super) fn new(
-        endpoint: Endpoint,
-        headers: Headers,
-        config: &ClientConfig,
-    ) -> Result<Self, ClientError> {
-        let bad = |error: tonic::transport::Error| ClientError::BadEndpoint {
-            text: endpoint.as_str().to_owned(),
-            reason: error.to_string(),
-        };
-        let channel = tonic::transport::Endpoint::from_shared(endpoint.uri().to_owned())
-            .map_err(bad)?
-            .connect_timeout(config.dial_timeout)
-            .http2_keep_alive_interval(config.keepalive_time)
-            .keep_alive_timeout(config.keepalive_timeout)
-            .connect_lazy();
-        Ok(Self { endpoint, channel, headers })
+    pub(super) fn new(endpoint: Endpoint, connection: Connection, headers: Headers) -> Self {
+        Self { endpoint, connection, headers }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Its address.

@@ -1,8 +1,12 @@
 //! A client of an etcd cluster: stock etcd 3.4 and later, or mini-etcd.
 //!
 //! ```text
-//! exec, console ─▶ Client ─▶ Member (one channel per endpoint, dialled when first used) ─▶ server
+//! exec, console ─▶ Client ─▶ Pool: a connection to every endpoint, dialled at once ─▶ Member (one that is ready) ─▶ server
 //! ```
+//!
+//! A request goes to a member whose HTTP/2 SETTINGS were seen, and to the next one when it provably was not processed:
+//! it never left, its stream was refused, or the server went away before it. A read goes to a second member as well when
+//! the first is silent.
 //!
 //! Invariants:
 //! * I1: a request is sent again only when it is a read, or when it provably did not run.
@@ -10,20 +14,25 @@
 //! * I3: a [`WatchStream`] delivers each event of its range once and in order, over any number of reconnects,
 //!   or ends with the reason; reconnects are reported. What it holds back is one revision at the most.
 //!
-//! It refuses to guess: a member that answered with an error is not asked again for a write. Tested here, in
-//! `tests/` against real servers.
+//! It refuses to guess: a member that answered with an error is not asked again for a write. Tested in
+//! `shared/tests/failover.rs` against servers that misbehave, in `tests/` against real ones.
 
 mod admin;
 mod calls;
 mod config;
+mod connect;
 mod endpoint;
+mod heard;
+mod learn;
 mod member;
 mod outcome;
+mod pool;
 mod watch;
 
 pub use admin::{Offered, further, older};
 pub use calls::Client;
-pub use config::ClientConfig;
+pub use config::{ClientConfig, Credentials};
+pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire};
 pub use outcome::{Kind, Outcome};

@@ -13,7 +13,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Streaming};
 
-use super::{Client, Member};
+use super::calls::SILENT_AFTER;
+use super::{Client, Endpoint, Member};
 use crate::error::ClientError;
 
 /// Requests that may wait on a watch's connection.
@@ -204,11 +205,7 @@ impl WatchStream {
                         self.pause = (pause * 2).min(PAUSE_MAX);
                         tokio::time::sleep(pause).await;
                     }
-                    let connected = match self.patience {
-                        None => self.connect().await,
-                        Some(patience) => self.connect_within(patience.answer).await,
-                    };
-                    match connected {
+                    match self.connect().await {
                         Ok(state) => self.state = state,
                         Err(error) => return Some(self.lost(error)),
                     }
@@ -234,17 +231,51 @@ impl WatchStream {
         }
     }
 
-    async fn connect_within(&self, within: Duration) -> Result<State, ClientError> {
-        let member = self.client.pick();
-        let endpoint = member.endpoint().as_str().to_owned();
-        match timeout(within, self.connect_to(member)).await {
-            Ok(connected) => connected,
-            Err(_) => Err(silent(&endpoint, within)),
+    /// Opens the watch on a member that is ready; on another one when that provably took nothing, or is silent.
+    async fn connect(&self) -> Result<State, ClientError> {
+        let mut tried = Vec::new();
+        loop {
+            let member = self.client.ready(&tried).await?;
+            let endpoint = member.endpoint().clone();
+            let repeated = tried.contains(&endpoint);
+            tried.push(endpoint);
+            let error = match self.open(member, &tried).await {
+                Ok(state) => return Ok(state),
+                Err(error) => error,
+            };
+            let passing = error.unsent_reason().is_some() || is_silence(&error);
+            if repeated || !passing || self.client.another(&tried).is_none() {
+                return Err(error);
+            }
         }
     }
 
-    async fn connect(&self) -> Result<State, ClientError> {
-        self.connect_to(self.client.pick()).await
+    /// Opens the watch on one member; gives it up when its patience ends, or it is silent while another one speaks.
+    async fn open(&self, member: Member, tried: &[Endpoint]) -> Result<State, ClientError> {
+        let endpoint = member.endpoint().as_str().to_owned();
+        let beats = member.connection().pulse().beats();
+        let patience = async {
+            match self.patience {
+                None => std::future::pending().await,
+                Some(patience) => {
+                    tokio::time::sleep(patience.answer).await;
+                    patience.answer
+                }
+            }
+        };
+        let opening = self.connect_to(member.clone());
+        tokio::pin!(opening, patience);
+        loop {
+            tokio::select! {
+                opened = &mut opening => return opened,
+                after = &mut patience => return Err(silent(&endpoint, after)),
+                () = tokio::time::sleep(SILENT_AFTER) => {
+                    if self.client.is_silent(&member, beats) && self.client.another(tried).is_some() {
+                        return Err(silent(&endpoint, SILENT_AFTER));
+                    }
+                }
+            }
+        }
     }
 
     async fn connect_to(&self, member: Member) -> Result<State, ClientError> {
@@ -269,10 +300,12 @@ impl WatchStream {
     fn lost(&mut self, error: ClientError) -> WatchItem {
         self.joined.clear();
         self.cut = None;
-        if matches!(error, ClientError::TimedOut { .. }) {
+        if is_silence(&error) {
             self.silence = (self.silence * 2).min(SILENCE_MAX);
         }
+        let renewed = self.client.forgets_login(&error);
         if let ClientError::Refused { code, .. } = &error
+            && !renewed
             && !matches!(code, Code::Unavailable | Code::Internal)
         {
             self.state = State::Ended;
@@ -376,6 +409,10 @@ async fn hear(
             reason: "the server closed the watch".to_owned(),
         }
     })
+}
+
+fn is_silence(error: &ClientError) -> bool {
+    matches!(error, ClientError::TimedOut { .. })
 }
 
 fn silent(endpoint: &str, after: Duration) -> ClientError {

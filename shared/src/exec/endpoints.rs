@@ -24,7 +24,8 @@ async fn clients(client: &Client, cluster: bool) -> Result<Vec<(String, Client)>
     let config = client.config();
     let one = |endpoint: Endpoint| {
         let name = endpoint.as_str().to_owned();
-        let config = ClientConfig { endpoints: vec![endpoint], ..config.clone() };
+        let config =
+            ClientConfig { endpoints: vec![endpoint], learn_members: false, ..config.clone() };
         Ok((name, client.with_config(config)?))
     };
     endpoints

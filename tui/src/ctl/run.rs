@@ -84,8 +84,11 @@ fn connect_and_run(
         .build()
         .map_err(|error| Failure::new(exit::ERROR, format!("cannot start: {error}")))?;
     let code = runtime.block_on(async {
-        let client = Client::new(settings.client.clone())
-            .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
+        // What lasts goes on elsewhere; what asks once is asked where it was told to.
+        let learn_members = matches!(command, Command::Watch(_));
+        let config = ClientConfig { learn_members, ..settings.client.clone() };
+        let client =
+            Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         if let Some((name, password)) = &settings.login
             && let Err(error) = client.login(name, password).await
         {

@@ -6,10 +6,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse};
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Connection, Endpoint};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tonic::transport::Channel;
 
 use super::{ANSWER_WITHIN, Shared, dial, fault};
 use crate::app::cluster::Listed;
@@ -24,7 +23,7 @@ const SEEK_EVERY: Duration = Duration::from_millis(300);
 struct Directory {
     shared: Shared,
     endpoints: Vec<Endpoint>,
-    channels: BTreeMap<String, Channel>,
+    connections: BTreeMap<String, Connection>,
     /// Where a member answered under its own number, by the endpoint as typed or listed.
     reached: BTreeMap<u64, String>,
     /// Endpoints of another cluster that were told about.
@@ -37,7 +36,7 @@ pub(super) async fn run(shared: Shared, endpoints: Vec<Endpoint>, tell: mpsc::Se
     let mut directory = Directory {
         shared,
         endpoints,
-        channels: BTreeMap::new(),
+        connections: BTreeMap::new(),
         reached: BTreeMap::new(),
         strangers: BTreeSet::new(),
         known: Vec::new(),
@@ -58,17 +57,16 @@ impl Directory {
     async fn look(&mut self) -> bool {
         let asked = self.everybody();
         let answers = join_all(asked.iter().map(|endpoint| {
-            let channel = self
-                .channels
-                .entry(endpoint.uri().to_owned())
-                .or_insert_with(|| dial(endpoint).connect_lazy())
-                .clone();
-            ask(channel)
+            let standing = self.connections.get(endpoint.as_str());
+            ask(endpoint, standing.filter(|connection| !connection.has_ended()).cloned())
         }))
         .await;
         let mut told: Vec<(&Endpoint, MemberListResponse)> = Vec::new();
         let mut faults: Vec<(String, Fault)> = Vec::new();
-        for (endpoint, answer) in asked.iter().zip(answers) {
+        for (endpoint, (connection, answer)) in asked.iter().zip(answers) {
+            if let Some(connection) = connection {
+                self.connections.insert(endpoint.as_str().to_owned(), connection);
+            }
             match answer {
                 Ok(list) if !list.members.is_empty() => told.push((endpoint, list)),
                 Ok(_) => faults.push((endpoint.to_string(), fault::no_answer())),
@@ -96,7 +94,7 @@ impl Directory {
         let mut all = self.endpoints.clone();
         let known = self.known.iter().filter_map(|member| Endpoint::parse(&member.endpoint).ok());
         for endpoint in known {
-            if !all.iter().any(|other| other.uri() == endpoint.uri()) {
+            if !all.iter().any(|other| other.is_same_place(&endpoint)) {
                 all.push(endpoint);
             }
         }
@@ -133,13 +131,24 @@ impl Directory {
     }
 }
 
-async fn ask(channel: Channel) -> Result<MemberListResponse, Fault> {
-    let mut client = ClusterClient::new(channel);
-    match timeout(ANSWER_WITHIN, client.member_list(MemberListRequest { linearizable: false }))
-        .await
-    {
+/// Asks over a connection that stands, or a new one, which is given back.
+async fn ask(
+    endpoint: &Endpoint,
+    standing: Option<Connection>,
+) -> (Option<Connection>, Result<MemberListResponse, Fault>) {
+    let connection = match standing {
+        Some(connection) => connection,
+        None => match dial(endpoint).await {
+            Ok(connection) => connection,
+            Err(error) => return (None, Err(fault::of_dial(&error))),
+        },
+    };
+    let mut client = ClusterClient::new(connection.clone());
+    let asked = client.member_list(MemberListRequest { linearizable: false });
+    let answer = match timeout(ANSWER_WITHIN, asked).await {
         Ok(Ok(list)) => Ok(list.into_inner()),
         Ok(Err(status)) => Err(fault::of_status(&status)),
         Err(_) => Err(fault::no_answer()),
-    }
+    };
+    (Some(connection), answer)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use mini_etcd_shared::client::{DialError, SendError};
 use mini_etcd_shared::error::ClientError;
 use tonic::{Code, Status};
 
@@ -31,10 +32,7 @@ pub(super) fn of_status(status: &Status) -> Fault {
         Code::Unknown | Code::Internal
             if message.contains("h2") || message.contains("transport") =>
         {
-            fault(
-                "something else than etcd answers there",
-                "look at what listens on that port; TLS is not spoken yet",
-            )
+            fault("something else than etcd answers there", "look at what listens on that port")
         }
         code => fault(&format!("it answers {code:?}: {message}"), "look at its log"),
     }
@@ -51,13 +49,27 @@ pub(super) fn is_refusal(status: &Status) -> bool {
 }
 
 /// The fault behind a connection that did not come about.
-pub(super) fn of_connect(error: &(dyn Error + 'static)) -> Fault {
-    of_source(Some(error)).unwrap_or_else(|| {
-        fault(
-            &format!("cannot connect: {}", innermost(error)),
-            "check the endpoint's name and port",
-        )
-    })
+pub(super) fn of_dial(error: &DialError) -> Fault {
+    match error {
+        DialError::Resolve(_) => {
+            fault("its name does not resolve", "check the name, or give an address")
+        }
+        DialError::System(kind, words) => of_kind(*kind).unwrap_or_else(|| {
+            fault(&format!("cannot connect: {words}"), "check the endpoint's name and port")
+        }),
+        DialError::Tls => fault(
+            "it speaks TLS",
+            "TLS is not supported yet: name an endpoint that listens without it",
+        ),
+        DialError::Http1 | DialError::Foreign => {
+            fault("something else than etcd answers there", "look at what listens on that port")
+        }
+        DialError::Unreachable(_) | DialError::Silent(_) => no_answer(),
+        DialError::Closed | DialError::Ended => ended(),
+        DialError::Stranger => {
+            fault("another member or cluster answers there", "check the endpoint")
+        }
+    }
 }
 
 /// Why a call of a screen failed. `unknown`: what it would have written may be written all the same.
@@ -113,12 +125,17 @@ fn fault(words: &str, next: &str) -> Fault {
 
 fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
     while let Some(error) = source {
-        if let Some(found) = error.downcast_ref::<io::Error>().and_then(of_io) {
+        if let Some(found) =
+            error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind()))
+        {
             return Some(found);
         }
         let text = error.to_string();
         if text.contains("failed to lookup address") || text.contains("dns error") {
             return Some(fault("its name does not resolve", "check the name, or give an address"));
+        }
+        if let Some(SendError::Unsent(_)) = error.downcast_ref() {
+            return Some(ended());
         }
         if text.contains("keep-alive timed out") || text.contains("deadline has elapsed") {
             return Some(no_answer());
@@ -128,8 +145,8 @@ fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
     None
 }
 
-fn of_io(error: &io::Error) -> Option<Fault> {
-    match error.kind() {
+fn of_kind(kind: io::ErrorKind) -> Option<Fault> {
+    match kind {
         io::ErrorKind::ConnectionRefused => {
             let words = "connection refused: nothing listens there";
             Some(Fault { refused: true, ..fault(words, "start the member, or check the port") })
@@ -148,22 +165,14 @@ fn of_io(error: &io::Error) -> Option<Fault> {
     }
 }
 
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_refused_connection_is_told_in_plain_words() {
-        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let fault = of_connect(&refused);
+        let refused = DialError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let fault = of_dial(&refused);
         assert!(fault.words.starts_with("connection refused"), "{fault:?}");
         assert!(fault.next.contains("start the member"), "{fault:?}");
     }

@@ -9,10 +9,9 @@ use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest, StatusResponse};
 use mini_etcd_server::clock::Clock;
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Connection, Endpoint};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Code;
-use tonic::transport::Channel;
 
 use super::metrics::{self, Metrics};
 use super::{ANSWER_WITHIN, Shared, dial, fault, sample};
@@ -44,17 +43,15 @@ enum End {
 pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
     let mut wait = RETRY_FIRST;
     loop {
-        let connected = timeout(ANSWER_WITHIN, dial(&endpoint).connect()).await;
-        let lost = match connected {
-            Ok(Ok(channel)) => {
+        let lost = match dial(&endpoint).await {
+            Ok(connection) => {
                 wait = RETRY_FIRST;
                 tokio::select! {
-                    lost = talk(&shared, id, &endpoint, channel.clone()) => lost,
-                    never = prove(&shared, id, channel) => match never {},
+                    lost = talk(&shared, id, &endpoint, connection.clone()) => lost,
+                    never = prove(&shared, id, connection) => match never {},
                 }
             }
-            Ok(Err(error)) => fault::of_connect(&error),
-            Err(_) => fault::no_answer(),
+            Err(error) => fault::of_dial(&error),
         };
         shared.inbox.lost(id, lost);
         sleep(wait).await;
@@ -63,21 +60,21 @@ pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
 }
 
 /// Talks over one connection until it fails.
-async fn talk(shared: &Shared, id: u64, endpoint: &Endpoint, channel: Channel) -> Fault {
+async fn talk(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connection) -> Fault {
     loop {
-        match stream(shared, id, channel.clone()).await {
+        match stream(shared, id, connection.clone()).await {
             End::Fault(fault) => return fault,
             End::Pace => {}
-            End::NotOffered => return poll(shared, id, endpoint, channel).await,
+            End::NotOffered => return poll(shared, id, endpoint, connection).await,
         }
     }
 }
 
-async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
+async fn stream(shared: &Shared, id: u64, connection: Connection) -> End {
     let mut pace = shared.pace.clone();
     let interval = pace.borrow_and_update().stream();
     let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-    let mut client = AdminClient::new(channel.clone());
+    let mut client = AdminClient::new(connection.clone());
     let opened = timeout(ANSWER_WITHIN, client.watch(WatchStatusRequest { interval_ms })).await;
     let mut stream = match opened {
         Ok(Ok(stream)) => stream.into_inner(),
@@ -103,7 +100,7 @@ async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
             },
             () = sleep_until(measure) => {
                 // A measurement that fails says nothing: the stream tells whether the member lives.
-                let _unheard = status(shared, id, channel.clone()).await;
+                let _unheard = status(shared, id, connection.clone()).await;
                 measure = Instant::now() + RTT_EVERY;
             }
             () = sleep_until(heard + patience) => return End::Fault(fault::no_answer()),
@@ -115,7 +112,7 @@ async fn stream(shared: &Shared, id: u64, channel: Channel) -> End {
     }
 }
 
-async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, channel: Channel) -> Fault {
+async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connection) -> Fault {
     let mut pace = shared.pace.clone();
     let mut told = Page::default();
     // Members are asked at different moments, so that the questions are no beat of their own.
@@ -123,7 +120,7 @@ async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, channel: Channel) -
     loop {
         // Beside each other: neither waits for the other's answer, and the status alone tells whether it lives.
         let (answer, ()) =
-            tokio::join!(status(shared, id, channel.clone()), told.look(shared, endpoint));
+            tokio::join!(status(shared, id, connection.clone()), told.look(shared, endpoint));
         match answer {
             Ok(answer) => {
                 let sample = sample::of_status(answer, shared.clock.now());
@@ -165,7 +162,7 @@ impl Page {
 }
 
 /// Asks for a linearizable read again and again: an answer shows that a quorum stands behind the member.
-async fn prove(shared: &Shared, id: u64, channel: Channel) -> std::convert::Infallible {
+async fn prove(shared: &Shared, id: u64, connection: Connection) -> std::convert::Infallible {
     let pace = shared.pace.clone();
     loop {
         let asked = shared.clock.now();
@@ -175,7 +172,7 @@ async fn prove(shared: &Shared, id: u64, channel: Channel) -> std::convert::Infa
             limit: 1,
             ..RangeRequest::default()
         };
-        let mut client = KvClient::new(channel.clone());
+        let mut client = KvClient::new(connection.clone());
         let wait = match timeout(ANSWER_WITHIN, client.range(read)).await {
             Ok(Ok(_)) => {
                 shared.inbox.proof(id, asked, false);
@@ -192,9 +189,9 @@ async fn prove(shared: &Shared, id: u64, channel: Channel) -> std::convert::Infa
 }
 
 /// Asks for the status and notes how long it took.
-async fn status(shared: &Shared, id: u64, channel: Channel) -> Result<StatusResponse, Fault> {
+async fn status(shared: &Shared, id: u64, connection: Connection) -> Result<StatusResponse, Fault> {
     let asked = shared.clock.now();
-    let mut client = MaintenanceClient::new(channel);
+    let mut client = MaintenanceClient::new(connection);
     match timeout(ANSWER_WITHIN, client.status(StatusRequest {})).await {
         Ok(Ok(answer)) => {
             let now = shared.clock.now();

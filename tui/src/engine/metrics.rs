@@ -55,12 +55,10 @@ pub(super) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
 }
 
 async fn page(endpoint: &Endpoint) -> Option<Bytes> {
-    let uri: http::Uri = endpoint.uri().parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, uri.port_u16()?)).await.ok()?;
+    let stream = TcpStream::connect(endpoint.host_and_port()?).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let request = http::Request::get("/metrics")
-        .header(http::header::HOST, uri.authority()?.as_str())
+        .header(http::header::HOST, endpoint.authority())
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .ok()?;

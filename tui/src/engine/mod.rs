@@ -32,12 +32,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::client::{
+    Client, ClientConfig, Connection, Credentials, DialError, Endpoint,
+};
 use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tonic::transport::Channel;
 
 pub use inbox::Inbox;
 
@@ -45,6 +46,7 @@ use crate::app::cluster::Listed;
 use crate::app::request::{Question, Ticket};
 use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;
+use crate::login::lasting;
 use crate::record::Recording;
 
 /// How long a connection may take to come about, and a question to be answered.
@@ -56,6 +58,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(3);
 pub struct Setup {
     /// Where to ask first.
     pub endpoints: Vec<Endpoint>,
+    /// As whom to ask.
+    pub login: Option<Credentials>,
     /// Bundled members, when there are any.
     pub fleet: Option<Fleet>,
     /// Where somebody else was looked for before bundled members were started: told when it answers.
@@ -100,14 +104,12 @@ pub struct Engine {
     session: Option<mpsc::Sender<session::Work>>,
     recording: Recording,
     asked: BTreeMap<Ticket, AbortHandle>,
-    /// What screens ask through, while the endpoints stay the same; and what completion keeps of it.
+    /// What screens ask through; and what completion keeps of it.
     client: Option<(Client, Arc<ClientSource>)>,
     /// The keys loaded for the last jump.
     found: keyspace::Found,
     tasks: JoinSet<()>,
-    endpoints: Vec<Endpoint>,
-    /// Where members are known to be.
-    known: Vec<Endpoint>,
+    config: ClientConfig,
     fleet: Option<Fleet>,
 }
 
@@ -138,8 +140,7 @@ impl Engine {
             client: None,
             found: keyspace::Found::default(),
             tasks,
-            endpoints: setup.endpoints,
-            known: Vec::new(),
+            config: config(setup.endpoints, setup.login),
             fleet: setup.fleet,
         };
         (engine, Handle { effects }, inbox)
@@ -223,30 +224,23 @@ impl Engine {
         self.asked.retain(|_, task| !task.is_finished());
     }
 
-    /// A client of the members that are known, kept while they stay the same.
+    /// A client of the endpoints given, which finds the other members by itself; made when it is first used.
     fn client(&mut self) -> Result<(Client, Arc<ClientSource>), ClientError> {
-        let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known };
-        if let Some(pair) =
-            self.client.as_ref().filter(|(client, _)| client.config().endpoints == *endpoints)
-        {
+        if let Some(pair) = &self.client {
             return Ok(pair.clone());
         }
-        let mut config = ClientConfig::new(endpoints.clone());
-        config.dial_timeout = ANSWER_WITHIN;
-        config.wait_for_connection = false;
-        config.keepalive_time = PROBE_AFTER;
-        let client = Client::new(config)?;
+        let client = Client::new(self.config.clone())?;
         let names = Arc::new(ClientSource::new(client.clone()));
         Ok(self.client.insert((client, names)).clone())
     }
 
     fn run_text(&mut self, id: u64, text: String) {
-        let endpoints = if self.known.is_empty() { &self.endpoints } else { &self.known }.clone();
-        self.work(session::Work::Run(session::Run { id, text, endpoints }));
+        self.work(session::Work::Run(session::Run { id, text }));
     }
 
     fn work(&mut self, work: session::Work) {
         let (shared, recording, own) = (&self.shared, &self.recording, &self.own);
+        let config = &self.config;
         let tasks = &mut self.tasks;
         let session = self.session.get_or_insert_with(|| {
             let place = session::Place {
@@ -254,6 +248,7 @@ impl Engine {
                 clock: shared.clock.clone(),
                 recording: recording.clone(),
                 effects: own.clone(),
+                config: config.clone(),
             };
             session::start(tasks, place)
         });
@@ -277,10 +272,8 @@ impl Engine {
             }
             stays
         });
-        self.known.clear();
         for member in reached {
             let Ok(endpoint) = Endpoint::parse(&member.endpoint) else { continue };
-            self.known.push(endpoint.clone());
             if !self.followers.contains_key(&member.id) {
                 let task = self.tasks.spawn(follow::run(self.shared.clone(), member.id, endpoint));
                 self.followers.insert(member.id, (member.endpoint.clone(), task));
@@ -295,14 +288,22 @@ impl Listed {
     }
 }
 
-/// A way to a member that dials when it is first used.
-fn dial(endpoint: &Endpoint) -> tonic::transport::Endpoint {
-    // An `Endpoint` was parsed as a URI already, so the fallback is never dialled.
-    Channel::from_shared(endpoint.uri().to_owned())
-        .unwrap_or_else(|_| Channel::from_static("http://localhost:1"))
-        .connect_timeout(ANSWER_WITHIN)
-        .http2_keep_alive_interval(PROBE_AFTER)
-        .keep_alive_timeout(ANSWER_WITHIN)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true)
+/// How members are asked. Somebody waits: a cluster that is not there is told at once.
+fn config(endpoints: Vec<Endpoint>, login: Option<Credentials>) -> ClientConfig {
+    ClientConfig {
+        dial_timeout: ANSWER_WITHIN,
+        wait_for_connection: false,
+        keepalive_time: PROBE_AFTER,
+        ..lasting(endpoints, login)
+    }
+}
+
+/// A connection of its own to one member, which is probed also while nothing is asked.
+async fn dial(endpoint: &Endpoint) -> Result<Connection, DialError> {
+    let config = ClientConfig {
+        keepalive_timeout: ANSWER_WITHIN,
+        keepalive_while_idle: true,
+        ..config(vec![endpoint.clone()], None)
+    };
+    Connection::open(endpoint, &config).await
 }

@@ -7,6 +7,7 @@ use mini_etcd_shared::command::parse_duration;
 use mini_etcd_shared::format::Format;
 
 use crate::bundled::MEMBERS_MAX;
+use crate::login::Login;
 
 /// The line editor; reads a batch when standard input is not a terminal.
 ///
@@ -35,12 +36,9 @@ pub struct Flags {
     /// Print keys and values as \xNN bytes
     #[arg(long, env = "ETCDCTL_HEX")]
     pub hex: bool,
-    /// Name to log in with, and its password behind a colon
-    #[arg(long, env = "ETCDCTL_USER", hide_env_values = true, value_name = "NAME[:PASSWORD]")]
-    pub user: Option<String>,
-    /// Password of --user
-    #[arg(long, env = "ETCDCTL_PASSWORD", hide_env_values = true)]
-    pub password: Option<String>,
+    /// As whom to log in.
+    #[command(flatten)]
+    pub login: Login,
     /// How long a command may take; watches are not bounded
     #[arg(long, env = "ETCDCTL_COMMAND_TIMEOUT", default_value = "5s", value_name = "TIME",
           value_parser = parse_duration)]

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdin, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::exec::{Executor, words_of};
@@ -12,6 +12,7 @@ use mini_etcd_shared::format::Style;
 use mini_etcd_shared::session::{Host, Options, Session, Sink};
 
 use super::{Flags, batch, talk};
+use crate::login::{NoPassword, endpoints, lasting};
 use crate::script::{Servers, ServersError, run_name};
 
 /// Runs the line editor, or the batch on standard input; answers the exit code.
@@ -100,8 +101,8 @@ enum OpenError {
     Servers(#[from] ServersError),
     #[error("{0}")]
     Address(ClientError),
-    #[error("--user needs a password: --user NAME:PASSWORD, --password or ETCDCTL_PASSWORD")]
-    Password,
+    #[error("{0}")]
+    Password(#[from] NoPassword),
     #[error("cannot log in: {}", words_of(.0))]
     Login(ClientError),
     #[error("{0}")]
@@ -111,9 +112,9 @@ enum OpenError {
 impl OpenError {
     fn exit(&self) -> u8 {
         match self {
-            Self::Address(_) | Self::Password | Self::Servers(ServersError::Address(_)) => {
-                exit::BAD_ARGS
-            }
+            Self::Address(_)
+            | Self::Password(_)
+            | Self::Servers(ServersError::Address(_) | ServersError::Password(_)) => exit::BAD_ARGS,
             Self::Login(error) if error.unsent_reason().is_none() => exit::ERROR,
             _ => exit::NO_CONNECTION,
         }
@@ -121,6 +122,7 @@ impl OpenError {
 }
 
 async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
+    let login = flags.login.credentials()?;
     let mut servers = match flags.bundled {
         Some(count) => Servers::bundled(usize::from(count)).await?,
         None => Servers::unasked(client(flags)?),
@@ -130,10 +132,10 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
         wait_for_connection: !interactive,
         dial_timeout: flags.dial_timeout,
         command_timeout: Some(flags.command_timeout),
-        ..servers.client.config().clone()
+        ..lasting(servers.client.config().endpoints.clone(), login)
     };
     servers.client = servers.client.with_config(config.clone()).map_err(OpenError::Address)?;
-    let probe = ClientConfig { wait_for_connection: false, ..config };
+    let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
     let probe = servers.client.with_config(probe).map_err(OpenError::Address)?;
     if let Err(error) = greet(flags, &probe).await {
         servers.close().await;
@@ -143,21 +145,14 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
 }
 
 fn client(flags: &Flags) -> Result<Client, OpenError> {
-    let endpoints = flags.endpoints.iter().filter(|text| !text.is_empty());
-    let endpoints: Result<Vec<_>, _> = endpoints.map(|text| Endpoint::parse(text)).collect();
-    Client::new(ClientConfig::new(endpoints.map_err(OpenError::Address)?))
-        .map_err(OpenError::Address)
+    let endpoints = endpoints(&flags.endpoints).map_err(OpenError::Address)?;
+    Client::new(ClientConfig::new(endpoints)).map_err(OpenError::Address)
 }
 
 /// The first words: a login, or a question that any member answers.
 async fn greet(flags: &Flags, client: &Client) -> Result<(), OpenError> {
-    if let Some(user) = flags.user.as_deref().filter(|user| !user.is_empty()) {
-        let (name, password) = match (user.split_once(':'), &flags.password) {
-            (Some(pair), _) => pair,
-            (None, Some(password)) => (user, password.as_str()),
-            (None, None) => return Err(OpenError::Password),
-        };
-        return client.login(name, password).await.map_err(OpenError::Login);
+    if let Some(login) = flags.login.credentials()? {
+        return client.login(&login.name, &login.password).await.map_err(OpenError::Login);
     }
     let asked = client.status(mini_etcd_proto::etcdserverpb::StatusRequest {}).await;
     match asked.into_result() {

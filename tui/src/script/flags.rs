@@ -7,6 +7,7 @@ use clap::Args;
 use mini_etcd_shared::command::parse_duration;
 
 use crate::bundled::MEMBERS_MAX;
+use crate::login::Login;
 
 /// Runs scripts and reports as TAP.
 ///
@@ -28,6 +29,9 @@ pub struct Flags {
         value_name = "HOST:PORT"
     )]
     pub endpoints: Vec<String>,
+    /// As whom to log in.
+    #[command(flatten)]
+    pub login: Login,
     /// Run against N bundled members on temporary data
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     pub bundled: Option<u8>,

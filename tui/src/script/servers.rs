@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, StatusRequest};
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::error::ClientError;
+use mini_etcd_shared::exec::words_of;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Flags;
 use crate::bundled::{self, Fleet};
 use crate::engine::Inbox;
+use crate::login::{NoPassword, endpoints, lasting};
 
 /// How long bundled members may take to answer.
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -39,6 +41,12 @@ pub(crate) enum ServersError {
     /// What was typed is no address.
     #[error("{0}")]
     Address(ClientError),
+    /// Who is to log in has no password.
+    #[error("{0}")]
+    Password(#[from] NoPassword),
+    /// The server does not take the user.
+    #[error("cannot log in: {}", words_of(.0))]
+    Login(ClientError),
     /// Nobody answers. I3
     #[error("{}", silent(.0))]
     Silent(ClientError),
@@ -60,16 +68,21 @@ impl Servers {
     pub(super) async fn open(flags: &Flags) -> Result<Self, ServersError> {
         match flags.bundled {
             Some(count) => Self::bundled(usize::from(count)).await,
-            None => Self::named(&flags.endpoints).await,
+            None => Self::named(&flags.endpoints, flags.login.credentials()?).await,
         }
     }
 
-    async fn named(list: &[String]) -> Result<Self, ServersError> {
-        let endpoints: Result<Vec<_>, _> = list.iter().map(|text| Endpoint::parse(text)).collect();
-        let config = ClientConfig::new(endpoints.map_err(ServersError::Address)?);
+    async fn named(list: &[String], login: Option<Credentials>) -> Result<Self, ServersError> {
+        let config = lasting(endpoints(list).map_err(ServersError::Address)?, login);
         let client = Client::new(config.clone()).map_err(ServersError::Address)?;
-        let probe = ClientConfig { wait_for_connection: false, ..config };
+        let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
         let probe = client.with_config(probe).map_err(ServersError::Address)?;
+        if let Some(Credentials { name, password }) = &client.config().login {
+            probe.login(name, password).await.map_err(|error| match error {
+                ClientError::Refused { .. } => ServersError::Login(error),
+                error => ServersError::Silent(error),
+            })?;
+        }
         let cluster = cluster(&probe).await.map_err(ServersError::Silent)?;
         Ok(Self { client, cluster, fleet: None })
     }
@@ -135,6 +148,7 @@ pub(super) async fn ready(
     let config = ClientConfig {
         endpoints: vec![endpoint],
         wait_for_connection: false,
+        learn_members: false,
         ..client.config().clone()
     };
     let until = Instant::now() + within;

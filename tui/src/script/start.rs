@@ -102,7 +102,8 @@ async fn run_all(flags: &Flags, planned: &[Planned]) -> u8 {
         Err(error) => {
             say(&error.to_string());
             return match error {
-                ServersError::Address(_) => exit::BAD_ARGS,
+                ServersError::Address(_) | ServersError::Password(_) => exit::BAD_ARGS,
+                ServersError::Login(_) => exit::ERROR,
                 _ => exit::NO_CONNECTION,
             };
         }

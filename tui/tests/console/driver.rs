@@ -102,6 +102,7 @@ impl Driver {
         let endpoints = vec![Endpoint::parse(endpoint).unwrap()];
         let (engine, handle, inbox) = Engine::new(Setup {
             endpoints,
+            login: None,
             fleet: None,
             instead_of: Vec::new(),
             clock: SystemClock::new(),

@@ -10,6 +10,7 @@ use mini_etcd_shared::client::Endpoint;
 use mini_etcd_tui::app::sample::{Role, Sample, Source};
 use mini_etcd_tui::app::{Effect, Pace, Report};
 use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -22,6 +23,7 @@ fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
     let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
     let (engine, handle, inbox) = Engine::new(Setup {
         endpoints,
+        login: None,
         fleet: None,
         instead_of: Vec::new(),
         clock: SystemClock::new(),
@@ -122,6 +124,30 @@ async fn nothing_there_is_told_before_any_member_is_known() {
     .await;
     assert_eq!(endpoint, free.to_string());
     assert!(fault.words.contains("refused"), "{fault:?}");
+}
+
+/// Goal: a server that speaks TLS is named as one. Method: as Go's servers do, it ends what is no TLS without a word.
+#[tokio::test]
+async fn a_server_that_speaks_tls_is_called_that() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut head = [0; 5];
+                if stream.read_exact(&mut head).await.is_ok() && head[0] == 0x16 {
+                    let _gone = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 40]).await;
+                }
+            });
+        }
+    });
+    let (_handle, inbox) = engine(&[address.to_string()]);
+    let told = wait(&inbox, |report| match report {
+        Report::Silent(faults) => faults.first().map(|(_, fault)| fault.words.clone()),
+        _ => None,
+    });
+    assert_eq!(told.await, "it speaks TLS");
 }
 
 #[tokio::test]

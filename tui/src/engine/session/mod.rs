@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_server::clock::{Clock, SystemClock};
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::language::{Statement, parse_input};
@@ -50,8 +50,6 @@ pub(super) enum Work {
 pub(super) struct Run {
     pub id: u64,
     pub text: String,
-    /// Where members are known to be.
-    pub endpoints: Vec<Endpoint>,
 }
 
 /// What the session's thread works with.
@@ -61,6 +59,8 @@ pub(super) struct Place {
     pub recording: Recording,
     /// To the engine, for what only it can do.
     pub effects: mpsc::WeakUnboundedSender<Effect>,
+    /// How members are asked.
+    pub config: ClientConfig,
 }
 
 /// Starts the session's thread.
@@ -88,7 +88,7 @@ async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
         let Work::Run(run) = next else { continue };
         let began = place.clock.now();
         screen.begin(Some(run.id));
-        let result = match prepare(&mut session, &place, &screen, &run.endpoints) {
+        let result = match prepare(&mut session, &place, &screen) {
             Err(error) => Some(Err(error.to_string())),
             Ok(session) => {
                 let mut running = Running { session, recording: &place.recording, screen: &screen };
@@ -139,27 +139,16 @@ async fn until_given_up(work: &mut mpsc::Receiver<Work>, id: u64, inbox: &Inbox)
     }
 }
 
-/// The session, made when it is first used, and led to where the members are now.
+/// The session, made when it is first used.
 fn prepare<'a>(
     session: &'a mut Option<Session>,
     place: &Place,
     screen: &Arc<Screen>,
-    endpoints: &[Endpoint],
 ) -> Result<&'a mut Session, ClientError> {
-    let stays = session.as_ref().is_some_and(|s| s.client().config().endpoints == endpoints);
-    let executor = if stays { None } else { Some(Executor::new(client(endpoints)?)) };
-    match (session, executor) {
-        (Some(session), executor) => {
-            if let Some(executor) = executor {
-                session.set_executor(executor);
-            }
-            Ok(session)
-        }
-        (empty, executor) => {
-            let executor = match executor {
-                Some(executor) => executor,
-                None => Executor::new(client(endpoints)?),
-            };
+    match session {
+        Some(session) => Ok(session),
+        empty => {
+            let executor = Executor::new(Client::new(place.config.clone())?);
             let host = host::Console {
                 recording: place.recording.clone(),
                 effects: place.effects.clone(),
@@ -169,15 +158,6 @@ fn prepare<'a>(
             Ok(empty.insert(Session::new(executor, options, sink, Box::new(host))))
         }
     }
-}
-
-fn client(endpoints: &[Endpoint]) -> Result<Client, ClientError> {
-    let mut config = ClientConfig::new(endpoints.to_vec());
-    config.dial_timeout = super::ANSWER_WITHIN;
-    config.keepalive_time = super::PROBE_AFTER;
-    // Somebody waits: a cluster that is not there is told at once.
-    config.wait_for_connection = false;
-    Client::new(config)
 }
 
 /// A text that runs, and is recorded.

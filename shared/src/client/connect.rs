@@ -1,0 +1,357 @@
+//! One connection: dialled, known to be ready, and asked.
+//!
+//! A connection is ready when the server's HTTP/2 SETTINGS were seen. Nothing is sent before, so that a server that is
+//! silent, closes, or speaks something else never had a request.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri, header};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+
+use super::endpoint::Target;
+use super::heard::{FirstWord, Heard, Pulse, is_tls};
+use super::{ClientConfig, Endpoint};
+
+/// Head start of one address of a name before the next is tried beside it (RFC 8305 recommends this).
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+/// How requests introduce themselves.
+const USER_AGENT: &str = concat!("mini-etcd/", env!("CARGO_PKG_VERSION"));
+
+/// Why a connection did not come about, or is not one to a member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// Its name has no address.
+    #[error("its name does not resolve: {0}")]
+    Resolve(String),
+    /// The system refuses, or the network does.
+    #[error("{1}")]
+    System(io::ErrorKind, String),
+    /// Nothing answers the attempt to connect.
+    #[error("no answer within {0:?} to the attempt to connect")]
+    Unreachable(Duration),
+    /// It takes the connection and then says nothing.
+    #[error("no answer within {0:?}: it takes connections and says nothing")]
+    Silent(Duration),
+    /// It takes the connection and ends it without a word.
+    #[error("it closed the connection before it said anything")]
+    Closed,
+    /// It speaks TLS.
+    #[error("it speaks TLS, which is not supported yet")]
+    Tls,
+    /// It speaks HTTP/1 alone.
+    #[error("it speaks HTTP/1 and not gRPC")]
+    Http1,
+    /// It speaks something else.
+    #[error("it does not speak HTTP/2: is it an etcd member?")]
+    Foreign,
+    /// It is not the member that was said to be there.
+    #[error("another member or cluster answers there")]
+    Stranger,
+    /// It was connected, and the connection ended.
+    #[error("the connection ended")]
+    Ended,
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error.kind(), error.to_string())
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It was provably not processed.
+    #[error("{0}")]
+    Unsent(String),
+    /// It may have been processed.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// A ready connection to one server. Cheap to clone; it ends with its last clone.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    requests: SendRequest<Body>,
+    authority: Authority,
+    life: Arc<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    pulse: Arc<Pulse>,
+    /// True once no request should be sent on it any more.
+    over: watch::Sender<bool>,
+    driver: AbortHandle,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    /// Dials `endpoint`, and waits until the server has said that it is ready.
+    ///
+    /// # Errors
+    /// When that does not come about within the dial timeout.
+    pub async fn open(endpoint: &Endpoint, config: &ClientConfig) -> Result<Self, DialError> {
+        let deadline = Instant::now() + config.dial_timeout;
+        let dial = Dial { endpoint, config, deadline };
+        match endpoint.target() {
+            Target::Unix(path) => dial.established(Place::Unix(path.clone())).await,
+            Target::Tcp { host, port } => {
+                let found = timeout_at(deadline, lookup_host((host.as_str(), *port))).await;
+                let found =
+                    found.map_err(|_| DialError::Resolve("no answer in time".to_owned()))?;
+                let found = found.map_err(|error| DialError::Resolve(error.to_string()))?;
+                dial.first_of(found.collect()).await
+            }
+        }
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) {
+        // The sender lives as long as the connection.
+        let _ = self.life.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.requests.is_closed() || *self.life.over.borrow()
+    }
+
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.life.pulse
+    }
+}
+
+impl tower::Service<Request<Body>> for Connection {
+    type Response = Response<Body>;
+    type Error = SendError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, SendError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        // A connection that ended says so in the answer, where it is told apart from one that broke.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path_and_query().cloned();
+        let uri = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.authority.clone())
+            .path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/")))
+            .build();
+        if let Ok(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let answer = self.requests.try_send_request(request);
+        // The request keeps its connection alive until it is answered.
+        let life = Arc::clone(&self.life);
+        Box::pin(async move {
+            let mut failed = match answer.await {
+                Ok(response) => return Ok(response.map(Body::new)),
+                Err(failed) => failed,
+            };
+            let never_left = failed.take_message().is_some();
+            let error = failed.into_error();
+            let proof = unprocessed(&error);
+            if never_left || proof == Some(Proof::GoAway) {
+                life.over.send_replace(true);
+            }
+            let words = innermost(&error);
+            Err(if never_left || proof.is_some() {
+                SendError::Unsent(words)
+            } else {
+                SendError::Lost(words)
+            })
+        })
+    }
+}
+
+/// Why a request surely was not processed (RFC 9113, 8.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// The stream was refused.
+    Refused,
+    /// The server goes away, and its last stream is before this one: `h2` ends only such streams with a GOAWAY.
+    GoAway,
+}
+
+fn unprocessed(error: &hyper::Error) -> Option<Proof> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(h2) = error.downcast_ref::<h2::Error>().filter(|h2| h2.is_remote()) {
+            return match h2.reason() {
+                Some(h2::Reason::REFUSED_STREAM) if h2.is_reset() => Some(Proof::Refused),
+                _ if h2.is_go_away() => Some(Proof::GoAway),
+                _ => None,
+            };
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// What is at the bottom of an error.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = error.to_string();
+        source = error.source();
+    }
+    words
+}
+
+/// One place that an endpoint stands for.
+#[derive(Clone)]
+enum Place {
+    Tcp(SocketAddr),
+    Unix(std::path::PathBuf),
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
+struct Dial<'a> {
+    endpoint: &'a Endpoint,
+    config: &'a ClientConfig,
+    deadline: Instant,
+}
+
+impl Dial<'_> {
+    /// The first address that becomes ready; each later one is tried when the one before failed or hesitates.
+    async fn first_of(&self, addresses: Vec<SocketAddr>) -> Result<Connection, DialError> {
+        let mut rest = addresses.into_iter().map(Place::Tcp);
+        let mut under_way = FuturesUnordered::new();
+        let mut problem = None;
+        under_way.extend(rest.next().map(|place| self.established(place)));
+        loop {
+            let next = async {
+                tokio::time::sleep(NEXT_ADDRESS_AFTER).await;
+                rest.next()
+            };
+            tokio::select! {
+                ended = under_way.next() => match ended {
+                    Some(Ok(connection)) => return Ok(connection),
+                    Some(Err(error)) => {
+                        problem.get_or_insert(error);
+                        under_way.extend(rest.next().map(|place| self.established(place)));
+                    }
+                    None => return Err(problem.unwrap_or_else(|| {
+                        DialError::Resolve("the name has no address".to_owned())
+                    })),
+                },
+                Some(place) = next => under_way.push(self.established(place)),
+            }
+        }
+    }
+
+    async fn established(&self, place: Place) -> Result<Connection, DialError> {
+        let after = self.config.dial_timeout;
+        let socket = timeout_at(self.deadline, connected(&place))
+            .await
+            .map_err(|_| DialError::Unreachable(after))??;
+        match timeout_at(self.deadline, self.handshake(socket)).await {
+            Err(_) => Err(DialError::Silent(after)),
+            Ok(Err(Closed)) => match timeout_at(self.deadline, answers_tls(&place)).await {
+                Ok(Ok(true)) => Err(DialError::Tls),
+                _ => Err(DialError::Closed),
+            },
+            Ok(Ok(ready)) => ready,
+        }
+    }
+
+    /// Begins HTTP/2, and waits for the server's first word.
+    async fn handshake(
+        &self,
+        socket: Box<dyn Socket>,
+    ) -> Result<Result<Connection, DialError>, Closed> {
+        let pulse = Arc::new(Pulse::default());
+        let (socket, first) = Heard::new(socket, Arc::clone(&pulse));
+        let handshake = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.config.keepalive_time)
+            .keep_alive_timeout(self.config.keepalive_timeout)
+            .keep_alive_while_idle(self.config.keepalive_while_idle)
+            .handshake(TokioIo::new(socket));
+        let Ok((requests, driver)) = handshake.await else { return Err(Closed) };
+        let (over, _) = watch::channel(false);
+        let ends = over.clone();
+        let driver = tokio::spawn(async move {
+            // What ended it is told to the requests on it.
+            let _ = driver.await;
+            ends.send_replace(true);
+        });
+        let life = Arc::new(Life { pulse, over, driver: driver.abort_handle() });
+        Ok(match first.await {
+            Ok(FirstWord::Settings) => {
+                let authority = self.endpoint.authority().parse::<Authority>();
+                let authority = authority.map_err(|error| DialError::Resolve(error.to_string()));
+                authority.map(|authority| Connection { requests, authority, life })
+            }
+            Ok(FirstWord::Tls) => Err(DialError::Tls),
+            Ok(FirstWord::Http1) => Err(DialError::Http1),
+            Ok(FirstWord::Foreign) => Err(DialError::Foreign),
+            Ok(FirstWord::Closed) | Err(_) => return Err(Closed),
+        })
+    }
+}
+
+/// The server ended the connection without a word.
+struct Closed;
+
+async fn connected(place: &Place) -> io::Result<Box<dyn Socket>> {
+    Ok(match place {
+        Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        Place::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            // A failed option costs latency only.
+            let _ = stream.set_nodelay(true);
+            Box::new(stream)
+        }
+    })
+}
+
+/// The shortest hello of TLS 1.2: a server that speaks TLS answers with a handshake or an alert.
+const TLS_HELLO: &[u8] = &[
+    0x16, 3, 1, 0, 47, // a handshake record of 47 bytes
+    1, 0, 0, 43, // a client's hello of 43 bytes
+    3, 3, // TLS 1.2
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, // 32 bytes that another would draw at random
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, //
+    0, // no session
+    0, 4, 0xc0, 0x2f, 0xc0, 0x2b, // two suites
+    1, 0, // no compression
+];
+
+/// Whether a server that ended a connection in HTTP/2 answers one in TLS: most end what is no TLS without a word.
+async fn answers_tls(place: &Place) -> io::Result<bool> {
+    let mut socket = connected(place).await?;
+    socket.write_all(TLS_HELLO).await?;
+    let mut head = [0; 2];
+    socket.read_exact(&mut head).await?;
+    Ok(is_tls(&head))
+}
