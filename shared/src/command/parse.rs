@@ -188,7 +188,7 @@ enum Next {
     Nothing,
 }
 
-/// Values of flags that were given, in the order given; the last one counts.
+/// Values of flags that were given, in the order given; the last one counts, and lists grow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Values(Vec<(&'static str, String)>);
 
@@ -230,6 +230,12 @@ impl Values {
     /// When the flag does not take it.
     pub fn set(&mut self, flag: &'static Flag, value: &str) -> Result<(), String> {
         check(flag, value)?;
+        let list = flag.value == ValueKind::List;
+        if let Some((_, held)) = self.0.iter_mut().find(|(name, _)| list && *name == flag.name) {
+            held.push(',');
+            held.push_str(value);
+            return Ok(());
+        }
         self.0.push((flag.name, value.to_owned()));
         Ok(())
     }

@@ -266,6 +266,23 @@ pub const VARIABLES: &[(&[(&str, &str)], &str)] = &[
     (&[("ETCDCTL_USER", "root:x")], "get foo"),
 ];
 
+/// Lists of endpoints. `(arguments, line)`; `LIVE` stands for a server.
+pub const LISTS: &[(&str, &str)] = &[
+    ("--endpoints=LIVE,", "get foo"),
+    ("--endpoints=LIVE,", "put foo bar"),
+    ("--endpoints=,LIVE", "get foo"),
+    ("--endpoints=,LIVE", "put foo bar"),
+    ("--endpoints=LIVE,,LIVE", "get foo"),
+    ("--endpoints=HTTP://LIVE", "get foo"),
+    ("--endpoints=hTTp://LIVE/", "put foo bar"),
+    ("--endpoints=LIVE --endpoints=LIVE", "endpoint health"),
+    ("--endpoints=LIVE --endpoints=LIVE", "endpoint status"),
+    ("--endpoints=127.0.0.1:1 --endpoints=LIVE", "put foo bar"),
+    ("--endpoints=127.0.0.1:1,LIVE --endpoints=127.0.0.1:1", "get foo"),
+    ("--endpoints=", "get foo"),
+    ("--endpoints=", "put foo bar"),
+];
+
 /// Lines on a server that is not there. `(endpoints, line)`; `LIVE` stands for one that is.
 pub const DEAD: &[(&str, &str)] = &[
     ("DEAD", "get foo --command-timeout=300ms"),

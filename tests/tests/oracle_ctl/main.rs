@@ -24,7 +24,7 @@ use mini_etcd_tests::wait::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 
 use errors::{ERRORS, LOGINS, UNBUILT, WORDS};
-use lines::{DEAD, EQUAL, HELP, VARIABLES, WATCHES};
+use lines::{DEAD, EQUAL, HELP, LISTS, VARIABLES, WATCHES};
 use printed::{
     Printed, command, finish, programs, run_line, text_of, without_help, without_last_columns,
     without_log_lines, without_raft_index,
@@ -236,6 +236,29 @@ async fn variables_count_as_in_etcdctl() -> anyhow::Result<()> {
         }
         ensure!(ours == theirs, "{variables:?} {line}\n{ours:?}\n{theirs:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_of_endpoints_are_read_as_by_etcdctl() -> anyhow::Result<()> {
+    let [ours, theirs] = programs()?;
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let live = cluster.member(0)?.address.clone();
+    seed(&theirs, &live)?;
+    for (endpoints, line) in LISTS {
+        let line = format!("{} {line}", endpoints.replace("LIVE", &live));
+        let run = |binary: &Path| -> anyhow::Result<_> {
+            let printed = finish(command(binary, None, &line), "")?;
+            Ok(without_raft_index(without_last_columns(printed)))
+        };
+        let (theirs, ours) = (run(&theirs)?, run(&ours)?);
+        ensure!(ours == theirs, "{line}\n{ours:?}\n{theirs:?}");
+    }
+    // etcdctl waits for the empty address first.
+    let code = |binary: &Path| -> anyhow::Result<_> {
+        Ok(finish(command(binary, None, "--endpoints=, --command-timeout=300ms get foo"), "")?.code)
+    };
+    ensure!(code(&ours)? == code(&theirs)?, "the code of a list of commas");
     Ok(())
 }
 

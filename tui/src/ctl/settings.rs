@@ -119,11 +119,14 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
         .ok_or_else(|| Failure::new(exit::BAD_FEATURE, "unsupported output format"))?;
     refuse_what_is_missing(parsed)?;
     let duration = |name: &str| parse_duration(&text(name)).unwrap_or_default();
-    if text("endpoints").is_empty() {
-        return Err(Failure::new(exit::NO_CONNECTION, "etcdclient: no available endpoints"));
-    }
-    let endpoints = Endpoint::parse_list(&text("endpoints"))
+    let list = text("endpoints");
+    let endpoints = Endpoint::parse_list(&list)
         .map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
+    if endpoints.is_empty() {
+        // etcdctl dials the empty address until its time is over; the code is the same.
+        let exit = if list.is_empty() { exit::NO_CONNECTION } else { exit::ERROR };
+        return Err(Failure::new(exit, "etcdclient: no available endpoints"));
+    }
     let mut client = ClientConfig::new(endpoints);
     // Without a bound of its own, a dial ends with the command.
     client.dial_timeout = match duration("dial-timeout") {
