@@ -202,18 +202,17 @@ impl Client {
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut tried = Vec::new();
         let mut renewed = false;
         loop {
             let patient = self.config.wait_for_connection;
-            let member = self.member(turn, &tried, patient).await?;
-            if tried.contains(member.endpoint()) {
+            let member = self.member(turn, &seen.tried, patient).await?;
+            if seen.tried.contains(member.endpoint()) {
                 // Everybody who is ready has been asked.
-                tried.clear();
+                seen.tried.clear();
                 tokio::time::sleep(ROUND_PAUSE).await;
             }
             seen.under_way = true;
-            let error = match self.attempt(kind, send, member, &mut tried, seen).await {
+            let error = match self.attempt(kind, send, member, seen).await {
                 Ok(response) => return Ok(response.into_inner()),
                 Err(error) => error,
             };
@@ -222,7 +221,7 @@ impl Client {
             // Refused before it ran.
             if !renewed && self.forgets_login(&error) {
                 renewed = true;
-                tried.clear();
+                seen.tried.clear();
                 continue;
             }
             // I1: what was sent and is no read is never sent again.
@@ -230,7 +229,7 @@ impl Client {
             if !(unsent || (kind == Kind::Read && error.is_passing())) {
                 return Err(error);
             }
-            if unsent && !patient && self.another(&tried).is_none() {
+            if unsent && !patient && self.another(&seen.tried).is_none() {
                 return Err(error);
             }
             seen.reason = match error {
@@ -248,7 +247,6 @@ impl Client {
         kind: Kind,
         send: &F,
         member: Member,
-        tried: &mut Vec<Endpoint>,
         seen: &mut Seen,
     ) -> Result<Response<T>, ClientError>
     where
@@ -261,7 +259,7 @@ impl Client {
         loop {
             if let Some(member) = next.take() {
                 member.endpoint().as_str().clone_into(&mut seen.endpoint);
-                tried.push(member.endpoint().clone());
+                seen.tried.push(member.endpoint().clone());
                 asked.push((member.clone(), member.connection().pulse().beats()));
                 let answer = send(member.clone());
                 under_way.push(async move { (member.endpoint().clone(), answer.await) });
@@ -281,7 +279,7 @@ impl Client {
                     let silent =
                         asked.iter().all(|(member, beats)| self.is_silent(member, *beats));
                     if silent && kind == Kind::Read {
-                        next = self.another(tried);
+                        next = self.another(&seen.tried);
                     }
                 }
             }
@@ -295,9 +293,12 @@ impl Client {
     }
 }
 
-/// The last attempt of a call.
+/// The attempts of a call.
 #[derive(Default)]
 struct Seen {
+    /// Whom this round asked.
+    tried: Vec<Endpoint>,
+    /// Whom the last attempt asked.
     endpoint: String,
     /// Whether a request may have left, and no answer has come.
     under_way: bool,

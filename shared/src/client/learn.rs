@@ -111,7 +111,7 @@ fn take(
         wanted.iter().any(|(wanted, id)| wanted == endpoint && *id == identity)
     });
     for (endpoint, identity) in wanted {
-        pool.add(endpoint, identity);
+        pool.add(&endpoint, identity);
     }
     list.members.iter().all(|member| !member.client_ur_ls.is_empty())
 }

@@ -117,11 +117,11 @@ impl Pool {
     }
 
     /// Dials one that was learned.
-    pub fn add(self: &Arc<Self>, endpoint: Endpoint, identity: Identity) {
-        let known = self.table.borrow().iter().any(|slot| slot.endpoint.is_same_place(&endpoint));
+    pub fn add(self: &Arc<Self>, endpoint: &Endpoint, identity: Identity) {
+        let known = self.table.borrow().iter().any(|slot| slot.endpoint.is_same_place(endpoint));
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(tasks) = tasks.as_mut().filter(|_| !known) else { return };
-        let slot = Slot::new(self.next.fetch_add(1, Ordering::Relaxed), &endpoint, Some(identity));
+        let slot = Slot::new(self.next.fetch_add(1, Ordering::Relaxed), endpoint, Some(identity));
         tasks.spawn(keep(Keeper::of(self, &slot)));
         self.table.send_modify(|table| table.push(slot));
     }

@@ -24,13 +24,13 @@ pub struct Served {
     pub address: SocketAddr,
     task: AbortHandle,
     /// Connections that fill the queue of one that is not accepted from.
-    _queue: Vec<tokio::task::JoinHandle<()>>,
+    queue: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
         self.task.abort();
-        for filler in &self._queue {
+        for filler in &self.queue {
             filler.abort();
         }
     }
@@ -56,7 +56,7 @@ impl Served {
                 under_way.spawn(each(stream));
             }
         });
-        Self { address, task: task.abort_handle(), _queue: Vec::new() }
+        Self { address, task: task.abort_handle(), queue: Vec::new() }
     }
 
     /// Takes connections and says nothing.
@@ -96,7 +96,7 @@ impl Served {
     }
 
     /// Never answers an attempt to connect: nobody accepts, and the queue is full.
-    pub async fn black_hole() -> Self {
+    pub fn black_hole() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(0).unwrap();
@@ -115,7 +115,7 @@ impl Served {
             pending::<()>().await;
             drop(listener);
         });
-        Self { address, task: task.abort_handle(), _queue: queue }
+        Self { address, task: task.abort_handle(), queue }
     }
 
     /// Speaks HTTP/2, and answers the first request of a connection with these frames; then closes.

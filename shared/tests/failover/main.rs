@@ -3,7 +3,7 @@
 //! Every time that a client may spend is far longer than the test's deadline, unless it is what the test is about: a
 //! test that passes did not wait for it.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod fake;
 
@@ -80,7 +80,7 @@ async fn bad() -> Vec<(&'static str, Endpoint, Option<Served>)> {
         ("TLS", Served::tls().await),
         ("an alert", Served::saying(&[0x15, 3, 1, 0, 2, 2, 70]).await),
         ("something else", Served::saying(b"SSH-2.0-OpenSSH_9.6\r\n").await),
-        ("a black hole", Served::black_hole().await),
+        ("a black hole", Served::black_hole()),
     ] {
         all.push((name, served.endpoint(), Some(served)));
     }

@@ -243,10 +243,10 @@ async fn variables_count_as_in_etcdctl() -> anyhow::Result<()> {
 async fn lists_of_endpoints_are_read_as_by_etcdctl() -> anyhow::Result<()> {
     let [ours, theirs] = programs()?;
     let cluster = Cluster::start(Flavor::Etcd, 1).await?;
-    let live = cluster.member(0)?.address.clone();
-    seed(&theirs, &live)?;
+    let address = cluster.member(0)?.address.clone();
+    seed(&theirs, &address)?;
     for (endpoints, line) in LISTS {
-        let line = format!("{} {line}", endpoints.replace("LIVE", &live));
+        let line = format!("{} {line}", endpoints.replace("LIVE", &address));
         let run = |binary: &Path| -> anyhow::Result<_> {
             let printed = finish(command(binary, None, &line), "")?;
             Ok(without_raft_index(without_last_columns(printed)))
