@@ -282,8 +282,10 @@ mod tests {
 
     #[test]
     fn the_shipped_table_binds_every_action_and_has_no_conflict() {
+        /// For those who bind it themselves.
+        const UNBOUND: [&str; 1] = ["keys.delete-now"];
         let keymap = Keymap::load(None).unwrap();
-        for action in action::all() {
+        for action in action::all().filter(|action| !UNBOUND.contains(&&*path(*action))) {
             assert!(!keymap.keys(action).is_empty(), "{}", path(action));
         }
     }

@@ -173,6 +173,11 @@ impl Client {
         let attempts = self.attempts(kind, &send, &mut seen);
         let result = match self.config.command_timeout {
             None => attempts.await,
+            // A deadline that has passed: nothing may be sent, however fast it would be.
+            Some(after) if after.is_zero() => {
+                drop(attempts);
+                Err(self.timed_out(seen, after))
+            }
             Some(after) => match tokio::time::timeout(after, attempts).await {
                 Ok(result) => result,
                 Err(_) => Err(self.timed_out(seen, after)),

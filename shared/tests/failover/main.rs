@@ -152,6 +152,19 @@ async fn a_write_that_nobody_took_is_known_not_to_have_run_and_says_who_was_ther
     }
 }
 
+/// Goal: a deadline that has passed is one, also where the answer would have come at once.
+#[tokio::test]
+async fn a_passed_deadline_sends_nothing() {
+    let live = Live::start(1).await;
+    let command_timeout = Some(Duration::ZERO);
+    let late = ClientConfig { command_timeout, ..config(vec![live.endpoint()]) };
+    let late = Client::new(late).unwrap();
+    within(late.until_ready(1)).await;
+    let Outcome::Failed(error) = put(&late).await else { panic!("it may have run") };
+    assert!(error.did_not_run(), "{error:?}");
+    assert_eq!(live.count("Put"), 0);
+}
+
 #[tokio::test]
 async fn a_write_goes_to_the_next_member_when_its_stream_was_surely_not_processed() {
     let live = Live::start(1).await;

@@ -16,6 +16,7 @@
 //! and sizes, and by what the views show of it.
 
 pub mod cluster;
+mod cluster_rates;
 mod cluster_screen;
 mod command_line;
 mod deed;

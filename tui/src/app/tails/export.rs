@@ -148,6 +148,7 @@ mod tests {
     fn marks_are_lines_too() {
         let mark = Mark::Compacted { from: 10, to: 20 };
         let line = lines(&Entry { wall: 0, what: What::Mark(mark) }).remove(0);
-        assert!(line.starts_with(r#"{"from":10,"mark":"compacted","to":20,"#), "{line}");
+        let head = r#"{"from":10,"mark":"compacted","time":"1970-01-01T00:00:00Z","to":20,"#;
+        assert!(line.starts_with(head), "{line}");
     }
 }
