@@ -5,7 +5,7 @@
 //! a backslash. Everything else behind one is refused with its column, never taken as it stands.
 //!
 //! Invariants:
-//! * I1: what [`quote`] and [`escape`] give reads back as the same bytes.
+//! * I1: what [`quote`] and [`escape()`] give reads back as the same bytes.
 //! * I2: there is no other reader of escapes in the workspace.
 //! * I3: no command line is shown, stored or reported but as [`masked`] gives it.
 
