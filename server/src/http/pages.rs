@@ -93,7 +93,10 @@ impl MemberPages {
                 }
                 Ok(())
             }
-            Check::DiskWrite if self.host.is_disk_stalled() => Err(DISK_STALLED.to_owned()),
+            // A read that waits for what is committed waits for the same disk: the answer would come too late.
+            Check::DiskWrite | Check::LinearizableRead if self.host.is_disk_stalled() => {
+                Err(DISK_STALLED.to_owned())
+            }
             Check::LinearizableRead => {
                 self.linearizable_read().await.map_err(|error| error.to_string())
             }
