@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::app::{Attach, Look, Origin, Setup, State};
 use crate::bundled::{self, Fleet, MEMBERS_MAX};
+use crate::complaint;
 use crate::engine::{self, Engine};
 use crate::event::{Console, Left};
 use crate::keymap::Keymap;
@@ -120,7 +121,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match console(&flags) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("mini-etcd-tui: {error:#}");
+            complaint::say(&format!("mini-etcd-tui: {error:#}"));
             ExitCode::from(error.downcast_ref::<Refusal>().map_or(1, |_| USAGE))
         }
     }
@@ -205,7 +206,7 @@ async fn run(
         let ended = engine.await;
         let logs = ended.as_ref().ok().and_then(Option::as_ref);
         if let Some(logs) = logs.filter(|_| screen.is_none()) {
-            eprintln!("{}", bundled::logs_stay(logs));
+            complaint::say(&bundled::logs_stay(logs));
         }
         let left = left.context("the terminal is gone")?;
         match next {

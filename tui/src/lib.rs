@@ -10,11 +10,15 @@
 //! `theme` and `keymap` are data from `assets/`; `action` is what a person can do; `widget` draws small parts;
 //! `record` writes what prompt and console do as a script.
 
+// A standard error whose reader is gone must end nothing: `complaint` writes to it.
+#![cfg_attr(not(test), deny(clippy::print_stderr))]
+
 pub mod action;
 pub mod app;
 pub mod bundled;
 pub mod cli;
 mod clipboard;
+mod complaint;
 pub mod ctl;
 mod editor;
 pub mod engine;

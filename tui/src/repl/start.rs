@@ -12,6 +12,7 @@ use mini_etcd_shared::format::Style;
 use mini_etcd_shared::session::{Host, Options, Session, Sink};
 
 use super::{Flags, batch, talk};
+use crate::complaint;
 use crate::login::{NoPassword, endpoints, lasting};
 use crate::script::{Servers, ServersError, run_name};
 
@@ -64,7 +65,7 @@ pub fn run(flags: &Flags) -> u8 {
 }
 
 pub(super) fn say(text: &str) {
-    eprintln!("mini-etcd-tui: {text}");
+    complaint::say(&format!("mini-etcd-tui: {text}"));
 }
 
 /// What both ways of running need.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Flags;
 use crate::bundled::{self, Fleet};
+use crate::complaint;
 use crate::engine::Inbox;
 use crate::login::{NoPassword, endpoints, lasting};
 
@@ -128,7 +129,7 @@ impl Bundled {
         if let Some(fleet) = self.fleet.lock().await.take()
             && let Some(logs) = fleet.stop().await
         {
-            eprintln!("{}", bundled::logs_stay(&logs));
+            complaint::say(&bundled::logs_stay(&logs));
         }
     }
 }

@@ -13,6 +13,7 @@ use super::runner::Runner;
 use super::servers::{Servers, ServersError};
 use super::stop::Stopper;
 use super::{Flags, json, junit, tap, update};
+use crate::complaint;
 
 /// Letters of `$RUN`.
 const RUN_LETTERS: usize = 6;
@@ -57,7 +58,7 @@ pub fn run(flags: &Flags) -> u8 {
 }
 
 fn say(text: &str) {
-    eprintln!("mini-etcd-tui: {text}");
+    complaint::say(&format!("mini-etcd-tui: {text}"));
 }
 
 /// Writes to standard output; a reader that has gone ends nothing, for teardown is to run.
