@@ -11,6 +11,7 @@
 //!
 //! Changes of size are not taken from here but from the signal, which the loop hears itself.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::thread::{self, JoinHandle};
@@ -34,6 +35,8 @@ const LOOKS: [Duration; 4] = [
 /// The thread that reads what is typed.
 #[derive(Debug)]
 pub struct Input {
+    /// Read before the last stop, and not taken yet. I1
+    kept: VecDeque<io::Result<Event>>,
     events: UnboundedReceiver<io::Result<Event>>,
     /// Closed to end the thread.
     running: Option<OwnedFd>,
@@ -50,17 +53,21 @@ impl Input {
         let (tell, events) = unbounded_channel();
         let thread =
             thread::Builder::new().name("input".to_owned()).spawn(move || read(&stopped, &tell))?;
-        Ok(Self { events, running: Some(running), thread: Some(thread) })
+        let (kept, running) = (VecDeque::new(), Some(running));
+        Ok(Self { kept, events, running, thread: Some(thread) })
     }
 
     /// The next event; none once the terminal is gone.
     pub async fn next(&mut self) -> Option<io::Result<Event>> {
-        self.events.recv().await
+        match self.kept.pop_front() {
+            Some(event) => Some(event),
+            None => self.events.recv().await,
+        }
     }
 
     /// The next event, if it is here already.
     pub fn waiting(&mut self) -> Option<io::Result<Event>> {
-        self.events.try_recv().ok()
+        self.kept.pop_front().or_else(|| self.events.try_recv().ok())
     }
 
     /// Starts to read again after [`stop`](Self::stop).
@@ -68,7 +75,9 @@ impl Input {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn start_again(&mut self) -> io::Result<()> {
-        *self = Self::start()?;
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.extend(std::iter::from_fn(|| self.events.try_recv().ok()));
+        *self = Self { kept, ..Self::start()? };
         Ok(())
     }
 
@@ -85,6 +94,10 @@ impl Input {
 /// Reads until told to stop, or until the terminal is gone.
 fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
     let stdin = io::stdin();
+    // I1: the thread before may have left keys with crossterm that it had read and not told: no wait ends for them.
+    if !told_all(stopped, tell) {
+        return;
+    }
     loop {
         let mut ready =
             [PollFd::new(&stdin, PollFlags::IN), PollFd::new(stopped, PollFlags::empty())];
@@ -101,21 +114,29 @@ fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
         if !stop.is_empty() || typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return;
         }
-        let mut looks = LOOKS.iter();
-        while let Some(look) = looks.next() {
-            let event = match event::poll(*look) {
-                Ok(true) => event::read(),
-                Ok(false) if is_closed(stopped) => return,
-                Ok(false) => continue,
-                Err(error) => Err(error),
-            };
-            looks = LOOKS.iter();
-            let failed = event.is_err();
-            if tell.send(event).is_err() || failed {
-                return;
-            }
+        if !told_all(stopped, tell) {
+            return;
         }
     }
+}
+
+/// Tells what there is to be read; answers whether to go on.
+fn told_all(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) -> bool {
+    let mut looks = LOOKS.iter();
+    while let Some(look) = looks.next() {
+        let event = match event::poll(*look) {
+            Ok(true) => event::read(),
+            Ok(false) if is_closed(stopped) => return false,
+            Ok(false) => continue,
+            Err(error) => Err(error),
+        };
+        looks = LOOKS.iter();
+        let failed = event.is_err();
+        if tell.send(event).is_err() || failed {
+            return false;
+        }
+    }
+    true
 }
 
 fn is_closed(stopped: &OwnedFd) -> bool {

@@ -137,6 +137,25 @@ fn stopped_by_a_signal_it_gives_the_terminal_back_and_continued_it_takes_it_agai
     assert!(console.ends().success());
 }
 
+/// Goal: no key is lost by a stop. Method: keys that are typed while it is stopped are read about when it hears that it
+/// goes on.
+#[test]
+fn keys_that_are_typed_while_it_is_stopped_are_obeyed_once_it_goes_on() {
+    let mut console = Console::start(&["--endpoints", NOBODY]);
+    console.sees("1 Cluster");
+    for _ in 0..12 {
+        console.signal("-TSTP");
+        state_is(&mut console, 'T');
+        console.press("?");
+        console.signal("-CONT");
+        console.sees("Esc closes");
+        console.press("\x1b");
+        console.misses("Esc closes");
+    }
+    console.press("qq");
+    assert!(console.ends().success());
+}
+
 /// Goal: after a stop that nobody can hear of the terminal is taken again. Method: SIGSTOP, and while it is stopped the
 /// terminal is put into line mode and written on, as a shell does.
 #[test]
