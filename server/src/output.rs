@@ -19,7 +19,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -125,12 +125,9 @@ impl LogLines {
 
     fn flush(&self) {
         let (done, flushed) = mpsc::channel();
-        match self.queue.try_send(Task::Flush(done)) {
-            Ok(()) => {
-                let _: Result<(), RecvTimeoutError> = flushed.recv_timeout(OUTPUT_TIMEOUT);
-            }
-            // A queue that is full belongs to a stream that nobody reads.
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        // A queue that is full belongs to a stream that nobody reads.
+        if self.queue.try_send(Task::Flush(done)).is_ok() {
+            let _ = flushed.recv_timeout(OUTPUT_TIMEOUT);
         }
     }
 }

@@ -45,6 +45,17 @@ pub struct Member {
 }
 
 impl Member {
+    fn new(
+        name: String,
+        address: String,
+        data: PathBuf,
+        arguments: Vec<String>,
+        binary: &Path,
+    ) -> Self {
+        let (binary, stderr) = (binary.to_path_buf(), data.with_extension("stderr"));
+        Self { name, address, data, arguments, binary, stderr, descriptors: None, process: None }
+    }
+
     fn start(&mut self) -> anyhow::Result<()> {
         let mut command = match self.descriptors {
             None => Command::new(&self.binary),
@@ -136,17 +147,7 @@ impl Cluster {
             if size > 1 {
                 arguments.push(format!("--peers={peers}"));
             }
-            let stderr = dir.path().join(format!("{name}.stderr"));
-            Member {
-                name,
-                address,
-                data,
-                arguments,
-                binary: binary.clone(),
-                stderr,
-                descriptors: None,
-                process: None,
-            }
+            Member::new(name, address, data, arguments, &binary)
         });
         Ok(Self { members: members.collect(), dir })
     }
@@ -176,18 +177,7 @@ impl Cluster {
                 format!("--initial-cluster={initial}"),
                 "--log-level=error".to_owned(),
             ];
-            let stderr = dir.path().join(format!("{name}.stderr"));
-            let address = format!("127.0.0.1:{client}");
-            Member {
-                name,
-                address,
-                data,
-                arguments,
-                binary: binary.clone(),
-                stderr,
-                descriptors: None,
-                process: None,
-            }
+            Member::new(name, format!("127.0.0.1:{client}"), data, arguments, &binary)
         });
         Ok(Self { members: members.collect(), dir })
     }

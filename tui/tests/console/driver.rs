@@ -11,14 +11,14 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_tui::app::{Effect, Msg, State, update};
-use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
+use mini_etcd_tui::engine::{Handle, Inbox};
 use mini_etcd_tui::theme::Depth;
 use tokio::time::timeout;
 use tonic::body::Body;
 
+use crate::engine::engine;
 use crate::support::{key, state, type_text};
 
 /// Time that anything may take here.
@@ -99,15 +99,7 @@ pub struct Driver {
 
 impl Driver {
     pub fn start(endpoint: &str) -> Self {
-        let endpoints = vec![Endpoint::parse(endpoint).unwrap()];
-        let (engine, handle, inbox) = Engine::new(Setup {
-            endpoints,
-            login: None,
-            fleet: None,
-            instead_of: Vec::new(),
-            clock: SystemClock::new(),
-        });
-        tokio::spawn(engine.run());
+        let (handle, inbox) = engine(&[endpoint.to_owned()]);
         let state = state((120, 36), Depth::Sixteen, false);
         Self { state, handle, inbox, wanted: Vec::new() }
     }

@@ -19,7 +19,8 @@ use crate::fake::{Fake, Mood, Running};
 /// Time that anything may take here.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
+/// An engine that looks at these servers.
+pub fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
     let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
     let (engine, handle, inbox) = Engine::new(Setup {
         endpoints,
