@@ -298,6 +298,9 @@ pub const DISK_MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// Quiet time after which what was applied is synced.
 pub const STATE_SYNC_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Compactions whose hashes are kept for comparison; etcd's number.
+pub const COMPACTION_HASHES_MAX: usize = 10;
+
 /// Most rows of given-up history that are removed at once; etcd's batch.
 pub const COLLECT_ROWS_MAX: usize = 1000;
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::error::RequestError;
 use crate::metrics::Counts;
-use crate::mvcc::Store;
+use crate::mvcc::{Hashes, Store};
 use crate::storage::{Durability, Engine, Space};
 
 /// Turns committed entries into state; the only writer of the state database.
@@ -95,6 +95,13 @@ impl<E: Engine> Applier<E> {
             self.commit()?;
         }
         Ok(self.store.has_garbage())
+    }
+
+    /// The hashes of the states that compactions take, for a thread that computes them. Without one, collecting does.
+    pub(crate) fn hash_elsewhere(&self) -> Arc<Hashes> {
+        let hashes = self.store.hashes();
+        hashes.attend();
+        hashes
     }
 
     /// Waits until all that was applied is durable.

@@ -35,6 +35,7 @@ impl Store {
         }
         // etcd reads a key, any one, for the header.
         self.count(Counts::of_ranges(1));
+        self.took(request.revision);
         self.standing.compacted = request.revision;
         let old = std::mem::replace(&mut self.pin, Arc::new(Pin));
         self.old_pins.push(Arc::downgrade(&old));
@@ -50,9 +51,12 @@ impl Store {
 
     /// Puts the removal of up to `max` dead versions into the turn's batch; false when it found nothing to do yet.
     ///
-    /// A reader who began before the compaction is waited for, though not for ever: then it is the reader who finds
+    /// The state that the compaction took is hashed before anything of it goes. A reader who began before the compaction is waited for, though not for ever: then it is the reader who finds
     /// its revision compacted.
     pub(crate) fn collect(&mut self, max: usize) -> Result<bool, StorageError> {
+        if self.hashes.is_busy() {
+            return Ok(false);
+        }
         if any_alive(&mut self.old_pins) && self.waited < COLLECT_WAITS_MAX {
             self.waited += 1;
             std::thread::sleep(WAIT);

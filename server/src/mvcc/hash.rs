@@ -1,6 +1,7 @@
 //! Hashes that members compare.
 
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crc32c::crc32c_append as append;
 use mini_etcd_shared::types::{KeyRange, Revision};
@@ -29,7 +30,8 @@ pub struct HashKv {
 impl View {
     /// Hash of the keys and their history up to `revision`, 0 for the current one: over the names and contents
     /// that etcd would store. The same on every member with the same compacted revision, whatever of the dead
-    /// rows is still on its disk. Reads every row.
+    /// rows is still on its disk. Reads every row. For the revision of one of the last compactions it is what it
+    /// was before it, and says so by its compacted revision.
     ///
     /// # Errors
     /// A revision that is compacted or not there yet; a failing disk.
@@ -38,9 +40,21 @@ impl View {
         if hash_revision > self.revision {
             return Err(RequestError::FutureRevision);
         }
+        if let Some(hash) = self.hashes.of(revision) {
+            return Ok(hash);
+        }
         if (0..self.compacted).contains(&hash_revision) {
             return Err(RequestError::Compacted);
         }
+        self.hash_up_to(hash_revision, &AtomicBool::new(false))
+    }
+
+    /// The hash over what this view shows up to `hash_revision`. Ends without a result when `stopped` turns true.
+    pub(super) fn hash_up_to(
+        &self,
+        hash_revision: i64,
+        stopped: &AtomicBool,
+    ) -> Result<HashKv, RequestError> {
         let mut hash = crc32c::crc32c(BUCKET);
         let compact_revision = self.compacted;
         if hash_revision < 0 {
@@ -54,6 +68,9 @@ impl View {
         let high = RowId { revision: Revision(hash_revision), sub: u32::MAX }.key();
         let bounds = (Bound::Unbounded, Bound::Included(high.as_ref()));
         let scanned = self.reader.scan(Space::Rows, bounds, &mut |key, row| {
+            if stopped.load(Relaxed) {
+                return ControlFlow::Break(());
+            }
             if let Some(sum) = self.hash_row(hash, standing_at, (key, row)) {
                 hash = sum;
                 return ControlFlow::Continue(());
@@ -62,6 +79,9 @@ impl View {
             ControlFlow::Break(())
         });
         scanned.map_err(|error| failed(&error))?;
+        if stopped.load(Relaxed) {
+            return Err(RequestError::Stopped);
+        }
         if damaged {
             return Err(RequestError::Storage("a row is damaged".to_owned()));
         }

@@ -20,6 +20,7 @@
 //! - I5: compaction at C keeps what a reader or a watcher at C or later can want: all rows from C on (so also a
 //!   removal at C itself) and the version of each key that stands at C. Everything else is dead, and is dead for
 //!   hashes at once, however long its rows stay on disk.
+//!   They stay until the state that the compaction took is hashed ([`Hashes`]).
 //! - I6: what an entry comes to depends on the keys and the request alone: not on the cache, nor on whether its answer
 //!   is wanted here. The rows of an answer are read after the commit ([`Answer`]).
 //!
@@ -34,6 +35,7 @@ mod compact;
 mod event;
 mod graveyard;
 mod hash;
+mod hashes;
 mod histogram;
 mod history;
 mod index;
@@ -50,6 +52,7 @@ pub use chunks::{RangeChunks, check_stream};
 pub use event::{Event, EventKind};
 pub use graveyard::{Grave, Graves};
 pub use hash::HashKv;
+pub(crate) use hashes::Hashes;
 pub use histogram::{Histogram, Slice, Window};
 pub use history::History;
 pub use index::Mark;

@@ -10,6 +10,7 @@ use mini_etcd_shared::types::{KeyRange, Revision};
 
 use super::answer::{Answer, Body};
 use super::cache::Cache;
+use super::hashes::Hashes;
 use super::index::{Index, Life, Stamp};
 use super::range::{Pick, Source, Values, check_size, decode};
 use super::row::{encode_kv, encode_row, key_of, logical_len};
@@ -47,6 +48,8 @@ pub(crate) struct Store {
     pub(super) old_pins: Vec<Weak<Pin>>,
     /// How long collecting has waited for them.
     pub(super) waited: u32,
+    /// Of the states that compactions took.
+    pub(super) hashes: Arc<Hashes>,
     /// Where collecting goes on.
     pub(super) cursor: Box<[u8]>,
     /// Revision that the present entry makes if it changes something.
@@ -64,6 +67,8 @@ struct Turn {
     pinned: Vec<(RowId, Bytes)>,
     events: Vec<Event>,
     counts: Counts,
+    /// Compactions: the compacted revision before each, and that after it.
+    compactions: Vec<(i64, i64)>,
     /// Operations of the access in progress.
     access: Counts,
 }
@@ -79,6 +84,7 @@ impl Store {
             pin: Arc::new(Pin),
             old_pins: Vec::new(),
             waited: 0,
+            hashes: Arc::default(),
             cursor: Box::default(),
             main: standing.revision,
             sub: 0,
@@ -147,7 +153,25 @@ impl Store {
         for (id, kv) in turn.pinned {
             self.shared.cache.insert(id, kv);
         }
+        for (compacted, revision) in turn.compactions {
+            // It holds nothing back, for nothing is removed before it is hashed.
+            let view = View { hashes: Arc::default(), compacted, ..self.view().unpinned() };
+            self.hashes.push(revision, view);
+        }
         turn.events
+    }
+
+    /// A compaction takes the state at `revision`.
+    pub(super) fn took(&mut self, revision: i64) {
+        // To HashKV 0 means the current revision, which must not be answered by an old hash.
+        if revision > 0 {
+            self.turn.compactions.push((self.standing.compacted, revision));
+        }
+    }
+
+    /// The hashes of the states that compactions took, for the thread that computes them.
+    pub(crate) fn hashes(&self) -> Arc<Hashes> {
+        Arc::clone(&self.hashes)
     }
 
     /// The state as of the last commit.
@@ -156,6 +180,7 @@ impl Store {
             shared: Arc::clone(&self.shared),
             reader: Arc::clone(&self.reader),
             pin: Some(Arc::clone(&self.pin)),
+            hashes: Arc::clone(&self.hashes),
             revision: self.standing.revision,
             compacted: self.standing.compacted,
             keys: self.shared.index.live(),

@@ -10,6 +10,7 @@ use mini_etcd_shared::types::{KeyRange, Revision};
 use super::RowId;
 use super::cache::Cache;
 use super::chunks::RangeChunks;
+use super::hashes::Hashes;
 use super::index::Index;
 use super::range::{Source, Values, check_size, decode};
 use super::row::split_row;
@@ -32,6 +33,7 @@ pub struct View {
     pub(super) shared: Arc<Shared>,
     pub(super) reader: Arc<dyn Reader>,
     pub(super) pin: Option<Arc<Pin>>,
+    pub(super) hashes: Arc<Hashes>,
     pub(super) revision: i64,
     pub(super) compacted: i64,
     pub(super) keys: u64,

@@ -18,6 +18,7 @@ use crate::limits::{
     DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
 };
 use crate::metrics::Metrics;
+use crate::mvcc::Hashes;
 use crate::node::{Completion, Completions, Shown};
 use crate::raft::Input;
 use crate::storage::Engine;
@@ -34,6 +35,8 @@ pub(crate) struct ApplyThread<E: Engine, C: Clock> {
     pub parked: Arc<ParkedReads>,
     /// Hears of every batch after it is published: the watch hub. Must not block.
     pub listener: Box<dyn FnMut(&Applied) + Send>,
+    /// What the hash thread computes. It ends with this one.
+    pub hashes: Arc<Hashes>,
     pub metrics: Metrics,
     pub clock: C,
 }
@@ -67,7 +70,10 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
             match self.tasks.take(chores.patience(), |task| batch.takes(task)) {
                 Taken::Items(tasks) => self.turn(tasks, &mut chores)?,
                 Taken::Idle => self.idle(&mut chores)?,
-                Taken::Closed => return self.applier.sync(),
+                Taken::Closed => {
+                    self.hashes.stop();
+                    return self.applier.sync();
+                }
             }
             self.measure(&mut chores);
         }

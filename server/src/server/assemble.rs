@@ -22,6 +22,7 @@ use crate::api::{About, Host, services};
 use crate::apply::{Applier, ApplyError, Birth, Identity, Published};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen};
+use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
 use crate::log::{self, DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
@@ -336,6 +337,7 @@ impl Threads {
     fn start(self, me: MemberId) -> io::Result<Vec<JoinHandle<()>>> {
         let (store, driver, applier) = self.owned;
         let (log, apply) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
+        let hashes = applier.hash_elsewhere();
         let parked = Arc::new(ParkedReads::new(self.shown.clone(), self.completions.clone()));
         let hub = self.hub;
         let writer = LogWriter {
@@ -357,6 +359,7 @@ impl Threads {
             completions: self.completions.clone(),
             parked: parked.clone(),
             listener: Box::new(move |applied| hub.publish(applied)),
+            hashes: hashes.clone(),
             metrics: self.metrics,
             clock: self.clock.clone(),
         };
@@ -373,7 +376,8 @@ impl Threads {
             completions: self.completions,
             clock: self.clock,
         };
-        Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?])
+        let hash = fatal::spawn("hash", move || hashes.run())?;
+        Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?, hash])
     }
 }
 
