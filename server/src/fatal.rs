@@ -19,6 +19,8 @@ pub const LOG_MISSING: u8 = 71;
 pub const DAMAGED: u8 = 72;
 /// The member was removed from the cluster.
 pub const REMOVED: u8 = 73;
+/// The member's data is not that of its cluster.
+pub const STATE_DIFFERS: u8 = 74;
 
 /// The one line: the problem, and what to do about it where the problem does not say so itself.
 #[must_use]
@@ -36,6 +38,10 @@ pub fn line(code: u8, problem: impl Display) -> String {
             "check the disk, then remove this member and add it again with an empty directory"
         }
         REMOVED => "delete its directory; to use it again, add it as a new member",
+        STATE_DIFFERS => {
+            "if the others lost their data, keep this directory: it has what they lost; \
+             otherwise remove this member and add it again with an empty directory"
+        }
         _ => "correct this and start the member again",
     };
     format!("mini-etcd: {problem}: {advice}")

@@ -323,6 +323,9 @@ pub const PEER_HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 pub const PEER_REDIAL_PAUSE: (Duration, Duration) =
     (Duration::from_millis(20), Duration::from_millis(500));
 
+/// Time for which a connection to a peer must have stood so that the next dial after its end comes at once.
+pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_secs(1);
+
 /// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
 pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
@@ -334,6 +337,12 @@ pub const LOG_LINES_WAITING_MAX: usize = 8192;
 
 /// Bytes of those lines.
 pub const LOG_BYTES_WAITING_MAX: usize = 4 << 20;
+
+/// Time for which a log line that somebody else can cause again and again is not said a second time.
+pub const LOG_REPEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Most kinds of such lines at one place of the program in that time; lines of further kinds are only counted.
+pub const LOG_REPEAT_KINDS_MAX: usize = 64;
 
 /// Longest that a process on its way out waits for one of its streams.
 pub const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);

@@ -166,6 +166,38 @@ async fn a_wiped_member_refuses_to_start_and_the_others_go_on() -> anyhow::Resul
     Ok(())
 }
 
+/// Goal: data of two beginnings of one cluster never mix. Method: a majority is wiped and begins anew while the third is
+/// down. The third ends with an exit code of its own and a line that names it; its data stays, and the others go on.
+#[tokio::test]
+async fn a_member_whose_cluster_began_anew_without_it_says_so_and_ends() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    for round in 0..100 {
+        KvClient::new(cluster.channel(2)?).put(put_of(format!("old{round}"))).await?;
+    }
+    for index in 0..3 {
+        cluster.kill(index)?;
+    }
+    for index in [0, 1] {
+        std::fs::remove_dir_all(&cluster.member(index)?.data)?;
+        cluster.restart(index)?;
+    }
+    cluster.wait_ready().await?;
+    for _ in 0..2 {
+        cluster.restart(2)?;
+        let status = cluster.wait_exit(2, DEADLINE)?;
+        let errors = cluster.member(2)?.errors();
+        assert_eq!(status.code(), Some(74), "{errors}");
+        assert!(errors.contains("began anew without the data of n3"), "{errors}");
+    }
+    for index in [0, 1] {
+        KvClient::new(cluster.channel(index)?).put(put_of("after".to_owned())).await?;
+        let range = RangeRequest { key: "old0".into(), ..RangeRequest::default() };
+        let old = KvClient::new(cluster.channel(index)?).range(range).await?.into_inner();
+        assert!(old.kvs.is_empty(), "{old:?}");
+    }
+    Ok(())
+}
+
 /// Goal: SIGTERM to the leader hands leadership over; clients of the others see neither an error nor a long gap.
 #[tokio::test]
 async fn a_terminated_leader_hands_leadership_over_and_exits_with_zero() -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ use crate::limits;
 use crate::metrics::{Facts, Metrics};
 use crate::node::Proposer;
 use crate::raft::RaftStatus;
+use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
 
 use super::InFlight;
@@ -48,6 +49,7 @@ struct Inner {
     results: Results,
     in_flight: InFlight,
     started: Instant,
+    alarms_failed: TimedRepeats<()>,
 }
 
 impl Host {
@@ -56,7 +58,9 @@ impl Host {
     pub fn new(about: About, proposer: Proposer, hub: Hub, metrics: Metrics) -> Self {
         let (results, in_flight) = (Results::default(), InFlight::default());
         let started = Instant::now();
-        let inner = Arc::new(Inner { about, hub, metrics, results, in_flight, started });
+        let alarms_failed = TimedRepeats::default();
+        let inner =
+            Arc::new(Inner { about, hub, metrics, results, in_flight, started, alarms_failed });
         Self { inner, proposer }
     }
 
@@ -90,6 +94,11 @@ impl Host {
 
     pub(super) fn results(&self) -> &Results {
         &self.inner.results
+    }
+
+    /// Attempts to raise the alarm of a full quota that failed; every refused write may be one.
+    pub(super) fn alarms_failed(&self) -> &TimedRepeats<()> {
+        &self.inner.alarms_failed
     }
 
     pub(super) fn started(&self) -> Instant {

@@ -8,6 +8,7 @@ use mini_etcd_proto::internalpb::command;
 use super::Host;
 use crate::error::RequestError;
 use crate::limits::QUOTA_BYTES;
+use crate::repeats::Say;
 
 /// What a key costs beside its bytes and those of its value.
 const KEY_COST: u64 = 256;
@@ -45,8 +46,10 @@ pub(super) async fn check(host: &Host, cost: u64) -> Result<(), RequestError> {
     if !published.system.alarms.contains(&(me, alarm)) {
         let action = AlarmAction::Activate.into();
         let request = AlarmRequest { action, member_id: me, alarm };
-        if let Err(error) = host.write(command::Request::Alarm(request)).await {
-            tracing::warn!(%error, "the alarm of a full quota could not be raised");
+        if let Err(error) = host.write(command::Request::Alarm(request)).await
+            && let Some(Say { more }) = host.alarms_failed().say(())
+        {
+            tracing::warn!(%error, more, "the alarm of a full quota could not be raised");
         }
     }
     Err(RequestError::NoSpace)

@@ -160,6 +160,7 @@ impl<E: Engine> Applier<E> {
                     .request
                     .as_ref()
                     .ok_or_else(|| broken("an unknown command".to_owned()))?;
+                self.descend_from(command.incarnation);
                 let wanted = command.origin == self.meta.member_id;
                 let outcome = self.command(entry, request, wanted, &mut digest)?;
                 Some(((command.origin, command.incarnation, command.sequence), outcome))
@@ -167,6 +168,7 @@ impl<E: Engine> Applier<E> {
             Ok(EntryKind::ConfChange) => {
                 let change = ConfChange::decode(entry.data.clone());
                 let change = change.map_err(|error| broken(error.to_string()))?;
+                self.descend_from(change.incarnation);
                 Arc::make_mut(&mut self.system).change(&change, self.store.batch());
                 digest.bytes(&entry.data);
                 let members = self.system.members.values().cloned().collect();
@@ -184,6 +186,14 @@ impl<E: Engine> Applier<E> {
             sequence,
             outcome,
         }))
+    }
+
+    /// The first entry that somebody asked for names the lineage of the state. One of an earlier version has no
+    /// incarnation, and leaves the lineage unknown.
+    fn descend_from(&mut self, incarnation: u64) {
+        if self.meta.lineage == Some(0) {
+            self.meta.lineage = (incarnation != 0).then_some(incarnation);
+        }
     }
 
     /// Carries a command out and folds what came of it into the digest. I3.
@@ -286,5 +296,6 @@ fn publish(meta: &AppliedState, system: &Arc<System>, store: &Store) -> Arc<Publ
         conf_state: meta.conf_state.clone().unwrap_or_default(),
         system: Arc::clone(system),
         compact_finished: meta.compact_finished,
+        lineage: meta.lineage.unwrap_or(0),
     })
 }

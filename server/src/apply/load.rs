@@ -50,6 +50,7 @@ pub(super) fn create<E: Engine>(
         cluster_id: identity.cluster_id.0,
         member_id: identity.member_id.0,
         logical_bytes: 0,
+        lineage: Some(0),
     };
     let mut batch = Batch::new();
     let system = System::of(&birth.members, &mut batch);

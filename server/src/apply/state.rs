@@ -58,4 +58,6 @@ pub struct Published {
     pub system: Arc<System>,
     /// Compactions up to this revision are off the disk; -1 for none.
     pub compact_finished: i64,
+    /// Which beginning of the cluster the state descends from; 0 when that is not known.
+    pub lineage: u64,
 }

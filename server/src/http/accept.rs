@@ -25,6 +25,7 @@ use crate::api::{is_grpc, stopped};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::transport::Proven;
+use crate::repeats::{Say, TimedRepeats};
 
 /// Wait after an accept that failed, for want of file descriptors above all.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -85,7 +86,8 @@ pub async fn accept(
     let mut loops = JoinSet::new();
     for listener in listeners {
         let (intakes, turn) = (intakes.clone(), Arc::clone(&turn));
-        let acceptor = Acceptor { intakes, turn, slots: Arc::clone(&slots), stop: stop.clone() };
+        let (slots, stop, failures) = (Arc::clone(&slots), stop.clone(), TimedRepeats::default());
+        let acceptor = Acceptor { intakes, turn, slots, stop, failures };
         loops.spawn(acceptor.run(listener));
     }
     while loops.join_next().await.is_some() {}
@@ -96,6 +98,7 @@ struct Acceptor {
     turn: Arc<AtomicUsize>,
     slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
+    failures: TimedRepeats<()>,
 }
 
 impl Acceptor {
@@ -108,18 +111,13 @@ impl Acceptor {
     }
 
     async fn accept(&self, listener: TcpListener) {
-        let mut failed = false;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    failed = false;
-                    self.hand_on(stream, self.slots.admit().await);
-                }
+                Ok((stream, _)) => self.hand_on(stream, self.slots.admit().await),
                 Err(error) => {
-                    if !failed {
-                        tracing::warn!(%error, "a connection could not be accepted, will keep trying");
+                    if let Some(Say { more }) = self.failures.say(()) {
+                        tracing::warn!(%error, more, "a connection could not be accepted, will keep trying");
                     }
-                    failed = true;
                     // Descriptors are missing, most likely. Who gives way gives one back.
                     self.slots.make_room();
                     tokio::time::sleep(ACCEPT_RETRY).await;
@@ -163,8 +161,14 @@ pub(super) fn connections_with(
     patience: Patience,
 ) -> (Intake, impl Future<Output = ()> + Send) {
     let (intake, accepted) = mpsc::channel(INTAKE_MAX);
-    let connections =
-        Connections { builder: Arc::new(protocol(patience)), site, metrics, stop, patience };
+    let connections = Connections {
+        builder: Arc::new(protocol(patience)),
+        site,
+        metrics,
+        stop,
+        patience,
+        failures: TimedRepeats::default(),
+    };
     (Intake(intake), connections.run(accepted))
 }
 
@@ -175,6 +179,7 @@ struct Connections {
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     patience: Patience,
+    failures: TimedRepeats<()>,
 }
 
 impl Connections {
@@ -201,7 +206,9 @@ impl Connections {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be served");
+                if let Some(Say { more }) = self.failures.say(()) {
+                    tracing::warn!(%error, more, "a connection cannot be served");
+                }
                 return;
             }
         };

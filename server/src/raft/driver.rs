@@ -13,9 +13,13 @@ use super::membership;
 use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
+use super::validate::Refusal;
+use crate::clock::Moment;
 use crate::error::RequestError;
+use crate::limits;
 use crate::log::Recovered;
 use crate::propose::{Outage, Place, Proposal, Proposals, Question, ReadBarrier};
+use crate::repeats::{Repeats, Say};
 
 /// Why a driver cannot start.
 pub type DriverError = CoreError;
@@ -53,6 +57,8 @@ pub struct Driver {
     last_leader: MemberId,
     pub(super) leader_changes: u64,
     pub(super) messages_refused: u64,
+    /// Refusals in the log: a peer whose messages are refused sends them again and again.
+    refusals: Repeats<(MemberId, Refusal)>,
     removed: bool,
     /// The inputs of a turn after those that go first; kept for its memory.
     later: Vec<Input>,
@@ -92,6 +98,7 @@ impl Driver {
             last_leader: MemberId(0),
             leader_changes: 0,
             messages_refused: 0,
+            refusals: Repeats::default(),
             removed: false,
             later: Vec::new(),
         };
@@ -193,10 +200,7 @@ impl Driver {
                 if message.kind() == Kind::TimeoutNow && self.stall.is_stalled(self.now) => {}
             Body::Raft(message) => match self.core.message(from, message) {
                 Ok(()) => self.suspicion.heard(self.now, from),
-                Err(refusal) => {
-                    self.messages_refused += 1;
-                    tracing::warn!(%from, %refusal, "a peer's message was dropped");
-                }
+                Err(refusal) => self.refused(from, refusal),
             },
             Body::Forward(forward) => self.on_forward(from, forward, turn),
             Body::ForwardRefused(refused) => {
@@ -217,6 +221,14 @@ impl Driver {
                 let released = self.barrier.answered(round);
                 turn.reads_ready(released.ids, LogIndex(index));
             }
+        }
+    }
+
+    fn refused(&mut self, from: MemberId, refusal: Refusal) {
+        self.messages_refused += 1;
+        let now = Moment(limits::TICK.saturating_mul(u32::try_from(self.now).unwrap_or(u32::MAX)));
+        if let Some(Say { more }) = self.refusals.say((from, refusal), now) {
+            tracing::warn!(%from, %refusal, more, "a peer's message was dropped");
         }
     }
 

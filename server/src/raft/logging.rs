@@ -4,12 +4,19 @@ use std::fmt;
 
 use slog::{Drain, KV, Level, Logger, Never, OwnedKVList, Record, Serializer, o};
 
+use crate::repeats::{Say, TimedRepeats};
+
 /// A logger for the crate.
 pub fn logger() -> Logger {
-    Logger::root(Bridge.fuse(), o!())
+    Logger::root(Bridge::default().fuse(), o!())
 }
 
-struct Bridge;
+/// A peer decides how often the crate complains of it.
+#[derive(Default)]
+struct Bridge {
+    /// By the place in the crate's source.
+    complaints: TimedRepeats<(&'static str, u32)>,
+}
 
 impl Drain for Bridge {
     type Ok = ();
@@ -18,8 +25,15 @@ impl Drain for Bridge {
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
         // One level down: what the crate tells at "info" is told in plainer words by the driver.
         match record.level() {
-            Level::Critical | Level::Error => tracing::error!("{}", Line(record, values)),
-            Level::Warning => tracing::warn!("{}", Line(record, values)),
+            level @ (Level::Critical | Level::Error | Level::Warning) => {
+                let place = (record.file(), record.line());
+                let Some(Say { more }) = self.complaints.say(place) else { return Ok(()) };
+                if level == Level::Warning {
+                    tracing::warn!(more, "{}", Line(record, values));
+                } else {
+                    tracing::error!(more, "{}", Line(record, values));
+                }
+            }
             Level::Info => tracing::debug!("{}", Line(record, values)),
             Level::Debug | Level::Trace => tracing::trace!("{}", Line(record, values)),
         }

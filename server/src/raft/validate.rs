@@ -22,7 +22,7 @@ const TRANSFER: &[u8] = b"CampaignTransfer";
 const ENTRY_OVERHEAD_MAX: usize = 1024;
 
 /// Why a message of a peer was dropped. For the operator, in the log; the peer hears nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
     /// A kind that does not exist, or is not built yet.
     #[error("a kind of message that is not taken")]

@@ -3,7 +3,9 @@
 use mini_etcd_proto::etcdserverpb::AlarmRequest;
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::conf_change::Kind;
-use mini_etcd_proto::internalpb::{ConfChange, ConfState, EntryKind, Member, PublishRequest};
+use mini_etcd_proto::internalpb::{
+    Command, ConfChange, ConfState, EntryKind, Member, PublishRequest,
+};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Revision};
 use prost::Message;
 
@@ -152,6 +154,31 @@ fn members_and_addresses_are_part_of_the_state() {
     assert_eq!(published.system.members[&1].client_urls, urls);
     assert!(published.system.members[&2].is_learner);
     assert_eq!(node.view().revision().0, 1, "none of this is a change of keys");
+}
+
+#[test]
+fn the_first_command_names_the_lineage_for_ever() {
+    let with = |node: &Node, incarnation| {
+        let mut entry = node.entry(Some(put("a", "1")));
+        let command = Command::decode(entry.data).unwrap();
+        entry.data = Command { incarnation, ..command }.encode_to_vec().into();
+        entry
+    };
+    // An entry of an earlier version has no incarnation; whoever has applied it cannot tell.
+    for (first, lineage) in [(77, 77), (0, 0)] {
+        let mut node = Node::new();
+        let empty = node.append(None);
+        node.apply(vec![empty]).unwrap();
+        assert_eq!(node.published().lineage, 0);
+        for incarnation in [first, 78] {
+            let entry = with(&node, incarnation);
+            node.log.push(entry.clone());
+            node.apply(vec![entry]).unwrap();
+            assert_eq!(node.published().lineage, lineage);
+            node.restart();
+            assert_eq!(node.published().lineage, lineage);
+        }
+    }
 }
 
 #[test]

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{Batch, Hello};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::client::{Client, DialError, Driving, connect};
-use super::hello::{HelloRefused, Hellos};
+use super::hello::Hellos;
 use super::outbox::Outbox;
-use crate::fatal;
-use crate::limits::{PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
+use crate::limits::{PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
 use crate::node::Inbox;
 use crate::node::cluster::{Names, Peer};
 use crate::raft::Input;
+use crate::repeats::{Say, TimedRepeats};
 
 /// What the task works with.
 pub(super) struct Dialer {
@@ -24,6 +24,8 @@ pub(super) struct Dialer {
     pub outbox: Arc<Outbox>,
     pub hellos: Arc<Hellos>,
     pub inbox: Arc<Inbox>,
+    /// What was logged lately: a peer may take connections and end them as fast as they come.
+    pub changes: TimedRepeats<&'static str>,
 }
 
 /// A stream whose hellos were exchanged.
@@ -42,17 +44,19 @@ impl Dialer {
         loop {
             match self.open().await {
                 Ok(open) => {
-                    tracing::info!(peer = %self.peer.name, "connected to peer");
-                    self.stay(open).await;
-                    tracing::warn!(peer = %self.peer.name, "lost the connection to peer");
-                    // The next dial comes at once: a refusal is how a dead peer is told from a slow one.
-                    (pause, said) = (first, String::new());
-                    continue;
+                    said.clear();
+                    if self.stay(open).await {
+                        // The next dial comes at once: a refusal is how a dead peer is told from a slow one.
+                        pause = first;
+                        continue;
+                    }
                 }
-                Err(DialError::Hello(lost @ HelloRefused::Lost { .. })) => {
-                    fatal::end(fatal::LOG_MISSING, lost);
+                Err(problem) => {
+                    if let DialError::Hello(refused) = &problem {
+                        refused.end_if_wrong_here();
+                    }
+                    self.report(&problem, &mut said);
                 }
-                Err(problem) => self.report(&problem, &mut said),
             }
             sleep(pause).await;
             pause = longest.min(pause * 2);
@@ -95,8 +99,7 @@ impl Dialer {
         mut client: Client,
         connection: u64,
     ) -> Result<(Streaming<Hello>, Hello), DialError> {
-        let hello = self.hellos.to(self.peer.id);
-        let frames = frames(hello, self.outbox.clone(), connection);
+        let frames = self.frames(connection);
         let answer = client.stream(frames).await.map_err(Box::new)?;
         let mut answers = answer.into_inner();
         let hello = answers.message().await.map_err(Box::new)?.ok_or(DialError::Ended)?;
@@ -104,23 +107,38 @@ impl Dialer {
         Ok((answers, hello))
     }
 
-    /// Waits until the connection breaks. The peer says nothing on it after its hello.
-    async fn stay(&self, mut open: Open) {
+    /// The hello, then what comes into the outbox.
+    fn frames(&self, connection: u64) -> impl Stream<Item = Batch> + Send + use<> {
+        let peer = self.peer.id;
+        let hello = self.hellos.to(peer);
+        let state = (self.outbox.clone(), self.hellos.clone(), hello);
+        let messages = stream::unfold(state, move |(outbox, hellos, mut said)| async move {
+            let mut batch = outbox.next(connection).await?;
+            batch.hello = hellos.more(peer, &said);
+            said = batch.hello.unwrap_or(said);
+            outbox.metrics.sent_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
+            Some((batch, (outbox, hellos, said)))
+        });
+        stream::once(async move { Batch { hello: Some(hello), messages: Vec::new() } })
+            .chain(messages)
+    }
+
+    /// Waits until the connection breaks; says whether it stood for a while. The peer says nothing on it after its
+    /// hello.
+    async fn stay(&self, mut open: Open) -> bool {
+        let began = Instant::now();
+        let peer = &self.peer.name;
+        if let Some(Say { more }) = self.changes.say("connected") {
+            tracing::info!(%peer, more, "connected to peer");
+        }
         while let Ok(Some(_)) = open.answers.message().await {}
+        if let Some(Say { more }) = self.changes.say("lost") {
+            tracing::warn!(%peer, more, "lost the connection to peer");
+        }
         self.outbox.close(open.connection);
         self.inbox.control(Input::PeerUnreachable { id: self.peer.id });
+        began.elapsed() >= PEER_CONNECTION_SOUND_MIN
     }
-}
-
-/// The hello, then what comes into the outbox.
-fn frames(hello: Hello, outbox: Arc<Outbox>, connection: u64) -> impl Stream<Item = Batch> + Send {
-    let hello = Batch { hello: Some(hello), messages: Vec::new() };
-    let messages = stream::unfold(outbox, move |outbox| async move {
-        let batch = outbox.next(connection).await?;
-        outbox.metrics.sent_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
-        Some((batch, outbox))
-    });
-    stream::once(async { hello }).chain(messages)
 }
 
 /// Says hello to `peer` once and returns its answer. For the question before the first start.

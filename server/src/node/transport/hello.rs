@@ -8,6 +8,7 @@ use mini_etcd_proto::peerpb::{Hello, RaftMessage};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
 
 use crate::apply::Identity;
+use crate::fatal;
 use crate::node::Shown;
 use crate::node::cluster::Cluster;
 use crate::raft::RaftStatus;
@@ -60,7 +61,7 @@ fn reaches(message: &RaftMessage) -> LogIndex {
 }
 
 /// Why a peer is not listened to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(crate) enum HelloRefused {
     #[error(
         "it belongs to cluster {found}, this is a member of cluster {cluster}: compare --peers"
@@ -77,6 +78,30 @@ pub(crate) enum HelloRefused {
     /// The peer is right and this member is not: it must not take part any more.
     #[error("{name} lost its data: {peer} has seen its log reach index {seen}; re-add it")]
     Lost { name: String, peer: String, seen: LogIndex },
+    /// A majority began anew without one of the two, or a directory of an earlier cluster came back. Which of them the
+    /// cluster goes on with, the one that knows a leader can tell.
+    #[error(
+        "the data of {peer} and of {name} come from two beginnings of this cluster: \
+         what one of them acknowledged the other never had"
+    )]
+    Lineage { name: String, peer: String },
+    /// The same, and it is the peer who is with the cluster.
+    #[error(
+        "the cluster that {peer} is with began anew without the data of {name}, \
+         or the directory of {name} is left over from an earlier cluster"
+    )]
+    Astray { name: String, peer: String },
+}
+
+impl HelloRefused {
+    /// Ends the process when it is this member that must not take part.
+    pub fn end_if_wrong_here(&self) {
+        match self {
+            Self::Lost { .. } => fatal::end(fatal::LOG_MISSING, self),
+            Self::Astray { .. } => fatal::end(fatal::STATE_DIFFERS, self),
+            _ => {}
+        }
+    }
 }
 
 /// The hellos of this member.
@@ -85,14 +110,27 @@ pub(crate) struct Hellos {
     boot_nonce: u64,
     me: String,
     known: BTreeMap<MemberId, String>,
-    standing: Standing,
+    standing: StandingFor,
 }
 
-/// What this member's log has come to, and how far it has seen a peer's: (last index, seen index).
-pub(crate) type Standing = Box<dyn Fn(MemberId) -> (LogIndex, LogIndex) + Send + Sync>;
+/// What a member says of its data to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Last index of its log.
+    pub last: LogIndex,
+    /// How far it has seen the peer's log reach.
+    pub seen: LogIndex,
+    /// Which beginning of the cluster its data descends from; 0 when that is not known.
+    pub lineage: u64,
+    /// It knows a leader.
+    pub is_led: bool,
+}
+
+/// Where this member stands for a peer, at any time.
+pub(crate) type StandingFor = Box<dyn Fn(MemberId) -> Standing + Send + Sync>;
 
 impl Hellos {
-    pub fn new(cluster: &Cluster, boot_nonce: u64, standing: Standing) -> Self {
+    pub fn new(cluster: &Cluster, boot_nonce: u64, standing: StandingFor) -> Self {
         let name = |id| cluster.member(id).map(|peer| peer.name.clone()).unwrap_or_default();
         Self {
             identity: Identity { cluster_id: cluster.id(), member_id: cluster.me() },
@@ -105,7 +143,7 @@ impl Hellos {
 
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let (last, seen) = (self.standing)(peer);
+        let Standing { last, seen, lineage, is_led } = (self.standing)(peer);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -113,7 +151,15 @@ impl Hellos {
             last_index: last.0,
             seen_index: seen.0,
             protocol: PROTOCOL,
+            lineage,
+            is_led,
         }
+    }
+
+    /// The hello that `peer` needs in addition to `said`; none when `said` still holds.
+    pub fn more(&self, peer: MemberId, said: &Hello) -> Option<Hello> {
+        let is_news = said.lineage == 0 && (self.standing)(peer).lineage != 0;
+        is_news.then(|| self.to(peer))
     }
 
     /// Who `hello` comes from.
@@ -126,10 +172,21 @@ impl Hellos {
         let from = check_speaker(hello, self.identity, &known, expected)?;
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
-        let (last, _) = (self.standing)(from);
-        if seen > LogIndex::BIRTH && last <= LogIndex::BIRTH {
-            let peer = self.known.get(&from).cloned().unwrap_or_default();
-            return Err(HelloRefused::Lost { name: self.me.clone(), peer, seen });
+        let standing = (self.standing)(from);
+        let names = || (self.me.clone(), self.known.get(&from).cloned().unwrap_or_default());
+        if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
+            let (name, peer) = names();
+            return Err(HelloRefused::Lost { name, peer, seen });
+        }
+        // I5.
+        let are_known = standing.lineage != 0 && hello.lineage != 0;
+        if are_known && standing.lineage != hello.lineage {
+            let (name, peer) = names();
+            return Err(if hello.is_led && !standing.is_led {
+                HelloRefused::Astray { name, peer }
+            } else {
+                HelloRefused::Lineage { name, peer }
+            });
         }
         Ok(from)
     }
@@ -137,7 +194,7 @@ impl Hellos {
 
 /// The standing of a member that runs. A peer that published its client URLs had a log by then, and the cluster
 /// remembers that over any restart.
-pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> Standing {
+pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
     Box::new(move |peer| {
         let status = shown.status.load();
         let progress = status.progress.iter().find(|progress| progress.id == peer);
@@ -146,7 +203,12 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> Standing {
         let member = published.system.members.get(&peer.0);
         let ran = member.is_some_and(|member| !member.client_urls.is_empty());
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
-        (status.last, matched.max(seen.of(peer)).max(ran))
+        Standing {
+            last: status.last,
+            seen: matched.max(seen.of(peer)).max(ran),
+            lineage: published.lineage,
+            is_led: status.leader != MemberId(0),
+        }
     })
 }
 
@@ -202,6 +264,30 @@ mod tests {
         ] {
             assert_eq!(check(hello, expected), Err(refused));
         }
+    }
+
+    /// What `n1` with this lineage thinks of a hello of `n2`.
+    fn met(mine: (u64, bool), theirs: (u64, bool)) -> Result<MemberId, HelloRefused> {
+        let peers = "n1=127.0.0.1:1,n2=127.0.0.1:2";
+        let hellos = |name, (lineage, is_led)| {
+            let standing = Standing { last: LogIndex(9), seen: LogIndex(9), lineage, is_led };
+            Hellos::new(&Cluster::parse(peers, name).unwrap(), 7, Box::new(move |_| standing))
+        };
+        let (one, two) = (hellos("n1", mine), hellos("n2", theirs));
+        one.check(&two.to(one.identity.member_id), None)
+    }
+
+    #[test]
+    fn data_of_two_beginnings_never_meet_and_the_one_without_a_leader_is_astray() {
+        for (mine, theirs) in [(0, 0), (0, 5), (5, 0), (5, 5)] {
+            assert!(met((mine, false), (theirs, true)).is_ok(), "{mine} and {theirs}");
+        }
+        let (name, peer) = ("n1".to_owned(), "n2".to_owned());
+        let apart = HelloRefused::Lineage { name: name.clone(), peer: peer.clone() };
+        for (here, there) in [(true, true), (true, false), (false, false)] {
+            assert_eq!(met((5, here), (6, there)), Err(apart.clone()), "{here} {there}");
+        }
+        assert_eq!(met((5, false), (6, true)), Err(HelloRefused::Astray { name, peer }));
     }
 
     fn said(kind: Kind, index: u64, entries: &[u64]) -> RaftMessage {

@@ -16,6 +16,8 @@
 //! - I3: nobody waits for a socket: a full outbox drops, counts, and reports the peer unreachable once.
 //! - I4: a wiped disk is not a new member. A member without log asks its peers before it makes one, and any later
 //!   hello that remembers it ends the process.
+//! - I5: data of two beginnings of one cluster never meet. Two such members do not listen to each other, and the one
+//!   that knows no leader while the other does ends: what it holds is not what the cluster goes on with.
 //!
 //! *What it refuses.* Peers of another cluster, unknown members, other protocols, a dialed address where another
 //! member answers.
@@ -37,6 +39,8 @@ use std::sync::Arc;
 use mini_etcd_shared::types::MemberId;
 use tokio::task::JoinSet;
 
+#[cfg(test)]
+pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, Seen, standing};
 pub(crate) use outbox::Outgoing;
 pub(crate) use probe::{ask_peers, resolves};
@@ -45,6 +49,7 @@ pub(crate) use service::{PeerService, Proven};
 use super::Inbox;
 use super::cluster::{Cluster, Names};
 use crate::metrics::Metrics;
+use crate::repeats::TimedRepeats;
 use dial::Dialer;
 use outbox::Outbox;
 
@@ -69,7 +74,8 @@ impl Transport {
             let outbox = Arc::new(Outbox::new(metrics.peer(peer.id)));
             outboxes.insert(peer.id, outbox.clone());
             let (hellos, inbox) = (hellos.clone(), inbox.clone());
-            dialers.push(Dialer { peer: peer.clone(), names, outbox, hellos, inbox });
+            let changes = TimedRepeats::default();
+            dialers.push(Dialer { peer: peer.clone(), names, outbox, hellos, inbox, changes });
         }
         Self { outgoing: Outgoing::new(outboxes, inbox.clone()), dialers }
     }

@@ -42,6 +42,8 @@ pub(crate) async fn ask_peers(
         last_index: 0,
         seen_index: 0,
         protocol: PROTOCOL,
+        lineage: 0,
+        is_led: false,
     };
     let ask = cluster
         .peers()

@@ -13,11 +13,11 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::hello::{HelloRefused, Hellos};
-use crate::fatal;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT};
 use crate::metrics::{Metrics, Peer as PeerMetrics};
 use crate::node::Inbox;
 use crate::raft::Input;
+use crate::repeats::{Say, TimedRepeats};
 
 /// Told when a connection turns out to be a peer's: a request for the peers' service brings it along.
 #[derive(Clone)]
@@ -41,13 +41,13 @@ struct Shared {
     metrics: Metrics,
     /// Number of the newest connection of each peer: older ones are not listened to any more (I2).
     newest: Mutex<BTreeMap<MemberId, u64>>,
-    /// The refusals that were logged last: a refused peer comes again and again.
-    refused: Mutex<BTreeMap<MemberId, HelloRefused>>,
+    /// A refused peer comes again and again, and who it says it is comes from outside.
+    refused: TimedRepeats<(MemberId, HelloRefused)>,
 }
 
 impl PeerService {
     pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, metrics: Metrics) -> Self {
-        let (newest, refused) = (Mutex::default(), Mutex::default());
+        let (newest, refused) = (Mutex::default(), TimedRepeats::default());
         Self { shared: Arc::new(Shared { hellos, inbox, metrics, newest, refused }) }
     }
 
@@ -74,8 +74,8 @@ impl Peer for PeerService {
             hello.ok_or_else(|| Status::invalid_argument("a stream begins with a hello"))?;
         let from = match self.shared.hellos.check(&hello, None) {
             Ok(from) => from,
-            Err(lost @ HelloRefused::Lost { .. }) => fatal::end(fatal::LOG_MISSING, lost),
             Err(refused) => {
+                refused.end_if_wrong_here();
                 self.shared.refuse(MemberId(hello.member_id), &refused);
                 return Err(Status::failed_precondition(refused.to_string()));
             }
@@ -92,19 +92,10 @@ impl Peer for PeerService {
 }
 
 impl Shared {
-    /// Logs a refusal, unless it was said already.
     fn refuse(&self, peer: MemberId, why: &HelloRefused) {
-        /// Peers remembered; who they are comes from outside.
-        const REMEMBERED_MAX: usize = 64;
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.get(&peer) == Some(why) {
-            return;
+        if let Some(Say { more }) = self.refused.say((peer, why.clone())) {
+            tracing::warn!(%peer, more, "peer refused: {why}");
         }
-        tracing::warn!(%peer, "peer refused: {why}");
-        if refused.len() >= REMEMBERED_MAX {
-            refused.clear();
-        }
-        refused.insert(peer, why.clone());
     }
 
     /// Brings what the peer says into the inbox until the stream ends or a newer one begins. The caller learns of
@@ -122,6 +113,12 @@ impl Shared {
         loop {
             match frames.message().await {
                 Ok(Some(batch)) if self.is_newest(from, connection) => {
+                    if let Some(hello) = &batch.hello
+                        && let Err(refused) = self.hellos.check(hello, Some(from))
+                    {
+                        refused.end_if_wrong_here();
+                        return self.refuse(from, &refused);
+                    }
                     self.take(from, batch, &metrics);
                 }
                 Ok(_) => return,

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::{Hellos, PeerService, Transport, ask_peers};
+use super::{Hellos, PeerService, Standing, Transport, ask_peers};
 use crate::metrics::Metrics;
 use crate::node::Inbox;
 use crate::node::cluster::{Cluster, Names};
@@ -26,6 +26,7 @@ struct Member {
     inbox: Arc<Inbox>,
     outgoing: super::Outgoing,
     seen: Arc<AtomicU64>,
+    lineage: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
@@ -47,8 +48,14 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let cluster = Cluster::parse(peers, name).unwrap();
     let inbox = Arc::new(Inbox::default());
     let seen = Arc::new(AtomicU64::new(0));
-    let known = seen.clone();
-    let standing = move |_| (LogIndex(5), LogIndex(known.load(Ordering::SeqCst)));
+    let lineage = Arc::new(AtomicU64::new(0));
+    let known = (seen.clone(), lineage.clone());
+    let standing = move |_| Standing {
+        last: LogIndex(5),
+        seen: LogIndex(known.0.load(Ordering::SeqCst)),
+        lineage: known.1.load(Ordering::SeqCst),
+        is_led: false,
+    };
     let hellos = Arc::new(Hellos::new(&cluster, nonce, Box::new(standing)));
     let metrics = Metrics::new();
     let transport = Transport::new(&cluster, Names::Network, &hellos, &inbox, &metrics);
@@ -56,7 +63,7 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let mut tasks = JoinSet::new();
     transport.start(&mut tasks);
     tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), metrics)));
-    Member { cluster, inbox, outgoing, seen, _tasks: tasks }
+    Member { cluster, inbox, outgoing, seen, lineage, _tasks: tasks }
 }
 
 /// Serves until it is dropped, and every connection with it.
@@ -166,6 +173,27 @@ async fn another_cluster_is_not_listened_to() {
         let heard = two.hear("refused n3").await;
         assert!(heard.iter().all(|text| text == "refused n3"), "{heard:?}");
     }
+}
+
+#[tokio::test]
+async fn a_lineage_that_becomes_known_later_is_told_before_the_next_message() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let one = member(listeners.pop().unwrap(), &peers, "n1", 11);
+    one.hear("hello n2 22").await;
+    two.hear("hello n1 11").await;
+    one.lineage.store(5, Ordering::SeqCst);
+    one.say(&two, 0..1).await;
+    two.hear("n1 says 0").await;
+    two.lineage.store(6, Ordering::SeqCst);
+    two.say(&one, 1..2).await;
+    // n1 ends the stream instead of listening.
+    let heard = two.hear("unreachable n1").await;
+    assert!(!heard.contains(&"other".to_owned()), "{heard:?}");
+    let mut inputs = Vec::new();
+    one.inbox.take(Duration::ZERO, true, &mut inputs);
+    assert!(inputs.iter().all(|input| !one.text(input).contains("says")), "n1 listened");
 }
 
 #[tokio::test]
