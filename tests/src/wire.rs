@@ -1,4 +1,4 @@
-//! Unary gRPC calls on a bare HTTP/2 connection, for the load generator.
+//! gRPC calls on a bare HTTP/2 connection, for the load generator.
 //!
 //! The load shares two cores with the servers that it measures. What a full client stack spends on each call (20 us of
 //! processor time with tonic's, as much as a server needs) would be taken from both sides and bring their ratio nearer
@@ -11,6 +11,7 @@ use std::task::{self, Poll};
 use anyhow::{Context as _, bail, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Builder, SendRequest};
+use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Uri, Version, header};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -34,11 +35,19 @@ impl Wire {
     /// # Errors
     /// When nobody listens at `address`, or it speaks no HTTP/2.
     pub async fn connect(address: &str) -> anyhow::Result<Self> {
+        Self::connect_with_window(address, WINDOW_BYTES).await
+    }
+
+    /// Connects; the server may send so many `bytes` that nobody read, on the connection and on each stream.
+    ///
+    /// # Errors
+    /// As for [`Wire::connect`].
+    pub async fn connect_with_window(address: &str, bytes: u32) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context(address.to_owned())?;
         stream.set_nodelay(true)?;
         let (streams, connection) = Builder::new()
-            .initial_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
+            .initial_window_size(bytes)
+            .initial_connection_window_size(bytes)
             .handshake(Gathering(stream))
             .await?;
         // It ends when the last clone is gone, or with an error that its calls see too.
@@ -67,28 +76,26 @@ impl Wire {
         method: &Uri,
         message: &impl Message,
     ) -> anyhow::Result<R> {
+        let mut call = self.open(method, message, true).await?;
         let mut bytes = BytesMut::new();
-        self.take(method, message, |data| bytes.extend_from_slice(data)).await?;
+        while let Some(data) = call.data().await? {
+            bytes.extend_from_slice(&data);
+        }
         ensure!(bytes.len() >= PREFIX_BYTES, "an answer without a message");
         Ok(R::decode(bytes.split_off(PREFIX_BYTES))?)
     }
 
-    /// Calls `method` with `message` and throws the answer away as it comes: its bytes.
+    /// Begins a call of `method` with its first message, which may be the last one. The head of the answer is there
+    /// when this returns.
     ///
     /// # Errors
     /// As for [`Wire::call`].
-    pub async fn drain(&mut self, method: &Uri, message: &impl Message) -> anyhow::Result<u64> {
-        let mut bytes = 0;
-        self.take(method, message, |data| bytes += data.len() as u64).await?;
-        Ok(bytes)
-    }
-
-    async fn take(
+    pub async fn open(
         &mut self,
         method: &Uri,
         message: &impl Message,
-        mut part: impl FnMut(&[u8]),
-    ) -> anyhow::Result<()> {
+        is_last: bool,
+    ) -> anyhow::Result<Call> {
         let request = Request::builder()
             .method(Method::POST)
             .version(Version::HTTP_2)
@@ -97,17 +104,65 @@ impl Wire {
             .header(header::CONTENT_TYPE, "application/grpc")
             .body(())?;
         std::future::poll_fn(|context| self.streams.poll_ready(context)).await?;
-        let (response, mut body) = self.streams.send_request(request, false)?;
-        body.send_data(frame(message)?, true)?;
+        let (response, mut requests) = self.streams.send_request(request, false)?;
+        requests.send_data(frame(message)?, is_last)?;
         let response = response.await?;
         accepted(response.headers(), true)?;
-        let mut body = response.into_body();
-        while let Some(data) = body.data().await {
+        Ok(Call { requests, answers: response.into_body(), rest: BytesMut::new() })
+    }
+}
+
+/// A call under way.
+pub struct Call {
+    requests: SendStream<Bytes>,
+    answers: RecvStream,
+    /// What came and is no whole message yet.
+    rest: BytesMut,
+}
+
+impl Call {
+    /// Sends a further message.
+    ///
+    /// # Errors
+    /// When the call or its connection has ended.
+    pub fn send(&mut self, message: &impl Message) -> anyhow::Result<()> {
+        Ok(self.requests.send_data(frame(message)?, false)?)
+    }
+
+    /// What came next of the answer, messages with the prefix of each; nothing when it ended well.
+    ///
+    /// # Errors
+    /// As for [`Wire::call`].
+    pub async fn data(&mut self) -> anyhow::Result<Option<Bytes>> {
+        if let Some(data) = self.answers.data().await {
             let data = data?;
-            body.flow_control().release_capacity(data.len())?;
-            part(&data);
+            self.answers.flow_control().release_capacity(data.len())?;
+            return Ok(Some(data));
         }
-        accepted(&body.trailers().await?.context("an answer without a status")?, false)
+        let trailers = self.answers.trailers().await?.context("an answer without a status")?;
+        accepted(&trailers, false)?;
+        Ok(None)
+    }
+
+    /// The next message of the answer; nothing when it ended well. Nothing is lost when this is dropped.
+    ///
+    /// # Errors
+    /// As for [`Wire::call`], and when it is none of this kind.
+    pub async fn message<R: Message + Default>(&mut self) -> anyhow::Result<Option<R>> {
+        loop {
+            if let Some((prefix, body)) = self.rest.split_first_chunk::<PREFIX_BYTES>() {
+                let [_, length @ ..] = *prefix;
+                let length = usize::try_from(u32::from_be_bytes(length))?;
+                if body.len() >= length {
+                    let message = self.rest.split_to(PREFIX_BYTES + length).freeze();
+                    return Ok(Some(R::decode(message.slice(PREFIX_BYTES..))?));
+                }
+            }
+            match self.data().await? {
+                Some(data) => self.rest.extend_from_slice(&data),
+                None => return Ok(None),
+            }
+        }
     }
 }
 

@@ -1,0 +1,155 @@
+//! `mini-etcd-pressure`: what a load that asks for much memory does to a cluster and to everybody else.
+//!
+//! ```text
+//! main ─▶ answers | streams | watches     one kind of load each
+//!   └──▶ other (a client on a thread of its own)   └──▶ members (memory, processor time, terms)
+//! ```
+//!
+//! One other client puts and gets a small key, in turn, all the time. Shown are its latencies before and meanwhile,
+//! the peak of each member's resident memory, who used the processor, and whether the leader changed. It judges
+//! nothing.
+
+#![expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
+
+mod answers;
+mod members;
+mod other;
+mod streams;
+mod watches;
+mod writers;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
+use mini_etcd_tests::cluster::{Cluster, Flavor};
+
+use members::Usage;
+use other::{Latencies, Other};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Puts a cluster under a load that asks for much memory, and shows what that costs.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    load: Load,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Sizes of the clusters.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 3])]
+    sizes: Vec<usize>,
+    /// Seconds of measuring without the load.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// The program that `ETCD_BIN` names, instead of mini-etcd.
+    #[arg(long)]
+    etcd: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Load {
+    /// Transactions of some fifty bytes whose answers have hundreds of megabytes, all at once.
+    Answers(answers::Arguments),
+    /// Watch streams that never read, opened one by one during puts of two gigabytes.
+    Streams(streams::Arguments),
+    /// Watches that are all read, under puts.
+    Watches(watches::Arguments),
+}
+
+/// What a load runs against.
+struct Target {
+    cluster: Cluster,
+    leader: usize,
+    /// Where the leader is.
+    address: String,
+}
+
+impl Target {
+    async fn start(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
+        let cluster = Cluster::start(flavor, size).await?;
+        let leader = cluster.leader().await?;
+        let address = cluster.member(leader)?.address.clone();
+        Ok(Self { cluster, leader, address })
+    }
+}
+
+/// What one phase of a load shows.
+struct Phase {
+    name: &'static str,
+    /// What the load itself has to say; lines.
+    said: Vec<String>,
+    other: Latencies,
+    usage: Usage,
+    elapsed: Duration,
+}
+
+impl Phase {
+    /// Runs a part of a load, with the other client beside it.
+    async fn run(
+        name: &'static str,
+        target: &Target,
+        load: impl Future<Output = anyhow::Result<Vec<String>>>,
+    ) -> anyhow::Result<Self> {
+        let other = Other::start(&target.address)?;
+        let before = Usage::now(&target.cluster)?;
+        let begun = Instant::now();
+        let said = load.await?;
+        let elapsed = begun.elapsed();
+        let usage = Usage::now(&target.cluster)?.since(&before);
+        Ok(Self { name, said, other: other.stop().await?, usage, elapsed })
+    }
+
+    #[expect(clippy::print_stdout, reason = "the table is the program's result")]
+    fn show(&self) {
+        println!("  {} ({:.1?}): {}", self.name, self.elapsed, self.usage);
+        println!("    the other client: {}", self.other);
+        for line in &self.said {
+            println!("    {line}");
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "the table is the program's result")]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { common, load } = Arguments::parse();
+    let flavor = if common.etcd { Flavor::Etcd } else { Flavor::Mini };
+    for &size in &common.sizes {
+        let target = Target::start(flavor, size).await?;
+        println!("{flavor:?}, members: {size}, load of the machine: {}", members::machine_load()?);
+        if let Load::Answers(arguments) = &load {
+            answers::fill(&target, arguments).await?;
+        }
+        let term = members::term(&target.cluster, target.leader).await?;
+        let quiet = Phase::run("before", &target, async {
+            tokio::time::sleep(Duration::from_secs(common.seconds)).await;
+            Ok(Vec::new())
+        });
+        let quiet = quiet.await?;
+        quiet.show();
+        let measured = match &load {
+            Load::Answers(arguments) => answers::run(&target, arguments).await,
+            Load::Streams(arguments) => streams::run(&target, arguments).await,
+            Load::Watches(arguments) => watches::run(&target, arguments).await,
+        };
+        let phases = measured.with_context(|| members::last_words(&target.cluster))?;
+        for phase in &phases {
+            phase.show();
+            println!("    p99 of the other client: {:.1} times", phase.other.beside(&quiet.other));
+        }
+        for line in members::peaks(&target.cluster, target.leader)? {
+            println!("  {line}");
+        }
+        let leader = target.cluster.leader().await?;
+        let now = members::term(&target.cluster, leader).await?;
+        println!("  term: {term} before, {now} after");
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What the system and the members say of themselves.
+
+use std::fmt;
+use std::fs::read_to_string;
+
+use anyhow::{Context, ensure};
+use mini_etcd_proto::etcdserverpb::StatusRequest;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_tests::cluster::{Cluster, Member};
+
+/// Processor time in seconds: of this program, and of all members.
+pub struct Usage {
+    load: f64,
+    members: f64,
+}
+
+impl Usage {
+    pub fn now(cluster: &Cluster) -> anyhow::Result<Self> {
+        let mut members = 0.0;
+        for index in 0..cluster.size() {
+            members += processor_seconds(&cluster.pid(index)?.to_string())?;
+        }
+        Ok(Self { load: processor_seconds("self")?, members })
+    }
+
+    pub fn since(&self, before: &Self) -> Self {
+        Self { load: self.load - before.load, members: self.members - before.members }
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (members, load) = (self.members, self.load);
+        write!(f, "processor time of the members {members:.1} s, of this program {load:.1} s")
+    }
+}
+
+fn processor_seconds(process: &str) -> anyhow::Result<f64> {
+    let stat = read_to_string(format!("/proc/{process}/stat"))?;
+    // The name before may have blanks; user and system time are the 12th and 13th field after it.
+    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    let ticks: f64 = ticks.sum::<Result<_, _>>()?;
+    Ok(ticks / 100.0)
+}
+
+/// Averages of the last 1, 5 and 15 minutes.
+pub fn machine_load() -> anyhow::Result<String> {
+    let line = read_to_string("/proc/loadavg")?;
+    Ok(line.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+}
+
+pub async fn term(cluster: &Cluster, index: usize) -> anyhow::Result<u64> {
+    let mut client = MaintenanceClient::new(cluster.channel(index)?);
+    Ok(client.status(StatusRequest {}).await?.into_inner().raft_term)
+}
+
+/// The most memory that each member ever had; lines.
+pub fn peaks(cluster: &Cluster, leader: usize) -> anyhow::Result<Vec<String>> {
+    let peak = |index| {
+        let name = &cluster.member(index)?.name;
+        let role = if index == leader { "leader" } else { "follower" };
+        let megabytes = peak_kilobytes(cluster.pid(index)?)? / 1000;
+        Ok(format!("{name} ({role}): peak of resident memory {megabytes} MB"))
+    };
+    (0..cluster.size()).map(peak).collect()
+}
+
+fn peak_kilobytes(pid: i32) -> anyhow::Result<u64> {
+    let status = read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    let kilobytes = number.parse()?;
+    ensure!(kilobytes > 0, "no memory");
+    Ok(kilobytes)
+}
+
+/// The end of each member's standard error.
+pub fn last_words(cluster: &Cluster) -> String {
+    let words = |index| cluster.member(index).map(Member::errors).unwrap_or_default();
+    (0..cluster.size()).map(words).collect()
+}

@@ -1,0 +1,48 @@
+//! Clients that put.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse};
+use mini_etcd_tests::wire::Wire;
+
+pub const PUT: &str = "/etcdserverpb.KV/Put";
+
+/// Puts to do, of one size.
+pub struct Puts {
+    pub address: String,
+    /// Clients at once.
+    pub writers: usize,
+    pub value_bytes: usize,
+    /// Most puts in a second of all together; 0 for as many as go.
+    pub per_second: u32,
+}
+
+impl Puts {
+    /// Puts below `/w/` as long as `more`, asked with the number of puts begun before, says so. Answers the number.
+    pub async fn run(&self, more: impl Fn(u64) -> bool) -> anyhow::Result<u64> {
+        let begun = Rc::new(Cell::new(0));
+        let value = Bytes::from(vec![b'v'; self.value_bytes]);
+        let start = Instant::now();
+        let writers = (0..self.writers).map(|_| async {
+            let mut wire = Wire::connect(&self.address).await?;
+            let method = wire.method(PUT)?;
+            while more(begun.get()) {
+                let number = begun.replace(begun.get() + 1);
+                if self.per_second > 0 {
+                    let due = Duration::from_secs(number) / self.per_second;
+                    tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
+                }
+                let key = format!("/w/{:04}", number % 1000).into();
+                let put = PutRequest { key, value: value.clone(), ..PutRequest::default() };
+                wire.call::<PutResponse>(&method, &put).await?;
+            }
+            anyhow::Ok(())
+        });
+        try_join_all(writers).await?;
+        Ok(begun.get())
+    }
+}
