@@ -111,6 +111,21 @@ impl Cluster {
         cluster.start_all().await
     }
 
+    /// Starts `size` members of mini-etcd, the first of which has its data below `disk`.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_disk(size: usize, disk: &Path) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = Self::mini(dir, size)?;
+        let member = cluster.member_mut(0)?;
+        member.data = disk.join(&member.name);
+        // Standard error stays where it is, on a disk that works.
+        member.arguments.retain(|argument| !argument.starts_with("--data="));
+        member.arguments.push(format!("--data={}", member.data.display()));
+        cluster.start_all().await
+    }
+
     /// From its next start on, each member may have `limit` descriptors and no more.
     pub fn limit_descriptors(&mut self, limit: u32) {
         for member in &mut self.members {
