@@ -1,5 +1,7 @@
 //! The order of things: what may be sent, written, applied and answered, and when.
 
+use std::collections::BTreeSet;
+
 use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
@@ -51,6 +53,8 @@ pub struct Driver {
     pub(super) outage: Outage,
     pub(super) forwarded: Vec<Forwarded>,
     pub(super) place: Place,
+    /// Peers to which there is no connection.
+    pub(super) cut_off: BTreeSet<MemberId>,
     suspicion: Suspicion,
     stall: Stall,
     now: u64,
@@ -92,6 +96,7 @@ impl Driver {
             outage: Outage::default(),
             forwarded: Vec::new(),
             place: Place { me: id, ..Place::default() },
+            cut_off: BTreeSet::new(),
             suspicion: Suspicion::default(),
             stall: Stall::default(),
             now: 0,
@@ -183,9 +188,13 @@ impl Driver {
                 self.outage.lost(id);
                 self.suspect(id, "nobody listens there");
             }
-            Input::PeerUnreachable { id } => {
-                self.outage.lost(id);
-                self.core.unreachable(id);
+            Input::PeerUnreachable { id } => self.unreachable(id),
+            Input::PeerConnected { id } => {
+                self.cut_off.remove(&id);
+            }
+            Input::PeerDisconnected { id } => {
+                self.cut_off.insert(id);
+                self.unreachable(id);
             }
             Input::TransferLeader { to } => self.transfer(to),
             Input::Tick | Input::Persisted { .. } | Input::Applied { .. } => {}
@@ -222,6 +231,11 @@ impl Driver {
                 turn.reads_ready(released.ids, LogIndex(index));
             }
         }
+    }
+
+    fn unreachable(&mut self, id: MemberId) {
+        self.outage.lost(id);
+        self.core.unreachable(id);
     }
 
     fn refused(&mut self, from: MemberId, refusal: Refusal) {

@@ -170,8 +170,12 @@ impl Driver {
         }
     }
 
-    /// Sends what waits to the leader, to be appended in the present term or never.
+    /// Sends what waits to the leader, to be appended in the present term or never. While there is no connection to the
+    /// leader it waits on: what is sent into none is lost, and its client would wait in vain.
     fn forward_all(&mut self, turn: &mut Turn) {
+        if self.cut_off.contains(&self.place.leader) {
+            return;
+        }
         loop {
             let batch = self.proposals.take(self.place, Gate { changes: true });
             if batch.is_empty() {

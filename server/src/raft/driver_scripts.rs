@@ -250,6 +250,8 @@ impl World {
             "change" => vec![change(id, &words)?],
             "refused" => vec![Input::PeerRefused { id: peer()? }],
             "unreachable" => vec![Input::PeerUnreachable { id: peer()? }],
+            "disconnected" => vec![Input::PeerDisconnected { id: peer()? }],
+            "connected" => vec![Input::PeerConnected { id: peer()? }],
             "hello" => {
                 let boot_nonce = testing::number(command, "nonce")?.unwrap_or(1);
                 vec![Input::PeerHello { id: peer()?, boot_nonce }]

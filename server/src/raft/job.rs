@@ -69,8 +69,18 @@ pub enum Input {
         /// The peer.
         id: MemberId,
     },
-    /// A connection to the peer broke, or messages for it were dropped. Once per break, not per message.
+    /// Messages for the peer were dropped. Once per time that the queue is full, not per message.
     PeerUnreachable {
+        /// The peer.
+        id: MemberId,
+    },
+    /// What is sent to the peer leaves from now on.
+    PeerConnected {
+        /// The peer.
+        id: MemberId,
+    },
+    /// The connection to the peer broke: what was on its way may be lost, and what is sent now is.
+    PeerDisconnected {
         /// The peer.
         id: MemberId,
     },

@@ -85,6 +85,7 @@ impl Dialer {
             Ok((answers, hello)) => {
                 let (id, boot_nonce) = (self.peer.id, hello.boot_nonce);
                 self.inbox.control(Input::PeerHello { id, boot_nonce });
+                self.inbox.control(Input::PeerConnected { id });
                 Ok(Open { connection, answers, _driving: driving })
             }
             Err(error) => {
@@ -136,7 +137,7 @@ impl Dialer {
             tracing::warn!(%peer, more, "lost the connection to peer");
         }
         self.outbox.close(open.connection);
-        self.inbox.control(Input::PeerUnreachable { id: self.peer.id });
+        self.inbox.control(Input::PeerDisconnected { id: self.peer.id });
         began.elapsed() >= PEER_CONNECTION_SOUND_MIN
     }
 }

@@ -11,8 +11,8 @@
 //! *Invariants.*
 //! - I1: nothing of a peer is handled before its hello was checked: cluster, member, protocol, and that this
 //!   member still has what the peer saw it acknowledge (D13).
-//! - I2: messages of an old connection are never handled after the first of a newer one, and what waited for a
-//!   broken connection is dropped with it. Raft repeats what matters.
+//! - I2: messages of an old connection are never handled after the first of a newer one, which ends it, and what waited
+//!   for a broken connection is dropped with it. Raft repeats what matters; proposals wait for the next connection.
 //! - I3: nobody waits for a socket: a full outbox drops, counts, and reports the peer unreachable once.
 //! - I4: a wiped disk is not a new member. A member without log asks its peers before it makes one, and any later
 //!   hello that remembers it ends the process.

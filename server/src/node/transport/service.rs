@@ -39,10 +39,18 @@ struct Shared {
     hellos: Arc<Hellos>,
     inbox: Arc<Inbox>,
     metrics: Metrics,
-    /// Number of the newest connection of each peer: older ones are not listened to any more (I2).
-    newest: Mutex<BTreeMap<MemberId, u64>>,
+    /// The newest connection of each peer: older ones are not listened to any more (I2).
+    newest: Mutex<BTreeMap<MemberId, Newest>>,
     /// A refused peer comes again and again, and who it says it is comes from outside.
     refused: TimedRepeats<(MemberId, HelloRefused)>,
+}
+
+/// A connection that is listened to.
+struct Newest {
+    number: u64,
+    /// Goes away when a newer one begins. The old one ends then, so that whoever speaks there notices, and does not go on
+    /// into the void.
+    _replaced: oneshot::Sender<()>,
 }
 
 impl PeerService {
@@ -107,11 +115,16 @@ impl Shared {
         mut frames: Streaming<Batch>,
         _over: oneshot::Sender<()>,
     ) {
-        let connection = self.begin(from);
+        let (connection, mut replaced) = self.begin(from);
         self.inbox.control(Input::PeerHello { id: from, boot_nonce });
         let metrics = self.metrics.peer(from);
         loop {
-            match frames.message().await {
+            let message = tokio::select! {
+                biased;
+                _ = &mut replaced => return,
+                message = frames.message() => message,
+            };
+            match message {
                 Ok(Some(batch)) if self.is_newest(from, connection) => {
                     if let Some(hello) = &batch.hello
                         && let Err(refused) = self.hellos.check(hello, Some(from))
@@ -137,15 +150,16 @@ impl Shared {
         metrics.receive_failures.inc_by(dropped);
     }
 
-    fn begin(&self, from: MemberId) -> u64 {
+    fn begin(&self, from: MemberId) -> (u64, oneshot::Receiver<()>) {
+        let (replaced, is_replaced) = oneshot::channel();
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = newest.entry(from).or_default();
-        *number += 1;
-        *number
+        let number = newest.get(&from).map_or(1, |old| old.number + 1);
+        newest.insert(from, Newest { number, _replaced: replaced });
+        (number, is_replaced)
     }
 
     fn is_newest(&self, from: MemberId, connection: u64) -> bool {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.get(&from) == Some(&connection)
+        newest.get(&from).is_some_and(|newest| newest.number == connection)
     }
 }

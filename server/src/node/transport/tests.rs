@@ -121,7 +121,8 @@ impl Member {
             }
             Input::PeerHello { id, boot_nonce } => format!("hello {} {boot_nonce}", name(id)),
             Input::PeerRefused { id } => format!("refused {}", name(id)),
-            Input::PeerUnreachable { id } => format!("unreachable {}", name(id)),
+            Input::PeerDisconnected { id } => format!("disconnected {}", name(id)),
+            Input::PeerConnected { id } => format!("connected {}", name(id)),
             _ => "other".to_owned(),
         }
     }
@@ -151,7 +152,7 @@ async fn a_dead_peer_is_told_from_a_slow_one_and_a_restarted_one_from_both() {
     one.hear("hello n2 22").await;
     drop(two);
     let heard = one.hear("refused n2").await;
-    assert!(heard.contains(&"unreachable n2".to_owned()), "{heard:?}");
+    assert!(heard.contains(&"disconnected n2".to_owned()), "{heard:?}");
     let again = TcpListener::bind(addresses[1]).await.unwrap();
     let two = member(again, &peers, "n2", 23);
     one.hear("hello n2 23").await;
@@ -189,7 +190,7 @@ async fn a_lineage_that_becomes_known_later_is_told_before_the_next_message() {
     two.lineage.store(6, Ordering::SeqCst);
     two.say(&one, 1..2).await;
     // n1 ends the stream instead of listening.
-    let heard = two.hear("unreachable n1").await;
+    let heard = two.hear("disconnected n1").await;
     assert!(!heard.contains(&"other".to_owned()), "{heard:?}");
     let mut inputs = Vec::new();
     one.inbox.take(Duration::ZERO, true, &mut inputs);
