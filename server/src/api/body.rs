@@ -1,4 +1,5 @@
-//! Bodies that count: what is held for a request, what a stream ended with, what a large result occupies.
+//! Bodies that count: messages both ways, what is held for a request, what a stream ended with, what a large result
+//! occupies.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::messages::{Begun, Messages};
 use super::statuses::translate_headers;
 use crate::error::RequestError;
 use crate::limits;
@@ -48,10 +50,11 @@ impl Drop for Held {
     }
 }
 
-/// The body of a unary request: what has arrived of it counts until the message is decoded.
+/// The body of a request. What has arrived of a unary one is held until the message is decoded, and begins the call.
 pub(super) struct Counted<B> {
     pub(super) inner: B,
-    pub(super) held: Held,
+    pub(super) messages: Messages,
+    pub(super) unary: Option<(Held, Begun)>,
 }
 
 impl<B> HttpBody for Counted<B>
@@ -71,11 +74,44 @@ where
             Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(error.into())))),
             None => return Poll::Ready(None),
         };
-        let bytes = frame.data_ref().map_or(0, Bytes::len);
-        if !self.held.add(bytes, limits::REQUEST_BYTES_IN_FLIGHT_MAX) {
-            return Poll::Ready(Some(Err(RequestError::TooManyRequests.into())));
+        let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
+        let message = self.messages.pass(data);
+        if let Some((held, begun)) = &mut self.unary {
+            if message {
+                begun.begin();
+            }
+            if !held.add(data.len(), limits::REQUEST_BYTES_IN_FLIGHT_MAX) {
+                begun.begin();
+                return Poll::Ready(Some(Err(RequestError::TooManyRequests.into())));
+            }
         }
         Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+/// The answer of a unary method.
+pub(super) struct Answered {
+    pub(super) inner: Body,
+    pub(super) messages: Messages,
+}
+
+impl HttpBody for Answered {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            self.messages.pass(data);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -87,6 +123,7 @@ where
 pub(super) struct Streamed {
     pub(super) inner: Body,
     pub(super) stop: BoxFuture<'static, ()>,
+    pub(super) messages: Messages,
     pub(super) metrics: Method,
     pub(super) _call: Held,
     pub(super) code: Option<Code>,
@@ -112,6 +149,9 @@ impl HttpBody for Streamed {
         let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         match &mut frame {
             Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.messages.pass(data);
+                }
                 if let Some(trailers) = frame.trailers_mut() {
                     self.code = translate_headers(trailers);
                 }

@@ -228,6 +228,9 @@ impl Host {
             watch_streams: count(counts.streams),
             watchers: count(counts.watchers),
             slow_watchers: count(counts.slow),
+            events: counts.events_sent,
+            pending_events: count(counts.pending_events),
+            prev_reads: counts.prev_reads,
             alarms: alarms(&published).map(|(id, name)| (format!("{id:x}"), name)).collect(),
             active_peers: active.map(|peer| peer.id.to_string()).collect(),
         }

@@ -39,6 +39,9 @@ const fn planned(name: &'static str, kind: Kind) -> Method {
     Method { name, kind, built: false }
 }
 
+/// The service that members offer each other.
+pub(super) const PEERS: &str = "minietcd.peer.v1.Peer";
+
 /// Services by their full names, with their methods.
 pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
@@ -53,7 +56,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         ],
     ),
     ("etcdserverpb.Watch", &[built("Watch", Bidi)]),
-    ("minietcd.peer.v1.Peer", &[built("Stream", Bidi)]),
+    (PEERS, &[built("Stream", Bidi)]),
     (
         "etcdserverpb.Lease",
         &[

@@ -22,6 +22,7 @@ mod health;
 mod host;
 mod kv;
 mod maintenance;
+mod messages;
 mod methods;
 mod quota;
 mod results;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -17,8 +18,9 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::body::{Built, BuiltBody, Counted, Held, Streamed};
-use super::methods::{Kind, SERVICES};
+use super::body::{Answered, Built, BuiltBody, Counted, Held, Streamed};
+use super::messages::{Begun, Messages};
+use super::methods::{Kind, PEERS, SERVICES};
 use super::statuses::{timeout, translate_headers};
 use crate::error::RequestError;
 use crate::limits;
@@ -49,6 +51,8 @@ struct Route {
     method: &'static str,
     kind: Kind,
     built: bool,
+    /// Not a service that members offer each other.
+    is_clients: bool,
     metrics: metrics::Method,
 }
 
@@ -88,6 +92,7 @@ impl Router {
                     method: method.name,
                     kind: method.kind,
                     built: method.built,
+                    is_clients: *service != PEERS,
                     metrics: metrics.method(service, method.name, method.kind.name()),
                 });
                 (*service, routes.collect())
@@ -125,28 +130,26 @@ impl Router {
             Ok(found) => found,
             Err(status) => return status.into_http(),
         };
-        route.metrics.started.inc();
-        let response = match self.begin(&route, request.headers()) {
-            Ok((call, limit)) => {
-                let answer = handler.call(self.counted(&route, request));
-                let answered = match limit {
-                    Some(limit) => tokio::time::timeout(limit, answer).await,
-                    None => Ok(answer.await),
-                };
-                answered.map_or_else(
-                    |_| Err(Status::deadline_exceeded("context deadline exceeded")),
-                    |response| Ok((call, response)),
-                )
-            }
-            Err(status) => Err(status),
+        let (call, limit, begun) = match self.begin(&route, request.headers()) {
+            Ok(call) => call,
+            // Looked at before a call is counted, as in etcd.
+            Err(status) => return status.into_http(),
         };
-        match response {
-            Ok((call, response)) => self.finish(route, call, response),
-            Err(status) => {
-                route.metrics.handled(status.code());
-                status.into_http()
-            }
+        if route.kind != Kind::Unary {
+            begun.begin();
         }
+        let answer = handler.call(self.counted(&route, request, &begun));
+        let answered = match limit {
+            Some(limit) => tokio::time::timeout(limit, answer).await,
+            None => Ok(answer.await),
+        };
+        if let Ok(response) = answered {
+            return self.finish(route, call, &begun, response);
+        }
+        if begun.has_begun() {
+            route.metrics.handled(Code::DeadlineExceeded);
+        }
+        Status::deadline_exceeded("context deadline exceeded").into_http()
     }
 
     fn find(&self, path: &str) -> Result<(Route, &dyn Handler), Status> {
@@ -171,50 +174,56 @@ impl Router {
         &self,
         route: &Route,
         headers: &HeaderMap,
-    ) -> Result<(Held, Option<std::time::Duration>), Status> {
+    ) -> Result<(Held, Option<Duration>, Begun), Status> {
         let mut call = Held::none(&self.in_flight.calls);
         if !call.add(1, limits::CALLS_IN_FLIGHT_MAX) {
-            return Err(RequestError::TooManyRequests.into());
+            let refused = Status::from(RequestError::TooManyRequests);
+            route.metrics.started.inc();
+            route.metrics.handled(refused.code());
+            return Err(refused);
         }
         let version = match headers.get("client-api-version") {
             None => "unknown",
             Some(value) => std::str::from_utf8(value.as_bytes())
                 .map_err(|_| RequestError::InvalidClientApiVersion)?,
         };
-        self.metrics.count_client(route.kind != Kind::Unary, version);
+        let requests = self.metrics.client(route.kind != Kind::Unary, version);
         let wants_leader = headers.get("hasleader").is_some_and(|value| value == "true");
         if wants_leader && !(self.has_leader)() {
             return Err(RequestError::NoLeader.into());
         }
-        Ok((call, timeout(headers)?))
+        Ok((call, timeout(headers)?, Begun::not_yet(&route.metrics, requests)))
     }
 
-    fn counted<B>(&self, route: &Route, request: Request<B>) -> Request<Body>
+    fn counted<B>(&self, route: &Route, request: Request<B>, begun: &Begun) -> Request<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if route.kind == Kind::Unary {
-            let held = Held::none(&self.in_flight.request_bytes);
-            request.map(|inner| Body::new(Counted { inner, held }))
-        } else {
-            request.map(Body::new)
-        }
+        let unary = (route.kind == Kind::Unary)
+            .then(|| (Held::none(&self.in_flight.request_bytes), begun.clone()));
+        let messages = Messages::received(&route.metrics, &self.metrics, route.is_clients);
+        request.map(|inner| Body::new(Counted { inner, messages, unary }))
     }
 
-    fn finish(&self, route: Route, call: Held, mut response: Response<Body>) -> Response<Body> {
+    fn finish(
+        &self,
+        route: Route,
+        call: Held,
+        begun: &Begun,
+        mut response: Response<Body>,
+    ) -> Response<Body> {
         let code = translate_headers(response.headers_mut());
+        let messages = Messages::sent(&route.metrics, &self.metrics, route.is_clients);
         if route.kind == Kind::Unary {
-            let code = code.unwrap_or(Code::Ok);
-            route.metrics.handled(code);
-            route.metrics.received.inc();
-            if code == Code::Ok {
-                route.metrics.sent.inc();
+            if begun.has_begun() {
+                route.metrics.handled(code.unwrap_or(Code::Ok));
             }
-            if let Some(built) = response.extensions_mut().remove::<Built>() {
-                return response.map(|_| Body::new(BuiltBody::new(built)));
-            }
-            return response;
+            let built = response.extensions_mut().remove::<Built>();
+            return response.map(|inner| {
+                let inner = built.map_or(inner, |built| Body::new(BuiltBody::new(built)));
+                Body::new(Answered { inner, messages })
+            });
         }
         if let Some(code) = code {
             route.metrics.handled(code);
@@ -224,7 +233,14 @@ impl Router {
         let stop = async move { stopped(&mut stop).await };
         let metrics = route.metrics;
         response.map(|inner| {
-            Body::new(Streamed { inner, stop: Box::pin(stop), metrics, _call: call, code: None })
+            Body::new(Streamed {
+                inner,
+                stop: Box::pin(stop),
+                messages,
+                metrics,
+                _call: call,
+                code: None,
+            })
         })
     }
 }

@@ -97,6 +97,11 @@ impl<E: Engine> Applier<E> {
         Ok(self.store.has_garbage())
     }
 
+    /// What was done to the keys since the last task: what collecting took.
+    pub fn take_counts(&mut self) -> Counts {
+        self.store.take_counts()
+    }
+
     /// The hashes of the states that compactions take, for a thread that computes them. Without one, collecting does.
     pub(crate) fn hash_elsewhere(&self) -> Arc<Hashes> {
         let hashes = self.store.hashes();

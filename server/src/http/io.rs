@@ -69,7 +69,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
-        self.metrics.client_received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
+        self.metrics.received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
         spend_turn(context, fresh.len());
         if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
             self.opening = None;
@@ -95,7 +95,7 @@ fn spend_turn(context: &mut Context<'_>, bytes: usize) {
 impl<T> Metered<T> {
     fn sent(&self, written: io::Result<usize>) -> io::Result<usize> {
         if let Ok(bytes) = &written {
-            self.metrics.client_sent_bytes.inc_by(u64::try_from(*bytes).unwrap_or(0));
+            self.metrics.sent_bytes.inc_by(u64::try_from(*bytes).unwrap_or(0));
         }
         written
     }

@@ -12,6 +12,8 @@ pub struct Counts {
     pub deletes: u64,
     /// Accesses to the store with more than one operation.
     pub txns: u64,
+    /// Dead versions that were taken off the disk.
+    pub collected: u64,
     /// Bytes of keys and values that were put.
     pub put_bytes: u64,
 }
@@ -29,6 +31,7 @@ impl Counts {
         self.puts += other.puts;
         self.deletes += other.deletes;
         self.txns += other.txns;
+        self.collected += other.collected;
         self.put_bytes += other.put_bytes;
     }
 

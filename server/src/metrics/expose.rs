@@ -60,6 +60,12 @@ pub struct Facts {
     pub watchers: u64,
     /// Of these, the ones that read history.
     pub slow_watchers: u64,
+    /// Events sent to watches.
+    pub events: u64,
+    /// Events that wait to be sent.
+    pub pending_events: u64,
+    /// Of the events sent, those for which the version before was wanted and could be there.
+    pub prev_reads: u64,
     /// Raised alarms: member in hex, and the alarm's name.
     pub alarms: Vec<(String, String)>,
     /// Other members with whom a stream is open.
@@ -73,6 +79,10 @@ impl Metrics {
         let mut now = Registry::default();
         register_raft(&mut now, facts);
         register_store(&mut now, facts);
+        // etcd reads the version before each event that it sends, for each watch; here all of them share one.
+        let ranges = ConstCounter::new(self.ranges.get() + facts.prev_reads);
+        let help = "Ranges read, those of transactions and of watches included";
+        now.register("etcd_mvcc_range", help, ranges);
         register_process(&mut now);
         let mut text = String::with_capacity(64 << 10);
         // Writing to a String does not fail; what a metric's own encoding refuses is left out.
@@ -142,6 +152,10 @@ fn register_store(registry: &mut Registry, facts: &Facts) {
     gauge(debugging, "watch_stream_total", "Open watch streams", facts.watch_streams);
     gauge(debugging, "watcher_total", "Open watches", facts.watchers);
     gauge(debugging, "slow_watcher_total", "Watches that read history", facts.slow_watchers);
+    let events = ConstCounter::new(facts.events);
+    debugging.register("events", "Events sent to watches", events);
+    let help = "Events that wait to be sent to watches";
+    gauge(debugging, "pending_events_total", help, facts.pending_events);
     let help = "Current revision";
     debugging.register("current_revision", help, ConstGauge::new(facts.revision));
     let help = "Compacted revision";

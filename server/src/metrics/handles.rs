@@ -51,6 +51,8 @@ pub struct Handles {
     pub txns: Counter,
     /// Api: range reads. Apply: those of writes.
     pub ranges: Counter,
+    /// Apply: dead versions taken off the disk.
+    pub collected: Counter,
     /// Apply: bytes of keys and values put.
     pub put_bytes: Level,
     /// Api: from receipt of a write to its answer.
@@ -61,10 +63,14 @@ pub struct Handles {
     pub proposals_failed: Counter,
     /// Api: linearizable reads that got no read index.
     pub reads_failed: Counter,
-    /// Http: bytes sent to clients.
+    /// Api: bytes of messages sent to clients.
     pub client_sent_bytes: Counter,
-    /// Http: bytes received from clients.
+    /// Api: bytes of messages received from clients.
     pub client_received_bytes: Counter,
+    /// Http: bytes sent on all connections, those of peers and all framing included.
+    pub sent_bytes: Counter,
+    /// Http: bytes received on them.
+    pub received_bytes: Counter,
     /// Http: open connections on the client port, those of peers included.
     pub connections: Level,
     /// Http: connections whose call was turned away because all places are in use.
@@ -132,6 +138,7 @@ impl Metrics {
         self.puts.inc_by(counts.puts);
         self.deletes.inc_by(counts.deletes);
         self.txns.inc_by(counts.txns);
+        self.collected.inc_by(counts.collected);
         self.put_bytes.inc_by(counts.put_bytes);
     }
 
@@ -169,11 +176,16 @@ fn register_disk(registry: &mut Registry, handles: &Handles) {
 
 fn register_server(registry: &mut Registry, handles: &Handles) {
     let mvcc = registry.sub_registry_with_prefix("etcd_mvcc");
-    mvcc.register("range", "Ranges read, those of transactions included", handles.ranges.clone());
     mvcc.register("put", "Puts applied", handles.puts.clone());
     mvcc.register("delete", "Removals applied, of ranges too", handles.deletes.clone());
     mvcc.register("txn", "Accesses with more than one operation", handles.txns.clone());
-    registry.sub_registry_with_prefix("etcd_debugging_mvcc").register(
+    let debugging = registry.sub_registry_with_prefix("etcd_debugging_mvcc");
+    debugging.register(
+        "db_compaction_keys",
+        "Dead versions that compactions took off the disk",
+        handles.collected.clone(),
+    );
+    debugging.register(
         "total_put_size_in_bytes",
         "Bytes of keys and values put since the start",
         handles.put_bytes.clone(),
@@ -222,12 +234,12 @@ fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {
     let network = registry.sub_registry_with_prefix("etcd_network");
     network.register(
         "client_grpc_sent_bytes",
-        "Bytes sent to clients",
+        "Bytes of messages sent to clients",
         handles.client_sent_bytes.clone(),
     );
     network.register(
         "client_grpc_received_bytes",
-        "Bytes received from clients",
+        "Bytes of messages received from clients",
         handles.client_received_bytes.clone(),
     );
     network.register("peer_sent_bytes", "Bytes sent to a peer", peers.sent_bytes.clone());
@@ -251,6 +263,16 @@ fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {
         "connections",
         "Open connections, those of peers included",
         handles.connections.clone(),
+    );
+    own.register(
+        "connection_sent_bytes",
+        "Bytes sent on all connections, those of peers and all framing included",
+        handles.sent_bytes.clone(),
+    );
+    own.register(
+        "connection_received_bytes",
+        "Bytes received on all connections, those of peers and all framing included",
+        handles.received_bytes.clone(),
     );
     own.register(
         "connections_refused",

@@ -42,9 +42,9 @@ pub struct Method {
     pub started: Counter,
     /// Calls that ended well.
     ok: Counter,
-    /// Messages received; only of methods that take one.
+    /// Messages received.
     pub received: Counter,
-    /// Messages sent; only of methods that answer with one.
+    /// Messages sent.
     pub sent: Counter,
 }
 
@@ -54,12 +54,8 @@ impl Methods {
         let grpc = registry.sub_registry_with_prefix("grpc_server");
         grpc.register("started", "Calls begun", methods.started.clone());
         grpc.register("handled", "Calls ended, by their code", methods.handled.clone());
-        grpc.register(
-            "msg_received",
-            "Messages received by unary methods",
-            methods.received.clone(),
-        );
-        grpc.register("msg_sent", "Messages sent by unary methods", methods.sent.clone());
+        grpc.register("msg_received", "Messages received", methods.received.clone());
+        grpc.register("msg_sent", "Messages sent", methods.sent.clone());
         registry.sub_registry_with_prefix("etcd_server").register(
             "client_requests",
             "Requests by kind and by the version that the client states",
@@ -75,36 +71,34 @@ impl Metrics {
     pub fn method(&self, service: &'static str, name: &'static str, kind: &'static str) -> Method {
         let labels = vec![("grpc_service", service), ("grpc_method", name), ("grpc_type", kind)];
         let of = &self.methods;
-        let message = |family: &Family<Labels, Counter>| {
-            if kind == "unary" { family.get_or_create_owned(&labels) } else { Counter::default() }
-        };
         Method {
             handled: of.handled.clone(),
             started: of.started.get_or_create_owned(&labels),
             ok: of.handled.get_or_create_owned(&with_code(&labels, Code::Ok)),
-            received: message(&of.received),
-            sent: message(&of.sent),
+            received: of.received.get_or_create_owned(&labels),
+            sent: of.sent.get_or_create_owned(&labels),
             labels,
         }
     }
 
-    /// Counts a request of a client that states `version`.
-    pub fn count_client(&self, streams: bool, version: &str) {
+    /// Counts requests of clients that state `version`.
+    #[must_use]
+    pub fn client(&self, streams: bool, version: &str) -> Counter {
         let mut seen = self.methods.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |client: &&Client| client.streams == streams && client.version == version;
         if let Some(client) = seen.iter().find(known) {
-            client.requests.inc();
-            return;
+            return client.requests.clone();
         }
         let kind = if streams { "stream" } else { "unary" };
         let full = seen.len() >= CLIENT_VERSIONS_MAX;
         let shown = if full { "other" } else { version };
         let labels = [("type", kind.to_string()), ("client_api_version", shown.to_string())];
         let requests = self.methods.clients.get_or_create_owned(&labels);
-        requests.inc();
         if !full {
-            seen.push(Client { streams, version: version.to_string(), requests });
+            let (version, requests) = (version.to_string(), requests.clone());
+            seen.push(Client { streams, version, requests });
         }
+        requests
     }
 }
 
@@ -150,8 +144,8 @@ mod tests {
     fn versions_that_clients_invent_do_not_grow_the_metrics() {
         let metrics = Metrics::new();
         for number in 0..1000 {
-            metrics.count_client(false, &number.to_string());
-            metrics.count_client(false, "0");
+            metrics.client(false, &number.to_string()).inc();
+            metrics.client(false, "0").inc();
         }
         let text = metrics.expose(&Facts::default());
         let lines: Vec<_> = text

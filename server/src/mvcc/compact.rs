@@ -87,6 +87,7 @@ impl Store {
         let bytes = len.map_or(0, logical_len);
         self.standing.logical_bytes = self.standing.logical_bytes.saturating_sub(bytes);
         self.shared.cache.remove(id);
+        self.count_collected();
         self.batch().remove(Space::Rows, key);
         Ok(())
     }

@@ -131,6 +131,11 @@ impl Store {
         self.turn.counts.add(access);
     }
 
+    /// A dead version is off the disk.
+    pub(super) fn count_collected(&mut self) {
+        self.turn.counts.collected += 1;
+    }
+
     /// The operations since the last call.
     pub(crate) fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.turn.counts)
@@ -150,6 +155,7 @@ impl Store {
     pub(crate) fn committed(&mut self, reader: Arc<dyn Reader>) -> Vec<Event> {
         self.reader = reader;
         let turn = std::mem::take(&mut self.turn);
+        self.turn.counts = turn.counts;
         for (id, kv) in turn.pinned {
             self.shared.cache.insert(id, kv);
         }
@@ -199,7 +205,10 @@ impl Store {
         lease_exists: &dyn Fn(i64) -> bool,
     ) -> Result<Answer, RequestError> {
         check_lease(request, lease_exists)?;
-        self.check_key(request)?;
+        if let Err(error) = self.check_key(request) {
+            self.count(Counts::of_ranges(1));
+            return Err(error);
+        }
         Ok(Answer::uncommitted(self.put_checked(request)?))
     }
 
@@ -215,12 +224,6 @@ impl Store {
         let latest = self.shared.index.latest(&request.key);
         let standing = latest.filter(|(stamp, _)| !stamp.tombstone);
         let keeps = request.ignore_value || request.ignore_lease;
-        self.count(Counts {
-            puts: 1,
-            ranges: u64::from(keeps || request.prev_kv),
-            put_bytes: (request.key.len() + request.value.len()) as u64,
-            ..Counts::default()
-        });
         let kept = match standing {
             Some((stamp, _)) if keeps => Some(decode(self.value(stamp.id)?)?),
             _ => None,
@@ -246,6 +249,12 @@ impl Store {
                 kv.lease = prev.lease;
             }
         }
+        self.count(Counts {
+            puts: 1,
+            ranges: u64::from(keeps || request.prev_kv),
+            put_bytes: (kv.key.len() + kv.value.len()) as u64,
+            ..Counts::default()
+        });
         // A key that was removed and is written by one transaction counts as created by it.
         let prev = standing
             .filter(|_| life.create != self.main)

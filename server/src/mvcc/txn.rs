@@ -46,11 +46,11 @@ impl Store {
         wanted: bool,
     ) -> Result<Answer, RequestError> {
         let mut path = Path { verdicts: Vec::new(), ops: Vec::new() };
-        let compares = self.choose(request, &mut path)?;
-        let keeping = path.ops.iter().filter(|op| keeps(op)).count();
-        self.count(Counts { ranges: compares + keeping as u64, ..Counts::default() });
+        let mut ranges = self.choose(request, &mut path)?;
+        let checked = self.check(&path, lease_exists, &mut ranges);
+        self.count(Counts { ranges, ..Counts::default() });
         self.end_access();
-        self.check(&path, lease_exists)?;
+        checked?;
         check_size(self.source(NOW).bound_all(&path.ops).bytes)?;
         let mut body = self.run(request, &mut path.verdicts.iter().copied(), wanted)?;
         if let Body::Txn(header, _, _) = &mut body {
@@ -114,13 +114,16 @@ impl Store {
         }
     }
 
-    /// Checks the operations on the path against the state before the transaction: puts first, as etcd does.
+    /// Checks the operations on the path against the state before the transaction: puts first, as etcd does. Adds the
+    /// keys that it looks at.
     fn check(
         &self,
         path: &Path<'_>,
         lease_exists: &dyn Fn(i64) -> bool,
+        ranges: &mut u64,
     ) -> Result<(), RequestError> {
         for op in &path.ops {
+            *ranges += u64::from(keeps(op));
             if let Request::RequestPut(put) = op {
                 // The other way round than for a put alone, as in etcd.
                 self.check_key(put)?;

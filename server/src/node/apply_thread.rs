@@ -132,6 +132,7 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
     fn idle(&mut self, chores: &mut Chores) -> Result<(), ApplyError> {
         if chores.collecting {
             chores.collecting = self.applier.collect(COLLECT_ROWS_MAX)?;
+            self.metrics.count(&self.applier.take_counts());
             let published = self.applier.published();
             let finished = published.compact_finished;
             self.shown.published.store(published);

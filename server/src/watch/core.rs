@@ -80,6 +80,8 @@ pub struct Counts {
     pub slow: usize,
     /// Events handed to streams so far.
     pub events_sent: u64,
+    /// Of these, those of watches that want the version before, but for the first of a key.
+    pub prev_reads: u64,
     /// Events that wait in the queues of streams.
     pub pending_events: usize,
 }
@@ -250,6 +252,7 @@ impl Core {
         };
         self.counts.pending_events -= response.event_count();
         self.counts.events_sent += response.event_count() as u64;
+        self.counts.prev_reads += response.prev_reads();
         self.held.give_back(stream.begin_sending(response.event_bytes()));
         if stream.is_drained(self.held.share()) {
             self.ready.append(&mut stream.stalled);

@@ -27,6 +27,8 @@ pub(crate) type Versions<'a> = dyn FnMut(RowId) -> Result<Option<KeyValue>, Requ
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) revision: i64,
+    /// The version before is wanted, and the event is not the first of its key: in etcd that is a read.
+    pub(crate) prev_read: bool,
     pub(crate) bytes: Bytes,
 }
 
@@ -169,7 +171,9 @@ impl<'a> Turn<'a> {
             }
             _ => None,
         };
-        let frame = encode(event, prev.as_ref());
+        let mut frame = encode(event, prev.as_ref());
+        let is_first = event.kind == EventKind::Put && event.prev.is_none();
+        frame.prev_read = spec.prev_kv && !is_first;
         if let Some(slot) = made.get_mut(place) {
             *slot = Some(frame.clone());
         }
@@ -194,7 +198,7 @@ fn encode(event: &Event, prev: Option<&KeyValue>) -> Frame {
         begin(PREV_KV, len, &mut bytes);
         prev.encode_raw(&mut bytes);
     }
-    Frame { revision: event.id.revision.0, bytes: bytes.freeze() }
+    Frame { revision: event.id.revision.0, prev_read: false, bytes: bytes.freeze() }
 }
 
 fn begin(field: u32, len: usize, bytes: &mut BytesMut) {

@@ -51,6 +51,11 @@ impl Response {
         self.body.frames().len()
     }
 
+    /// Number of events for which the version before was looked for.
+    pub(crate) fn prev_reads(&self) -> u64 {
+        self.body.frames().iter().map(|frame| u64::from(frame.prev_read)).sum()
+    }
+
     /// The encoded fields of the events, in order.
     pub fn event_fields(&self) -> impl Iterator<Item = &[u8]> {
         self.body.frames().iter().map(|frame| frame.bytes.as_ref())

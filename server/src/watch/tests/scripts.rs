@@ -102,11 +102,12 @@ impl goldenscript::Runner for Script {
             "counts" => {
                 let counts = self.core.counts();
                 format!(
-                    "streams={} watchers={} slow={} sent={} pending={}\n",
+                    "streams={} watchers={} slow={} sent={} reads={} pending={}\n",
                     counts.streams,
                     counts.watchers,
                     counts.slow,
                     counts.events_sent,
+                    counts.prev_reads,
                     counts.pending_events
                 )
             }
