@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod dump;
 pub mod history;
 pub mod load;
+pub mod page;
 pub mod process;
 pub mod sim;
 pub mod wait;
