@@ -11,6 +11,10 @@ pub const GRPC_MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + 524_288;
 /// Most compares, or operations of one branch, in a transaction; etcd's `--max-txn-ops`.
 pub const TXN_OPS_MAX: usize = 128;
 
+/// How deep transactions may stand in one another; etcd has no limit. The decoder's is 100 messages in one another, two for
+/// each transaction, and whoever reads the log has some around them: what is accepted must be readable there.
+pub const TXN_DEPTH_MAX: usize = 40;
+
 /// Longest a request waits for its result; etcd's 5 s and two election timeouts.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 

@@ -20,7 +20,7 @@ use mini_etcd_proto::etcdserverpb::{
 };
 
 use crate::error::RequestError;
-use crate::limits::TXN_OPS_MAX;
+use crate::limits::{TXN_DEPTH_MAX, TXN_OPS_MAX};
 use crate::mvcc::check_stream;
 
 /// A range read.
@@ -66,28 +66,39 @@ pub fn delete_range(request: &DeleteRangeRequest) -> Result<(), RequestError> {
 /// # Errors
 /// The rule that is broken.
 pub fn txn(request: &TxnRequest) -> Result<(), RequestError> {
-    fields(request, TXN_OPS_MAX)?;
+    fields(request, TXN_OPS_MAX, TXN_DEPTH_MAX)?;
     intervals::check(&request.success)?;
     intervals::check(&request.failure)
 }
 
-fn fields(request: &TxnRequest, ops_max: usize) -> Result<(), RequestError> {
+fn fields(request: &TxnRequest, ops_max: usize, depth_max: usize) -> Result<(), RequestError> {
     let ops = request.compare.len().max(request.success.len()).max(request.failure.len());
     refuse(ops > ops_max, RequestError::TooManyOps)?;
     refuse(request.compare.iter().any(|compare| compare.key.is_empty()), RequestError::EmptyKey)?;
     // What is nested may use what its parent leaves, not what its siblings leave.
     let mut all = request.success.iter().chain(&request.failure);
-    all.try_for_each(|op| operation(op, ops_max - ops))
+    all.try_for_each(|op| operation(op, ops_max - ops, depth_max))
 }
 
-fn operation(op: &RequestOp, ops_left: usize) -> Result<(), RequestError> {
+fn operation(op: &RequestOp, ops_left: usize, depth_max: usize) -> Result<(), RequestError> {
     match &op.request {
         Some(Request::RequestRange(request)) => range(request),
         Some(Request::RequestPut(request)) => put(request),
         Some(Request::RequestDeleteRange(request)) => delete_range(request),
-        Some(Request::RequestTxn(request)) => fields(request, ops_left),
+        Some(Request::RequestTxn(request)) => {
+            refuse(depth_max == 0, too_deep())?;
+            fields(request, ops_left, depth_max - 1)
+        }
         // An operation of no kind gets these words from etcd.
         None => Err(RequestError::KeyNotFound),
+    }
+}
+
+fn too_deep() -> RequestError {
+    RequestError::InvalidField {
+        field: "txn",
+        given: format!("nested more than {TXN_DEPTH_MAX} times"),
+        accepted: format!("at most {TXN_DEPTH_MAX}"),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The rules as tables: every row is one of etcd's, tried against a live etcd.
 
+use mini_etcd_proto::adminpb::{LogEntry, LogResponse};
 use mini_etcd_proto::etcdserverpb::Compare;
+use mini_etcd_proto::internalpb::{Command, command};
+use prost::Message;
 
 use super::*;
 
@@ -187,5 +190,29 @@ fn only_ranges_in_both_branches_make_a_read_only_transaction() {
         (with(vec![nested(vec![], vec![])], vec![]), false, false),
     ] {
         assert_eq!((is_read_only(&request), is_serializable(&request)), (read_only, local));
+    }
+}
+
+/// A put in so many transactions in one another, which stand in one more.
+fn deep(depth: usize) -> TxnRequest {
+    let ops = (0..depth).fold(vec![put_op("k")], |ops, _| vec![nested(ops, Vec::new())]);
+    TxnRequest { compare: Vec::new(), success: ops, failure: Vec::new() }
+}
+
+/// Goal: no request is proposed that a member cannot read from its log: it would end every member, for ever.
+#[test]
+fn a_transaction_that_is_accepted_can_be_read_from_the_log_and_in_the_answer_that_shows_it() {
+    let deepest = deep(TXN_DEPTH_MAX);
+    assert_eq!(txn(&deepest), Ok(()));
+    let request = Some(command::Request::Txn(deepest));
+    let command = Command { origin: 1, sequence: 1, incarnation: 1, request };
+    assert_eq!(Command::decode(command.encode_to_vec().as_slice()).as_ref(), Ok(&command));
+    let entry = LogEntry { command: Some(command), ..LogEntry::default() };
+    let page = LogResponse { entries: vec![entry], ..LogResponse::default() };
+    assert_eq!(LogResponse::decode(page.encode_to_vec().as_slice()), Ok(page));
+    for depth in [TXN_DEPTH_MAX + 1, TXN_OPS_MAX - 1] {
+        let refused = txn(&deep(depth)).unwrap_err();
+        let words = "mini-etcd: txn is nested more than 40 times: at most 40";
+        assert_eq!(refused.to_string(), words);
     }
 }
