@@ -128,6 +128,10 @@ pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 /// before it is proposed.
 pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
 
+/// Bytes of requests that wait for their turn among [`RESULT_BYTES_IN_FLIGHT_MAX`]; more are refused. They are decoded,
+/// so that [`REQUEST_BYTES_IN_FLIGHT_MAX`] does not count them any more.
+pub const REQUEST_BYTES_WAITING_MAX: usize = 64 << 20;
+
 /// Largest unary result in bytes; a larger one is refused. All members must come to the same verdict on the answer
 /// to a write, so they go by the sizes of versions in the index, which are rounded up by less than a sixteenth.
 pub const RESULT_BYTES_MAX: usize = 256 << 20;

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::messages::{Begun, Messages};
+use super::results::PERMIT_BYTES;
 use super::statuses::translate_headers;
 use crate::error::RequestError;
 use crate::limits;
@@ -176,13 +177,27 @@ impl Drop for Streamed {
 pub(super) struct Built {
     len: usize,
     pieces: VecDeque<Bytes>,
-    /// What it occupies of the results in flight, until it is sent.
-    _permit: Arc<OwnedSemaphorePermit>,
+    /// Bytes of the pieces.
+    left: usize,
+    /// What it occupies of the results in flight. Shared because an extension must be able to be copied.
+    space: Arc<Mutex<OwnedSemaphorePermit>>,
 }
 
 impl Built {
-    pub(super) fn new(message: Pieces, permit: Arc<OwnedSemaphorePermit>) -> Self {
-        Self { len: message.len(), pieces: message.into_pieces().into(), _permit: permit }
+    pub(super) fn new(message: Pieces, space: OwnedSemaphorePermit) -> Self {
+        let (len, space) = (message.len(), Arc::new(Mutex::new(space)));
+        Self { len, pieces: message.into_pieces().into(), left: len, space }
+    }
+
+    /// Takes the next piece. What went before is sent, and the space for that is free again.
+    fn next(&mut self) -> Option<Bytes> {
+        let mut space = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = space.num_permits().saturating_sub(self.left.div_ceil(PERMIT_BYTES));
+        drop(space.split(sent));
+        drop(space);
+        let piece = self.pieces.pop_front()?;
+        self.left -= piece.len();
+        Some(piece)
     }
 
     /// The message in one piece.
@@ -218,7 +233,7 @@ impl HttpBody for BuiltBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = if let Some(head) = self.head.take() {
             Frame::data(head)
-        } else if let Some(piece) = self.built.pieces.pop_front() {
+        } else if let Some(piece) = self.built.next() {
             Frame::data(piece)
         } else if self.ended {
             return Poll::Ready(None);
@@ -256,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn a_built_result_is_one_grpc_message_and_frees_its_space_when_sent() {
         let space = Arc::new(Semaphore::new(1));
-        let permit = Arc::new(Arc::clone(&space).try_acquire_owned().unwrap());
+        let permit = Arc::clone(&space).try_acquire_owned().unwrap();
         let mut message = Pieces::default();
         let rows = [vec![7; 300 << 10], vec![8; 10], vec![9; 20 << 10]];
         for row in &rows {
@@ -272,5 +287,23 @@ mod tests {
         assert_eq!(bytes[1..5], u32::try_from(len).unwrap().to_be_bytes());
         assert_eq!(bytes[5..], message);
         assert_eq!(space.available_permits(), 1);
+    }
+    #[tokio::test]
+    async fn space_is_given_back_as_an_answer_is_sent() {
+        let space = Arc::new(Semaphore::new(3));
+        let permit = Arc::clone(&space).try_acquire_many_owned(3).unwrap();
+        let mut message = Pieces::default();
+        for _ in 0..3 {
+            message.shared(2, vec![7; 1_000_000].into());
+        }
+        let mut body = BuiltBody::new(Built::new(message, permit));
+        let mut free = Vec::new();
+        while body.frame().await.is_some() {
+            free.push(space.available_permits());
+        }
+        drop(body);
+        // The head, three times the key of a row and the row, the status.
+        assert_eq!(free, [0, 0, 0, 1, 1, 2, 2, 3]);
+        assert_eq!(space.available_permits(), 3);
     }
 }

@@ -40,6 +40,7 @@ impl KvService {
         let header = self.host.header(state.view.revision());
         let is_small = results::reads_few_rows(&state.view, &request)
             && results::compares_few_rows(&state.view, &request);
+        let large = (!is_small).then(|| request.encoded_len());
         let metrics = self.host.metrics().clone();
         let select = move || {
             let (mut answer, counts) = state.view.read_txn(&request)?;
@@ -47,7 +48,7 @@ impl KvService {
             answer.set_header(header);
             Ok(answer)
         };
-        self.host.results().answer(is_small, select).await
+        self.host.results().answer(large, select).await
     }
 
     /// Replicates a change of keys, and reads what its answer has to show.
@@ -83,13 +84,13 @@ impl Kv for KvService {
         let state = self.state(request.serializable).await?;
         self.host.metrics().ranges.inc();
         let header = self.host.header(state.view.revision());
-        let is_small = is_small(&state.view, &request);
+        let large = (!is_small(&state.view, &request)).then(|| request.encoded_len());
         let select = move || {
             let mut answer = state.view.select(&request)?;
             answer.set_header(header);
             Ok(answer)
         };
-        Ok(self.host.results().answer(is_small, select).await?)
+        Ok(self.host.results().answer(large, select).await?)
     }
 
     async fn range_stream(

@@ -3,10 +3,12 @@
 //! A read of few rows is cheaper than handing it over, so it happens where it arrived. A longer one would hold up
 //! every other call of that thread; it runs on a thread of its own, which also encodes the answer, and the
 //! scheduler of the system lets the small ones pass. Before it begins, its answer's largest size is set aside from
-//! [`RESULT_BYTES_IN_FLIGHT_MAX`]; when the size is known, the rest is given back; when the answer is sent or its
-//! client is gone, all of it. A write whose answer may be large sets its space aside before it is proposed.
+//! [`RESULT_BYTES_IN_FLIGHT_MAX`]; when the size is known, the rest is given back; the other part as the answer is
+//! sent, or when its client is gone. Requests that wait for their space are bounded too, by
+//! [`REQUEST_BYTES_WAITING_MAX`]. A write whose answer may be large sets its space aside before it is proposed.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
@@ -16,59 +18,68 @@ use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Host;
-use super::body::Built;
+use super::body::{Built, Held};
 use crate::error::RequestError;
 use crate::limits::{
-    INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX, REQUEST_TIMEOUT, RESULT_BYTES_IN_FLIGHT_MAX,
-    RESULT_BYTES_MAX,
+    INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX, REQUEST_BYTES_WAITING_MAX, REQUEST_TIMEOUT,
+    RESULT_BYTES_IN_FLIGHT_MAX, RESULT_BYTES_MAX,
 };
 use crate::mvcc::{Answer, Estimate, View};
 
 /// One permit stands for so many bytes.
-const PERMIT_BYTES: usize = 1 << 20;
+pub(super) const PERMIT_BYTES: usize = 1 << 20;
 
 /// What an estimate leaves out: headers and the framing of messages.
 const FRAMING_BYTES: usize = 64 << 10;
 
 /// Space for the results in flight.
 #[derive(Clone)]
-pub(super) struct Results(Arc<Semaphore>);
+pub(super) struct Results {
+    space: Arc<Semaphore>,
+    /// Bytes of the requests that wait for it.
+    waiting: Arc<AtomicUsize>,
+}
 
 /// Space that was set aside for one result; none for a small one.
 pub(super) type Space = Option<OwnedSemaphorePermit>;
 
 impl Default for Results {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(RESULT_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES)))
+        let space = Arc::new(Semaphore::new(RESULT_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES));
+        Self { space, waiting: Arc::default() }
     }
 }
 
 impl Results {
-    /// Answers by what `select` takes, which has few rows if `is_small`.
+    /// Answers by what `select` takes, for a request of so many bytes if that may have many rows.
     pub(super) async fn answer<M, F>(
         &self,
-        is_small: bool,
+        large: Option<usize>,
         select: F,
     ) -> Result<tonic::Response<M>, RequestError>
     where
         M: Message + Default + 'static,
         F: FnOnce() -> Result<Answer, RequestError> + Send + 'static,
     {
-        if is_small {
+        let Some(held) = large else {
             return self.deliver(select()?, None, RequestError::TooManyRequests).await;
-        }
-        let space = self.reserve(RESULT_BYTES_MAX).await?;
+        };
+        let space = self.reserve(RESULT_BYTES_MAX, held).await?;
         let answer = elsewhere(select).await?;
         self.deliver(answer, space, RequestError::TooManyRequests).await
     }
 
-    /// Sets space aside for a result of up to `bytes`, which waits its turn.
-    pub(super) async fn reserve(&self, bytes: usize) -> Result<Space, RequestError> {
+    /// Sets space aside for a result of up to `bytes`, which waits its turn and keeps its request of `held` bytes.
+    async fn reserve(&self, bytes: usize, held: usize) -> Result<Space, RequestError> {
         if bytes <= INLINE_RESULT_BYTES_MAX {
             return Ok(None);
         }
+        let mut waits = Held::none(&self.waiting);
+        if !waits.add(held, REQUEST_BYTES_WAITING_MAX) {
+            return Err(RequestError::TooManyRequests);
+        }
         let bytes = bytes.saturating_add(FRAMING_BYTES).min(RESULT_BYTES_IN_FLIGHT_MAX);
-        let space = Arc::clone(&self.0).acquire_many_owned(permits(bytes));
+        let space = Arc::clone(&self.space).acquire_many_owned(permits(bytes));
         let space = tokio::time::timeout(REQUEST_TIMEOUT, space).await;
         let Ok(Ok(space)) = space else { return Err(RequestError::TooManyRequests) };
         Ok(Some(space))
@@ -93,7 +104,9 @@ impl Results {
         let mut space = match space.filter(|space| space.num_permits() >= enough) {
             Some(space) => space,
             // Nobody waits for space while holding some.
-            None => self.reserve(needed).await.map_err(|_| late)?.ok_or(RequestError::Stopped)?,
+            None => {
+                self.reserve(needed, 0).await.map_err(|_| late)?.ok_or(RequestError::Stopped)?
+            }
         };
         elsewhere(move || {
             let message = answer.pieces()?;
@@ -102,7 +115,7 @@ impl Results {
                 return Err(RequestError::ResultTooLarge { bytes, limit: RESULT_BYTES_MAX });
             }
             let needed = usize::try_from(permits(bytes)).unwrap_or(usize::MAX);
-            let permit = Arc::new(space.split(needed).unwrap_or(space));
+            let permit = space.split(needed).unwrap_or(space);
             let mut response = tonic::Response::new(M::default());
             response.extensions_mut().insert(Built::new(message, permit));
             Ok(response)
@@ -135,7 +148,7 @@ pub(super) async fn space_for(
     if bytes > RESULT_BYTES_MAX {
         return Err(RequestError::ResultTooLarge { bytes, limit: RESULT_BYTES_MAX });
     }
-    host.results().reserve(estimate.space).await
+    host.results().reserve(estimate.space, request.encoded_len()).await
 }
 
 async fn estimate(view: &View, request: &command::Request) -> Result<Estimate, RequestError> {
@@ -277,29 +290,30 @@ mod tests {
     #[tokio::test]
     async fn a_small_answer_draws_on_nothing_and_a_large_one_until_it_is_gone() {
         let (results, view) = (Results::default(), keys(4));
-        let all = results.0.available_permits();
+        let all = results.space.available_permits();
         let none = RangeRequest { key: "x".into(), ..RangeRequest::default() };
         let select = |request: RangeRequest| {
             let view = view.clone();
             move || view.select(&request)
         };
-        let small = results.answer::<RangeResponse, _>(true, select(none)).await.unwrap();
+        let small = results.answer::<RangeResponse, _>(None, select(none)).await.unwrap();
         assert!(small.extensions().get::<Built>().is_none());
-        let large = results.answer::<RangeResponse, _>(true, select(first(3))).await.unwrap();
-        assert_eq!(results.0.available_permits(), all - 3);
-        let elsewhere = results.answer::<RangeResponse, _>(false, select(first(4))).await.unwrap();
-        assert_eq!(results.0.available_permits(), all - 7);
+        let large = results.answer::<RangeResponse, _>(None, select(first(3))).await.unwrap();
+        assert_eq!(results.space.available_permits(), all - 3);
+        let elsewhere =
+            results.answer::<RangeResponse, _>(Some(0), select(first(4))).await.unwrap();
+        assert_eq!(results.space.available_permits(), all - 7);
         let built = elsewhere.extensions().get::<Built>().unwrap();
         let answer = RangeResponse::decode(built.concat()).unwrap();
         assert_eq!(answer, view.range(&first(4)).unwrap());
         drop((large, elsewhere));
-        assert_eq!(results.0.available_permits(), all);
+        assert_eq!(results.space.available_permits(), all);
     }
 
     #[tokio::test]
     async fn an_answer_over_the_limit_is_refused_and_gives_its_space_back() {
         let (results, view) = (Results::default(), keys(RESULT_BYTES_MAX as u64 / 1_000_000 + 1));
-        let all = results.0.available_permits();
+        let all = results.space.available_permits();
         for order in [SortOrder::None, SortOrder::Ascend] {
             // The one order follows from names alone, the other needs the rows.
             let target = if order == SortOrder::None { SortTarget::Key } else { SortTarget::Value };
@@ -307,22 +321,41 @@ mod tests {
             (request.sort_order, request.sort_target) = (order.into(), target.into());
             let view = view.clone();
             let select = move || view.select(&request);
-            let refused = results.answer::<RangeResponse, _>(false, select).await;
+            let refused = results.answer::<RangeResponse, _>(Some(0), select).await;
             assert!(matches!(refused, Err(RequestError::ResultTooLarge { .. })));
-            assert_eq!(results.0.available_permits(), all);
+            assert_eq!(results.space.available_permits(), all);
         }
     }
 
     #[tokio::test]
     async fn an_answer_larger_than_the_space_that_was_set_aside_waits_for_more_and_holds_none() {
         let (results, view) = (Results::default(), keys(4));
-        let all = results.0.available_permits();
-        let space = results.reserve(2_000_000).await.unwrap();
+        let all = results.space.available_permits();
+        let space = results.reserve(2_000_000, 0).await.unwrap();
         let answer = view.select(&first(4)).unwrap();
         let late = RequestError::Timeout;
         let large = results.deliver::<RangeResponse>(answer, space, late).await.unwrap();
-        assert_eq!(results.0.available_permits(), all - 4);
+        assert_eq!(results.space.available_permits(), all - 4);
         drop(large);
-        assert_eq!(results.0.available_permits(), all);
+        assert_eq!(results.space.available_permits(), all);
+    }
+    #[tokio::test]
+    async fn requests_that_wait_for_space_are_bounded_together() {
+        let results = Results::default();
+        let all = results.reserve(RESULT_BYTES_IN_FLIGHT_MAX, 0).await.unwrap();
+        let wait = |held| {
+            let results = results.clone();
+            async move { results.reserve(1_000_000, held).await }
+        };
+        let first = tokio::spawn(wait(REQUEST_BYTES_WAITING_MAX - 1));
+        tokio::task::yield_now().await;
+        let refused = wait(2).await;
+        assert!(matches!(refused, Err(RequestError::TooManyRequests)));
+        let small = tokio::spawn(wait(1));
+        tokio::task::yield_now().await;
+        drop(all);
+        assert!(first.await.unwrap().unwrap().is_some());
+        assert!(small.await.unwrap().unwrap().is_some());
+        assert!(wait(REQUEST_BYTES_WAITING_MAX).await.unwrap().is_some(), "nobody waits now");
     }
 }
