@@ -1,5 +1,6 @@
 //! Many large answers at once: transactions of a put and some ranges over everything there is.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,6 +14,9 @@ use crate::writers::PUT;
 use crate::{Phase, Target};
 
 const TXN: &str = "/etcdserverpb.KV/Txn";
+
+/// How far readers may be ahead of their rate.
+const EARLY_MAX: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -48,7 +52,8 @@ pub async fn fill(target: &Target, arguments: &Arguments) -> anyhow::Result<()> 
 
 pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
     let load = async {
-        let writers = (0..arguments.writers).map(|_| one(&target.address, arguments));
+        let pace = Pace { rate: arguments.read_rate, read: Cell::new(0), begun: Instant::now() };
+        let writers = (0..arguments.writers).map(|_| one(&target.address, arguments, &pace));
         let answers = join_all(writers).await;
         let bytes: u64 = answers.iter().flatten().sum();
         let number = answers.iter().flatten().count();
@@ -62,7 +67,7 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
 }
 
 /// One transaction. Answers the bytes that came.
-async fn one(address: &str, arguments: &Arguments) -> anyhow::Result<u64> {
+async fn one(address: &str, arguments: &Arguments, pace: &Pace) -> anyhow::Result<u64> {
     let mut wire = Wire::connect(address).await?;
     let method = wire.method(TXN)?;
     let range = RangeRequest {
@@ -76,17 +81,33 @@ async fn one(address: &str, arguments: &Arguments) -> anyhow::Result<u64> {
     let success = ops.map(|op| RequestOp { request: Some(op) }).collect();
     let transaction = TxnRequest { success, ..TxnRequest::default() };
     let mut call = wire.open(&method, &transaction, true).await?;
-    let (mut bytes, begun) = (0, Instant::now());
+    let mut bytes = 0;
     while let Some(data) = call.data().await? {
         bytes += data.len() as u64;
-        if arguments.read_rate > 0 {
-            // Each takes its part of the rate, from its first byte on.
-            let share =
-                f64::from(arguments.read_rate) * 1e6 / f64::from(u32::try_from(arguments.writers)?);
-            #[expect(clippy::cast_precision_loss, reason = "a pace need not be exact")]
-            let due = Duration::from_secs_f64(bytes as f64 / share);
-            tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
-        }
+        pace.keep(data.len()).await;
     }
     Ok(bytes)
+}
+
+/// Keeps all readers together to a rate.
+struct Pace {
+    /// Megabytes in a second; 0 for no limit.
+    rate: u32,
+    read: Cell<u64>,
+    begun: Instant,
+}
+
+impl Pace {
+    async fn keep(&self, bytes: usize) {
+        let read = self.read.get() + bytes as u64;
+        self.read.set(read);
+        if self.rate > 0 {
+            let due = Duration::from_micros(read / u64::from(self.rate));
+            let early = due.saturating_sub(self.begun.elapsed());
+            // A sleep is a millisecond long at the least, and a piece much shorter.
+            if early > EARLY_MAX {
+                tokio::time::sleep(early).await;
+            }
+        }
+    }
 }

@@ -140,9 +140,21 @@ async fn main() -> anyhow::Result<()> {
             Load::Watches(arguments) => watches::run(&target, arguments).await,
         };
         let phases = measured.with_context(|| members::last_words(&target.cluster))?;
-        for phase in &phases {
+        for (place, phase) in phases.iter().enumerate() {
             phase.show();
-            println!("    p99 of the other client: {:.1} times", phase.other.beside(&quiet.other));
+            let times = phase.other.beside(&quiet.other);
+            print!("    p99 of the other client: {times:.1} times that of {}", quiet.name);
+            // What comes first, if more comes, is the part of the load that is no matter of memory.
+            match phases.first().filter(|_| place > 0) {
+                Some(first) => {
+                    println!(
+                        ", {:.1} times that of {}",
+                        phase.other.beside(&first.other),
+                        first.name
+                    );
+                }
+                None => println!(),
+            }
         }
         for line in members::peaks(&target.cluster, target.leader)? {
             println!("  {line}");
