@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Endpoint;
+use super::{Endpoint, OneCluster};
 
 /// A user and the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub struct ClientConfig {
     pub learn_members: bool,
     /// As whom to log in before the first request, and again when the server has forgotten the login.
     pub login: Option<Credentials>,
+    /// The cluster to talk to; by default the first one that answers. Copies of these settings share it: who changes the
+    /// endpoints gives a new one.
+    pub cluster: OneCluster,
 }
 
 impl ClientConfig {
@@ -58,6 +61,7 @@ impl ClientConfig {
             keepalive_while_idle: false,
             learn_members: false,
             login: None,
+            cluster: OneCluster::default(),
         }
     }
 }

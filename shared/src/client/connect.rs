@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 
+use super::cluster::{Answer, OneCluster, Origin, stranger, tells};
 use super::endpoint::Target;
 use super::heard::{FirstWord, Heard, Pulse, is_tls};
 use super::{ClientConfig, Endpoint};
@@ -61,8 +62,19 @@ pub enum DialError {
     #[error("it does not speak HTTP/2: is it an etcd member?")]
     Foreign,
     /// It is not the member that was said to be there.
-    #[error("another member or cluster answers there")]
+    #[error("another member answers there")]
     Stranger,
+    /// It is of another cluster: `found`, and not `ours`.
+    #[error("{}", stranger(*.found, *.ours))]
+    OtherCluster {
+        /// The cluster that it names.
+        found: u64,
+        /// The one that the client talks to.
+        ours: u64,
+    },
+    /// It does not say which cluster it is of, and the client talks to one.
+    #[error("it does not say which cluster it is of")]
+    Nameless,
     /// It was connected, and the connection ended.
     #[error("the connection ended")]
     Ended,
@@ -83,6 +95,14 @@ pub enum SendError {
     /// It may have been processed.
     #[error("{0}")]
     Lost(String),
+    /// It was processed by another cluster: `found`, and not `ours`.
+    #[error("{}", stranger(*.found, *.ours))]
+    OtherCluster {
+        /// The cluster that answered.
+        found: u64,
+        /// The one that the client talks to.
+        ours: u64,
+    },
 }
 
 /// A ready connection to one server. Cheap to clone; it ends with its last clone.
@@ -96,6 +116,7 @@ pub struct Connection {
 #[derive(Debug)]
 struct Life {
     pulse: Arc<Pulse>,
+    origin: Arc<Origin>,
     /// True once no request should be sent on it any more.
     over: watch::Sender<bool>,
     driver: AbortHandle,
@@ -142,6 +163,26 @@ impl Connection {
     pub(super) fn pulse(&self) -> &Pulse {
         &self.life.pulse
     }
+
+    /// Whether requests may go there: it is of the client's cluster, or that is not known yet.
+    pub(super) fn is_ours(&self) -> bool {
+        self.life.origin.is_ours()
+    }
+
+    /// Why it is not of the client's cluster, when it is known not to be.
+    pub(super) fn foreign(&self) -> Option<DialError> {
+        let (found, ours) = self.life.origin.stranger()?;
+        Some(DialError::OtherCluster { found, ours })
+    }
+
+    /// Waits until the client has a cluster, and this has not said that it is of it.
+    pub(super) async fn is_doubted(&self) {
+        let ours: OneCluster = self.life.origin.ours().clone();
+        ours.settled().await;
+        if self.is_ours() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl tower::Service<Request<Body>> for Connection {
@@ -165,11 +206,19 @@ impl tower::Service<Request<Body>> for Connection {
             *request.uri_mut() = uri;
         }
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let telling = tells(request.uri().path());
         let answer = self.requests.try_send_request(request);
         // The request keeps its connection alive until it is answered.
         let life = Arc::clone(&self.life);
         Box::pin(async move {
             let mut failed = match answer.await {
+                Ok(response) if telling => {
+                    let origin = Arc::clone(&life.origin);
+                    let end = move || {
+                        life.over.send_replace(true);
+                    };
+                    return Ok(response.map(|body| Body::new(Answer::new(body, origin, end))));
+                }
                 Ok(response) => return Ok(response.map(Body::new)),
                 Err(failed) => failed,
             };
@@ -304,7 +353,8 @@ impl Dial<'_> {
             let _ = driver.await;
             ends.send_replace(true);
         });
-        let life = Arc::new(Life { pulse, over, driver: driver.abort_handle() });
+        let origin = Arc::new(Origin::new(self.config.cluster.clone()));
+        let life = Arc::new(Life { pulse, origin, over, driver: driver.abort_handle() });
         Ok(match first.await {
             Ok(FirstWord::Settings) => {
                 let authority = self.endpoint.authority().parse::<Authority>();

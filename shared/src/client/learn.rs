@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse};
+use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse, StatusRequest};
 use tokio::time::{sleep, timeout};
 
 use super::connect::DialError;
@@ -116,14 +116,28 @@ fn take(
     list.members.iter().all(|member| !member.client_ur_ls.is_empty())
 }
 
-/// Whether the member that answers is the one that is expected there.
+/// Whether whoever answers may be asked more: it is of the client's cluster, and the member that is expected, if one is.
+/// A server that refuses to say is taken while no cluster is known.
 pub(super) async fn verify(
     member: &Member,
-    expected: Identity,
+    expected: Option<Identity>,
     within: Duration,
 ) -> Result<(), DialError> {
-    let list = list(member, within).await.ok_or(DialError::Silent(within))?;
-    let header = list.header.unwrap_or_default();
-    let found = Identity { cluster: header.cluster_id, member: header.member_id };
-    if found == expected { Ok(()) } else { Err(DialError::Stranger) }
+    let mut maintenance = member.maintenance();
+    let asked = timeout(within, maintenance.status(StatusRequest {})).await;
+    let answer = asked.map_err(|_| DialError::Silent(within))?;
+    let connection = member.connection();
+    if let Some(foreign) = connection.foreign() {
+        return Err(foreign);
+    }
+    if let Some(expected) = expected {
+        let header = answer.ok().and_then(|status| status.into_inner().header).unwrap_or_default();
+        let found = Identity { cluster: header.cluster_id, member: header.member_id };
+        return if found == expected { Ok(()) } else { Err(DialError::Stranger) };
+    }
+    match (connection.is_ours(), connection.has_ended()) {
+        (true, _) => Ok(()),
+        (false, true) => Err(DialError::Ended),
+        (false, false) => Err(DialError::Nameless),
+    }
 }

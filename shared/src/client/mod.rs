@@ -13,12 +13,15 @@
 //! * I2: a failure says whether the request may have run: [`Outcome::Failed`] did not, [`Outcome::Unknown`] may.
 //! * I3: a [`WatchStream`] delivers each event of its range once and in order, over any number of reconnects,
 //!   or ends with the reason; reconnects are reported. What it holds back is one revision at the most.
+//! * I4: once an answer has named a cluster, no request goes to a server that has not said that it is of that cluster,
+//!   and no answer of another one counts ([`OneCluster`]).
 //!
 //! It refuses to guess: a member that answered with an error is not asked again for a write. Tested in
 //! `shared/tests/failover.rs` against servers that misbehave, in `tests/` against real ones.
 
 mod admin;
 mod calls;
+mod cluster;
 mod config;
 mod connect;
 mod endpoint;
@@ -31,6 +34,7 @@ mod watch;
 
 pub use admin::{Offered, further, older};
 pub use calls::Client;
+pub use cluster::OneCluster;
 pub use config::{ClientConfig, Credentials};
 pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;

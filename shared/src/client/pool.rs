@@ -1,6 +1,6 @@
 //! The connections of one client: to every endpoint it knows, all dialled at once, each dialled anew when it ends.
 //!
-//! * I1: only a connection that is ready is handed out.
+//! * I1: only a connection that is ready is handed out; once the cluster is known, only one to it.
 //! * I2: an endpoint that was learned, and not given, is used only while no given one is ready.
 //! * I3: the tasks end with the pool.
 
@@ -51,7 +51,9 @@ impl Slot {
 
     pub fn ready(&self) -> Option<&Connection> {
         match &self.state {
-            State::Ready(connection) if !connection.has_ended() => Some(connection),
+            State::Ready(connection) if !connection.has_ended() && connection.is_ours() => {
+                Some(connection)
+            }
             _ => None,
         }
     }
@@ -268,12 +270,38 @@ impl Keeper {
 
     async fn dial(&self) -> Result<Connection, DialError> {
         let connection = Connection::open(&self.endpoint, &self.config).await?;
-        if let Some(identity) = self.identity {
-            let member =
-                Member::new(self.endpoint.clone(), connection.clone(), self.headers.clone());
-            learn::verify(&member, identity, self.config.dial_timeout).await?;
+        // While nothing is known, a client that lasts asks before it chooses; one that asks once has no time for it.
+        let choice = self.config.learn_members && self.config.endpoints.len() > 1;
+        if choice || self.identity.is_some() || self.config.cluster.known().is_some() {
+            self.verify(&connection).await?;
         }
         Ok(connection)
+    }
+
+    /// Asks who is there; fails when that is not who may be asked more.
+    async fn verify(&self, connection: &Connection) -> Result<(), DialError> {
+        let member = Member::new(self.endpoint.clone(), connection.clone(), self.headers.clone());
+        learn::verify(&member, self.identity, self.config.dial_timeout).await
+    }
+
+    /// Waits until the connection has ended, or is not one to the cluster. One that was made before the cluster was
+    /// known is asked as soon as that is.
+    async fn attend(&self, connection: &Connection) -> DialError {
+        loop {
+            tokio::select! {
+                () = connection.ended() => {
+                    return connection.foreign().unwrap_or(DialError::Ended);
+                }
+                () = connection.is_doubted() => {}
+            }
+            if let Err(error) = self.verify(connection).await {
+                return error;
+            }
+            // Whoever waits looks again.
+            if !self.note(State::Ready(connection.clone())) {
+                return DialError::Ended;
+            }
+        }
     }
 
     /// Notes the state; false when nobody wants to know any more.
@@ -303,12 +331,12 @@ async fn keep(keeper: Keeper) {
                 if !keeper.note(State::Ready(connection.clone())) {
                     return;
                 }
-                connection.ended().await;
+                let ended = keeper.attend(&connection).await;
                 // A server that takes connections and ends them at once is not dialled faster than one that is gone.
                 if began.elapsed() > PAUSE_MAX {
                     pause = PAUSE_MIN;
                 }
-                DialError::Ended
+                ended
             }
         };
         tracing::debug!(endpoint = %keeper.endpoint, error = %failed, "no connection");

@@ -10,7 +10,7 @@ use tonic::Code;
 
 use super::executor::done;
 use super::{Answer, Failure, Hashed, Health, Report, Status, words_of};
-use crate::client::{Client, ClientConfig, Endpoint};
+use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
 use crate::command::exit;
 use crate::error::ClientError;
 
@@ -24,8 +24,13 @@ async fn clients(client: &Client, cluster: bool) -> Result<Vec<(String, Client)>
     let config = client.config();
     let one = |endpoint: Endpoint| {
         let name = endpoint.as_str().to_owned();
-        let config =
-            ClientConfig { endpoints: vec![endpoint], learn_members: false, ..config.clone() };
+        // Each says for itself which cluster it is of.
+        let config = ClientConfig {
+            endpoints: vec![endpoint],
+            learn_members: false,
+            cluster: OneCluster::default(),
+            ..config.clone()
+        };
         Ok((name, client.with_config(config)?))
     };
     endpoints

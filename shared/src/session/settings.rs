@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::{Client, ClientConfig, Endpoint};
+use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
 use crate::command::{Given, Parsed, exit, parse_duration};
 use crate::exec::{Executor, Failure, words_of};
 use crate::format::{Format, Style};
@@ -56,6 +56,7 @@ pub(super) async fn executor(parsed: &Parsed, session: &Executor) -> Result<Exec
     if let Some(list) = given("endpoints") {
         config.endpoints = Endpoint::parse_list(list)
             .map_err(|error| Failure::new(exit::BAD_ARGS, error.to_string()))?;
+        config.cluster = OneCluster::default();
         changed = true;
     }
     for (name, slot) in times(&mut config) {

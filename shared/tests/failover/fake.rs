@@ -2,13 +2,15 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::pending;
 use http::{HeaderMap, Response};
 use mini_etcd_proto::etcdserverpb::{
-    Member, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, WatchResponse,
+    Member, MemberListResponse, PutResponse, RangeResponse, ResponseHeader, StatusResponse,
+    WatchResponse,
 };
 use mini_etcd_shared::client::Endpoint;
 use prost::Message;
@@ -17,7 +19,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-const CLUSTER: u64 = 77;
+/// The cluster that members are of, unless it is said otherwise.
+pub const CLUSTER: u64 = 77;
 
 /// A socket that is served until it is dropped.
 pub struct Served {
@@ -166,6 +169,7 @@ pub struct Live {
 
 struct State {
     id: u64,
+    cluster: AtomicU64,
     paths: Mutex<Vec<String>>,
     list: Mutex<Vec<Member>>,
     stopped: watch::Sender<bool>,
@@ -174,8 +178,13 @@ struct State {
 impl Live {
     pub async fn start(id: u64) -> Self {
         let (stopped, _) = watch::channel(false);
-        let state =
-            Arc::new(State { id, paths: Mutex::default(), list: Mutex::default(), stopped });
+        let state = Arc::new(State {
+            id,
+            cluster: AtomicU64::new(CLUSTER),
+            paths: Mutex::default(),
+            list: Mutex::default(),
+            stopped,
+        });
         let shared = Arc::clone(&state);
         let served = Served::with(move |stream| serve(stream, Arc::clone(&shared))).await;
         Self { served, state }
@@ -193,6 +202,11 @@ impl Live {
             ..Member::default()
         };
         *self.state.list.lock().unwrap() = members.iter().map(member).collect();
+    }
+
+    /// Says from now on, also on connections that stand, that it is of this cluster.
+    pub fn is_of(&self, cluster: u64) {
+        self.state.cluster.store(cluster, Ordering::SeqCst);
     }
 
     /// How many requests for this method were processed.
@@ -232,7 +246,8 @@ async fn answer(
     // The first message is what is asked.
     let Some(Ok(_)) = body.data().await else { return };
     state.paths.lock().unwrap().push(path.clone());
-    let header = ResponseHeader { cluster_id: CLUSTER, member_id: state.id, ..Default::default() };
+    let cluster_id = state.cluster.load(Ordering::SeqCst);
+    let header = ResponseHeader { cluster_id, member_id: state.id, ..Default::default() };
     let message = match path.rsplit('/').next().unwrap() {
         "Put" => PutResponse { header: Some(header), ..Default::default() }.encode_to_vec(),
         "Range" => {
@@ -244,6 +259,7 @@ async fn answer(
             let members = state.list.lock().unwrap().clone();
             MemberListResponse { header: Some(header), members }.encode_to_vec()
         }
+        "Status" => StatusResponse { header: Some(header), ..Default::default() }.encode_to_vec(),
         other => panic!("{other}"),
     };
     let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();

@@ -10,7 +10,7 @@ mod fake;
 use std::future::Future;
 use std::time::Duration;
 
-use fake::{GOES_AWAY, GOES_AWAY_AFTER, Live, REFUSED, RESET, Served, dead};
+use fake::{CLUSTER, GOES_AWAY, GOES_AWAY_AFTER, Live, REFUSED, RESET, Served, dead};
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest, WatchCreateRequest};
 use mini_etcd_shared::client::{
     Client, ClientConfig, Connection, DialError, Endpoint, Outcome, WatchItem, WatchStream,
@@ -256,7 +256,7 @@ async fn a_member_of_the_list_is_asked_when_the_given_one_is_gone() {
     })
     .unwrap();
     assert_eq!(put(&client).await, Outcome::Ok(()));
-    until(|| stranger.count("MemberList") > 0).await;
+    until(|| stranger.count("Status") > 0).await;
     within(client.until_ready(2)).await;
     // While the given one is there, it alone is asked.
     let mut watch = watch(&client);
@@ -288,7 +288,101 @@ async fn an_address_of_a_member_that_is_reached_as_given_is_never_asked() {
     drop(given);
     let failed = put(&client).await;
     assert!(!matches!(failed, Outcome::Ok(())), "{failed:?}");
-    assert_eq!(double.count("Put") + double.count("MemberList"), 0);
+    assert_eq!(double.count("Put") + double.count("Status"), 0);
+}
+
+/// A client that lasts, of the cluster of `ours`; `stranger` is of another one, and named as well.
+async fn of_two_clusters(ours: &Live, stranger: &Live) -> Client {
+    stranger.is_of(CLUSTER + 1);
+    // Its answer comes second.
+    stranger.stop(true);
+    let client = Client::new(ClientConfig {
+        learn_members: true,
+        wait_for_connection: false,
+        ..config(vec![ours.endpoint(), stranger.endpoint()])
+    })
+    .unwrap();
+    assert_eq!(put(&client).await, Outcome::Ok(()));
+    stranger.stop(false);
+    until(|| stranger.count("Status") > 0).await;
+    client
+}
+
+/// How many requests beyond the question who it is.
+fn taken(stranger: &Live) -> usize {
+    ["Put", "Range", "Watch", "MemberList"].iter().map(|method| stranger.count(method)).sum()
+}
+
+#[tokio::test]
+async fn a_write_never_goes_to_another_cluster_than_the_one_that_answered_first() {
+    let (ours, stranger) = (Live::start(1).await, Live::start(2).await);
+    let client = of_two_clusters(&ours, &stranger).await;
+    drop(ours);
+    for _ in 0..3 {
+        let failed = put(&client).await;
+        assert!(!matches!(failed, Outcome::Ok(())), "{failed:?}");
+    }
+    assert_eq!(taken(&stranger), 0);
+}
+
+#[tokio::test]
+async fn a_stopped_or_lost_member_is_replaced_by_one_of_its_cluster_and_not_by_who_was_named() {
+    let (ours, other, stranger) =
+        (Live::start(1).await, Live::start(3).await, Live::start(2).await);
+    ours.lists(&[(3, &format!("http://{}", other.endpoint()))]);
+    let client = of_two_clusters(&ours, &stranger).await;
+    within(client.until_ready(2)).await;
+    let mut watch = watch(&client);
+    assert_eq!(created(&mut watch).await, ours.endpoint().as_str());
+    ours.stop(true);
+    assert!(matches!(within(client.range(RangeRequest::default())).await, Outcome::Ok(_)));
+    drop(ours);
+    assert_eq!(put(&client).await, Outcome::Ok(()));
+    assert_eq!(created(&mut watch).await, format!("http://{}", other.endpoint()));
+    assert_eq!((other.count("Put"), taken(&stranger)), (1, 0));
+}
+
+/// Goal: who asks once asks the first that answers, without asking first who that is, and holds to it from then on.
+#[tokio::test]
+async fn a_client_that_does_not_last_holds_to_the_cluster_of_its_first_answer() {
+    let (one, two) = (Live::start(1).await, Live::start(2).await);
+    two.is_of(CLUSTER + 1);
+    let client = Client::new(ClientConfig {
+        wait_for_connection: false,
+        ..config(vec![one.endpoint(), two.endpoint()])
+    })
+    .unwrap();
+    assert_eq!(put(&client).await, Outcome::Ok(()));
+    let (ours, stranger) = if one.count("Put") == 1 { (one, two) } else { (two, one) };
+    assert_eq!(ours.count("Status"), 0);
+    for _ in 0..4 {
+        assert_eq!(put(&client).await, Outcome::Ok(()));
+    }
+    drop(ours);
+    let failed = put(&client).await;
+    assert!(!matches!(failed, Outcome::Ok(())), "{failed:?}");
+    assert_eq!(taken(&stranger), 0);
+}
+
+/// Goal: what stands between may lead one connection to several clusters. The write has run there, and that is said.
+#[tokio::test]
+async fn an_answer_of_another_cluster_does_not_count_and_ends_its_connection() {
+    let live = Live::start(1).await;
+    let client =
+        Client::new(ClientConfig { wait_for_connection: false, ..config(vec![live.endpoint()]) })
+            .unwrap();
+    assert_eq!(put(&client).await, Outcome::Ok(()));
+    assert_eq!(live.count("Status"), 0, "no question before the first");
+    live.is_of(CLUSTER + 1);
+    let Outcome::Unknown(error) = put(&client).await else { panic!("it may have run") };
+    let words = "another cluster answers there: it says 4e, and this client talks to 4d";
+    assert!(error.to_string().contains(words), "{error}");
+    let Outcome::Failed(error) = put(&client).await else { panic!("it was not sent") };
+    assert!(error.to_string().contains(words), "{error}");
+    let read = within(client.range(RangeRequest::default())).await;
+    assert!(matches!(read, Outcome::Failed(_)), "{read:?}");
+    assert!(matches!(within(watch(&client).next()).await, Some(WatchItem::Lost { .. })));
+    assert_eq!((live.count("Put"), taken(&live)), (2, 2));
 }
 
 #[tokio::test]

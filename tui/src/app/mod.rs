@@ -29,6 +29,7 @@ pub mod palette;
 mod press;
 pub mod rates;
 pub mod repl;
+mod replaced;
 pub mod request;
 pub mod sample;
 pub mod screens;

@@ -111,6 +111,8 @@ pub enum Effect {
         /// The text.
         text: Vec<u8>,
     },
+    /// Ask this cluster from now on, and no other.
+    Cluster(u64),
     /// Put this into the clipboard of the terminal, or into a file when it is too long.
     Copy(Vec<u8>),
     /// Look at other servers.

@@ -24,6 +24,9 @@ const CLOCK_SET: Duration = Duration::from_millis(1500);
 /// Connections that broke while the process slept are found and made anew within this time.
 const WAKING: Duration = Duration::from_secs(8);
 
+/// For so long the header says that another cluster has taken the place of the one before.
+pub(super) const REPLACED_SHOWN: Duration = Duration::from_secs(60);
+
 /// Which servers the console looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -172,6 +175,8 @@ pub struct State {
     pub runs: u64,
     /// What was done last by keys.
     pub done: Option<Deed>,
+    /// When another cluster took the place of the one before.
+    pub replaced: Option<Moment>,
 }
 
 impl State {
@@ -204,6 +209,7 @@ impl State {
             generation: 0,
             runs: 0,
             done: None,
+            replaced: None,
         }
     }
 

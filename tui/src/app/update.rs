@@ -2,10 +2,11 @@
 
 use crossterm::event::KeyEventKind;
 
-use super::cluster::Link;
+use super::cluster::{Link, Listed};
 use super::deed::{self, Deed};
 use super::msg::{Effect, Ended, Msg, Pace, Report};
 use super::press;
+use super::replaced::replaced;
 use super::sample::{Fault, Sample};
 use super::screens::screen;
 use super::state::{Bundled, Origin, Redraw, State};
@@ -48,6 +49,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.dirty(Redraw::Data);
             return screen(ticket.screen).answered(state, ticket, answer);
         }
+        Msg::Report(generation, Report::Members(id, listed)) if generation == state.generation => {
+            return members(state, id, listed);
+        }
         Msg::Report(generation, report) if generation == state.generation => take(state, report),
         Msg::Report(..) => {}
     }
@@ -77,17 +81,22 @@ fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {
     }
 }
 
+/// Who is in the cluster, and whether it is another one.
+fn members(state: &mut State, id: u64, listed: Vec<Listed>) -> Vec<Effect> {
+    let other = state.cluster.id != 0 && state.cluster.id != id;
+    let effects = if other { replaced(state, id) } else { Vec::new() };
+    let chosen = state.chosen_member().map(|member| member.listed.id);
+    if state.cluster.list(id, listed) || other {
+        state.dirty(Redraw::Data);
+    }
+    let place = state.cluster.members.iter().position(|m| Some(m.listed.id) == chosen);
+    let last = state.cluster.members.len().saturating_sub(1);
+    state.chosen = place.unwrap_or(state.chosen).min(last);
+    effects
+}
+
 fn take(state: &mut State, report: Report) {
     match report {
-        Report::Members(id, listed) => {
-            let chosen = state.chosen_member().map(|member| member.listed.id);
-            if state.cluster.list(id, listed) {
-                state.dirty(Redraw::Data);
-            }
-            let place = state.cluster.members.iter().position(|m| Some(m.listed.id) == chosen);
-            let last = state.cluster.members.len().saturating_sub(1);
-            state.chosen = place.unwrap_or(state.chosen).min(last);
-        }
         Report::Silent(silent) => {
             if state.cluster.members.is_empty() && state.cluster.silent != silent {
                 state.cluster.silent = silent;
@@ -129,8 +138,8 @@ fn take(state: &mut State, report: Report) {
             super::repl::ended(state, run, ended);
             state.dirty(Redraw::Input);
         }
-        // Taken in by its screen.
-        Report::Answer(..) => {}
+        // Taken in by its screen, and by `members`.
+        Report::Answer(..) | Report::Members(..) => {}
         Report::Done(what, next) => {
             state.toasts.info(state.now, what, next);
             state.dirty(Redraw::Data);

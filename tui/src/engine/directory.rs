@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse};
-use mini_etcd_shared::client::{Connection, Endpoint};
+use mini_etcd_shared::client::{Connection, Endpoint, OneCluster};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{ANSWER_WITHIN, Shared, dial, fault};
+use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
 use crate::app::cluster::Listed;
 use crate::app::sample::Fault;
 use crate::app::{Pace, Report};
@@ -23,6 +23,12 @@ const SEEK_EVERY: Duration = Duration::from_millis(300);
 struct Directory {
     shared: Shared,
     endpoints: Vec<Endpoint>,
+    /// The cluster that screens ask at first.
+    first: OneCluster,
+    /// The cluster that is told about; 0 before the first answer.
+    cluster: u64,
+    /// Given endpoints that have answered as members of it.
+    own: BTreeSet<String>,
     connections: BTreeMap<String, Connection>,
     /// Where a member answered under its own number, by the endpoint as typed or listed.
     reached: BTreeMap<u64, String>,
@@ -32,10 +38,18 @@ struct Directory {
 }
 
 /// Asks again and again; tells who is there and where.
-pub(super) async fn run(shared: Shared, endpoints: Vec<Endpoint>, tell: mpsc::Sender<Vec<Listed>>) {
+pub(super) async fn run(
+    shared: Shared,
+    endpoints: Vec<Endpoint>,
+    first: OneCluster,
+    tell: mpsc::Sender<Known>,
+) {
     let mut directory = Directory {
         shared,
         endpoints,
+        first,
+        cluster: 0,
+        own: BTreeSet::new(),
         connections: BTreeMap::new(),
         reached: BTreeMap::new(),
         strangers: BTreeSet::new(),
@@ -44,8 +58,11 @@ pub(super) async fn run(shared: Shared, endpoints: Vec<Endpoint>, tell: mpsc::Se
     loop {
         let found = directory.look().await;
         let wait = if found { LOOK_EVERY } else { SEEK_EVERY };
-        if found && tell.send(directory.known.clone()).await.is_err() {
-            return;
+        if found {
+            let known = Known { cluster: directory.cluster, members: directory.known.clone() };
+            if tell.send(known).await.is_err() {
+                return;
+            }
         }
         let blurred = *directory.shared.pace.borrow() == Pace::Blurred;
         sleep(if blurred { wait * 4 } else { wait }).await;
@@ -77,13 +94,18 @@ impl Directory {
             self.shared.inbox.silent(faults);
             return false;
         };
-        let cluster = first.header.as_ref().map_or(0, |header| header.cluster_id);
-        self.sort_out(cluster, &mut told);
+        let first = cluster_of(first);
+        self.settle(first, &told);
+        let cluster = self.cluster;
+        self.sort_out(cluster, &mut told, &mut faults);
         // Of those who told, the one furthest ahead knows best.
         let newest = told
             .iter()
             .max_by_key(|(_, list)| list.header.as_ref().map(|h| (h.raft_term, h.revision)));
-        let Some((_, list)) = newest else { return false };
+        let Some((_, list)) = newest else {
+            self.shared.inbox.silent(faults);
+            return false;
+        };
         self.known = list.members.iter().map(|member| self.listed(member)).collect();
         self.shared.inbox.members(cluster, self.known.clone());
         true
@@ -101,20 +123,53 @@ impl Directory {
         all
     }
 
+    /// Which cluster it is: the one that answered first, until nobody of it answers and where one of its members was
+    /// given, another cluster answers: then that one has taken its place. An endpoint that was never of the cluster is
+    /// left out, whoever else is silent.
+    fn settle(&mut self, first: u64, told: &[(&Endpoint, MemberListResponse)]) {
+        if self.cluster == 0 {
+            self.cluster = self.first.settle(first);
+        }
+        if told.iter().any(|(_, list)| cluster_of(list) == self.cluster) {
+            return;
+        }
+        let replaced = told
+            .iter()
+            .find(|(endpoint, list)| self.own.contains(endpoint.as_str()) && cluster_of(list) != 0);
+        if let Some((_, list)) = replaced {
+            self.cluster = cluster_of(list);
+            self.own.clear();
+            self.reached.clear();
+            self.strangers.clear();
+            self.known.clear();
+        }
+    }
+
     /// Notes who answered where, and drops who belongs to another cluster.
-    fn sort_out(&mut self, cluster: u64, told: &mut Vec<(&Endpoint, MemberListResponse)>) {
+    fn sort_out(
+        &mut self,
+        cluster: u64,
+        told: &mut Vec<(&Endpoint, MemberListResponse)>,
+        faults: &mut Vec<(String, Fault)>,
+    ) {
         told.retain(|(endpoint, list)| {
             let header = list.header.unwrap_or_default();
-            let ours = header.cluster_id == cluster;
-            if ours {
+            if header.cluster_id == cluster {
                 self.reached.entry(header.member_id).or_insert_with(|| endpoint.to_string());
-            } else if self.strangers.insert(endpoint.to_string()) {
+                if self.endpoints.contains(endpoint) {
+                    self.own.insert(endpoint.to_string());
+                }
+                return true;
+            }
+            self.reached.retain(|_, at| at != endpoint.as_str());
+            faults.push((endpoint.to_string(), fault::other_cluster()));
+            if self.strangers.insert(endpoint.to_string()) {
                 let what = format!("{endpoint} belongs to another cluster");
                 let why = format!("it says {:x}, the others say {cluster:x}", header.cluster_id);
                 let next = "it is left out; name the endpoints of one cluster".to_owned();
                 self.shared.inbox.event(Report::Trouble(what, why, next));
             }
-            ours
+            false
         });
     }
 
@@ -131,6 +186,10 @@ impl Directory {
     }
 }
 
+fn cluster_of(list: &MemberListResponse) -> u64 {
+    list.header.map_or(0, |header| header.cluster_id)
+}
+
 /// Asks over a connection that stands, or a new one, which is given back.
 async fn ask(
     endpoint: &Endpoint,
@@ -138,7 +197,8 @@ async fn ask(
 ) -> (Option<Connection>, Result<MemberListResponse, Fault>) {
     let connection = match standing {
         Some(connection) => connection,
-        None => match dial(endpoint).await {
+        // Whoever answers says for itself which cluster it is of.
+        None => match dial(endpoint, OneCluster::default()).await {
             Ok(connection) => connection,
             Err(error) => return (None, Err(fault::of_dial(&error))),
         },

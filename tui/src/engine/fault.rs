@@ -66,10 +66,14 @@ pub(super) fn of_dial(error: &DialError) -> Fault {
         }
         DialError::Unreachable(_) | DialError::Silent(_) => no_answer(),
         DialError::Closed | DialError::Ended => ended(),
-        DialError::Stranger => {
-            fault("another member or cluster answers there", "check the endpoint")
-        }
+        DialError::Stranger => fault("another member answers there", "check the endpoint"),
+        DialError::OtherCluster { .. } | DialError::Nameless => other_cluster(),
     }
+}
+
+/// The fault behind answers of another cluster.
+pub(super) fn other_cluster() -> Fault {
+    fault("another cluster answers there", "was its data replaced, or does it listen elsewhere?")
 }
 
 /// Why a call of a screen failed. `unknown`: what it would have written may be written all the same.
@@ -134,8 +138,10 @@ fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
         if text.contains("failed to lookup address") || text.contains("dns error") {
             return Some(fault("its name does not resolve", "check the name, or give an address"));
         }
-        if let Some(SendError::Unsent(_)) = error.downcast_ref() {
-            return Some(ended());
+        match error.downcast_ref() {
+            Some(SendError::OtherCluster { .. }) => return Some(other_cluster()),
+            Some(SendError::Unsent(_)) => return Some(ended()),
+            Some(SendError::Lost(_)) | None => {}
         }
         if text.contains("keep-alive timed out") || text.contains("deadline has elapsed") {
             return Some(no_answer());

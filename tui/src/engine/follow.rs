@@ -9,7 +9,7 @@ use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest, StatusResponse};
 use mini_etcd_server::clock::Clock;
-use mini_etcd_shared::client::{Connection, Endpoint};
+use mini_etcd_shared::client::{Connection, Endpoint, OneCluster};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Code;
 
@@ -40,14 +40,14 @@ enum End {
 }
 
 /// Follows a member until the task is aborted.
-pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
+pub(super) async fn run(shared: Shared, cluster: u64, id: u64, endpoint: Endpoint) {
     let mut wait = RETRY_FIRST;
     loop {
-        let lost = match dial(&endpoint).await {
+        let lost = match dial(&endpoint, OneCluster::of(cluster)).await {
             Ok(connection) => {
                 wait = RETRY_FIRST;
                 tokio::select! {
-                    lost = talk(&shared, id, &endpoint, connection.clone()) => lost,
+                    lost = talk(&shared, (cluster, id), &endpoint, connection.clone()) => lost,
                     never = prove(&shared, id, connection) => match never {},
                 }
             }
@@ -60,9 +60,14 @@ pub(super) async fn run(shared: Shared, id: u64, endpoint: Endpoint) {
 }
 
 /// Talks over one connection until it fails.
-async fn talk(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connection) -> Fault {
+async fn talk(
+    shared: &Shared,
+    (cluster, id): (u64, u64),
+    endpoint: &Endpoint,
+    connection: Connection,
+) -> Fault {
     loop {
-        match stream(shared, id, connection.clone()).await {
+        match stream(shared, (cluster, id), connection.clone()).await {
             End::Fault(fault) => return fault,
             End::Pace => {}
             End::NotOffered => return poll(shared, id, endpoint, connection).await,
@@ -70,7 +75,7 @@ async fn talk(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connect
     }
 }
 
-async fn stream(shared: &Shared, id: u64, connection: Connection) -> End {
+async fn stream(shared: &Shared, (cluster, id): (u64, u64), connection: Connection) -> End {
     let mut pace = shared.pace.clone();
     let interval = pace.borrow_and_update().stream();
     let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
@@ -90,6 +95,10 @@ async fn stream(shared: &Shared, id: u64, connection: Connection) -> End {
             // What has come counts, however late it is looked at: after a pause of this process everything is late.
             biased;
             message = stream.message() => match message {
+                // Its answers have no header that the connection would read.
+                Ok(Some(status)) if status.cluster_id != cluster => {
+                    return End::Fault(fault::other_cluster());
+                }
                 Ok(Some(status)) => {
                     heard = Instant::now();
                     shared.inbox.sample(id, sample::of_admin(status, shared.clock.now()));

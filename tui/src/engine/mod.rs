@@ -11,6 +11,8 @@
 //! * I2: the inbox is bounded: of a member only its newest word is kept, of everything else a fixed number.
 //! * I3: a server that stalls, resets, refuses or vanishes ends in a report, never in a wait without end.
 //! * I4: a task that panics ends the console with the reason; it is not lost.
+//! * I5: what screens ask reaches the cluster that they show, or nobody: effects come in the order in which the screen
+//!   changed, and a client holds to one cluster ([`OneCluster`]).
 //!
 //! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
 
@@ -33,7 +35,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{
-    Client, ClientConfig, Connection, Credentials, DialError, Endpoint,
+    Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
 };
 use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
@@ -76,6 +78,13 @@ struct Shared {
     pace: watch::Receiver<Pace>,
 }
 
+/// Who is in which cluster.
+#[derive(Clone)]
+struct Known {
+    cluster: u64,
+    members: Vec<Listed>,
+}
+
 /// A way to tell the engine what to do.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -97,9 +106,9 @@ pub struct Engine {
     effects: mpsc::UnboundedReceiver<Effect>,
     /// For what a session wants of the engine.
     own: mpsc::WeakUnboundedSender<Effect>,
-    listed: mpsc::Receiver<Vec<Listed>>,
-    /// One task per member, with the endpoint that it asks.
-    followers: BTreeMap<u64, (String, AbortHandle)>,
+    listed: mpsc::Receiver<Known>,
+    /// One task per member of a cluster, with the endpoint that it asks.
+    followers: BTreeMap<(u64, u64), (String, AbortHandle)>,
     /// The session behind palette and pane, once it was used.
     session: Option<mpsc::Sender<session::Work>>,
     recording: Recording,
@@ -123,7 +132,10 @@ impl Engine {
         let shared = Shared { inbox: Arc::clone(&inbox), clock: setup.clock, pace: paced };
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
-        tasks.spawn(directory::run(shared.clone(), setup.endpoints.clone(), tell));
+        let config = config(setup.endpoints.clone(), setup.login);
+        // What the screens ask, and what they show of the members, is of one cluster.
+        let cluster = config.cluster.clone();
+        tasks.spawn(directory::run(shared.clone(), setup.endpoints, cluster, tell));
         if !setup.instead_of.is_empty() {
             tasks.spawn(elsewhere::run(shared.clone(), setup.instead_of));
         }
@@ -140,7 +152,7 @@ impl Engine {
             client: None,
             found: keyspace::Found::default(),
             tasks,
-            config: config(setup.endpoints, setup.login),
+            config,
             fleet: setup.fleet,
         };
         (engine, Handle { effects }, inbox)
@@ -203,6 +215,7 @@ impl Engine {
             Effect::Pace(pace) => {
                 self.pace.send_replace(pace);
             }
+            Effect::Cluster(cluster) => self.hold_to(cluster),
             // The terminal's own.
             Effect::Repaint
             | Effect::Suspend
@@ -263,10 +276,12 @@ impl Engine {
     }
 
     /// Sees to it that every member has its follower, at the endpoint where it is reached.
-    fn follow(&mut self, listed: &[Listed]) {
-        let reached: Vec<_> = listed.iter().filter(|member| !member.endpoint.is_empty()).collect();
-        self.followers.retain(|id, (endpoint, task)| {
-            let stays = reached.iter().any(|m| m.listed_at(*id, endpoint));
+    fn follow(&mut self, known: &Known) {
+        let cluster = known.cluster;
+        let reached: Vec<_> =
+            known.members.iter().filter(|member| !member.endpoint.is_empty()).collect();
+        self.followers.retain(|(of, id), (endpoint, task)| {
+            let stays = *of == cluster && reached.iter().any(|m| m.listed_at(*id, endpoint));
             if !stays {
                 task.abort();
             }
@@ -274,10 +289,25 @@ impl Engine {
         });
         for member in reached {
             let Ok(endpoint) = Endpoint::parse(&member.endpoint) else { continue };
-            if !self.followers.contains_key(&member.id) {
-                let task = self.tasks.spawn(follow::run(self.shared.clone(), member.id, endpoint));
-                self.followers.insert(member.id, (member.endpoint.clone(), task));
-            }
+            let shared = self.shared.clone();
+            self.followers.entry((cluster, member.id)).or_insert_with(|| {
+                let task = self.tasks.spawn(follow::run(shared, cluster, member.id, endpoint));
+                (member.endpoint.clone(), task)
+            });
+        }
+    }
+
+    /// The screens show another cluster from now on: what they ask from now on is asked of that one alone, and what they
+    /// asked before, of the other one alone.
+    fn hold_to(&mut self, cluster: u64) {
+        if self.config.cluster.known() == Some(cluster) {
+            return;
+        }
+        self.config.cluster = OneCluster::of(cluster);
+        self.client = None;
+        self.found = keyspace::Found::default();
+        if self.session.is_some() {
+            self.work(session::Work::Servers(self.config.clone()));
         }
     }
 }
@@ -299,8 +329,9 @@ fn config(endpoints: Vec<Endpoint>, login: Option<Credentials>) -> ClientConfig 
 }
 
 /// A connection of its own to one member, which is probed also while nothing is asked.
-async fn dial(endpoint: &Endpoint) -> Result<Connection, DialError> {
+async fn dial(endpoint: &Endpoint, cluster: OneCluster) -> Result<Connection, DialError> {
     let config = ClientConfig {
+        cluster,
         keepalive_timeout: ANSWER_WITHIN,
         keepalive_while_idle: true,
         ..config(vec![endpoint.clone()], None)

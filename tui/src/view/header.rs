@@ -61,6 +61,9 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
         return vec![(meaning, format!("{sign} {}", verdict.words))];
     }
     let mut facts = vec![(meaning, format!("{sign} quorum {}", verdict.count()))];
+    if state.is_replaced() {
+        facts.push((Meaning::Bad, "another cluster".to_owned()));
+    }
     match cluster.stop() {
         Some((Stop::NoSpace, _)) => facts.push((Meaning::Bad, "writes refused".to_owned())),
         Some((Stop::Corrupt, _)) => facts.push((Meaning::Bad, "corrupt".to_owned())),

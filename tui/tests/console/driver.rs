@@ -200,3 +200,44 @@ async fn forward(
     }
     Ok(sender.send_request(request).await?.map(Body::new))
 }
+
+/// A place whose connections lead to one server, and from some moment on to another.
+pub struct Place {
+    pub endpoint: String,
+    behind: tokio::sync::watch::Sender<String>,
+    _task: tokio::task::JoinSet<()>,
+}
+
+impl Place {
+    pub async fn before(member: &Member) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = listener.local_addr().unwrap().to_string();
+        let behind = tokio::sync::watch::Sender::new(member.endpoint.clone());
+        let mut task = tokio::task::JoinSet::new();
+        let mut current = behind.subscribe();
+        task.spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let to = current.borrow_and_update().clone();
+                let stream = tokio::select! {
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    _changed = current.changed() => {
+                        connections.shutdown().await;
+                        continue;
+                    }
+                };
+                connections.spawn(async move {
+                    let mut stream = stream;
+                    let mut member = tokio::net::TcpStream::connect(to).await.unwrap();
+                    let _ended = tokio::io::copy_bidirectional(&mut stream, &mut member).await;
+                });
+            }
+        });
+        Self { endpoint, behind, _task: task }
+    }
+
+    /// Breaks all connections; the next ones lead to this member.
+    pub fn leads_to(&self, member: &Member) {
+        self.behind.send_replace(member.endpoint.clone());
+    }
+}

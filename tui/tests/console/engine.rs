@@ -7,7 +7,10 @@ use std::time::Duration;
 use mini_etcd_proto::etcdserverpb::Member;
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::Endpoint;
+use mini_etcd_tui::app::keyspace::ask::{Change, Question as Keys, Write};
+use mini_etcd_tui::app::request::{Answer, Question, Ticket, Trouble};
 use mini_etcd_tui::app::sample::{Role, Sample, Source};
+use mini_etcd_tui::app::screens::ScreenId;
 use mini_etcd_tui::app::{Effect, Pace, Report};
 use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -170,6 +173,63 @@ async fn an_endpoint_of_another_cluster_is_named_and_left_out() {
         _ => None,
     });
     assert_eq!(what.await, format!("{} belongs to another cluster", at(&other)));
+}
+
+/// Asks for a change of a key; answers what became of it.
+async fn write(handle: &Handle, inbox: &Inbox, id: u64) -> Answer {
+    let ticket = Ticket { screen: ScreenId::Keys, generation: 0, id };
+    let write = Write { key: "k".into(), expected: 0, change: Change::Delete };
+    handle.send(Effect::Ask(ticket, Question::Keys(Keys::Write(write, 0))));
+    wait(inbox, |report| match report {
+        Report::Answer(to, answer) if to == ticket => Some(answer),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_left_out_gets_nothing_also_when_the_others_are_gone() {
+    let (ours, other) = (Fake::start(1, 9, Mood::Mini).await, Fake::start(5, 10, Mood::Mini).await);
+    let (handle, inbox) = engine(&[at(&ours), at(&other)]);
+    wait(&inbox, |report| match report {
+        Report::Trouble(what, ..) => what.contains("belongs to another cluster").then_some(()),
+        _ => None,
+    })
+    .await;
+    // The fake offers no change: that it was asked for one is what counts.
+    write(&handle, &inbox, 1).await;
+    assert_eq!((ours.fake.keys(), other.fake.keys()), (2, 0));
+    ours.vanish().await;
+    for id in 2..5 {
+        let answer = write(&handle, &inbox, id).await;
+        assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
+    }
+    assert_eq!(other.fake.keys(), 0);
+}
+
+/// Goal: no change that was meant for a cluster reaches the one that has taken its place, however fast that was.
+#[tokio::test]
+async fn a_cluster_in_the_place_of_another_is_asked_for_nothing_until_it_is_shown() {
+    let before = Fake::start(1, 9, Mood::Mini).await;
+    let address = before.address;
+    let (handle, inbox) = engine(&[at(&before)]);
+    sample_of(&inbox, 1).await;
+    write(&handle, &inbox, 1).await;
+    before.vanish().await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    let after = Fake::serve(1, 10, Mood::Mini, listener);
+    wait(&inbox, |report| match report {
+        Report::Members(cluster, _) => (cluster == 10).then_some(()),
+        _ => None,
+    })
+    .await;
+    let answer = write(&handle, &inbox, 2).await;
+    let Answer::Failed(Trouble { why, .. }) = answer else { panic!("{answer:?}") };
+    assert!(why.contains("another cluster answers there"), "{why}");
+    assert_eq!(after.fake.keys(), 0);
+    handle.send(Effect::Cluster(10));
+    write(&handle, &inbox, 3).await;
+    assert_eq!(after.fake.keys(), 2);
 }
 
 #[tokio::test]

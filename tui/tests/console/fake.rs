@@ -47,6 +47,8 @@ struct Inner {
     watches: Mutex<VecDeque<Vec<Step>>>,
     /// What the watches asked for.
     watched: Mutex<Vec<WatchCreateRequest>>,
+    /// Reads and changes of keys that it took, but for those that ask whether it is healthy.
+    keys: AtomicU32,
 }
 
 /// What it says of itself and of its cluster.
@@ -139,6 +141,7 @@ impl Fake {
             interval: AtomicU32::new(0),
             watches: Mutex::default(),
             watched: Mutex::default(),
+            keys: AtomicU32::new(0),
         };
         let fake = Self { inner: Arc::new(inner) };
         let mut tasks = JoinSet::new();
@@ -171,6 +174,11 @@ impl Fake {
     /// What watches asked for so far.
     pub fn watched(&self) -> Vec<WatchCreateRequest> {
         self.inner.watched.lock().unwrap().clone()
+    }
+
+    /// Reads and changes of keys that it took.
+    pub fn keys(&self) -> u32 {
+        self.inner.keys.load(Ordering::SeqCst)
     }
 
     pub fn interval(&self) -> u32 {
@@ -328,6 +336,9 @@ impl Kv for Fake {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<RangeResponse>, Status> {
+        if request.get_ref().key != "health" {
+            self.inner.keys.fetch_add(1, Ordering::SeqCst);
+        }
         self.mind().await?;
         if !request.get_ref().serializable && !self.shown().reads {
             return std::future::pending().await;
@@ -350,6 +361,7 @@ impl Kv for Fake {
     }
 
     async fn txn(&self, _: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        self.inner.keys.fetch_add(1, Ordering::SeqCst);
         Err(Status::unimplemented(""))
     }
 

@@ -8,11 +8,11 @@ use mini_etcd_tui::app::keyspace::ask::{
     Written,
 };
 use mini_etcd_tui::app::request::{self, Ticket};
-use mini_etcd_tui::app::{Effect, Origin, Report, State};
+use mini_etcd_tui::app::{Effect, Msg, Origin, Report, State, update};
 use mini_etcd_tui::theme::Depth;
 
 use crate::screens::{styles, text};
-use crate::support::{busy, ctrl, key, report, state, type_text};
+use crate::support::{WALL, admin, busy, ctrl, key, moment, report, state, type_text};
 
 fn meta(version: i64) -> Meta {
     Meta {
@@ -108,9 +108,9 @@ fn answer(question: &Question) -> Answer {
             Answer::Found(keys.to_vec(), 412_883, true)
         }
         Question::Preview(_) => Answer::Preview(preview()),
-        Question::Bulk(_) => Answer::Changed(Changed::default()),
+        Question::Bulk(..) => Answer::Changed(Changed::default()),
         // Somebody was faster.
-        Question::Write(write) => {
+        Question::Write(write, _) => {
             let theirs = Bytes::from_static(br#"{"connect_ms":500,"read_ms":4000}"#);
             let meta = Meta { modified: 918_443, ..meta(5) };
             let theirs = Entry { key: write.key.clone(), meta, value: theirs };
@@ -157,6 +157,27 @@ fn keys(size: (u16, u16), depth: Depth, ascii: bool) -> State {
 #[test]
 fn keys_at_80x24() {
     insta::assert_snapshot!(text(&keys((80, 24), Depth::Sixteen, false)));
+}
+
+/// Goal: data that was put back to an older state is not shown as it was before.
+#[test]
+fn a_leader_that_has_less_than_is_shown_makes_the_keys_read_anew() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    let shown = u64::try_from(state.keyspace.tree.revision).unwrap();
+    assert!(shown > 5);
+    let mut tick_after = |commit: u64, second: u64| {
+        for id in 1..=3 {
+            let sample = admin(id, 2, commit, second);
+            report(&mut state, Report::Sample(id, Box::new(sample)));
+        }
+        update(&mut state, Msg::Tick(moment(second), WALL + second))
+    };
+    assert_eq!(tick_after(shown, 124), []);
+    let effects = tick_after(5, 127);
+    let [Effect::Ask(_, request::Question::Keys(Question::Children(place)))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((place.at, place.from.len()), (0, 0));
 }
 
 #[test]

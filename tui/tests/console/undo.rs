@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
+use mini_etcd_proto::etcdserverpb::{DeleteRangeRequest, MemberListRequest};
 use mini_etcd_shared::client::Client;
 use mini_etcd_tui::app::keyspace::Undo;
 use mini_etcd_tui::app::{Confirm, Msg, Overlay};
 
-use crate::driver::{Driver, Member, everything, put};
+use crate::driver::{Driver, Member, Place, everything, put};
 use crate::keyspace::choose;
 use crate::support::ctrl;
 
@@ -106,6 +106,40 @@ async fn undo_of_a_delete_of_many_changes_nothing_once_somebody_made_one_of_the_
     del(&client, "d/0200").await;
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await.len(), 251);
+}
+
+/// Goal: data that was wiped or restored under the same number of the cluster is another history: nothing that was
+/// meant for the one before is done in it. Method: two members that were begun alike, one in the place of the other.
+#[tokio::test]
+async fn nothing_is_taken_back_in_a_cluster_whose_data_was_replaced() {
+    let (first, client, _) = filled(20).await;
+    let second = Member::start().await;
+    let other = second.client();
+    put(&other, b"b", b"theirs").await;
+    let id = async |client: &Client| {
+        let list = client.member_list(MemberListRequest::default()).await.into_result().unwrap();
+        list.header.unwrap().cluster_id
+    };
+    assert_eq!(id(&client).await, id(&other).await);
+    let place = Place::before(&first).await;
+    let mut driver = Driver::keys(&place.endpoint).await;
+    press(&mut driver, "r").await;
+    choose(&mut driver, b"other");
+    driver.settle().await;
+    press(&mut driver, "dy").await;
+    assert_eq!(keys(&client).await.len(), 20);
+    place.leads_to(&second);
+    let theirs = keys(&other).await;
+    press(&mut driver, "u").await;
+    assert_eq!(keys(&other).await, theirs, "{:?}", driver.state.toasts.shown());
+    // What is there now is read, and the reason stays.
+    press(&mut driver, "r").await;
+    driver.until("the keys of the other", |s| s.keyspace.tree.row_of_key(b"b").is_some()).await;
+    let shown = driver.state.toasts.shown();
+    assert!(shown.iter().any(|toast| toast.what.starts_with("the keys went back to")), "{shown:?}");
+    press(&mut driver, "u").await;
+    assert_eq!(keys(&other).await, theirs);
+    assert!(matches!(driver.state.keyspace.undo, Some(Undo::Not(_))));
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 use mini_etcd_tui::app::cluster::Health;
+use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
+use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
+use mini_etcd_tui::app::tails::Spec;
 use mini_etcd_tui::app::verdict::Level;
 use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
 use mini_etcd_tui::theme::Depth;
@@ -227,6 +230,42 @@ fn the_chosen_member_stays_chosen_when_the_list_changes() {
     assert_eq!(state.chosen_member().unwrap().name(), "n3");
     report(&mut state, Report::Members(0xcafe, listed(1)));
     assert_eq!(state.chosen_member().unwrap().name(), "n1");
+}
+
+#[test]
+fn another_cluster_at_the_same_place_is_told_and_nothing_of_the_one_before_stays() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Char('2'));
+    let target = Target::Key("k".into());
+    state.keyspace.marks.insert(target);
+    state.keyspace.undo = Some(Undo::By {
+        reversal: Reversal::One(Write { key: "k".into(), expected: 0, change: Change::Delete }),
+        what: "delete k".into(),
+        way: Way::Undo,
+        revision: 7,
+    });
+    let tail = state.watch.begin(Spec::default(), None);
+    assert_eq!(tail.len(), 1);
+    let effects = report(&mut state, Report::Members(0xbeef, listed(1)));
+    let turned = effects.iter().position(|effect| *effect == Effect::Cluster(0xbeef)).unwrap();
+    let (before, after) = effects.split_at(turned);
+    assert!(before.iter().all(|effect| matches!(effect, Effect::Drop(_))), "{before:?}");
+    assert!(before.len() >= 2 && matches!(after.last(), Some(Effect::Ask(..))), "{effects:?}");
+    let toast = state.toasts.shown().last().unwrap();
+    assert_eq!(toast.what, "another cluster answers there: beef, and before cafe");
+    assert_eq!(toast.next, "all is read anew; u takes nothing back, and 1 tail has ended");
+    assert!(state.is_replaced());
+    assert_eq!((state.keyspace.marks.len(), state.watch.list().len()), (0, 0));
+    assert_eq!(state.cluster.members.len(), 1);
+    assert_eq!(key(&mut state, KeyCode::Char('u')), []);
+    let hint = &state.toasts.shown().last().unwrap().what;
+    assert!(
+        hint.starts_with("u takes nothing back: the last change was made in another"),
+        "{hint}"
+    );
+    // The same cluster again is no news.
+    let effects = report(&mut state, Report::Members(0xbeef, listed(2)));
+    assert_eq!(effects, []);
 }
 
 #[test]

@@ -254,12 +254,12 @@ pub enum Question {
     Children(Place),
     /// A key with its value, at a revision (0: the newest).
     Value(Bytes, i64),
-    /// A guarded change of one key.
-    Write(Write),
+    /// A guarded change of one key, in a history in which this revision was seen.
+    Write(Write, i64),
     /// What a change of many would do.
     Preview(Bulk),
-    /// A change of many.
-    Bulk(Bulk),
+    /// A change of many, in a history in which this revision was seen.
+    Bulk(Bulk, i64),
     /// The versions of a key, newest first, from this revision back (0: from the newest).
     History(Bytes, i64),
     /// The changes in the window that ends with this revision.

@@ -24,7 +24,8 @@ use crate::widget::{bytes, counted, escape, grouped};
 
 /// Asks the engine for a change of many.
 pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Vec<Effect> {
-    let question = Question::Keys(ask::Question::Bulk(bulk.clone()));
+    let seen = state.keyspace.newest;
+    let question = Question::Keys(ask::Question::Bulk(bulk.clone(), seen));
     let effects = state.keyspace.requests.ask(Wait::Bulk(bulk, doing, asked), question);
     if effects.is_empty() {
         state.toasts.hint(state.now, "too much is under way: ^c gives it up");

@@ -34,7 +34,8 @@ pub(super) fn chosen(state: &State) -> Option<Entry> {
 }
 
 pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Effect> {
-    let question = Question::Keys(ask::Question::Write(write.clone()));
+    let seen = state.keyspace.newest;
+    let question = Question::Keys(ask::Question::Write(write.clone(), seen));
     let effects = state.keyspace.requests.ask(Wait::Write(write, doing), question);
     if effects.is_empty() {
         state.toasts.hint(state.now, "too much is under way: ^c gives it up");
@@ -205,6 +206,7 @@ pub(super) fn written(
             let noted = deed::done(state, Deed::write(&write, before.as_ref()));
             let keyspace = &mut state.keyspace;
             keyspace.leaseless = None;
+            keyspace.newest = keyspace.newest.max(revision);
             keyspace.changed_one(&write, doing, revision, before);
             if write.change == Change::Delete {
                 keyspace.marks.remove(&Target::Key(write.key.clone()));

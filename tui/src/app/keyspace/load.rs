@@ -148,6 +148,10 @@ pub(super) fn swap(state: &mut State) -> Vec<Effect> {
     let placed = if coming.jump { keyspace.tree.place(&key) } else { None };
     keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&key)).unwrap_or(0);
     keyspace.fresh.came(now);
+    if state.keyspace.at.is_none() {
+        let revision = state.keyspace.tree.revision;
+        super::leave::note_newest(state, revision);
+    }
     let mut effects = look(state, true);
     if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {
         effects.extend(super::travel::read_changes(state));

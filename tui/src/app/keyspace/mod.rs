@@ -15,6 +15,8 @@
 //!   back takes the place of what could (`undo`).
 //! * I7: what is asked about is what is done: a delete is guarded by the revision that was counted, and asked about
 //!   again when somebody was faster (`bulk`).
+//! * I8: all of it is of one cluster and of one history: when another cluster answers, or the history has gone back,
+//!   what was seen and what `u` takes back goes (`leave`).
 //!
 //! It refuses to load everything: pages of 500 children, bounded rows, bounded windows of history. Tested by tables in
 //! `tests/console/keyspace.rs`, against a real member in `tests/console/past.rs`,
@@ -24,6 +26,7 @@ mod answer;
 pub mod ask;
 mod bulk;
 mod change;
+mod leave;
 mod load;
 mod screen;
 mod search;
@@ -49,6 +52,7 @@ use super::screens::ScreenId;
 
 pub(crate) use bulk::{delete, delete_now, restore};
 pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
+pub(super) use leave::{begin_anew, leave};
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
 pub(super) use screen::KeysScreen;
 pub(crate) use search::{next_match, prompt};
@@ -333,6 +337,8 @@ pub struct Keyspace {
     pub shift: usize,
     /// The revision that is looked at; `None` for the newest.
     pub at: Option<i64>,
+    /// The newest revision that was seen: of a cluster that is not there, its history has gone back.
+    pub(crate) newest: i64,
     /// The value.
     pub value: Shown,
     /// The versions, in place of the value.
@@ -380,6 +386,7 @@ impl Default for Keyspace {
             zoom: false,
             shift: 0,
             at: None,
+            newest: 0,
             value: Shown {
                 key: None,
                 entry: None,

@@ -221,7 +221,11 @@ impl Screen for KeysScreen {
     fn tick(&self, state: &mut State) -> Vec<Effect> {
         let keyspace = &state.keyspace;
         let (at, requests) = keyspace.refreshed;
-        let behind = state.cluster.newest().2 > keyspace.tree.revision;
+        let shown = keyspace.tree.revision;
+        let behind = state.cluster.newest().2 > shown;
+        // Somebody who leads, and knows less than was read before that was said: the data was replaced.
+        let leads = state.cluster.leader_sample().filter(|s| s.revision > 0 && s.at > at);
+        let gone_back = leads.is_some_and(|sample| sample.revision < shown);
         let due = state.now.since(at) >= REFRESH_EVERY && requests <= REFRESH_REQUESTS_MAX;
         let idle = !keyspace.is_reading()
             && keyspace.coming.is_none()
@@ -232,7 +236,7 @@ impl Screen for KeysScreen {
             && keyspace.history.is_none()
             && state.overlays.is_empty();
         let live = keyspace.at.is_none() && state.pace == Pace::Focused;
-        if live && idle && due && (behind || keyspace.tree.revision == 0) {
+        if live && idle && due && (behind || gone_back || shown == 0) {
             // A failure is not repeated faster than a success.
             state.keyspace.refreshed.0 = state.now;
             return load::reload(state);

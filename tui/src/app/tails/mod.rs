@@ -113,6 +113,15 @@ impl Default for Tails {
     }
 }
 
+/// Ends all of them: what they follow is gone. Answers how many there were, and what to give up.
+pub(super) fn leave(tails: &mut Tails) -> (usize, Vec<Effect>) {
+    let effects = tails.requests.forget();
+    let before = std::mem::take(tails);
+    tails.requests = before.requests;
+    tails.last = before.last;
+    (before.list.len(), effects)
+}
+
 impl Tails {
     /// All tails, in the order in which they were begun.
     #[must_use]

@@ -24,11 +24,11 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::{Client, Outcome};
 use mini_etcd_shared::error::ClientError;
 
-use super::outcome;
 use super::preview::too_many;
 use super::read::{bounds, value};
 use super::scan::pinned;
 use super::write::lease_gone;
+use super::{history, outcome};
 use crate::app::KEYS_PER_TXN;
 use crate::app::keyspace::ask::{BULK_KEYS_MAX, Batch, Bulk, Changed, Stop, Target};
 use crate::app::request::Trouble;
@@ -42,8 +42,12 @@ const KEYS_READ_FIRST: usize = 8;
 const NAMES_PER_READ: usize = 500;
 
 /// Does it, as far as it can be done.
-pub(super) async fn change(client: &Client, bulk: Bulk) -> Changed {
+pub(super) async fn change(client: &Client, bulk: Bulk, seen: i64) -> Changed {
     let mut changed = Changed::default();
+    if let Err(trouble) = outcome(history::check(client, seen).await) {
+        changed.stopped = Some(failed(trouble));
+        return changed;
+    }
     let ended = match &bulk {
         Bulk::Delete { targets, seen } => delete(client, targets, *seen, &mut changed).await,
         Bulk::PutBack { batches, exact, leaseless } => {

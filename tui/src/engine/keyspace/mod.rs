@@ -9,12 +9,14 @@
 //! * I1: what is read at a pinned revision is the same whichever member answers; so such reads are serializable, and
 //!   asked again of a quorum when the member has not come so far yet.
 //! * I2: every loop over pages or windows has a named bound, and ends when its task is aborted.
-//! * I3: a change of a key, or of many, is a transaction that compares first.
+//! * I3: a change of a key, or of many, is a transaction that compares first, on a member whose history has what was
+//!   seen (`history`): one whose data was replaced by an older state is of the same cluster by its number.
 //!
 //! Tested in `tests/console/keyspace.rs` against a real member, and by the fake server.
 
 mod bulk;
 mod find;
+mod history;
 mod offered;
 mod past;
 mod preview;
@@ -37,9 +39,11 @@ pub(super) async fn run(client: Client, found: Found, question: Question, reply:
     let answer = match question {
         Question::Children(place) => scan::children(&client, place).await.map(Answer::Children),
         Question::Value(key, at) => read::value(&client, key, at).await.map(Answer::Value),
-        Question::Write(write) => write::write(&client, write).await.map(Answer::Written),
+        Question::Write(write, seen) => {
+            write::write(&client, write, seen).await.map(Answer::Written)
+        }
         Question::Preview(bulk) => preview::preview(&client, &bulk).await.map(Answer::Preview),
-        Question::Bulk(bulk) => Ok(Answer::Changed(bulk::change(&client, bulk).await)),
+        Question::Bulk(bulk, seen) => Ok(Answer::Changed(bulk::change(&client, bulk, seen).await)),
         Question::History(key, at) => match offered::history(&client, &key, at).await {
             Ok(None) => past::history(&client, key, at, &reply).await,
             Ok(Some(answer)) => Ok(answer),

@@ -10,14 +10,15 @@ use mini_etcd_shared::client::{Client, Outcome};
 use mini_etcd_shared::error::ClientError;
 use tonic::Code;
 
+use super::history;
 use super::read::entry;
 use crate::app::keyspace::ask::{Change, Write, Written};
 use crate::app::request::Trouble;
 use crate::engine::fault;
 
 /// Changes a key if it is as it was seen.
-pub(super) async fn write(client: &Client, write: Write) -> Result<Written, Trouble> {
-    let answer = match client.txn(request(write)).await {
+pub(super) async fn write(client: &Client, write: Write, seen: i64) -> Result<Written, Trouble> {
+    let answer = match history::commit(client, request(write), seen).await {
         Outcome::Ok(answer) => answer,
         Outcome::Failed(error) if lease_gone(&error) => return Ok(Written::LeaseGone),
         Outcome::Failed(error) => return Err(fault::of_client(&error, false)),

@@ -44,6 +44,8 @@ pub(super) enum Work {
     Run(Run),
     /// Give up a run.
     Cancel(u64),
+    /// Ask other servers from the next run on.
+    Servers(ClientConfig),
 }
 
 /// A text to run.
@@ -80,12 +82,20 @@ pub(super) fn start(tasks: &mut JoinSet<()>, place: Place) -> mpsc::Sender<Work>
     tell
 }
 
-async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
+async fn serve(mut place: Place, mut work: mpsc::Receiver<Work>) {
     let screen = Arc::new(Screen::new(Arc::clone(&place.inbox)));
     let mut session = None;
     while let Some(next) = work.recv().await {
-        // A run that is over cannot be given up.
-        let Work::Run(run) = next else { continue };
+        let run = match next {
+            Work::Run(run) => run,
+            // A run that is over cannot be given up.
+            Work::Cancel(_) => continue,
+            Work::Servers(config) => {
+                turn_to(config, &mut place, &mut session);
+                continue;
+            }
+        };
+        let mut servers = None;
         let began = place.clock.now();
         screen.begin(Some(run.id));
         let result = match prepare(&mut session, &place, &screen) {
@@ -96,7 +106,7 @@ async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
                     result = running.text(&run.text) => {
                         Some(result.map_err(|failed| failed.to_string()))
                     }
-                    end = until_given_up(&mut work, run.id, &place.inbox) => match end {
+                    end = until_given_up(&mut work, run.id, &place.inbox, &mut servers) => match end {
                         End::Cancelled => None,
                         End::Console => return,
                     },
@@ -104,6 +114,9 @@ async fn serve(place: Place, mut work: mpsc::Receiver<Work>) {
             }
         };
         screen.begin(None);
+        if let Some(config) = servers {
+            turn_to(config, &mut place, &mut session);
+        }
         let Some(result) = result else {
             if let Some(session) = &mut session {
                 Running { session, recording: &place.recording, screen: &screen }
@@ -124,18 +137,33 @@ enum End {
     Console,
 }
 
-async fn until_given_up(work: &mut mpsc::Receiver<Work>, id: u64, inbox: &Inbox) -> End {
+async fn until_given_up(
+    work: &mut mpsc::Receiver<Work>,
+    id: u64,
+    inbox: &Inbox,
+    servers: &mut Option<ClientConfig>,
+) -> End {
     loop {
         match work.recv().await {
             None => return End::Console,
             Some(Work::Cancel(run)) if run == id => return End::Cancelled,
             Some(Work::Cancel(_)) => {}
+            Some(Work::Servers(config)) => *servers = Some(config),
             Some(Work::Run(run)) => {
                 let failed = Some(vec!["another command still runs".to_owned()]);
                 let ended = Ended { failed, took: Duration::ZERO, prompt: Prompt::default() };
                 inbox.ran(run.id, ended);
             }
         }
+    }
+}
+
+/// Asks other servers from now on; what was begun at the ones before goes on there.
+fn turn_to(config: ClientConfig, place: &mut Place, session: &mut Option<Session>) {
+    place.config = config;
+    let client = Client::new(place.config.clone());
+    if let (Some(session), Ok(client)) = (session, client) {
+        session.set_executor(Executor::new(client));
     }
 }
 
