@@ -213,6 +213,26 @@ pub const INLINE_ROWS_MAX: i64 = 50;
 /// Bytes up to which a result is sent without drawing on [`RESULT_BYTES_IN_FLIGHT_MAX`].
 pub const INLINE_RESULT_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of answers that wait for their clients to read them, over all connections, beside those that draw on
+/// [`RESULT_BYTES_IN_FLIGHT_MAX`]. A connection that has such answers may always have one.
+pub const UNREAD_BYTES_MAX: usize = 256 << 20;
+
+/// One connection may have this part of what is left of [`UNREAD_BYTES_MAX`].
+pub const UNREAD_CONNECTION_SHARE: usize = 16;
+
+/// Bytes of unread answers of one connection while there is plenty. Its calls wait with more.
+pub const UNREAD_CONNECTION_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of unread answers that one connection may have when nothing is left.
+pub const UNREAD_CONNECTION_BYTES_MIN: usize = INLINE_RESULT_BYTES_MAX;
+
+/// Bytes up to which an answer counts as a call in progress and not by its size: there are at most
+/// [`CALLS_IN_FLIGHT_MAX`] of them.
+pub const UNCOUNTED_ANSWER_BYTES_MAX: usize = 1 << 10;
+
+/// Time in which a client must read some of a large result; one that reads nothing loses it, and others get its space.
+pub const RESULT_STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Shortest time between two answers of the live status.
 pub const STATUS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
@@ -222,7 +242,7 @@ pub const LOG_PAGE_ENTRIES_MAX: usize = 1000;
 /// Most versions or removed keys of one page.
 pub const ADMIN_PAGE_ENTRIES_MAX: usize = 1000;
 
-/// Bytes of keys and values in one page of versions or removed keys, if it is more than one. Below the 4 MiB that
+/// Bytes of keys and values in one page of versions, removed keys or the log, if it is more than one. Below the 4 MiB that
 /// many clients take at most, whatever comes with each entry.
 pub const ADMIN_PAGE_BYTES_MAX: usize = 2 << 20;
 
@@ -316,7 +336,7 @@ pub const COLLECT_ROWS_MAX: usize = 1000;
 pub const COLLECT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes of entries in one page of the log.
-pub const LOG_PAGE_BYTES_MAX: u64 = 2 << 20;
+pub const LOG_PAGE_BYTES_MAX: u64 = ADMIN_PAGE_BYTES_MAX as u64;
 
 /// Largest batch of messages that is built for a peer, in bytes, if it is more than one message.
 pub const PEER_SEND_BATCH_BYTES: usize = 2 << 20;

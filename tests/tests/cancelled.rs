@@ -1,5 +1,5 @@
-//! Calls that are opened and cancelled at once, by the thousand: an honest client's burst ends nothing but those calls,
-//! and who does nothing else costs a member neither its memory nor its time for others.
+//! Calls that are opened and cancelled at once, or whose answers are not read, by the thousand: an honest client's burst
+//! ends nothing but those calls, and who does nothing else costs a member neither its memory nor its time for others.
 
 #![expect(clippy::expect_used, reason = "a test may say what it expects")]
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
-use mini_etcd_proto::etcdserverpb::{PutRequest, WatchCreateRequest, WatchRequest};
+use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest, WatchCreateRequest, WatchRequest};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use prost::Message;
 
@@ -189,6 +189,45 @@ async fn rapid_resets_cost_others_neither_memory_nor_time() -> anyhow::Result<()
     let growth = resident(pid)?.saturating_sub(before);
     println!("{puts} puts, the longest {longest:?}; {} KiB more resident", growth >> 10);
     ensure!(longest < PUT_MAX, "a put took {longest:?}");
+    ensure!(growth < GROWTH_MAX, "{growth} bytes more are resident");
+    Ok(())
+}
+
+/// Goal: a client that calls and does not read stops its own calls, and costs the member no more than its share. Method:
+/// calls whose answers have 120 MB together, of which the client takes the first 64 KiB; the member's memory is
+/// bounded, and another client's answer of the same kind comes.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded_together() -> anyhow::Result<()> {
+    const VALUE_BYTES: usize = 60_000;
+    const CALLS: u32 = 2000;
+    let cluster = Cluster::start(Flavor::Mini, 1).await?;
+    let address = cluster.member(0)?.address.clone();
+    let pid = cluster.pid(0)?;
+    let mut kv = KvClient::new(cluster.channel(0)?);
+    kv.put(PutRequest { value: vec![b'v'; VALUE_BYTES].into(), ..put() }).await?;
+    let before = resident(pid)?;
+    let range = RangeRequest { key: "k".into(), ..RangeRequest::default() };
+    let asked = range.clone();
+    let hung = tokio::task::spawn_blocking(move || -> anyhow::Result<Raw> {
+        let mut raw = Raw::connect(&address)?;
+        for number in 0..CALLS {
+            let stream = 2 * number + 1;
+            raw.send(&call(stream, "/etcdserverpb.KV/Range"))?;
+            raw.send(&message(stream, END_STREAM, &asked))?;
+        }
+        // What answers this has seen all calls.
+        raw.send(&frame(PING, 0, 0, &[7; 8]))?;
+        raw.read(PING, 0)?;
+        Ok(raw)
+    });
+    let hung = hung.await??;
+    for _ in 0..100 {
+        let found = kv.range(range.clone()).await?.into_inner();
+        ensure!(found.kvs.iter().all(|kv| kv.value.len() == VALUE_BYTES), "{:?}", found.header);
+    }
+    let growth = resident(pid)?.saturating_sub(before);
+    drop(hung);
+    println!("{} KiB more resident", growth >> 10);
     ensure!(growth < GROWTH_MAX, "{growth} bytes more are resident");
     Ok(())
 }

@@ -4,20 +4,22 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::messages::{Begun, Messages};
 use super::results::PERMIT_BYTES;
 use super::statuses::translate_headers;
+use super::unread::Share;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Method;
@@ -98,6 +100,9 @@ where
 pub(super) struct Answered {
     pub(super) inner: Body,
     pub(super) messages: Messages,
+    /// A call in progress, and an answer that waits, until both are gone.
+    pub(super) _call: Held,
+    pub(super) _share: Option<Share>,
 }
 
 impl HttpBody for Answered {
@@ -207,20 +212,56 @@ impl Built {
     }
 }
 
-/// Body of a [`Built`] result.
+/// Body of a [`Built`] result. A client that reads nothing of it for [`limits::RESULT_STALL_TIMEOUT`] loses it, and its
+/// space goes to others.
 pub(super) struct BuiltBody {
     head: Option<Bytes>,
-    built: Built,
+    /// None once the client was given up.
+    rest: Arc<Mutex<Option<Built>>>,
     ended: bool,
+    /// Goes away with the body.
+    _over: oneshot::Sender<()>,
 }
 
 impl BuiltBody {
+    /// Within a runtime, on which the client's progress is looked at.
     pub(super) fn new(built: Built) -> Self {
         let mut head = vec![0];
         let length = u32::try_from(built.len).unwrap_or(u32::MAX);
         head.extend_from_slice(&length.to_be_bytes());
-        Self { head: Some(head.into()), built, ended: false }
+        let rest = Arc::new(Mutex::new(Some(built)));
+        let (over, is_over) = oneshot::channel();
+        tokio::spawn(give_up_when_stalled(Arc::downgrade(&rest), is_over));
+        Self { head: Some(head.into()), rest, ended: false, _over: over }
     }
+}
+
+async fn give_up_when_stalled(body: Weak<Mutex<Option<Built>>>, mut over: oneshot::Receiver<()>) {
+    let mut left = usize::MAX;
+    while let Some(rest) = body.upgrade()
+        && is_read(&rest, &mut left)
+    {
+        drop(rest);
+        if timeout(limits::RESULT_STALL_TIMEOUT, &mut over).await.is_ok() {
+            return;
+        }
+    }
+}
+
+fn pieces_left(rest: &Mutex<Option<Built>>) -> usize {
+    let rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+    rest.as_ref().map_or(0, |built| built.pieces.len())
+}
+
+/// Whether less is left than the last time; if not, nothing is.
+fn is_read(rest: &Mutex<Option<Built>>, left: &mut usize) -> bool {
+    let now = pieces_left(rest);
+    let is_read = now < *left;
+    *left = now;
+    if !is_read {
+        *rest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+    is_read
 }
 
 impl HttpBody for BuiltBody {
@@ -231,19 +272,29 @@ impl HttpBody for BuiltBody {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = if let Some(head) = self.head.take() {
-            Frame::data(head)
-        } else if let Some(piece) = self.built.next() {
-            Frame::data(piece)
-        } else if self.ended {
+        if self.ended {
             return Poll::Ready(None);
-        } else {
-            self.ended = true;
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            Frame::trailers(trailers)
+        }
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        let next = match &mut *self.rest.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(built) => Ok(built.next()),
+            None => Err(Status::from(RequestError::TooManyRequests)),
         };
-        Poll::Ready(Some(Ok(frame)))
+        let mut trailers = HeaderMap::new();
+        match next {
+            Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+            Ok(None) => {
+                trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            }
+            Err(status) => {
+                // Its words are plain text: they make a header.
+                let _ = status.add_header(&mut trailers);
+            }
+        }
+        self.ended = true;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 }
 
@@ -288,6 +339,7 @@ mod tests {
         assert_eq!(bytes[5..], message);
         assert_eq!(space.available_permits(), 1);
     }
+
     #[tokio::test]
     async fn space_is_given_back_as_an_answer_is_sent() {
         let space = Arc::new(Semaphore::new(3));
@@ -305,5 +357,29 @@ mod tests {
         // The head, three times the key of a row and the row, the status.
         assert_eq!(free, [0, 0, 0, 1, 1, 2, 2, 3]);
         assert_eq!(space.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_of_a_large_result_loses_it() {
+        let space = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&space).try_acquire_owned().unwrap();
+        let mut message = Pieces::default();
+        for _ in 0..3 {
+            message.shared(2, Bytes::from(vec![7; 300 << 10]));
+        }
+        let mut body = BuiltBody::new(Built::new(message, permit));
+        let mut left = pieces_left(&body.rest);
+        for _ in 0..2 {
+            // The first time the head comes as well.
+            body.frame().await.unwrap().unwrap();
+            body.frame().await.unwrap().unwrap();
+            assert!(is_read(&body.rest, &mut left));
+        }
+        assert_eq!(space.available_permits(), 0);
+        assert!(!is_read(&body.rest, &mut left));
+        assert_eq!(space.available_permits(), 1, "its space is free");
+        let end = body.frame().await.unwrap().unwrap();
+        assert_eq!(end.trailers_ref().unwrap()["grpc-status"], "8");
+        assert!(body.frame().await.is_none());
     }
 }

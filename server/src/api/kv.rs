@@ -13,6 +13,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::results::{elsewhere, is_small};
+use super::unread::Unread;
 use super::{Host, quota, results, validate};
 use crate::apply::{self, Published};
 use crate::error::RequestError;
@@ -35,7 +36,11 @@ impl KvService {
         if serializable { Ok(self.host.published()) } else { self.host.barrier().await }
     }
 
-    async fn read_txn(&self, request: TxnRequest) -> Result<Response<TxnResponse>, RequestError> {
+    async fn read_txn(
+        &self,
+        unread: &Arc<Unread>,
+        request: TxnRequest,
+    ) -> Result<Response<TxnResponse>, RequestError> {
         let state = self.state(validate::is_serializable(&request)).await?;
         let header = self.host.header(state.view.revision());
         let is_small = results::reads_few_rows(&state.view, &request)
@@ -48,11 +53,15 @@ impl KvService {
             answer.set_header(header);
             Ok(answer)
         };
-        self.host.results().answer(large, select).await
+        self.host.results().answer(unread, large, select).await
     }
 
     /// Replicates a change of keys, and reads what its answer has to show.
-    async fn change<M>(&self, request: command::Request) -> Result<Response<M>, RequestError>
+    async fn change<M>(
+        &self,
+        unread: &Arc<Unread>,
+        request: command::Request,
+    ) -> Result<Response<M>, RequestError>
     where
         M: Message + Default + 'static,
     {
@@ -62,7 +71,7 @@ impl KvService {
         };
         answer.set_header(self.host.complete(answer.header()));
         // What was written stays written: a client that gets no answer in time does not know that.
-        self.host.results().deliver(*answer, space, RequestError::Timeout).await
+        self.host.results().deliver(unread, *answer, space, RequestError::Timeout).await
     }
 }
 
@@ -79,6 +88,7 @@ impl Kv for KvService {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<RangeResponse>, Status> {
+        let unread = Unread::of(&request);
         let request = request.into_inner();
         validate::range(&request)?;
         let state = self.state(request.serializable).await?;
@@ -90,7 +100,7 @@ impl Kv for KvService {
             answer.set_header(header);
             Ok(answer)
         };
-        Ok(self.host.results().answer(large, select).await?)
+        Ok(self.host.results().answer(&unread, large, select).await?)
     }
 
     async fn range_stream(
@@ -116,29 +126,32 @@ impl Kv for KvService {
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        let unread = Unread::of(&request);
         let request = request.into_inner();
         quota::check(&self.host, quota::of_put(&request)).await?;
         validate::put(&request)?;
-        Ok(self.change(command::Request::Put(request)).await?)
+        Ok(self.change(&unread, command::Request::Put(request)).await?)
     }
 
     async fn delete_range(
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
+        let unread = Unread::of(&request);
         let request = request.into_inner();
         validate::delete_range(&request)?;
-        Ok(self.change(command::Request::DeleteRange(request)).await?)
+        Ok(self.change(&unread, command::Request::DeleteRange(request)).await?)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        let unread = Unread::of(&request);
         let request = request.into_inner();
         quota::check(&self.host, quota::of_txn(&request)).await?;
         validate::txn(&request)?;
         if validate::is_read_only(&request) {
-            return Ok(self.read_txn(request).await?);
+            return Ok(self.read_txn(&unread, request).await?);
         }
-        Ok(self.change(command::Request::Txn(request)).await?)
+        Ok(self.change(&unread, command::Request::Txn(request)).await?)
     }
 
     async fn compact(

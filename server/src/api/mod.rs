@@ -29,6 +29,7 @@ mod results;
 mod router;
 mod services;
 mod statuses;
+mod unread;
 pub mod validate;
 pub mod watch;
 
@@ -41,3 +42,4 @@ pub use maintenance::MaintenanceService;
 pub use router::{HasLeader, InFlight, Router, is_grpc, stopped};
 pub use services::services;
 pub use statuses::translate;
+pub use unread::Unread;

@@ -19,10 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Host;
 use super::body::{Built, Held};
+use super::unread::{Share, Unread};
 use crate::error::RequestError;
 use crate::limits::{
     INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX, REQUEST_BYTES_WAITING_MAX, REQUEST_TIMEOUT,
-    RESULT_BYTES_IN_FLIGHT_MAX, RESULT_BYTES_MAX,
+    RESULT_BYTES_IN_FLIGHT_MAX, RESULT_BYTES_MAX, UNCOUNTED_ANSWER_BYTES_MAX,
 };
 use crate::mvcc::{Answer, Estimate, View};
 
@@ -38,6 +39,8 @@ pub(super) struct Results {
     space: Arc<Semaphore>,
     /// Bytes of the requests that wait for it.
     waiting: Arc<AtomicUsize>,
+    /// Bytes of smaller answers that wait for their clients.
+    unread: Arc<AtomicUsize>,
 }
 
 /// Space that was set aside for one result; none for a small one.
@@ -46,7 +49,7 @@ pub(super) type Space = Option<OwnedSemaphorePermit>;
 impl Default for Results {
     fn default() -> Self {
         let space = Arc::new(Semaphore::new(RESULT_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES));
-        Self { space, waiting: Arc::default() }
+        Self { space, waiting: Arc::default(), unread: Arc::default() }
     }
 }
 
@@ -54,6 +57,7 @@ impl Results {
     /// Answers by what `select` takes, for a request of so many bytes if that may have many rows.
     pub(super) async fn answer<M, F>(
         &self,
+        unread: &Arc<Unread>,
         large: Option<usize>,
         select: F,
     ) -> Result<tonic::Response<M>, RequestError>
@@ -62,11 +66,22 @@ impl Results {
         F: FnOnce() -> Result<Answer, RequestError> + Send + 'static,
     {
         let Some(held) = large else {
-            return self.deliver(select()?, None, RequestError::TooManyRequests).await;
+            return self.deliver(unread, select()?, None, RequestError::TooManyRequests).await;
         };
         let space = self.reserve(RESULT_BYTES_MAX, held).await?;
         let answer = elsewhere(select).await?;
-        self.deliver(answer, space, RequestError::TooManyRequests).await
+        self.deliver(unread, answer, space, RequestError::TooManyRequests).await
+    }
+
+    /// Answers by what `page` makes, whose answer has up to `bytes`; away from the calls.
+    pub(super) async fn page<M: Send + 'static>(
+        &self,
+        unread: &Arc<Unread>,
+        bytes: usize,
+        page: impl FnOnce() -> Result<M, RequestError> + Send + 'static,
+    ) -> Result<tonic::Response<M>, RequestError> {
+        let share = unread.hold(bytes, &self.unread).await?;
+        Ok(counted(tonic::Response::new(elsewhere(page).await?), share))
     }
 
     /// Sets space aside for a result of up to `bytes`, which waits its turn and keeps its request of `held` bytes.
@@ -89,6 +104,7 @@ impl Results {
     /// and more waited for; `late` is what the client gets if there is none in time.
     pub(super) async fn deliver<M>(
         &self,
+        unread: &Arc<Unread>,
         answer: Answer,
         space: Space,
         late: RequestError,
@@ -97,8 +113,13 @@ impl Results {
         M: Message + Default + 'static,
     {
         let needed = answer.space();
-        if needed <= INLINE_RESULT_BYTES_MAX {
+        if needed <= UNCOUNTED_ANSWER_BYTES_MAX {
             return decoded(&answer);
+        }
+        if needed <= INLINE_RESULT_BYTES_MAX {
+            // The rows are read when there is room for them: what waits here is names.
+            let share = unread.hold(needed, &self.unread).await.map_err(|_| late)?;
+            return decoded(&answer).map(|response| counted(response, share));
         }
         let enough = permits(needed.min(RESULT_BYTES_IN_FLIGHT_MAX)) as usize;
         let mut space = match space.filter(|space| space.num_permits() >= enough) {
@@ -122,6 +143,12 @@ impl Results {
         })
         .await
     }
+}
+
+/// The answer counts as unread until its body is gone.
+fn counted<M>(mut response: tonic::Response<M>, share: Share) -> tonic::Response<M> {
+    response.extensions_mut().insert(share);
+    response
 }
 
 /// A small answer as the message that it is.
@@ -289,6 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_small_answer_draws_on_nothing_and_a_large_one_until_it_is_gone() {
+        let unread = Arc::<Unread>::default();
         let (results, view) = (Results::default(), keys(4));
         let all = results.space.available_permits();
         let none = RangeRequest { key: "x".into(), ..RangeRequest::default() };
@@ -296,12 +324,13 @@ mod tests {
             let view = view.clone();
             move || view.select(&request)
         };
-        let small = results.answer::<RangeResponse, _>(None, select(none)).await.unwrap();
+        let small = results.answer::<RangeResponse, _>(&unread, None, select(none)).await.unwrap();
         assert!(small.extensions().get::<Built>().is_none());
-        let large = results.answer::<RangeResponse, _>(None, select(first(3))).await.unwrap();
+        let large =
+            results.answer::<RangeResponse, _>(&unread, None, select(first(3))).await.unwrap();
         assert_eq!(results.space.available_permits(), all - 3);
         let elsewhere =
-            results.answer::<RangeResponse, _>(Some(0), select(first(4))).await.unwrap();
+            results.answer::<RangeResponse, _>(&unread, Some(0), select(first(4))).await.unwrap();
         assert_eq!(results.space.available_permits(), all - 7);
         let built = elsewhere.extensions().get::<Built>().unwrap();
         let answer = RangeResponse::decode(built.concat()).unwrap();
@@ -312,6 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_over_the_limit_is_refused_and_gives_its_space_back() {
+        let unread = Arc::<Unread>::default();
         let (results, view) = (Results::default(), keys(RESULT_BYTES_MAX as u64 / 1_000_000 + 1));
         let all = results.space.available_permits();
         for order in [SortOrder::None, SortOrder::Ascend] {
@@ -321,7 +351,7 @@ mod tests {
             (request.sort_order, request.sort_target) = (order.into(), target.into());
             let view = view.clone();
             let select = move || view.select(&request);
-            let refused = results.answer::<RangeResponse, _>(Some(0), select).await;
+            let refused = results.answer::<RangeResponse, _>(&unread, Some(0), select).await;
             assert!(matches!(refused, Err(RequestError::ResultTooLarge { .. })));
             assert_eq!(results.space.available_permits(), all);
         }
@@ -329,16 +359,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_larger_than_the_space_that_was_set_aside_waits_for_more_and_holds_none() {
+        let unread = Arc::<Unread>::default();
         let (results, view) = (Results::default(), keys(4));
         let all = results.space.available_permits();
         let space = results.reserve(2_000_000, 0).await.unwrap();
         let answer = view.select(&first(4)).unwrap();
         let late = RequestError::Timeout;
-        let large = results.deliver::<RangeResponse>(answer, space, late).await.unwrap();
+        let large = results.deliver::<RangeResponse>(&unread, answer, space, late).await.unwrap();
         assert_eq!(results.space.available_permits(), all - 4);
         drop(large);
         assert_eq!(results.space.available_permits(), all);
     }
+
     #[tokio::test]
     async fn requests_that_wait_for_space_are_bounded_together() {
         let results = Results::default();

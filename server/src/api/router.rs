@@ -22,6 +22,7 @@ use super::body::{Answered, Built, BuiltBody, Counted, Held, Streamed};
 use super::messages::{Begun, Messages};
 use super::methods::{Kind, PEERS, SERVICES};
 use super::statuses::{timeout, translate_headers};
+use super::unread::Share;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{self, Metrics};
@@ -219,10 +220,11 @@ impl Router {
             if begun.has_begun() {
                 route.metrics.handled(code.unwrap_or(Code::Ok));
             }
+            let share = response.extensions_mut().remove::<Share>();
             let built = response.extensions_mut().remove::<Built>();
             return response.map(|inner| {
                 let inner = built.map_or(inner, |built| Body::new(BuiltBody::new(built)));
-                Body::new(Answered { inner, messages })
+                Body::new(Answered { inner, messages, _call: call, _share: share })
             });
         }
         if let Some(code) = code {

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use super::io::Metered;
 use super::site::Site;
 use super::slots::{Answer, Order, Place, Slot, Slots};
-use crate::api::{is_grpc, stopped};
+use crate::api::{Unread, is_grpc, stopped};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::transport::Proven;
@@ -234,7 +234,9 @@ async fn drive(
     (slot, mut stop): (Arc<Slot>, watch::Receiver<bool>),
 ) {
     let caller = Arc::clone(&slot);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let unread = Arc::<Unread>::default();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&unread));
         // Boxed: the future of a call is large, and hyper moves it several times before it runs.
         Box::pin(answer(Arc::clone(&site), Arc::clone(&caller), request))
     });

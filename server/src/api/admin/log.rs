@@ -1,13 +1,15 @@
 //! Pages of the Raft log.
 
+use std::sync::Arc;
+
 use mini_etcd_proto::adminpb::{LogEntry, LogRequest, LogResponse};
 use mini_etcd_proto::internalpb::command::Request as Asked;
 use mini_etcd_proto::internalpb::{Command, ConfChange, Entry, EntryKind};
 use mini_etcd_shared::types::LogIndex;
 use prost::Message;
+use tonic::Response;
 
-use crate::api::Host;
-use crate::api::results::elsewhere;
+use crate::api::{Host, Unread};
 use crate::error::RequestError;
 use crate::limits;
 
@@ -15,21 +17,28 @@ use crate::limits;
 const PAGE_DEFAULT: usize = 100;
 
 /// The page that is asked for.
-pub(super) async fn page(host: &Host, request: &LogRequest) -> Result<LogResponse, RequestError> {
+pub(super) async fn page(
+    host: &Host,
+    unread: &Arc<Unread>,
+    request: &LogRequest,
+) -> Result<Response<LogResponse>, RequestError> {
     let limit = match usize::try_from(request.limit) {
         Ok(0) => PAGE_DEFAULT,
         Ok(limit) => limit.min(limits::LOG_PAGE_ENTRIES_MAX),
         Err(_) => limits::LOG_PAGE_ENTRIES_MAX,
     };
     let first = LogIndex(request.first_index);
-    let proposer = host.proposer().clone();
-    let page = elsewhere(move || proposer.log_page(first, limit)).await?;
-    Ok(LogResponse {
-        first_index: page.first.0,
-        last_index: page.last.0,
-        commit_index: host.status().commit.0,
-        entries: page.entries.into_iter().map(shown).collect(),
-    })
+    let member = host.clone();
+    let page = move || {
+        let page = member.proposer().log_page(first, limit)?;
+        Ok(LogResponse {
+            first_index: page.first.0,
+            last_index: page.last.0,
+            commit_index: member.status().commit.0,
+            entries: page.entries.into_iter().map(shown).collect(),
+        })
+    };
+    host.results().page(unread, limits::ADMIN_PAGE_BYTES_MAX, page).await
 }
 
 /// An entry as the console shows it.

@@ -35,6 +35,7 @@ use tonic::{Request, Response, Status};
 
 use super::Host;
 use super::results::elsewhere;
+use super::unread::Unread;
 use crate::limits;
 use status::{Readings, status};
 
@@ -83,17 +84,19 @@ impl Admin for AdminService {
     }
 
     async fn log(&self, request: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
-        Ok(Response::new(log::page(&self.host, &request.into_inner()).await?))
+        let unread = Unread::of(&request);
+        Ok(log::page(&self.host, &unread, &request.into_inner()).await?)
     }
 
     async fn key_history(
         &self,
         request: Request<KeyHistoryRequest>,
     ) -> Result<Response<KeyHistoryResponse>, Status> {
+        let unread = Unread::of(&request);
         let asked = check::key_history(request.into_inner())?;
         let state = self.host.published();
-        let answer = elsewhere(move || past::key_history(&state.view, &asked)).await?;
-        Ok(Response::new(answer))
+        let page = move || past::key_history(&state.view, &asked);
+        Ok(self.host.results().page(&unread, limits::ADMIN_PAGE_BYTES_MAX, page).await?)
     }
 
     async fn revision_histogram(
@@ -110,9 +113,10 @@ impl Admin for AdminService {
         &self,
         request: Request<DeletedRequest>,
     ) -> Result<Response<DeletedResponse>, Status> {
+        let unread = Unread::of(&request);
         let asked = check::deleted(request.into_inner())?;
         let state = self.host.published();
-        let answer = elsewhere(move || past::deleted(&state.view, &asked)).await?;
-        Ok(Response::new(answer))
+        let page = move || past::deleted(&state.view, &asked);
+        Ok(self.host.results().page(&unread, limits::ADMIN_PAGE_BYTES_MAX, page).await?)
     }
 }
