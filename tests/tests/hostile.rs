@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
-use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
+use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest, RequestOp, TxnRequest, request_op};
 use mini_etcd_proto::peerpb::peer_client::PeerClient;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{Batch, Hello, Message, RaftMessage, message::Body};
@@ -99,6 +99,34 @@ async fn oversized_requests_are_refused_in_etcds_words() -> anyhow::Result<()> {
             && words.ends_with(" vs. 2097152)")
     );
     still_answers(&mut cluster).await
+}
+
+/// Goal: no transaction ends a member, however deep others stand in it. Method: every depth, across what the server
+/// accepts and what its decoder takes; the member must answer each one, and start again with its log.
+#[tokio::test]
+async fn transactions_of_any_depth_end_nobody() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 1).await?;
+    let mut kv = KvClient::new(cluster.channel(0)?);
+    let mut txn = TxnRequest::default();
+    let mut accepted = 0;
+    for depth in 0..120 {
+        match kv.txn(txn.clone()).await {
+            Ok(_) => accepted += 1,
+            Err(refused) => {
+                let codes = [Code::InvalidArgument, Code::Internal];
+                ensure!(codes.contains(&refused.code()), "{depth}: {refused:?}");
+            }
+        }
+        let put = PutRequest { key: format!("k{depth}").into(), ..PutRequest::default() };
+        let put = RequestOp { request: Some(request_op::Request::RequestPut(put)) };
+        let inner = RequestOp { request: Some(request_op::Request::RequestTxn(txn)) };
+        txn = TxnRequest { success: vec![put, inner], ..TxnRequest::default() };
+    }
+    ensure!(accepted > 30, "{accepted} were accepted");
+    still_answers(&mut cluster).await?;
+    cluster.kill(0)?;
+    cluster.restart(0)?;
+    cluster.wait_ready().await
 }
 
 /// Goal: keys are bytes. Method: every byte value, zero and invalid UTF-8 included, written and read back.

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use mini_etcd_proto::etcdserverpb::{
-    CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
-    WatchCreateRequest, WatchRequest, WatchResponse, request_op,
+    CompactionRequest, DeleteRangeRequest, HashRequest, PutRequest, RangeRequest, RequestOp,
+    TxnRequest, WatchCreateRequest, WatchRequest, WatchResponse, request_op,
 };
 use mini_etcd_proto::internalpb::command;
 use mini_etcd_tests::cluster::{Cluster, Flavor, connect_lazily};
 use mini_etcd_tests::dump::agreed_log;
 use mini_etcd_tests::process::{Process, free_ports, workspace_binary};
 use mini_etcd_tests::wait::eventually;
+use rustix::process::Signal;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
@@ -149,6 +151,42 @@ async fn the_revision_survives_the_compaction_of_its_row_and_a_kill() -> anyhow:
     Ok(())
 }
 
+/// What Maintenance.Hash says.
+async fn hash(cluster: &Cluster) -> anyhow::Result<u32> {
+    let mut maintenance = MaintenanceClient::new(cluster.channel(0)?);
+    Ok(maintenance.hash(HashRequest {}).await?.into_inner().hash)
+}
+
+/// Goal: Hash of a member changes with its keys alone. Method: what changes none, and a restart in order and by a kill.
+#[tokio::test]
+async fn the_hash_of_a_member_stays_over_restarts_and_changes_with_a_put() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 1).await?;
+    let mut kv = KvClient::new(cluster.channel(0)?);
+    kv.put(put_of("hashed".to_owned())).await?;
+    let before = hash(&cluster).await?;
+    let delete = DeleteRangeRequest { key: "none".into(), ..DeleteRangeRequest::default() };
+    kv.delete_range(delete).await?;
+    ensure!(hash(&cluster).await? == before, "a delete of nothing changed it");
+    for is_killed in [false, true] {
+        if is_killed {
+            cluster.kill(0)?;
+        } else {
+            cluster.signal(0, Signal::TERM)?;
+            cluster.wait_exit(0, Duration::from_secs(20))?;
+        }
+        cluster.restart(0)?;
+        eventually("the same hash again", Duration::from_secs(20), || async {
+            let now = hash(&cluster).await?;
+            ensure!(now == before, "{now} is not {before}");
+            Ok(())
+        })
+        .await?;
+    }
+    KvClient::new(cluster.channel(0)?).put(put_of("hashed".to_owned())).await?;
+    ensure!(hash(&cluster).await? != before, "a put did not change it");
+    Ok(())
+}
+
 /// Goal: a member whose directory was wiped is no new member: it refuses with exit code 71 and the others go on.
 #[tokio::test]
 async fn a_wiped_member_refuses_to_start_and_the_others_go_on() -> anyhow::Result<()> {
@@ -203,7 +241,7 @@ async fn a_member_whose_cluster_began_anew_without_it_says_so_and_ends() -> anyh
 async fn a_terminated_leader_hands_leadership_over_and_exits_with_zero() -> anyhow::Result<()> {
     let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
     let leader = cluster.leader().await?;
-    cluster.signal(leader, rustix::process::Signal::TERM)?;
+    cluster.signal(leader, Signal::TERM)?;
     let other = (leader + 1) % 3;
     for round in 0..50 {
         KvClient::new(cluster.channel(other)?).put(put_of(format!("k{round}"))).await?;

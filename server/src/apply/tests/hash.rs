@@ -1,7 +1,8 @@
 //! HashKV against values that etcd 3.4.23 and 3.5.1 gave, both the same, for the same history.
 
+use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
-use mini_etcd_proto::etcdserverpb::{RequestOp, TxnRequest};
+use mini_etcd_proto::etcdserverpb::{Compare, RequestOp, TxnRequest};
 use mini_etcd_proto::internalpb::command::Request;
 
 use super::fixture::{Node, compact, delete, put};
@@ -213,4 +214,38 @@ fn nothing_is_removed_before_it_is_hashed_and_apply_does_not_wait_for_that() {
     hashes.stop();
     thread.join().unwrap();
     assert_eq!(node.view().hash_kv(14), Ok(before));
+}
+
+/// A transaction whose condition fails, and that would put.
+fn failing() -> Request {
+    let compare = Compare {
+        result: CompareResult::Greater.into(),
+        target: CompareTarget::Version.into(),
+        key: "none".into(),
+        ..Compare::default()
+    };
+    let Request::Put(put) = put("a", "never") else { unreachable!("a put") };
+    let success = vec![RequestOp { request: Some(Op::RequestPut(put)) }];
+    Request::Txn(TxnRequest { compare: vec![compare], success, failure: Vec::new() })
+}
+
+#[test]
+fn the_hash_of_all_stays_while_no_key_changes_and_changes_with_one() {
+    let mut node = history();
+    let before = node.view().hash_all().unwrap();
+    node.run(delete("none", "")).unwrap();
+    node.run(failing()).unwrap();
+    node.run(compact(99)).unwrap_err();
+    let nothing = node.append(None);
+    node.apply(vec![nothing]).unwrap();
+    assert_eq!(node.view().hash_all(), Ok(before), "nothing changed");
+    node.restart();
+    assert_eq!(node.view().hash_all(), Ok(before), "over a restart");
+    node.crash(3);
+    assert_eq!(node.view().hash_all(), Ok(before), "over a crash");
+    node.run(put("a", "")).unwrap();
+    let after = node.view().hash_all().unwrap();
+    assert_ne!(after, before, "the value is the same, the revision is not");
+    node.run(delete("a", "")).unwrap();
+    assert_ne!(node.view().hash_all(), Ok(after));
 }
