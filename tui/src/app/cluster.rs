@@ -17,7 +17,7 @@ use mini_etcd_server::clock::Moment;
 
 use super::leadership::Leadership;
 use super::rates::Rates;
-use super::sample::{AlarmKind, Fault, Progress, Role, Sample};
+use super::sample::{AlarmKind, Fault, Peers, Progress, Proof, Role, Sample};
 use super::verdict::{Facts, Leading, Level, Standing, Stop, Verdict, verdict};
 
 /// Entries behind from which a member is called lagging.
@@ -32,6 +32,10 @@ const ELECTION_OVER: Duration = Duration::from_secs(6);
 const PROOF_GRACE: Duration = Duration::from_millis(2500);
 /// For so long a named leader may go without showing that it has a quorum.
 const PROOF_WAIT: Duration = Duration::from_secs(5);
+/// A member's word on its peers says nothing of now after this time.
+const WORD_FRESH: Duration = Duration::from_secs(12);
+/// A leader that tells of its followers calls those active that it heard within an election timeout, at the most this.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(3);
 /// Round trips are smoothed over about this many samples.
 const RTT_WEIGHT: u32 = 4;
 
@@ -85,7 +89,8 @@ pub struct Member {
     /// Since when it is heard.
     heard_since: Moment,
     /// When it was last seen to have a quorum behind it: its commit index moved, or it answered a linearizable read.
-    proof: Option<Moment>,
+    /// In which term, where that was told.
+    proof: Option<(Moment, Option<u64>)>,
 }
 
 impl Member {
@@ -152,8 +157,10 @@ pub enum Health {
     Stale,
     /// Not heard from here, while others hear it.
     Unreachable,
-    /// Not heard from here, and nobody says whether it lives.
+    /// Never heard from here, and nobody says whether it lives.
     Unreached,
+    /// Heard before and not any more, and nobody says whether it lives.
+    Silent,
     /// Dead by evidence.
     Down,
     /// Added, and never started.
@@ -228,9 +235,10 @@ impl Cluster {
         if member.link != Link::Live {
             member.heard_since = sample.at;
         }
-        let moved = member.sample.as_ref().is_some_and(|old| old.commit < sample.commit);
-        if moved && sample.leader != 0 {
-            member.proof = member.proof.max(Some(sample.at));
+        // It moved at some time after the sample before: no later moment is shown.
+        let moved = member.sample.as_ref().filter(|old| old.commit < sample.commit);
+        if let Some(old) = moved.filter(|old| sample.leader != 0 && old.term == sample.term) {
+            member.proof = member.proof.max(Some((old.at, Some(sample.term))));
         }
         member.link = Link::Live;
         member.ended = false;
@@ -250,20 +258,12 @@ impl Cluster {
         self.rates.rtt.note(at.0.as_secs(), rtt.as_secs_f64() * 1e6);
     }
 
-    /// A member has answered a linearizable read that was asked then. Answers whether that changes the verdict.
-    ///
-    /// `refused`: the read was refused to this user, after a quorum had confirmed its index.
-    pub fn proved(
-        &mut self,
-        id: u64,
-        (asked, refused): (Moment, bool),
-        now: Moment,
-        stale_after: Duration,
-    ) -> bool {
+    /// A member has answered a linearizable read. Answers whether that changes the verdict.
+    pub fn proved(&mut self, id: u64, proof: Proof, now: Moment, stale_after: Duration) -> bool {
         let before = (self.leading(now, stale_after), self.locked);
-        self.locked = refused;
+        self.locked = proof.refused;
         let Some(member) = self.member_mut(id) else { return false };
-        member.proof = member.proof.max(Some(asked));
+        member.proof = member.proof.max(Some((proof.asked, proof.term)));
         before != (self.leading(now, stale_after), self.locked)
     }
 
@@ -308,12 +308,14 @@ impl Cluster {
     ///
     /// IMPORTANT: followers go on naming a leader that has died until their timeout, and they rightly go on for ever
     /// naming one that only this console does not hear. Which it is shows after an election would be over, or when a
-    /// read that was asked after the loss is answered; who was never heard was not lost.
+    /// read that was asked after the loss is answered in the leader's term: its successor answers reads before all have
+    /// named it. Who was never heard was not lost.
     fn is_led_by(&self, named: u64) -> bool {
         let Some(member) = self.member(named) else { return true };
         match &member.link {
             Link::Down(_, since) if member.sample.is_some() => {
-                self.newest_proof() > Some(*since) || self.unheard_for(named) > ELECTION_OVER
+                self.proof_in(self.newest().0) > Some(*since)
+                    || self.unheard_for(named) > ELECTION_OVER
             }
             _ => true,
         }
@@ -321,7 +323,27 @@ impl Cluster {
 
     /// When a member that is heard was last seen to have a quorum behind it.
     fn newest_proof(&self) -> Option<Moment> {
-        self.members.iter().filter(|m| m.link == Link::Live).filter_map(|m| m.proof).max()
+        self.proofs().map(|(at, _)| at).max()
+    }
+
+    /// When a member that is heard was last seen to have the quorum of a leader of that term behind it.
+    fn proof_in(&self, term: u64) -> Option<Moment> {
+        self.proofs().filter(|(_, of)| *of == Some(term)).map(|(at, _)| at).max()
+    }
+
+    fn proofs(&self) -> impl Iterator<Item = (Moment, Option<u64>)> {
+        self.members.iter().filter(|m| m.link == Link::Live).filter_map(|m| m.proof)
+    }
+
+    /// When that leader was last seen to lead in that term: by its own word, or by what a quorum answered.
+    pub(super) fn seen_leading(&self, id: u64, term: u64) -> Option<Moment> {
+        let own = self.member(id).and_then(|member| member.sample.as_ref());
+        let own = own.filter(|s| (s.leader, s.term) == (id, term)).map(|s| s.at);
+        let named = || {
+            let live = self.members.iter().filter_map(Member::live);
+            live.filter(|s| (s.leader, s.term) == (id, term)).map(|s| s.at).max()
+        };
+        own.max(self.proof_in(term)).or_else(named)
     }
 
     fn unheard_for(&self, id: u64) -> Duration {
@@ -332,19 +354,29 @@ impl Cluster {
         }
     }
 
-    /// What others say of a member since that moment: whether they hear it.
-    fn vouched(&self, id: u64, since: Moment) -> Option<bool> {
+    /// What others say of a member since that moment: whether they hear it. Nothing when they show neither.
+    fn vouched(&self, id: u64, since: Moment, now: Moment) -> Option<bool> {
         if self.leader() == Some(id) && self.is_led_by(id) {
             return Some(true);
         }
         let leads = self.leader_sample().filter(|sample| sample.at >= since);
         if let Some(progress) = leads.and_then(|sample| sample.progress.as_ref()) {
-            return progress.iter().find(|progress| progress.member == id).map(|p| p.active);
+            let active = progress.iter().find(|progress| progress.member == id).map(|p| p.active);
+            let at = leads.map_or(since, |sample| sample.at);
+            // What was active may have been so just before it was lost.
+            return active.filter(|active| !active || at.since(since) >= ACTIVE_WITHIN);
         }
-        let said = self.members.iter().filter_map(Member::live);
-        let said = said.filter_map(|s| s.peers.as_ref()).filter(|(at, _)| *at >= since);
-        let said = said.flat_map(|(_, peers)| peers).filter(|(peer, _)| *peer == id);
-        said.map(|(_, active)| *active).reduce(|one, other| one || other)
+        let said = self.members.iter().filter_map(Member::live).filter_map(|s| s.peers.as_ref());
+        let said: Vec<&Peers> =
+            said.filter(|peers| peers.at >= since && now.since(peers.at) <= WORD_FRESH).collect();
+        let of = |peers: &&Peers| peers.each.iter().find(|peer| peer.member == id).copied();
+        let after = said.iter().filter(|peers| peers.from.is_some_and(|from| from >= since));
+        if after.filter_map(of).any(|peer| peer.spoke) {
+            return Some(true);
+        }
+        // A connection that stands shows nothing: a process that is stopped keeps its own.
+        let connected = said.iter().filter_map(of).map(|peer| peer.connected);
+        connected.reduce(|one, other| one || other).filter(|connected| !connected)
     }
 
     /// What the members are: `etcd 3.5.1`, all versions where they differ.
@@ -420,17 +452,18 @@ impl Cluster {
         let id = member.listed.id;
         match (&member.link, &member.sample) {
             (Link::Down(..), _) if member.ended => Health::Down,
-            (Link::Down(fault, since), _) => match self.vouched(id, *since) {
+            (Link::Down(fault, since), _) => match self.vouched(id, *since, now) {
                 Some(true) => Health::Unreachable,
                 Some(false) => Health::Down,
                 // A place that refuses shows a death only if the member was heard there.
                 None if fault.refused && member.heard_at == member.listed.endpoint => Health::Down,
+                None if member.sample.is_some() => Health::Silent,
                 None => Health::Unreached,
             },
             (Link::Connecting, _) if member.is_unstarted() => Health::Unstarted,
             // Without an address there is nobody to ask.
             (Link::Connecting, _) if member.listed.endpoint.is_empty() => {
-                match self.vouched(id, Moment::default()) {
+                match self.vouched(id, Moment::default(), now) {
                     Some(true) => Health::Unreachable,
                     _ => Health::Unreached,
                 }
@@ -540,7 +573,7 @@ fn commit_at(member: &Member, at: Moment) -> u64 {
 fn of(health: Health) -> Standing {
     match health {
         Health::Connecting => Standing::Waiting,
-        Health::Stale => Standing::Silent,
+        Health::Stale | Health::Silent => Standing::Silent,
         Health::Unreachable => Standing::Vouched,
         Health::Unreached => Standing::Unreached,
         Health::Down => Standing::Down,
@@ -570,7 +603,9 @@ fn complaints(health: &[(bool, Health)]) -> Vec<String> {
             n => said.push(format!("{n} {word}")),
         }
     }
-    let lost = |health| matches!(health, Health::Down | Health::Stale | Health::Unstarted);
+    let lost = |health| {
+        matches!(health, Health::Down | Health::Stale | Health::Silent | Health::Unstarted)
+    };
     match health.iter().filter(|(learner, health)| *learner && lost(*health)).count() {
         0 => {}
         1 => said.push("1 learner away".to_owned()),

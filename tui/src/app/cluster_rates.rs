@@ -45,7 +45,8 @@ impl Cluster {
         }
         let (term, _, _) = self.newest();
         let leader = self.leader();
-        self.leadership.note(now, leader, term)
+        let seen = leader.and_then(|leader| self.seen_leading(leader, term));
+        self.leadership.note(now, leader, term, seen)
     }
 }
 

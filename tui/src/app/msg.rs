@@ -8,7 +8,7 @@ use mini_etcd_server::clock::Moment;
 use super::cluster::Listed;
 use super::repl::{Ended as RunEnded, scrollback::Said};
 use super::request::{Answer, Question, Ticket};
-use super::sample::{Fault, Sample};
+use super::sample::{Fault, Proof, Sample};
 use super::screens::ScreenId;
 
 /// Something that happened.
@@ -41,8 +41,8 @@ pub enum Report {
     Sample(u64, Box<Sample>),
     /// How long a member took to answer.
     Rtt(u64, Moment, Duration),
-    /// A member has answered a linearizable read that was asked then: a quorum stood behind it; or refused it to this user.
-    Proof(u64, Moment, bool),
+    /// A member has answered a linearizable read: a quorum stood behind it.
+    Proof(u64, Proof),
     /// A member is not heard any more.
     Lost(u64, Fault),
     /// Whether somebody answers where a bundled server stands in for it.

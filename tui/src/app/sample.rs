@@ -128,12 +128,45 @@ pub struct Sample {
     pub leader_changes: Option<u64>,
     /// Calls of clients that stay open (watches, leases kept alive), where connections are not told.
     pub streams: Option<u64>,
-    /// Peers and whether it is connected with them, and when it said so.
-    pub peers: Option<(Moment, Vec<(u64, bool)>)>,
+    /// What it hears of its peers.
+    pub peers: Option<Peers>,
     /// Raised alarms. Every member tells those of all.
     pub alarms: Vec<Alarm>,
     /// What else it complains of, in its words.
     pub complaints: Vec<String>,
+}
+
+/// A linearizable read that was answered, or refused to this user after a quorum had confirmed its index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// When it was asked.
+    pub asked: Moment,
+    /// The term in which it was answered; a refusal does not tell it.
+    pub term: Option<u64>,
+    /// It was refused to this user.
+    pub refused: bool,
+}
+
+/// What a member hears of its peers, by two looks at its counters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// When the counters were read before: what was counted since came later than this.
+    pub from: Option<Moment>,
+    /// When they were read.
+    pub at: Moment,
+    /// Each peer that it tells of.
+    pub each: Vec<Peer>,
+}
+
+/// A peer as a member hears it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Which member.
+    pub member: u64,
+    /// The connection stands. It stands with a process that is stopped, too.
+    pub connected: bool,
+    /// Something came from it between the two looks. Idle followers say nothing to each other.
+    pub spoke: bool,
 }
 
 /// A raised alarm.
@@ -185,7 +218,7 @@ impl Sample {
         let plain = |sample: &Self| Self {
             at: Moment::default(),
             uptime_s: None,
-            peers: sample.peers.clone().map(|(_, peers)| (Moment::default(), peers)),
+            peers: sample.peers.clone().map(|peers| Peers { each: peers.each, ..Peers::default() }),
             ..sample.clone()
         };
         plain(self) == plain(other)

@@ -108,9 +108,9 @@ fn take(state: &mut State, report: Report) {
             state.cluster.timed(id, at, rtt);
             state.dirty(Redraw::Data);
         }
-        Report::Proof(id, asked, refused) => {
+        Report::Proof(id, proof) => {
             let (now, stale_after) = (state.now, state.stale_after());
-            if state.cluster.proved(id, (asked, refused), now, stale_after) {
+            if state.cluster.proved(id, proof, now, stale_after) {
                 state.dirty(Redraw::Data);
             }
         }

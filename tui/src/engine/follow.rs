@@ -15,7 +15,7 @@ use tonic::Code;
 
 use super::metrics::{self, Metrics};
 use super::{ANSWER_WITHIN, Shared, dial, fault, sample};
-use crate::app::sample::Fault;
+use crate::app::sample::{Fault, Proof};
 
 /// Time between two attempts to connect: the first, and the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(150);
@@ -183,12 +183,13 @@ async fn prove(shared: &Shared, id: u64, connection: Connection) -> std::convert
         };
         let mut client = KvClient::new(connection.clone());
         let wait = match timeout(ANSWER_WITHIN, client.range(read)).await {
-            Ok(Ok(_)) => {
-                shared.inbox.proof(id, asked, false);
+            Ok(Ok(answer)) => {
+                let term = answer.into_inner().header.map(|header| header.raft_term);
+                shared.inbox.proof(id, Proof { asked, term, refused: false });
                 pace.borrow().proof()
             }
             Ok(Err(status)) if fault::is_refusal(&status) => {
-                shared.inbox.proof(id, asked, true);
+                shared.inbox.proof(id, Proof { asked, term: None, refused: true });
                 pace.borrow().proof()
             }
             Ok(Err(_)) | Err(_) => PROOF_AGAIN,

@@ -13,7 +13,7 @@ use crate::app::cluster::Listed;
 use crate::app::repl::Ended;
 use crate::app::repl::scrollback::{LINES_MAX, Said};
 use crate::app::request::{Answer, Ticket};
-use crate::app::sample::{Fault, Sample};
+use crate::app::sample::{Fault, Proof, Sample};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.
 const EVENTS_MAX: usize = 256;
@@ -36,7 +36,7 @@ struct Waiting {
     /// The newest word of each member.
     words: BTreeMap<u64, Word>,
     rtts: BTreeMap<u64, (Moment, Duration)>,
-    proofs: BTreeMap<u64, (Moment, bool)>,
+    proofs: BTreeMap<u64, Proof>,
     events: VecDeque<Report>,
     answers: Vec<(Ticket, Answer)>,
     /// What a session says: as much as the scrollback keeps.
@@ -88,10 +88,10 @@ impl Inbox {
         });
     }
 
-    /// A member has answered a linearizable read that was asked then, or refused it to this user.
-    pub(crate) fn proof(&self, id: u64, asked: Moment, refused: bool) {
+    /// A member has answered a linearizable read, or refused it to this user.
+    pub(crate) fn proof(&self, id: u64, proof: Proof) {
         self.put(|waiting| {
-            waiting.proofs.insert(id, (asked, refused));
+            waiting.proofs.insert(id, proof);
         });
     }
 
@@ -161,8 +161,7 @@ impl Inbox {
             Word::Sample(sample) => Report::Sample(id, sample),
             Word::Lost(fault) => Report::Lost(id, fault),
         }));
-        let proofs = waiting.proofs.into_iter();
-        reports.extend(proofs.map(|(id, (asked, refused))| Report::Proof(id, asked, refused)));
+        reports.extend(waiting.proofs.into_iter().map(|(id, proof)| Report::Proof(id, proof)));
         reports
     }
 

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ANSWER_WITHIN;
+use crate::app::sample::{Peer, Peers};
 
 /// Time between two looks at the page; it has 160 KB.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -41,8 +42,10 @@ pub(super) struct Metrics {
     pub streams: Option<u64>,
     pub keys: Option<u64>,
     pub leader_changes: Option<u64>,
-    /// Peers, and whether they are connected.
-    pub peers: Vec<(u64, bool)>,
+    /// Peers, whether they are connected, and whether anything came from them since the look before.
+    pub peers: Peers,
+    /// Bytes that came from peers, since the start of the server.
+    received: BTreeMap<u64, u64>,
     /// Syncs that took at most so many microseconds, since the start of the server.
     syncs: BTreeMap<u64, u64>,
 }
@@ -51,7 +54,9 @@ pub(super) struct Metrics {
 pub(super) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
     let page = timeout(ANSWER_WITHIN, page(endpoint)).await.ok()??;
     let text = std::str::from_utf8(&page).ok()?;
-    Some(Metrics { at, ..parse(text) })
+    let parsed = parse(text);
+    let peers = Peers { at, ..parsed.peers };
+    Some(Metrics { at, peers, ..parsed })
 }
 
 async fn page(endpoint: &Endpoint) -> Option<Bytes> {
@@ -77,7 +82,15 @@ impl Metrics {
     pub(super) fn since(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return self };
         let sync_p99_us = percentile(&before.syncs, &self.syncs);
-        Self { sync_p99_us, ..self }
+        let bytes = |metrics: &Self, id| metrics.received.get(&id).copied().unwrap_or(0);
+        // A counter that is smaller begins with a new process, later than the look before.
+        let each = self.peers.each.iter();
+        let each = each.map(|peer| Peer {
+            spoke: bytes(&self, peer.member) != bytes(before, peer.member),
+            ..*peer
+        });
+        let peers = Peers { from: Some(before.at), at: self.at, each: each.collect() };
+        Self { sync_p99_us, peers, ..self }
     }
 }
 
@@ -108,8 +121,16 @@ fn parse(page: &str) -> Metrics {
             "etcd_debugging_mvcc_keys_total" => metrics.keys = whole(),
             "etcd_server_leader_changes_seen_total" => metrics.leader_changes = whole(),
             "etcd_network_active_peers" => {
-                let id = label(labels, "Remote").and_then(|id| u64::from_str_radix(id, 16).ok());
-                metrics.peers.extend(id.map(|id| (id, value > 0.0)));
+                let peer = member(labels, "Remote");
+                metrics.peers.each.extend(peer.map(|member| Peer {
+                    member,
+                    connected: value > 0.0,
+                    spoke: false,
+                }));
+            }
+            "etcd_network_peer_received_bytes_total" => {
+                let from = member(labels, "From");
+                metrics.received.extend(from.map(|from| (from, self::whole(value))));
             }
             "grpc_server_started_total" if stays_open(labels) => {
                 *begun.get_or_insert(0.0) += value;
@@ -124,6 +145,10 @@ fn parse(page: &str) -> Metrics {
 
 fn stays_open(labels: &str) -> bool {
     label(labels, "grpc_type") == Some("bidi_stream")
+}
+
+fn member(labels: &str, name: &str) -> Option<u64> {
+    label(labels, name).and_then(|id| u64::from_str_radix(id, 16).ok())
 }
 
 fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
@@ -197,8 +222,35 @@ process_resident_memory_bytes 3.7576704e+07
         assert_eq!((metrics.quota, metrics.compacted), (Some(2 << 30), Some(-1)));
         assert_eq!((metrics.watchers, metrics.slow_watchers), (Some(7), Some(1)));
         assert_eq!((metrics.streams, metrics.resident), (Some(3), Some(37_576_704)));
-        assert_eq!(metrics.peers, [(0x7903_8a63_fe07_ddf1, true), (0x08e2_42b5_e6b5_eb83, false)]);
+        let peers = metrics.peers.each.iter().map(|peer| (peer.member, peer.connected));
+        let told = [(0x7903_8a63_fe07_ddf1, true), (0x08e2_42b5_e6b5_eb83, false)];
+        assert_eq!(peers.collect::<Vec<_>>(), told);
         assert_eq!(metrics.keys, None);
+    }
+
+    /// As etcd 3.7.3 tells of two peers that it is connected with, of which one is stopped.
+    #[test]
+    fn a_peer_is_heard_only_while_bytes_come_from_it() {
+        let page = |of_first: u64| {
+            let active =
+                |id| format!("etcd_network_active_peers{{Local=\"1\",Remote=\"{id}\"}} 1\n");
+            let bytes = |id, value| {
+                format!("etcd_network_peer_received_bytes_total{{From=\"{id}\"}} {value}\n")
+            };
+            let peers = active("dbcb1d01ac8746d9") + &active("98b2db2f351f9f72");
+            let received = bytes("dbcb1d01ac8746d9", of_first) + &bytes("98b2db2f351f9f72", 801);
+            parse(&(peers + &received + &bytes("0", 8)))
+        };
+        let spoke = |metrics: &Metrics| {
+            metrics.peers.each.iter().map(|peer| peer.spoke).collect::<Vec<_>>()
+        };
+        let first = page(665);
+        assert_eq!(spoke(&first), [false, false], "one look tells nothing");
+        let second = page(1290).since(Some(&first));
+        assert_eq!(spoke(&second), [true, false]);
+        assert_eq!(second.peers.from, Some(first.at));
+        let restarted = page(12).since(Some(&second));
+        assert_eq!(spoke(&restarted), [true, false]);
     }
 
     #[test]

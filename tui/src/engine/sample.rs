@@ -130,7 +130,7 @@ pub(super) fn with_metrics(sample: Sample, metrics: &Metrics) -> Sample {
         streams: metrics.streams,
         keys: metrics.keys,
         leader_changes: metrics.leader_changes,
-        peers: Some((metrics.at, metrics.peers.clone())),
+        peers: Some(metrics.peers.clone()),
         ..sample
     }
 }

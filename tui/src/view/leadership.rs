@@ -127,17 +127,12 @@ fn when(state: &State, at: Moment) -> Span<'static> {
 
 fn change_line(state: &State, change: &Change) -> Line<'static> {
     let (look, cluster) = (&state.look, &state.cluster);
-    let gap = if change.gap.is_zero() {
-        "at once".to_owned()
-    } else {
-        format!("no leader seen for {}", age(change.gap))
-    };
     Line::from(vec![
         when(state, change.at),
         say(look, Meaning::Text, format!("leader {}", cluster.name(change.from))),
         say(look, Meaning::Dim, format!(" {} ", look.glyphs.arrow)),
         say(look, Meaning::Leader, cluster.name(change.to)),
-        say(look, Meaning::Dim, format!("  term {}, {gap}", change.term)),
+        say(look, Meaning::Dim, format!("  term {}, within {}", change.term, age(change.within))),
     ])
 }
 

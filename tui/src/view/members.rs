@@ -242,7 +242,7 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
         (Link::Down(fault, since), _, Health::Unreachable) => {
             Some(format!("{} for {}; others hear it", fault.words, age(state.now.since(*since))))
         }
-        (Link::Down(fault, since), _, Health::Unreached) => Some(format!(
+        (Link::Down(fault, since), _, Health::Unreached | Health::Silent) => Some(format!(
             "{} ({}, for {}); whether it lives is not known here",
             fault.words,
             member.listed.endpoint,
@@ -334,6 +334,7 @@ fn health_words(state: &State, member: &Member, health: Health) -> Span<'static>
         Health::Stale => (Meaning::Warn, glyphs.half, format!("stale {age}")),
         Health::Unreachable => (Meaning::Warn, glyphs.hollow, "unheard".to_owned()),
         Health::Unreached => (Meaning::Warn, glyphs.hollow, "unreached".to_owned()),
+        Health::Silent => (Meaning::Warn, glyphs.hollow, "silent".to_owned()),
         Health::Unstarted => (Meaning::Bad, glyphs.down, "unstarted".to_owned()),
         Health::Down if killed => (Meaning::Bad, glyphs.down, "killed".to_owned()),
         Health::Down => (Meaning::Bad, glyphs.down, "down".to_owned()),

@@ -41,6 +41,8 @@ struct Inner {
     members: Mutex<Vec<Member>>,
     mood: AtomicU8,
     shown: Mutex<Shown>,
+    /// Looks at its page of metrics.
+    looks: AtomicU32,
     /// Interval of the last admin stream that was opened.
     interval: AtomicU32,
     /// What each watch that is opened says, in turn; without one a watch says nothing.
@@ -61,7 +63,7 @@ pub struct Shown {
     pub errors: Vec<String>,
     /// Whether linearizable reads are answered.
     pub reads: bool,
-    /// Its page of metrics.
+    /// Its page of metrics; `GROWS` stands for a number that grows from look to look.
     pub metrics: Option<String>,
     /// Whether keys are kept from who has not logged in, and whether the member list is.
     pub locked: bool,
@@ -138,6 +140,7 @@ impl Fake {
                 list_locked: false,
                 progress: Vec::new(),
             }),
+            looks: AtomicU32::new(0),
             interval: AtomicU32::new(0),
             watches: Mutex::default(),
             watched: Mutex::default(),
@@ -236,7 +239,11 @@ fn tower_fn(
                 use tower::Service;
                 let path = request.uri().path().to_owned();
                 if path == "/metrics" {
-                    return Ok(page(fake.shown().metrics));
+                    let looks = fake.inner.looks.fetch_add(1, Ordering::SeqCst);
+                    let grown = (120 * (looks + 1)).to_string();
+                    return Ok(page(
+                        fake.shown().metrics.map(|page| page.replace("GROWS", &grown)),
+                    ));
                 }
                 match path.split('/').nth(1).unwrap_or("") {
                     "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,

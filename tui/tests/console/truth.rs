@@ -83,17 +83,26 @@ async fn through_a_tunnel_to_one_of_three_a_quorum_stands_while_reads_are_answer
 
 #[tokio::test]
 async fn members_out_of_sight_are_alive_by_the_word_of_those_in_sight() {
-    let line = |id, value| format!("etcd_network_active_peers{{Remote=\"{id:x}\"}} {value}\n");
+    let line = |id, connected, bytes| {
+        format!("etcd_network_active_peers{{Local=\"1\",Remote=\"{id}\"}} {connected}\n")
+            + &format!("etcd_network_peer_received_bytes_total{{From=\"{id}\"}} {bytes}\n")
+    };
     let one = tunnel(Mood::Stock, 1).await;
-    one.fake.show(|shown| shown.metrics = Some(line(2, 1) + &line(3, 1)));
+    one.fake.show(|shown| shown.metrics = Some(line(2, 1, "GROWS") + &line(3, 1, "GROWS")));
     let mut driver = console(&one);
     let verdict = "quorum stands, 2 heard by others, 1 may fail";
     shows(&mut driver, &["quorum 3/3", verdict, "unheard"]).await;
     let one = tunnel(Mood::Stock, 1).await;
-    one.fake.show(|shown| shown.metrics = Some(line(2, 1) + &line(3, 0)));
+    one.fake.show(|shown| shown.metrics = Some(line(2, 1, "GROWS") + &line(3, 0, "801")));
     let mut driver = console(&one);
     let verdict = "DEGRADED, 1 down, 1 heard by others, none may fail";
     shows(&mut driver, &["quorum 2/3", verdict]).await;
+    // A connection that stands, and from which nothing comes, tells nothing.
+    let one = tunnel(Mood::Stock, 1).await;
+    one.fake.show(|shown| shown.metrics = Some(line(2, 1, "GROWS") + &line(3, 1, "801")));
+    let mut driver = console(&one);
+    let unknown = "quorum stands, 1 heard by others, 1 unseen, 0-1 may fail";
+    shows(&mut driver, &["quorum 2-3/3", unknown]).await;
     // The admin stream of mini-etcd tells the same.
     let one = tunnel(Mood::Mini, 1).await;
     let follower = |id| Progress { member_id: id, recently_active: id == 2, ..Progress::default() };
