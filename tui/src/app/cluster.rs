@@ -17,7 +17,7 @@ use mini_etcd_server::clock::Moment;
 
 use super::leadership::Leadership;
 use super::rates::Rates;
-use super::sample::{AlarmKind, Fault, Peers, Progress, Proof, Role, Sample};
+use super::sample::{AlarmKind, Denied, Fault, Peers, Progress, Proof, Role, Sample};
 use super::verdict::{Facts, Leading, Level, Standing, Stop, Verdict, verdict};
 
 /// Entries behind from which a member is called lagging.
@@ -115,6 +115,13 @@ impl Member {
         self.listed.name.is_empty() && self.listed.client_urls.is_empty() && self.sample.is_none()
     }
 
+    /// Whether its place refuses. That shows a death only if the member was heard there.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refused = matches!(&self.link, Link::Down(fault, _) if fault.refused);
+        refused && self.heard_at == self.listed.endpoint
+    }
+
     /// What to call it.
     #[must_use]
     pub fn name(&self) -> String {
@@ -182,8 +189,10 @@ pub struct Cluster {
     pub leadership: Leadership,
     /// The newest commit by which a rate was taken.
     pub(super) last_commit: Option<(Moment, u64)>,
-    /// Reads are refused to this user: users are enabled.
-    pub locked: bool,
+    /// Why keys are kept from this user: users are enabled.
+    pub locked: Option<Denied>,
+    /// The alarms that were told of, once any member was heard.
+    pub(super) alarms_told: Option<Vec<(AlarmKind, u64)>>,
     /// When this process was last found to have slept: what was heard before says nothing of now.
     pub(super) woke: Moment,
 }
@@ -261,7 +270,8 @@ impl Cluster {
     /// A member has answered a linearizable read. Answers whether that changes the verdict.
     pub fn proved(&mut self, id: u64, proof: Proof, now: Moment, stale_after: Duration) -> bool {
         let before = (self.leading(now, stale_after), self.locked);
-        self.locked = proof.refused;
+        // Whoever may not read the one key that is asked for may read others.
+        self.locked = proof.refused.filter(|denied| *denied != Denied::Rights);
         let Some(member) = self.member_mut(id) else { return false };
         member.proof = member.proof.max(Some((proof.asked, proof.term)));
         before != (self.leading(now, stale_after), self.locked)
@@ -452,11 +462,10 @@ impl Cluster {
         let id = member.listed.id;
         match (&member.link, &member.sample) {
             (Link::Down(..), _) if member.ended => Health::Down,
-            (Link::Down(fault, since), _) => match self.vouched(id, *since, now) {
+            (Link::Down(_, since), _) => match self.vouched(id, *since, now) {
                 Some(true) => Health::Unreachable,
                 Some(false) => Health::Down,
-                // A place that refuses shows a death only if the member was heard there.
-                None if fault.refused && member.heard_at == member.listed.endpoint => Health::Down,
+                None if member.is_refused() => Health::Down,
                 None if member.sample.is_some() => Health::Silent,
                 None => Health::Unreached,
             },
@@ -497,7 +506,7 @@ impl Cluster {
 
     /// The alarm that stops writes, and whose it is.
     #[must_use]
-    pub fn stop(&self) -> Option<(Stop, String)> {
+    pub fn stop(&self) -> Option<(Stop, Vec<u64>)> {
         let stops = self.alarms().filter_map(|(kind, member)| match kind {
             AlarmKind::NoSpace => Some((Stop::NoSpace, member)),
             AlarmKind::Corrupt => Some((Stop::Corrupt, member)),
@@ -506,14 +515,20 @@ impl Cluster {
         let stops: Vec<(Stop, u64)> = stops.collect();
         let worst = stops.iter().map(|(stop, _)| *stop).max()?;
         let of = stops.iter().filter(|(stop, _)| *stop == worst);
-        let who: Vec<String> = of.map(|(_, member)| self.name(*member)).collect();
-        Some((worst, who.join(", ")))
+        Some((worst, of.map(|(_, member)| *member).collect()))
     }
 
-    /// Whether somebody answers, and refuses to tell who is in the cluster.
+    /// Members as the subject of a sentence: `n1 is`, `n1, n2 are`.
     #[must_use]
-    pub fn is_denied(&self) -> bool {
-        self.silent.iter().any(|(_, fault)| fault.denied)
+    pub fn subject(&self, members: &[u64]) -> String {
+        let names: Vec<String> = members.iter().map(|id| self.name(*id)).collect();
+        format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+    }
+
+    /// Why somebody who answers refuses to tell who is in the cluster.
+    #[must_use]
+    pub fn denied(&self) -> Option<Denied> {
+        self.silent.iter().find_map(|(_, fault)| fault.denied)
     }
 
     /// How the cluster is.
@@ -527,17 +542,24 @@ impl Cluster {
         let voters: Vec<Standing> =
             health.iter().filter(|(learner, _)| !learner).map(|(_, health)| of(*health)).collect();
         if voters.is_empty() {
-            let (level, words) = if self.silent.is_empty() {
-                (Level::Unknown, "looking for the cluster")
-            } else if self.is_denied() {
-                (Level::Unknown, "REFUSED, the member list wants a login")
-            } else {
-                (Level::NoQuorum, "nobody answers")
+            let (level, words) = match self.denied() {
+                _ if self.silent.is_empty() => (Level::Unknown, "looking for the cluster"),
+                Some(Denied::Login) => (Level::Unknown, "REFUSED, the member list wants a login"),
+                Some(Denied::Password) => (Level::Unknown, "REFUSED, authentication failed"),
+                Some(Denied::Rights) => (Level::Unknown, "REFUSED, permission denied"),
+                Some(Denied::Learner) => {
+                    (Level::Unknown, "a learner answers, and tells no members")
+                }
+                Some(Denied::Proxy) => {
+                    (Level::Unknown, "a proxy answers; what is behind it is not told")
+                }
+                None => (Level::NoQuorum, "nobody answers"),
             };
             return Verdict { level, words: words.into(), alive: 0, alive_most: 0, voters: 0 };
         }
         let leading = self.leading(now, stale_after);
-        verdict(&Facts { voters, leading, stop: self.stop(), wrong: complaints(&health) })
+        let stop = self.stop().map(|(stop, members)| (stop, self.subject(&members)));
+        verdict(&Facts { voters, leading, stop, wrong: complaints(&health) })
     }
 
     /// Whether somebody leads, and what shows it.

@@ -143,8 +143,8 @@ pub struct Proof {
     pub asked: Moment,
     /// The term in which it was answered; a refusal does not tell it.
     pub term: Option<u64>,
-    /// It was refused to this user.
-    pub refused: bool,
+    /// Why it was refused to this user, when it was.
+    pub refused: Option<Denied>,
 }
 
 /// What a member hears of its peers, by two looks at its counters.
@@ -234,6 +234,35 @@ pub struct Fault {
     pub next: String,
     /// The host is there and says that nothing listens: what listened there before has ended.
     pub refused: bool,
-    /// It answers, and refuses this user.
-    pub denied: bool,
+    /// It answers, and does not tell what was asked; why.
+    pub denied: Option<Denied>,
+}
+
+/// Why a server that answers does not tell what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It wants a login.
+    Login,
+    /// The name or the password is wrong.
+    Password,
+    /// The user may not do this.
+    Rights,
+    /// It is a learner: it answers hardly anything.
+    Learner,
+    /// It is a proxy, which keeps to itself what is behind it.
+    Proxy,
+}
+
+impl Denied {
+    /// What to do about it.
+    #[must_use]
+    pub fn next(self) -> &'static str {
+        match self {
+            Self::Login => "start the console again with --user NAME:PASSWORD, or ETCDCTL_USER",
+            Self::Password => "check name and password: --user NAME:PASSWORD, or ETCDCTL_USER",
+            Self::Rights => "start the console again as a user who may: --user NAME:PASSWORD",
+            Self::Learner => "name a voter's endpoint",
+            Self::Proxy => "name the members themselves; the keys are read through it",
+        }
+    }
 }

@@ -274,7 +274,7 @@ impl State {
     pub fn may_stand_in(&self) -> bool {
         let silent = self.cluster.members.is_empty() && !self.cluster.silent.is_empty();
         matches!(self.origin, Origin::Endpoints(_))
-            && !self.cluster.is_denied()
+            && self.cluster.denied().is_none()
             && (silent || self.cluster.is_unheard(self.now, self.stale_after()))
     }
 

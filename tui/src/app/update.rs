@@ -4,6 +4,7 @@ use crossterm::event::KeyEventKind;
 
 use super::cluster::{Link, Listed};
 use super::deed::{self, Deed};
+use super::happened;
 use super::msg::{Effect, Ended, Msg, Pace, Report};
 use super::press;
 use super::replaced::replaced;
@@ -85,6 +86,7 @@ fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {
 fn members(state: &mut State, id: u64, listed: Vec<Listed>) -> Vec<Effect> {
     let other = state.cluster.id != 0 && state.cluster.id != id;
     let effects = if other { replaced(state, id) } else { Vec::new() };
+    happened::to_members(state, id, &listed);
     let chosen = state.chosen_member().map(|member| member.listed.id);
     if state.cluster.list(id, listed) || other {
         state.dirty(Redraw::Data);
@@ -156,9 +158,11 @@ fn hear(state: &mut State, id: u64, sample: Sample) {
         Link::Down(_, since) if member.told => Some((member.name(), state.now.since(*since))),
         _ => None,
     });
+    happened::to_version(state, id, &sample);
     if state.cluster.hear(id, sample) {
         state.dirty(Redraw::Data);
     }
+    happened::to_alarms(state);
     if let Some((name, gone)) = back {
         state.toasts.withdraw(&format!("{name} "));
         let gone = crate::widget::age(gone);

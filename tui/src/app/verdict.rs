@@ -71,7 +71,7 @@ pub struct Facts {
     pub voters: Vec<Standing>,
     /// Whether somebody leads.
     pub leading: Leading,
-    /// The alarm that stops writes, with the names of the members that raised it.
+    /// The alarm that stops writes, with the members that raised it as a subject: `n1 is`.
     pub stop: Option<(Stop, String)>,
     /// What else is wrong, in words.
     pub wrong: Vec<String>,
@@ -187,8 +187,8 @@ fn standing(facts: &Facts, said: &Verdict) -> (Level, String) {
     let unseen = unseen(&facts.voters);
     if let Some((stop, who)) = &facts.stop {
         let words = match stop {
-            Stop::NoSpace => format!("WRITES REFUSED, {who} is out of space (NOSPACE)"),
-            Stop::Corrupt => format!("READS AND WRITES REFUSED, {who} is corrupt (CORRUPT)"),
+            Stop::NoSpace => format!("WRITES REFUSED, {who} out of space (NOSPACE)"),
+            Stop::Corrupt => format!("READS AND WRITES REFUSED, {who} corrupt (CORRUPT)"),
         };
         return (Level::NoQuorum, words);
     }
@@ -361,11 +361,11 @@ mod tests {
         let full = Facts {
             voters: vec![Heard, Down, Heard],
             leading: Leading::Proven,
-            stop: Some((Stop::NoSpace, "n1".into())),
+            stop: Some((Stop::NoSpace, "n1, n2 are".into())),
             ..Facts::default()
         };
         let said = verdict(&full);
-        assert_eq!(said.words, "WRITES REFUSED, n1 is out of space (NOSPACE)");
+        assert_eq!(said.words, "WRITES REFUSED, n1, n2 are out of space (NOSPACE)");
         assert_eq!((said.level, said.count().as_str()), (Level::NoQuorum, "2/3"));
     }
 

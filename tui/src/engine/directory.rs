@@ -1,15 +1,17 @@
 //! Who is in the cluster, asked of everybody who may know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse};
 use mini_etcd_shared::client::{Connection, Endpoint, OneCluster};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
+use super::access::Access;
 use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
 use crate::app::cluster::Listed;
 use crate::app::sample::Fault;
@@ -65,7 +67,30 @@ pub(super) async fn run(
             }
         }
         let blurred = *directory.shared.pace.borrow() == Pace::Blurred;
-        sleep(if blurred { wait * 4 } else { wait }).await;
+        tokio::select! {
+            () = sleep(if blurred { wait * 4 } else { wait }) => {}
+            () = directory.shared.fronts.news.notified() => {}
+        }
+    }
+}
+
+/// Places where several members answer, of which none is followed there.
+#[derive(Default)]
+pub(super) struct Fronts {
+    found: Mutex<BTreeSet<String>>,
+    news: Notify,
+}
+
+impl Fronts {
+    fn found(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another member than the expected one has answered there.
+    pub(super) fn note(&self, endpoint: &Endpoint) {
+        if self.found().insert(endpoint.to_string()) {
+            self.news.notify_one();
+        }
     }
 }
 
@@ -75,7 +100,8 @@ impl Directory {
         let asked = self.everybody();
         let answers = join_all(asked.iter().map(|endpoint| {
             let standing = self.connections.get(endpoint.as_str());
-            ask(endpoint, standing.filter(|connection| !connection.has_ended()).cloned())
+            let standing = standing.filter(|connection| !connection.has_ended());
+            ask(&self.shared.access, endpoint, standing.cloned())
         }))
         .await;
         let mut told: Vec<(&Endpoint, MemberListResponse)> = Vec::new();
@@ -85,6 +111,10 @@ impl Directory {
                 self.connections.insert(endpoint.as_str().to_owned(), connection);
             }
             match answer {
+                // The proxy of etcd lists itself, without a number.
+                Ok(list) if list.members.iter().any(|m| m.id == 0) => {
+                    faults.push((endpoint.to_string(), fault::proxy()));
+                }
                 Ok(list) if !list.members.is_empty() => told.push((endpoint, list)),
                 Ok(_) => faults.push((endpoint.to_string(), fault::no_answer())),
                 Err(fault) => faults.push((endpoint.to_string(), fault)),
@@ -155,7 +185,12 @@ impl Directory {
         told.retain(|(endpoint, list)| {
             let header = list.header.unwrap_or_default();
             if header.cluster_id == cluster {
-                self.reached.entry(header.member_id).or_insert_with(|| endpoint.to_string());
+                // At its own address a member is asked rather than where others answer, too.
+                let fronts = self.shared.fronts.found();
+                let known = self.reached.get(&header.member_id);
+                if known.is_none_or(|at| fronts.contains(at)) {
+                    self.reached.insert(header.member_id, endpoint.to_string());
+                }
                 if self.endpoints.contains(endpoint) {
                     self.own.insert(endpoint.to_string());
                 }
@@ -175,13 +210,15 @@ impl Directory {
 
     fn listed(&self, member: &mini_etcd_proto::etcdserverpb::Member) -> Listed {
         let listed = member.client_ur_ls.first().cloned();
+        let fronts = self.shared.fronts.found();
+        let reached = self.reached.get(&member.id).filter(|at| !fronts.contains(*at));
         Listed {
             id: member.id,
             name: member.name.clone(),
             learner: member.is_learner,
             client_urls: member.client_ur_ls.clone(),
             peer_urls: member.peer_ur_ls.clone(),
-            endpoint: self.reached.get(&member.id).cloned().or(listed).unwrap_or_default(),
+            endpoint: reached.cloned().or(listed).unwrap_or_default(),
         }
     }
 }
@@ -192,6 +229,7 @@ fn cluster_of(list: &MemberListResponse) -> u64 {
 
 /// Asks over a connection that stands, or a new one, which is given back.
 async fn ask(
+    access: &Access,
     endpoint: &Endpoint,
     standing: Option<Connection>,
 ) -> (Option<Connection>, Result<MemberListResponse, Fault>) {
@@ -203,10 +241,11 @@ async fn ask(
             Err(error) => return (None, Err(fault::of_dial(&error))),
         },
     };
-    let mut client = ClusterClient::new(connection.clone());
-    let asked = client.member_list(MemberListRequest { linearizable: false });
+    let asked = access.call(&connection, |wire| async move {
+        ClusterClient::new(wire).member_list(MemberListRequest { linearizable: false }).await
+    });
     let answer = match timeout(ANSWER_WITHIN, asked).await {
-        Ok(Ok(list)) => Ok(list.into_inner()),
+        Ok(Ok(list)) => Ok(list),
         Ok(Err(status)) => Err(fault::of_status(&status)),
         Err(_) => Err(fault::no_answer()),
     };

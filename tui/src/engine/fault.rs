@@ -8,7 +8,7 @@ use mini_etcd_shared::error::ClientError;
 use tonic::{Code, Status};
 
 use crate::app::request::Trouble;
-use crate::app::sample::Fault;
+use crate::app::sample::{Denied, Fault};
 
 /// The fault behind a failed call.
 pub(super) fn of_status(status: &Status) -> Fault {
@@ -19,15 +19,19 @@ pub(super) fn of_status(status: &Status) -> Fault {
     if message.contains("reading a body from connection") || message.contains("connection closed") {
         return ended();
     }
+    if message.contains("rpc not supported for learner") {
+        let words = "it is a learner: it does not tell who is in the cluster";
+        return not_told(words, Denied::Learner);
+    }
+    if let Some(denied) = refusal(status) {
+        let said = fault(&format!("it refuses: {message}"), denied.next());
+        return Fault { denied: Some(denied), ..said };
+    }
     match status.code() {
         Code::Unimplemented => {
             fault("it speaks gRPC and not the etcd API", "is this an etcd member?")
         }
         Code::DeadlineExceeded | Code::Cancelled => no_answer(),
-        _ if is_refusal(status) => {
-            let said = fault(&format!("it refuses: {message}"), "log in as a user who may");
-            Fault { denied: true, ..said }
-        }
         Code::Unavailable => fault(&format!("it is not available: {message}"), "look at its log"),
         Code::Unknown | Code::Internal
             if message.contains("h2") || message.contains("transport") =>
@@ -38,13 +42,21 @@ pub(super) fn of_status(status: &Status) -> Fault {
     }
 }
 
-/// Whether a server refuses what this user asks, having understood it. etcd looks at the rights only after the read
-/// has its index, so that a refused read shows a quorum too.
-pub(super) fn is_refusal(status: &Status) -> bool {
-    match status.code() {
-        Code::PermissionDenied | Code::Unauthenticated => true,
-        Code::InvalidArgument => status.message().contains("user name is empty"),
-        _ => false,
+/// Why a server refuses what this user asks, having understood it. etcd looks at the rights only after the read has
+/// its index, so that a refused read shows a quorum too.
+pub(super) fn refusal(status: &Status) -> Option<Denied> {
+    of_words(status.code(), status.message())
+}
+
+fn of_words(code: Code, message: &str) -> Option<Denied> {
+    match code {
+        Code::InvalidArgument if message.contains("user name is empty") => Some(Denied::Login),
+        Code::InvalidArgument if message.contains("authentication failed") => {
+            Some(Denied::Password)
+        }
+        Code::PermissionDenied => Some(Denied::Rights),
+        Code::Unauthenticated => Some(Denied::Login),
+        _ => None,
     }
 }
 
@@ -93,10 +105,10 @@ pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
             let why = reason.clone().unwrap_or_else(|| format!("no answer within {after:?}"));
             (endpoint.clone(), why, "is it paused, overloaded, or behind a firewall?")
         }
-        ClientError::Refused { code: Code::PermissionDenied | Code::Unauthenticated, message } => {
-            (String::new(), message.clone(), "log in as a user who may")
+        ClientError::Refused { code, message } => {
+            let next = of_words(*code, message).map_or("", Denied::next);
+            (String::new(), message.clone(), next)
         }
-        ClientError::Refused { message, .. } => (String::new(), message.clone(), ""),
     };
     let next = if unknown { "it may have been done all the same: look first" } else { next };
     Trouble { place, why, next: next.to_owned() }
@@ -118,13 +130,36 @@ pub(super) fn no_answer() -> Fault {
     fault("no answer in time", "is it paused, overloaded, or behind a firewall?")
 }
 
-/// It ended the stream.
+/// It ended the stream. Why, nobody knows from here.
 pub(super) fn ended() -> Fault {
-    fault("it closed the connection", "it is being stopped, or has just been")
+    fault("it closed the connection", "")
+}
+
+/// It does not tell who is behind it.
+pub(super) fn proxy() -> Fault {
+    not_told("a proxy answers; what is behind it is not told", Denied::Proxy)
+}
+
+/// Another member answers where this one was asked.
+pub(super) fn front() -> Fault {
+    fault("other members answer there: a gateway", "its own address is asked")
+}
+
+/// An address that cannot be asked.
+pub(super) fn of_address(text: &str, error: &ClientError) -> Fault {
+    if text.to_ascii_lowercase().starts_with("https:") {
+        let next = "TLS is not there yet: name an address that listens without it";
+        return fault("it is asked by TLS, which is not there yet", next);
+    }
+    fault(&format!("its address cannot be asked: {error}"), "correct what it advertises")
+}
+
+fn not_told(words: &str, denied: Denied) -> Fault {
+    Fault { denied: Some(denied), ..fault(words, denied.next()) }
 }
 
 fn fault(words: &str, next: &str) -> Fault {
-    Fault { words: words.to_owned(), next: next.to_owned(), refused: false, denied: false }
+    Fault { words: words.to_owned(), next: next.to_owned(), refused: false, denied: None }
 }
 
 fn of_source(mut source: Option<&(dyn Error + 'static)>) -> Option<Fault> {
@@ -199,5 +234,12 @@ mod tests {
         assert_eq!(of_status(&Status::deadline_exceeded("x")), no_answer());
         let denied = of_status(&Status::permission_denied("etcdserver: permission denied"));
         assert!(denied.words.contains("permission denied"));
+        assert_eq!(denied.denied, Some(Denied::Rights));
+        let failed = "etcdserver: authentication failed, invalid user ID or password";
+        let failed = of_status(&Status::invalid_argument(failed));
+        assert_eq!(failed.denied, Some(Denied::Password));
+        let empty = of_status(&Status::invalid_argument("etcdserver: user name is empty"));
+        assert_eq!(empty.denied, Some(Denied::Login));
+        assert!(empty.next.contains("--user NAME:PASSWORD"), "{empty:?}");
     }
 }

@@ -67,7 +67,7 @@ async fn talk(
     connection: Connection,
 ) -> Fault {
     loop {
-        match stream(shared, (cluster, id), connection.clone()).await {
+        match stream(shared, (cluster, id), endpoint, connection.clone()).await {
             End::Fault(fault) => return fault,
             End::Pace => {}
             End::NotOffered => return poll(shared, id, endpoint, connection).await,
@@ -75,14 +75,20 @@ async fn talk(
     }
 }
 
-async fn stream(shared: &Shared, (cluster, id): (u64, u64), connection: Connection) -> End {
+async fn stream(
+    shared: &Shared,
+    (cluster, id): (u64, u64),
+    endpoint: &Endpoint,
+    connection: Connection,
+) -> End {
     let mut pace = shared.pace.clone();
     let interval = pace.borrow_and_update().stream();
     let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-    let mut client = AdminClient::new(connection.clone());
-    let opened = timeout(ANSWER_WITHIN, client.watch(WatchStatusRequest { interval_ms })).await;
-    let mut stream = match opened {
-        Ok(Ok(stream)) => stream.into_inner(),
+    let opened = shared.access.call(&connection, |wire| async move {
+        AdminClient::new(wire).watch(WatchStatusRequest { interval_ms }).await
+    });
+    let mut stream = match timeout(ANSWER_WITHIN, opened).await {
+        Ok(Ok(stream)) => stream,
         Ok(Err(status)) if status.code() == Code::Unimplemented => return End::NotOffered,
         Ok(Err(status)) => return End::Fault(fault::of_status(&status)),
         Err(_) => return End::Fault(fault::no_answer()),
@@ -99,6 +105,10 @@ async fn stream(shared: &Shared, (cluster, id): (u64, u64), connection: Connecti
                 Ok(Some(status)) if status.cluster_id != cluster => {
                     return End::Fault(fault::other_cluster());
                 }
+                Ok(Some(status)) if status.member_id != id => {
+                    shared.fronts.note(endpoint);
+                    return End::Fault(fault::front());
+                }
                 Ok(Some(status)) => {
                     heard = Instant::now();
                     shared.inbox.sample(id, sample::of_admin(status, shared.clock.now()));
@@ -109,7 +119,7 @@ async fn stream(shared: &Shared, (cluster, id): (u64, u64), connection: Connecti
             },
             () = sleep_until(measure) => {
                 // A measurement that fails says nothing: the stream tells whether the member lives.
-                let _unheard = status(shared, id, connection.clone()).await;
+                let _unheard = status(shared, id, &connection).await;
                 measure = Instant::now() + RTT_EVERY;
             }
             () = sleep_until(heard + patience) => return End::Fault(fault::no_answer()),
@@ -129,9 +139,14 @@ async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connect
     loop {
         // Beside each other: neither waits for the other's answer, and the status alone tells whether it lives.
         let (answer, ()) =
-            tokio::join!(status(shared, id, connection.clone()), told.look(shared, endpoint));
+            tokio::join!(status(shared, id, &connection), told.look(shared, endpoint));
         match answer {
             Ok(answer) => {
+                let of = answer.header.as_ref().map_or(id, |header| header.member_id);
+                if of != id {
+                    shared.fronts.note(endpoint);
+                    return fault::front();
+                }
                 let sample = sample::of_status(answer, shared.clock.now());
                 let known = told.last.as_ref();
                 let sample = match known {
@@ -175,38 +190,45 @@ async fn prove(shared: &Shared, id: u64, connection: Connection) -> std::convert
     let pace = shared.pace.clone();
     loop {
         let asked = shared.clock.now();
-        let read = RangeRequest {
-            key: Bytes::from_static(HEALTH_KEY),
-            keys_only: true,
-            limit: 1,
-            ..RangeRequest::default()
+        let read = shared.access.call(&connection, |wire| async move {
+            let read = RangeRequest {
+                key: Bytes::from_static(HEALTH_KEY),
+                keys_only: true,
+                limit: 1,
+                ..RangeRequest::default()
+            };
+            KvClient::new(wire).range(read).await
+        });
+        let (term, refused) = match timeout(ANSWER_WITHIN, read).await {
+            Ok(Ok(answer)) => (answer.header.map(|header| header.raft_term), None),
+            Ok(Err(status)) => (None, fault::refusal(&status)),
+            Err(_) => (None, None),
         };
-        let mut client = KvClient::new(connection.clone());
-        let wait = match timeout(ANSWER_WITHIN, client.range(read)).await {
-            Ok(Ok(answer)) => {
-                let term = answer.into_inner().header.map(|header| header.raft_term);
-                shared.inbox.proof(id, Proof { asked, term, refused: false });
-                pace.borrow().proof()
-            }
-            Ok(Err(status)) if fault::is_refusal(&status) => {
-                shared.inbox.proof(id, Proof { asked, term: None, refused: true });
-                pace.borrow().proof()
-            }
-            Ok(Err(_)) | Err(_) => PROOF_AGAIN,
+        let wait = if term.is_some() || refused.is_some() {
+            shared.inbox.proof(id, Proof { asked, term, refused });
+            pace.borrow().proof()
+        } else {
+            PROOF_AGAIN
         };
         sleep(wait).await;
     }
 }
 
 /// Asks for the status and notes how long it took.
-async fn status(shared: &Shared, id: u64, connection: Connection) -> Result<StatusResponse, Fault> {
+async fn status(
+    shared: &Shared,
+    id: u64,
+    connection: &Connection,
+) -> Result<StatusResponse, Fault> {
     let asked = shared.clock.now();
-    let mut client = MaintenanceClient::new(connection);
-    match timeout(ANSWER_WITHIN, client.status(StatusRequest {})).await {
+    let question = shared.access.call(connection, |wire| async move {
+        MaintenanceClient::new(wire).status(StatusRequest {}).await
+    });
+    match timeout(ANSWER_WITHIN, question).await {
         Ok(Ok(answer)) => {
             let now = shared.clock.now();
             shared.inbox.rtt(id, now, now.since(asked));
-            Ok(answer.into_inner())
+            Ok(answer)
         }
         Ok(Err(status)) => Err(fault::of_status(&status)),
         Err(_) => Err(fault::no_answer()),

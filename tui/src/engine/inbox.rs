@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn fault(words: &str) -> Fault {
-        Fault { words: words.into(), next: String::new(), refused: false, denied: false }
+        Fault { words: words.into(), next: String::new(), refused: false, denied: None }
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@
 //!
 //! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
 
+mod access;
 mod ask;
 mod directory;
 mod elsewhere;
@@ -76,6 +77,8 @@ struct Shared {
     inbox: Arc<Inbox>,
     clock: SystemClock,
     pace: watch::Receiver<Pace>,
+    access: access::Access,
+    fronts: Arc<directory::Fronts>,
 }
 
 /// Who is in which cluster.
@@ -129,7 +132,14 @@ impl Engine {
         let (effects, received) = mpsc::unbounded_channel();
         let (pace, paced) = watch::channel(Pace::default());
         let inbox = Arc::new(Inbox::default());
-        let shared = Shared { inbox: Arc::clone(&inbox), clock: setup.clock, pace: paced };
+        let access = access::Access::new(setup.login.clone());
+        let shared = Shared {
+            inbox: Arc::clone(&inbox),
+            clock: setup.clock,
+            pace: paced,
+            access,
+            fronts: Arc::default(),
+        };
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         let config = config(setup.endpoints.clone(), setup.login);
@@ -288,7 +298,14 @@ impl Engine {
             stays
         });
         for member in reached {
-            let Ok(endpoint) = Endpoint::parse(&member.endpoint) else { continue };
+            let endpoint = match Endpoint::parse(&member.endpoint) {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    let fault = fault::of_address(&member.endpoint, &error);
+                    self.shared.inbox.lost(member.id, fault);
+                    continue;
+                }
+            };
             let shared = self.shared.clone();
             self.followers.entry((cluster, member.id)).or_insert_with(|| {
                 let task = self.tasks.spawn(follow::run(shared, cluster, member.id, endpoint));

@@ -54,13 +54,24 @@ pub(super) fn of_admin(status: MemberStatus, at: Moment) -> Sample {
 }
 
 /// An alarm in a server's words: `memberID:149 alarm:NOSPACE` in etcd, `95 NOSPACE` in the admin stream.
+///
+/// etcd's words are the text of a protobuf message, whose blanks are not stable: 3.7 writes two between fields.
 fn alarm(text: &str) -> Option<Alarm> {
-    let (member, name) = text.trim().split_once(' ')?;
-    let member = match member.strip_prefix("memberID:") {
-        Some(id) => id.parse().ok()?,
-        None => u64::from_str_radix(member, 16).ok()?,
+    let spaced = text.replace(':', " : ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    if let [member, name] = words[..] {
+        let member = u64::from_str_radix(member, 16).ok()?;
+        return Some(Alarm { member, kind: AlarmKind::named(name) });
+    }
+    let field = |wanted: &str| {
+        let mut fields = words.windows(3);
+        fields.find_map(|field| match field {
+            [name, ":", value] if *name == wanted => Some(*value),
+            _ => None,
+        })
     };
-    let kind = AlarmKind::named(name.strip_prefix("alarm:").unwrap_or(name));
+    let kind = AlarmKind::named(field("alarm")?);
+    let member = field("memberID").map_or(Ok(0), str::parse).ok()?;
     Some(Alarm { member, kind })
 }
 
@@ -143,7 +154,13 @@ mod tests {
     fn alarms_are_read_in_the_words_of_every_server() {
         let no_space = Alarm { member: 149, kind: AlarmKind::NoSpace };
         assert_eq!(alarm("memberID:149 alarm:NOSPACE "), Some(no_space.clone()));
-        assert_eq!(alarm("95 NOSPACE"), Some(no_space));
+        assert_eq!(alarm("95 NOSPACE"), Some(no_space.clone()));
+        // As etcd 3.7.3 says it; and as any writer of protobuf text may.
+        for words in ["memberID:149  alarm:NOSPACE", " alarm: NOSPACE  memberID: 149"] {
+            assert_eq!(alarm(words), Some(no_space.clone()), "{words}");
+        }
+        let of_whom = Alarm { member: 0, ..no_space };
+        assert_eq!(alarm("alarm:NOSPACE"), Some(of_whom));
         let other = alarm("memberID:1 alarm:LATER").map(|alarm| alarm.kind);
         assert_eq!(other, Some(AlarmKind::Other("LATER".into())));
         assert_eq!(alarm("etcdserver: no leader"), None);

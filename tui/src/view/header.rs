@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{say, style};
+use crate::app::sample::Denied;
 use crate::app::screens::SCREENS;
 use crate::app::verdict::{Level, Stop};
 use crate::app::{Origin, State};
@@ -69,8 +70,10 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
         Some((Stop::Corrupt, _)) => facts.push((Meaning::Bad, "corrupt".to_owned())),
         None => {}
     }
-    if cluster.locked {
-        facts.push((Meaning::Warn, "login wanted".to_owned()));
+    match cluster.locked {
+        Some(Denied::Password) => facts.push((Meaning::Bad, "login refused".to_owned())),
+        Some(_) => facts.push((Meaning::Warn, "login wanted".to_owned())),
+        None => {}
     }
     match cluster.leader() {
         Some(leader) => facts.push((Meaning::Header, format!("leader {}", cluster.name(leader)))),

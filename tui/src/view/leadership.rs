@@ -11,11 +11,12 @@ use super::say;
 use crate::app::State;
 use crate::app::cluster::{Health, Link};
 use crate::app::leadership::{Change, WINDOW};
-use crate::app::sample::AlarmKind;
+use crate::app::sample::{AlarmKind, Denied, Source};
+use crate::app::space::Relief;
 use crate::app::toast::Gravity;
 use crate::app::verdict::Stop;
 use crate::theme::Meaning;
-use crate::widget::{age, duration_us, fit, panel, short};
+use crate::widget::{age, duration_us, fit, panel, short, wrap};
 
 /// Windows that the lanes show, shortest first.
 const WINDOWS: [u64; 3] = [120, 600, WINDOW.as_secs()];
@@ -34,33 +35,55 @@ pub(super) fn leadership(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let title = format!("Leadership, last {} min, and what happened", window / 60);
     let since = say(look, Meaning::Dim, format!(" watched for {} ", age(seen)));
     let inside = panel(frame, look, area, &title, Line::from(since));
-    let mut lines = lanes(state, window, usize::from(inside.width));
-    let height = usize::from(inside.height);
-    let advice = advice(state);
-    let rest = height.saturating_sub(lines.len() + advice.len().min(height / 2));
-    lines.extend(events(state, usize::from(inside.width)).into_iter().take(rest));
-    lines.truncate(height.saturating_sub(advice.len().min(height / 2)));
-    for (meaning, words) in advice {
-        let words = fit(&words, usize::from(inside.width).saturating_sub(HEAD + 1), &look.glyphs);
-        lines.push(Line::from(vec![
-            say(look, Meaning::Dim, " advice  "),
-            say(look, meaning, words),
-        ]));
-    }
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    // What to do comes first, then the last that happened, then who led.
+    let mut advice = advised(state, width);
+    advice.truncate(height);
+    let events = events(state, width);
+    let room = height - advice.len();
+    let mut lines = lanes(state, window, width, room.saturating_sub(events.len().min(1)));
+    lines.truncate(room);
+    let rest = room - lines.len();
+    lines.extend(events.into_iter().take(rest));
+    lines.extend(advice);
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
 }
 
-/// One lane for each member that led.
-fn lanes(state: &State, window: u64, width: usize) -> Vec<Line<'static>> {
+/// The advice in lines of that width.
+fn advised(state: &State, width: usize) -> Vec<Line<'static>> {
+    let look = &state.look;
+    let mut lines = Vec::new();
+    for (meaning, words) in advice(state) {
+        for (at, words) in wrap(&words, width.saturating_sub(HEAD + 1)).into_iter().enumerate() {
+            let head = if at == 0 { " advice  " } else { "         " };
+            lines.push(Line::from(vec![say(look, Meaning::Dim, head), say(look, meaning, words)]));
+        }
+    }
+    lines
+}
+
+/// Lines that the panel needs, its border included, when there is advice.
+pub(super) fn lines_of_advice(state: &State, width: u16) -> u16 {
+    let advice = advised(state, usize::from(width).saturating_sub(2)).len();
+    let lines = if advice > 0 { advice + 2 } else { 0 };
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+/// One lane for each member that led; without room for all, the ones of who does not lead go.
+fn lanes(state: &State, window: u64, width: usize, room: usize) -> Vec<Line<'static>> {
     let look = &state.look;
     let mut leaders: Vec<u64> =
         state.cluster.leadership.spans().filter_map(|span| span.leader).collect();
     leaders.sort_by_key(|id| state.cluster.name(*id));
     leaders.dedup();
+    while leaders.len() > room.max(1) {
+        let goes = leaders.iter().position(|id| state.cluster.leader() != Some(*id));
+        leaders.remove(goes.unwrap_or_default());
+    }
     if leaders.is_empty() {
-        return vec![Line::from(say(look, Meaning::Dim, " nobody has led yet"))];
+        return vec![Line::from(say(look, Meaning::Dim, " no leader seen yet"))];
     }
     let (term, ..) = state.cluster.newest();
     let tail = format!(" term {term} ");
@@ -140,9 +163,12 @@ fn change_line(state: &State, change: &Change) -> Line<'static> {
 pub(super) fn advice(state: &State) -> Vec<(Meaning, String)> {
     let cluster = &state.cluster;
     let mut said = of_stop(state);
-    if cluster.locked {
-        let words = "users are enabled: without a login no key is read or written";
-        said.push((Meaning::Warn, words.to_owned()));
+    if let Some(denied) = cluster.locked {
+        let words = match denied {
+            Denied::Password => "authentication failed, no key is read or written:",
+            _ => "users are enabled, without a login no key is read or written:",
+        };
+        said.push((Meaning::Warn, format!("{words} {}", denied.next())));
     }
     for member in &cluster.members {
         let name = member.name();
@@ -150,8 +176,10 @@ pub(super) fn advice(state: &State) -> Vec<(Meaning, String)> {
             (Health::Down, Link::Down(fault, _)) => {
                 let next = if state.bundled.contains_key(&name) {
                     "choose it and press r"
-                } else {
+                } else if member.is_refused() {
                     &fault.next
+                } else {
+                    "the others do not hear it; look at its process and its log"
                 };
                 said.push((Meaning::Bad, format!("{name} is down: {next}")));
             }
@@ -174,17 +202,26 @@ pub(super) fn advice(state: &State) -> Vec<(Meaning, String)> {
         }
         let complaints = member.live().into_iter().flat_map(|sample| &sample.complaints);
         said.extend(complaints.map(|words| (Meaning::Bad, format!("{name}: {words}"))));
-        let space = member.live().and_then(|sample| sample.allocated.zip(sample.quota));
-        if let Some((used, quota)) =
-            space.filter(|(used, quota)| *quota > 0 && *used > quota / 5 * 4)
-        {
-            let percent = u128::from(used) * 100 / u128::from(quota);
-            let words = format!("{name} uses {percent}% of its quota: compact, then defrag");
+        let stopped =
+            cluster.stop().is_some_and(|(_, members)| members.contains(&member.listed.id));
+        let sample = member.live().filter(|_| !stopped);
+        if let Some((sample, full)) = sample.and_then(|sample| Some((sample, sample.full()?))) {
+            let next = match (full.relief, sample.source) {
+                (Relief::Compact, Source::Status) => "compact, then defrag",
+                (Relief::Compact, Source::Admin) => "compact",
+                (Relief::Defrag, _) => "defrag gives back what is not in use",
+                (Relief::Keys, Source::Status) => KEYS,
+                (Relief::Keys, Source::Admin) => "delete keys, then compact",
+            };
+            let words = format!("{name} uses {}% of its quota: {next}", full.percent);
             said.push((Meaning::Warn, words));
         }
     }
     said
 }
+
+/// What helps when keys themselves fill the quota.
+const KEYS: &str = "delete keys, or raise --quota-backend-bytes";
 
 /// What the alarms mean, and how to be rid of them.
 fn of_stop(state: &State) -> Vec<(Meaning, String)> {
@@ -192,18 +229,29 @@ fn of_stop(state: &State) -> Vec<(Meaning, String)> {
     let (.., revision) = cluster.newest();
     let mut said = Vec::new();
     match cluster.stop() {
-        Some((Stop::NoSpace, who)) => {
+        Some((Stop::NoSpace, members)) => {
+            let who = cluster.subject(&members);
             said.push((
                 Meaning::Bad,
-                format!("{who} has used up its quota: the cluster refuses every write, until"),
+                format!("{who} out of space, no write is taken; the way out:"),
             ));
-            let next = "etcdctl defrag --cluster; etcdctl alarm disarm";
-            said.push((Meaning::Bad, format!("etcdctl compact {revision}; {next}")));
+            let of = members.iter().filter_map(|id| cluster.member(*id)?.live()?.full());
+            let reliefs: Vec<Relief> = of.map(|full| full.relief).collect();
+            let rest = "etcdctl defrag --cluster; etcdctl alarm disarm";
+            let next = if reliefs.contains(&Relief::Keys) {
+                format!("{KEYS}; {rest}")
+            } else if !reliefs.is_empty() && reliefs.iter().all(|r| *r == Relief::Defrag) {
+                rest.to_owned()
+            } else {
+                format!("etcdctl compact {revision}; {rest}")
+            };
+            said.push((Meaning::Bad, next));
         }
-        Some((Stop::Corrupt, who)) => {
+        Some((Stop::Corrupt, members)) => {
+            let who = cluster.subject(&members);
             said.push((
                 Meaning::Bad,
-                format!("{who}: data differs from the others; no read or write is answered"),
+                format!("{who} corrupt: data differs; no read or write is answered"),
             ));
             let next = "etcdctl endpoint hashkv --cluster; replace it; etcdctl alarm disarm";
             said.push((Meaning::Bad, next.to_owned()));

@@ -54,12 +54,9 @@ fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
         Link::Connecting => "connecting".to_owned(),
         Link::Live => "heard".to_owned(),
         Link::Down(fault, since) => {
-            format!(
-                "not heard for {}: {}; {}",
-                age(state.now.since(*since)),
-                fault.words,
-                fault.next
-            )
+            let next = if fault.next.is_empty() { "" } else { "; " };
+            let since = age(state.now.since(*since));
+            format!("not heard for {since}: {}{next}{}", fault.words, fault.next)
         }
     };
     vec![

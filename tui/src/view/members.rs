@@ -78,11 +78,10 @@ fn silent(state: &State, frame: &mut Frame<'_>, inside: Rect) {
             say(look, Meaning::Strong, format!("{endpoint}  ")),
             say(look, Meaning::Text, fault.words.clone()),
         ]));
-        lines.push(Line::from(say(
-            look,
-            Meaning::Dim,
-            format!("   {} {}", look.glyphs.arrow, fault.next),
-        )));
+        if !fault.next.is_empty() {
+            let next = format!("   {} {}", look.glyphs.arrow, fault.next);
+            lines.push(Line::from(say(look, Meaning::Dim, next)));
+        }
     }
     if lines.is_empty() {
         lines.push(Line::from(say(
@@ -147,7 +146,11 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
     }
     for place in &mut places {
         if place.column == Column::Space && place.width < 28 {
-            place.head = "USE/QUOTA";
+            // What counts against the quota.
+            let of_etcd =
+                |member: &Member| member.sample.as_ref().map(|s| s.source) == Some(Source::Status);
+            let etcd = state.cluster.members.iter().any(of_etcd);
+            place.head = if etcd { "ALLOC/QUOTA" } else { "USE/QUOTA" };
         }
     }
     places
@@ -247,6 +250,10 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
             fault.words,
             member.listed.endpoint,
             age(state.now.since(*since))
+        )),
+        (Link::Down(fault, _), ..) if !member.is_refused() => Some(format!(
+            "the others do not hear it; from here: {} ({})",
+            fault.words, member.listed.endpoint
         )),
         (Link::Down(fault, since), ..) => {
             let at = &member.listed.endpoint;
@@ -348,7 +355,7 @@ fn space(state: &State, sample: &Sample, width: usize) -> Vec<Span<'static>> {
     let text = |value: Option<u64>| value.map_or_else(|| look.glyphs.none.to_owned(), bytes);
     let (used, allocated) = (sample.in_use, sample.allocated);
     if width < 28 {
-        let words = format!("  {} / {}", text(used.or(allocated)), text(sample.quota));
+        let words = format!("  {} / {}", text(sample.counted()), text(sample.quota));
         return vec![say(look, Meaning::Text, words)];
     }
     let words = format!(" {:>5} / {:>4} / {:>4}", text(used), text(allocated), text(sample.quota));

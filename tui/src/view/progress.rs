@@ -42,7 +42,7 @@ pub(super) fn progress(state: &State, frame: &mut Frame<'_>, area: Rect) {
             state,
             &format!("{} leads and is not heard from here", state.cluster.name(id)),
         )],
-        (None, _) => vec![note(state, "no leader: nobody sends to anybody")],
+        (None, _) => vec![note(state, "no leader seen: nobody tells who sends to whom")],
     };
     for (line, y) in lanes.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
@@ -87,6 +87,15 @@ fn head(state: &State, progress: &Progress) -> Vec<Span<'static>> {
     ]
 }
 
+/// A leader begins with a match of zero; until the follower has answered it, that tells nothing.
+fn is_unknown(progress: &Progress) -> bool {
+    !progress.active && progress.matched == 0
+}
+
+fn unknown(state: &State, leader: &Sample) -> String {
+    format!("not heard since {} leads", state.cluster.name(leader.leader))
+}
+
 fn last_index(leader: &Sample) -> u64 {
     leader.log.map_or(leader.commit, |(_, last)| last)
 }
@@ -126,6 +135,11 @@ fn tall_lane(
     width: usize,
 ) -> [Line<'static>; 3] {
     let look = &state.look;
+    if is_unknown(progress) {
+        let words = say(look, Meaning::Dim, unknown(state, leader));
+        let lane = [head(state, progress), vec![words]].concat();
+        return [Line::from(lane), Line::default(), Line::default()];
+    }
     let last = last_index(leader);
     let behind = last.saturating_sub(progress.matched);
     let tail = behind_words(progress, behind) + &percent(progress.matched, last);
@@ -147,6 +161,10 @@ fn lane(state: &State, leader: &Sample, progress: &Progress, width: usize) -> Li
     let last = last_index(leader);
     let behind = last.saturating_sub(progress.matched);
     let mut spans = head(state, progress);
+    if is_unknown(progress) {
+        spans.push(say(look, Meaning::Dim, unknown(state, leader)));
+        return Line::from(spans);
+    }
     spans.push(say(look, Meaning::Dim, "match "));
     spans.push(say(look, Meaning::Text, grouped(progress.matched)));
     let tail = behind_words(progress, behind) + &percent(progress.matched, last);

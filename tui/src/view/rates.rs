@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::say;
 use crate::app::State;
-use crate::app::cluster::LAG_ENTRIES;
+use crate::app::cluster::{LAG_ENTRIES, Member};
 use crate::app::rates::{SECONDS_KEPT, Series};
 use crate::app::sample::Source;
 use crate::theme::Meaning;
@@ -50,7 +50,14 @@ pub(super) fn rates(state: &State, frame: &mut Frame<'_>, area: Rect) {
 
 fn charts(state: &State) -> [Chart<'_>; 4] {
     let (rates, second) = (&state.cluster.rates, state.now.0.as_secs());
-    let by_status = state.cluster.leader_sample().is_some_and(|s| s.source == Source::Status);
+    let leader = state.cluster.leader_sample();
+    let heard = leader.or_else(|| state.cluster.members.iter().find_map(Member::live));
+    let by_status = heard.is_some_and(|s| s.source == Source::Status);
+    let (of_leader, of_all) = match (leader, heard) {
+        (Some(_), _) => ("nothing heard", "no writes seen"),
+        (None, Some(_)) => ("not known: no leader is heard", "not known: no leader is heard"),
+        (None, None) => ("nothing heard", "nothing heard"),
+    };
     let highest = |series: &Series, show: fn(f64) -> String| {
         series.highest(second).map_or_else(String::new, |value| format!("max {}", show(value)))
     };
@@ -70,14 +77,7 @@ fn charts(state: &State) -> [Chart<'_>; 4] {
     } else {
         let note = highest(&rates.put_p99, micros);
         let hot = Some(PUT_HOT_US);
-        Chart {
-            name: "put p99",
-            series: &rates.put_p99,
-            hot,
-            show: micros,
-            note,
-            none: "no writes yet",
-        }
+        Chart { name: "put p99", series: &rates.put_p99, hot, show: micros, note, none: of_all }
     };
     #[expect(clippy::cast_precision_loss, reason = "a threshold")]
     let lag_hot = Some(LAG_ENTRIES as f64);
@@ -88,7 +88,7 @@ fn charts(state: &State) -> [Chart<'_>; 4] {
             hot: None,
             show: rate,
             note: highest(&rates.commits, rate),
-            none: "nothing heard",
+            none: of_leader,
         },
         latency,
         Chart {
@@ -97,7 +97,7 @@ fn charts(state: &State) -> [Chart<'_>; 4] {
             hot: lag_hot,
             show: whole,
             note: highest(&rates.lag, whole),
-            none: "nothing heard",
+            none: of_leader,
         },
         Chart {
             name: "watchers",
@@ -116,7 +116,9 @@ fn draw(state: &State, chart: &Chart<'_>, width: usize, rows: usize) -> Vec<Line
     let second = state.now.0.as_secs();
     let name = say(look, Meaning::Dim, format!(" {:<width$}", chart.name, width = HEAD - 1));
     if chart.series.highest(second).is_none() {
-        let words = fit(chart.none, width.saturating_sub(HEAD), &look.glyphs);
+        // A name that takes its whole place has no blank behind it.
+        let gap = if chart.name.len() + 1 >= HEAD { " " } else { "" };
+        let words = fit(&format!("{gap}{}", chart.none), width.saturating_sub(HEAD), &look.glyphs);
         let mut lines = vec![Line::default(); rows - 1];
         lines.push(Line::from(vec![name, say(look, Meaning::Dim, words)]));
         return lines;

@@ -35,6 +35,11 @@ pub(super) fn cluster(state: &State, frame: &mut Frame<'_>, area: Rect) {
         (middle, if rest - middle >= RATES_LINES { RATES_LINES } else { 0 })
     };
     let mut bottom = rest - middle - stacked;
+    // What to do goes before rates.
+    let advice = leadership::lines_of_advice(state, area.width);
+    if advice > 0 && bottom < advice.max(LEADERSHIP_LINES) {
+        bottom += std::mem::take(&mut stacked);
+    }
     // Room to spare makes charts taller; a panel without room for a line gives its place to the one above.
     let charts = if wide { &mut middle } else { &mut stacked };
     for _ in 0..2 {

@@ -11,14 +11,14 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_tui::app::{Effect, Msg, State, update};
 use mini_etcd_tui::engine::{Handle, Inbox};
 use mini_etcd_tui::theme::Depth;
 use tokio::time::timeout;
 use tonic::body::Body;
 
-use crate::engine::engine;
+use crate::engine::engine_as;
 use crate::support::{key, state, type_text};
 
 /// Time that anything may take here.
@@ -99,7 +99,15 @@ pub struct Driver {
 
 impl Driver {
     pub fn start(endpoint: &str) -> Self {
-        let (handle, inbox) = engine(&[endpoint.to_owned()]);
+        Self::start_as(endpoint, None)
+    }
+
+    /// The same as a user: `name:password`.
+    pub fn start_as(endpoint: &str, user: Option<&str>) -> Self {
+        let login = user.and_then(|user| user.split_once(':')).map(|(name, password)| {
+            Credentials { name: name.to_owned(), password: password.to_owned() }
+        });
+        let (handle, inbox) = engine_as(&[endpoint.to_owned()], login);
         let state = state((120, 36), Depth::Sixteen, false);
         Self { state, handle, inbox, wanted: Vec::new() }
     }
@@ -148,7 +156,7 @@ impl Driver {
                 }
             }
         });
-        assert!(done.await.is_ok(), "never: {what}; {:?}", self.state.toasts.shown());
+        assert!(done.await.is_ok(), "never: {what}; {}", crate::screens::text(&self.state));
     }
 
     pub async fn settle(&mut self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::Member;
 use mini_etcd_server::clock::SystemClock;
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Credentials, Endpoint};
 use mini_etcd_tui::app::keyspace::ask::{Change, Question as Keys, Write};
 use mini_etcd_tui::app::request::{Answer, Question, Ticket, Trouble};
 use mini_etcd_tui::app::sample::{Role, Sample, Source};
@@ -24,10 +24,15 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// An engine that looks at these servers.
 pub fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
+    engine_as(endpoints, None)
+}
+
+/// The same as a user.
+pub fn engine_as(endpoints: &[String], login: Option<Credentials>) -> (Handle, Arc<Inbox>) {
     let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
     let (engine, handle, inbox) = Engine::new(Setup {
         endpoints,
-        login: None,
+        login,
         fleet: None,
         instead_of: Vec::new(),
         clock: SystemClock::new(),

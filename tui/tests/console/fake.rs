@@ -61,11 +61,13 @@ pub struct Shown {
     pub version: String,
     /// What its status complains of.
     pub errors: Vec<String>,
+    /// Bytes in use, on disk, and allowed.
+    pub sizes: (i64, i64, i64),
     /// Whether linearizable reads are answered.
     pub reads: bool,
     /// Its page of metrics; `GROWS` stands for a number that grows from look to look.
     pub metrics: Option<String>,
-    /// Whether keys are kept from who has not logged in, and whether the member list is.
+    /// Whether keys are kept from who has not logged in, and whether the member list and the status are.
     pub locked: bool,
     pub list_locked: bool,
     /// What it hears of its followers, in the admin stream.
@@ -91,6 +93,8 @@ pub enum Mood {
     Mini = 0,
     /// As etcd: no admin stream.
     Stock = 1,
+    /// As a learner of etcd, which tells no members.
+    Learner = 4,
     /// Takes questions and never answers.
     Stalls = 2,
     /// Refuses everything.
@@ -134,6 +138,7 @@ impl Fake {
                 leader: id,
                 version: "3.5.1".into(),
                 errors: Vec::new(),
+                sizes: (0, 4096, 0),
                 reads: true,
                 metrics: None,
                 locked: false,
@@ -186,6 +191,16 @@ impl Fake {
 
     pub fn interval(&self) -> u32 {
         self.inner.interval.load(Ordering::SeqCst)
+    }
+
+    /// As etcd does with users enabled.
+    fn let_in<T>(request: &Request<T>, locked: bool) -> Result<(), Status> {
+        match request.metadata().get("token") {
+            Some(token) if token == TOKEN => Ok(()),
+            Some(_) if locked => Err(Status::unauthenticated("etcdserver: invalid auth token")),
+            None if locked => Err(Status::invalid_argument("etcdserver: user name is empty")),
+            _ => Ok(()),
+        }
     }
 
     async fn mind(&self) -> Result<(), Status> {
@@ -245,6 +260,10 @@ fn tower_fn(
                         fake.shown().metrics.map(|page| page.replace("GROWS", &grown)),
                     ));
                 }
+                if path == "/etcdserverpb.Auth/Authenticate" {
+                    let mut grpc = tonic::server::Grpc::new(tonic_prost::ProstCodec::default());
+                    return Ok(grpc.unary(Authenticate, request).await);
+                }
                 match path.split('/').nth(1).unwrap_or("") {
                     "minietcd.admin.v1.Admin" => AdminServer::new(fake).call(request).await,
                     "etcdserverpb.KV" => KvServer::new(fake).call(request).await,
@@ -261,6 +280,29 @@ fn page(text: Option<String>) -> http::Response<Body> {
     let status = if text.is_some() { 200 } else { 404 };
     let body = http_body_util::Full::new(bytes::Bytes::from(text.unwrap_or_default()));
     http::Response::builder().status(status).body(Body::new(body)).unwrap()
+}
+
+/// The token of whoever knows the password.
+const TOKEN: &str = "root.7";
+
+/// The one call of the service of users that is made here.
+struct Authenticate;
+
+impl tonic::server::UnaryService<AuthenticateRequest> for Authenticate {
+    type Response = AuthenticateResponse;
+    type Future = std::future::Ready<Result<Response<AuthenticateResponse>, Status>>;
+
+    fn call(&mut self, request: Request<AuthenticateRequest>) -> Self::Future {
+        let request = request.into_inner();
+        std::future::ready(
+            if (request.name.as_str(), request.password.as_str()) == ("root", "right") {
+                Ok(Response::new(AuthenticateResponse { header: None, token: TOKEN.to_owned() }))
+            } else {
+                let words = "etcdserver: authentication failed, invalid user ID or password";
+                Err(Status::invalid_argument(words))
+            },
+        )
+    }
 }
 
 #[tonic::async_trait]
@@ -350,9 +392,7 @@ impl Kv for Fake {
         if !request.get_ref().serializable && !self.shown().reads {
             return std::future::pending().await;
         }
-        if self.shown().locked {
-            return Err(Status::invalid_argument("etcdserver: user name is empty"));
-        }
+        Self::let_in(&request, self.shown().locked)?;
         Ok(Response::new(RangeResponse { header: self.header(), ..RangeResponse::default() }))
     }
 
@@ -421,12 +461,14 @@ impl Watch for Fake {
 impl Cluster for Fake {
     async fn member_list(
         &self,
-        _: Request<MemberListRequest>,
+        request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListResponse>, Status> {
         self.mind().await?;
-        if self.shown().list_locked {
-            return Err(Status::invalid_argument("etcdserver: user name is empty"));
+        if self.inner.mood.load(Ordering::SeqCst) == Mood::Learner as u8 {
+            let words = "etcdserver: rpc not supported for learner";
+            return Err(Status::failed_precondition(words));
         }
+        Self::let_in(&request, self.shown().list_locked)?;
         Ok(Response::new(MemberListResponse { header: self.header(), members: self.members() }))
     }
 
@@ -463,13 +505,19 @@ impl Cluster for Fake {
 impl Maintenance for Fake {
     type SnapshotStream = Streaming<SnapshotResponse>;
 
-    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
         self.mind().await?;
         let shown = self.shown();
+        Self::let_in(&request, shown.list_locked)?;
         Ok(Response::new(StatusResponse {
             header: self.header(),
             version: shown.version,
-            db_size: 4096,
+            db_size_in_use: shown.sizes.0,
+            db_size: shown.sizes.1,
+            db_size_quota: shown.sizes.2,
             leader: shown.leader,
             errors: shown.errors,
             raft_index: 7,

@@ -147,7 +147,7 @@ pub fn refused() -> Fault {
         words: "connection refused: nothing listens there".into(),
         next: "start the member, or check the port".into(),
         refused: true,
-        denied: false,
+        denied: None,
     }
 }
 

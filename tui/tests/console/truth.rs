@@ -20,8 +20,12 @@ fn hidden(id: u64) -> Member {
 }
 
 fn console(running: &Running) -> Driver {
+    console_as(running, None)
+}
+
+fn console_as(running: &Running, user: Option<&str>) -> Driver {
     let endpoint = running.address.to_string();
-    let mut driver = Driver::start(&endpoint);
+    let mut driver = Driver::start_as(&endpoint, user);
     driver.state.size = (80, 24);
     driver.state.origin = Origin::Endpoints(vec![endpoint]);
     driver
@@ -137,7 +141,7 @@ async fn a_full_member_is_named_with_what_it_means_and_what_to_do() {
         &[
             "writes refused",
             "WRITES REFUSED, n1 is out of space (NOSPACE)",
-            "n1 has used up its quota: the cluster refuses every write",
+            "n1 is out of space, no write is taken; the way out:",
             "etcdctl compact 5; etcdctl defrag --cluster; etcdctl alarm disarm",
         ],
     )
@@ -149,17 +153,113 @@ async fn a_full_member_is_named_with_what_it_means_and_what_to_do() {
     shows(&mut driver, &["READS AND WRITES REFUSED, n1 is corrupt", "endpoint hashkv"]).await;
 }
 
+/// Two of four, in the words of etcd 3.7.3, whose protobuf text has two blanks; with the rows of four members there is
+/// no room at 80x24 for everything.
+#[tokio::test]
+async fn members_that_are_full_are_named_by_etcd_3_7_too_and_the_way_out_is_not_cut() {
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    let mut all = one.fake.members();
+    all.extend([hidden(2), hidden(3), hidden(4)]);
+    one.fake.set_members(all);
+    one.fake.show(|shown| {
+        "3.7.3".clone_into(&mut shown.version);
+        let said = |id| format!("memberID:{id}  alarm:NOSPACE");
+        shown.errors = vec![said(1), said(2)];
+        shown.sizes = (2_818_048, 4_689_920, 4_194_304);
+    });
+    let mut driver = console(&one);
+    let all_of_it = [
+        "WRITES REFUSED, n1, n2 are out of space (NOSPACE)",
+        "advice  n1, n2 are out of space, no write is taken; the way out:",
+        "etcdctl compact 5; etcdctl defrag --cluster; etcdctl alarm disarm",
+        "ALLOC/QUOTA",
+        "4.4M / 4.0M",
+    ];
+    shows(&mut driver, &all_of_it).await;
+    // Compacted and still full: what fills it is keys.
+    one.fake.show(|shown| {
+        shown.errors.clear();
+        shown.sizes = (4_080_000, 4_280_000, 4_194_304);
+        shown.metrics = Some("etcd_debugging_mvcc_compact_revision 5\n".into());
+    });
+    let advice = "advice  n1 uses 102% of its quota: delete keys, or raise";
+    shows(&mut driver, &[advice, "--quota-backend-bytes"]).await;
+}
+
 #[tokio::test]
 async fn users_that_are_enabled_are_told_of_and_are_no_lost_quorum() {
     let one = Fake::start(1, 9, Mood::Stock).await;
     one.fake.show(|shown| shown.locked = true);
     let mut driver = console(&one);
-    let advice = "users are enabled: without a login no key is read or written";
-    shows(&mut driver, &["quorum 1/1", "login wanted", "OK, one member", advice]).await;
+    let advice = "users are enabled, without a login no key is read or written";
+    let next = "--user NAME:PASSWORD";
+    shows(&mut driver, &["quorum 1/1", "login wanted", "OK, one member", advice, next]).await;
     // Later servers keep the member list too.
     let one = Fake::start(1, 9, Mood::Stock).await;
     one.fake.show(|shown| shown.list_locked = true);
     let mut driver = console(&one);
-    shows(&mut driver, &["REFUSED, the member list wants a login", "user name is empty"]).await;
+    let refused = "REFUSED, the member list wants a login";
+    shows(&mut driver, &[refused, "user name is empty", next]).await;
     assert!(!text(&driver.state).contains("nobody answers"), "{}", text(&driver.state));
+}
+
+/// As etcd 3.7: with users enabled it keeps the member list and the status, too.
+#[tokio::test]
+async fn who_logs_in_sees_the_cluster_of_a_server_that_has_users() {
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    one.fake.show(|shown| (shown.locked, shown.list_locked) = (true, true));
+    let mut driver = console_as(&one, Some("root:right"));
+    shows(&mut driver, &["quorum 1/1", "leader n1", "OK, one member", "● ok"]).await;
+    assert!(!text(&driver.state).contains("login"), "{}", text(&driver.state));
+    let mut driver = console_as(&one, Some("root:wrong"));
+    shows(&mut driver, &["REFUSED, authentication failed", "check name and password"]).await;
+    // Earlier servers keep only the keys.
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    one.fake.show(|shown| shown.locked = true);
+    let mut driver = console_as(&one, Some("root:wrong"));
+    shows(&mut driver, &["quorum 1/1", "login refused", "authentication failed"]).await;
+}
+
+#[tokio::test]
+async fn a_learner_and_a_proxy_that_are_asked_alone_are_called_that() {
+    let one = Fake::start(1, 9, Mood::Learner).await;
+    let mut driver = console(&one);
+    let verdict = "a learner answers, and tells no members";
+    shows(&mut driver, &[verdict, "it is a learner", "name a voter's endpoint"]).await;
+    assert!(!text(&driver.state).contains("nobody answers"), "{}", text(&driver.state));
+    // As the proxy of etcd: it lists itself, without a number.
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    let name = "proxy".to_owned();
+    one.fake.set_members(vec![Member { name, ..Member::default() }]);
+    let mut driver = console(&one);
+    let verdict = "a proxy answers; what is behind it is not told";
+    shows(&mut driver, &[verdict, "name the members themselves"]).await;
+    assert!(!text(&driver.state).contains("quorum"), "{}", text(&driver.state));
+}
+
+#[tokio::test]
+async fn a_member_that_advertises_tls_is_not_said_to_be_not_asked_yet() {
+    let one = Fake::start(1, 9, Mood::Stock).await;
+    let mut all = one.fake.members();
+    let client_ur_ls = vec!["https://127.0.0.1:1".to_owned()];
+    all.push(Member { id: 2, name: "n2".into(), client_ur_ls, ..Member::default() });
+    one.fake.set_members(all);
+    let mut driver = console(&one);
+    shows(&mut driver, &["quorum stands, 1 unseen", "it is asked by TLS, which is not"]).await;
+}
+
+/// Behind a gateway another member answers than the one that was meant.
+#[tokio::test]
+async fn a_member_is_not_shown_with_what_another_says_at_the_same_place() {
+    let (one, two) = (Fake::start(1, 9, Mood::Stock).await, Fake::start(2, 9, Mood::Stock).await);
+    // Where member 1 is listed member 2 answers, and is listed itself where it is.
+    let mut all = one.fake.members();
+    all[0].client_ur_ls = vec![format!("http://{}", two.address)];
+    two.fake.show(|shown| shown.leader = 1);
+    one.fake.set_members([all.clone(), two.fake.members()].concat());
+    two.fake.set_members([all, two.fake.members()].concat());
+    let mut driver = console(&two);
+    shows(&mut driver, &["other members answer there: a gateway"]).await;
+    let shown = text(&driver.state);
+    assert!(shown.contains("n2   F     ● ok"), "{shown}");
 }

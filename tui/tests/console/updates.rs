@@ -7,8 +7,8 @@ use mini_etcd_server::clock::Moment;
 use mini_etcd_tui::app::cluster::Health;
 use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
 use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
+use mini_etcd_tui::app::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
 use mini_etcd_tui::app::tails::Spec;
-use mini_etcd_tui::app::sample::{Fault, Peer, Peers, Proof, Sample};
 use mini_etcd_tui::app::verdict::Level;
 use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
 use mini_etcd_tui::theme::Depth;
@@ -175,7 +175,7 @@ fn stock(second: u64, leader: u64) -> State {
 
 fn silent() -> Fault {
     let next = "is it paused, overloaded, or behind a firewall?".into();
-    Fault { words: "no answer in time".into(), next, refused: false, denied: false }
+    Fault { words: "no answer in time".into(), next, refused: false, denied: None }
 }
 
 fn verdict(state: &State) -> (String, String) {
@@ -195,7 +195,7 @@ fn a_stopped_member_is_not_alive_because_its_connections_stand() {
         let sample = Sample { peers, leader, ..status(1, leader, 100, second) };
         Report::Sample(1, Box::new(sample))
     };
-    let proof = |second| Proof { asked: moment(second), term: Some(41), refused: false };
+    let proof = |second| Proof { asked: moment(second), term: Some(41), refused: None };
     // Of the look that began before the loss a part may be from before.
     at(&mut state, 12);
     report(&mut state, told(12, 1, true));
@@ -237,7 +237,7 @@ fn a_killed_leader_does_not_lead_again_because_its_successor_answers_a_read() {
     tick(&mut state, later(10, 900));
     hear(&mut state, 1, 2, 41, later(10, 900));
     assert_eq!(state.cluster.leader(), None);
-    let proof = Proof { asked: later(11, 0), term: Some(42), refused: false };
+    let proof = Proof { asked: later(11, 0), term: Some(42), refused: None };
     report(&mut state, Report::Proof(1, proof));
     tick(&mut state, later(11, 400));
     hear(&mut state, 3, 2, 41, later(11, 400));
@@ -247,6 +247,56 @@ fn a_killed_leader_does_not_lead_again_because_its_successor_answers_a_read() {
     let changes = state.cluster.leadership.changes();
     let told: Vec<_> = changes.iter().map(|c| (c.from, c.to, c.term, c.within)).collect();
     assert_eq!(told, [(2, 3, 42, Duration::from_millis(1900))]);
+}
+
+#[test]
+fn members_alarms_and_versions_that_change_are_told() {
+    let mut state = stock(10, 1);
+    assert_eq!(state.toasts.journal().len(), 0, "what stands at the beginning is no news");
+    let full = Alarm { member: 2, kind: AlarmKind::NoSpace };
+    let sample = |version: &str, alarms: Vec<Alarm>, second| {
+        let version = version.to_owned();
+        Report::Sample(1, Box::new(Sample { version, alarms, ..status(1, 1, 100, second) }))
+    };
+    report(&mut state, sample("3.5.1", vec![full.clone()], 11));
+    report(&mut state, sample("3.5.1", vec![full], 12));
+    report(&mut state, sample("3.6.0", vec![], 13));
+    let mut more = listed(4);
+    more.remove(1);
+    report(&mut state, Report::Members(0xcafe, more.clone()));
+    more[2].learner = false;
+    report(&mut state, Report::Members(0xcafe, more));
+    let told: Vec<_> = state.toasts.journal().map(|toast| toast.what.as_str()).collect();
+    let wanted = [
+        "alarm NOSPACE of n2 was raised",
+        "n1 runs 3.6.0 now, 3.5.1 before",
+        "alarm NOSPACE of n2 was cleared",
+        "n4 was added as a learner",
+        "n2 was removed",
+        "n4 became a voter",
+    ];
+    assert_eq!(told, wanted);
+}
+
+/// Through a tunnel: why it is not reached is not why it is down.
+#[test]
+fn a_member_that_only_others_know_to_be_down_is_not_explained_by_the_way_there() {
+    let mut state = stock(10, 1);
+    let unresolved = "its name does not resolve".to_owned();
+    let next = "check the name, or give an address".to_owned();
+    let fault = Fault { words: unresolved, next, refused: false, denied: None };
+    report(&mut state, Report::Lost(3, fault));
+    at(&mut state, 90);
+    let each = vec![Peer { member: 3, connected: false, spoke: false }];
+    let peers = Some(Peers { from: Some(moment(85)), at: moment(90), each });
+    let sample = Sample { peers, ..status(1, 1, 100, 90) };
+    report(&mut state, Report::Sample(1, Box::new(sample)));
+    assert_eq!(health(&state, 3), Health::Down);
+    // Why it stopped answering was told, and is over.
+    state.toasts.clear();
+    let shown = crate::screens::text(&state);
+    assert!(shown.contains("the others do not hear it; from here: its name"), "{shown}");
+    assert!(!shown.contains("check the name"), "{shown}");
 }
 
 #[test]

@@ -115,7 +115,14 @@ fn fail(state: &mut State, wait: &Wait, trouble: Trouble) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
     let (what, effects) = give_up(keyspace, wait, &trouble);
     let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
-    let next = if trouble.next.is_empty() { "r reads again".to_owned() } else { trouble.next };
+    let next = match trouble.next {
+        // What a user may not read as a whole may be readable in part.
+        _ if matches!(wait, Wait::Page(..)) && trouble.why.contains("permission denied") => {
+            "F /prefix/ shows the keys below a prefix that this user may read".to_owned()
+        }
+        next if next.is_empty() => "r reads again".to_owned(),
+        next => next,
+    };
     state.toasts.error(now, what, trouble.why, next);
     effects
 }
