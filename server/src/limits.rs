@@ -275,7 +275,7 @@ pub const WATCH_BYTES_MAX: usize = 256 << 20;
 /// One stream may queue this part of what is left of [`WATCH_BYTES_MAX`].
 pub const WATCH_STREAM_SHARE: usize = 16;
 
-/// Bytes that one stream may queue when nothing is left; one response may go over.
+/// Bytes that one stream may hold when nothing is left; a response that its consumer asks for may go over.
 pub const WATCH_STREAM_BYTES_MIN: usize = 64 << 10;
 
 /// Bytes after which a response about the past takes no further revision. etcd has no bound here, and its clients'

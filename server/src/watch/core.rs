@@ -241,13 +241,13 @@ impl Core {
     /// The next response of a stream.
     pub fn pop(&mut self, id: StreamId) -> Popped {
         self.send_due(id);
+        if self.streams.get(&id).is_some_and(Stream::is_empty) {
+            self.asked_in_vain(id);
+        }
         let Some(stream) = self.streams.get_mut(&id) else {
             return Popped::End(RequestError::WatchCanceled);
         };
         let Some(response) = stream.pop() else {
-            stream.flagged = false;
-            // Whoever asks in vain has handed on what it got before, but for one buffer of its codec.
-            self.held.give_back(stream.begin_sending(0));
             return stream.end.clone().map_or(Popped::Nothing, Popped::End);
         };
         self.counts.pending_events -= response.event_count();
@@ -258,6 +258,16 @@ impl Core {
             self.ready.append(&mut stream.stalled);
         }
         Popped::Response(response)
+    }
+
+    /// The consumer of a stream asks and there is nothing: it has handed on what it got before, but for one buffer of its
+    /// codec, so those of its watches that waited for that go on.
+    fn asked_in_vain(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.flagged = false;
+        self.held.give_back(stream.begin_sending(0));
+        self.ready.append(&mut stream.stalled);
+        self.send_due(id);
     }
 
     /// Whether the next request of a stream may be taken: not while answers to earlier ones pile up.
@@ -448,7 +458,8 @@ impl Core {
             pending += stream.pending_events();
             held += stream.held_bytes();
             assert!(stream.is_empty() || stream.flagged, "I7: {stream:?}");
-            assert!(!stream.is_empty() || stream.stalled.is_empty(), "I8: {stream:?}");
+            let asks = stream.is_empty() && !stream.flagged;
+            assert!(!asks || stream.stalled.is_empty(), "I8: {stream:?}");
         }
         assert_eq!(self.counts.pending_events, pending);
         assert_eq!(self.held.bytes(), held);

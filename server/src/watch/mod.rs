@@ -27,9 +27,11 @@
 //! - I3. A response holds whole revisions, unless its watch asked for fragments; these are queued in one go.
 //! - I4. A lagging watch is in exactly one of: ready, old, its stream's stalled ones, the pass under way.
 //! - I5. Progress is only said of live watches, at the core's revision, behind all events of the same queue.
-//! - I6. A stream's queue is bounded by count and by its share of one budget for all; one response may go over.
+//! - I6. What a stream holds, in its queue and its connection, is bounded by count and by its share of one budget for
+//!   all. Over that, one response is queued for a consumer that asks for it, and none behind one that it has not sent.
 //! - I7. A stream whose queue is not empty has been woken, whatever else became of the turn that filled it.
-//! - I8. A watch is only parked on a stream whose queue is not empty: taking the queue is what moves it on.
+//! - I8. A watch is only parked on a stream whose consumer is to ask again, because its queue is not empty or it was woken
+//!   since it last asked in vain: asking is what moves the watch on.
 //!
 //! It refuses to slow down apply or a neighbour for a slow client, and to drop events instead.
 //! Tested by `testscripts/` (each row of etcd's watch rules), by a comparison with a naive fan-out (`tests/model.rs`)

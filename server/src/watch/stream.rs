@@ -51,14 +51,22 @@ impl Stream {
     }
 
     /// Whether one more response may be queued, whatever its size. `share` is what the stream may hold in bytes.
-    /// False only while something waits here (I8).
+    /// False only while the consumer is to ask again (I8).
     pub(crate) fn has_room(&self, share: usize) -> bool {
-        self.queue.len() < limits::WATCH_STREAM_QUEUE_MAX && self.bytes < share
+        self.asks()
+            || self.queue.len() < limits::WATCH_STREAM_QUEUE_MAX && self.held_bytes() < share
     }
 
-    /// Whether it is worth reading history for this stream. False only while something waits here (I8).
+    /// Whether it is worth reading history for this stream. False only while the consumer is to ask again (I8).
     pub(crate) fn is_drained(&self, share: usize) -> bool {
-        self.queue.len() <= limits::WATCH_STREAM_QUEUE_MAX / 2 && self.bytes <= share / 2
+        let is_short = self.queue.len() <= limits::WATCH_STREAM_QUEUE_MAX / 2;
+        self.asks() || is_short && self.held_bytes() <= share / 2
+    }
+
+    /// The consumer found nothing when it asked last: what it got before is on its way. One that does not read does not
+    /// ask, so nothing is queued behind the one response that waits in its connection.
+    fn asks(&self) -> bool {
+        self.queue.is_empty() && !self.flagged
     }
 
     /// Bytes of events that the stream keeps in memory, here and in its connection.
@@ -72,7 +80,6 @@ impl Stream {
         std::mem::replace(&mut self.sending, bytes)
     }
 
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
