@@ -14,6 +14,15 @@ const BEFORE: &[(&str, Kind)] = &[
     ("user passwd", Kind::Password),
 ];
 
+/// What sets a variable.
+const SET: &str = "set";
+/// What may stand between words of a line.
+const BLANKS: [char; 2] = [' ', '\t'];
+/// Parts of the names of variables that hold a secret, in lower case.
+const SECRET_PARTS: &[&str] = &["password", "passwd", "secret", "token"];
+/// Words of such names, between underscores.
+const SECRET_WORDS: &[&str] = &["pw", "pwd", "pass"];
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The whole word.
@@ -54,14 +63,39 @@ pub fn masked(text: &str) -> String {
     out
 }
 
-fn next(text: &str) -> Option<(usize, &'static str, Kind)> {
+fn next(text: &str) -> Option<(usize, &str, Kind)> {
     let found = BEFORE.iter().filter_map(|(before, kind)| {
         text.match_indices(before)
             .map(|(at, _)| at)
             .find(|at| starts_word(text, *at))
             .map(|at| (at, *before, *kind))
     });
-    found.min_by_key(|(at, ..)| *at)
+    found.chain(secret_variable(text)).min_by_key(|(at, ..)| *at)
+}
+
+/// Where a variable is set whose name says that it holds a secret.
+fn secret_variable(text: &str) -> Option<(usize, &str, Kind)> {
+    let mut sets = text.match_indices(SET).map(|(at, _)| at).filter(|at| starts_word(text, *at));
+    sets.find_map(|at| {
+        let behind = text.get(at + SET.len()..)?;
+        let name = behind.trim_start_matches(BLANKS);
+        let end = name.find(|c: char| !is_of_name(c)).unwrap_or(name.len());
+        let name_at = text.len() - name.len();
+        let secret = name_at > at + SET.len() && is_secret(name.get(..end)?);
+        secret.then_some((at, text.get(at..name_at + end)?, Kind::Password))
+    })
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether a variable of this name holds a secret.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_PARTS.iter().any(|part| name.contains(part))
+        || name.split('_').any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The quote that stands right before the name of a flag.
@@ -142,6 +176,16 @@ mod tests {
             ("put --username x:y", "put --username x:y"),
             ("put a b:c", "put a b:c"),
             ("é --password é", "é --password ***"),
+            ("set PASSWORD secret", "set PASSWORD ***"),
+            ("set  db_pw 'se cret'; put a $db_pw", "set  db_pw *** put a $db_pw"),
+            ("set ROOT_PASSWD \"se\ncret\"", "set ROOT_PASSWD ***"),
+            ("put a b\nset\tApiToken secret", "put a b\nset\tApiToken ***"),
+            ("set CLIENT_SECRET a\nset x y", "set CLIENT_SECRET ***\nset x y"),
+            ("set PW", "set PW"),
+            ("set name value", "set name value"),
+            ("set pwned value", "set pwned value"),
+            ("offset password 3", "offset password 3"),
+            ("put k $PW", "put k $PW"),
         ] {
             assert_eq!(masked(line), shown, "{line}");
         }

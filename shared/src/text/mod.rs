@@ -13,4 +13,4 @@ mod escape;
 mod mask;
 
 pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescape, unquote};
-pub use mask::{MASK, masked};
+pub use mask::{MASK, is_secret, masked};

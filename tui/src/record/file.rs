@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,9 +10,13 @@ use mini_etcd_shared::command::exit;
 use mini_etcd_shared::exec::Failure;
 use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_of, uses, written};
 use mini_etcd_shared::session::Session;
+use mini_etcd_shared::text::is_secret;
 
 use super::script::{Begun, Known, Took, script_of};
 use crate::widget::{counted, escape};
+
+/// Mode of the file: what was typed and read is its owner's alone, as the history is.
+const OWNER_ONLY: u32 = 0o600;
 
 const HEAD: &str = "# Recorded by mini-etcd-tui.\n";
 
@@ -57,8 +62,9 @@ impl Recording {
         let failed = |error: std::io::Error| {
             Failure::new(exit::IO, format!("{}: {error}; a new file is wanted", path.display()))
         };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(OWNER_ONLY);
+        let mut file = options.open(&path).map_err(failed)?;
         file.write_all(HEAD.as_bytes()).map_err(failed)?;
         let begun = open.insert(Open { path, file, statements: 0, begun: None });
         Ok(format!("recording to {}; \\record ends it\n", begun.name()).into_bytes())
@@ -172,16 +178,21 @@ fn preamble(session: &Session, begun: &mut Begun) -> String {
     let scope = Some(session.scope()).filter(|scope| !scope.is_empty());
     let format = Some(session.style().format.name()).filter(|format| *format != "simple");
     let own = |name: &str| OWN_VARIABLES.contains(&name);
-    let given: Vec<_> = session.variables().iter().filter(|(name, _)| !own(name)).collect();
+    let given = session.variables().iter().filter(|(name, _)| !own(name));
+    // I5 of `record`
+    let (secret, given): (Vec<_>, Vec<_>) = given.partition(|(name, _)| is_secret(name));
     begun.variables.extend(given.iter().map(|(name, _)| (*name).to_owned()));
     let lines = (scope.map(goes_to).into_iter())
         .chain(format.map(|format| format!("\\w {format}\nexpect ok\n")))
-        .chain(given.into_iter().map(|(name, value)| format!("set {name} {}\n", written(value))));
+        .chain(given.into_iter().map(|(name, value)| format!("set {name} {}\n", written(value))))
+        .chain(secret.into_iter().map(|(name, _)| format!("# {name} was set to a secret\n")));
     lines.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -192,6 +203,8 @@ mod tests {
         let recording = Recording::default();
         assert!(recording.meta(None).unwrap().starts_with(b"nothing is recorded"));
         recording.meta(Some(name)).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, OWNER_ONLY);
         assert!(recording.meta(Some(b"other")).is_err());
         recording.deed("put a b\nexpect ok", None).unwrap();
         recording.deed("# not done", None).unwrap();

@@ -11,7 +11,7 @@
 //! * I3: a file that is there is never written over.
 //! * I4: what was recorded from an empty keyspace on passes on a new cluster: nothing is written that cannot hold again
 //!   (revisions, ids and endpoints of this cluster), and no statement goes without an expectation of its own.
-//! * I5: no password is written.
+//! * I5: no password is written, nor what is set under a name that says that it is a secret.
 //!
 //! It refuses to guess what a write has done that nobody answered for. Tested in each file, through the prompt in
 //! `tests/repl_pty`, and through the console in `tests/console/recording.rs`, where each script is run.
@@ -29,7 +29,7 @@ pub(crate) use expect::VALUE_BYTES_MAX;
 pub(crate) use file::Recording;
 pub(crate) use script::Took;
 
-/// Whether a line names a user or a password. I5
+/// Whether a line names a user, a password or another secret. I5
 pub(crate) fn has_secret(line: &str) -> bool {
     masked(line) != line || ["--user", "--password"].iter().any(|flag| line.contains(flag))
 }

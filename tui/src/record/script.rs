@@ -86,7 +86,7 @@ pub(super) fn script_of(
     }
     // I5
     if has_secret(source) {
-        let mut nothing = comment("not written down, for it names a user", "");
+        let mut nothing = comment("not written down, for it names a user or a secret", "");
         nothing.begins.lost = true;
         return Some(nothing);
     }
@@ -367,7 +367,8 @@ mod tests {
             ("put a b --lease=7f3a", "put a b\nexpect ok\n"),
             ("get --endpoints 127.0.0.1:2379 a", "get a\nexpect ok\n"),
             ("\\diff a @57", "# its revision is that of this cluster:\n#   \\diff a @57\n"),
-            ("get a --user root:secret", "# not written down, for it names a user\n"),
+            ("get a --user root:secret", "# not written down, for it names a user or a secret\n"),
+            ("set PASSWORD secret", "# not written down, for it names a user or a secret\n"),
             ("cancel w1", "# w1 was not begun in this script:\n#   cancel w1\n"),
             ("get $R", "# $R is not set in this script:\n#   get $R\n"),
         ] {

@@ -31,6 +31,8 @@ mod tests {
     fn passwords_and_books_are_not_kept() {
         assert!(keeps("put k v"));
         assert!(!keeps("get k --user root:secret"));
+        assert!(!keeps("set PASSWORD secret") && !keeps("cd /a ; set api_token 'a b'"));
+        assert!(keeps("put k $PASSWORD") && keeps("set name value"));
         assert!(!keeps(&"x".repeat(LINE_BYTES_MAX + 1)));
     }
 }
