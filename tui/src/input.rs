@@ -8,6 +8,7 @@
 //!   thread waits for the level, and reads only when there is something to read.
 //! * I2: once [`Input::stop`] has returned nobody reads here, so that an editor, or a stopped shell's next job, has
 //!   the terminal for itself.
+//! * I3: what is typed while another job has the terminal is that job's, and not read here.
 //!
 //! Changes of size are not taken from here but from the signal, which the loop hears itself.
 
@@ -18,9 +19,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossterm::event::{self, Event};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::terminal::is_foreground;
 
 /// What crossterm gets to look for a further event of a burst, look after look. When its time is over before it has
 /// begun, as on a busy machine, it does not even look at what it has read already, and a key would wait for the next
@@ -31,6 +34,9 @@ const LOOKS: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
 ];
+
+/// Time between two looks whether the terminal, in which another job's keys wait, is this job's again.
+const ELSEWHERE_LOOK: Duration = Duration::from_millis(20);
 
 /// The thread that reads what is typed.
 #[derive(Debug)]
@@ -95,7 +101,7 @@ impl Input {
 fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
     let stdin = io::stdin();
     // I1: the thread before may have left keys with crossterm that it had read and not told: no wait ends for them.
-    if !told_all(stopped, tell) {
+    if is_foreground() && !told_all(stopped, tell) {
         return;
     }
     loop {
@@ -113,6 +119,14 @@ fn read(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) {
         // A terminal that is gone is ready for ever.
         if !stop.is_empty() || typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return;
+        }
+        // I3: a read would stop the process in the middle of it, and go on to the end of a line when the shell that has
+        // the terminal now gives it back in line mode.
+        if !is_foreground() {
+            if is_closed_within(stopped, ELSEWHERE_LOOK) {
+                return;
+            }
+            continue;
         }
         if !told_all(stopped, tell) {
             return;
@@ -140,7 +154,11 @@ fn told_all(stopped: &OwnedFd, tell: &UnboundedSender<io::Result<Event>>) -> boo
 }
 
 fn is_closed(stopped: &OwnedFd) -> bool {
+    is_closed_within(stopped, Duration::ZERO)
+}
+
+fn is_closed_within(stopped: &OwnedFd, time: Duration) -> bool {
     let mut ready = [PollFd::new(stopped, PollFlags::empty())];
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut ready, Some(&now)).is_ok_and(|closed| closed > 0)
+    let time = Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
+    poll(&mut ready, Some(&time)).is_ok_and(|closed| closed > 0)
 }

@@ -2,7 +2,7 @@
 //!
 //! * I1: a signal that ends the program is heard, so that the terminal is given back before it does.
 //! * I2: a stop is made here, after the terminal was given back; a continuation takes it again, also after a stop that
-//!   nobody can hear of (SIGSTOP).
+//!   nobody can hear of (SIGSTOP); one in the background waits for the terminal (`terminal`).
 
 use std::io;
 

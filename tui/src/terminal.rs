@@ -3,6 +3,8 @@
 //! * I1: raw mode and the alternate screen are given back on return, on panic, and before the process is stopped; after
 //!   a stop that nobody could hear of they are taken anew.
 //! * I2: no drawing asks the terminal anything: nobody may be there to answer.
+//! * I3: while another job has the terminal nothing of it is touched: a process that is continued in the background stops
+//!   again, until a shell gives it the terminal.
 
 use std::io::{self, BufWriter, Stdout, Write, stdin, stdout};
 use std::panic;
@@ -22,10 +24,11 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use rustix::process::{Signal, getpgrp, kill_process_group};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, tcgetattr, tcgetpgrp};
 use tokio::sync::Notify;
 
 use crate::app::State;
+use crate::signals::stop_here;
 use crate::view::view;
 
 /// A frame of a large terminal fits, so that it goes out in one piece.
@@ -107,6 +110,7 @@ impl Screen {
         restore();
         // The whole group stops, as a shell expects of a job, with a signal that an orphaned group obeys too.
         kill_process_group(getpgrp(), Signal::STOP)?;
+        wait_for_turn();
         enter()?;
         self.repaint()?;
         let size = self.terminal.size()?;
@@ -118,6 +122,7 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub fn take_again(&mut self) -> io::Result<(u16, u16)> {
+        wait_for_turn();
         // IMPORTANT: what was made raw once is not made raw again, and a shell may have made it otherwise.
         if tcgetattr(stdin())?.local_modes.contains(LocalModes::ICANON) {
             disable_raw_mode()?;
@@ -132,6 +137,19 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
+    }
+}
+
+/// Whether the terminal is this job's, or nobody's: where there is no job control.
+pub(crate) fn is_foreground() -> bool {
+    tcgetpgrp(stdin()).map_or(true, |foreground| foreground == getpgrp())
+}
+
+/// Stops while another job has the terminal. I3: to be stopped is what a shell asks for when it gives the terminal back
+/// with `fg`; it says nothing to a job that runs.
+fn wait_for_turn() {
+    while !is_foreground() {
+        stop_here();
     }
 }
 

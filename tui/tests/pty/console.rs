@@ -21,6 +21,8 @@ pub struct Console {
     pub dir: tempfile::TempDir,
     /// How the terminal took input and gave output before.
     before: String,
+    /// The console's process, when a shell has started it.
+    job: Option<u32>,
 }
 
 impl Console {
@@ -29,12 +31,30 @@ impl Console {
     }
 
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
+        command.args(args);
+        Self::spawn(command, variables)
+    }
+
+    /// A console that is a job of an interactive shell.
+    pub fn in_a_shell(args: &[&str]) -> Self {
+        let mut command = CommandBuilder::new("bash");
+        command.args(["--norc", "--noprofile", "-i"]);
+        let mut console = Self::spawn(command, &[("PS1", "shell$ "), ("HISTFILE", "")]);
+        console.sees("shell$");
+        console.press(&format!("{} {}\r", env!("CARGO_BIN_EXE_mini-etcd-tui"), args.join(" ")));
+        console.sees("1 Cluster");
+        let shell = console.child.process_id().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        console.job = Some(children.unwrap().trim().parse().unwrap());
+        console
+    }
+
+    fn spawn(mut command: CommandBuilder, variables: &[(&str, &str)]) -> Self {
         let (rows, cols) = (24, 80);
         let pair =
             native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
-        command.args(args);
         command.cwd(dir.path());
         command.env("TERM", "xterm-256color");
         command.env("XDG_CONFIG_HOME", dir.path());
@@ -62,7 +82,17 @@ impl Console {
         });
         let writer = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
-        Self { child, master: pair.master, writer, output, screen, raw: Vec::new(), dir, before }
+        Self {
+            child,
+            master: pair.master,
+            writer,
+            output,
+            screen,
+            raw: Vec::new(),
+            dir,
+            before,
+            job: None,
+        }
     }
 
     /// A file in the directory that goes with the test.
@@ -181,8 +211,12 @@ impl Console {
         attributes(&*self.master) != self.before
     }
 
+    fn pid(&self) -> u32 {
+        self.job.or_else(|| self.child.process_id()).unwrap()
+    }
+
     pub fn signal(&self, name: &str) {
-        let pid = self.child.process_id().unwrap().to_string();
+        let pid = self.pid().to_string();
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
@@ -201,7 +235,7 @@ impl Console {
 
     /// State letter of the process, as the kernel has it.
     pub fn process_state(&self) -> char {
-        let pid = self.child.process_id().unwrap();
+        let pid = self.pid();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap()
     }

@@ -176,6 +176,36 @@ fn continued_after_sigstop_it_takes_the_terminal_from_the_shell_and_paints_anew(
     assert!(console.ends().success());
 }
 
+/// Goal: a shell's `fg` brings back a console that somebody else has stopped and continued while the shell had the
+/// terminal. Method: a real shell, whose prompt is there when the console goes on.
+#[test]
+fn stopped_and_continued_from_elsewhere_it_waits_for_fg_and_obeys_the_next_key() {
+    let mut console = Console::in_a_shell(&["--endpoints", NOBODY]);
+    for key in ["2", "3", "2"] {
+        console.signal("-STOP");
+        console.sees("Stopped");
+        console.signal("-CONT");
+        // Meanwhile it does not take what is typed for the shell, and writes nothing over it.
+        state_is(&mut console, 'T');
+        console.press("echo hel''lo\r");
+        console.sees("hello");
+        console.press("fg\r");
+        console.until("painted anew", |shown| {
+            !shown.contains("shell$") && !shown.contains("hello") && shown.contains("1 Cluster")
+        });
+        is_taken(&mut console);
+        console.press(key);
+        let title = if key == "2" { "2 Keys" } else { "3 Watch" };
+        console.until(title, |shown| shown.lines().nth(1).is_some_and(|tabs| tabs.contains(title)));
+        console.press("1");
+        console.sees("1 Cluster");
+    }
+    console.press("qq");
+    console.sees("shell$");
+    console.press("exit\r");
+    console.wait();
+}
+
 #[test]
 fn suspended_it_stops_with_the_terminal_given_back_and_continued_it_paints_anew() {
     let mut console = Console::start(&["--endpoints", NOBODY]);
