@@ -128,7 +128,7 @@ impl Member {
         if self.listed.name.is_empty() {
             format!("{:x}", self.listed.id)
         } else {
-            self.listed.name.clone()
+            crate::widget::escape_name(self.listed.name.as_bytes())
         }
     }
 

@@ -45,6 +45,13 @@ pub fn escape(bytes: &[u8]) -> String {
     escape_with(bytes, "\\t")
 }
 
+/// A name as text: as [`escape`] has it, with `\\` for a backslash, so that two names are never drawn alike.
+#[must_use]
+pub fn escape_name(bytes: &[u8]) -> String {
+    let parts: Vec<String> = bytes.split(|byte| *byte == b'\\').map(escape).collect();
+    parts.join("\\\\")
+}
+
 /// A line of a value as [`escape`] has it, but for tabs, which are spaces.
 #[must_use]
 pub fn escape_line(bytes: &[u8]) -> String {
@@ -138,6 +145,30 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_names_are_never_drawn_alike() {
+        let names: [&[u8]; 12] = [
+            b"tab\there",
+            b"tab\\there",
+            b"tab\\\there",
+            b"\x1b",
+            b"\\x1b",
+            "\u{202e}".as_bytes(),
+            b"\\u{202e}",
+            b"\xff",
+            b"\\xff",
+            b"\n",
+            b"\\n",
+            b"\\\\",
+        ];
+        let drawn: std::collections::BTreeSet<String> =
+            names.iter().map(|name| escape_name(name)).collect();
+        assert_eq!(drawn.len(), names.len(), "{drawn:?}");
+        assert_eq!(escape_name(b"tab\\there"), r"tab\\there");
+        assert_eq!(escape_name(b"tab\there"), r"tab\there");
+        assert!(drawn.iter().all(|name| name.chars().all(is_drawn)));
+    }
 
     #[test]
     fn text_is_cut_with_a_mark_and_wide_characters_count_double() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 use mini_etcd_server::clock::Moment;
-use mini_etcd_tui::app::cluster::Health;
+use mini_etcd_tui::app::cluster::{Health, Listed};
 use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
 use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
 use mini_etcd_tui::app::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
@@ -411,6 +411,15 @@ fn another_cluster_at_the_same_place_is_told_and_nothing_of_the_one_before_stays
     // The same cluster again is no news.
     let effects = report(&mut state, Report::Members(0xbeef, listed(2)));
     assert_eq!(effects, []);
+}
+
+#[test]
+fn what_a_terminal_cannot_show_of_a_members_name_is_drawn_escaped() {
+    let mut state = fresh();
+    let name = "a\u{1b}[31m\tb\u{202e}\\".to_owned();
+    let strange = Listed { name, ..listed(1).remove(0) };
+    report(&mut state, Report::Members(0xcafe, vec![strange]));
+    assert_eq!(state.cluster.members[0].name(), r"a\x1b[31m\tb\u{202e}\\");
 }
 
 #[test]

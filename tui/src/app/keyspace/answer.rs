@@ -7,7 +7,7 @@ use super::{Keyspace, Wait, Which, bulk, change, travel};
 use crate::app::msg::Effect;
 use crate::app::request::{self, Ticket, Trouble};
 use crate::app::state::State;
-use crate::widget::{escape, grouped};
+use crate::widget::{escape, escape_name, grouped};
 
 /// Takes in an answer; a late one finds nothing that waits for it.
 pub(super) fn take(state: &mut State, ticket: Ticket, answer: request::Answer) -> Vec<Effect> {
@@ -183,5 +183,5 @@ fn give_up(keyspace: &mut Keyspace, wait: &Wait, trouble: &Trouble) -> (String, 
 }
 
 fn shown(key: &[u8]) -> String {
-    if key.is_empty() { "the keys".to_owned() } else { escape(key) }
+    if key.is_empty() { "the keys".to_owned() } else { escape_name(key) }
 }

@@ -20,7 +20,7 @@ use crate::app::msg::Effect;
 use crate::app::request::Question;
 use crate::app::screens::ScreenId;
 use crate::app::state::{Confirm, Overlay, State, Tier};
-use crate::widget::{bytes, counted, escape, grouped};
+use crate::widget::{bytes, counted, escape_name, grouped};
 
 /// Asks the engine for a change of many.
 pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Vec<Effect> {
@@ -94,7 +94,7 @@ fn remove(state: &mut State, question: bool) -> Vec<Effect> {
 
 fn deletion(entry: &Entry) -> (Write, Doing) {
     let (key, expected) = (entry.key.clone(), entry.meta.modified);
-    let doing = Doing::new(format!("delete {}", escape(&key)));
+    let doing = Doing::new(format!("delete {}", escape_name(&key)));
     (Write { key, expected, change: Change::Delete }, doing)
 }
 
@@ -121,7 +121,7 @@ pub(super) fn delete_met(state: &mut State, write: &Write, theirs: Option<&Entry
     if let Some(theirs) = theirs {
         ask_one(state, theirs, "It was changed meanwhile. ");
     } else {
-        let hint = format!("{} is gone already", escape(&write.key));
+        let hint = format!("{} is gone already", escape_name(&write.key));
         state.toasts.hint(state.now, hint);
     }
     let mut effects = noted;
@@ -158,7 +158,7 @@ pub(super) fn preview(state: &mut State, bulk: Bulk, found: &Preview, asked: u32
 }
 
 fn first_of(found: &Preview) -> String {
-    let shown: Vec<String> = found.first.iter().map(|key| escape(key)).collect();
+    let shown: Vec<String> = found.first.iter().map(|key| escape_name(key)).collect();
     let rest = found.count.saturating_sub(u64::try_from(shown.len()).unwrap_or(0));
     let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
     format!("{}{more}", shown.join("  "))
@@ -171,8 +171,8 @@ fn preview_delete(state: &mut State, targets: Vec<Target>, found: &Preview, aske
     }
     let everything = targets.iter().any(|t| matches!(t, Target::Prefix(p) if p.is_empty()));
     let what = match targets.as_slice() {
-        [Target::Prefix(prefix)] => format!("below {}", escape(prefix)),
-        [Target::Key(key)] => escape(key),
+        [Target::Prefix(prefix)] => format!("below {}", escape_name(prefix)),
+        [Target::Key(key)] => escape_name(key),
         many => format!("of {} marks", many.len()),
     };
     let meanwhile = if asked > 0 { "Somebody changed them meanwhile. " } else { "" };
@@ -200,7 +200,7 @@ fn preview_back(state: &mut State, batches: Vec<Batch>, leaseless: bool, found: 
     let what = match batches.as_slice() {
         [Batch { targets, revision }] => match targets.as_slice() {
             [Target::Prefix(prefix)] => {
-                format!("below {} as of {}", escape(prefix), grouped(revision.unsigned_abs()))
+                format!("below {} as of {}", escape_name(prefix), grouped(revision.unsigned_abs()))
             }
             _ => format!("as of {}", grouped(revision.unsigned_abs())),
         },
@@ -307,7 +307,7 @@ pub(super) fn changed(
             state.toasts.error(state.now, what, why, "H shows who was faster".to_owned());
         }
         Some(Stop::LeaseGone(key)) => {
-            let what = format!("the lease of {} is gone", escape(&key));
+            let what = format!("the lease of {} is gone", escape_name(&key));
             let done = match changed.count {
                 0 => "nothing was done".to_owned(),
                 count => format!("{} were put back before", counted(count, "key")),

@@ -14,7 +14,7 @@ use crate::app::line::LineInput;
 use crate::app::msg::Effect;
 use crate::app::request::Question;
 use crate::app::state::State;
-use crate::widget::escape;
+use crate::widget::escape_name;
 
 /// Bytes of a value that is edited here; a longer one is for the editor.
 const HERE_BYTES_MAX: usize = 256 << 10;
@@ -84,7 +84,7 @@ pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Ef
         state.toasts.hint(state.now, "nothing was changed");
         return Vec::new();
     }
-    let doing = Doing::new(format!("save {}", escape(&entry.key)));
+    let doing = Doing::new(format!("save {}", escape_name(&entry.key)));
     let change = Change::Value(text.into());
     ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
 }
@@ -188,7 +188,7 @@ fn save(state: &mut State) -> Vec<Effect> {
         state.toasts.hint(state.now, "nothing was changed");
         return Vec::new();
     }
-    let doing = Doing::new(format!("save {}", escape(&editor.key)));
+    let doing = Doing::new(format!("save {}", escape_name(&editor.key)));
     let change = Change::Value(text.into());
     ask_write(state, Write { key: editor.key, expected: editor.expected, change }, doing)
 }
@@ -249,7 +249,7 @@ pub(super) fn written(
             };
             let there = theirs.as_ref().map(|entry| &entry.value);
             let diff = difference(there, wanted.as_ref());
-            let key = escape(&write.key);
+            let key = escape_name(&write.key);
             state.keyspace.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
             (state.keyspace.pane, state.keyspace.shift) = (Pane::Value, 0);
             let what = format!("{key} was changed meanwhile: nothing was written");
@@ -278,7 +278,7 @@ pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> V
         Some(live) => (live.meta.modified, Change::Value(old.value)),
         None => (0, Change::Put(old.value, old.meta.lease)),
     };
-    let words = format!("put {} back as of {}", escape(&old.key), old.meta.modified);
+    let words = format!("put {} back as of {}", escape_name(&old.key), old.meta.modified);
     let doing = Doing::new(words);
     let mut write = Write { key: old.key, expected, change };
     without_lost_lease(state, &mut write);

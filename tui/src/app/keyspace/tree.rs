@@ -267,7 +267,7 @@ impl Tree {
     #[must_use]
     pub fn matches(&self, id: u32) -> bool {
         !self.filter.is_empty()
-            && crate::widget::escape(self.name(id)).to_lowercase().contains(&self.filter)
+            && crate::widget::escape_name(self.name(id)).to_lowercase().contains(&self.filter)
     }
 
     /// I2: makes the rows anew.

@@ -185,8 +185,8 @@ fn changes(statement: &Statement) -> bool {
 /// The keys that a change of many is about, to be shown.
 pub(super) fn about(targets: &[Target]) -> String {
     let shown = |target: &Target| match target {
-        Target::Key(key) => crate::widget::escape(key),
-        Target::Prefix(prefix) => format!("keys below {}", crate::widget::escape(prefix)),
+        Target::Key(key) => crate::widget::escape_name(key),
+        Target::Prefix(prefix) => format!("keys below {}", crate::widget::escape_name(prefix)),
     };
     match targets {
         [] => String::new(),

@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::event::{Before, Event, Kind, Version};
 use crate::app::json::indented;
-use crate::widget::{bytes, escape, escape_line, grouped};
+use crate::widget::{bytes, escape_line, escape_name, grouped};
 
 /// Bytes of a value that are shown.
 pub const SHOWN_BYTES_MAX: usize = 256 << 10;
@@ -67,7 +67,7 @@ impl Detail {
                 ));
             }
         }
-        Self { title: escape(&event.key), lines, first: 0 }
+        Self { title: escape_name(&event.key), lines, first: 0 }
     }
 }
 

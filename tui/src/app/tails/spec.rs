@@ -5,7 +5,7 @@ use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
 use mini_etcd_shared::types::prefix_end;
 
 use crate::app::CommandLine;
-use crate::widget::escape;
+use crate::widget::escape_name;
 
 /// Which keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +66,12 @@ impl Spec {
     /// The range as the screen names it.
     #[must_use]
     pub fn range(&self) -> String {
-        let key = escape(&self.key);
+        let key = escape_name(&self.key);
         match self.reach {
             Reach::Prefix if self.key.is_empty() => "all keys".to_owned(),
             Reach::Prefix => format!("{key} prefix"),
             Reach::Key => key,
-            Reach::Range => format!("{key} .. {}", escape(&self.end)),
+            Reach::Range => format!("{key} .. {}", escape_name(&self.end)),
             Reach::From => format!("{key} .."),
         }
     }

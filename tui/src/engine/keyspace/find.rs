@@ -21,7 +21,7 @@ use super::scan::{first_key, pinned};
 use crate::app::keyspace::ask::{Answer, MATCHES_MAX};
 use crate::app::request::{self, Trouble};
 use crate::engine::ask::Reply;
-use crate::widget::escape;
+use crate::widget::escape_name;
 
 /// Keys of one request and of one chunk.
 const CHUNK_KEYS: i64 = 5_000;
@@ -138,7 +138,7 @@ fn look(chunk: &Chunk, pattern: &Pattern, best: &mut BinaryHeap<Reverse<Match>>)
         let text = if let Ok(text) = std::str::from_utf8(key) {
             text
         } else {
-            shown = escape(key);
+            shown = escape_name(key);
             &shown
         };
         let Some(score) = pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher) else {

@@ -32,7 +32,7 @@ use crate::app::repl::{Ended, Prompt};
 use crate::app::{Effect, Report};
 use crate::record::{Recording, Took};
 use crate::script::run_name;
-use crate::widget::escape;
+use crate::widget::escape_name;
 use sink::{Screen, lines};
 
 /// Work that may wait: the screen begins one run at a time.
@@ -235,7 +235,7 @@ fn source<'a>(text: &'a str, statements: &[Statement], at: usize) -> &'a str {
 
 fn prompt(session: &Session, recording: &Recording) -> Prompt {
     Prompt {
-        scope: escape(session.scope()),
+        scope: escape_name(session.scope()),
         format: session.style().format.name().to_owned(),
         timing: session.timing(),
         recording: recording.file(),

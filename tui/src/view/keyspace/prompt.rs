@@ -10,7 +10,7 @@ use super::super::{say, style};
 use crate::app::State;
 use crate::app::keyspace::{Ask, Prompt};
 use crate::theme::Meaning;
-use crate::widget::{counted, escape, fit, panel};
+use crate::widget::{counted, escape_name, fit, panel};
 
 fn words(ask: Ask) -> (&'static str, &'static str) {
     match ask {
@@ -79,7 +79,7 @@ pub(super) fn matches(state: &State, frame: &mut Frame<'_>, area: Rect) {
             frame.buffer_mut().set_style(place, style(look, Meaning::Selected));
         }
         let mark = if on { look.glyphs.mark } else { " " };
-        let text = fit(&escape(key), width, &look.glyphs);
+        let text = fit(&escape_name(key), width, &look.glyphs);
         let line = Line::from(vec![say(look, Meaning::Accent, mark), Span::raw(text)]);
         frame.render_widget(line, place);
     }

@@ -12,7 +12,7 @@ use crate::app::keyspace::Pane;
 use crate::app::keyspace::ask::Target;
 use crate::app::keyspace::tree::{ROOT, ROWS_MAX, Row, RowKind};
 use crate::theme::Meaning;
-use crate::widget::{age, counted, escape, fit, grouped, panel};
+use crate::widget::{age, counted, escape_name, fit, grouped, panel};
 
 /// Columns that a level is indented by; deeper ones than fit are not indented further.
 const INDENT: usize = 2;
@@ -68,11 +68,12 @@ fn title(state: &State, room: usize) -> String {
         return "Graveyard".to_owned();
     }
     let tree = &keyspace.tree;
-    let prefix = if tree.prefix.is_empty() { "all keys".to_owned() } else { escape(&tree.prefix) };
+    let prefix =
+        if tree.prefix.is_empty() { "all keys".to_owned() } else { escape_name(&tree.prefix) };
     let separator = match &tree.separator[..] {
         b"/" => String::new(),
         [] => "  no separator".to_owned(),
-        other => format!("  sep {}", escape(other)),
+        other => format!("  sep {}", escape_name(other)),
     };
     let filter = match keyspace.filter.as_str() {
         "" => String::new(),
@@ -157,8 +158,8 @@ fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
         (Some(_), _) => look.glyphs.closed,
         (None, _) => " ",
     };
-    let slash = if node.dir.is_some() { escape(&tree.separator) } else { String::new() };
-    let name = escape(tree.name(row.node));
+    let slash = if node.dir.is_some() { escape_name(&tree.separator) } else { String::new() };
+    let name = escape_name(tree.name(row.node));
     let name = if name.is_empty() && node.dir.is_none() { "(empty name)".to_owned() } else { name };
     let (meaning, facts) = facts(state, row.node);
     let left = format!("{indent}{sign} ");
@@ -235,7 +236,7 @@ fn grave(state: &State, at: usize, width: usize) -> Option<Line<'static>> {
     };
     let facts = format!("deleted @{}", grouped(grave.deleted.unsigned_abs()));
     let room = width.saturating_sub(facts.width() + 6);
-    let name = fit(&escape(&grave.key), room, &look.glyphs);
+    let name = fit(&escape_name(&grave.key), room, &look.glyphs);
     let gap = width.saturating_sub(4 + name.width() + facts.width());
     let sign = if graveyard.marks.contains_key(&grave.key) {
         say(look, Meaning::Accent, format!("{} ", look.glyphs.full))

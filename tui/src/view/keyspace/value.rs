@@ -12,7 +12,7 @@ use crate::app::keyspace::ask::{Entry, Meta};
 use crate::app::keyspace::viewers::VIEWERS;
 use crate::app::keyspace::{Conflict, DiffLine, Editor, History, Pane};
 use crate::theme::Meaning;
-use crate::widget::{bytes, escape, fit, grouped, panel};
+use crate::widget::{bytes, escape_name, fit, grouped, panel};
 
 /// Versions shown above what the chosen one changed.
 const VERSIONS_SHOWN: usize = 6;
@@ -34,7 +34,7 @@ pub(super) fn value(state: &State, frame: &mut Frame<'_>, area: Rect) {
 
 fn name(state: &State, key: &[u8], area: Rect, rest: usize) -> String {
     let room = usize::from(area.width).saturating_sub(rest + 6);
-    fit(&escape(key), room, &state.look.glyphs)
+    fit(&escape_name(key), room, &state.look.glyphs)
 }
 
 /// Puts lines below each other, as many as there is room for.

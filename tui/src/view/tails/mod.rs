@@ -13,7 +13,7 @@ use super::say;
 use crate::app::State;
 use crate::app::tails::{Detail, Link, Prompt, Sign, Tail};
 use crate::theme::Meaning;
-use crate::widget::{age, escape, fit, grouped, panel, popup, rate};
+use crate::widget::{age, escape, escape_name, fit, grouped, panel, popup, rate};
 
 /// A stream that stands and says nothing for longer than this is called silent.
 const SILENT_AFTER_SECONDS: u64 = 5;
@@ -76,7 +76,7 @@ fn title(tail: &Tail) -> String {
         parts.push(format!("from {}", grouped(from.unsigned_abs())));
     }
     if let Some(key) = &tail.pinned {
-        parts.push(format!("pinned: {}", escape(key)));
+        parts.push(format!("pinned: {}", escape_name(key)));
     }
     if let Some(filter) = &tail.filter {
         parts.push(format!("filter: {}", escape(filter.text().as_bytes())));

@@ -9,7 +9,7 @@ use super::super::{say, style};
 use crate::app::tails::{Entry, Event, Kind, Mark, Revision, Row, Tail, What};
 use crate::app::{Look, State};
 use crate::theme::Meaning;
-use crate::widget::{bytes, escape, fit, grouped};
+use crate::widget::{bytes, escape, escape_name, fit, grouped};
 
 /// Width from which the time is shown.
 const TIME_FROM: usize = 70;
@@ -210,7 +210,7 @@ fn bytes_of(size: usize) -> String {
 }
 
 fn key(key: &[u8]) -> String {
-    escape(key.get(..KEY_BYTES_MAX).unwrap_or(key))
+    escape_name(key.get(..KEY_BYTES_MAX).unwrap_or(key))
 }
 
 /// The end of a key that is too long: keys of one range have their beginning in common.
