@@ -29,7 +29,8 @@ pub(super) const SILENT_AFTER: Duration = Duration::from_secs(1);
 const NO_AUTH: &str = "etcdserver: authentication is not enabled";
 /// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
 /// wants one since users were turned on.
-const NO_LOGIN: &[&str] = &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
+pub(super) const NO_LOGIN: &[&str] =
+    &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
 
 /// A client of one cluster. Cheap to clone; clones share their connections, which belong to the runtime of the first
 /// call.

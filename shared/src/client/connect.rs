@@ -72,6 +72,9 @@ pub enum DialError {
         /// The one that the client talks to.
         ours: u64,
     },
+    /// It refuses the login.
+    #[error("{0}")]
+    Denied(String),
     /// It does not say which cluster it is of, and the client talks to one.
     #[error("it does not say which cluster it is of")]
     Nameless,

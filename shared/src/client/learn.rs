@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse, StatusRequest};
+use mini_etcd_proto::etcdserverpb::{
+    AuthenticateRequest, MemberListRequest, MemberListResponse, StatusRequest,
+};
 use tokio::time::{sleep, timeout};
 
+use super::calls::NO_LOGIN;
 use super::connect::DialError;
 use super::pool::{Pool, Table};
-use super::{Endpoint, Member};
+use super::{Credentials, Endpoint, Member};
 
 /// Time between two looks at the list of members.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -116,16 +119,41 @@ fn take(
     list.members.iter().all(|member| !member.client_ur_ls.is_empty())
 }
 
+/// Logs in at a member, for all that is sent with its headers.
+async fn log_in(member: &Member, login: &Credentials, within: Duration) -> Result<(), DialError> {
+    let (name, password) = (login.name.clone(), login.password.clone());
+    let mut auth = member.auth();
+    let asked = timeout(within, auth.authenticate(AuthenticateRequest { name, password })).await;
+    let answer = asked.map_err(|_| DialError::Silent(within))?;
+    let denied = |words: String| DialError::Denied(words);
+    let answer = answer.map_err(|status| denied(status.message().to_owned()))?;
+    let token = answer.into_inner().token;
+    member.headers().set_token(&token).map_err(|error| denied(error.to_string()))
+}
+
 /// Whether whoever answers may be asked more: it is of the client's cluster, and the member that is expected, if one is.
 /// A server that refuses to say is taken while no cluster is known.
+///
+/// etcd 3.7 with users says who it is only to who has logged in.
 pub(super) async fn verify(
     member: &Member,
     expected: Option<Identity>,
+    login: Option<&Credentials>,
     within: Duration,
 ) -> Result<(), DialError> {
-    let mut maintenance = member.maintenance();
-    let asked = timeout(within, maintenance.status(StatusRequest {})).await;
-    let answer = asked.map_err(|_| DialError::Silent(within))?;
+    let status = || async {
+        let asked = timeout(within, member.maintenance().status(StatusRequest {})).await;
+        asked.map_err(|_| DialError::Silent(within))
+    };
+    let mut answer = status().await?;
+    if let (Err(refused), Some(login)) = (&answer, login)
+        && NO_LOGIN.contains(&refused.message())
+    {
+        log_in(member, login, within).await?;
+        answer = status().await?;
+    }
+    let refused = answer.as_ref().err().map(tonic::Status::message);
+    let refused = refused.filter(|words| NO_LOGIN.contains(words)).map(str::to_owned);
     let connection = member.connection();
     if let Some(foreign) = connection.foreign() {
         return Err(foreign);
@@ -138,6 +166,6 @@ pub(super) async fn verify(
     match (connection.is_ours(), connection.has_ended()) {
         (true, _) => Ok(()),
         (false, true) => Err(DialError::Ended),
-        (false, false) => Err(DialError::Nameless),
+        (false, false) => Err(refused.map_or(DialError::Nameless, DialError::Denied)),
     }
 }

@@ -94,6 +94,10 @@ impl Member {
         Self { endpoint, connection, headers }
     }
 
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -281,7 +281,8 @@ impl Keeper {
     /// Asks who is there; fails when that is not who may be asked more.
     async fn verify(&self, connection: &Connection) -> Result<(), DialError> {
         let member = Member::new(self.endpoint.clone(), connection.clone(), self.headers.clone());
-        learn::verify(&member, self.identity, self.config.dial_timeout).await
+        let login = self.config.login.as_ref();
+        learn::verify(&member, self.identity, login, self.config.dial_timeout).await
     }
 
     /// Waits until the connection has ended, or is not one to the cluster. One that was made before the cluster was

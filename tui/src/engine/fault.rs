@@ -79,6 +79,10 @@ pub(super) fn of_dial(error: &DialError) -> Fault {
         DialError::Unreachable(_) | DialError::Silent(_) => no_answer(),
         DialError::Closed | DialError::Ended => ended(),
         DialError::Stranger => fault("another member answers there", "check the endpoint"),
+        DialError::Denied(words) => {
+            let said = format!("it refuses: {words}");
+            not_told(&said, of_words(Code::InvalidArgument, words).unwrap_or(Denied::Login))
+        }
         DialError::OtherCluster { .. } | DialError::Nameless => other_cluster(),
     }
 }
