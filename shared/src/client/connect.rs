@@ -72,7 +72,7 @@ pub enum DialError {
         /// The one that the client talks to.
         ours: u64,
     },
-    /// It refuses the login.
+    /// It answers, and refuses this user or the login.
     #[error("{0}")]
     Denied(String),
     /// It does not say which cluster it is of, and the client talks to one.

@@ -12,6 +12,7 @@ use mini_etcd_proto::etcdserverpb::{
     AuthenticateRequest, MemberListRequest, MemberListResponse, StatusRequest,
 };
 use tokio::time::{sleep, timeout};
+use tonic::{Code, Status};
 
 use super::calls::NO_LOGIN;
 use super::connect::DialError;
@@ -131,6 +132,12 @@ async fn log_in(member: &Member, login: &Credentials, within: Duration) -> Resul
     member.headers().set_token(&token).map_err(|error| denied(error.to_string()))
 }
 
+/// Whether a member answers, and refuses this user.
+fn is_denial(status: &Status) -> bool {
+    matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
+        || NO_LOGIN.contains(&status.message())
+}
+
 /// Whether whoever answers may be asked more: it is of the client's cluster, and the member that is expected, if one is.
 /// A server that refuses to say is taken while no cluster is known.
 ///
@@ -152,8 +159,8 @@ pub(super) async fn verify(
         log_in(member, login, within).await?;
         answer = status().await?;
     }
-    let refused = answer.as_ref().err().map(tonic::Status::message);
-    let refused = refused.filter(|words| NO_LOGIN.contains(words)).map(str::to_owned);
+    let refused = answer.as_ref().err().filter(|status| is_denial(status));
+    let refused = refused.map(|status| status.message().to_owned());
     let connection = member.connection();
     if let Some(foreign) = connection.foreign() {
         return Err(foreign);
