@@ -62,7 +62,7 @@ fn told(way: Way, cluster: &str, keys: &str, watch: &str) {
     assert!(scene.console.shown().contains("▾ dir/"), "{}", scene.console.shown());
     scene.lives();
     scene.console.press("1");
-    scene.console.sees(if way == Way::Gone { "○ down" } else { "◌ unreached" });
+    scene.console.sees(if way == Way::Gone { "○ down" } else { "◌ silent" });
     scene.console.sees(cluster);
     scene.lives();
     scene.console.press("3");
@@ -98,7 +98,7 @@ fn a_server_that_resets_every_connection_is_told_of_and_borne() {
 
 #[test]
 fn a_server_that_denies_everything_is_told_of_and_borne() {
-    told(Way::Denies, "it refuses", "permission denied", "ended");
+    told(Way::Denies, "it refuses", "permission denied", "away");
 }
 
 #[test]
