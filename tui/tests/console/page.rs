@@ -1,4 +1,4 @@
-//! Goal: docs/console.md shows the screens as they are. Method: each of its pictures names a snapshot of these tests, and is
+//! Goal: docs/console.md and README.md show the screens as they are. Method: each of its pictures names a snapshot of these tests, and is
 //! that snapshot; `UPDATE_DOCS=1 cargo test -p mini-etcd-tui --test console page` writes the pictures anew.
 
 use std::fmt::Write;
@@ -64,20 +64,26 @@ fn drawn(page: &str) -> (String, Vec<String>) {
     (out, shown)
 }
 
-#[test]
-fn docs_console_md_shows_every_screen_as_it_is() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console.md");
+/// Compares a page with its pictures, or writes them anew. Answers which it shows.
+fn compare(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     let page = std::fs::read_to_string(&path).unwrap();
     let (wanted, shown) = drawn(&page);
+    if page != wanted && std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+    } else {
+        assert!(page == wanted, "{name} is stale: UPDATE_DOCS=1 draws its pictures anew");
+    }
+    shown
+}
+
+#[test]
+fn docs_console_md_and_the_readme_show_every_screen_as_it_is() {
+    let shown = [compare("docs/console.md"), compare("README.md")].concat();
     let names = names();
     let gone: Vec<_> = LEFT_OUT.iter().filter(|left| !names.iter().any(|n| n == *left)).collect();
     assert!(gone.is_empty(), "there are no snapshots {gone:?}");
     let left_out = |name: &&String| !shown.contains(name) && !LEFT_OUT.contains(&name.as_str());
     let missing: Vec<_> = names.iter().filter(left_out).cloned().collect();
-    assert!(missing.is_empty(), "docs/console.md does not show {missing:?}");
-    if page != wanted && std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, wanted).unwrap();
-        return;
-    }
-    assert!(page == wanted, "docs/console.md is stale: UPDATE_DOCS=1 draws its pictures anew");
+    assert!(missing.is_empty(), "no page shows {missing:?}");
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crossterm::event::KeyCode;
+use mini_etcd_tui::app::sample::Proof;
 use mini_etcd_tui::app::{Ended, Origin, Report, State};
 use mini_etcd_tui::theme::Depth;
 use mini_etcd_tui::view::view;
@@ -12,7 +13,7 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 
 use crate::support::{
-    at, busy, key, listed, moment, ran, refused, report, said, state, status, type_text,
+    admin, at, busy, key, listed, moment, ran, refused, report, said, state, status, type_text,
 };
 
 pub fn drawn(state: &State) -> Terminal<TestBackend> {
@@ -111,6 +112,43 @@ fn a_killed_leader() {
     report(&mut state, Report::Lost(2, refused()));
     at(&mut state, 122);
     insta::assert_snapshot!(text(&state));
+}
+
+/// The picture of README.md: what the new leader knows of the one that was killed is nothing, and not zero.
+#[test]
+fn a_killed_leader_in_the_readme() {
+    let mut state = state((100, 24), Depth::Sixteen, false);
+    report(&mut state, Report::Members(0xcafe, listed(3)));
+    for id in 1..=3 {
+        report(&mut state, Report::Started(format!("n{id}")));
+    }
+    for second in 1..=12 {
+        at(&mut state, second);
+        if second == 10 {
+            let how = "signal: 9".to_owned();
+            let ended = Ended { name: "n3".into(), how, log: String::new(), killed: true };
+            report(&mut state, Report::Ended(ended));
+            report(&mut state, Report::Lost(3, refused()));
+        }
+        let leader = if second < 10 { 3 } else { 1 };
+        for id in (1..=3).filter(|id| second < 10 || *id != 3) {
+            let mut sample = admin(id, leader, 120 + second * 10, second);
+            sample.term = if second < 10 { 2 } else { 3 };
+            for progress in sample.progress.iter_mut().flatten().filter(|p| p.member == 3) {
+                (progress.matched, progress.active) = (0, false);
+            }
+            report(&mut state, Report::Sample(id, Box::new(sample)));
+            let rtt = std::time::Duration::from_micros(1200 + id * 300);
+            report(&mut state, Report::Rtt(id, moment(second), rtt));
+        }
+    }
+    report(&mut state, Report::Proof(1, Proof { asked: moment(12), term: Some(3), refused: None }));
+    state.toasts.acknowledge(moment(60));
+    state.toasts.fade(moment(60));
+    let shown = text(&state);
+    assert!(shown.contains("n3   unheard   not heard since n1 leads"), "{shown}");
+    assert!(!shown.contains("match 0"), "{shown}");
+    insta::assert_snapshot!(shown);
 }
 
 #[test]
