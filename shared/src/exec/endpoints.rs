@@ -12,38 +12,46 @@ use super::executor::done;
 use super::{Answer, Failure, Hashed, Health, Report, Status, words_of};
 use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
 use crate::command::exit;
-use crate::error::ClientError;
 
 /// Key that a health check reads; it need not exist.
 const HEALTH_KEY: &[u8] = b"health";
 
+/// Clients, or why there is none, by the names of their endpoints.
+type Clients = Vec<(String, Result<Client, Failure>)>;
+
 /// One client for each endpoint, either those given or every client address of the cluster.
-async fn clients(client: &Client, cluster: bool) -> Result<Vec<(String, Client)>, Failure> {
-    let endpoints =
-        if cluster { of_cluster(client).await? } else { client.config().endpoints.clone() };
-    let config = client.config();
-    let one = |endpoint: Endpoint| {
-        let name = endpoint.as_str().to_owned();
+async fn clients(client: &Client, cluster: bool) -> Result<Clients, Failure> {
+    let given = client.config().endpoints.iter();
+    let names = if cluster {
+        of_cluster(client).await?
+    } else {
+        given.map(|endpoint| endpoint.as_str().to_owned()).collect()
+    };
+    Ok(made(client, names))
+}
+
+/// An address that cannot be asked is the failure of that one alone, as with etcdctl.
+fn made(client: &Client, names: Vec<String>) -> Clients {
+    let one = |name: &str| {
         // Each says for itself which cluster it is of.
-        let config = ClientConfig {
-            endpoints: vec![endpoint],
+        client.with_config(ClientConfig {
+            endpoints: vec![Endpoint::parse(name)?],
             learn_members: false,
             cluster: OneCluster::default(),
-            ..config.clone()
-        };
-        Ok((name, client.with_config(config)?))
+            ..client.config().clone()
+        })
     };
-    endpoints
-        .into_iter()
-        .map(one)
-        .collect::<Result<_, ClientError>>()
-        .map_err(|error| Failure::of(error, false))
+    let made = names.into_iter().map(|name| {
+        let client = one(&name).map_err(|error| Failure::of(error, false));
+        (name, client)
+    });
+    made.collect()
 }
 
 /// What the trouble of [`of_cluster`] begins with; etcdctl's words.
 const CONTEXT: &str = "failed to fetch endpoints from etcd cluster member list";
 
-async fn of_cluster(client: &Client) -> Result<Vec<Endpoint>, Failure> {
+async fn of_cluster(client: &Client) -> Result<Vec<String>, Failure> {
     let request = MemberListRequest { linearizable: true };
     let members = done(client.member_list(request).await).map_err(|mut failure| {
         failure.text = format!("{CONTEXT}: {}", failure.text);
@@ -54,15 +62,14 @@ async fn of_cluster(client: &Client) -> Result<Vec<Endpoint>, Failure> {
 
 /// Every client address of these members. One that was never started has none, and is passed over as by etcdctl; when
 /// nobody has one, nobody can be asked, which etcdctl reports as success.
-fn addresses(members: &[Member]) -> Result<Vec<Endpoint>, Failure> {
-    let urls = members.iter().flat_map(|member| &member.client_ur_ls);
-    let parse = |url: &String| Endpoint::parse(url).map_err(|error| Failure::of(error, false));
-    let endpoints = urls.map(parse).collect::<Result<Vec<_>, _>>()?;
-    if endpoints.is_empty() {
+fn addresses(members: &[Member]) -> Result<Vec<String>, Failure> {
+    let urls: Vec<String> =
+        members.iter().flat_map(|member| &member.client_ur_ls).cloned().collect();
+    if urls.is_empty() {
         let text = format!("{CONTEXT}: none of its {} members has a client URL yet", members.len());
         return Err(Failure::new(exit::ERROR, text));
     }
-    Ok(endpoints)
+    Ok(urls)
 }
 
 /// Asks each endpoint in turn; collects the answers, a note for each failure, and the last failure.
@@ -78,7 +85,11 @@ where
 {
     let (mut answers, mut notes, mut last) = (Vec::new(), Vec::new(), None);
     for (endpoint, client) in clients(client, cluster).await? {
-        match ask(endpoint.clone(), client).await {
+        let answer = match client {
+            Ok(client) => ask(endpoint.clone(), client).await,
+            Err(failure) => Err(failure),
+        };
+        match answer {
             Ok(answer) => answers.push(answer),
             Err(failure) => {
                 notes.push(format!("Failed to get the {what} of endpoint {endpoint} ({failure})"));
@@ -135,8 +146,14 @@ pub(super) async fn health(client: &Client, cluster: bool) -> Report {
     }
 }
 
-async fn health_of(endpoint: String, client: Client) -> Health {
+async fn health_of(endpoint: String, client: Result<Client, Failure>) -> Health {
     let start = Instant::now();
+    let client = match client {
+        Ok(client) => client,
+        Err(failure) => {
+            return Health { endpoint, took: start.elapsed(), trouble: Some(failure.text) };
+        }
+    };
     let request = RangeRequest { key: HEALTH_KEY.into(), ..RangeRequest::default() };
     let read = client.range(request).await.into_result();
     let took = start.elapsed();
@@ -172,11 +189,22 @@ mod tests {
         let unstarted = Member { id: 7, ..Member::default() };
         let started = Member { client_ur_ls: vec!["http://h:1".to_owned()], ..Member::default() };
         let found = addresses(&[unstarted.clone(), started]).map_err(|failure| failure.text);
-        let names =
-            found.unwrap().iter().map(|found| found.as_str().to_owned()).collect::<Vec<_>>();
-        assert_eq!(names.len(), 1, "{names:?}");
+        assert_eq!(found.unwrap(), ["http://h:1"]);
         let failure = addresses(&[unstarted.clone(), unstarted]).unwrap_err();
         assert_eq!(failure.exit, exit::ERROR);
         assert!(failure.text.ends_with("none of its 2 members has a client URL yet"));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_asked_does_not_keep_the_others_from_being_asked() {
+        let urls = ["https://h:1", "http://h:2"].map(str::to_owned);
+        let members = [Member { client_ur_ls: urls.to_vec(), ..Member::default() }];
+        let found = addresses(&members).map_err(|failure| failure.text).unwrap();
+        assert_eq!(found, urls);
+        let config = ClientConfig::new(vec![Endpoint::parse("h:2").unwrap()]);
+        let mut asked = made(&Client::new(config).unwrap(), found).into_iter();
+        let refused = asked.next().unwrap().1.unwrap_err();
+        assert!(refused.text.contains("TLS is not supported yet"), "{}", refused.text);
+        assert!(asked.next().unwrap().1.is_ok());
     }
 }
