@@ -190,6 +190,10 @@ pub const CALLS_PER_CONNECTION_MAX: u32 = 16_384;
 /// Bytes that one connection is read in one turn of its thread, give or take one read.
 pub const CONNECTION_TURN_BYTES: usize = 64 << 10;
 
+/// Bytes that one connection is sent in one turn of its thread, give or take one write. Small enough that a call between
+/// large answers does not wait long, large enough that those do not notice.
+pub const CONNECTION_TURN_BYTES_SENT: usize = 128 << 10;
+
 /// Calls that were cancelled before their connection's turn came to begin them. A stream takes 28 bytes at the least to
 /// open and cancel, so that [`CONNECTION_TURN_BYTES`] hold fewer: nobody ever meets this bound, but memory has it.
 pub const CALLS_CANCELLED_PER_TURN_MAX: usize = 4096;

@@ -11,7 +11,7 @@ use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 
 use super::slots::Slot;
-use crate::limits::CONNECTION_TURN_BYTES;
+use crate::limits::{CONNECTION_TURN_BYTES, CONNECTION_TURN_BYTES_SENT};
 use crate::metrics::Metrics;
 
 /// Operations that the runtime lets a task do in one turn; its sockets are not ready after that.
@@ -70,7 +70,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         self.metrics.received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
-        spend_turn(context, fresh.len());
+        spend_turn(context, fresh.len(), CONNECTION_TURN_BYTES);
         if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
             self.opening = None;
         }
@@ -78,13 +78,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     }
 }
 
-/// Takes the part of the task's turn that belongs to so many bytes.
+/// Takes the part of the task's turn that belongs to so many bytes, of which a turn has `turn_bytes`.
 ///
-/// The HTTP/2 library reads on while there is something to read, before it hands on a single stream. What comes in one
+/// *Reading.* The HTTP/2 library reads on while there is something to read, before it hands on a single stream. What comes in one
 /// turn is therefore what a client can make it hold: streams that were opened and cancelled at once, above all
 /// (CVE-2023-44487), and the time until others have their turn.
-fn spend_turn(context: &mut Context<'_>, bytes: usize) {
-    for _ in 0..bytes / (CONNECTION_TURN_BYTES / TURN_OPERATIONS) {
+///
+/// *Writing.* A large answer would fill its client's window in one go, megabytes at a time, and with twenty such
+/// connections on a thread a small call waits for all of them.
+fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: usize) {
+    for _ in 0..bytes / (turn_bytes / TURN_OPERATIONS) {
         match poll_proceed(context) {
             Poll::Ready(part) => part.made_progress(),
             Poll::Pending => return,
@@ -111,7 +114,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes));
-        Poll::Ready(self.sent(written))
+        let written = self.sent(written)?;
+        spend_turn(context, written, CONNECTION_TURN_BYTES_SENT);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -137,5 +142,30 @@ mod tests {
         let slot = place.slot().clone();
         let metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
         assert!(!metered.is_write_vectored());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_sends_much_gives_others_their_turn() {
+        let (near, mut far) = tokio::io::duplex(64 * CONNECTION_TURN_BYTES_SENT);
+        let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
+        let place = Slots::new(capacity, Metrics::default()).admit().await;
+        let slot = place.slot().clone();
+        let mut metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
+        let bytes = vec![7; 16 << 10];
+        // One turn: what is written until the connection is not ready any more, though the far end takes it all.
+        let turn = std::future::poll_fn(|context| {
+            let mut sent = 0;
+            while sent < 32 * CONNECTION_TURN_BYTES_SENT {
+                match Pin::new(&mut metered).poll_write(context, &bytes) {
+                    Poll::Ready(written) => sent += written.unwrap(),
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Ready(sent)
+        });
+        let sent: usize = turn.await;
+        assert!((1..=CONNECTION_TURN_BYTES_SENT + bytes.len()).contains(&sent), "{sent} bytes");
+        let mut all = vec![0; sent];
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut all).await.unwrap();
     }
 }
