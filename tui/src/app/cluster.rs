@@ -16,8 +16,9 @@ use std::time::Duration;
 use mini_etcd_server::clock::Moment;
 
 use super::leadership::Leadership;
+use super::member::{Link, Listed, Member};
 use super::rates::Rates;
-use super::sample::{AlarmKind, Denied, Fault, Peers, Progress, Proof, Role, Sample};
+use super::sample::{AlarmKind, Denied, Fault, Peers, Progress, Proof, Sample};
 use super::verdict::{Facts, Leading, Level, Standing, Stop, Verdict, verdict};
 
 /// Entries behind from which a member is called lagging.
@@ -38,112 +39,6 @@ const WORD_FRESH: Duration = Duration::from_secs(12);
 const ACTIVE_WITHIN: Duration = Duration::from_secs(3);
 /// Round trips are smoothed over about this many samples.
 const RTT_WEIGHT: u32 = 4;
-
-/// How a member stands with this console.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// Not heard yet.
-    Connecting,
-    /// Heard.
-    Live,
-    /// Not heard any more, and why; since when.
-    Down(Fault, Moment),
-}
-
-/// A member as the member list names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// Its number.
-    pub id: u64,
-    /// Its name; empty until it has started once.
-    pub name: String,
-    /// Listens without a vote.
-    pub learner: bool,
-    /// Where clients reach it.
-    pub client_urls: Vec<String>,
-    /// Where its peers reach it.
-    pub peer_urls: Vec<String>,
-    /// Where this console reaches it; empty when nowhere is known.
-    pub endpoint: String,
-}
-
-/// A member with what is known of it.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// As the member list names it.
-    pub listed: Listed,
-    /// How it stands with this console.
-    pub link: Link,
-    /// What it last said.
-    pub sample: Option<Sample>,
-    /// What it said before that, to interpolate.
-    before: Option<(Moment, u64)>,
-    /// Round trip.
-    pub rtt: Option<Duration>,
-    /// Its process is known to have ended.
-    pub ended: bool,
-    /// That it is not heard any more was told, so that its return is news.
-    pub told: bool,
-    /// Where it was heard last.
-    heard_at: String,
-    /// Since when it is heard.
-    heard_since: Moment,
-    /// When it was last seen to have a quorum behind it: its commit index moved, or it answered a linearizable read.
-    /// In which term, where that was told.
-    proof: Option<(Moment, Option<u64>)>,
-}
-
-impl Member {
-    fn new(listed: Listed) -> Self {
-        Self {
-            listed,
-            link: Link::Connecting,
-            sample: None,
-            before: None,
-            rtt: None,
-            ended: false,
-            told: false,
-            heard_at: String::new(),
-            heard_since: Moment::default(),
-            proof: None,
-        }
-    }
-
-    /// Whether it was added and has never started: it tells its name and its address when it does.
-    #[must_use]
-    pub fn is_unstarted(&self) -> bool {
-        self.listed.name.is_empty() && self.listed.client_urls.is_empty() && self.sample.is_none()
-    }
-
-    /// Whether its place refuses. That shows a death only if the member was heard there.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        let refused = matches!(&self.link, Link::Down(fault, _) if fault.refused);
-        refused && self.heard_at == self.listed.endpoint
-    }
-
-    /// What to call it.
-    #[must_use]
-    pub fn name(&self) -> String {
-        if self.listed.name.is_empty() {
-            format!("{:x}", self.listed.id)
-        } else {
-            crate::widget::escape_name(self.listed.name.as_bytes())
-        }
-    }
-
-    /// What it last said, while it is heard.
-    #[must_use]
-    pub fn live(&self) -> Option<&Sample> {
-        self.sample.as_ref().filter(|_| self.link == Link::Live)
-    }
-
-    /// Age of what it last said.
-    #[must_use]
-    pub fn age(&self, now: Moment) -> Option<Duration> {
-        self.sample.as_ref().map(|sample| now.since(sample.at))
-    }
-}
 
 /// What is wrong with a member, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -443,7 +338,7 @@ impl Cluster {
         let unreplicated = match (self.progress(id), self.leader_sample()) {
             _ if leader.listed.id == id => 0,
             (Some(progress), Some(leads)) => leads.commit.saturating_sub(progress.matched),
-            _ => commit_at(leader, sample.at).saturating_sub(sample.commit),
+            _ => leader.commit_at(sample.at).saturating_sub(sample.commit),
         };
         Some(unapplied.max(unreplicated))
     }
@@ -578,19 +473,6 @@ impl Cluster {
     }
 }
 
-/// Commit index of a member at a moment between its last two samples.
-fn commit_at(member: &Member, at: Moment) -> u64 {
-    let Some(sample) = &member.sample else { return 0 };
-    let Some((then, before)) = member.before.filter(|(then, _)| *then < at && at < sample.at)
-    else {
-        let earlier = member.before.filter(|(then, _)| at <= *then).map(|(_, commit)| commit);
-        return earlier.unwrap_or(sample.commit);
-    };
-    let span = sample.at.since(then).as_millis().max(1);
-    let part = u128::from(sample.commit.saturating_sub(before)) * at.since(then).as_millis() / span;
-    before + u64::try_from(part).unwrap_or(0)
-}
-
 /// How a voter of that health stands.
 fn of(health: Health) -> Standing {
     match health {
@@ -634,14 +516,4 @@ fn complaints(health: &[(bool, Health)]) -> Vec<String> {
         n => said.push(format!("{n} learners away")),
     }
     said
-}
-
-/// The role to show: the member list knows learners that do not say so themselves.
-#[must_use]
-pub fn role(member: &Member) -> Role {
-    match member.sample.as_ref().map(|sample| sample.role) {
-        _ if member.listed.learner => Role::Learner,
-        Some(role) if member.link == Link::Live => role,
-        _ => Role::Unknown,
-    }
 }

@@ -2,7 +2,8 @@
 
 use mini_etcd_server::clock::Moment;
 
-use super::cluster::{Cluster, Member};
+use super::cluster::Cluster;
+use super::member::Member;
 
 impl Cluster {
     /// Notes rates and leadership after member `id` has said something at `at`.

@@ -1,6 +1,7 @@
 //! What happened to the cluster, by two looks at it: members, alarms, versions.
 
-use super::cluster::{Cluster, Listed};
+use super::cluster::Cluster;
+use super::member::Listed;
 use super::sample::{AlarmKind, Sample};
 use super::state::State;
 use super::toast::Toast;

@@ -25,6 +25,7 @@ mod json;
 pub mod keyspace;
 pub mod leadership;
 pub mod line;
+pub mod member;
 mod msg;
 pub mod palette;
 mod press;

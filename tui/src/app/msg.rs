@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::KeyEvent;
 use mini_etcd_server::clock::Moment;
 
-use super::cluster::Listed;
+use super::member::Listed;
 use super::repl::{Ended as RunEnded, scrollback::Said};
 use super::request::{Answer, Question, Ticket};
 use super::sample::{Fault, Proof, Sample};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::Moment;
 
-use super::cluster::{Cluster, Member};
+use super::cluster::Cluster;
 use super::deed::Deed;
 use super::keyspace::Keyspace;
+use super::member::Member;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
 use super::repl::Repl;

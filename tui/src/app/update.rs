@@ -2,9 +2,9 @@
 
 use crossterm::event::KeyEventKind;
 
-use super::cluster::{Link, Listed};
 use super::deed::{self, Deed};
 use super::happened;
+use super::member::{Link, Listed};
 use super::msg::{Effect, Ended, Msg, Pace, Report};
 use super::press;
 use super::replaced::replaced;

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::access::Access;
 use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
-use crate::app::cluster::Listed;
+use crate::app::member::Listed;
 use crate::app::sample::Fault;
 use crate::app::{Pace, Report};
 

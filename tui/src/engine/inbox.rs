@@ -9,7 +9,7 @@ use mini_etcd_server::clock::Moment;
 use tokio::sync::Notify;
 
 use crate::app::Report;
-use crate::app::cluster::Listed;
+use crate::app::member::Listed;
 use crate::app::repl::Ended;
 use crate::app::repl::scrollback::{LINES_MAX, Said};
 use crate::app::request::{Answer, Ticket};

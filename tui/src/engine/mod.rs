@@ -45,7 +45,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 pub use inbox::Inbox;
 
-use crate::app::cluster::Listed;
+use crate::app::member::Listed;
 use crate::app::request::{Question, Ticket};
 use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;

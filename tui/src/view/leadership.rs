@@ -9,8 +9,9 @@ use ratatui::text::{Line, Span};
 
 use super::say;
 use crate::app::State;
-use crate::app::cluster::{Health, Link};
+use crate::app::cluster::Health;
 use crate::app::leadership::{Change, WINDOW};
+use crate::app::member::Link;
 use crate::app::sample::{AlarmKind, Denied, Source};
 use crate::app::space::Relief;
 use crate::app::toast::Gravity;

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use super::say;
 use crate::app::State;
-use crate::app::cluster::{Link, Member};
+use crate::app::member::{Link, Member};
 use crate::app::sample::{Sample, Source};
 use crate::theme::Meaning;
 use crate::widget::{age, bytes, duration_us, fit, grouped, popup};

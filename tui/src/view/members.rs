@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{say, style};
-use crate::app::cluster::{self, Health, Link, Member};
+use crate::app::cluster::{self, Health};
+use crate::app::member::{Link, Member};
 use crate::app::sample::{Role, Sample, Source};
 use crate::app::verdict::Level;
 use crate::app::{Bundled, State};
@@ -279,7 +280,7 @@ fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Sp
     };
     match place.column {
         Column::Name => {
-            let role = cluster::role(member);
+            let role = member.role();
             let meaning = if role == Role::Leader { Meaning::Leader } else { Meaning::Strong };
             vec![say(look, meaning, fit(&member.name(), place.width - 2, &look.glyphs))]
         }
@@ -314,7 +315,7 @@ fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Sp
 }
 
 fn role(state: &State, member: &Member) -> Span<'static> {
-    let (meaning, letter) = match cluster::role(member) {
+    let (meaning, letter) = match member.role() {
         Role::Leader => (Meaning::Leader, "L"),
         Role::Follower => (Meaning::Text, "F"),
         Role::Candidate => (Meaning::Warn, "C"),

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::say;
 use crate::app::State;
-use crate::app::cluster::Member;
+use crate::app::member::Member;
 use crate::app::sample::{Progress, Sample, Sending};
 use crate::theme::Meaning;
 use crate::widget::{bar, bytes, fit, grouped, panel, short};

@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::say;
 use crate::app::State;
-use crate::app::cluster::{LAG_ENTRIES, Member};
+use crate::app::cluster::LAG_ENTRIES;
+use crate::app::member::Member;
 use crate::app::rates::{SECONDS_KEPT, Series};
 use crate::app::sample::Source;
 use crate::theme::Meaning;

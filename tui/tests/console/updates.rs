@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 use mini_etcd_server::clock::Moment;
-use mini_etcd_tui::app::cluster::{Health, Listed};
+use mini_etcd_tui::app::cluster::Health;
 use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
 use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
+use mini_etcd_tui::app::member::Listed;
 use mini_etcd_tui::app::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
 use mini_etcd_tui::app::tails::Spec;
 use mini_etcd_tui::app::verdict::Level;
