@@ -201,7 +201,8 @@ fn stopped_and_continued_from_elsewhere_it_waits_for_fg_and_obeys_the_next_key()
         console.sees("1 Cluster");
     }
     console.press("qq");
-    console.sees("shell$");
+    // A new prompt, not the one that the console was started from: what is typed before belongs to nobody.
+    console.until("the shell's prompt", |shown| shown.trim_end().ends_with("shell$"));
     console.press("exit\r");
     console.wait();
 }
