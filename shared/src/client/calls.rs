@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, AuthenticateRequest, AuthenticateResponse, CompactionRequest,
-    CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse,
-    MemberListRequest, MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    StatusRequest, StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest,
-    request_op::Request,
+    AlarmRequest, AlarmResponse, AuthenticateRequest, CompactionRequest, CompactionResponse,
+    DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, MemberListRequest,
+    MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
 };
 use tonic::{Response, Status};
 
+use super::member::{NO_AUTH, wants_login};
 use super::pool::Pool;
 use super::{ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
 use crate::error::ClientError;
@@ -24,13 +24,6 @@ use crate::error::ClientError;
 const ROUND_PAUSE: Duration = Duration::from_millis(25);
 /// Silence of a connection on which an answer is awaited, after which others are preferred to it.
 pub(super) const SILENT_AFTER: Duration = Duration::from_secs(1);
-
-/// How a server says that it has no users.
-const NO_AUTH: &str = "etcdserver: authentication is not enabled";
-/// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
-/// wants one since users were turned on.
-pub(super) const NO_LOGIN: &[&str] =
-    &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
 
 /// A client of one cluster. Cheap to clone; clones share their connections, which belong to the runtime of the first
 /// call.
@@ -93,7 +86,8 @@ impl Client {
         if let Some(login) =
             self.config.login.as_ref().filter(|_| !self.pool.headers().is_settled())
         {
-            self.log_in_at(&member, &login.name, &login.password).await?;
+            let logged_in = member.headers().log_in(member.connection(), login).await;
+            logged_in.map_err(|status| ClientError::of(member.endpoint().as_str(), &status))?;
         }
         Ok(member)
     }
@@ -110,7 +104,7 @@ impl Client {
     /// Whether the server has forgotten a login that can be renewed: then the next request logs in again.
     pub(super) fn forgets_login(&self, error: &ClientError) -> bool {
         let forgotten = self.config.login.is_some()
-            && matches!(error, ClientError::Refused { message, .. } if NO_LOGIN.contains(&message.as_str()));
+            && matches!(error, ClientError::Refused { message, .. } if wants_login(message));
         if forgotten {
             self.pool.headers().forget_login();
         }
@@ -135,25 +129,6 @@ impl Client {
             })
             .await
             .into_result();
-        self.logged_in(answer)
-    }
-
-    async fn log_in_at(
-        &self,
-        member: &Member,
-        name: &str,
-        password: &str,
-    ) -> Result<(), ClientError> {
-        let request = AuthenticateRequest { name: name.to_owned(), password: password.to_owned() };
-        let answer = member.auth().authenticate(request).await;
-        let error = |status| ClientError::of(member.endpoint().as_str(), &status);
-        self.logged_in(answer.map(Response::into_inner).map_err(error))
-    }
-
-    fn logged_in(
-        &self,
-        answer: Result<AuthenticateResponse, ClientError>,
-    ) -> Result<(), ClientError> {
         match answer {
             Ok(answer) => self.pool.headers().set_token(&answer.token),
             Err(ClientError::Refused { message, .. }) if message == NO_AUTH => {

@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use mini_etcd_proto::etcdserverpb::{
-    AuthenticateRequest, MemberListRequest, MemberListResponse, StatusRequest,
-};
+use mini_etcd_proto::etcdserverpb::{MemberListRequest, MemberListResponse, StatusRequest};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use super::calls::NO_LOGIN;
 use super::connect::DialError;
+use super::member::wants_login;
 use super::pool::{Pool, Table};
 use super::{Credentials, Endpoint, Member};
 
@@ -120,22 +118,10 @@ fn take(
     list.members.iter().all(|member| !member.client_ur_ls.is_empty())
 }
 
-/// Logs in at a member, for all that is sent with its headers.
-async fn log_in(member: &Member, login: &Credentials, within: Duration) -> Result<(), DialError> {
-    let (name, password) = (login.name.clone(), login.password.clone());
-    let mut auth = member.auth();
-    let asked = timeout(within, auth.authenticate(AuthenticateRequest { name, password })).await;
-    let answer = asked.map_err(|_| DialError::Silent(within))?;
-    let denied = |words: String| DialError::Denied(words);
-    let answer = answer.map_err(|status| denied(status.message().to_owned()))?;
-    let token = answer.into_inner().token;
-    member.headers().set_token(&token).map_err(|error| denied(error.to_string()))
-}
-
 /// Whether a member answers, and refuses this user.
 fn is_denial(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
-        || NO_LOGIN.contains(&status.message())
+        || wants_login(status.message())
 }
 
 /// Whether whoever answers may be asked more: it is of the client's cluster, and the member that is expected, if one is.
@@ -154,9 +140,11 @@ pub(super) async fn verify(
     };
     let mut answer = status().await?;
     if let (Err(refused), Some(login)) = (&answer, login)
-        && NO_LOGIN.contains(&refused.message())
+        && wants_login(refused.message())
     {
-        log_in(member, login, within).await?;
+        let asked = timeout(within, member.headers().log_in(member.connection(), login)).await;
+        let logged_in = asked.map_err(|_| DialError::Silent(within))?;
+        logged_in.map_err(|status| DialError::Denied(status.message().to_owned()))?;
         answer = status().await?;
     }
     let refused = answer.as_ref().err().filter(|status| is_denial(status));

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use mini_etcd_proto::adminpb::admin_client::AdminClient;
+use mini_etcd_proto::etcdserverpb::AuthenticateRequest;
 use mini_etcd_proto::etcdserverpb::auth_client::AuthClient;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
@@ -15,7 +16,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
-use super::{Connection, Endpoint};
+use super::{Connection, Credentials, Endpoint};
 use crate::error::ClientError;
 
 /// What the stubs send through.
@@ -23,6 +24,18 @@ pub type Wire = InterceptedService<Connection, Headers>;
 
 /// Answers of any size are taken, as etcdctl does.
 const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
+
+/// How a server says that it has no users.
+pub(super) const NO_AUTH: &str = "etcdserver: authentication is not enabled";
+/// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
+/// wants one since users were turned on.
+const NO_LOGIN: &[&str] = &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
+
+/// Whether a server's words mean that it does not know the login, or wants one: a new one helps.
+#[must_use]
+pub fn wants_login(message: &str) -> bool {
+    NO_LOGIN.contains(&message)
+}
 
 /// Metadata of every request: the token of a logged-in user.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +46,25 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// Logs in over a connection, for all that is sent with these headers. A server without users is taken as it is.
+    ///
+    /// # Errors
+    /// When the server refuses name or password, or does not answer.
+    pub async fn log_in(&self, connection: &Connection, login: &Credentials) -> Result<(), Status> {
+        let (name, password) = (login.name.clone(), login.password.clone());
+        let request = AuthenticateRequest { name, password };
+        match AuthClient::new(connection.clone()).authenticate(request).await {
+            Ok(answer) => self
+                .set_token(&answer.into_inner().token)
+                .map_err(|error| Status::internal(error.to_string())),
+            Err(status) if status.message() == NO_AUTH => {
+                self.set_open();
+                Ok(())
+            }
+            Err(status) => Err(status),
+        }
+    }
+
     pub(super) fn set_token(&self, token: &str) -> Result<(), ClientError> {
         let value = token.parse().map_err(|_| ClientError::Refused {
             code: tonic::Code::Internal,
@@ -48,13 +80,14 @@ impl Headers {
     }
 
     /// Whether a login was made, or is not needed.
-    pub(super) fn is_settled(&self) -> bool {
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
         let token = self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         token.is_some() || self.open.load(Ordering::Acquire)
     }
 
     /// Has the next request log in again.
-    pub(super) fn forget_login(&self) {
+    pub fn forget_login(&self) {
         self.open.store(false, Ordering::Release);
         *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }

@@ -38,6 +38,6 @@ pub use cluster::OneCluster;
 pub use config::{ClientConfig, Credentials};
 pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;
-pub use member::{Headers, Member, Wire};
+pub use member::{Headers, Member, Wire, wants_login};
 pub use outcome::{Kind, Outcome};
 pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};
