@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -19,7 +20,6 @@ use tonic::{Code, Status};
 use super::messages::{Begun, Messages};
 use super::results::PERMIT_BYTES;
 use super::statuses::translate_headers;
-use super::unread::Share;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Method;
@@ -96,33 +96,16 @@ where
     }
 }
 
-/// The answer of a unary method.
-pub(super) struct Answered {
-    pub(super) inner: Body,
-    pub(super) messages: Messages,
-    /// A call in progress, and an answer that waits, until both are gone.
-    pub(super) _call: Held,
-    pub(super) _share: Option<Share>,
-}
-
-impl HttpBody for Answered {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            self.messages.pass(data);
+/// The answer of a unary method, whose messages are counted. `held` is kept until all of it is sent: its call is in
+/// progress, and its bytes are unread.
+pub(super) fn answered<H: Send + 'static>(inner: Body, mut messages: Messages, held: H) -> Body {
+    Body::new(inner.map_frame(move |frame| {
+        let _held = &held;
+        if let Some(data) = frame.data_ref() {
+            messages.pass(data);
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
+        frame
+    }))
 }
 
 /// The answer of a streaming method: counted by what it ends with, and ended when the server stops.
@@ -300,7 +283,6 @@ impl HttpBody for BuiltBody {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
     use tokio::sync::Semaphore;
 
     use super::*;

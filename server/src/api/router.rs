@@ -18,7 +18,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::body::{Answered, Built, BuiltBody, Counted, Held, Streamed};
+use super::body::{Built, BuiltBody, Counted, Held, Streamed, answered};
 use super::messages::{Begun, Messages};
 use super::methods::{Kind, PEERS, SERVICES};
 use super::statuses::{timeout, translate_headers};
@@ -224,7 +224,7 @@ impl Router {
             let built = response.extensions_mut().remove::<Built>();
             return response.map(|inner| {
                 let inner = built.map_or(inner, |built| Body::new(BuiltBody::new(built)));
-                Body::new(Answered { inner, messages, _call: call, _share: share })
+                answered(inner, messages, (call, share))
             });
         }
         if let Some(code) = code {
