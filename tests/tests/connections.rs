@@ -11,9 +11,10 @@ use mini_etcd_proto::etcdserverpb::{
     PutRequest, RangeRequest, WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::page;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tonic::Streaming;
 
@@ -71,10 +72,7 @@ async fn serves(cluster: &Cluster, index: usize) -> anyhow::Result<()> {
 async fn is_healthy(cluster: &Cluster, index: usize) -> anyhow::Result<()> {
     let address = &cluster.member(index)?.address;
     eventually(&format!("health of member {index}"), DEADLINE, || async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
+        let answer = page::answer(address, "/health").await?;
         ensure!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         Ok(())
     })

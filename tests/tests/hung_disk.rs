@@ -15,10 +15,9 @@ use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{MoveLeaderRequest, PutRequest, RangeRequest, StatusRequest};
 use mini_etcd_tests::cluster::Cluster;
+use mini_etcd_tests::page;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Time for one step.
@@ -136,33 +135,26 @@ async fn check(cluster: &Cluster, member: usize, writes: &Writes) -> anyhow::Res
 }
 
 /// Status line and text of a page of a member.
-async fn page(cluster: &Cluster, member: usize, path: &str) -> anyhow::Result<String> {
-    let get = async {
-        let mut stream = TcpStream::connect(&cluster.member(member)?.address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        anyhow::Ok(text)
-    };
+async fn answer(cluster: &Cluster, member: usize, path: &str) -> anyhow::Result<String> {
+    let get = page::answer(&cluster.member(member)?.address, path);
     tokio::time::timeout(ANSWER_MAX, get).await.with_context(|| format!("{path} hangs"))?
 }
 
 /// Health and readiness name the disk, and the process is still called alive.
 async fn names_the_disk(cluster: &Cluster, member: usize) -> anyhow::Result<()> {
     for path in ["/health", "/readyz"] {
-        let text = page(cluster, member, path).await?;
+        let text = answer(cluster, member, path).await?;
         ensure!(text.starts_with("HTTP/1.1 503"), "{path}: {text}");
         ensure!(text.contains("DISK STALLED"), "{path}: {text}");
     }
-    let live = page(cluster, member, "/livez").await?;
+    let live = answer(cluster, member, "/livez").await?;
     ensure!(live.starts_with("HTTP/1.1 200"), "/livez: {live}");
     Ok(())
 }
 
 async fn is_healthy(cluster: &Cluster, member: usize) -> anyhow::Result<()> {
     for path in ["/health", "/readyz"] {
-        let text = page(cluster, member, path).await?;
+        let text = answer(cluster, member, path).await?;
         ensure!(text.starts_with("HTTP/1.1 200"), "{path}: {text}");
     }
     Ok(())
@@ -223,6 +215,7 @@ async fn a_leader_whose_disk_hangs_holds_up_only_its_own_clients() -> anyhow::Re
     let stop = Arc::new(AtomicBool::new(false));
     let clients = [write(&cluster, 1, stop.clone())?, write(&cluster, 2, stop.clone())?];
     disk.hang()?;
+    // The fault that is injected: a disk that hangs for so long.
     let hangs = tokio::time::sleep(HANGS);
     eventually("another member leads", DEADLINE, || async {
         ensure!(cluster.leader().await? != 0, "the first leads");

@@ -8,10 +8,9 @@ use futures::future::try_join_all;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_tests::cluster::{Cluster, Flavor, connect_lazily};
+use mini_etcd_tests::page;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Writes through the member between the copy and its return.
 const FORGOTTEN: usize = 400;
@@ -64,10 +63,7 @@ async fn writes(address: &str, client: usize) -> anyhow::Result<Vec<(String, i64
 /// Waits until every client waits for an answer.
 async fn all_wait(address: &str) -> anyhow::Result<()> {
     eventually("puts that wait", DEADLINE, || async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
-        let mut page = String::new();
-        stream.read_to_string(&mut page).await?;
+        let page = page::get(address, "/metrics").await?;
         let mut lines = page.lines();
         let pending = lines.find_map(|line| line.strip_prefix("etcd_server_proposals_pending "));
         let pending: usize = pending.context("the metric")?.parse()?;

@@ -1,7 +1,6 @@
 //! A member whose standard error fails it: nobody reads it, or its reader is gone. Nothing changes but a count.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::PutRequest;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_tests::cluster::connect_lazily;
+use mini_etcd_tests::page;
 use mini_etcd_tests::process::workspace_binary;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,11 +46,8 @@ impl Member {
 }
 
 /// Log lines that were dropped, as `/metrics` has it.
-fn dropped(address: &str) -> anyhow::Result<u64> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n")?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page)?;
+async fn dropped(address: &str) -> anyhow::Result<u64> {
+    let page = page::get(address, "/metrics").await?;
     let line =
         page.lines().find_map(|line| line.strip_prefix("mini_etcd_log_lines_dropped_total "));
     Ok(line.context("the counter of dropped lines")?.trim().parse()?)
@@ -74,7 +71,7 @@ async fn a_member_whose_standard_error_is_full_or_broken_serves_and_stops() -> a
                     let key = "k".into();
                     client.put(PutRequest { key, ..PutRequest::default() }).await?;
                 }
-                ensure!(dropped(&address)? > 0, "no line was dropped yet");
+                ensure!(dropped(&address).await? > 0, "no line was dropped yet");
                 Ok(())
             }
         })

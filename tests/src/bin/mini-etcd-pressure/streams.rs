@@ -1,12 +1,12 @@
 //! Watch streams whose clients never read.
 
-use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::cell::RefCell;
 
 use clap::Args;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use mini_etcd_proto::etcdserverpb::{WatchCreateRequest, WatchRequest};
 use mini_etcd_tests::wire::{Call, Wire};
+use tokio::sync::watch;
 
 use crate::writers::Puts;
 use crate::{Phase, Target};
@@ -43,28 +43,24 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
         per_second: arguments.puts_per_second,
     };
     let all = arguments.megabytes * 1_000_000 / arguments.value_bytes as u64;
-    let alone = Phase::run("puts alone", target, async {
-        let done = puts.run(|number| number < all / 10).await?;
-        Ok(vec![format!("{done} puts of {} bytes", arguments.value_bytes)])
-    });
-    let alone = alone.await?;
+    let alone = puts.alone(target, all / 10).await?;
     let rest = all - all / 10;
     let streams = RefCell::new(Vec::new());
-    let begun = Cell::new(0);
+    let (begun, mut number_begun) = watch::channel(0);
     let with_streams = Phase::run("with streams", target, async {
         let opener = async {
             // One by one, spread over the puts.
             for number in 0..arguments.streams {
-                while begun.get() * arguments.streams < number * rest && begun.get() < rest {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
+                let due =
+                    |begun: &u64| begun * arguments.streams >= number * rest || *begun >= rest;
+                number_begun.wait_for(due).await?;
                 let stream = open(&target.address).await?;
                 streams.borrow_mut().push(stream);
             }
             anyhow::Ok(())
         };
         let puts = puts.run(|number| {
-            begun.set(number);
+            begun.send_replace(number);
             number < rest
         });
         let ((), done) = tokio::try_join!(opener, puts)?;

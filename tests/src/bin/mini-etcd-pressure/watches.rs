@@ -45,11 +45,7 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
         value_bytes: arguments.value_bytes,
         per_second: arguments.puts_per_second,
     };
-    let alone = Phase::run("puts alone", target, async {
-        let done = puts.run(|number| number < arguments.puts).await?;
-        Ok(vec![format!("{done} puts of {} bytes", arguments.value_bytes)])
-    });
-    let mut phases = vec![alone.await?];
+    let mut phases = vec![puts.alone(target, arguments.puts).await?];
     for &number in &arguments.streams {
         let streams = open(target, arguments.watches, number).await?;
         let with_watches = Phase::run("with watches", target, async {

@@ -9,6 +9,8 @@ use futures::future::try_join_all;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse};
 use mini_etcd_tests::wire::Wire;
 
+use crate::{Phase, Target};
+
 pub const PUT: &str = "/etcdserverpb.KV/Put";
 
 /// Puts to do, of one size.
@@ -22,6 +24,15 @@ pub struct Puts {
 }
 
 impl Puts {
+    /// So many puts alone, before the load that is measured.
+    pub async fn alone(&self, target: &Target, count: u64) -> anyhow::Result<Phase> {
+        Phase::run("puts alone", target, async {
+            let done = self.run(|number| number < count).await?;
+            Ok(vec![format!("{done} puts of {} bytes", self.value_bytes)])
+        })
+        .await
+    }
+
     /// Puts below `/w/` as long as `more`, asked with the number of puts begun before, says so. Answers the number.
     pub async fn run(&self, more: impl Fn(u64) -> bool) -> anyhow::Result<u64> {
         let begun = Rc::new(Cell::new(0));
