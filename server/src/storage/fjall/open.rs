@@ -26,7 +26,7 @@ pub(super) fn database(
 ) -> Result<(Database, Spaces), StorageError> {
     clear_half_created(path)?;
     verify::files(path)?;
-    let workers = priority::worker_threads();
+    let before = priority::Before::take();
     let (database, spaces) = match attempt(path, spaces, options) {
         Err(StorageError::Damaged { detail, .. }) if options.cut_damaged_tail => {
             let cut = repair::cut_damaged_tail(path);
@@ -41,7 +41,7 @@ pub(super) fn database(
     if database.seqno() > SEQUENCE_MAX {
         return Err(damaged(path, "a sequence number cannot be"));
     }
-    priority::stand_back(&workers);
+    before.stand_back();
     Ok((database, spaces))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, setpriority_process};
@@ -13,36 +14,57 @@ pub(super) const WORKERS: usize = 2;
 const NICE_SPINNER: i32 = 15;
 const NICE_WORKER: i32 = 5;
 
-/// Looks for the new threads, and the pause between two; a thread names itself a moment after its birth.
-const LOOKS_MAX: usize = 50;
+/// Looks for the new threads, and the pause between two; a thread names itself a moment after its birth, which is long
+/// where others want the processor.
+const LOOKS_MAX: usize = 1000;
 const LOOK_WAIT: Duration = Duration::from_millis(1);
 
-/// Threads of this process that are workers of fjall.
-pub(super) fn worker_threads() -> BTreeSet<i32> {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return BTreeSet::new() };
-    tasks
+/// Threads of this process that are workers of fjall; `None` where the system does not list threads.
+pub(super) fn worker_threads() -> Option<BTreeSet<i32>> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?;
+    let workers = tasks
         .filter_map(|task| {
             let task = task.ok()?;
             let name = fs::read_to_string(task.path().join("comm")).ok()?;
             (name.trim_end() == "fjall:worker").then(|| task.file_name().to_str()?.parse().ok())?
         })
-        .collect()
+        .collect();
+    Some(workers)
 }
 
-/// Lowers the priority of the workers that were born since `before` was taken.
-pub(super) fn stand_back(before: &BTreeSet<i32>) {
-    let mut born = BTreeSet::new();
-    for _ in 0..LOOKS_MAX {
-        born = worker_threads().difference(before).copied().collect();
-        if born.len() >= WORKERS {
-            break;
-        }
-        std::thread::sleep(LOOK_WAIT);
+/// Databases are opened one after another: whose workers are whose is known by nothing but the time of their birth.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// The workers that stood before a database is opened.
+pub(super) struct Before {
+    workers: Option<BTreeSet<i32>>,
+    _opening: MutexGuard<'static, ()>,
+}
+
+impl Before {
+    /// To be taken before the database is opened; others wait until it is dropped.
+    pub(super) fn take() -> Self {
+        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { workers: worker_threads(), _opening: opening }
     }
-    for (place, thread) in born.into_iter().enumerate() {
-        let nice = if place == 0 { NICE_SPINNER } else { NICE_WORKER };
-        if let Err(error) = setpriority_process(Pid::from_raw(thread), nice) {
-            tracing::debug!(thread, %error, "a storage worker keeps its priority");
+
+    /// Lowers the priority of the workers that were born since.
+    pub(super) fn stand_back(self) {
+        let Some(before) = &self.workers else { return };
+        let mut born = BTreeSet::new();
+        for _ in 0..LOOKS_MAX {
+            let Some(now) = worker_threads() else { return };
+            born = now.difference(before).copied().collect();
+            if born.len() >= WORKERS {
+                break;
+            }
+            std::thread::sleep(LOOK_WAIT);
+        }
+        for (place, thread) in born.into_iter().enumerate() {
+            let nice = if place == 0 { NICE_SPINNER } else { NICE_WORKER };
+            if let Err(error) = setpriority_process(Pid::from_raw(thread), nice) {
+                tracing::debug!(thread, %error, "a storage worker keeps its priority");
+            }
         }
     }
 }
