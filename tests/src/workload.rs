@@ -34,7 +34,7 @@ pub struct Workload {
     pub clients: usize,
     /// Keys they share.
     pub keys: u64,
-    /// Operations after which they stop.
+    /// Answered operations after which they stop.
     pub operations: u64,
     /// Seed of their choices; also the beginning of every value, so that runs of different seeds on one cluster
     /// stay apart.
@@ -60,9 +60,9 @@ impl Stop {
         self.0.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Operations begun so far.
+    /// Operations answered so far, and those under way.
     #[must_use]
-    pub fn begun(&self) -> u64 {
+    pub fn answered(&self) -> u64 {
         let total = self.0.workload.operations;
         total.saturating_sub(self.0.left.load(Ordering::Relaxed).min(total))
     }
@@ -131,6 +131,7 @@ impl Client {
                 outcome,
             });
             if failed {
+                self.run.left.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }
