@@ -15,6 +15,7 @@ pub mod error;
 pub mod exec;
 pub mod format;
 pub mod language;
+pub mod port;
 pub mod session;
 pub mod text;
 pub mod types;

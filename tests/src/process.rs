@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use mini_etcd_shared::port::HeldPort;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Where a binary of this workspace lies: `TEST_BIN_DIR`, else beside the running test.
@@ -52,17 +53,12 @@ pub fn etcd_binary(variable: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Ports of the loopback address that nobody listens on now.
+/// Ports of the loopback address on which nobody listens but whom this process starts there.
 ///
 /// # Errors
 /// When the system has no port to give.
 pub fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    // All are held at once, so that no port comes twice.
-    let held = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<Vec<_>, _>>()
-        .context("a free port")?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    (0..count).map(|_| Ok(HeldPort::new().context("a free port")?.for_good().port())).collect()
 }
 
 /// A child process whose output goes to files. Killed when dropped.

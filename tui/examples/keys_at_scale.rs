@@ -21,6 +21,7 @@ use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
 use mini_etcd_server::clock::{Clock, SystemClock};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::app::keyspace::tree::RowKind;
 use mini_etcd_tui::app::{Look, Msg, Origin, Setup, State, update};
 use mini_etcd_tui::engine::{self, Engine};
@@ -51,7 +52,7 @@ impl Drop for Member {
 }
 
 fn start(data: &std::path::Path) -> (Member, Endpoint) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = HeldPort::new().unwrap().for_good().port();
     let program = std::env::current_exe().unwrap();
     let program =
         program.ancestors().nth(2).expect("a directory of the build").join("mini-etcd-tui");

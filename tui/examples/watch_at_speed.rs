@@ -25,6 +25,7 @@ use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
 use mini_etcd_server::clock::{Clock, SystemClock};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::port::HeldPort;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// Events a second, and what a key may take while they come.
@@ -53,7 +54,7 @@ fn program() -> std::path::PathBuf {
 }
 
 fn start(data: &std::path::Path) -> (Member, String) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = HeldPort::new().unwrap().for_good().port();
     let child = Command::new(program())
         .args(["serve", &format!("--listen=127.0.0.1:{port}")])
         .arg(format!("--data={}", data.display()))

@@ -9,9 +9,9 @@
 //! * I3: members on temporary data leave nothing behind, unless one ended by itself: then its log stays.
 
 use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::port::HeldPort;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Fleet {
 
 struct Slot {
     name: String,
-    port: u16,
+    port: HeldPort,
     args: Vec<String>,
     log: PathBuf,
     /// Told to kill it.
@@ -58,20 +58,20 @@ impl Fleet {
     /// When there is no place for their data, or no port.
     pub fn demo(count: usize) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("mini-etcd-").tempdir()?;
-        let ports = free_ports(count)?;
+        let ports = held_ports(count)?;
         let peers: Vec<String> = ports
             .iter()
             .enumerate()
-            .map(|(at, port)| format!("n{}=127.0.0.1:{port}", at + 1))
+            .map(|(at, port)| format!("n{}={}", at + 1, port.address()))
             .collect();
-        let members = ports.iter().enumerate().map(|(at, port)| {
+        let members = ports.into_iter().enumerate().map(|(at, port)| {
             let name = format!("n{}", at + 1);
             let data = dir.path().join(&name);
-            let mut args = base_args(&name, *port, &data);
+            let mut args = base_args(&name, &port, &data);
             if count > 1 {
                 args.push(format!("--peers={}", peers.join(",")));
             }
-            slot(name, *port, args, dir.path())
+            slot(name, port, args, dir.path())
         });
         Self::of(members.collect(), dir)
     }
@@ -84,7 +84,7 @@ impl Fleet {
     /// Where the members answer.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        let parse = |slot: &Slot| Endpoint::parse(&format!("127.0.0.1:{}", slot.port)).ok();
+        let parse = |slot: &Slot| Endpoint::parse(&slot.port.address().to_string()).ok();
         self.members.iter().filter_map(parse).collect()
     }
 
@@ -159,31 +159,28 @@ impl Slot {
     }
 }
 
-fn slot(name: String, port: u16, args: Vec<String>, logs: &Path) -> Slot {
+fn slot(name: String, port: HeldPort, args: Vec<String>, logs: &Path) -> Slot {
     let log = logs.join(format!("{name}.log"));
     Slot { name, port, args, log, kill: None, task: None }
 }
 
-fn base_args(name: &str, port: u16, data: &Path) -> Vec<String> {
+fn base_args(name: &str, port: &HeldPort, data: &Path) -> Vec<String> {
     vec![
         format!("--name={name}"),
-        format!("--listen=127.0.0.1:{port}"),
-        format!("--advertise=http://127.0.0.1:{port}"),
+        format!("--listen={}", port.address()),
+        format!("--advertise=http://{}", port.address()),
         format!("--data={}", data.display()),
     ]
 }
 
-/// Ports that were free a moment ago, all at once, so that they differ; none that etcd would want.
-fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let mut held = Vec::new();
-    let mut ports = Vec::new();
+/// Ports for the members; none that etcd would want.
+fn held_ports(count: usize) -> io::Result<Vec<HeldPort>> {
+    let (mut ports, mut refused) = (Vec::new(), Vec::new());
     while ports.len() < count {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        held.push(listener);
-        if !WELL_KNOWN.contains(&port) {
-            ports.push(port);
-        }
+        let port = HeldPort::new()?;
+        let well_known = WELL_KNOWN.contains(&port.address().port());
+        // One that is not wanted is held as well, so that it is not given again.
+        if well_known { &mut refused } else { &mut ports }.push(port);
     }
     Ok(ports)
 }
@@ -263,11 +260,11 @@ mod tests {
         assert_eq!(fleet.endpoints().len(), 3);
         for slot in &fleet.members {
             let peers = slot.args.iter().find(|arg| arg.starts_with("--peers=")).unwrap();
-            for port in fleet.members.iter().map(|slot| slot.port) {
-                assert!(peers.contains(&format!("127.0.0.1:{port}")));
+            for address in fleet.members.iter().map(|slot| slot.port.address()) {
+                assert!(peers.contains(&address.to_string()));
             }
         }
-        let mut ports: Vec<u16> = fleet.members.iter().map(|slot| slot.port).collect();
+        let mut ports: Vec<_> = fleet.members.iter().map(|slot| slot.port.address()).collect();
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 3);

@@ -317,6 +317,8 @@ fn read(file: &Path) -> anyhow::Result<Option<String>> {
 mod tests {
     use clap::CommandFactory;
 
+    use mini_etcd_shared::port::HeldPort;
+
     use super::*;
 
     #[test]
@@ -336,8 +338,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_bundled_server_stands_in_only_where_no_endpoints_were_named() {
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let usual = silent.local_addr().unwrap().to_string();
+        let held = HeldPort::new().unwrap();
+        let silent = std::net::TcpListener::bind(held.address()).unwrap();
+        let usual = held.address().to_string();
         let flags = Flags::try_parse_from(["x", "--usual", &usual]).unwrap();
         let named = vec![Endpoint::parse("h:1").unwrap()];
         let asked = vec![Endpoint::parse(&usual).unwrap()];

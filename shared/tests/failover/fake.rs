@@ -1,6 +1,5 @@
 //! Servers that behave, and servers that do not.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use mini_etcd_proto::etcdserverpb::{
     WatchResponse,
 };
 use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::port::HeldPort;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -49,8 +49,8 @@ impl Served {
         F: Fn(TcpStream) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = HeldPort::new().unwrap().for_good();
+        let listener = TcpListener::bind(address).await.unwrap();
         let task = tokio::spawn(async move {
             // Connections end with their server.
             let mut under_way = tokio::task::JoinSet::new();
@@ -280,11 +280,6 @@ async fn answer(
 }
 
 /// An address where nobody listens.
-pub async fn dead() -> Endpoint {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let refused = TcpStream::connect(address).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    Endpoint::parse(&address.to_string()).unwrap()
+pub fn dead() -> Endpoint {
+    Endpoint::parse(&HeldPort::new().unwrap().for_good().to_string()).unwrap()
 }

@@ -72,7 +72,7 @@ async fn created(watch: &mut WatchStream) -> String {
 
 /// Servers that are no member, each by the way in which it is none.
 async fn bad() -> Vec<(&'static str, Endpoint, Option<Served>)> {
-    let mut all = vec![("dead", dead().await, None)];
+    let mut all = vec![("dead", dead(), None)];
     for (name, served) in [
         ("silent", Served::silent().await),
         ("closing", Served::closing().await),
@@ -112,8 +112,7 @@ async fn reads_writes_and_watches_pass_by_whoever_is_no_member() {
 
 #[tokio::test]
 async fn whoever_is_no_member_is_named_as_what_it_is() {
-    let config =
-        ClientConfig { dial_timeout: Duration::from_millis(300), ..config(vec![dead().await]) };
+    let config = ClientConfig { dial_timeout: Duration::from_millis(300), ..config(vec![dead()]) };
     for (name, endpoint, _served) in bad().await {
         let error = within(Connection::open(&endpoint, &config)).await.unwrap_err();
         let right = match name {
@@ -242,7 +241,7 @@ async fn a_member_of_the_list_is_asked_when_the_given_one_is_gone() {
     let unresolved = "http://no-such-host.invalid:2379";
     let url = |endpoint: &Endpoint| format!("http://{endpoint}");
     given.lists(&[
-        (1, &url(&dead().await)),
+        (1, &url(&dead())),
         (2, &url(&other.endpoint())),
         (3, &url(&silent.endpoint())),
         (4, &url(&stranger.endpoint())),

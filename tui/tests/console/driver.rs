@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
+use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::app::{Effect, Msg, State, update};
 use mini_etcd_tui::engine::{Handle, Inbox};
 use mini_etcd_tui::theme::Depth;
@@ -33,7 +34,7 @@ pub struct Member {
 
 impl Member {
     pub async fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = HeldPort::new().unwrap().for_good().port();
         let dir = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
             .args(["serve", &format!("--listen=127.0.0.1:{port}")])

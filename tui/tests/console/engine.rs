@@ -7,6 +7,7 @@ use std::time::Duration;
 use mini_etcd_proto::etcdserverpb::Member;
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Credentials, Endpoint};
+use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::app::keyspace::ask::{Change, Question as Keys, Write};
 use mini_etcd_tui::app::request::{Answer, Question, Ticket, Trouble};
 use mini_etcd_tui::app::sample::{Role, Sample, Source};
@@ -124,7 +125,7 @@ async fn a_server_that_stalls_and_one_that_denies_are_told_apart() {
 
 #[tokio::test]
 async fn nothing_there_is_told_before_any_member_is_known() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = HeldPort::new().unwrap().for_good();
     let (_handle, inbox) = engine(&[free.to_string()]);
     let (endpoint, fault) = wait(&inbox, |report| match report {
         Report::Silent(faults) => faults.first().cloned(),

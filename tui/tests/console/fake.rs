@@ -22,6 +22,7 @@ use mini_etcd_proto::etcdserverpb::kv_server::{Kv, KvServer};
 use mini_etcd_proto::etcdserverpb::maintenance_server::{Maintenance, MaintenanceServer};
 use mini_etcd_proto::etcdserverpb::watch_server::{Watch, WatchServer};
 use mini_etcd_proto::etcdserverpb::*;
+use mini_etcd_shared::port::HeldPort;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::body::Body;
@@ -117,7 +118,7 @@ impl Running {
 
 impl Fake {
     pub async fn start(id: u64, cluster: u64, mood: Mood) -> Running {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(HeldPort::new().unwrap().for_good()).await.unwrap();
         Self::serve(id, cluster, mood, listener)
     }
 

@@ -1,10 +1,11 @@
 //! A server as a process of its own, for what others do while the console looks on.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
+
+use mini_etcd_shared::port::HeldPort;
 
 use crate::console::DEADLINE;
 
@@ -121,9 +122,9 @@ fn ctl(endpoint: &str) -> Command {
 /// The command line.
 pub const CTL: &str = env!("CARGO_BIN_EXE_mini-etcdctl");
 
-/// An address that is free.
+/// An address where nobody listens but whom a test starts there.
 pub fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    HeldPort::new().unwrap().for_good().to_string()
 }
 
 /// Writes a script that stands in for an editor.

@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mini_etcd_proto::peerpb::ReadBarrier;
 use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::port::HeldPort;
 use mini_etcd_shared::types::{LogIndex, MemberId};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,7 +34,7 @@ struct Member {
 async fn listeners(count: usize) -> (Vec<TcpListener>, Vec<SocketAddr>) {
     let mut found = Vec::new();
     for _ in 0..count {
-        found.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        found.push(TcpListener::bind(HeldPort::new().unwrap().for_good()).await.unwrap());
     }
     let addresses = found.iter().map(|listener| listener.local_addr().unwrap()).collect();
     (found, addresses)
