@@ -448,6 +448,8 @@ impl Cluster {
                 Some(Denied::Proxy) => {
                     (Level::Unknown, "a proxy answers; what is behind it is not told")
                 }
+                Some(Denied::Tls) => (Level::Unknown, "a server answers by TLS, not supported yet"),
+                Some(Denied::Foreign) => (Level::Unknown, "something else than etcd answers"),
                 None => (Level::NoQuorum, "nobody answers"),
             };
             return Verdict { level, words: words.into(), alive: 0, alive_most: 0, voters: 0 };

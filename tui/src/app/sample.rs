@@ -251,6 +251,10 @@ pub enum Denied {
     Learner,
     /// It is a proxy, which keeps to itself what is behind it.
     Proxy,
+    /// It speaks TLS.
+    Tls,
+    /// It is no etcd.
+    Foreign,
 }
 
 impl Denied {
@@ -263,6 +267,14 @@ impl Denied {
             Self::Rights => "start the console again as a user who may: --user NAME:PASSWORD",
             Self::Learner => "name a voter's endpoint",
             Self::Proxy => "name the members themselves; the keys are read through it",
+            Self::Tls => "TLS is not supported yet: name an endpoint that listens without it",
+            Self::Foreign => "look at what listens on that port",
         }
+    }
+
+    /// Whether it is an etcd that was understood, so that its keys may be read all the same.
+    #[must_use]
+    pub fn is_understood(self) -> bool {
+        !matches!(self, Self::Tls | Self::Foreign)
     }
 }

@@ -12,6 +12,7 @@ use super::member::Member;
 use super::msg::{Effect, Pace};
 use super::palette::Palette;
 use super::repl::Repl;
+use super::sample::Denied;
 use super::screens::{ScreenId, screen};
 use super::tails::Tails;
 use super::toast::Toasts;
@@ -270,12 +271,12 @@ impl State {
         self.bundled.get(&name).map(|state| (name, *state))
     }
 
-    /// Whether nobody answers at what was named, so that a bundled server may stand in for it.
+    /// Whether nobody that could be used answers at what was named, so that a bundled server may stand in for it.
     #[must_use]
     pub fn may_stand_in(&self) -> bool {
         let silent = self.cluster.members.is_empty() && !self.cluster.silent.is_empty();
         matches!(self.origin, Origin::Endpoints(_))
-            && self.cluster.denied().is_none()
+            && !self.cluster.denied().is_some_and(Denied::is_understood)
             && (silent || self.cluster.is_unheard(self.now, self.stale_after()))
     }
 

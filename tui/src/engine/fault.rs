@@ -28,15 +28,13 @@ pub(super) fn of_status(status: &Status) -> Fault {
         return Fault { denied: Some(denied), ..said };
     }
     match status.code() {
-        Code::Unimplemented => {
-            fault("it speaks gRPC and not the etcd API", "is this an etcd member?")
-        }
+        Code::Unimplemented => not_told("it speaks gRPC and not the etcd API", Denied::Foreign),
         Code::DeadlineExceeded | Code::Cancelled => no_answer(),
         Code::Unavailable => fault(&format!("it is not available: {message}"), "look at its log"),
         Code::Unknown | Code::Internal
             if message.contains("h2") || message.contains("transport") =>
         {
-            fault("something else than etcd answers there", "look at what listens on that port")
+            foreign()
         }
         code => fault(&format!("it answers {code:?}: {message}"), "look at its log"),
     }
@@ -69,13 +67,8 @@ pub(super) fn of_dial(error: &DialError) -> Fault {
         DialError::System(kind, words) => of_kind(*kind).unwrap_or_else(|| {
             fault(&format!("cannot connect: {words}"), "check the endpoint's name and port")
         }),
-        DialError::Tls => fault(
-            "it speaks TLS",
-            "TLS is not supported yet: name an endpoint that listens without it",
-        ),
-        DialError::Http1 | DialError::Foreign => {
-            fault("something else than etcd answers there", "look at what listens on that port")
-        }
+        DialError::Tls => not_told("it speaks TLS", Denied::Tls),
+        DialError::Http1 | DialError::Foreign => foreign(),
         DialError::Unreachable(_) | DialError::Silent(_) => no_answer(),
         DialError::Closed | DialError::Ended => ended(),
         DialError::Stranger => fault("another member answers there", "check the endpoint"),
@@ -137,6 +130,11 @@ pub(super) fn no_answer() -> Fault {
 /// It ended the stream. Why, nobody knows from here.
 pub(super) fn ended() -> Fault {
     fault("it closed the connection", "")
+}
+
+/// It speaks, and not as etcd does.
+fn foreign() -> Fault {
+    not_told("something else than etcd answers there", Denied::Foreign)
 }
 
 /// It does not tell who is behind it.

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::sample::Proof;
+use mini_etcd_tui::app::sample::{Denied, Fault, Proof};
 use mini_etcd_tui::app::{Ended, Origin, Report, State};
 use mini_etcd_tui::theme::Depth;
 use mini_etcd_tui::view::view;
@@ -176,6 +176,25 @@ fn nobody_answers() {
     state.origin = Origin::Endpoints(vec!["127.0.0.1:1".into()]);
     report(&mut state, Report::Silent(vec![("127.0.0.1:1".into(), refused())]));
     insta::assert_snapshot!(text(&state));
+}
+
+/// Goal: who answers and cannot be asked is not called nobody.
+#[test]
+fn what_answers_and_cannot_be_asked_is_called_what_it_is() {
+    for (denied, words) in [
+        (Denied::Tls, "a server answers by TLS, not supported yet"),
+        (Denied::Foreign, "something else than etcd answers"),
+    ] {
+        let mut state = state((80, 24), Depth::Sixteen, false);
+        state.origin = Origin::Endpoints(vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()]);
+        let fault = Fault { denied: Some(denied), refused: false, ..refused() };
+        let silent = vec![("127.0.0.1:1".into(), refused()), ("127.0.0.1:2".into(), fault)];
+        report(&mut state, Report::Silent(silent));
+        let shown = text(&state);
+        assert!(shown.contains(&format!("verdict: {words}")), "{shown}");
+        assert!(shown.contains("b starts a bundled server"), "{shown}");
+        assert!(!shown.contains("nobody answers"), "{shown}");
+    }
 }
 
 #[test]
