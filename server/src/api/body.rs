@@ -129,7 +129,8 @@ impl HttpBody for Streamed {
         if self.code.is_some() {
             return Poll::Ready(None);
         }
-        if self.stop.as_mut().poll(context).is_ready() {
+        // A message that was begun is there, and ends first: half of one would be an error of its own to the client.
+        if self.messages.is_between() && self.stop.as_mut().poll(context).is_ready() {
             let mut trailers = HeaderMap::new();
             let _ = Status::from(RequestError::Stopped).add_header(&mut trailers);
             self.code = Some(Code::Unavailable);
@@ -283,9 +284,11 @@ impl HttpBody for BuiltBody {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::StreamBody;
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::metrics::Metrics;
 
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
@@ -299,6 +302,31 @@ mod tests {
         assert_eq!(total.load(Relaxed), 3);
         drop(second);
         assert_eq!(total.load(Relaxed), 0);
+    }
+
+    /// Goal: no client sees half a message because the server stops. Method: it stops behind the first piece.
+    #[tokio::test]
+    async fn a_stream_that_is_stopped_ends_its_message_first() {
+        let pieces = [&[0, 0, 0, 0, 2, 7][..], &[8], &[0, 0, 0, 0, 0]];
+        let frames = pieces.map(|piece| Ok::<_, Status>(Frame::data(Bytes::from_static(piece))));
+        let metrics = Metrics::default();
+        let method = metrics.method("etcdserverpb.Watch", "Watch", "bidi_stream");
+        let mut body = Streamed {
+            inner: Body::new(StreamBody::new(futures::stream::iter(frames))),
+            stop: Box::pin(std::future::ready(())),
+            messages: Messages::sent(&method, &metrics, true),
+            metrics: method,
+            _call: Held::none(&Arc::default()),
+            code: None,
+        };
+        // The server stops while the first piece is on its way.
+        let stop = std::mem::replace(&mut body.stop, Box::pin(std::future::pending()));
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), pieces[0]);
+        body.stop = stop;
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), pieces[1]);
+        let end = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(end["grpc-status"], "14");
+        assert!(body.frame().await.is_none());
     }
 
     #[tokio::test]

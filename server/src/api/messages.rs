@@ -43,6 +43,10 @@ impl Progress {
         }
     }
 
+    fn is_between(&self) -> bool {
+        self.prefixed == 0
+    }
+
     fn length(&self) -> usize {
         let [_, length @ ..] = self.prefix;
         u32::from_be_bytes(length) as usize
@@ -81,6 +85,11 @@ impl Messages {
             }
         });
         any
+    }
+
+    /// Whether what has passed are whole messages.
+    pub(super) fn is_between(&self) -> bool {
+        self.progress.is_between()
     }
 }
 
@@ -129,6 +138,7 @@ mod tests {
                 progress.pass(piece, |length| lengths.push(length));
             }
             assert_eq!(lengths, [0, 3, 300, 0, 1], "pieces of {size}");
+            assert!(progress.is_between());
         }
     }
 
@@ -136,7 +146,7 @@ mod tests {
     fn half_a_message_is_none() {
         let (mut progress, mut any) = (Progress::default(), false);
         progress.pass(&[0, 0, 0, 0, 2, 1], |_| any = true);
-        assert!(!any);
+        assert!(!any && !progress.is_between());
         progress.pass(&[1], |_| any = true);
         assert!(any);
     }

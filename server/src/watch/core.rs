@@ -84,6 +84,8 @@ pub struct Counts {
     pub prev_reads: u64,
     /// Events that wait in the queues of streams.
     pub pending_events: usize,
+    /// Bytes of events that wait on any stream or in its connection; those that several share count for each.
+    pub held_bytes: usize,
 }
 
 /// What [`Core::pop`] finds.
@@ -133,6 +135,7 @@ impl Core {
             streams: self.streams.len(),
             watchers: self.watches.len(),
             slow: self.lagging.len(),
+            held_bytes: self.held.bytes(),
             ..self.counts
         }
     }
@@ -238,11 +241,11 @@ impl Core {
         self.wake(id);
     }
 
-    /// The next response of a stream.
-    pub fn pop(&mut self, id: StreamId) -> Popped {
+    /// The next response of a stream, for a consumer whose connection still has events of `unsent` bytes.
+    pub fn pop(&mut self, id: StreamId, unsent: usize) -> Popped {
         self.send_due(id);
         if self.streams.get(&id).is_some_and(Stream::is_empty) {
-            self.asked_in_vain(id);
+            self.asked_in_vain(id, unsent);
         }
         let Some(stream) = self.streams.get_mut(&id) else {
             return Popped::End(RequestError::WatchCanceled);
@@ -253,19 +256,21 @@ impl Core {
         self.counts.pending_events -= response.event_count();
         self.counts.events_sent += response.event_count() as u64;
         self.counts.prev_reads += response.prev_reads();
-        self.held.give_back(stream.begin_sending(response.event_bytes()));
+        self.held.take(unsent);
+        self.held.give_back(stream.begin_sending(unsent + response.event_bytes()));
         if stream.is_drained(self.held.share()) {
             self.ready.append(&mut stream.stalled);
         }
         Popped::Response(response)
     }
 
-    /// The consumer of a stream asks and there is nothing: it has handed on what it got before, but for one buffer of its
-    /// codec, so those of its watches that waited for that go on.
-    fn asked_in_vain(&mut self, id: StreamId) {
+    /// The consumer of a stream asks and there is nothing: its client has read what came before, but for what its
+    /// connection buffers, so those of its watches that waited for that go on.
+    fn asked_in_vain(&mut self, id: StreamId, unsent: usize) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.flagged = false;
-        self.held.give_back(stream.begin_sending(0));
+        self.held.take(unsent);
+        self.held.give_back(stream.begin_sending(unsent));
         self.ready.append(&mut stream.stalled);
         self.send_due(id);
     }

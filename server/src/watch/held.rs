@@ -16,7 +16,6 @@ impl Held {
         Self { bytes: 0, budget }
     }
 
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

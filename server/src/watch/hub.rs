@@ -239,13 +239,17 @@ impl WatchStream {
         self.shared.with(|core| core.tick(self.id));
     }
 
-    /// The next response.
+    /// The next response, for a connection that still has events of `unsent` bytes.
     ///
     /// # Errors
     /// Why the stream is over.
-    pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Response, RequestError>> {
+    pub fn poll_next(
+        &self,
+        context: &mut Context<'_>,
+        unsent: usize,
+    ) -> Poll<Result<Response, RequestError>> {
         let mut desk = lock(&self.shared.desk);
-        let popped = desk.core.pop(self.id);
+        let popped = desk.core.pop(self.id, unsent);
         if popped == Popped::Nothing {
             desk.wakers.insert(self.id, context.waker().clone());
         }

@@ -1,5 +1,7 @@
 //! What leaves on a stream.
 
+use bytes::Bytes;
+
 use super::frame::Body;
 
 /// One response of a stream, but for the parts of the header that name the member.
@@ -56,8 +58,15 @@ impl Response {
         self.body.frames().iter().map(|frame| u64::from(frame.prev_read)).sum()
     }
 
+    /// The encoded field of the event at a place, shared by all who get it.
+    #[must_use]
+    pub fn event(&self, place: usize) -> Option<&Bytes> {
+        self.body.frames().get(place).map(|frame| &frame.bytes)
+    }
+
     /// The encoded fields of the events, in order.
-    pub fn event_fields(&self) -> impl Iterator<Item = &[u8]> {
+    #[cfg(test)]
+    pub(crate) fn event_fields(&self) -> impl Iterator<Item = &[u8]> {
         self.body.frames().iter().map(|frame| frame.bytes.as_ref())
     }
 }

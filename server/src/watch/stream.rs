@@ -40,7 +40,8 @@ pub(crate) struct Stream {
     queue: VecDeque<Response>,
     /// Bytes of the events that wait.
     bytes: usize,
-    /// Bytes of the events that were taken last: until more is asked for, they wait in the connection.
+    /// Bytes of the events that wait in the connection: those that were taken last, until more is asked for, and what was
+    /// left of those before.
     sending: usize,
     controls: usize,
 }
@@ -74,8 +75,7 @@ impl Stream {
         self.bytes + self.sending
     }
 
-    /// Notes that a response with `bytes` of events goes to the connection, and answers how many bytes have left
-    /// it: those of the response before.
+    /// Notes that the connection has `bytes` of events from now on, and answers how many it had before.
     pub(crate) fn begin_sending(&mut self, bytes: usize) -> usize {
         std::mem::replace(&mut self.sending, bytes)
     }

@@ -1,10 +1,10 @@
-//! One call of Watch, as a stream of responses.
+//! One call of Watch: its requests taken, its responses one by one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::Stream;
+use futures::Stream as _;
 use mini_etcd_proto::etcdserverpb::WatchRequest;
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Status, Streaming};
@@ -57,12 +57,13 @@ impl Responses {
             self.stream.tick();
         }
     }
-}
 
-impl Stream for Responses {
-    type Item = Result<Response, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    /// The next response, for a connection that still has events of `unsent` bytes; none after the end.
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        unsent: usize,
+    ) -> Poll<Option<Result<Response, Status>>> {
         if self.over {
             return Poll::Ready(None);
         }
@@ -71,7 +72,7 @@ impl Stream for Responses {
             return Poll::Ready(Some(Err(status)));
         }
         self.tick(context);
-        self.stream.poll_next(context).map(|next| {
+        self.stream.poll_next(context, unsent).map(|next| {
             Some(next.map_err(|error| {
                 self.over = true;
                 error.into()

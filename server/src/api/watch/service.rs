@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::stream::{Empty, empty};
 use http_body::Body as HttpBody;
 use mini_etcd_proto::etcdserverpb::WatchRequest;
 use mini_etcd_shared::types::Term;
@@ -20,9 +21,11 @@ use tower::Service;
 use crate::apply::Identity;
 use crate::error::RequestError;
 use crate::limits;
-use crate::watch::{Hub, Response};
+use crate::watch::Hub;
 
-use super::{Responses, WatchCodec};
+use super::Responses;
+use super::body::{Sender, WatchBody};
+use super::codec::RequestCodec;
 
 const METHOD: &str = "/etcdserverpb.Watch/Watch";
 
@@ -52,6 +55,17 @@ impl WatchService {
         let stream = self.hub.open_stream(requires_leader(&metadata))?;
         Ok(Responses::new(requests, stream, jittered(self.progress)))
     }
+
+    fn sender(&self) -> Sender {
+        Sender { identity: self.identity, term: Arc::clone(&self.term) }
+    }
+}
+
+/// One call, as tonic's server sees it: that looks at the head of the request, decodes its messages, and makes the head
+/// of the answer. The answer itself is put aside for a body that does not copy it, and tonic is given an empty one.
+struct Opening<'a> {
+    service: &'a WatchService,
+    opened: &'a mut Option<Responses>,
 }
 
 /// Up to a tenth more, so that the streams of a restarted server do not stay in step.
@@ -63,13 +77,14 @@ fn requires_leader(metadata: &MetadataMap) -> bool {
     metadata.get_all("hasleader").iter().any(|value| value.as_bytes() == b"true")
 }
 
-impl StreamingService<WatchRequest> for WatchService {
-    type Response = Response;
-    type ResponseStream = Responses;
-    type Future = Ready<Result<tonic::Response<Responses>, Status>>;
+impl StreamingService<WatchRequest> for Opening<'_> {
+    type Response = Infallible;
+    type ResponseStream = Empty<Result<Infallible, Status>>;
+    type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<WatchRequest>>) -> Self::Future {
-        ready(self.open(request).map(tonic::Response::new).map_err(Status::from))
+        let opened = self.service.open(request).map(|responses| *self.opened = Some(responses));
+        ready(opened.map(|()| tonic::Response::new(empty())).map_err(Status::from))
     }
 }
 
@@ -92,10 +107,17 @@ where
             if request.uri().path() != METHOD {
                 return Ok(Status::unimplemented("").into_http());
             }
-            let codec = WatchCodec::new(service.identity, Arc::clone(&service.term));
             let mut grpc =
-                Grpc::new(codec).max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
-            Ok(grpc.streaming(service, request).await)
+                Grpc::new(RequestCodec).max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+            let mut opened = None;
+            let opening = Opening { service: &service, opened: &mut opened };
+            let response = grpc.streaming(opening, request).await;
+            Ok(match opened {
+                Some(responses) => {
+                    response.map(|_| Body::new(WatchBody::new(responses, service.sender())))
+                }
+                None => response,
+            })
         })
     }
 }

@@ -29,7 +29,7 @@ const IDENTITY: Identity = Identity { cluster_id: ClusterId(7), member_id: Membe
 const TERM: Term = Term(3);
 
 /// A member without raft: what is written is applied at once.
-struct Member {
+pub(super) struct Member {
     applier: Applier<MemoryEngine>,
     hub: Hub,
     index: u64,
@@ -37,7 +37,7 @@ struct Member {
 
 impl Member {
     /// Starts the fan-out, too.
-    fn start(has_leader: bool) -> Self {
+    pub(super) fn start(has_leader: bool) -> Self {
         let birth = Birth {
             index: LogIndex::BIRTH,
             term: TERM,
@@ -52,7 +52,7 @@ impl Member {
     }
 
     /// Applies one turn; answers the revision after it.
-    fn apply(&mut self, requests: Vec<command::Request>) -> i64 {
+    pub(super) fn apply(&mut self, requests: Vec<command::Request>) -> i64 {
         let entries = requests.into_iter().map(|request| {
             self.index += 1;
             let command =
@@ -74,11 +74,16 @@ impl Member {
         self.apply(vec![put(key, value)])
     }
 
+    pub(super) fn service(&self) -> WatchService {
+        WatchService::new(self.hub.clone(), IDENTITY, Arc::new(|| TERM), Duration::from_millis(1))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.hub.counts().held_bytes
+    }
+
     fn client(&self) -> WatchClient<WatchService> {
-        let term = Arc::new(|| TERM);
-        let progress = Duration::from_millis(1);
-        WatchClient::new(WatchService::new(self.hub.clone(), IDENTITY, term, progress))
-            .max_decoding_message_size(usize::MAX)
+        WatchClient::new(self.service()).max_decoding_message_size(usize::MAX)
     }
 }
 
@@ -303,7 +308,7 @@ async fn an_oversized_request_is_refused() {
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
 }
 
-fn large_put(bytes: usize) -> command::Request {
+pub(super) fn large_put(bytes: usize) -> command::Request {
     let (key, value) = (Bytes::from_static(b"a"), Bytes::from(vec![b'v'; bytes]));
     command::Request::Put(PutRequest { key, value, ..PutRequest::default() })
 }

@@ -213,7 +213,7 @@ impl Script {
         let brief = args.next_pos() == Some("brief");
         let mut lines = Vec::new();
         for _ in 0..count {
-            match self.core.pop(stream) {
+            match self.core.pop(stream, 0) {
                 Popped::Response(response) => lines.push(show(&response, brief)),
                 Popped::Nothing => break,
                 Popped::End(error) => {
