@@ -8,6 +8,9 @@
 //! One other client puts and gets a small key, in turn, all the time. Shown are its latencies before and meanwhile,
 //! the peak of each member's resident memory, who used the processor, and whether the leader changed. It judges
 //! nothing.
+//!
+//! The clients of the load are not what is measured, but they need as much of the processor as the members. So they may
+//! stand back (`--nice`): members and the other client then take it from them, as they would not on machines of their own.
 
 #![expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
 
@@ -18,12 +21,14 @@ mod streams;
 mod watches;
 mod writers;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use tokio::runtime::Runtime;
 
 use members::Usage;
 use other::{Latencies, Other};
@@ -48,6 +53,9 @@ struct Common {
     /// Seconds of measuring without the load.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Niceness of the load's clients; 19 leaves the processors to the members and the other client.
+    #[arg(long, default_value_t = 0)]
+    nice: i32,
     /// The program that `ETCD_BIN` names, instead of mini-etcd.
     #[arg(long)]
     etcd: bool,
@@ -69,14 +77,15 @@ struct Target {
     leader: usize,
     /// Where the leader is.
     address: String,
+    other: Other,
 }
 
 impl Target {
-    async fn start(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
+    async fn start(flavor: Flavor, size: usize, other: Other) -> anyhow::Result<Self> {
         let cluster = Cluster::start(flavor, size).await?;
         let leader = cluster.leader().await?;
         let address = cluster.member(leader)?.address.clone();
-        Ok(Self { cluster, leader, address })
+        Ok(Self { cluster, leader, address, other })
     }
 }
 
@@ -97,7 +106,7 @@ impl Phase {
         target: &Target,
         load: impl Future<Output = anyhow::Result<Vec<String>>>,
     ) -> anyhow::Result<Self> {
-        let other = Other::start(&target.address)?;
+        let other = target.other.start(&target.address)?;
         let before = Usage::now(&target.cluster)?;
         let begun = Instant::now();
         let said = load.await?;
@@ -116,52 +125,72 @@ impl Phase {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
 #[expect(clippy::print_stdout, reason = "the table is the program's result")]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let Arguments { common, load } = Arguments::parse();
     let flavor = if common.etcd { Flavor::Etcd } else { Flavor::Mini };
+    let (runtime, other) = (runtime()?, Other::new()?);
     for &size in &common.sizes {
-        let target = Target::start(flavor, size).await?;
+        // Members have the priority of the thread that starts them, so the load has another one.
+        let target = runtime.block_on(Target::start(flavor, size, other.clone()))?;
         println!("{flavor:?}, members: {size}, load of the machine: {}", members::machine_load()?);
-        if let Load::Answers(arguments) = &load {
-            answers::fill(&target, arguments).await?;
-        }
-        let term = members::term(&target.cluster, target.leader).await?;
-        let quiet = Phase::run("before", &target, async {
-            tokio::time::sleep(Duration::from_secs(common.seconds)).await;
-            Ok(Vec::new())
-        });
-        let quiet = quiet.await?;
-        quiet.show();
-        let measured = match &load {
-            Load::Answers(arguments) => answers::run(&target, arguments).await,
-            Load::Streams(arguments) => streams::run(&target, arguments).await,
-            Load::Watches(arguments) => watches::run(&target, arguments).await,
-        };
-        let phases = measured.with_context(|| members::last_words(&target.cluster))?;
-        for (place, phase) in phases.iter().enumerate() {
-            phase.show();
-            let times = phase.other.beside(&quiet.other);
-            print!("    p99 of the other client: {times:.1} times that of {}", quiet.name);
-            // What comes first, if more comes, is the part of the load that is no matter of memory.
-            match phases.first().filter(|_| place > 0) {
-                Some(first) => {
-                    println!(
-                        ", {:.1} times that of {}",
-                        phase.other.beside(&first.other),
-                        first.name
-                    );
-                }
-                None => println!(),
-            }
-        }
-        for line in members::peaks(&target.cluster, target.leader)? {
-            println!("  {line}");
-        }
-        let leader = target.cluster.leader().await?;
-        let now = members::term(&target.cluster, leader).await?;
-        println!("  term: {term} before, {now} after");
+        thread::scope(|scope| {
+            let (common, load) = (&common, &load);
+            let measuring = scope.spawn(move || stand_back_and_measure(common, load, &target));
+            measuring.join().map_err(|_| anyhow!("the load panicked"))?
+        })?;
     }
+    Ok(())
+}
+
+fn stand_back_and_measure(common: &Common, load: &Load, target: &Target) -> anyhow::Result<()> {
+    if common.nice > 0 {
+        // To Linux a thread is a process of its own here.
+        rustix::process::setpriority_process(None, common.nice).context("niceness")?;
+    }
+    runtime()?.block_on(measure(common, load, target))
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the program's result")]
+async fn measure(common: &Common, load: &Load, target: &Target) -> anyhow::Result<()> {
+    if let Load::Answers(arguments) = load {
+        answers::fill(target, arguments).await?;
+    }
+    let term = members::term(&target.cluster, target.leader).await?;
+    let quiet = Phase::run("before", target, async {
+        tokio::time::sleep(Duration::from_secs(common.seconds)).await;
+        Ok(Vec::new())
+    });
+    let quiet = quiet.await?;
+    quiet.show();
+    let measured = match load {
+        Load::Answers(arguments) => answers::run(target, arguments).await,
+        Load::Streams(arguments) => streams::run(target, arguments).await,
+        Load::Watches(arguments) => watches::run(target, arguments).await,
+    };
+    let phases = measured.with_context(|| members::last_words(&target.cluster))?;
+    for (place, phase) in phases.iter().enumerate() {
+        phase.show();
+        let times = phase.other.beside(&quiet.other);
+        print!("    p99 of the other client: {times:.1} times that of {}", quiet.name);
+        // What comes first, if more comes, is the part of the load that is no matter of memory.
+        match phases.first().filter(|_| place > 0) {
+            Some(first) => {
+                let times = phase.other.beside(&first.other);
+                println!(", {times:.1} times that of {}", first.name);
+            }
+            None => println!(),
+        }
+    }
+    for line in members::peaks(&target.cluster, target.leader)? {
+        println!("  {line}");
+    }
+    let leader = target.cluster.leader().await?;
+    let now = members::term(&target.cluster, leader).await?;
+    println!("  term: {term} before, {now} after");
     Ok(())
 }

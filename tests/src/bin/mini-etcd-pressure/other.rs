@@ -3,23 +3,36 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
 use mini_etcd_tests::wire::Wire;
+use tokio::sync::oneshot;
 
 use crate::writers::PUT;
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
 
-/// A client that puts and gets one key, in turn, until it is stopped. It has a thread and a runtime of its own: in
-/// that of the load its latencies would be those of the load's own queue.
-pub struct Other {
+/// A client that puts and gets one key, in turn, each time until it is stopped. It has a thread and a runtime of its own:
+/// in that of the load its latencies would be those of the load's own queue. And it keeps the priority of whom it was made
+/// by, while the load may stand back: else, on a machine that they share, it measures how long it waits for the load.
+#[derive(Clone)]
+pub struct Other(Sender<Turn>);
+
+struct Turn {
+    address: String,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<anyhow::Result<Latencies>>,
+    result: oneshot::Sender<anyhow::Result<Latencies>>,
+}
+
+/// The other client at work.
+pub struct Probe {
+    stop: Arc<AtomicBool>,
+    seen: oneshot::Receiver<anyhow::Result<Latencies>>,
 }
 
 /// What it saw, in microseconds.
@@ -30,20 +43,32 @@ pub struct Latencies {
 }
 
 impl Other {
-    pub fn start(address: &str) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, address) = (Arc::clone(&stop), address.to_owned());
-        let thread = thread::Builder::new().name("other".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(calls(&address, &stopped))
+    /// One that waits for its turns.
+    pub fn new() -> anyhow::Result<Self> {
+        let (turns, waiting) = channel::<Turn>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("other".to_owned()).spawn(move || {
+            for Turn { address, stop, result } in waiting {
+                // Nobody waits for it when the load failed.
+                let _ = result.send(runtime.block_on(calls(&address, &stop)));
+            }
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self(turns))
     }
 
+    pub fn start(&self, address: &str) -> anyhow::Result<Probe> {
+        let stop = Arc::<AtomicBool>::default();
+        let (result, seen) = oneshot::channel();
+        let turn = Turn { address: address.to_owned(), stop: Arc::clone(&stop), result };
+        self.0.send(turn).ok().context("the other client has ended")?;
+        Ok(Probe { stop, seen })
+    }
+}
+
+impl Probe {
     pub async fn stop(self) -> anyhow::Result<Latencies> {
         self.stop.store(true, Relaxed);
-        let ended = tokio::task::spawn_blocking(move || self.thread.join()).await?;
-        ended.map_err(|_| anyhow!("the other client panicked"))?
+        self.seen.await.context("the other client panicked")?
     }
 }
 
