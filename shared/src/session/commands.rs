@@ -50,7 +50,7 @@ impl Session {
     /// Runs the action of a line and puts its output through the pipes.
     pub(super) async fn perform(&mut self, run: &Run) -> Result<Outcome, Failure> {
         if run.shell.is_some() && !self.options.allow_shell {
-            let text = "a pipe into a shell: not allowed here (--allow-shell)";
+            let text = "a pipe into a shell is not allowed here; `run` and batches of `repl` take it with --allow-shell";
             return Err(Failure::new(exit::ERROR, text));
         }
         let mut outcome = self.act(run).await?;

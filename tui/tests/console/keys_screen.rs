@@ -66,6 +66,8 @@ fn answer(question: &Question) -> Answer {
         Version { revision, entry: Some(entry) }
     };
     match question {
+        // Nothing was there at the beginning.
+        Question::Children(place) if place.at == 1 => Answer::Children(page(vec![], None)),
         Question::Children(place) => Answer::Children(match &place.prefix[..] {
             b"" => page(vec![dir("", 412_883), leaf("bad\u{1}", 1)], None),
             b"/" => {
@@ -214,6 +216,16 @@ fn time_travel_says_that_editing_is_off() {
     assert_eq!(state.keyspace.at, None);
     // What was open and chosen is so again.
     assert_eq!(state.keyspace.value.key.as_deref(), Some(&b"/config/web/timeout"[..]));
+}
+
+#[test]
+fn a_past_without_keys_offers_no_key_that_editing_would_need() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "t1\n");
+    assert_eq!(state.keyspace.at, Some(1));
+    let shown = text(&state);
+    assert!(shown.contains("there were no keys here"), "{shown}");
+    assert!(!shown.contains("n makes one"), "{shown}");
 }
 
 #[test]

@@ -125,6 +125,8 @@ fn empty(state: &State) -> String {
     let loaded = keyspace.tree.node(ROOT).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.loaded);
     if !keyspace.filter.is_empty() {
         "nothing that was loaded has this in its name".to_owned()
+    } else if loaded && keyspace.at.is_some() {
+        "there were no keys here".to_owned()
     } else if loaded {
         "there are no keys here: n makes one".to_owned()
     } else if let Some(trouble) = &keyspace.fresh.failed {
