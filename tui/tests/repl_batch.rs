@@ -67,6 +67,7 @@ fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
         (killed, "\\kill n1\nendpoint status\n", 2, "line 2: no"),
         (nobody, "put k v\nbogus\n", 3, "2:1: "),
         (nobody, "put k 'v\n", 3, "a quote without end"),
+        (nobody, "put k v\nput $K v\n", 3, "2:5: $K is set nowhere"),
         (bundled, "get k > /nowhere/file\n", 6, "line 1: /nowhere/file"),
         (bundled, "get k | sh -c true\n", 1, "--allow-shell"),
         (

@@ -1,5 +1,6 @@
 //! Statements from a pipe: no prompt, no colours, an exit code.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use mini_etcd_shared::session::{Emitted, Failed, Session, Sink};
 
 use super::screen::{lines_of, news};
 use super::start::{Setup, say};
-use crate::script::{RunHost, Stop, Stopper, not_offered, told};
+use crate::script::{RunHost, Stop, Stopper, not_offered, set_nowhere, told};
 
 /// Bytes that a batch may have.
 const BATCH_BYTES_MAX: u64 = 64 << 20;
@@ -28,10 +29,13 @@ pub(super) fn read(bundled: Option<u8>) -> Result<Script, (u8, String)> {
     let refused =
         |errors: &[SyntaxError]| (exit::INVALID_INPUT, told("standard input", &source, errors));
     let script = check_script(&source).map_err(|errors| refused(&errors))?;
-    match not_offered(&script, &source, bundled) {
-        errors if errors.is_empty() => Ok(script),
-        errors => Err(refused(&errors)),
+    let mut errors = set_nowhere(&script, &source, &BTreeSet::new());
+    errors.extend(not_offered(&script, &source, bundled));
+    if errors.is_empty() {
+        return Ok(script);
     }
+    errors.sort_by_key(|error| error.span.start);
+    Err(refused(&errors))
 }
 
 /// Runs a batch; answers its exit code.

@@ -30,7 +30,7 @@ mod update;
 
 pub(crate) use bundled::RunHost;
 pub use flags::Flags;
-pub(crate) use plan::{not_offered, told};
+pub(crate) use plan::{not_offered, set_nowhere, told};
 pub(crate) use report::Stop;
 pub(crate) use servers::{Servers, ServersError};
 pub use start::run;

@@ -85,6 +85,23 @@ pub(crate) fn not_offered(script: &Script, source: &[u8], bundled: Option<u8>) -
     metas(&script.statements).into_iter().filter_map(refuse).collect()
 }
 
+/// Variables that nothing sets; `given` are set from outside. What `\source` may set is known when it has run.
+pub(crate) fn set_nowhere(
+    script: &Script,
+    source: &[u8],
+    given: &BTreeSet<String>,
+) -> Vec<SyntaxError> {
+    if metas(&script.statements).iter().any(|(spec, ..)| spec.name == "\\source") {
+        return Vec::new();
+    }
+    let refuse = |(name, span): (String, Span)| {
+        let expected =
+            format!("`set {name} VALUE` or `-> {name}` in it, or for `run` --var {name}=VALUE");
+        SyntaxError::new(source, span, format!("${name} is set nowhere"), expected)
+    };
+    unset_variables(script, given).into_iter().map(refuse).collect()
+}
+
 impl Planned {
     /// Reads and parses a file; `given` are the variables that come from outside, `bundled` how many members. I1
     pub(super) fn read(
@@ -104,13 +121,7 @@ impl Planned {
             let expected = "at least one command";
             return Err(syntax(&[SyntaxError::new(&source, Span::default(), "nothing", expected)]));
         }
-        let mut errors: Vec<SyntaxError> = Vec::new();
-        for (name, span) in unset_variables(&script, given) {
-            let expected =
-                format!("`set {name} VALUE` or `-> {name}` in the file, or --var {name}=VALUE");
-            let found = format!("${name} is set nowhere");
-            errors.push(SyntaxError::new(&source, span, found, expected));
-        }
+        let mut errors = set_nowhere(&script, &source, given);
         errors.extend(not_offered(&script, &source, bundled));
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.span.start);
