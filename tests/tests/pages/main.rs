@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a test may say what it expects")]
 
 mod blocks;
+mod claims;
 mod mask;
 mod prompt;
 mod readme;
