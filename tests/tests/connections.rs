@@ -107,9 +107,10 @@ async fn idle_connections_keep_nobody_out(limit: u32) -> anyhow::Result<()> {
         cluster.kill(index)?;
         cluster.restart(index)?;
         all_go_on(&mut cluster).await?;
-        // In the place of those that ended with the process.
-        *held.get_mut(index).context("a member")? =
-            idle(&cluster.member(index)?.address, count).await?;
+        // In the place of those that ended with the process, whose descriptors are given back before.
+        let place = held.get_mut(index).context("a member")?;
+        place.clear();
+        *place = idle(&cluster.member(index)?.address, count).await?;
         all_go_on(&mut cluster).await?;
     }
     Ok(())
