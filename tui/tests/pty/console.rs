@@ -73,9 +73,16 @@ impl Console {
         let (tell, output) = channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 16 << 10];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                let read = buffer.get(..count).unwrap_or_default().to_vec();
-                if tell.send(read).is_err() {
+            // The kernel looks for bytes, then whether the other side has closed: what is written and closed between the
+            // two looks comes after a first end. Two ends in a row are the end.
+            let mut ends = 0;
+            while ends < 2 {
+                let Ok(count @ 1..) = reader.read(&mut buffer) else {
+                    ends += 1;
+                    continue;
+                };
+                ends = 0;
+                if tell.send(buffer.get(..count).unwrap_or_default().to_vec()).is_err() {
                     return;
                 }
             }
@@ -175,9 +182,11 @@ impl Console {
             self.screen.process(&bytes);
         }
         let screen = self.screen.screen();
-        assert!(!screen.alternate_screen(), "left in the alternate screen");
-        assert!(!screen.hide_cursor(), "left with the cursor hidden");
-        assert!(!screen.bracketed_paste(), "left with bracketed paste");
+        let last = self.raw.get(self.raw.len().saturating_sub(400)..).unwrap_or(&self.raw);
+        let how = format!("{status:?}, the last that came: {}", last.escape_ascii());
+        assert!(!screen.alternate_screen(), "left in the alternate screen: {how}");
+        assert!(!screen.hide_cursor(), "left with the cursor hidden: {how}");
+        assert!(!screen.bracketed_paste(), "left with bracketed paste: {how}");
         assert!(!self.is_taken(), "left raw: {}", attributes(&*self.master));
         status
     }
