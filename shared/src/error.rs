@@ -75,6 +75,9 @@ pub enum ClientError {
         /// Why the last attempt that failed found no connection, or lost it.
         reason: Option<String>,
     },
+    /// The client was made to change nothing: nothing was sent.
+    #[error("read-only: nothing is changed from here")]
+    ReadOnly,
     /// The server answered with an error.
     #[error("{message}")]
     Refused {
@@ -104,6 +107,7 @@ impl ClientError {
     pub fn code(&self) -> Code {
         match self {
             Self::BadEndpoint { .. } => Code::InvalidArgument,
+            Self::ReadOnly => Code::FailedPrecondition,
             Self::NotConnected { .. } | Self::Broken { .. } => Code::Unavailable,
             Self::TimedOut { .. } => Code::DeadlineExceeded,
             Self::Refused { code, .. } => *code,
@@ -117,7 +121,7 @@ impl ClientError {
     #[must_use]
     pub fn did_not_run(&self) -> bool {
         match self {
-            Self::BadEndpoint { .. } | Self::NotConnected { .. } => true,
+            Self::BadEndpoint { .. } | Self::NotConnected { .. } | Self::ReadOnly => true,
             Self::TimedOut { unsent, .. } => *unsent,
             Self::Broken { .. } => false,
             Self::Refused { code, message } => refused_before_it_ran(*code, message),
@@ -140,7 +144,7 @@ impl ClientError {
         match self {
             Self::NotConnected { .. } | Self::Broken { .. } => true,
             Self::TimedOut { reason, .. } => reason.is_some(),
-            Self::BadEndpoint { .. } | Self::Refused { .. } => false,
+            Self::BadEndpoint { .. } | Self::Refused { .. } | Self::ReadOnly => false,
         }
     }
 
@@ -150,7 +154,7 @@ impl ClientError {
         match self {
             Self::NotConnected { .. } | Self::Broken { .. } => true,
             Self::Refused { code, .. } => *code == Code::Unavailable,
-            Self::BadEndpoint { .. } | Self::TimedOut { .. } => false,
+            Self::BadEndpoint { .. } | Self::TimedOut { .. } | Self::ReadOnly => false,
         }
     }
 }

@@ -111,6 +111,7 @@ impl Console {
         let (engine, handle, inbox) = Engine::new(engine::Setup {
             endpoints,
             login: None,
+            read_only: false,
             fleet: None,
             instead_of: Vec::new(),
             clock: clock.clone(),
@@ -121,6 +122,7 @@ impl Console {
             look: Look { theme, glyphs: Glyphs::unicode() },
             keymap: Keymap::load(None).unwrap(),
             origin: Origin::Endpoints(Vec::new()),
+            read_only: false,
             size: (120, 36),
         });
         let terminal = Terminal::new(TestBackend::new(120, 36)).unwrap();

@@ -59,6 +59,9 @@ struct Flags {
           default_missing_value = "3",
           value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     demo: Option<u8>,
+    /// Look only: whatever would change something is refused before it is sent
+    #[arg(long)]
+    read_only: bool,
     /// Where to look when no endpoints are given
     #[arg(long, hide = true, default_value = USUAL, value_name = "HOST:PORT")]
     usual: String,
@@ -180,6 +183,7 @@ async fn run(
         let setup = engine::Setup {
             endpoints,
             login: login.clone(),
+            read_only: flags.read_only,
             fleet,
             instead_of,
             clock: clock.clone(),
@@ -190,7 +194,13 @@ async fn run(
             None => Screen::take().context("cannot take over the terminal")?,
         };
         let size = crossterm::terminal::size()?;
-        let state = State::new(Setup { look: look.clone(), keymap: keymap.clone(), origin, size });
+        let state = State::new(Setup {
+            look: look.clone(),
+            keymap: keymap.clone(),
+            origin,
+            read_only: flags.read_only,
+            size,
+        });
         let engine = tokio::spawn(engine.run());
         let (handle_of_console, clock) = (handle.clone(), clock.clone());
         let mut console = Console { state, screen: taken, engine: handle_of_console, inbox, clock };

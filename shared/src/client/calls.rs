@@ -17,7 +17,7 @@ use tonic::{Response, Status};
 
 use super::member::{NO_AUTH, wants_login};
 use super::pool::Pool;
-use super::{ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
+use super::{Access, ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
 use crate::error::ClientError;
 
 /// Pause before the members are asked for another round.
@@ -145,6 +145,9 @@ impl Client {
         F: Fn(Member) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
+        if self.config.access == Access::ReadOnly && kind == Kind::Write {
+            return Outcome::Failed(ClientError::ReadOnly);
+        }
         let mut seen = Seen::default();
         let attempts = self.attempts(kind, &send, &mut seen);
         let result = match self.config.command_timeout {

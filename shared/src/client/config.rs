@@ -20,6 +20,15 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// What a client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    ReadWrite,
+    /// What changes nothing; the rest fails with [`ReadOnly`](crate::error::ClientError::ReadOnly) before it is sent.
+    ReadOnly,
+}
+
 /// Settings of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
@@ -42,6 +51,8 @@ pub struct ClientConfig {
     pub learn_members: bool,
     /// As whom to log in before the first request, and again when the server has forgotten the login.
     pub login: Option<Credentials>,
+    /// What may be asked.
+    pub access: Access,
     /// The cluster to talk to; by default the first one that answers. Copies of these settings share it: who changes the
     /// endpoints gives a new one.
     pub cluster: OneCluster,
@@ -61,6 +72,7 @@ impl ClientConfig {
             keepalive_while_idle: false,
             learn_members: false,
             login: None,
+            access: Access::ReadWrite,
             cluster: OneCluster::default(),
         }
     }

@@ -35,7 +35,7 @@ mod watch;
 pub use admin::{Offered, further, older};
 pub use calls::Client;
 pub use cluster::OneCluster;
-pub use config::{ClientConfig, Credentials};
+pub use config::{Access, ClientConfig, Credentials};
 pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire, wants_login};

@@ -79,7 +79,7 @@ pub fn words_of(error: &ClientError) -> String {
         ClientError::NotConnected { .. } | ClientError::Broken { .. } => {
             format!("rpc error: code = Unavailable desc = {error}")
         }
-        ClientError::BadEndpoint { .. } => error.to_string(),
+        ClientError::BadEndpoint { .. } | ClientError::ReadOnly => error.to_string(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use fake::{CLUSTER, GOES_AWAY, GOES_AWAY_AFTER, Live, REFUSED, RESET, Served, dead};
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest, WatchCreateRequest};
 use mini_etcd_shared::client::{
-    Client, ClientConfig, Connection, DialError, Endpoint, Outcome, WatchItem, WatchStream,
+    Access, Client, ClientConfig, Connection, DialError, Endpoint, Outcome, WatchItem, WatchStream,
 };
 use mini_etcd_shared::error::ClientError;
 
@@ -162,6 +162,20 @@ async fn a_passed_deadline_sends_nothing() {
     let Outcome::Failed(error) = put(&late).await else { panic!("it may have run") };
     assert!(error.did_not_run(), "{error:?}");
     assert_eq!(live.count("Put"), 0);
+}
+
+#[tokio::test]
+async fn a_read_only_client_reads_and_sends_nothing_that_would_change_something() {
+    let live = Live::start(1).await;
+    let looks = ClientConfig { access: Access::ReadOnly, ..config(vec![live.endpoint()]) };
+    let looks = Client::new(looks).unwrap();
+    assert!(matches!(within(looks.range(RangeRequest::default())).await, Outcome::Ok(_)));
+    // Settings that are made from its own stay so.
+    let other = looks.with_config(looks.config().clone()).unwrap();
+    for client in [looks, other] {
+        assert_eq!(put(&client).await, Outcome::Failed(ClientError::ReadOnly));
+    }
+    assert_eq!((live.count("Range"), live.count("Put")), (1, 0));
 }
 
 #[tokio::test]

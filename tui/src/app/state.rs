@@ -120,6 +120,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// What it looks at.
     pub origin: Origin,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
     /// Width and height of the terminal.
     pub size: (u16, u16),
 }
@@ -143,6 +145,8 @@ pub struct State {
     pub keymap: Keymap,
     /// What it looks at.
     pub origin: Origin,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
     /// The screen on top.
     pub screen: ScreenId,
     /// The Keys screen.
@@ -194,6 +198,7 @@ impl State {
             look: setup.look,
             keymap: setup.keymap,
             origin: setup.origin,
+            read_only: setup.read_only,
             screen: ScreenId::default(),
             keyspace: Keyspace::default(),
             cluster: Cluster::default(),

@@ -102,6 +102,9 @@ pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
             let why = reason.clone().unwrap_or_else(|| format!("no answer within {after:?}"));
             (endpoint.clone(), why, "is it paused, overloaded, or behind a firewall?")
         }
+        ClientError::ReadOnly => {
+            (String::new(), error.to_string(), "start the console without --read-only")
+        }
         ClientError::Refused { code, message } => {
             let next = of_words(*code, message).map_or("", Denied::next);
             (String::new(), message.clone(), next)

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{
-    Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
+    Access, Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
 };
 use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
@@ -63,6 +63,8 @@ pub struct Setup {
     pub endpoints: Vec<Endpoint>,
     /// As whom to ask.
     pub login: Option<Credentials>,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
     /// Bundled members, when there are any.
     pub fleet: Option<Fleet>,
     /// Where somebody else was looked for before bundled members were started: told when it answers.
@@ -142,7 +144,10 @@ impl Engine {
         };
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
-        let config = config(setup.endpoints.clone(), setup.login);
+        let config = ClientConfig {
+            access: if setup.read_only { Access::ReadOnly } else { Access::ReadWrite },
+            ..config(setup.endpoints.clone(), setup.login)
+        };
         // What the screens ask, and what they show of the members, is of one cluster.
         let cluster = config.cluster.clone();
         tasks.spawn(directory::run(shared.clone(), setup.endpoints, cluster, tell));

@@ -160,6 +160,7 @@ fn words(error: &ClientError) -> (String, String) {
             (endpoint.clone(), format!("was silent for {}", crate::widget::age(*after)))
         }
         ClientError::Refused { message, .. } => (String::new(), message.clone()),
+        ClientError::ReadOnly => (String::new(), error.to_string()),
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
         left.push(say(look, Meaning::Badge, word));
         left.push(Span::raw(" "));
     }
+    if state.read_only {
+        left.push(say(look, Meaning::Badge, " READ-ONLY "));
+        left.push(Span::raw(" "));
+    }
     let clock = say(look, Meaning::Header, format!("{} ", time_of_day(state.wall)));
     let room = usize::from(area.width).saturating_sub(clock.width());
     let mut used: usize = left.iter().map(Span::width).sum();

@@ -34,6 +34,7 @@ pub fn engine_as(endpoints: &[String], login: Option<Credentials>) -> (Handle, A
     let (engine, handle, inbox) = Engine::new(Setup {
         endpoints,
         login,
+        read_only: false,
         fleet: None,
         instead_of: Vec::new(),
         clock: SystemClock::new(),

@@ -24,6 +24,7 @@ pub fn state(size: (u16, u16), depth: Depth, ascii: bool) -> State {
         look,
         keymap: Keymap::load(None).unwrap(),
         origin: Origin::Demo(3),
+        read_only: false,
         size,
     });
     at(&mut state, 0);

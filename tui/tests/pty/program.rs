@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::console::{Console, DEADLINE, NOBODY};
+use crate::member::Member;
 
 #[test]
 fn it_says_why_nobody_answers_and_leaves_on_two_presses() {
@@ -75,6 +76,50 @@ fn keys_that_come_at_once_are_all_obeyed() {
         console.sees(" ~");
         console.press("\x15");
     }
+    console.press("\x03");
+    console.signal("-TERM");
+    assert_eq!(console.ends().exit_code(), 143);
+}
+
+/// Goal: whoever only wants to look breaks nothing, by key, by command or in the REPL. Method: all three; then the
+/// server is asked.
+#[test]
+fn a_read_only_console_says_so_and_changes_nothing() {
+    const REFUSED: &str = "read-only: nothing is changed from here";
+    let member = Member::start();
+    member.ctl(["put", "dir/a", "first"]);
+    let mut console = Console::start(&["--read-only", "--endpoints", &member.endpoint]);
+    console.resize(120, 36);
+    console.sees("READ-ONLY");
+    console.sees("quorum 1/1");
+    console.press("2");
+    console.sees("▸ dir/");
+    console.press("\r");
+    console.sees("a ");
+    console.press("G");
+    // Had one of them opened an editor or a question, it would take what is typed next.
+    console.press("deEn");
+    console.sees(REFUSED);
+    console.misses(REFUSED);
+    for (line, said) in [
+        ("put dir/a second", REFUSED),
+        ("get dir/a -w fields", "\"ModRevision\" : 4"),
+        ("del dir/a", REFUSED),
+    ] {
+        console.press(":");
+        console.sees("a command:");
+        console.press(&format!("{line}\r"));
+        console.sees(said);
+        console.press("\x1b");
+        console.misses(said);
+        console.press("\x1b");
+        console.misses("a command:");
+    }
+    console.press("5");
+    console.sees("etcd> ");
+    console.press("compact 2\r");
+    console.sees(REFUSED);
+    assert_eq!(member.ctl(["get", "dir/a", "--print-value-only"]), "first\n");
     console.press("\x03");
     console.signal("-TERM");
     assert_eq!(console.ends().exit_code(), 143);
