@@ -8,7 +8,8 @@
 //!
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
 //! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `propose`, `watch`, `apply`, `mvcc`, `log`,
-//! `storage`. Each imports only what stands below it, and what serves all: `error`, `clock`, `limits`, `metrics`, `output`, `repeats`.
+//! `storage`. Each imports only what stands below it, and what serves all: `clock`,
+//! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
 
 // A stream of the process may be broken or full: `output` alone writes to them.
 #![cfg_attr(not(test), deny(clippy::print_stderr))]

@@ -6,7 +6,8 @@
 //!                   session ◀────────────── language (lines, scripts)
 //! ```
 //!
-//! `types` is used by the server too, `text` (escapes) by everything; everything else serves the programs that speak to a server.
+//! `types` is used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
+//! programs that speak to a server.
 
 pub mod client;
 pub mod command;
