@@ -4,6 +4,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use mini_etcd_tui::action::{self, Scope};
+use mini_etcd_tui::keymap::{Key, Keymap};
+
 /// What the page leaves out: the same screens at other sizes, without colours or in ASCII, and tables of styles.
 const LEFT_OUT: &[&str] = &[
     "cluster_at_200x60",
@@ -86,4 +89,34 @@ fn docs_console_md_and_the_readme_show_every_screen_as_it_is() {
     let left_out = |name: &&String| !shown.contains(name) && !LEFT_OUT.contains(&name.as_str());
     let missing: Vec<_> = names.iter().filter(left_out).cloned().collect();
     assert!(missing.is_empty(), "no page shows {missing:?}");
+}
+
+/// The keys that a line of the help overlay begins with.
+fn help_keys(line: &str) -> impl Iterator<Item = &str> {
+    let cells = line.split('│').filter_map(|cell| cell.strip_prefix("   "));
+    cells.flat_map(|cell| cell.split("  ").next().unwrap_or_default().split(' '))
+}
+
+/// Goal: the page knows every key. Method: what the shipped table gives each action stands in the text, or in a picture of
+/// the help; and what the page's own table of changes names is a key of that screen.
+#[test]
+fn docs_console_md_names_every_key_of_the_shipped_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let keymap = Keymap::load(None).unwrap();
+    let is_named = |key: &str| {
+        page.contains(&format!("`{key}`"))
+            || page.lines().any(|line| help_keys(line).any(|named| named == key))
+    };
+    let mut missing = Vec::new();
+    for action in action::all() {
+        let keys = keymap.keys(action).iter().map(ToString::to_string);
+        missing.extend(keys.filter(|key| !is_named(key)).map(|key| (action.name(), key)));
+    }
+    assert!(missing.is_empty(), "docs/console.md does not name {missing:?}");
+    let (_, rows) = page.split_once("| key | does |\n|---|---|\n").unwrap();
+    for row in rows.lines().take_while(|row| row.starts_with('|')) {
+        let key = row.strip_prefix("| `").and_then(|row| row.chars().next()).unwrap();
+        assert!(keymap.find(Scope::Keys, Key::plain(key)).is_some(), "no key {key}: {row}");
+    }
 }
