@@ -31,6 +31,8 @@ pub enum WatchNews {
         endpoint: String,
         /// The revision.
         revision: i64,
+        /// Revision of that member now. A lower one than what was delivered before: it lags, or its data is another.
+        at: i64,
     },
     /// Events.
     Events(WatchResponse),
@@ -221,7 +223,10 @@ impl Shown {
 /// An item of a watch as news.
 pub(super) fn news_of(item: WatchItem) -> WatchNews {
     match item {
-        WatchItem::Created { endpoint, revision, .. } => WatchNews::Standing { endpoint, revision },
+        WatchItem::Created { endpoint, revision, response } => {
+            let at = response.header.map_or(0, |header| header.revision);
+            WatchNews::Standing { endpoint, revision, at }
+        }
         WatchItem::Events(response) => WatchNews::Events(response),
         WatchItem::Progress(response) => {
             WatchNews::Progress(response.header.map_or(0, |header| header.revision))

@@ -24,7 +24,7 @@ pub(super) fn lines_of(bytes: &[u8]) -> String {
 /// News of a watch that are no events, as a line.
 pub(super) fn news(id: &str, news: &WatchNews) -> Option<String> {
     let text = match news {
-        WatchNews::Standing { endpoint, revision } => {
+        WatchNews::Standing { endpoint, revision, .. } => {
             format!("watching from {revision} on {endpoint}")
         }
         // It never stood.
@@ -36,6 +36,15 @@ pub(super) fn news(id: &str, news: &WatchNews) -> Option<String> {
         WatchNews::Events(_) | WatchNews::Progress(_) => return None,
     };
     Some(format!("[{id}] {}", printable(text.as_bytes())))
+}
+
+/// A watch stands again.
+fn goes_on(endpoint: &str, revision: i64, at: i64) -> String {
+    let goes_on = format!("goes on at {revision} on {endpoint}");
+    if at < revision - 1 {
+        return format!("{goes_on}, which is at {at}: it lags, or its data was replaced");
+    }
+    format!("{goes_on}, nothing missed")
 }
 
 /// The terminal behind the prompt.
@@ -85,8 +94,8 @@ impl Screen {
                 self.printer.news(shown);
             }
             WatchNews::Lost { .. } if !down.insert(id.to_owned()) => {}
-            WatchNews::Standing { endpoint, revision } if down.remove(id) => {
-                self.above(&format!("[{id}] goes on at {revision} on {endpoint}, nothing missed"));
+            WatchNews::Standing { endpoint, revision, at } if down.remove(id) => {
+                self.above(&format!("[{id}] {}", goes_on(endpoint, *revision, *at)));
             }
             other => {
                 if let Some(line) = news(id, other) {
@@ -124,6 +133,15 @@ impl Sink for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watch_that_goes_on_where_less_is_known_than_it_has_seen_does_not_say_that_nothing_was_missed()
+     {
+        assert_eq!(goes_on("h:1", 7, 6), "goes on at 7 on h:1, nothing missed");
+        assert_eq!(goes_on("h:1", 7, 9), "goes on at 7 on h:1, nothing missed");
+        let replaced = "goes on at 7 on h:1, which is at 1: it lags, or its data was replaced";
+        assert_eq!(goes_on("h:1", 7, 1), replaced);
+    }
 
     #[test]
     fn no_control_character_reaches_the_terminal() {

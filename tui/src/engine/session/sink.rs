@@ -70,7 +70,7 @@ impl Sink for Screen {
                 let words = match news {
                     WatchNews::Events(_) => return self.say(None, Kind::Watch, &head, text),
                     WatchNews::Progress(_) => return,
-                    WatchNews::Standing { endpoint, revision } => {
+                    WatchNews::Standing { endpoint, revision, .. } => {
                         format!("watching from revision {revision} on {endpoint}")
                     }
                     WatchNews::Lost { reason, revision } => {
