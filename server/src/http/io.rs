@@ -86,13 +86,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
 ///
 /// *Writing.* A large answer would fill its client's window in one go, megabytes at a time, and with twenty such
 /// connections on a thread a small call waits for all of them.
-fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: usize) {
+///
+/// Answers whether the turn is over.
+fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: usize) -> bool {
     for _ in 0..bytes / (turn_bytes / TURN_OPERATIONS) {
         match poll_proceed(context) {
             Poll::Ready(part) => part.made_progress(),
-            Poll::Pending => return,
+            Poll::Pending => return true,
         }
     }
+    false
 }
 
 impl<T> Metered<T> {
@@ -115,7 +118,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes));
         let written = self.sent(written)?;
-        spend_turn(context, written, CONNECTION_TURN_BYTES_SENT);
+        if spend_turn(context, written, CONNECTION_TURN_BYTES_SENT) {
+            // Threads take turns too: a thread that sends large answers has always something to do, and a small write
+            // would wait for the end of its time slice at each of its steps through Raft, log and state.
+            std::thread::yield_now();
+        }
         Poll::Ready(Ok(written))
     }
 
