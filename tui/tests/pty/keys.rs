@@ -380,7 +380,7 @@ fn the_past_is_walked_through(member: &Member, endpoint: &str) {
     console.sees(&format!("TIME TRAVEL at {other},"));
     console.press("[");
     console.sees(&format!("TIME TRAVEL at {gone},"));
-    console.sees("there are no keys here");
+    console.sees("there were no keys here");
     console.press("[");
     console.sees(&format!("TIME TRAVEL at {two},"));
     console.sees("│ two");
