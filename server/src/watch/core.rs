@@ -245,7 +245,7 @@ impl Core {
     pub fn pop(&mut self, id: StreamId, unsent: usize) -> Popped {
         self.send_due(id);
         if self.streams.get(&id).is_some_and(Stream::is_empty) {
-            self.asked_in_vain(id, unsent);
+            self.asked_in_vain(id);
         }
         let Some(stream) = self.streams.get_mut(&id) else {
             return Popped::End(RequestError::WatchCanceled);
@@ -266,11 +266,13 @@ impl Core {
 
     /// The consumer of a stream asks and there is nothing: its client has read what came before, but for what its
     /// connection buffers, so those of its watches that waited for that go on.
-    fn asked_in_vain(&mut self, id: StreamId, unsent: usize) {
+    ///
+    /// IMPORTANT: what its connection has yet to send is not counted here: nobody asks again when it has been sent, and a
+    /// stream that waited for that would wait for ever.
+    fn asked_in_vain(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.flagged = false;
-        self.held.take(unsent);
-        self.held.give_back(stream.begin_sending(unsent));
+        self.held.give_back(stream.begin_sending(0));
         self.ready.append(&mut stream.stalled);
         self.send_due(id);
     }
