@@ -467,8 +467,8 @@ proptest! {
 
 /// One stream with one watch from the first revision, before `count` puts of `size` bytes. Reads until nothing more
 /// comes by itself, as a client does that is only woken.
-fn backlog(count: usize, size: usize, fragment: bool, live: bool) {
-    let mut world = World::new(crate::limits::WATCH_BYTES_MAX);
+fn backlog(budget: usize, count: usize, size: usize, fragment: bool, live: bool) {
+    let mut world = World::new(budget);
     let puts = |world: &mut World| {
         for _ in 0..count {
             world.apply(&[vec![Change::Put("a".to_owned(), "v".repeat(size))]]);
@@ -496,9 +496,18 @@ fn a_watch_delivers_a_backlog_of_any_size() {
     for (count, size) in [(1, 1000), (60, 100_000), (5000, 1000), (24, 1 << 20), (100, 1 << 20)] {
         for fragment in [false, true] {
             for live in [false, true] {
-                backlog(count, size, fragment, live);
+                backlog(crate::limits::WATCH_BYTES_MAX, count, size, fragment, live);
             }
         }
+    }
+}
+
+/// Goal: a stream that is read goes on, however little memory is left. Method: no budget, and connections of which each
+/// second one still has its event, larger than what a stream may then hold, when it asks for more.
+#[test]
+fn a_stream_goes_on_whatever_its_connection_has_yet_to_send() {
+    for live in [false, true] {
+        backlog(0, 6, 100_000, false, live);
     }
 }
 
