@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -108,6 +108,14 @@ pub(super) fn answered<H: Send + 'static>(inner: Body, mut messages: Messages, h
     }))
 }
 
+/// The end of an answer.
+pub(super) fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // The code is there in any case; words are escaped, and so make a header.
+    let _ = status.add_header(&mut trailers);
+    trailers
+}
+
 /// The answer of a streaming method: counted by what it ends with, and ended when the server stops.
 pub(super) struct Streamed {
     pub(super) inner: Body,
@@ -131,10 +139,9 @@ impl HttpBody for Streamed {
         }
         // A message that was begun is there, and ends first: half of one would be an error of its own to the client.
         if self.messages.is_between() && self.stop.as_mut().poll(context).is_ready() {
-            let mut trailers = HeaderMap::new();
-            let _ = Status::from(RequestError::Stopped).add_header(&mut trailers);
+            let stopped = trailers(&RequestError::Stopped.into());
             self.code = Some(Code::Unavailable);
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(Ok(Frame::trailers(stopped))));
         }
         let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         match &mut frame {
@@ -262,23 +269,15 @@ impl HttpBody for BuiltBody {
         if let Some(head) = self.head.take() {
             return Poll::Ready(Some(Ok(Frame::data(head))));
         }
-        let next = match &mut *self.rest.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(built) => Ok(built.next()),
-            None => Err(Status::from(RequestError::TooManyRequests)),
+        let end = match &mut *self.rest.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(built) => match built.next() {
+                Some(piece) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                None => Status::ok(""),
+            },
+            None => RequestError::TooManyRequests.into(),
         };
-        let mut trailers = HeaderMap::new();
-        match next {
-            Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-            Ok(None) => {
-                trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            }
-            Err(status) => {
-                // Its words are plain text: they make a header.
-                let _ = status.add_header(&mut trailers);
-            }
-        }
         self.ended = true;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        Poll::Ready(Some(Ok(Frame::trailers(trailers(&end)))))
     }
 }
 

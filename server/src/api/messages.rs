@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use crate::metrics::{Method, Metrics};
 
 /// Flag and length before a message.
-const PREFIX_BYTES: usize = 5;
+pub(super) const PREFIX_BYTES: usize = 5;
 
 /// How far a body is.
 #[derive(Default)]

@@ -13,19 +13,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use mini_etcd_proto::etcdserverpb::{ResponseHeader, WatchResponse};
 use prost::Message as _;
 use tonic::Status;
 
+use crate::api::body::trailers;
+use crate::api::messages::PREFIX_BYTES;
 use crate::apply::Identity;
 use crate::watch::{Kind, Response};
 
 use super::{CurrentTerm, Responses};
 
-/// Flag and length before a message.
-const PREFIX_BYTES: usize = 5;
 /// First size of the buffer; it grows on demand. Most streams are idle.
 const BUFFER_BYTES: usize = 1024;
 /// Bytes after which the buffer is handed to the connection.
@@ -167,13 +166,6 @@ impl WatchBody {
 
 fn is_gathered(event: &[u8]) -> bool {
     event.len() <= GATHERED_BYTES_MAX
-}
-
-fn trailers(status: &Status) -> HeaderMap {
-    let mut trailers = HeaderMap::new();
-    // The code is there in any case; words are escaped, and so make a header.
-    let _ = status.add_header(&mut trailers);
-    trailers
 }
 
 impl Current {
