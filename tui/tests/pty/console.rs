@@ -73,15 +73,7 @@ impl Console {
         let (tell, output) = channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 16 << 10];
-            // The kernel looks for bytes, then whether the other side has closed: what is written and closed between the
-            // two looks comes after a first end. Two ends in a row are the end.
-            let mut ends = 0;
-            while ends < 2 {
-                let Ok(count @ 1..) = reader.read(&mut buffer) else {
-                    ends += 1;
-                    continue;
-                };
-                ends = 0;
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 if tell.send(buffer.get(..count).unwrap_or_default().to_vec()).is_err() {
                     return;
                 }
