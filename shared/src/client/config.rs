@@ -29,6 +29,14 @@ pub enum Access {
     ReadOnly,
 }
 
+impl Access {
+    /// By a flag `--read-only`.
+    #[must_use]
+    pub fn read_only(only: bool) -> Self {
+        if only { Self::ReadOnly } else { Self::ReadWrite }
+    }
+}
+
 /// Settings of a [`Client`](super::Client).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {

@@ -12,7 +12,7 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::{apply, diff};
 use super::{Emitted, Outcome, Reason, WatchNews, keys, settings};
-use crate::client::{Endpoint, Outcome as Sent};
+use crate::client::{Access, Endpoint, Outcome as Sent};
 use crate::command::{
     Command, Effect, Grammar, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of,
     exit, help, op_of_parsed, parse_for, parse_within,
@@ -128,9 +128,10 @@ impl Session {
         Ok(outcome)
     }
 
-    /// Refuses what would change the cluster, when the options say so.
+    /// Refuses what would change the cluster, when its client only reads: before anything of the line is done.
     fn allow(&self, effect: Effect) -> Result<(), Failure> {
-        if self.options.read_only && matches!(effect, Effect::Writes | Effect::Destroys) {
+        let read_only = self.executor.client().config().access == Access::ReadOnly;
+        if read_only && matches!(effect, Effect::Writes | Effect::Destroys) {
             let text = "this would change the cluster, and the session is read-only";
             return Err(Failure::new(exit::ERROR, text));
         }

@@ -42,8 +42,6 @@ pub struct Options {
     pub program: String,
     /// How long a watch may take to stand.
     pub watch_within: Duration,
-    /// Whether what would change the cluster is refused.
-    pub read_only: bool,
     /// Whether golden output is collected instead of compared.
     pub update: bool,
 }
@@ -57,7 +55,6 @@ impl Default for Options {
             allow_shell: false,
             program: String::new(),
             watch_within: Duration::from_secs(5),
-            read_only: false,
             update: false,
         }
     }

@@ -145,7 +145,7 @@ impl Engine {
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         let config = ClientConfig {
-            access: if setup.read_only { Access::ReadOnly } else { Access::ReadWrite },
+            access: Access::read_only(setup.read_only),
             ..config(setup.endpoints.clone(), setup.login)
         };
         // What the screens ask, and what they show of the members, is of one cluster.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdin, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
-use mini_etcd_shared::client::{Client, ClientConfig};
+use mini_etcd_shared::client::{Access, Client, ClientConfig};
 use mini_etcd_shared::command::exit;
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::exec::{Executor, words_of};
@@ -88,7 +88,6 @@ impl Setup<'_> {
             tmp: Some(self.tmp.to_owned()),
             style: Style { format: self.flags.format, hex: self.flags.hex },
             allow_shell,
-            read_only: self.flags.read_only,
             ..Options::default()
         };
         Session::new(Executor::new(self.servers.client.clone()), options, sink, host)
@@ -133,6 +132,7 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
         wait_for_connection: !interactive,
         dial_timeout: flags.dial_timeout,
         command_timeout: Some(flags.command_timeout),
+        access: Access::read_only(flags.read_only),
         ..lasting(servers.client.config().endpoints.clone(), login)
     };
     servers.client = servers.client.with_config(config.clone()).map_err(OpenError::Address)?;

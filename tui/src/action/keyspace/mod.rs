@@ -11,18 +11,6 @@ struct Do {
     /// What it would do now, when that is worth the room.
     label: fn(&State) -> Option<&'static str>,
     run: fn(&mut State) -> Vec<Effect>,
-    /// Whether it changes keys, or begins to.
-    writes: fn(&State) -> bool,
-}
-
-/// It only looks.
-fn looks(_state: &State) -> bool {
-    false
-}
-
-/// It changes keys.
-fn writes(_state: &State) -> bool {
-    true
 }
 
 impl Action for Do {
@@ -39,20 +27,12 @@ impl Action for Do {
     }
 
     fn label(&self, state: &State) -> Option<String> {
-        let refused = !state.overlays.is_empty() || (state.read_only && (self.writes)(state));
-        (self.label)(state).filter(|_| !refused).map(str::to_owned)
+        (self.label)(state).filter(|_| state.overlays.is_empty()).map(str::to_owned)
     }
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
         // What lies over the screen has the keyboard.
-        if !state.overlays.is_empty() {
-            return Vec::new();
-        }
-        if state.read_only && (self.writes)(state) {
-            state.toasts.hint(state.now, "read-only: nothing is changed from here");
-            return Vec::new();
-        }
-        (self.run)(state)
+        if state.overlays.is_empty() { (self.run)(state) } else { Vec::new() }
     }
 }
 
@@ -89,9 +69,14 @@ pub(super) static TABLE: &[&dyn Action] = &[
     &SEPARATOR,
 ];
 
-/// Whether something can be edited.
+/// Whether what is shown is what is.
 fn live(state: &State) -> bool {
     state.keyspace.at.is_none() && state.keyspace.graveyard.is_none()
+}
+
+/// Whether something can be edited.
+fn editable(state: &State) -> bool {
+    live(state) && !state.read_only
 }
 
 fn has_value(state: &State) -> bool {
@@ -103,35 +88,30 @@ static OPEN: Do = Do {
     help: "open or close a directory, read its next page, or go to the value",
     label: |state| (state.keyspace.pane == Pane::Tree).then_some("open"),
     run: keyspace::open,
-    writes: looks,
 };
 static RIGHT: Do = Do {
     name: "right",
     help: "open, as Enter does; in a value, more of what is to the right",
     label: |_| None,
     run: keyspace::right,
-    writes: looks,
 };
 static CLOSE: Do = Do {
     name: "close",
     help: "close the directory, or go to the one above; in a value, back to the left",
     label: |_| None,
     run: keyspace::close,
-    writes: looks,
 };
 static EDIT: Do = Do {
     name: "edit",
     help: "edit the value in $VISUAL or $EDITOR; saved only if nobody changed it meanwhile, and its lease stays",
-    label: |state| (live(state) && has_value(state)).then_some("edit"),
+    label: |state| (editable(state) && has_value(state)).then_some("edit"),
     run: keyspace::edit_outside,
-    writes,
 };
 static EDIT_HERE: Do = Do {
     name: "edit-here",
     help: "edit the value on this screen; ^s saves as e does",
     label: |_| None,
     run: keyspace::edit_here,
-    writes,
 };
 static RESTORE: Do = Do {
     name: "restore",
@@ -139,30 +119,34 @@ static RESTORE: Do = Do {
     label: |state| {
         let shown = !live(state) || state.keyspace.history.is_some();
         let directory = state.keyspace.at.is_some();
-        (shown && (has_value(state) || directory)).then_some("put back")
+        (!state.read_only && shown && (has_value(state) || directory)).then_some("put back")
     },
     run: keyspace::restore,
-    writes,
 };
 static UNDO: Do = Do {
     name: "undo",
     help: "take back the last change made here, of one key or many, if all is still as it left it",
-    label: |state| matches!(state.keyspace.undo, Some(Undo::By { .. })).then_some("undo"),
+    label: |state| {
+        let by_key = matches!(state.keyspace.undo, Some(Undo::By { .. }));
+        (by_key && !state.read_only).then_some("undo")
+    },
     run: keyspace::undo,
-    writes,
 };
 static HISTORY: Do = Do {
     name: "history",
     help: "the versions of the key, across deletes, and what each changed (pages move in that)",
     label: |state| has_value(state).then_some("history"),
     run: keyspace::history,
-    writes: looks,
 };
 static NEW: Do = Do {
     name: "new",
     help: "a new key; while a filter is set, the next match",
     label: |state| {
-        if state.keyspace.filter.is_empty() { live(state).then_some("new") } else { Some("next") }
+        if state.keyspace.filter.is_empty() {
+            editable(state).then_some("new")
+        } else {
+            Some("next")
+        }
     },
     run: |state| {
         if state.keyspace.filter.is_empty() {
@@ -171,134 +155,111 @@ static NEW: Do = Do {
             keyspace::next_match(state, true)
         }
     },
-    writes: |state| state.keyspace.filter.is_empty(),
 };
 static PREVIOUS: Do = Do {
     name: "match-before",
     help: "the match before",
     label: |_| None,
     run: |state| keyspace::next_match(state, false),
-    writes: looks,
 };
 static DELETE: Do = Do {
     name: "delete",
     help: "delete the key, or what is marked or below a directory; asks, with the exact count",
-    label: |state| live(state).then_some("delete"),
+    label: |state| editable(state).then_some("delete"),
     run: keyspace::delete,
-    writes,
 };
 static DELETE_NOW: Do = Do {
     name: "delete-now",
     help: "delete the key at once, without a question; u takes it back",
     label: |_| None,
     run: keyspace::delete_now,
-    writes,
 };
 static FUZZY: Do = Do {
     name: "jump",
     help: "jump to a key by a few of its letters",
     label: |_| Some("jump"),
     run: |state| keyspace::prompt(state, Ask::Fuzzy),
-    writes: looks,
 };
 static FILTER: Do = Do {
     name: "filter",
     help: "show only what was loaded and has this in its name; n and N go through the matches",
     label: |_| Some("filter"),
     run: |state| keyspace::prompt(state, Ask::Filter),
-    writes: looks,
 };
 static PREFIX: Do = Do {
     name: "prefix",
     help: "show only keys that begin so; the server filters",
     label: |_| None,
     run: |state| keyspace::prompt(state, Ask::Prefix),
-    writes: looks,
 };
 static VIEWER: Do = Do {
     name: "viewer",
     help: "show the value as text, JSON, YAML, a Kubernetes object, hex, raw",
     label: |state| has_value(state).then_some("viewer"),
     run: keyspace::next_viewer,
-    writes: looks,
 };
 static BACK_ONE: Do = Do {
     name: "step-back",
     help: "the revision before that changed something",
     label: |_| Some("back in time"),
     run: |state| keyspace::step(state, -1),
-    writes: looks,
 };
 static ON_ONE: Do = Do {
     name: "step-on",
     help: "the next revision that changed something",
     label: |_| None,
     run: |state| keyspace::step(state, 1),
-    writes: looks,
 };
 static BACK_MANY: Do = Do {
     name: "step-back-100",
     help: "a hundred changes back",
     label: |_| None,
     run: |state| keyspace::step(state, -100),
-    writes: looks,
 };
 static ON_MANY: Do = Do {
     name: "step-on-100",
     help: "a hundred changes on",
     label: |_| None,
     run: |state| keyspace::step(state, 100),
-    writes: looks,
 };
 static GO: Do = Do {
     name: "go-to-revision",
     help: "all keys and values as they were at a revision",
     label: |_| None,
     run: |state| keyspace::prompt(state, Ask::Revision),
-    writes: looks,
 };
 static LIVE: Do = Do {
     name: "live",
     help: "back to what is",
     label: |state| (!live(state)).then_some("live"),
     run: keyspace::go_live,
-    writes: looks,
 };
 static GRAVEYARD: Do = Do {
     name: "graveyard",
     help: "keys that were deleted since the last compaction; R puts back the chosen one, or all that are marked",
     label: |_| Some("graveyard"),
     run: keyspace::graveyard,
-    writes: looks,
 };
 static MARK: Do = Do {
     name: "mark",
     help: "mark the key or directory, for a delete of many, or to put many back",
     label: |_| None,
     run: keyspace::mark,
-    writes: looks,
 };
 static MARK_ALL: Do = Do {
     name: "mark-all",
     help: "mark all keys of the graveyard, or none",
     label: |state| state.keyspace.graveyard.as_ref().map(|_| "mark all"),
     run: keyspace::mark_all,
-    writes: looks,
 };
 static COPY: Do = Do {
     name: "copy",
     help: "copy the value to the clipboard of the terminal, or to a file when it is long",
     label: |_| None,
     run: keyspace::copy_value,
-    writes: looks,
 };
-static REFRESH: Do = Do {
-    name: "refresh",
-    help: "read the tree anew",
-    label: |_| None,
-    run: keyspace::reload,
-    writes: looks,
-};
+static REFRESH: Do =
+    Do { name: "refresh", help: "read the tree anew", label: |_| None, run: keyspace::reload };
 static ZOOM: Do = Do {
     name: "zoom",
     help: "the pane takes the whole screen, or gives it back",
@@ -307,12 +268,10 @@ static ZOOM: Do = Do {
         state.keyspace.zoom = !state.keyspace.zoom;
         Vec::new()
     },
-    writes: looks,
 };
 static SEPARATOR: Do = Do {
     name: "separator",
     help: r"what stands between names: any bytes (\xNN), or nothing for no tree",
     label: |_| None,
     run: |state| keyspace::prompt(state, Ask::Separator),
-    writes: looks,
 };

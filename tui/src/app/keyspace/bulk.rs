@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::ask::{self, Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
-use super::change::{ask_write, chosen, past, put_back};
+use super::change::{ask_write, chosen, locked, put_back, read_only};
 use super::travel::version_entry;
 use super::undo::about;
 use super::{Doing, Plan, Wait, Way};
@@ -67,7 +67,7 @@ pub(crate) fn delete_now(state: &mut State) -> Vec<Effect> {
 }
 
 fn remove(state: &mut State, question: bool) -> Vec<Effect> {
-    if past(state) {
+    if locked(state) {
         return Vec::new();
     }
     let targets = targets(state);
@@ -225,6 +225,9 @@ fn all_are(count: u64) -> String {
 /// Puts back what is shown: a key from its grave, a value from the past, a version from the history; what is marked, or
 /// a directory, after a question.
 pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
+    if read_only(state) {
+        return Vec::new();
+    }
     if let Some(graveyard) = &state.keyspace.graveyard {
         if !graveyard.marks.is_empty() {
             let mut by_revision: BTreeMap<i64, Vec<Target>> = BTreeMap::new();

@@ -19,8 +19,19 @@ use crate::widget::escape_name;
 /// Bytes of a value that is edited here; a longer one is for the editor.
 const HERE_BYTES_MAX: usize = 256 << 10;
 
-/// I4: nothing is edited in the past. Answers whether that stands in the way.
-pub(super) fn past(state: &mut State) -> bool {
+/// Whether the console only looks, which it then says.
+pub(super) fn read_only(state: &mut State) -> bool {
+    if state.read_only {
+        state.toasts.hint(state.now, "read-only: nothing is changed from here");
+    }
+    state.read_only
+}
+
+/// I4: nothing is edited in the past, nor by who only looks. Answers whether that stands in the way.
+pub(super) fn locked(state: &mut State) -> bool {
+    if read_only(state) {
+        return true;
+    }
     let past = state.keyspace.at.is_some() || state.keyspace.graveyard.is_some();
     if past {
         state.toasts.hint(state.now, "nothing is edited in the past: T goes back to live");
@@ -45,7 +56,7 @@ pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Ef
 
 /// Edits the chosen value in `$EDITOR`.
 pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
-    if past(state) {
+    if locked(state) {
         return Vec::new();
     }
     let Some(mut entry) = chosen(state) else { return Vec::new() };
@@ -91,7 +102,7 @@ pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Ef
 
 /// Edits the chosen value here.
 pub(crate) fn edit_here(state: &mut State) -> Vec<Effect> {
-    if past(state) {
+    if locked(state) {
         return Vec::new();
     }
     let Some(entry) = chosen(state) else { return Vec::new() };
@@ -134,7 +145,7 @@ impl Editor {
 
 /// Asks for the name of a new key.
 pub(crate) fn new_key(state: &mut State) -> Vec<Effect> {
-    if past(state) {
+    if locked(state) {
         return Vec::new();
     }
     let mut line = LineInput::default();

@@ -120,6 +120,9 @@ impl Keyspace {
 
 /// Takes back the last change, if what it left is still so.
 pub(crate) fn undo(state: &mut State) -> Vec<Effect> {
+    if change::read_only(state) {
+        return Vec::new();
+    }
     if state.keyspace.is_changing() {
         let hint = "the last change is still under way: ^c gives it up";
         state.toasts.hint(state.now, hint);
