@@ -29,7 +29,7 @@
 //! - I5. Progress is only said of live watches, at the core's revision, behind all events of the same queue.
 //! - I6. What a stream holds, in its queue and its connection, is bounded by count and by its share of one budget for
 //!   all. Over that, one response is queued for a consumer that asks for it, and none behind one that it has not handed
-//!   on to the last piece. What it has handed on counts until the connection is done with it.
+//!   on to the last piece. What it has handed on counts until the connection is done with it, or the consumer asks in vain.
 //! - I7. A stream whose queue is not empty has been woken, whatever else became of the turn that filled it.
 //! - I8. A watch is only parked on a stream whose consumer is to ask again, because its queue is not empty or it was woken
 //!   since it last asked in vain: asking is what moves the watch on.

@@ -4,7 +4,7 @@
 //! HTTP/2 badly. Large ones are handed on as slices of what all their streams share. A piece is asked for when the one
 //! before has found room in its client's window, so that nothing is taken from the queue of a client that does not read,
 //! behind the response that it has not read. A slice keeps its whole event in memory: that counts as held by the stream
-//! until the connection has let go of all slices.
+//! until the connection has let go of all slices, or the stream has nothing more to send.
 
 use std::collections::VecDeque;
 use std::ops::Range;
