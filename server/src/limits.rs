@@ -305,6 +305,10 @@ pub const WATCH_RECENT_BYTES_MAX: usize = 8 << 20;
 /// Bytes of applied events that may wait for the fan-out; beyond, watches read them from history.
 pub const WATCH_INBOX_BYTES_MAX: usize = 32 << 20;
 
+/// Watch streams that a thread wakes before it looks at its sockets again. One takes some 10 us to send an event of
+/// 1 kB, so that a small call waits a tenth of a millisecond for them.
+pub const WATCH_WAKES_AT_ONCE: usize = 8;
+
 /// Times in a row that a member without leader is looked at before streams that ask for one are ended; the time
 /// between two looks is the shortest election timeout.
 pub const WATCH_LEADERLESS_LOOKS: u32 = 3;

@@ -39,12 +39,12 @@ pub struct About {
 pub struct Host {
     inner: Arc<Inner>,
     proposer: Proposer,
+    hub: Hub,
 }
 
 /// What the threads share.
 struct Inner {
     about: About,
-    hub: Hub,
     metrics: Metrics,
     results: Results,
     in_flight: InFlight,
@@ -59,15 +59,14 @@ impl Host {
         let (results, in_flight) = (Results::default(), InFlight::default());
         let started = Instant::now();
         let alarms_failed = TimedRepeats::default();
-        let inner =
-            Arc::new(Inner { about, hub, metrics, results, in_flight, started, alarms_failed });
-        Self { inner, proposer }
+        let inner = Arc::new(Inner { about, metrics, results, in_flight, started, alarms_failed });
+        Self { inner, proposer, hub }
     }
 
-    /// The same member for another thread, whose requests `proposer` takes.
+    /// The same member for another thread, whose requests `proposer` takes, and whose streams are those of `hub`.
     #[must_use]
-    pub fn on(&self, proposer: Proposer) -> Self {
-        Self { inner: Arc::clone(&self.inner), proposer }
+    pub fn on(&self, proposer: Proposer, hub: Hub) -> Self {
+        Self { inner: Arc::clone(&self.inner), proposer, hub }
     }
 
     pub(super) fn in_flight(&self) -> &InFlight {
@@ -83,7 +82,7 @@ impl Host {
     }
 
     pub(super) fn hub(&self) -> &Hub {
-        &self.inner.hub
+        &self.hub
     }
 
     /// The measurements of the process.
@@ -204,7 +203,7 @@ impl Host {
     pub fn facts(&self) -> Facts {
         let (published, status) = (self.published(), self.status());
         let me = self.proposer.identity().member_id;
-        let counts = self.inner.hub.counts();
+        let counts = self.hub.counts();
         let (db_bytes, db_used_bytes) = self.sizes(&published);
         let active = status.progress.iter().filter(|peer| peer.recently_active);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);

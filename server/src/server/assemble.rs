@@ -186,8 +186,9 @@ impl Serving<'_> {
         serving.spawn(connections);
         let mut intakes = vec![intake];
         for proposer in others {
-            let (intake, connections) = connections_of(host.on(proposer.clone()));
-            let thread = rpc::start(proposer.clone(), connections, cut.clone())?;
+            let hub = hub.on_another_thread();
+            let (intake, connections) = connections_of(host.on(proposer.clone(), hub.clone()));
+            let thread = rpc::start(proposer.clone(), hub, connections, cut.clone())?;
             intakes.push(intake);
             threads.push(thread.handle);
             serving.spawn(async move {
@@ -196,7 +197,7 @@ impl Serving<'_> {
             });
         }
         serving.spawn(http::accept(self.listeners.all, intakes, self.slots, closed));
-        let mut tasks = rpc::requests(proposer);
+        let mut tasks = rpc::requests(proposer, &hub);
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
         self.transport.start(&mut tasks);

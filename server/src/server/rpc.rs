@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::api::stopped;
 use crate::fatal;
 use crate::node::Proposer;
+use crate::watch::Hub;
 
 /// Processors of this machine. There are no more threads than that, for a request costs the same on any of them.
 pub(super) fn processors() -> usize {
@@ -36,6 +37,7 @@ pub(super) struct RpcThread {
 /// Starts a further thread that runs until `connections` ends, or until `cut` turns true.
 pub(super) fn start(
     proposer: Proposer,
+    hub: Hub,
     connections: impl Future<Output = ()> + Send + 'static,
     mut cut: watch::Receiver<bool>,
 ) -> io::Result<RpcThread> {
@@ -43,7 +45,7 @@ pub(super) fn start(
     let (end, ended) = oneshot::channel();
     let handle = fatal::spawn("rpc", move || {
         runtime.block_on(async move {
-            let mut tasks = requests(&proposer);
+            let mut tasks = requests(&proposer, &hub);
             tokio::select! {
                 () = connections => {}
                 () = stopped(&mut cut) => {}
@@ -57,10 +59,13 @@ pub(super) fn start(
     Ok(RpcThread { handle, ended })
 }
 
-/// What requests need on their thread: somebody who wakes Raft, and somebody who completes them.
-pub(super) fn requests(proposer: &Proposer) -> JoinSet<()> {
+/// What requests need on their thread: somebody who wakes Raft, somebody who completes them, and somebody who wakes
+/// streams of watches.
+pub(super) fn requests(proposer: &Proposer, hub: &Hub) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(proposer.clone().rouse());
     tasks.spawn(proposer.clone().complete());
+    let hub = hub.clone();
+    tasks.spawn(async move { hub.wake_streams().await });
     tasks
 }

@@ -23,16 +23,19 @@ use super::core::{Core, Counts, Popped};
 use super::inbox::{Inbox, place};
 use super::response::Response;
 use super::stream::StreamId;
+use super::wakes::Wakes;
 
-/// Where apply publishes and streams are opened. Clones are handles of the same hub.
+/// Where apply publishes and streams are opened. Clones are handles of the same hub, on the same thread.
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
+    wakes: Arc<Wakes>,
 }
 
 /// One stream of watches. Dropping it closes the stream.
 pub struct WatchStream {
     shared: Arc<Shared>,
+    wakes: Arc<Wakes>,
     id: StreamId,
 }
 
@@ -50,8 +53,8 @@ struct Shared {
 
 struct Desk {
     core: Core,
-    /// How to wake the consumer of a stream that found nothing.
-    wakers: BTreeMap<StreamId, Waker>,
+    /// How to wake the consumer of a stream that found nothing, and where.
+    wakers: BTreeMap<StreamId, (Arc<Wakes>, Waker)>,
 }
 
 impl Hub {
@@ -67,7 +70,13 @@ impl Hub {
             watched: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), wakes: Arc::default() }
+    }
+
+    /// The same hub for the streams of another thread.
+    #[must_use]
+    pub fn on_another_thread(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), wakes: Arc::default() }
     }
 
     /// Takes an apply turn over; from the apply thread, in order, every turn once, and before the results of the
@@ -95,7 +104,8 @@ impl Hub {
         if requires_leader {
             self.shared.bell.notify_one();
         }
-        Ok(WatchStream { shared: Arc::clone(&self.shared), id })
+        let (shared, wakes) = (Arc::clone(&self.shared), Arc::clone(&self.wakes));
+        Ok(WatchStream { shared, wakes, id })
     }
 
     /// Figures for metrics and status.
@@ -142,6 +152,11 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Wakes the streams of this handle's thread when they have something. To be run once on each thread, for ever.
+    pub async fn wake_streams(&self) {
+        self.wakes.run().await;
     }
 
     fn look(&self, leaderless: u32) {
@@ -199,11 +214,11 @@ impl Shared {
     fn release(&self, mut desk: MutexGuard<'_, Desk>) {
         self.watched.store(desk.core.is_watched(), Ordering::Release);
         let woken = desk.core.take_wakes();
-        let wakers: Vec<Waker> = woken.iter().filter_map(|id| desk.wakers.remove(id)).collect();
+        let wakers: Vec<_> = woken.iter().filter_map(|id| desk.wakers.remove(id)).collect();
         let work = desk.core.has_work();
         drop(desk);
-        for waker in wakers {
-            waker.wake();
+        for (wakes, waker) in wakers {
+            wakes.push(waker);
         }
         if work {
             self.bell.notify_one();
@@ -251,7 +266,8 @@ impl WatchStream {
         let mut desk = lock(&self.shared.desk);
         let popped = desk.core.pop(self.id, unsent);
         if popped == Popped::Nothing {
-            desk.wakers.insert(self.id, context.waker().clone());
+            let wake = (Arc::clone(&self.wakes), context.waker().clone());
+            desk.wakers.insert(self.id, wake);
         }
         if desk.core.has_work() {
             self.shared.bell.notify_one();
@@ -297,6 +313,6 @@ async fn finished(reading: Option<&mut JoinHandle<Passed>>) -> Passed {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,7 +30,8 @@
 //! - I6. What a stream holds, in its queue and its connection, is bounded by count and by its share of one budget for
 //!   all. Over that, one response is queued for a consumer that asks for it, and none behind one that it has not handed
 //!   on to the last piece. What it has handed on counts until the connection is done with it, or the consumer asks in vain.
-//! - I7. A stream whose queue is not empty has been woken, whatever else became of the turn that filled it.
+//! - I7. A stream whose queue is not empty has been woken, or stands in its thread's row of those to be, whatever else
+//!   became of the turn that filled it.
 //! - I8. A watch is only parked on a stream whose consumer is to ask again, because its queue is not empty or it was woken
 //!   since it last asked in vain: asking is what moves the watch on.
 //!
@@ -52,6 +53,7 @@ mod recent;
 mod response;
 mod spec;
 mod stream;
+mod wakes;
 
 pub use self::catch_up::{At, Pass, Passed};
 pub use self::core::{Core, Counts, Popped};

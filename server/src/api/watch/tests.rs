@@ -48,6 +48,8 @@ impl Member {
         let hub = Hub::new(applier.published());
         let running = hub.clone();
         tokio::spawn(async move { running.run(|| has_leader).await });
+        let waking = hub.clone();
+        tokio::spawn(async move { waking.wake_streams().await });
         Self { applier, hub, index: LogIndex::BIRTH.0 }
     }
 
