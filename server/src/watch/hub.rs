@@ -42,7 +42,7 @@ pub struct WatchStream {
 struct Shared {
     /// Taken by the apply thread for a push; never held together with work.
     inbox: Mutex<Inbox>,
-    /// Taken on the runtime of client RPC only, so in practice never contended.
+    /// Taken on the threads that serve clients, for as long as a turn takes.
     desk: Mutex<Desk>,
     bell: Notify,
     /// Whether there may be a watch. Set before the inbox is emptied for the first one: a turn published before

@@ -8,10 +8,10 @@
 //! ```
 //!
 //! **Where the work is done.** [`Hub::publish`] costs the apply thread one lock and one push, however many watches
-//! there are. Matching runs on the runtime that also sends: the watches belong to that thread, so that no lock is
-//! contended, and a queue that is full is known at once. Readings of history run on a blocking thread, one at a
-//! time, shared by all watches that need about the same part. The decisions are all in [`Core`], which knows
-//! neither threads nor time; [`Hub`] is its shell.
+//! there are. Matching runs on the first of the threads that serve clients, so that a queue that is full is known at
+//! once; each of them wakes the streams of its own connections, a few at a time. Readings of history run on a blocking
+//! thread, one at a time, shared by all watches that need about the same part. The decisions are all in [`Core`], which
+//! knows neither threads nor time; [`Hub`] is its shell.
 //!
 //! **How a watch moves.** *Live*: it is in the index and gets each apply turn as it comes, in one response with
 //! whole revisions. Watches with the same range and options share one encoded body. *Lagging*: its start lies in
