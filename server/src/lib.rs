@@ -1,13 +1,13 @@
 //! One member of a mini-etcd cluster.
 //!
 //! ```text
-//! client ─▶ api ─▶ propose ─▶ raft ─▶ log ══fsync══▶ (commit) ─▶ apply ─▶ mvcc ─▶ watch ─▶ client
-//!              ▲                                                    │
-//!              └────────────── result of this very entry ◀──────────┘
+//! client ─▶ api ─▶ node ─▶ raft ─▶ log ══fsync══▶ (commit) ─▶ apply ─▶ mvcc ─▶ watch ─▶ client
+//!              ▲                                                 │
+//!              └───────────── result of this very entry ◀────────┘
 //! ```
 //!
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
-//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `propose`, `watch`, `apply`, `mvcc`, `log`,
+//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `apply`, `mvcc`, `log`,
 //! `storage`. Each imports only what stands below it, and what serves all: `clock`,
 //! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
 
@@ -27,7 +27,6 @@ pub mod metrics;
 pub mod mvcc;
 pub mod node;
 pub mod output;
-pub mod propose;
 pub mod raft;
 pub mod repeats;
 pub mod server;

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the server in the order of a write's path. A module may import itself and what stands below it;
 /// modules not named here serve all.
-const ORDER: &[&str] = &[
-    "server", "http", "api", "node", "raft", "propose", "watch", "apply", "mvcc", "log", "storage",
-];
+const ORDER: &[&str] =
+    &["server", "http", "api", "node", "raft", "watch", "apply", "mvcc", "log", "storage"];
 
 /// Words that must not stay in the code.
 const LEFTOVERS: &[&str] =

@@ -1,7 +1,7 @@
 //! The gRPC services: decode, validate, hand on, map errors to statuses.
 //!
 //! ```text
-//! http ─▶ router ─▶ service ─▶ validate ─▶ quota ─▶ propose (writes, read barrier) ─▶ View ─▶ results ─▶ http
+//! http ─▶ router ─▶ service ─▶ validate ─▶ quota ─▶ node (writes, read barrier) ─▶ View ─▶ results ─▶ http
 //! ```
 //!
 //! Invariants:

@@ -8,6 +8,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use raft::eraftpb::{self, MessageType};
 use raft::{Config, RaftState, RawNode, ReadOnlyOption, StateRole};
 
+use super::proposals::Place;
 use super::validate::{self, Frame, Refusal};
 use super::view::LogView;
 use super::{convert, logging, membership};
@@ -16,7 +17,6 @@ use crate::limits::{
     ELECTION_TICKS_MIN, HEARTBEAT_TICKS, UNCOMMITTED_BYTES_MAX,
 };
 use crate::log::{LogError, LogReader, Recovered};
-use crate::propose::Place;
 
 /// Why a member cannot start with what is on its disk.
 #[derive(Debug, thiserror::Error)]

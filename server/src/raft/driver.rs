@@ -12,6 +12,7 @@ use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::job::{Input, Job};
 use super::membership;
+use super::proposals::{Outage, Place, Proposal, Proposals, Question, ReadBarrier};
 use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
@@ -20,7 +21,6 @@ use crate::clock::Moment;
 use crate::error::RequestError;
 use crate::limits;
 use crate::log::Recovered;
-use crate::propose::{Outage, Place, Proposal, Proposals, Question, ReadBarrier};
 use crate::repeats::{Repeats, Say};
 
 /// Why a driver cannot start.

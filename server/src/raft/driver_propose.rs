@@ -12,11 +12,11 @@ use raft::StateRole;
 
 use super::driver::{Driver, Forwarded};
 use super::membership;
+use super::proposals::{Gate, Proposal};
 use super::turn::Turn;
 use super::validate;
 use crate::error::RequestError;
 use crate::limits::{APPEND_BYTES_MAX, APPLY_LAG_MAX, PROPOSALS_PER_TURN_MAX};
-use crate::propose::{Gate, Proposal};
 
 /// Whose a proposal is: the member and the term of its forward; none for this member's own.
 type Origin = Option<(MemberId, Term)>;

@@ -3,7 +3,7 @@
 //! ```text
 //!            inputs: ticks, messages, proposals, reads, Persisted, Applied
 //!               │
-//! propose ◀─▶ driver ─▶ core ─▶ raft-rs
+//! proposals ◀─▶ driver ─▶ core ─▶ raft-rs
 //!               │
 //!            jobs: Send, Write ─▶ log ─▶ Persisted, Apply ─▶ apply ─▶ Applied, ReadReady, FailWrites, ...
 //! ```
@@ -12,7 +12,7 @@
 //! peer says reaches it unchecked (`validate`). [`Driver`] knows what may start when. Both are pure: inputs and
 //! completions in, jobs out; no thread, clock, socket, file or randomness. What runs the jobs is a shell: the threads of `node`, or the
 //! simulation.
-//! The tables of `propose` that know which client waits for what are pure too, and the driver owns them.
+//! The tables that know which client waits for what ([`proposals`]) are pure too, and the driver owns them.
 //!
 //! *Invariants.*
 //! - I1: a leader's appends leave before its own write, whose completion alone counts its own copy. A follower's
@@ -21,7 +21,7 @@
 //! - I3: `Persisted` is in the inbox before the messages that waited for it leave the member.
 //! - I4: a committed change of membership takes effect in Raft before apply is given it, and Raft hears that it is
 //!   applied after that.
-//! - I5: a proposal is appended in the one term it is bound to, or never; see [`crate::propose`].
+//! - I5: a proposal is appended in the one term it is bound to, or never; see [`proposals`].
 //! - I6: a read's round began after the read arrived, and its number was never used before.
 //! - I7: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
 //!   inputs are equal.
@@ -39,6 +39,7 @@ mod driver_propose;
 mod job;
 mod logging;
 mod membership;
+mod proposals;
 mod stall;
 mod status;
 mod suspicion;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! *What this is.* [`Proposals`] and [`ReadBarrier`] are pure tables: they count ticks, not time, and say which
-//! request may go where. The driver of `raft` owns them; they know nothing of it. The handle that clients' tasks
+//! request may go where. The driver owns them; they know nothing of it. The handle that clients' tasks
 //! hold stands on top of both.
 //!
 //! *Invariants.*
@@ -31,6 +31,6 @@ mod scripts;
 mod waiters;
 
 pub use place::{Outage, Place};
-pub use proposer::{Failed, Gate, Proposals};
-pub use read_barrier::{Question, ReadBarrier, Released};
+pub use proposer::{Gate, Proposals};
+pub use read_barrier::{Question, ReadBarrier};
 pub use waiters::Proposal;

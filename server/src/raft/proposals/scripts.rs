@@ -9,15 +9,12 @@ use mini_etcd_proto::internalpb::EntryKind;
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::{MemberId, Term};
 
+use super::super::testing;
 use super::{Gate, Outage, Place, Proposal, Proposals, ReadBarrier};
 
 #[test]
 fn scripts() {
-    let directory =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/propose/testscripts");
-    for script in std::fs::read_dir(directory).unwrap() {
-        goldenscript::run(&mut Tables::default(), script.unwrap().path()).unwrap();
-    }
+    testing::run_all("raft/proposals/testscripts", Tables::default);
 }
 
 type Answer = Result<String, Box<dyn Error>>;
