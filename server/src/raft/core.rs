@@ -8,7 +8,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use raft::eraftpb::{self, MessageType};
 use raft::{Config, RaftState, RawNode, ReadOnlyOption, StateRole};
 
-use super::proposals::Place;
+use super::leadership::Leadership;
 use super::validate::{self, Frame, Refusal};
 use super::view::LogView;
 use super::{convert, logging, membership};
@@ -172,7 +172,7 @@ impl NodeCore {
         let message = convert::message_in(message).ok_or(Refusal::Kind)?;
         // What is left to be refused concerns nobody but the sender, who learns of it in time.
         let _ = self.raw.step(message);
-        if of_leader && self.place().leader == from {
+        if of_leader && self.leadership().leader == from {
             self.lease_ended = false;
         }
         self.fix_timeout();
@@ -351,9 +351,13 @@ impl NodeCore {
 
     /// Who leads, in which term.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn leadership(&self) -> Leadership {
         let raft = &self.raw.raft;
-        Place { me: MemberId(raft.id), leader: MemberId(raft.leader_id), term: Term(raft.term) }
+        Leadership {
+            me: MemberId(raft.id),
+            leader: MemberId(raft.leader_id),
+            term: Term(raft.term),
+        }
     }
 
     /// Committed entries from `low` up to and without `high`.

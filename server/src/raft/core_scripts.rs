@@ -131,13 +131,13 @@ impl CoreRunner {
 
     fn status(&mut self) -> Answer {
         let core = self.core()?;
-        let place = core.place();
+        let leadership = core.leadership();
         let log = &core.raw.raft.raft_log;
         Ok(format!(
             "{:?} leader={} term={} last={} persisted={} commit={} applied={} timeout={}\n",
             core.raw.raft.state,
-            place.leader,
-            place.term,
+            leadership.leader,
+            leadership.term,
             log.last_index(),
             log.persisted,
             log.committed,

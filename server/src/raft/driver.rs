@@ -11,8 +11,9 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::job::{Input, Job};
+use super::leadership::Leadership;
 use super::membership;
-use super::proposals::{Outage, Place, Proposal, Proposals, Question, ReadBarrier};
+use super::proposals::{Outage, Proposal, Proposals, Question, ReadBarrier};
 use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
@@ -52,7 +53,7 @@ pub struct Driver {
     pub(super) conf_state: ConfState,
     pub(super) outage: Outage,
     pub(super) forwarded: Vec<Forwarded>,
-    pub(super) place: Place,
+    pub(super) leadership: Leadership,
     /// Peers to which there is no connection.
     pub(super) cut_off: BTreeSet<MemberId>,
     suspicion: Suspicion,
@@ -95,7 +96,7 @@ impl Driver {
             conf_state,
             outage: Outage::default(),
             forwarded: Vec::new(),
-            place: Place { me: id, ..Place::default() },
+            leadership: Leadership { me: id, ..Leadership::default() },
             cut_off: BTreeSet::new(),
             suspicion: Suspicion::default(),
             stall: Stall::default(),
@@ -262,13 +263,13 @@ impl Driver {
         // Before the tick, which may forget who answered lately.
         self.heed_disk();
         self.core.tick();
-        if self.suspicion.due(self.now, self.core.place().leader) && !stalled {
+        if self.suspicion.due(self.now, self.core.leadership().leader) && !stalled {
             tracing::info!(member = %self.id, "stands for election after the leader was lost");
             self.core.campaign();
         }
         self.observe();
         let peers = self.conf_state.voters.len().saturating_sub(1);
-        for (error, sequences) in self.proposals.tick(self.place, &self.outage, peers) {
+        for (error, sequences) in self.proposals.tick(self.leadership, &self.outage, peers) {
             turn.fail_writes(error, sequences);
         }
         turn.fail_reads(RequestError::Timeout, self.barrier.tick());
@@ -285,7 +286,7 @@ impl Driver {
             }
         }
         let hands_over = self.core.transferring_to().is_some();
-        if self.stall.is_stalled(self.now) && self.core.place().leads() && !hands_over {
+        if self.stall.is_stalled(self.now) && self.core.leadership().leads() && !hands_over {
             let durable = self.core.persisted_index();
             if let Some(to) = self.furthest(|matched| matched > durable) {
                 tracing::warn!(member = %self.id, %to, "hands leadership over: its disk stalls");
@@ -302,7 +303,7 @@ impl Driver {
 
     /// The leader's process is gone, by a strong hint.
     fn suspect(&mut self, id: MemberId, hint: &str) {
-        if self.core.place().leader != id {
+        if self.core.leadership().leader != id {
             return;
         }
         let Some(rank) = membership::rank(&self.conf_state, id, self.id) else { return };
@@ -314,27 +315,27 @@ impl Driver {
 
     /// Looks who leads now, and tells those whom it concerns.
     pub(super) fn observe(&mut self) {
-        let place = self.core.place();
-        if place == self.place {
+        let leadership = self.core.leadership();
+        if leadership == self.leadership {
             return;
         }
-        if place.leader != self.place.leader || place.has_leader() {
-            self.outage.moved(self.now, place);
+        if leadership.leader != self.leadership.leader || leadership.has_leader() {
+            self.outage.moved(self.now, leadership);
         }
-        if place.has_leader() && place.leader != self.last_leader {
-            self.last_leader = place.leader;
+        if leadership.has_leader() && leadership.leader != self.last_leader {
+            self.last_leader = leadership.leader;
             self.leader_changes += 1;
-            tracing::info!(member = %self.id, leader = %place.leader, term = %place.term, "leads");
+            tracing::info!(member = %self.id, leader = %leadership.leader, term = %leadership.term, "leads");
         }
-        self.place = place;
-        self.barrier.moved(place);
+        self.leadership = leadership;
+        self.barrier.moved(leadership);
     }
 
     /// Begins a round for the reads that wait.
     fn ask(&mut self, turn: &mut Turn) {
         match self.barrier.question(self.core.may_read()) {
             Some(Question::Quorum { round }) => {
-                self.core.read_index(context_of(self.place.term, round));
+                self.core.read_index(context_of(self.leadership.term, round));
             }
             Some(Question::Ask { leader, round }) => {
                 turn.send(leader, Body::ReadBarrier(Ask { round }));

@@ -52,7 +52,7 @@ impl Driver {
     pub(super) fn propose_all(&mut self, turn: &mut Turn) {
         let mut batch: Vec<(Origin, Proposal)> = Vec::new();
         let forwarded = std::mem::take(&mut self.forwarded);
-        if !self.place.leads() {
+        if !self.leadership.leads() {
             self.reject(forwarded, Verdict::Elsewhere, turn);
             return self.forward_all(turn);
         }
@@ -62,13 +62,13 @@ impl Driver {
         }
         // SAFETY-RAFT: a proposal may be appended in its term only; its origin counts on that.
         let (fit, late): (Vec<_>, Vec<_>) =
-            forwarded.into_iter().partition(|forwarded| forwarded.term == self.place.term);
+            forwarded.into_iter().partition(|forwarded| forwarded.term == self.leadership.term);
         self.reject(late, Verdict::Elsewhere, turn);
         batch.extend(fit.into_iter().map(|item| (Some((item.from, item.term)), item.proposal)));
         let lagging = self.is_lagging();
         let mut changes = !self.core.has_pending_change();
         loop {
-            let own = self.proposals.take(self.place, Gate { changes });
+            let own = self.proposals.take(self.leadership, Gate { changes });
             if own.is_empty() {
                 break;
             }
@@ -173,11 +173,11 @@ impl Driver {
     /// Sends what waits to the leader, to be appended in the present term or never. While there is no connection to the
     /// leader it waits on: what is sent into none is lost, and its client would wait in vain.
     fn forward_all(&mut self, turn: &mut Turn) {
-        if self.cut_off.contains(&self.place.leader) {
+        if self.cut_off.contains(&self.leadership.leader) {
             return;
         }
         loop {
-            let batch = self.proposals.take(self.place, Gate { changes: true });
+            let batch = self.proposals.take(self.leadership, Gate { changes: true });
             if batch.is_empty() {
                 break;
             }
@@ -186,8 +186,8 @@ impl Driver {
                 data: proposal.data,
                 kind: proposal.kind as i32,
             });
-            let forward = Forward { term: self.place.term.0, commands: commands.collect() };
-            turn.send(self.place.leader, Body::Forward(forward));
+            let forward = Forward { term: self.leadership.term.0, commands: commands.collect() };
+            turn.send(self.leadership.leader, Body::Forward(forward));
         }
     }
 

@@ -37,6 +37,7 @@ mod core;
 mod driver;
 mod driver_propose;
 mod job;
+mod leadership;
 mod logging;
 mod membership;
 mod proposals;

@@ -22,7 +22,7 @@
 //!
 //! *Where it is tested.* `testscripts/` here, the seeded run in `tests/tests/sim.rs`.
 
-mod place;
+mod outage;
 mod proposer;
 mod quota;
 mod read_barrier;
@@ -30,7 +30,7 @@ mod read_barrier;
 mod scripts;
 mod waiters;
 
-pub use place::{Outage, Place};
+pub use outage::Outage;
 pub use proposer::{Gate, Proposals};
 pub use read_barrier::{Question, ReadBarrier};
 pub use waiters::Proposal;

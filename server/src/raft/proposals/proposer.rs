@@ -3,7 +3,8 @@
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::Term;
 
-use super::place::{Outage, Place};
+use super::super::leadership::Leadership;
+use super::outage::Outage;
 use super::quota;
 use super::waiters::{Expired, Proposal, Waiters};
 use crate::error::RequestError;
@@ -45,10 +46,10 @@ impl Proposals {
         Ok(())
     }
 
-    /// The next batch for the leader, bound to the place's term; empty when it is to wait.
-    pub fn take(&mut self, place: Place, gate: Gate) -> Vec<Proposal> {
+    /// The next batch for the leader, bound to its term; empty when it is to wait.
+    pub fn take(&mut self, leadership: Leadership, gate: Gate) -> Vec<Proposal> {
         let mut batch = Vec::new();
-        if !place.has_leader() || self.now < self.hold_until {
+        if !leadership.has_leader() || self.now < self.hold_until {
             return batch;
         }
         let (mut bytes, mut changes) = (0, gate.changes);
@@ -56,7 +57,7 @@ impl Proposals {
             if !quota::may_bind(self.waiters.bound()) {
                 break;
             }
-            let Some(proposal) = self.waiters.bind_next(place.term, changes) else { break };
+            let Some(proposal) = self.waiters.bind_next(leadership.term, changes) else { break };
             changes = false;
             bytes += proposal.data.len() as u64;
             batch.push(proposal);
@@ -122,16 +123,16 @@ impl Proposals {
     }
 
     /// One tick passed. Returns what ran out of time.
-    pub fn tick(&mut self, place: Place, outage: &Outage, peers: usize) -> Vec<Failed> {
+    pub fn tick(&mut self, leadership: Leadership, outage: &Outage, peers: usize) -> Vec<Failed> {
         self.now += 1;
         let mut failed: Vec<Failed> = Vec::new();
         let Some(limit) = self.now.checked_sub(timeout_ticks()) else { return failed };
         while let Some(Expired { sequence, begun, waits }) = self.waiters.expire(limit) {
             // In etcd it is the caller's own deadline that ends the wait for a leader.
-            let error = if waits && !place.has_leader() {
+            let error = if waits && !leadership.has_leader() {
                 RequestError::DeadlineExceeded
             } else {
-                outage.timeout(begun, place, peers)
+                outage.timeout(begun, leadership, peers)
             };
             match failed.iter_mut().find(|(known, _)| *known == error) {
                 Some((_, sequences)) => sequences.push(sequence),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use mini_etcd_shared::types::MemberId;
 
-use super::place::Place;
+use super::super::leadership::Leadership;
 use super::proposer::timeout_ticks;
 use super::quota;
 use crate::error::RequestError;
@@ -59,7 +59,7 @@ struct Read {
 #[derive(Debug)]
 pub struct ReadBarrier {
     now: u64,
-    place: Place,
+    leadership: Leadership,
     waiting: Vec<Read>,
     asked: Vec<(MemberId, u64)>,
     rounds: VecDeque<Round>,
@@ -74,7 +74,7 @@ impl ReadBarrier {
     pub fn new(first_number: u64) -> Self {
         Self {
             now: 0,
-            place: Place::default(),
+            leadership: Leadership::default(),
             waiting: Vec::new(),
             asked: Vec::new(),
             rounds: VecDeque::new(),
@@ -98,7 +98,7 @@ impl ReadBarrier {
     /// Another member asks. Where this member does not lead nothing comes of it: the other asks again.
     pub fn ask(&mut self, from: MemberId, round: u64) {
         // One open question per member is enough: a later one replaces those not in a round yet.
-        if self.place.leads() {
+        if self.leadership.leads() {
             self.asked.retain(|(member, _)| *member != from);
             self.asked.push((from, round));
         }
@@ -106,11 +106,11 @@ impl ReadBarrier {
 
     /// Who leads changed: questions under way are void, and asked again of the new leader. A read has no effect,
     /// so that is safe; etcd fails it with "leader changed" instead.
-    pub fn moved(&mut self, place: Place) {
-        if place == self.place {
+    pub fn moved(&mut self, leadership: Leadership) {
+        if leadership == self.leadership {
             return;
         }
-        self.place = place;
+        self.leadership = leadership;
         self.asked.clear();
         self.reopen();
     }
@@ -118,10 +118,10 @@ impl ReadBarrier {
     /// The next question, if one is due. `ready` is false while a leader has committed nothing in its term.
     pub fn question(&mut self, ready: bool) -> Option<Question> {
         let idle = self.waiting.is_empty() && self.asked.is_empty();
-        if idle || self.rounds.len() >= READ_ROUNDS_MAX || !self.place.has_leader() {
+        if idle || self.rounds.len() >= READ_ROUNDS_MAX || !self.leadership.has_leader() {
             return None;
         }
-        if self.place.leads() && !ready {
+        if self.leadership.leads() && !ready {
             return None;
         }
         self.last_number += 1;
@@ -132,10 +132,10 @@ impl ReadBarrier {
             reads: std::mem::take(&mut self.waiting),
             asked: std::mem::take(&mut self.asked),
         });
-        Some(if self.place.leads() {
+        Some(if self.leadership.leads() {
             Question::Quorum { round: number }
         } else {
-            Question::Ask { leader: self.place.leader, round: number }
+            Question::Ask { leader: self.leadership.leader, round: number }
         })
     }
 
@@ -184,7 +184,7 @@ impl ReadBarrier {
         }
         reads.append(&mut self.waiting);
         self.waiting = reads;
-        if self.place.leads() {
+        if self.leadership.leads() {
             asked.append(&mut self.asked);
             self.asked = asked;
         }

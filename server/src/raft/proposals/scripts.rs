@@ -9,8 +9,9 @@ use mini_etcd_proto::internalpb::EntryKind;
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::{MemberId, Term};
 
+use super::super::leadership::Leadership;
 use super::super::testing;
-use super::{Gate, Outage, Place, Proposal, Proposals, ReadBarrier};
+use super::{Gate, Outage, Proposal, Proposals, ReadBarrier};
 
 #[test]
 fn scripts() {
@@ -21,7 +22,7 @@ type Answer = Result<String, Box<dyn Error>>;
 
 /// The tables of member 1.
 struct Tables {
-    place: Place,
+    leadership: Leadership,
     outage: Outage,
     proposals: Proposals,
     barrier: ReadBarrier,
@@ -29,30 +30,30 @@ struct Tables {
 
 impl Default for Tables {
     fn default() -> Self {
-        let place = Place { me: MemberId(1), leader: MemberId(0), term: Term(1) };
+        let leadership = Leadership { me: MemberId(1), leader: MemberId(0), term: Term(1) };
         let mut barrier = ReadBarrier::new(100);
-        barrier.moved(place);
-        Self { place, outage: Outage::default(), proposals: Proposals::default(), barrier }
+        barrier.moved(leadership);
+        Self { leadership, outage: Outage::default(), proposals: Proposals::default(), barrier }
     }
 }
 
 impl Tables {
-    /// `place leader=2 term=2`
+    /// `leadership leader=2 term=2`
     fn moved(&mut self, command: &Command) -> Answer {
         let mut arguments = command.consume_args();
         let mut number = |key: &str| arguments.take_key(key).unwrap_or("0").parse::<u64>();
-        self.place = Place {
+        self.leadership = Leadership {
             leader: MemberId(number("leader")?),
             term: Term(number("term")?),
-            ..self.place
+            ..self.leadership
         };
-        self.outage.moved(0, self.place);
-        self.barrier.moved(self.place);
+        self.outage.moved(0, self.leadership);
+        self.barrier.moved(self.leadership);
         Ok(String::new())
     }
 
     fn tick(&mut self) -> String {
-        let writes = self.proposals.tick(self.place, &self.outage, 2);
+        let writes = self.proposals.tick(self.leadership, &self.outage, 2);
         let mut lines: Vec<String> = writes
             .into_iter()
             .map(|(error, sequences)| format!("writes {sequences:?}: {error}\n"))
@@ -65,9 +66,9 @@ impl Tables {
     }
 
     fn take(&mut self, changes: bool) -> String {
-        let batch = self.proposals.take(self.place, Gate { changes });
+        let batch = self.proposals.take(self.leadership, Gate { changes });
         let numbers: Vec<u64> = batch.iter().map(|proposal| proposal.sequence).collect();
-        format!("{numbers:?} for term {}\n", self.place.term)
+        format!("{numbers:?} for term {}\n", self.leadership.term)
     }
 }
 
@@ -86,7 +87,7 @@ impl Runner for Tables {
         let numbers = || words.iter().map(|word| word.parse()).collect::<Result<Vec<u64>, _>>();
         let count = || numbers().map(|numbers| numbers.first().copied().unwrap_or(1));
         Ok(match command.name.as_str() {
-            "place" => self.moved(command)?,
+            "leadership" => self.moved(command)?,
             "add" | "change" => {
                 let kind =
                     if command.name == "add" { EntryKind::Normal } else { EntryKind::ConfChange };
