@@ -1,7 +1,9 @@
 //! The console in a pseudo-terminal, whose screen a terminal emulator keeps.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -15,6 +17,8 @@ pub struct Console {
     pub master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     pub output: Receiver<Vec<u8>>,
+    /// Why reading its output came to an end, once for each time.
+    read_ends: Arc<Mutex<String>>,
     pub screen: vt100::Parser,
     /// Everything that came, for what a screen does not keep.
     pub raw: Vec<u8>,
@@ -71,11 +75,26 @@ impl Console {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (tell, output) = channel();
+        let read_ends = Arc::<Mutex<String>>::default();
+        let told = Arc::clone(&read_ends);
         std::thread::spawn(move || {
             let mut buffer = [0; 16 << 10];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if tell.send(buffer.get(..count).unwrap_or_default().to_vec()).is_err() {
-                    return;
+            // The kernel looks for bytes, and then whether the other side has closed: what is written and closed between
+            // the two looks is there for the next read alone. Two ends in a row are the end.
+            let mut ends = 0;
+            while ends < 2 {
+                match reader.read(&mut buffer) {
+                    Ok(count @ 1..) => {
+                        let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+                        if tell.send(bytes).is_err() {
+                            return;
+                        }
+                        ends = 0;
+                    }
+                    end => {
+                        write!(told.lock().unwrap(), "{end:?} ").unwrap();
+                        ends += 1;
+                    }
                 }
             }
         });
@@ -86,6 +105,7 @@ impl Console {
             master: pair.master,
             writer,
             output,
+            read_ends,
             screen,
             raw: Vec::new(),
             dir,
@@ -175,7 +195,11 @@ impl Console {
         }
         let screen = self.screen.screen();
         let last = self.raw.get(self.raw.len().saturating_sub(400)..).unwrap_or(&self.raw);
-        let how = format!("{status:?}, the last that came: {}", last.escape_ascii());
+        let how = format!(
+            "{status:?}, reading ended with {}the last that came: {}",
+            self.read_ends.lock().unwrap(),
+            last.escape_ascii()
+        );
         assert!(!screen.alternate_screen(), "left in the alternate screen: {how}");
         assert!(!screen.hide_cursor(), "left with the cursor hidden: {how}");
         assert!(!screen.bracketed_paste(), "left with bracketed paste: {how}");
