@@ -65,7 +65,6 @@ pub(super) fn requests(proposer: &Proposer, hub: &Hub) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(proposer.clone().rouse());
     tasks.spawn(proposer.clone().complete());
-    let hub = hub.clone();
-    tasks.spawn(async move { hub.wake_streams().await });
+    tasks.spawn(hub.clone().wake_streams());
     tasks
 }

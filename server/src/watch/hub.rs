@@ -155,7 +155,7 @@ impl Hub {
     }
 
     /// Wakes the streams of this handle's thread when they have something. To be run once on each thread, for ever.
-    pub async fn wake_streams(&self) {
+    pub async fn wake_streams(self) {
         self.wakes.run().await;
     }
 

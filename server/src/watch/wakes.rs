@@ -14,7 +14,8 @@ use crate::limits;
 
 use super::hub::lock;
 
-/// The streams of one thread that are to be woken, each once: its waker is gone from the hub when it stands here.
+/// The streams of one thread that are to be woken. The waker of a stream is gone from the hub when it stands here; the
+/// stream leaves a new one when it next asks in vain.
 #[derive(Default)]
 pub(super) struct Wakes {
     waiting: Mutex<VecDeque<Waker>>,

@@ -48,8 +48,7 @@ impl Member {
         let hub = Hub::new(applier.published());
         let running = hub.clone();
         tokio::spawn(async move { running.run(|| has_leader).await });
-        let waking = hub.clone();
-        tokio::spawn(async move { waking.wake_streams().await });
+        tokio::spawn(hub.clone().wake_streams());
         Self { applier, hub, index: LogIndex::BIRTH.0 }
     }
 
