@@ -70,6 +70,7 @@ impl Console {
         for (name, value) in variables {
             command.env(name, value);
         }
+        stty(&*pair.master, &[KEEPS_OUTPUT]);
         let before = attributes(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -253,9 +254,7 @@ impl Console {
 
     /// Puts the terminal into line mode, as a shell does that has stopped a job.
     pub fn as_a_shell_has_it(&self) {
-        let name = self.master.tty_name().unwrap();
-        let stty = std::process::Command::new("stty").arg("-F").arg(name).arg("sane").status();
-        assert!(stty.unwrap().success());
+        stty(&*self.master, &["sane", KEEPS_OUTPUT]);
     }
 
     /// State letter of the process, as the kernel has it.
@@ -264,6 +263,17 @@ impl Console {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).unwrap()
     }
+}
+
+/// A Ctrl-C that was typed, and reaches the terminal when the console has just given it back, makes the kernel throw away
+/// output that it has not delivered yet: what gives the terminal back, with it. This keeps it from that, so that what is
+/// looked at is what the console has written.
+const KEEPS_OUTPUT: &str = "noflsh";
+
+fn stty(terminal: &dyn MasterPty, settings: &[&str]) {
+    let name = terminal.tty_name().unwrap();
+    let stty = std::process::Command::new("stty").arg("-F").arg(name).args(settings).status();
+    assert!(stty.unwrap().success());
 }
 
 fn attributes(terminal: &dyn MasterPty) -> String {
