@@ -8,7 +8,7 @@
 //!
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
 //! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `apply`, `mvcc`, `log`,
-//! `storage`. Each imports only what stands below it, and what serves all: `clock`,
+//! `storage`. Each imports only what stands below it, and what serves all:
 //! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
 
 // A stream of the process may be broken or full: `output` alone writes to them.
@@ -16,7 +16,6 @@
 
 pub mod api;
 pub mod apply;
-pub mod clock;
 pub mod config;
 pub mod error;
 pub mod fatal;

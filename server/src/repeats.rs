@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::clock::{Clock as _, Moment, SystemClock};
+use mini_etcd_shared::clock::{Clock as _, Moment, SystemClock};
+
 use crate::limits::{LOG_REPEAT_INTERVAL, LOG_REPEAT_KINDS_MAX};
 
 /// What was said lately. `K` tells one kind of line from another.

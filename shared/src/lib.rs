@@ -6,10 +6,11 @@
 //!                   session ◀────────────── language (lines, scripts)
 //! ```
 //!
-//! `types` is used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
+//! `types` and `clock` are used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
 //! programs that speak to a server.
 
 pub mod client;
+pub mod clock;
 pub mod command;
 pub mod complete;
 pub mod error;

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
-use mini_etcd_server::clock::{Clock, SystemClock};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
+use mini_etcd_shared::clock::{Clock, SystemClock};
 use mini_etcd_shared::port::HeldPort;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 

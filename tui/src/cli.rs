@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Credentials, Endpoint};
+use mini_etcd_shared::clock::SystemClock;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

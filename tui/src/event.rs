@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossterm::event::Event;
 use crossterm::terminal;
-use mini_etcd_server::clock::{Clock, SystemClock};
+use mini_etcd_shared::clock::{Clock, SystemClock};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::app::request::Answer;

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use mini_etcd_shared::clock::Clock;
 use mini_etcd_shared::types::{LogIndex, Term};
 
 use super::aside::{Aside, sync_directory};
@@ -12,7 +13,6 @@ use super::error::{Finding, LogError};
 use super::file::FileGuard;
 use super::guard::{self, Found, Guard, SLOT_BYTES};
 use super::store::{self, LogStore, Recovered};
-use crate::clock::Clock;
 use crate::storage::{FjallEngine, FjallOptions, Space, StorageError};
 
 const SPACES: [Space; 2] = [Space::Log, Space::LogMeta];

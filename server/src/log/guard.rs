@@ -11,9 +11,9 @@
 use std::io;
 
 use bytes::{Buf, BufMut};
+use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
-use crate::clock::{Clock, Moment};
 use crate::limits;
 use crate::storage::StorageError;
 

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use mini_etcd_proto::internalpb::{Entry, HardState};
+use mini_etcd_shared::clock::Clock;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message;
 
@@ -12,7 +13,6 @@ use super::error::{Finding, LogError};
 use super::guard::{self, Found, Guard, GuardFile, Mark, Slot};
 use super::reader::LogReader;
 use super::recovery;
-use crate::clock::Clock;
 use crate::limits;
 use crate::storage::{Batch, Durability, Engine, Space};
 

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::{Entry, HardState};
+use mini_etcd_shared::clock::{Clock, Moment, SystemClock};
 use mini_etcd_shared::types::{LogIndex, Term};
 
 use super::{
     FileGuard, GuardFile, LogReader, LogStore, LogWrite, MemoryGuard, Recovered, open_dir,
 };
-use crate::clock::{Clock, Moment, SystemClock};
 use crate::limits;
 use crate::storage::{Engine, FjallEngine, MemoryEngine, SimDisk, SimEngine};
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::MemberId;
 
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::queue::{Queue, Taken};
 use crate::apply::{Applied, Applier, ApplyError, ApplyTask, Response};
-use crate::clock::{Clock, Moment};
 use crate::fatal;
 use crate::limits::{
     APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_ROWS_MAX,

@@ -412,7 +412,7 @@ mod tests {
         let (index, term) = (LogIndex::BIRTH, Term(1));
         let birth = Birth { index, term, conf_state: ConfState::default(), members: Vec::new() };
         let published = Applier::create(MemoryEngine::new(), identity, &birth).unwrap().published();
-        let clock = crate::clock::SystemClock::new();
+        let clock = mini_etcd_shared::clock::SystemClock::new();
         let (engine, guard) = (MemoryEngine::new(), MemoryGuard::default());
         let (_, log) = LogStore::create(engine, guard, clock, (index, term)).unwrap();
         let shown = Arc::new(Shown {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use mini_etcd_proto::internalpb::Entry;
+use mini_etcd_shared::clock::Clock;
 use prost::Message as _;
 
 use super::inbox::Inbox;
 use super::queue::{Queue, Taken};
 use super::transport::Outgoing;
-use crate::clock::Clock;
 use crate::fatal;
 use crate::limits::{
     DISK_MEASURE_INTERVAL, GUARD_SYNC_INTERVAL, LOG_BATCH_BYTES_MAX, LOG_BATCH_TASKS_MAX,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::MemberId;
 
 use super::inbox::{Inbox, Turn};
@@ -12,7 +13,6 @@ use super::parked_reads::ParkedReads;
 use super::queue::Queue;
 use super::transport::{Outgoing, Seen};
 use crate::apply::ApplyTask;
-use crate::clock::{Clock, Moment};
 use crate::fatal;
 use crate::limits::{LOG_TASKS_WAITING_MAX, SHUTDOWN_TIMEOUT, TICK};
 use crate::node::{Completion, Completions, Shown};

@@ -6,6 +6,7 @@ use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{ReadBarrier as Ask, ReadIndex};
+use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::applying::Applying;
@@ -18,7 +19,6 @@ use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
 use super::validate::Refusal;
-use crate::clock::Moment;
 use crate::error::RequestError;
 use crate::limits;
 use crate::log::Recovered;

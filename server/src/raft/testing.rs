@@ -8,11 +8,11 @@ use goldenscript::{Command, Runner};
 use mini_etcd_proto::internalpb::{Command as Request, ConfChange, ConfState, Entry, EntryKind};
 use mini_etcd_proto::peerpb::RaftMessage;
 use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{LogIndex, Term};
 use prost::Message as _;
 
 use super::job::{Job, Outbound};
-use crate::clock::{Clock, Moment};
 use crate::log::{LogStore, LogWrite, MemoryGuard};
 use crate::storage::SimEngine;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
+use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use tokio::net::TcpListener;
 use tokio::sync::{SetOnce, watch};
@@ -20,7 +21,6 @@ use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
 use crate::apply::{Applier, ApplyError, Birth, Identity, Published};
-use crate::clock::SystemClock;
 use crate::config::{Config, Listen};
 use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};

@@ -10,11 +10,11 @@ use mini_etcd_proto::internalpb::{ConfState, Entry, Member as Listed};
 use mini_etcd_server::apply::{
     Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published,
 };
-use mini_etcd_server::clock::{Clock, Moment};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
 use mini_etcd_server::node::Incarnation;
 use mini_etcd_server::raft::{Driver, DriverConfig, Input, Outbound, WriteTask};
 use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
+use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 
 use super::rng::Rng;

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::leadership::Leadership;
 use super::member::{Link, Listed, Member};

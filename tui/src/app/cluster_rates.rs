@@ -1,6 +1,6 @@
 //! What a sample adds to the charts of the Cluster screen: rates, and who led when.
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::cluster::Cluster;
 use super::member::Member;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::sample::{Fault, Role, Sample};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::member::Listed;
 use super::repl::{Ended as RunEnded, scrollback::Said};

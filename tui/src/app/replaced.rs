@@ -3,7 +3,7 @@
 //! * I1: everything that was of the cluster before goes: members, tree, values, marks, past, tails, what was asked, what
 //!   is typed into a value, and what `u` takes back. Nothing of it reaches the cluster that answers now.
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::cluster::Cluster;
 use super::msg::Effect;

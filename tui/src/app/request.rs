@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::keyspace;
 use super::msg::Effect;

@@ -2,7 +2,7 @@
 //!
 //! A field that a server does not offer is `None`. It is shown as not offered, never as zero.
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 /// What a member is in its cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 /// Toasts on screen at once.
 pub const TOASTS_MAX: usize = 4;

@@ -72,7 +72,7 @@ fn to_members(state: &mut State, effect: &Effect) -> Vec<Effect> {
     }
 }
 
-fn tick(state: &mut State, now: mini_etcd_server::clock::Moment, wall: u64) {
+fn tick(state: &mut State, now: mini_etcd_shared::clock::Moment, wall: u64) {
     let second_passed = wall != state.wall;
     state.time(now, wall);
     let faded = state.toasts.fade(now);

@@ -8,8 +8,8 @@ use mini_etcd_proto::adminpb::admin_client::AdminClient;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{RangeRequest, StatusRequest, StatusResponse};
-use mini_etcd_server::clock::Clock;
 use mini_etcd_shared::client::{Connection, Endpoint, OneCluster};
+use mini_etcd_shared::clock::Clock;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Code;
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use tokio::sync::Notify;
 
 use crate::app::Report;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use mini_etcd_server::clock::Moment;
 use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::clock::Moment;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

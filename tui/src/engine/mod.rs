@@ -34,10 +34,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{
     Access, Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
 };
+use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};

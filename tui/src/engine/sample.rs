@@ -2,7 +2,7 @@
 
 use mini_etcd_proto::adminpb::{self, MemberStatus};
 use mini_etcd_proto::etcdserverpb::StatusResponse;
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::metrics::Metrics;
 use crate::app::sample::{Alarm, AlarmKind, Progress, Role, Sample, Sending, Source};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::Member;
-use mini_etcd_server::clock::SystemClock;
 use mini_etcd_shared::client::{Credentials, Endpoint};
+use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::app::keyspace::ask::{Change, Question as Keys, Write};
 use mini_etcd_tui::app::request::{Answer, Question, Ticket, Trouble};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use mini_etcd_tui::app::member::Listed;
 use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::app::repl::{self, Prompt};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use mini_etcd_tui::app::cluster::Health;
 use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
 use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
@@ -452,7 +452,7 @@ fn an_event_has_one_time_whenever_it_is_looked_at() {
     let event = moment(100);
     let shown = state.wall_at(event);
     for tenth in 0..40 {
-        let now = mini_etcd_server::clock::Moment(Duration::from_millis(120_000 + tenth * 100));
+        let now = mini_etcd_shared::clock::Moment(Duration::from_millis(120_000 + tenth * 100));
         update(&mut state, Msg::Tick(now, crate::support::WALL + now.0.as_secs()));
         assert_eq!(state.wall_at(event), shown);
     }

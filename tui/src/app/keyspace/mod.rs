@@ -39,7 +39,7 @@ pub mod viewers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use ratatui_textarea::TextArea;
 
 use ask::{Bulk, Entry, Grave, Reached, Slice, Target, Version, Write};

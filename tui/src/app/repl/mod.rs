@@ -24,7 +24,7 @@ pub mod scrollback;
 
 use std::time::Duration;
 
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::complete::Context;
 
 pub(super) use complete::completed;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_server::clock::Moment;
+use mini_etcd_shared::clock::Moment;
 
 use super::event::{Entry, Event, Mark, Revision, What};
 use super::filter::{Filter, Needle};

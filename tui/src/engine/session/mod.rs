@@ -18,8 +18,8 @@ mod sink;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mini_etcd_server::clock::{Clock, SystemClock};
 use mini_etcd_shared::client::{Client, ClientConfig};
+use mini_etcd_shared::clock::{Clock, SystemClock};
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::language::{Statement, parse_input};

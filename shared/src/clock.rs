@@ -1,4 +1,4 @@
-//! Time: the only place of the server that reads it.
+//! [`Clock`]: where time comes from. Server and console read no other, so that a simulation can set it.
 
 use std::time::{Duration, Instant};
 
