@@ -21,7 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::app::{Ended, Report};
+use crate::console::{Ended, Report};
 use crate::engine::Inbox;
 
 /// Members that a demo may have.

@@ -13,16 +13,16 @@ use mini_etcd_shared::clock::SystemClock;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::app::{Attach, Look, Origin, Setup, State};
-use crate::bundled::{self, Fleet, MEMBERS_MAX};
-use crate::complaint;
-use crate::engine::{self, Engine};
-use crate::event::{Console, Left};
-use crate::keymap::Keymap;
+use crate::bundled::{Fleet, MEMBERS_MAX};
+use crate::console::event_loop::{Console, Left};
+use crate::console::keymap::Keymap;
+use crate::console::terminal::Screen;
+use crate::console::{Attach, Origin, Setup, State};
+use crate::engine::Engine;
 use crate::login::Login;
-use crate::terminal::Screen;
-use crate::theme::{Depth, Theme};
-use crate::widget::Glyphs;
+use crate::widget::theme::{Depth, Theme};
+use crate::widget::{Glyphs, Look};
+use crate::{bundled, complaint, engine};
 
 /// Exit code for bad flags, and for being started where the console cannot work.
 const USAGE: u8 = 128;
@@ -212,7 +212,7 @@ async fn run(
         };
         let Console { screen: taken, .. } = console;
         screen = next.is_some().then_some(taken);
-        handle.send(crate::app::Effect::Quit);
+        handle.send(crate::console::Effect::Quit);
         let ended = engine.await;
         let logs = ended.as_ref().ok().and_then(Option::as_ref);
         if let Some(logs) = logs.filter(|_| screen.is_none()) {

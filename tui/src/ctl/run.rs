@@ -11,8 +11,8 @@ use mini_etcd_shared::exec::{Answer, Executor, Failure, Health, Report, words_of
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
-use super::settings::{self, Variables};
-use super::{log, watch};
+use super::settings::Variables;
+use super::{log, settings, watch};
 
 /// Name of the program that was called, for help and refusals.
 pub(super) fn program() -> String {

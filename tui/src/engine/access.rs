@@ -18,7 +18,7 @@ const LOGIN_AGAIN: Duration = Duration::from_secs(5);
 
 /// The login of the engine. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Access {
+pub(crate) struct Access {
     inner: Arc<Inner>,
 }
 
@@ -33,7 +33,7 @@ struct Inner {
 }
 
 impl Access {
-    pub(super) fn new(login: Option<Credentials>) -> Self {
+    pub(crate) fn new(login: Option<Credentials>) -> Self {
         Self { inner: Arc::new(Inner { login, ..Inner::default() }) }
     }
 
@@ -42,7 +42,7 @@ impl Access {
     }
 
     /// Asks, logged in; once more when the server has forgotten the login. The caller bounds the time.
-    pub(super) async fn call<T, F>(
+    pub(crate) async fn call<T, F>(
         &self,
         connection: &Connection,
         send: impl Fn(Wire) -> F,

@@ -9,36 +9,37 @@ use mini_etcd_shared::client::Client;
 use mini_etcd_shared::complete::{ClientSource, complete};
 use mini_etcd_shared::error::ClientError;
 
-use super::{Inbox, fault, keyspace, tails};
-use crate::app::request::{Answer, Question, Ticket};
+use super::request::{Answer, Question, Ticket};
+use super::{Inbox, fault};
+use crate::screens::{keys, watch};
 
 /// Where the answers to one question go.
 #[derive(Clone)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     inbox: Arc<Inbox>,
     ticket: Ticket,
 }
 
 impl Reply {
-    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket) -> Self {
+    pub(crate) fn new(inbox: Arc<Inbox>, ticket: Ticket) -> Self {
         Self { inbox, ticket }
     }
 
     /// A part of the answer; waits while too many are on their way. I2
-    pub(super) async fn part(&self, answer: Answer) {
+    pub(crate) async fn part(&self, answer: Answer) {
         self.inbox.part(self.ticket, answer).await;
     }
 
     /// The answer, or its last part.
-    pub(super) fn done(&self, answer: Answer) {
+    pub(crate) fn done(&self, answer: Answer) {
         self.inbox.answer(self.ticket, answer);
     }
 }
 
 /// Finds the answer.
-pub(super) async fn run(
+pub(crate) async fn run(
     client: Result<(Client, Arc<ClientSource>), ClientError>,
-    found: keyspace::Found,
+    found: keys::requests::Found,
     question: Question,
     reply: Reply,
 ) {
@@ -47,13 +48,13 @@ pub(super) async fn run(
         Err(error) => return reply.done(Answer::Failed(fault::of_client(&error, false))),
     };
     match question {
-        Question::Keys(question) => keyspace::run(client, found, question, reply).await,
+        Question::Keys(question) => keys::requests::run(client, found, question, reply).await,
         Question::Repl(question) => {
             let context = question.prompt.context();
             let text = question.text.as_bytes();
             let found = complete(text, question.at, &context, names.as_ref()).await;
             reply.done(Answer::Repl(found));
         }
-        Question::Watch(ask) => tails::run(client, ask, reply).await,
+        Question::Watch(ask) => watch::requests::run(client, ask, reply).await,
     }
 }

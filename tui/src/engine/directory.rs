@@ -12,10 +12,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::access::Access;
+use super::sample::Fault;
 use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
-use crate::app::member::Listed;
-use crate::app::sample::Fault;
-use crate::app::{Pace, Report};
+use crate::console::{Pace, Report};
+use crate::screens::cluster::member::Listed;
 
 /// Time between two looks while all is well, and while nobody answers.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ struct Directory {
 }
 
 /// Asks again and again; tells who is there and where.
-pub(super) async fn run(
+pub(crate) async fn run(
     shared: Shared,
     endpoints: Vec<Endpoint>,
     first: OneCluster,
@@ -76,7 +76,7 @@ pub(super) async fn run(
 
 /// Places where several members answer, of which none is followed there.
 #[derive(Default)]
-pub(super) struct Fronts {
+pub(crate) struct Fronts {
     found: Mutex<BTreeSet<String>>,
     news: Notify,
 }
@@ -87,7 +87,7 @@ impl Fronts {
     }
 
     /// Another member than the expected one has answered there.
-    pub(super) fn note(&self, endpoint: &Endpoint) {
+    pub(crate) fn note(&self, endpoint: &Endpoint) {
         if self.found().insert(endpoint.to_string()) {
             self.news.notify_one();
         }

@@ -7,13 +7,13 @@ use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use tokio::time::sleep;
 
 use super::{ANSWER_WITHIN, Shared};
-use crate::app::{Pace, Report};
+use crate::console::{Pace, Report};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks again and again; tells when that changes.
-pub(super) async fn run(shared: Shared, endpoints: Vec<Endpoint>) {
+pub(crate) async fn run(shared: Shared, endpoints: Vec<Endpoint>) {
     let mut config = ClientConfig::new(endpoints);
     config.dial_timeout = ANSWER_WITHIN;
     config.command_timeout = Some(ANSWER_WITHIN);

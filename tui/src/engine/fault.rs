@@ -7,11 +7,11 @@ use mini_etcd_shared::client::{DialError, SendError};
 use mini_etcd_shared::error::ClientError;
 use tonic::{Code, Status};
 
-use crate::app::request::Trouble;
-use crate::app::sample::{Denied, Fault};
+use super::request::Trouble;
+use super::sample::{Denied, Fault};
 
 /// The fault behind a failed call.
-pub(super) fn of_status(status: &Status) -> Fault {
+pub(crate) fn of_status(status: &Status) -> Fault {
     if let Some(fault) = of_source(status.source()) {
         return fault;
     }
@@ -42,7 +42,7 @@ pub(super) fn of_status(status: &Status) -> Fault {
 
 /// Why a server refuses what this user asks, having understood it. etcd looks at the rights only after the read has
 /// its index, so that a refused read shows a quorum too.
-pub(super) fn refusal(status: &Status) -> Option<Denied> {
+pub(crate) fn refusal(status: &Status) -> Option<Denied> {
     of_words(status.code(), status.message())
 }
 
@@ -59,7 +59,7 @@ fn of_words(code: Code, message: &str) -> Option<Denied> {
 }
 
 /// The fault behind a connection that did not come about.
-pub(super) fn of_dial(error: &DialError) -> Fault {
+pub(crate) fn of_dial(error: &DialError) -> Fault {
     match error {
         DialError::Resolve(_) => {
             fault("its name does not resolve", "check the name, or give an address")
@@ -81,12 +81,12 @@ pub(super) fn of_dial(error: &DialError) -> Fault {
 }
 
 /// The fault behind answers of another cluster.
-pub(super) fn other_cluster() -> Fault {
+pub(crate) fn other_cluster() -> Fault {
     fault("another cluster answers there", "was its data replaced, or does it listen elsewhere?")
 }
 
 /// Why a call of a screen failed. `unknown`: what it would have written may be written all the same.
-pub(super) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
+pub(crate) fn of_client(error: &ClientError, unknown: bool) -> Trouble {
     let (place, why, next) = match error {
         ClientError::BadEndpoint { text, reason } => {
             (text.clone(), reason.clone(), "name the members as host:port")
@@ -126,12 +126,12 @@ fn plain(reason: &str) -> String {
 }
 
 /// It did not answer in time.
-pub(super) fn no_answer() -> Fault {
+pub(crate) fn no_answer() -> Fault {
     fault("no answer in time", "is it paused, overloaded, or behind a firewall?")
 }
 
 /// It ended the stream. Why, nobody knows from here.
-pub(super) fn ended() -> Fault {
+pub(crate) fn ended() -> Fault {
     fault("it closed the connection", "")
 }
 
@@ -141,17 +141,17 @@ fn foreign() -> Fault {
 }
 
 /// It does not tell who is behind it.
-pub(super) fn proxy() -> Fault {
+pub(crate) fn proxy() -> Fault {
     not_told("a proxy answers; what is behind it is not told", Denied::Proxy)
 }
 
 /// Another member answers where this one was asked.
-pub(super) fn front() -> Fault {
+pub(crate) fn front() -> Fault {
     fault("other members answer there: a gateway", "its own address is asked")
 }
 
 /// An address that cannot be asked.
-pub(super) fn of_address(text: &str, error: &ClientError) -> Fault {
+pub(crate) fn of_address(text: &str, error: &ClientError) -> Fault {
     if text.to_ascii_lowercase().starts_with("https:") {
         let next = "TLS is not there yet: name an address that listens without it";
         return fault("it is asked by TLS, which is not there yet", next);

@@ -13,9 +13,9 @@ use mini_etcd_shared::clock::Clock;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Code;
 
-use super::metrics::{self, Metrics};
-use super::{ANSWER_WITHIN, Shared, dial, fault, sample};
-use crate::app::sample::{Fault, Proof};
+use super::metrics::Metrics;
+use super::sample::{Fault, Proof};
+use super::{ANSWER_WITHIN, Shared, dial, fault, metrics, sampler};
 
 /// Time between two attempts to connect: the first, and the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(150);
@@ -40,7 +40,7 @@ enum End {
 }
 
 /// Follows a member until the task is aborted.
-pub(super) async fn run(shared: Shared, cluster: u64, id: u64, endpoint: Endpoint) {
+pub(crate) async fn run(shared: Shared, cluster: u64, id: u64, endpoint: Endpoint) {
     let mut wait = RETRY_FIRST;
     loop {
         let lost = match dial(&endpoint, OneCluster::of(cluster)).await {
@@ -111,7 +111,7 @@ async fn stream(
                 }
                 Ok(Some(status)) => {
                     heard = Instant::now();
-                    shared.inbox.sample(id, sample::of_admin(status, shared.clock.now()));
+                    shared.inbox.sample(id, sampler::of_admin(status, shared.clock.now()));
                 }
                 Ok(None) => return End::Fault(fault::ended()),
                 Err(status) if status.code() == Code::Unimplemented => return End::NotOffered,
@@ -147,10 +147,10 @@ async fn poll(shared: &Shared, id: u64, endpoint: &Endpoint, connection: Connect
                     shared.fronts.note(endpoint);
                     return fault::front();
                 }
-                let sample = sample::of_status(answer, shared.clock.now());
+                let sample = sampler::of_status(answer, shared.clock.now());
                 let known = told.last.as_ref();
                 let sample = match known {
-                    Some(metrics) => sample::with_metrics(sample, metrics),
+                    Some(metrics) => sampler::with_metrics(sample, metrics),
                     None => sample,
                 };
                 shared.inbox.sample(id, sample);

@@ -8,12 +8,12 @@ use std::time::Duration;
 use mini_etcd_shared::clock::Moment;
 use tokio::sync::Notify;
 
-use crate::app::Report;
-use crate::app::member::Listed;
-use crate::app::repl::Ended;
-use crate::app::repl::scrollback::{LINES_MAX, Said};
-use crate::app::request::{Answer, Ticket};
-use crate::app::sample::{Fault, Proof, Sample};
+use super::request::{Answer, Ticket};
+use super::sample::{Fault, Proof, Sample};
+use crate::console::Report;
+use crate::screens::cluster::member::Listed;
+use crate::screens::repl::Ended;
+use crate::screens::repl::scrollback::{LINES_MAX, Said};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.
 const EVENTS_MAX: usize = 256;

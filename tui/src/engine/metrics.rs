@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ANSWER_WITHIN;
-use crate::app::sample::{Peer, Peers};
+use super::sample::{Peer, Peers};
 
 /// Time between two looks at the page; it has 160 KB.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Time to the second look: rates need two.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes that a page may have.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// The percentile that is shown of syncs.
@@ -28,7 +28,7 @@ const PERCENTILE: f64 = 0.99;
 
 /// What a page tells, and what follows from two of them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     /// When it was asked for.
     pub at: Moment,
     /// 99th percentile of log syncs since the look before, microseconds; 0 when there were none.
@@ -51,7 +51,7 @@ pub(super) struct Metrics {
 }
 
 /// Reads the page of a server; `None` when there is none.
-pub(super) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
+pub(crate) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
     let page = timeout(ANSWER_WITHIN, page(endpoint)).await.ok()??;
     let text = std::str::from_utf8(&page).ok()?;
     let parsed = parse(text);
@@ -79,7 +79,7 @@ async fn page(endpoint: &Endpoint) -> Option<Bytes> {
 
 impl Metrics {
     /// With what has happened since the page before.
-    pub(super) fn since(self, before: Option<&Self>) -> Self {
+    pub(crate) fn since(self, before: Option<&Self>) -> Self {
         let Some(before) = before else { return self };
         let sync_p99_us = percentile(&before.syncs, &self.syncs);
         let bytes = |metrics: &Self, id| metrics.received.get(&id).copied().unwrap_or(0);

@@ -17,17 +17,17 @@
 //! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
 
 mod access;
-mod ask;
+pub(crate) mod ask;
 mod directory;
 mod elsewhere;
-mod fault;
+pub(crate) mod fault;
 mod follow;
 mod inbox;
-mod keyspace;
 mod metrics;
-mod sample;
+pub mod request;
+pub mod sample;
+mod sampler;
 mod session;
-mod tails;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,12 +45,13 @@ use tokio::task::{AbortHandle, JoinSet};
 
 pub use inbox::Inbox;
 
-use crate::app::member::Listed;
-use crate::app::request::{Question, Ticket};
-use crate::app::{Effect, Pace, Report};
 use crate::bundled::Fleet;
+use crate::console::{Effect, Pace, Report};
+use crate::engine::request::{Question, Ticket};
 use crate::login::lasting;
 use crate::record::Recording;
+use crate::screens::cluster::member::Listed;
+use crate::screens::keys;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -121,7 +122,7 @@ pub struct Engine {
     /// What screens ask through; and what completion keeps of it.
     client: Option<(Client, Arc<ClientSource>)>,
     /// The keys loaded for the last jump.
-    found: keyspace::Found,
+    found: keys::requests::Found,
     tasks: JoinSet<()>,
     config: ClientConfig,
     fleet: Option<Fleet>,
@@ -165,7 +166,7 @@ impl Engine {
             recording: Recording::default(),
             asked: BTreeMap::new(),
             client: None,
-            found: keyspace::Found::default(),
+            found: keys::requests::Found::default(),
             tasks,
             config,
             fleet: setup.fleet,
@@ -327,7 +328,7 @@ impl Engine {
         }
         self.config.cluster = OneCluster::of(cluster);
         self.client = None;
-        self.found = keyspace::Found::default();
+        self.found = keys::requests::Found::default();
         if self.session.is_some() {
             self.work(session::Work::Servers(self.config.clone()));
         }

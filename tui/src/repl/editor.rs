@@ -14,7 +14,8 @@ use rustyline::{
 use tokio::sync::mpsc;
 
 use super::helper::LineHelper;
-use super::history::{self, LINES_MAX};
+use super::history;
+use super::history::LINES_MAX;
 use super::printer::Print;
 
 /// Candidates beyond which it asks before it lists them.

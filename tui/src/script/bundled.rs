@@ -13,7 +13,7 @@ use mini_etcd_shared::session::Host;
 use tokio::time::timeout;
 
 use super::servers::{Bundled, ready};
-use crate::app::Report;
+use crate::console::Report;
 
 /// How long a member may take to die, and the search for a leader to end.
 const KILL_WITHIN: Duration = Duration::from_secs(10);

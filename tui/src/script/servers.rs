@@ -11,10 +11,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Flags;
-use crate::bundled::{self, Fleet};
-use crate::complaint;
+use crate::bundled::Fleet;
 use crate::engine::Inbox;
 use crate::login::{NoPassword, endpoints, lasting};
+use crate::{bundled, complaint};
 
 /// How long bundled members may take to answer.
 const START_WITHIN: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 use ratatui::text::Span;
 
-use crate::app::Look;
-use crate::theme::Meaning;
+use super::Look;
+use super::theme::Meaning;
 
 /// A bar of three parts: of `whole`, `inner` is filled and `outer` half-filled.
 #[must_use]

@@ -2,9 +2,12 @@
 
 mod bar;
 mod glyphs;
+pub(crate) mod json;
+pub mod line;
 mod number;
 mod panel;
 mod spark;
+pub mod theme;
 
 pub use bar::bar;
 pub use glyphs::Glyphs;
@@ -17,7 +20,28 @@ use std::fmt::Write;
 use mini_etcd_shared::format::is_drawn;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Modifier, Style};
+use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
+
+use theme::{Meaning, Theme};
+
+/// How the screen looks.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Colours.
+    pub theme: Theme,
+    /// Signs.
+    pub glyphs: Glyphs,
+}
+
+/// Text in a style by meaning.
+pub(crate) fn say(look: &Look, meaning: Meaning, text: impl Into<String>) -> Span<'static> {
+    Span::styled(text.into(), style(look, meaning))
+}
+
+pub(crate) fn style(look: &Look, meaning: Meaning) -> Style {
+    look.theme.style(meaning)
+}
 
 /// Cuts text to a width, with a mark where something is missing.
 #[must_use]

@@ -3,8 +3,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
-use crate::app::Look;
-use crate::theme::Meaning;
+use super::Look;
+use super::theme::Meaning;
 
 /// A box with a title at its left and words at its right; answers the room inside.
 pub fn panel(frame: &mut Frame<'_>, look: &Look, area: Rect, title: &str, right: Line<'_>) -> Rect {

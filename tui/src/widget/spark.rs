@@ -1,7 +1,7 @@
 use ratatui::text::Span;
 
-use crate::app::Look;
-use crate::theme::Meaning;
+use super::Look;
+use super::theme::Meaning;
 
 /// Steps of one row of cells.
 const STEPS: usize = 8;
@@ -62,8 +62,8 @@ fn glyph(look: &Look, value: f64, highest: f64, (rows, below): (usize, usize)) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theme::{Depth, Theme};
     use crate::widget::Glyphs;
+    use crate::widget::theme::{Depth, Theme};
 
     fn drawn(values: &[Option<f64>], width: usize, rows: usize) -> Vec<String> {
         let theme = Theme::load("dark", Depth::True, None).unwrap();

@@ -2,10 +2,10 @@
 //! and a watch in the palette is a tail. Method: tables over `update`, and a console without a terminal on a real member.
 
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::request::Question;
-use mini_etcd_tui::app::tails::{Ask, Reach, Spec};
-use mini_etcd_tui::app::{Effect, Msg, State, update};
-use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::console::{Effect, Msg, State, update};
+use mini_etcd_tui::engine::request::Question;
+use mini_etcd_tui::screens::watch::{Ask, Reach, Spec};
+use mini_etcd_tui::widget::theme::Depth;
 
 use crate::driver::{Driver, Member, put};
 use crate::support::{busy, ctrl, key, state, type_text};

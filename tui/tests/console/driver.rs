@@ -13,9 +13,9 @@ use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::port::HeldPort;
-use mini_etcd_tui::app::{Effect, Msg, State, update};
+use mini_etcd_tui::console::{Effect, Msg, State, update};
 use mini_etcd_tui::engine::{Handle, Inbox};
-use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::widget::theme::Depth;
 use tokio::time::timeout;
 use tonic::body::Body;
 

@@ -13,7 +13,7 @@ use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::command::{GROUPS, TABLE, Verb};
 use mini_etcd_shared::language::written;
-use mini_etcd_tui::app::Overlay;
+use mini_etcd_tui::console::Overlay;
 
 use crate::driver::{Driver, Member, everything, put};
 

@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::keyspace::ask::{
+use mini_etcd_tui::console::{Effect, Msg, Origin, Report, State, update};
+use mini_etcd_tui::engine::request;
+use mini_etcd_tui::engine::request::Ticket;
+use mini_etcd_tui::screens::keys::ask::{
     Answer, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Question, Reached, Version,
     Written,
 };
-use mini_etcd_tui::app::request::{self, Ticket};
-use mini_etcd_tui::app::{Effect, Msg, Origin, Report, State, update};
-use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::widget::theme::Depth;
 
 use crate::screens::{styles, text};
 use crate::support::{WALL, admin, busy, ctrl, key, moment, report, state, type_text};

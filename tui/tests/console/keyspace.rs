@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::keyspace::ask::{Page, Target};
-use mini_etcd_tui::app::keyspace::tree::RowKind;
-use mini_etcd_tui::app::request::Answer;
-use mini_etcd_tui::app::{Effect, Msg, Overlay, Report};
+use mini_etcd_tui::console::{Effect, Msg, Overlay, Report};
+use mini_etcd_tui::engine::request::Answer;
+use mini_etcd_tui::screens::keys::ask::{Page, Target};
+use mini_etcd_tui::screens::keys::tree::RowKind;
 
 use crate::driver::{Driver, Member, everything, put};
 use crate::fake::{Fake, Mood};
@@ -14,7 +14,7 @@ use crate::support::ctrl;
 
 fn rows(driver: &Driver) -> Vec<String> {
     let tree = &driver.state.keyspace.tree;
-    let row = |row: &mini_etcd_tui::app::keyspace::tree::Row| {
+    let row = |row: &mini_etcd_tui::screens::keys::tree::Row| {
         let name = String::from_utf8_lossy(tree.name(row.node)).into_owned();
         let more = if row.kind == RowKind::Node { "" } else { "..." };
         format!("{}{more}{name}", " ".repeat(row.depth.into()))
@@ -228,7 +228,7 @@ async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_droppe
     let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
     driver.send(dropped);
     assert!(driver.state.keyspace.is_settled());
-    let late = mini_etcd_tui::app::keyspace::ask::Answer::Children(Page::default());
+    let late = mini_etcd_tui::screens::keys::ask::Answer::Children(Page::default());
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Keys(late))));
     assert_eq!(driver.state.keyspace.tree.revision, 0);
     // The next press of ^c is about leaving.

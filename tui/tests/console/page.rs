@@ -4,8 +4,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use mini_etcd_tui::action::{self, Scope};
-use mini_etcd_tui::keymap::{Key, Keymap};
+use mini_etcd_tui::console::action;
+use mini_etcd_tui::console::action::Scope;
+use mini_etcd_tui::console::keymap::{Key, Keymap};
 
 /// What the page leaves out: the same screens at other sizes, without colours or in ASCII, and tables of styles.
 const LEFT_OUT: &[&str] = &[

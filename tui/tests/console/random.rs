@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_tui::app::keyspace::ask::{
+use mini_etcd_tui::console::view::view;
+use mini_etcd_tui::console::{Ended, Msg, Report, update};
+use mini_etcd_tui::engine::request;
+use mini_etcd_tui::engine::request::{Ticket, Trouble};
+use mini_etcd_tui::engine::sample::Sample;
+use mini_etcd_tui::screens::keys::ask::{
     Answer, Batch, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Reached, Slice,
     Stop, Target, Version, Written,
 };
-use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
-use mini_etcd_tui::app::repl::{self, Prompt};
-use mini_etcd_tui::app::request::{self, Ticket, Trouble};
-use mini_etcd_tui::app::sample::Sample;
-use mini_etcd_tui::app::screens::ScreenId;
-use mini_etcd_tui::app::{Ended, Msg, Report, update};
-use mini_etcd_tui::theme::Depth;
-use mini_etcd_tui::view::view;
+use mini_etcd_tui::screens::repl::Prompt;
+use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::screens::{ScreenId, repl};
+use mini_etcd_tui::widget::theme::Depth;
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -1,10 +1,10 @@
 //! Goal: the Watch screen takes whatever comes, in any order and size. Method: random keys, news and sizes, each drawn.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_tui::app::tails::{Before, News};
-use mini_etcd_tui::app::{Effect, Msg, update};
-use mini_etcd_tui::theme::Depth;
-use mini_etcd_tui::view::view;
+use mini_etcd_tui::console::view::view;
+use mini_etcd_tui::console::{Effect, Msg, update};
+use mini_etcd_tui::screens::watch::{Before, News};
+use mini_etcd_tui::widget::theme::Depth;
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crossterm::event::KeyCode;
 use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
-use mini_etcd_tui::app::Overlay;
+use mini_etcd_tui::console::Overlay;
 
 use crate::driver::{Driver, Member, everything, put};
 use crate::support::ctrl;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::complete::{Candidate, Completion};
 use mini_etcd_shared::language::Span;
-use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
-use mini_etcd_tui::app::repl::{self, Prompt};
-use mini_etcd_tui::app::request::{Answer, Question, Trouble};
-use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Report, State, Tier, update};
-use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::console::{Effect, Ended, Msg, Overlay, Report, State, Tier, update};
+use mini_etcd_tui::engine::request::{Answer, Question, Trouble};
+use mini_etcd_tui::screens::repl;
+use mini_etcd_tui::screens::repl::Prompt;
+use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::widget::theme::Depth;
 
 use crate::driver::{Driver, Member};
 use crate::fake::{Fake, Mood};

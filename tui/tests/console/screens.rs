@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use crossterm::event::KeyCode;
-use mini_etcd_tui::app::sample::{Denied, Fault, Proof};
-use mini_etcd_tui::app::{Ended, Origin, Report, State};
-use mini_etcd_tui::theme::Depth;
-use mini_etcd_tui::view::view;
+use mini_etcd_tui::console::view::view;
+use mini_etcd_tui::console::{Ended, Origin, Report, State};
+use mini_etcd_tui::engine::sample::{Denied, Fault, Proof};
+use mini_etcd_tui::widget::theme::Depth;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::clock::Moment;
-use mini_etcd_tui::app::member::Listed;
-use mini_etcd_tui::app::repl::scrollback::{Kind, Line, Said};
-use mini_etcd_tui::app::repl::{self, Prompt};
-use mini_etcd_tui::app::sample::{Fault, Progress, Role, Sample, Sending, Source};
-use mini_etcd_tui::app::{Effect, Look, Msg, Origin, Report, Setup, State, update};
-use mini_etcd_tui::keymap::Keymap;
-use mini_etcd_tui::theme::{Depth, Theme};
-use mini_etcd_tui::widget::Glyphs;
+use mini_etcd_tui::console::keymap::Keymap;
+use mini_etcd_tui::console::{Effect, Msg, Origin, Report, Setup, State, update};
+use mini_etcd_tui::engine::sample::{Fault, Progress, Role, Sample, Sending, Source};
+use mini_etcd_tui::screens::cluster::member::Listed;
+use mini_etcd_tui::screens::repl;
+use mini_etcd_tui::screens::repl::Prompt;
+use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::widget::theme::{Depth, Theme};
+use mini_etcd_tui::widget::{Glyphs, Look};
 
 /// A Monday, 12:04:31.
 pub const WALL: u64 = 1_796_040_271;

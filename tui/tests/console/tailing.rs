@@ -7,8 +7,8 @@ use crossterm::event::KeyCode;
 use mini_etcd_proto::etcdserverpb::{ResponseHeader, WatchCreateRequest, WatchResponse};
 use mini_etcd_proto::mvccpb::{Event, KeyValue};
 use mini_etcd_shared::client::{Patience, WatchItem};
-use mini_etcd_tui::app::State;
-use mini_etcd_tui::app::tails::{Link, Mark, Tail, What};
+use mini_etcd_tui::console::State;
+use mini_etcd_tui::screens::watch::{Link, Mark, Tail, What};
 use tokio::time::timeout;
 use tonic::Status;
 

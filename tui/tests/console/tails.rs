@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_tui::app::request::{Answer, Question, Ticket, Trouble};
-use mini_etcd_tui::app::screens::ScreenId;
-use mini_etcd_tui::app::tails::{
+use mini_etcd_tui::console::view::view;
+use mini_etcd_tui::console::{Effect, Msg, Report, State, update};
+use mini_etcd_tui::engine::request::{Answer, Question, Ticket, Trouble};
+use mini_etcd_tui::screens::ScreenId;
+use mini_etcd_tui::screens::watch::{
     Ask, Before, Event, HELD, Kind, Link, News, Reach, Revision, Spec, TAILS_MAX, Told, Version,
     What, lines,
 };
-use mini_etcd_tui::app::{Effect, Msg, Report, State, update};
-use mini_etcd_tui::theme::Depth;
-use mini_etcd_tui::view::view;
+use mini_etcd_tui::widget::theme::Depth;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 

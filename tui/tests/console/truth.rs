@@ -4,7 +4,7 @@
 use crossterm::event::KeyCode;
 use mini_etcd_proto::adminpb::Progress;
 use mini_etcd_proto::etcdserverpb::Member;
-use mini_etcd_tui::app::Origin;
+use mini_etcd_tui::console::Origin;
 
 use crate::driver::Driver;
 use crate::fake::{Fake, Mood, Running};

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_proto::etcdserverpb::{DeleteRangeRequest, MemberListRequest};
 use mini_etcd_shared::client::Client;
-use mini_etcd_tui::app::keyspace::Undo;
-use mini_etcd_tui::app::{Confirm, Msg, Overlay};
+use mini_etcd_tui::console::{Confirm, Msg, Overlay};
+use mini_etcd_tui::screens::keys::Undo;
 
 use crate::driver::{Driver, Member, Place, everything, put};
 use crate::keyspace::choose;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 use mini_etcd_shared::clock::Moment;
-use mini_etcd_tui::app::cluster::Health;
-use mini_etcd_tui::app::keyspace::ask::{Change, Target, Write};
-use mini_etcd_tui::app::keyspace::{Reversal, Undo, Way};
-use mini_etcd_tui::app::member::Listed;
-use mini_etcd_tui::app::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
-use mini_etcd_tui::app::tails::Spec;
-use mini_etcd_tui::app::verdict::Level;
-use mini_etcd_tui::app::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
-use mini_etcd_tui::theme::Depth;
+use mini_etcd_tui::console::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
+use mini_etcd_tui::engine::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
+use mini_etcd_tui::screens::cluster::Health;
+use mini_etcd_tui::screens::cluster::member::Listed;
+use mini_etcd_tui::screens::cluster::verdict::Level;
+use mini_etcd_tui::screens::keys::ask::{Change, Target, Write};
+use mini_etcd_tui::screens::keys::{Reversal, Undo, Way};
+use mini_etcd_tui::screens::watch::Spec;
+use mini_etcd_tui::widget::theme::Depth;
 
 use crate::support::{
     admin, at, busy, ctrl, key, listed, moment, ran, refused, report, said, state, status,
@@ -350,7 +350,7 @@ fn nothing_new_asks_for_no_frame() {
     report(&mut state, Report::Sample(1, Box::new(sample.clone())));
     state.redraw = Redraw::No;
     let later =
-        mini_etcd_tui::app::sample::Sample { at: moment(121), uptime_s: Some(9999), ..sample };
+        mini_etcd_tui::engine::sample::Sample { at: moment(121), uptime_s: Some(9999), ..sample };
     report(&mut state, Report::Sample(1, Box::new(later)));
     assert_eq!(state.redraw, Redraw::No);
     let (now, wall) = (state.now, state.wall);

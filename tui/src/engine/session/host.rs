@@ -7,11 +7,11 @@ use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
-use crate::app::Effect;
+use crate::console::Effect;
 use crate::record::Recording;
 
 /// The console around a session.
-pub(super) struct Console {
+pub(crate) struct Console {
     pub recording: Recording,
     pub effects: mpsc::WeakUnboundedSender<Effect>,
 }

@@ -28,9 +28,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Inbox;
-use crate::app::repl::{Ended, Prompt};
-use crate::app::{Effect, Report};
+use crate::console::{Effect, Report};
 use crate::record::{Recording, Took};
+use crate::screens::repl::{Ended, Prompt};
 use crate::script::run_name;
 use crate::widget::escape_name;
 use sink::{Screen, lines};
@@ -39,7 +39,7 @@ use sink::{Screen, lines};
 const WORK_MAX: usize = 16;
 
 /// What the session is to do.
-pub(super) enum Work {
+pub(crate) enum Work {
     /// Run a text.
     Run(Run),
     /// Give up a run.
@@ -49,13 +49,13 @@ pub(super) enum Work {
 }
 
 /// A text to run.
-pub(super) struct Run {
+pub(crate) struct Run {
     pub id: u64,
     pub text: String,
 }
 
 /// What the session's thread works with.
-pub(super) struct Place {
+pub(crate) struct Place {
     pub inbox: Arc<Inbox>,
     pub clock: SystemClock,
     pub recording: Recording,
@@ -66,7 +66,7 @@ pub(super) struct Place {
 }
 
 /// Starts the session's thread.
-pub(super) fn start(tasks: &mut JoinSet<()>, place: Place) -> mpsc::Sender<Work> {
+pub(crate) fn start(tasks: &mut JoinSet<()>, place: Place) -> mpsc::Sender<Work> {
     let (tell, work) = mpsc::channel(WORK_MAX);
     tasks.spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

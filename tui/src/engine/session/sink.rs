@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 
-use crate::app::repl::scrollback::{Kind, LINES_MAX, Line, Said};
 use crate::engine::Inbox;
+use crate::screens::repl::scrollback::{Kind, LINES_MAX, Line, Said};
 use crate::widget::{escape, escape_line};
 
 /// Bytes of a line that are shown.
@@ -16,7 +16,7 @@ const LINE_BYTES_MAX: usize = 16 << 10;
 const NONE: u64 = 0;
 
 /// Takes what a session says to the inbox.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     inbox: Arc<Inbox>,
     /// The run that says it.
     run: AtomicU64,
@@ -25,12 +25,12 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
         Self { inbox, run: AtomicU64::new(NONE), lost: Mutex::default() }
     }
 
     /// What is said from now on belongs to this run.
-    pub(super) fn begin(&self, run: Option<u64>) {
+    pub(crate) fn begin(&self, run: Option<u64>) {
         self.run.store(run.unwrap_or(NONE), Ordering::Relaxed);
     }
 
@@ -42,7 +42,7 @@ impl Screen {
     }
 
     /// A line about the session itself.
-    pub(super) fn notice(&self, text: &str) {
+    pub(crate) fn notice(&self, text: &str) {
         self.say(None, Kind::Notice, "", text.as_bytes());
     }
 }
@@ -85,7 +85,7 @@ impl Sink for Screen {
 }
 
 /// Bytes as lines that any terminal can show, so many as the scrollback keeps. I3
-pub(super) fn lines(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     if bytes.is_empty() {
         return Vec::new();

@@ -1,0 +1,45 @@
+//! The console's state and the one function that changes it.
+//!
+//! ```text
+//! terminal, engine ─▶ Msg ─▶ update(&mut State, Msg) ─▶ Vec<Effect> ─▶ engine, terminal
+//!                                     │
+//!                                     ▼
+//!                               view(&State, Frame)
+//! ```
+//!
+//! * I1: [`update()`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
+//! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
+//! * I3: every list that grows by itself is bounded.
+//! * I4: each screen has its own part of the state and of the requests; what another screen does leaves it alone.
+//!
+//! It refuses nothing: a key without a meaning is ignored. Tested here by tables, in `tests/console/random.rs` by random keys
+//! and sizes, and by what the views show of it.
+
+pub mod action;
+mod clipboard;
+mod command_line;
+pub(crate) mod deed;
+mod editor;
+pub mod event_loop;
+mod footer;
+mod header;
+mod input;
+pub mod keymap;
+pub(crate) mod msg;
+pub mod overlays;
+pub mod palette;
+pub(crate) mod press;
+pub(crate) mod replaced;
+mod signals;
+pub(crate) mod state;
+pub mod terminal;
+pub mod toast;
+pub(crate) mod update;
+pub mod view;
+
+pub use command_line::CommandLine;
+pub use deed::Deed;
+pub(crate) use deed::KEYS_PER_TXN;
+pub use msg::{Attach, Effect, Ended, Msg, Pace, Report};
+pub use state::{Bundled, Confirm, Origin, Overlay, Redraw, Setup, State, Tier};
+pub use update::update;

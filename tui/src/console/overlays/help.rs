@@ -1,0 +1,80 @@
+//! The keys, from the keymap.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::console::action::Scope;
+use crate::console::{State, action};
+use crate::widget::theme::Meaning;
+use crate::widget::{Look, popup, say, wrap};
+
+/// Width of the keys before what they do.
+const KEYS: usize = 16;
+
+/// Width of the overlay on a screen of this width.
+fn width(screen: u16) -> u16 {
+    screen.saturating_sub(4).min(100)
+}
+
+/// Every line of the overlay: the keys of the screen first.
+#[must_use]
+pub fn help_lines(state: &State) -> Vec<Line<'static>> {
+    let (keymap, look) = (&state.keymap, &state.look);
+    let room = usize::from(width(state.size.0)).saturating_sub(KEYS + 6);
+    let mut lines = Vec::new();
+    for scope in [state.scope(), Scope::Move, Scope::Global] {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.push(Line::from(say(look, Meaning::Title, format!(" {}", scope.title()))));
+        for action in action::all().filter(|action| action.scope() == scope) {
+            let keys = keymap.keys(action).iter();
+            let keys =
+                keys.map(|key| if look.glyphs.ascii { key.ascii() } else { key.to_string() });
+            let keys = keys.collect::<Vec<_>>().join(" ");
+            let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys };
+            lines.extend(entry(look, &keys, action.help(), room));
+        }
+    }
+    let g = &look.glyphs;
+    lines.push(Line::default());
+    lines.push(Line::from(say(look, Meaning::Title, " Signs")));
+    for (signs, words) in [
+        (
+            format!("{} {} {} {}", g.full, g.half, g.hollow, g.down),
+            "well, not quite well, heard by others only, down",
+        ),
+        ("L F l C".to_owned(), "leader, follower, learner (no vote), candidate"),
+        (g.none.to_owned(), "not offered by this server, or not known"),
+        (g.bar.concat(), "in use, allocated beyond that, free up to the quota"),
+    ] {
+        lines.extend(entry(look, &signs, words, room));
+    }
+    lines
+}
+
+/// Keys and what they do, on as many lines as that takes.
+fn entry(look: &Look, keys: &str, words: &str, room: usize) -> Vec<Line<'static>> {
+    let line = |(at, part): (usize, String)| {
+        let keys = if at == 0 { keys } else { "" };
+        let keys = say(look, Meaning::Key, format!("   {keys:<KEYS$}"));
+        Line::from(vec![keys, say(look, Meaning::Text, part)])
+    };
+    wrap(words, room).into_iter().enumerate().map(line).collect()
+}
+
+/// Draws the overlay from line `first` on.
+pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) {
+    let look = &state.look;
+    let lines = help_lines(state);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let size = (width(state.size.0), height.min(state.size.1.saturating_sub(2)));
+    let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");
+    let inside = popup(frame, look, size, "Keys", Line::from(right));
+    let last = lines.len().saturating_sub(usize::from(inside.height));
+    let shown = lines.into_iter().skip(usize::from(first).min(last));
+    for (line, y) in shown.zip(inside.y..inside.bottom()) {
+        frame.render_widget(line, Rect { y, height: 1, ..inside });
+    }
+}

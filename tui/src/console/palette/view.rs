@@ -1,0 +1,175 @@
+//! The line for commands and what they answered.
+
+use mini_etcd_shared::complete::Candidate;
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+use unicode_width::UnicodeWidthStr;
+
+use crate::console::State;
+use crate::screens::repl;
+use crate::screens::repl::entry::Entry;
+use crate::widget::theme::Meaning;
+use crate::widget::{Look, fit, panel, say, style};
+
+/// Draws the output over the lower part of the screen and the line over the footer.
+pub(crate) fn palette(state: &State, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
+    output(state, frame, body);
+    input(state, frame, bottom);
+}
+
+fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let entry = &state.palette.entry;
+    // Lines that are finished, and what one can choose from, stand above the line with the cursor.
+    let mut rows: Vec<Line<'static>> = entry
+        .above
+        .iter()
+        .map(|line| Line::from(say(look, Meaning::Input, format!("  {line}"))))
+        .collect();
+    rows.extend(choices(look, entry));
+    let above = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(area.y.saturating_sub(2));
+    let first = rows.len().saturating_sub(usize::from(above));
+    for (row, y) in rows.into_iter().skip(first).zip(area.y - above..) {
+        let place = Rect { y, ..area };
+        frame.render_widget(Clear, place);
+        frame.render_widget(row, place);
+    }
+    frame.render_widget(Clear, area);
+    let head = if entry.above.is_empty() { " :" } else { " .." };
+    let hint = hint(state);
+    typed_line(look, entry, frame, area, (head, &hint.0, hint.1));
+}
+
+/// What stands behind an empty line, or what may follow the words in it.
+fn hint(state: &State) -> (String, Option<&'static str>) {
+    let entry = &state.palette.entry;
+    let words = match &state.repl.running {
+        Some(running) if entry.is_empty() => {
+            format!("  running {}  (^c gives up)", running.text.replace('\n', " ; "))
+        }
+        _ if entry.is_empty() => {
+            "  a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
+        }
+        _ => return repl::hint(entry, &state.repl.prompt),
+    };
+    (words, None)
+}
+
+/// Draws the line with the cursor, behind its head and before its hint.
+pub(crate) fn typed_line(
+    look: &Look,
+    entry: &Entry,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (head, hint, danger): (&str, &str, Option<&str>),
+) {
+    let searching = entry.search.as_ref().map(|search| {
+        let words = if search.failed { "no older line with" } else { "search" };
+        format!("({words} {}) ", search.part.text())
+    });
+    let head = searching.map_or_else(|| head.to_owned(), |search| format!("{head}{search}"));
+    let room = usize::from(area.width).saturating_sub(head.width() + 1);
+    let (left, right) = entry.line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
+    // The cursor stays in sight: what lies far to its left is cut.
+    let mut cut = 0;
+    while left.get(cut..).unwrap_or("").width() > room {
+        cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+    }
+    let left = left.get(cut..).unwrap_or("");
+    let used = head.width() + left.width();
+    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let rest = room.saturating_sub(left.width() + right.width() + 2);
+    let mut spans = vec![
+        say(look, Meaning::Accent, head),
+        say(look, Meaning::Input, left),
+        say(look, Meaning::Input, right),
+    ];
+    let hint = fit(hint, rest, &look.glyphs);
+    let rest = rest.saturating_sub(hint.width() + 2);
+    spans.push(say(look, Meaning::Dim, hint));
+    if let Some(danger) = danger {
+        let words = fit(&format!("! {danger}"), rest, &look.glyphs);
+        spans.push(say(look, Meaning::Warn, format!("  {words}")));
+    }
+    frame.render_widget(Line::from(spans), area);
+    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
+    frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+}
+
+/// Candidates shown at once.
+const CHOICES_MAX: usize = 8;
+
+/// The candidates, the chosen one marked.
+pub(crate) fn choices(look: &Look, entry: &Entry) -> Vec<Line<'static>> {
+    let Some(popup) = &entry.popup else { return Vec::new() };
+    let first = popup.chosen.saturating_sub(CHOICES_MAX - 1);
+    let shown = popup.completion.candidates.iter().enumerate().skip(first).take(CHOICES_MAX);
+    let row = |(at, candidate): (usize, &Candidate)| {
+        let chosen = at == popup.chosen;
+        let (mark, meaning) = if chosen { (">", Meaning::Selected) } else { (" ", Meaning::Text) };
+        Line::from(vec![
+            say(look, Meaning::Accent, format!("   {mark} ")),
+            say(look, meaning, format!("{:<18}", candidate.shown)),
+            say(look, Meaning::Dim, format!("  {}", candidate.note)),
+        ])
+    };
+    let mut rows: Vec<Line<'static>> = shown.map(row).collect();
+    let all = popup.completion.candidates.len();
+    let more = if popup.completion.more { " or more" } else { "" };
+    let words = format!("     {all}{more}   Tab next, Enter takes it, Esc closes");
+    rows.push(Line::from(say(look, Meaning::Dim, words)));
+    rows
+}
+
+fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
+    let look = &state.look;
+    let Some(output) = &state.palette.output else { return };
+    let lines = u16::try_from(output.text.len().max(1)).unwrap_or(u16::MAX).saturating_add(2);
+    let height = lines.min(body.height);
+    let area = Rect { y: body.bottom() - height, height, ..body };
+    frame.render_widget(Clear, area);
+    frame.buffer_mut().set_style(area, style(look, Meaning::Overlay));
+    let wide =
+        output.text.iter().any(|text| text.width() + 1 > usize::from(area.width.saturating_sub(2)));
+    let title = fit(&format!(": {}", output.line), usize::from(area.width / 2), &look.glyphs);
+    let inside = panel(frame, look, area, &title, right(look, state, wide));
+    let meaning = if output.failed { Meaning::Bad } else { Meaning::Text };
+    let last = output.text.len().saturating_sub(usize::from(inside.height));
+    let shown = output.text.iter().skip(state.palette.scroll.min(last));
+    for (text, y) in shown.zip(inside.y..inside.bottom()) {
+        let text: String = text.chars().skip(state.palette.shift).collect();
+        let text = fit(&text, usize::from(inside.width).saturating_sub(1), &look.glyphs);
+        frame.render_widget(
+            Line::from(say(look, meaning, format!(" {text}"))),
+            Rect { y, height: 1, ..inside },
+        );
+    }
+    if output.text.is_empty() {
+        let words =
+            if state.repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
+        let words = say(look, Meaning::Dim, words);
+        frame.render_widget(Line::from(words), Rect { height: 1, ..inside });
+    }
+}
+
+fn right(look: &Look, state: &State, wide: bool) -> Line<'static> {
+    let Some(output) = &state.palette.output else { return Line::default() };
+    let lines = match output.text.len() {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    };
+    let (meaning, word) = match (output.failed, &state.repl.running) {
+        (true, _) => (Meaning::Bad, "failed  "),
+        (false, Some(_)) => (Meaning::Warn, "running  "),
+        (false, None) => (Meaning::Ok, "ok  "),
+    };
+    Line::from(vec![
+        Span::raw(" "),
+        say(look, meaning, word),
+        say(look, Meaning::Dim, if wide { "arrows shift  " } else { "" }),
+        say(look, Meaning::Dim, format!("{lines}  {} ", output.note)),
+    ])
+}

@@ -1,0 +1,60 @@
+//! Draws the state. Nothing here changes anything, waits, or reads a clock.
+//!
+//! ```text
+//! &State ─▶ header · tabs · screen · footer ─▶ overlays ─▶ toasts ─▶ Frame
+//! ```
+//!
+//! * I1: any size is drawn: below 60x16 one line asks for room; 80x24 shows every panel of a screen in short form.
+//! * I2: colour never says something alone: a word or a sign says it too.
+//! * I3: what a server does not offer is shown as such, never as zero.
+//! * I4: nothing reaches the terminal that terminals draw in different ways (`widget::settle`).
+//!
+//! Snapshots are in `tests/console/screens.rs`, random sizes in `tests/console/random.rs`.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout};
+use ratatui::text::Line;
+
+use super::overlays::{confirm, events, help, toasts};
+use super::{Overlay, State, footer, header, palette};
+use crate::screens::{ScreenId, cluster, keys, repl, watch};
+use crate::widget::{fit, settle};
+
+/// Smallest width and height that a screen is drawn in.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// Draws everything.
+pub fn view(state: &State, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let (width, height) = SMALLEST;
+        let words =
+            format!("mini-etcd needs {width}x{height}, this is {}x{}", area.width, area.height);
+        let words = fit(&words, usize::from(area.width), &state.look.glyphs);
+        frame.render_widget(Line::from(words), area);
+        return;
+    }
+    let rows =
+        [Constraint::Length(1), Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
+    let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
+    header::header(state, frame, top);
+    header::tabs(state, frame, tabs);
+    footer::footer(state, frame, bottom);
+    match state.screen {
+        ScreenId::Cluster => cluster::view::cluster(state, frame, body),
+        ScreenId::Keys => keys::view::keyspace(state, frame, body, bottom),
+        ScreenId::Watch => watch::view::watch(state, frame, body, bottom),
+        ScreenId::Repl => repl::view::repl(state, frame, body, bottom),
+    }
+    for overlay in &state.overlays {
+        match overlay {
+            Overlay::Help(line) => help::help(state, frame, *line),
+            Overlay::Events(line) => events::draw(state, frame, *line),
+            Overlay::Member(id) => cluster::view::member::member(state, frame, *id),
+            Overlay::Confirm(confirm) => confirm::confirm(state, frame, confirm),
+            Overlay::Palette => palette::view::palette(state, frame, body, bottom),
+        }
+    }
+    toasts::toasts(state, frame, body);
+    settle(frame.buffer_mut());
+}

@@ -1,0 +1,63 @@
+//! What happened to the cluster, by two looks at it: members, alarms, versions.
+
+use super::member::Listed;
+use super::state::Cluster;
+use crate::console::state::State;
+use crate::console::toast::Toast;
+use crate::engine::sample::{AlarmKind, Sample};
+
+/// Members that came, went, or became voters since the list before; nothing of the first list.
+pub(crate) fn to_members(state: &mut State, id: u64, listed: &[Listed]) {
+    let cluster = &state.cluster;
+    if cluster.id != id || cluster.members.is_empty() {
+        return;
+    }
+    let mut said = Vec::new();
+    for new in listed {
+        let name = if new.name.is_empty() { format!("{:x}", new.id) } else { new.name.clone() };
+        let kind = if new.learner { "a learner" } else { "a voter" };
+        match cluster.member(new.id).map(|member| &member.listed) {
+            None => said.push(format!("{name} was added as {kind}")),
+            Some(old) if old.learner && !new.learner => said.push(format!("{name} became a voter")),
+            Some(old) if old.name.is_empty() && !new.name.is_empty() => {
+                said.push(format!("{:x} has started as {name}", new.id));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone =
+        cluster.members.iter().filter(|old| !listed.iter().any(|new| new.id == old.listed.id));
+    said.extend(gone.map(|member| format!("{} was removed", member.name())));
+    tell(state, said);
+}
+
+/// What a member says differently from before: its version.
+pub(crate) fn to_version(state: &mut State, id: u64, sample: &Sample) {
+    let Some(member) = state.cluster.member(id) else { return };
+    let old = member.sample.as_ref().map(|sample| sample.version.clone()).unwrap_or_default();
+    if !old.is_empty() && !sample.version.is_empty() && old != sample.version {
+        let said = format!("{} runs {} now, {old} before", member.name(), sample.version);
+        tell(state, vec![said]);
+    }
+}
+
+/// Alarms that were raised or cleared since they were told last; nothing of those that stand at the beginning.
+pub(crate) fn to_alarms(state: &mut State) {
+    let now: Vec<(AlarmKind, u64)> =
+        state.cluster.alarms().map(|(kind, member)| (kind.clone(), member)).collect();
+    let Some(before) = state.cluster.alarms_told.replace(now.clone()) else { return };
+    let words = |cluster: &Cluster, (kind, member): &(AlarmKind, u64), what: &str| {
+        format!("alarm {} of {} was {what}", kind.name(), cluster.name(*member))
+    };
+    let raised = now.iter().filter(|alarm| !before.contains(alarm));
+    let mut said: Vec<_> = raised.map(|alarm| words(&state.cluster, alarm, "raised")).collect();
+    let cleared = before.iter().filter(|alarm| !now.contains(alarm));
+    said.extend(cleared.map(|alarm| words(&state.cluster, alarm, "cleared")));
+    tell(state, said);
+}
+
+fn tell(state: &mut State, said: Vec<String>) {
+    for what in said {
+        state.toasts.happened(Toast::info(state.now, what, ""));
+    }
+}

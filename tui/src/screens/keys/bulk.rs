@@ -1,0 +1,375 @@
+//! Deletes and undeletes: what is marked, a directory, one key; asked about first.
+//!
+//! ```text
+//! d, R ─▶ Preview ─▶ question with the exact count ─ y ─▶ Bulk ─▶ done
+//!            ▲                                              └─ somebody was faster: asked about again
+//!            └──────────────────────────────────────────────────┘
+//! ```
+//!
+//! * I1: a key is named once: what a marked directory holds is not counted again for a mark of its own.
+
+use std::collections::BTreeMap;
+
+use super::ask::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
+use super::change::{ask_write, chosen, locked, put_back, read_only};
+use super::travel::version_entry;
+use super::undo::about;
+use super::{Doing, Plan, Wait, Way, ask};
+use crate::console::deed;
+use crate::console::deed::Deed;
+use crate::console::msg::Effect;
+use crate::console::state::{Confirm, Overlay, State, Tier};
+use crate::engine::request::Question;
+use crate::screens::ScreenId;
+use crate::widget::{bytes, counted, escape_name, grouped};
+
+/// Asks the engine for a change of many.
+pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Vec<Effect> {
+    let seen = state.keyspace.newest;
+    let question = Question::Keys(ask::Question::Bulk(bulk.clone(), seen));
+    let effects = state.keyspace.requests.ask(Wait::Bulk(bulk, doing, asked), question);
+    if effects.is_empty() {
+        state.toasts.hint(state.now, "too much is under way: ^c gives it up");
+    }
+    effects
+}
+
+/// Asks what it would do.
+fn ask_preview(state: &mut State, bulk: Bulk, asked: u32) -> Vec<Effect> {
+    let question = Question::Keys(ask::Question::Preview(bulk.clone()));
+    state.keyspace.requests.ask(Wait::Preview(bulk, asked), question)
+}
+
+/// What is marked, or else what is chosen. I1
+fn targets(state: &State) -> Vec<Target> {
+    let keyspace = &state.keyspace;
+    if keyspace.marks.is_empty() {
+        return keyspace.chosen_target().into_iter().collect();
+    }
+    let inside = |target: &Target| {
+        let (Target::Key(name) | Target::Prefix(name)) = target;
+        // Every prefix of the name that is marked itself.
+        (0..=name.len()).any(|end| {
+            let prefix = Target::Prefix(name.slice(..end));
+            prefix != *target && keyspace.marks.contains(&prefix)
+        })
+    };
+    keyspace.marks.iter().filter(|target| !inside(target)).cloned().collect()
+}
+
+/// Deletes what is chosen or marked, after a question.
+pub(crate) fn delete(state: &mut State) -> Vec<Effect> {
+    remove(state, true)
+}
+
+/// Deletes the chosen key at once; asks all the same before more than one goes.
+pub(crate) fn delete_now(state: &mut State) -> Vec<Effect> {
+    remove(state, false)
+}
+
+fn remove(state: &mut State, question: bool) -> Vec<Effect> {
+    if locked(state) {
+        return Vec::new();
+    }
+    let targets = targets(state);
+    if let [Target::Key(key)] = targets.as_slice() {
+        let Some(entry) = chosen(state).filter(|entry| entry.key == *key) else {
+            if !state.keyspace.marks.is_empty() {
+                return ask_preview(state, Bulk::Delete { targets, seen: 0 }, 0);
+            }
+            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+            return Vec::new();
+        };
+        let (write, doing) = deletion(&entry);
+        if !question {
+            return ask_write(state, write, doing);
+        }
+        ask_one(state, &entry, "");
+        return Vec::new();
+    }
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    ask_preview(state, Bulk::Delete { targets, seen: 0 }, 0)
+}
+
+fn deletion(entry: &Entry) -> (Write, Doing) {
+    let (key, expected) = (entry.key.clone(), entry.meta.modified);
+    let doing = Doing::new(format!("delete {}", escape_name(&key)));
+    (Write { key, expected, change: Change::Delete }, doing)
+}
+
+/// Asks before a key goes.
+fn ask_one(state: &mut State, entry: &Entry, meanwhile: &str) {
+    let (write, doing) = deletion(entry);
+    let lease = match entry.meta.lease {
+        0 => String::new(),
+        lease => format!(", with lease {lease:x}"),
+    };
+    let text = format!(
+        "{meanwhile}It has {}, version {}, of revision {}{lease}. u takes it back.",
+        bytes(u64::try_from(entry.value.len()).unwrap_or(u64::MAX)),
+        grouped(entry.meta.version.unsigned_abs()),
+        grouped(entry.meta.modified.unsigned_abs()),
+    );
+    let title = doing.words();
+    question(state, Plan::One(write, doing), Tier::Loss, title, text);
+}
+
+/// A key that was to be deleted is not as it was seen: it is asked about again, or it is gone.
+pub(super) fn delete_met(state: &mut State, write: &Write, theirs: Option<&Entry>) -> Vec<Effect> {
+    let noted = deed::note(state, Deed::not_made(write, "not done, for the key had changed"));
+    if let Some(theirs) = theirs {
+        ask_one(state, theirs, "It was changed meanwhile. ");
+    } else {
+        let hint = format!("{} is gone already", escape_name(&write.key));
+        state.toasts.hint(state.now, hint);
+    }
+    let mut effects = noted;
+    effects.extend(super::reload(state));
+    effects
+}
+
+fn question(state: &mut State, plan: Plan, tier: Tier, title: String, text: String) {
+    state.keyspace.plan = Some(plan);
+    let effect = Effect::Confirmed(ScreenId::Keys);
+    let confirm = Confirm { tier, title, text, effect, typed: String::new() };
+    state.overlays.push(Overlay::Confirm(Box::new(confirm)));
+}
+
+/// What was asked about is wanted.
+pub(super) fn planned(state: &mut State) -> Vec<Effect> {
+    match state.keyspace.plan.take() {
+        None => Vec::new(),
+        Some(Plan::One(write, doing)) => ask_write(state, write, doing),
+        Some(Plan::Many(bulk, doing, asked)) => ask(state, bulk, doing, asked),
+    }
+}
+
+/// What a change of many would do is known: it is asked about, with the exact count and the first keys.
+pub(super) fn preview(state: &mut State, bulk: Bulk, found: &Preview, asked: u32) {
+    match bulk {
+        Bulk::Delete { targets, .. } => preview_delete(state, targets, found, asked),
+        Bulk::PutBack { batches, leaseless, .. } => {
+            preview_back(state, batches, leaseless, found);
+        }
+        // It is never asked about.
+        Bulk::TakeAway(_) => {}
+    }
+}
+
+fn first_of(found: &Preview) -> String {
+    let shown: Vec<String> = found.first.iter().map(|key| escape_name(key)).collect();
+    let rest = found.count.saturating_sub(u64::try_from(shown.len()).unwrap_or(0));
+    let more = if rest > 0 { format!(" and {} more", grouped(rest)) } else { String::new() };
+    format!("{}{more}", shown.join("  "))
+}
+
+fn preview_delete(state: &mut State, targets: Vec<Target>, found: &Preview, asked: u32) {
+    if found.count == 0 {
+        state.toasts.hint(state.now, "nothing there to delete");
+        return;
+    }
+    let everything = targets.iter().any(|t| matches!(t, Target::Prefix(p) if p.is_empty()));
+    let what = match targets.as_slice() {
+        [Target::Prefix(prefix)] => format!("below {}", escape_name(prefix)),
+        [Target::Key(key)] => escape_name(key),
+        many => format!("of {} marks", many.len()),
+    };
+    let meanwhile = if asked > 0 { "Somebody changed them meanwhile. " } else { "" };
+    let text = format!(
+        "{meanwhile}{}. u takes it back, and the graveyard has them until a compaction.",
+        first_of(found)
+    );
+    let keys = if found.count == 1 { "key" } else { "keys" };
+    let title = format!("delete {} {keys} {what}", grouped(found.count));
+    let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
+    let bulk = Bulk::Delete { targets, seen: found.revision };
+    let plan = Plan::Many(bulk, Doing::new(title.clone()), asked + 1);
+    question(state, plan, tier, title, text);
+}
+
+fn preview_back(state: &mut State, batches: Vec<Batch>, leaseless: bool, found: &Preview) {
+    if found.count == 0 {
+        let hint = match found.kept {
+            0 => "there was nothing to put back".to_owned(),
+            kept => format!("{} there now, and stay as they are", all_are(kept)),
+        };
+        state.toasts.hint(state.now, hint);
+        return;
+    }
+    let what = match batches.as_slice() {
+        [Batch { targets, revision }] => match targets.as_slice() {
+            [Target::Prefix(prefix)] => {
+                format!("below {} as of {}", escape_name(prefix), grouped(revision.unsigned_abs()))
+            }
+            _ => format!("as of {}", grouped(revision.unsigned_abs())),
+        },
+        _ => "as they were before their deletes".to_owned(),
+    };
+    let kept = match found.kept {
+        0 => String::new(),
+        1 => " 1 key is there now and stays as it is.".to_owned(),
+        kept => format!(" {} keys are there now and stay as they are.", grouped(kept)),
+    };
+    let text = format!("{}.{kept} u takes it back.", first_of(found));
+    let title = format!("put back {} {what}", counted(found.count, "key"));
+    let bulk = Bulk::PutBack { batches, exact: false, leaseless };
+    let plan = Plan::Many(bulk, Doing::new(title.clone()), 1);
+    question(state, plan, Tier::Loss, title, text);
+}
+
+fn all_are(count: u64) -> String {
+    if count == 1 { "the key is".to_owned() } else { format!("all {} keys are", grouped(count)) }
+}
+
+/// Puts back what is shown: a key from its grave, a value from the past, a version from the history; what is marked, or
+/// a directory, after a question.
+pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
+    if read_only(state) {
+        return Vec::new();
+    }
+    if let Some(graveyard) = &state.keyspace.graveyard {
+        if !graveyard.marks.is_empty() {
+            let mut by_revision: BTreeMap<i64, Vec<Target>> = BTreeMap::new();
+            for (key, deleted) in &graveyard.marks {
+                by_revision
+                    .entry(deleted.saturating_sub(1))
+                    .or_default()
+                    .push(Target::Key(key.clone()));
+            }
+            let batch = |(revision, targets)| Batch { targets, revision };
+            return ask_back(state, by_revision.into_iter().map(batch).collect());
+        }
+        let Some(entry) = chosen(state) else {
+            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+            return Vec::new();
+        };
+        return put_back(state, entry, None);
+    }
+    let version = version_entry(state);
+    if let Some(revision) = state.keyspace.at.filter(|_| version.is_none()) {
+        let targets = targets(state);
+        let many = !state.keyspace.marks.is_empty();
+        if many || matches!(targets.as_slice(), [Target::Prefix(_)]) {
+            return ask_back(state, vec![Batch { targets, revision }]);
+        }
+    }
+    let past = state.keyspace.at.is_some();
+    let Some(old) = version.or_else(|| chosen(state).filter(|_| past)) else {
+        return Vec::new();
+    };
+    let question = Question::Keys(ask::Question::Value(old.key.clone(), 0));
+    state.keyspace.requests.ask(Wait::Restore(old), question)
+}
+
+fn ask_back(state: &mut State, batches: Vec<Batch>) -> Vec<Effect> {
+    let mut bulk = Bulk::PutBack { batches, exact: false, leaseless: false };
+    without_lost_lease(state, &mut bulk);
+    ask_preview(state, bulk, 0)
+}
+
+/// A lease that was found to be gone is not asked for again.
+pub(super) fn without_lost_lease(state: &State, bulk: &mut Bulk) {
+    if let Bulk::PutBack { leaseless, .. } = bulk {
+        *leaseless = state.keyspace.leaseless.is_some();
+    }
+}
+
+/// How far a change of many came.
+pub(super) fn changed(
+    state: &mut State,
+    bulk: &Bulk,
+    doing: &Doing,
+    asked: u32,
+    mut changed: Changed,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if !changed.batches.is_empty() {
+        effects.extend(deed::done(state, Deed::bulk(bulk, &changed)));
+    }
+    let stopped = changed.stopped.take();
+    // What was interrupted while it was taken back goes on by the same key.
+    if doing.way == Way::Do || stopped.is_none() {
+        state.keyspace.changed_many(bulk, doing, &changed);
+    }
+    match stopped {
+        None => {
+            state.keyspace.marks.clear();
+            if matches!(bulk, Bulk::PutBack { .. }) {
+                state.keyspace.leaseless = None;
+            }
+            tell(state, bulk, doing, &changed);
+        }
+        Some(Stop::Changed(left)) => {
+            if let (Bulk::Delete { .. }, Way::Do) = (bulk, doing.way) {
+                effects.extend(asked_again(state, left, &changed, asked));
+                return effects;
+            }
+            let what = format!("{} was changed meanwhile: nothing was done", about(&left));
+            let why = format!("it is not as the last change left it; not done: {}", doing.words());
+            state.toasts.error(state.now, what, why, "H shows who was faster".to_owned());
+        }
+        Some(Stop::LeaseGone(key)) => {
+            let what = format!("the lease of {} is gone", escape_name(&key));
+            let done = match changed.count {
+                0 => "nothing was done".to_owned(),
+                count => format!("{} were put back before", counted(count, "key")),
+            };
+            state.keyspace.leaseless = Some(key);
+            let next = "the same key again puts back without leases what has none left";
+            state.toasts.error(state.now, what, done, next.to_owned());
+        }
+        Some(Stop::Failed { trouble, unknown }) => {
+            if unknown && doing.way == Way::Do {
+                let why = format!("nobody knows how much was done of {}", doing.words());
+                state.keyspace.no_undo(why);
+            }
+            let done = match changed.count {
+                0 => String::new(),
+                count => format!(" after {}", counted(count, "key")),
+            };
+            let at = if trouble.place.is_empty() { "" } else { " at " };
+            let what = format!("could not {}{done}{at}{}", doing.words(), trouble.place);
+            let next = match trouble.next.as_str() {
+                "" if doing.way != Way::Do => "u goes on with it".to_owned(),
+                "" => "r reads the keys anew".to_owned(),
+                next => next.to_owned(),
+            };
+            state.toasts.error(state.now, what, trouble.why, next);
+        }
+    }
+    effects.extend(super::graveyard_closed(state));
+    effects.extend(super::reload_at(state, None));
+    effects
+}
+
+/// Tells what was done.
+fn tell(state: &mut State, bulk: &Bulk, doing: &Doing, changed: &Changed) {
+    let count = counted(changed.count, "key");
+    let what = match (bulk, doing.way) {
+        (Bulk::Delete { .. }, Way::Do) => format!("deleted {count}"),
+        (Bulk::PutBack { .. }, Way::Do) => format!("put back {count}"),
+        _ => format!("done: {}: {count}", doing.words()),
+    };
+    let kept = match changed.kept {
+        0 => String::new(),
+        1 => "; 1 was there and stays".to_owned(),
+        kept => format!("; {} were there and stay", grouped(kept)),
+    };
+    let next = if changed.count > 0 { "u takes it back" } else { "" };
+    state.toasts.info(state.now, format!("{what}{kept}"), next);
+}
+
+/// Somebody was faster than a delete: what is left of it is counted and asked about again.
+fn asked_again(state: &mut State, left: Vec<Target>, changed: &Changed, asked: u32) -> Vec<Effect> {
+    let done = match changed.count {
+        0 => "nothing was deleted".to_owned(),
+        count => format!("only {} were deleted", counted(count, "key")),
+    };
+    let what = format!("somebody was faster: {done}");
+    state.toasts.hint(state.now, what);
+    let mut effects = super::reload(state);
+    effects.extend(ask_preview(state, Bulk::Delete { targets: left, seen: 0 }, asked.max(1)));
+    effects
+}

@@ -1,0 +1,324 @@
+//! Changes of one key: edit, new, put back; and what is copied.
+
+use bytes::Bytes;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui_textarea::TextArea;
+
+use super::ask::{Change, Entry, Target, Write, Written};
+use super::travel::{difference, version_entry};
+use super::{Ask, Conflict, Doing, Editor, Pane, Prompt, Wait, Way, ask, bulk};
+use crate::console::deed::Deed;
+use crate::console::msg::Effect;
+use crate::console::state::State;
+use crate::console::{CommandLine, deed};
+use crate::engine::request::Question;
+use crate::widget::escape_name;
+use crate::widget::line::LineInput;
+
+/// Bytes of a value that is edited here; a longer one is for the editor.
+const HERE_BYTES_MAX: usize = 256 << 10;
+
+/// Whether the console only looks, which it then says.
+pub(super) fn read_only(state: &mut State) -> bool {
+    if state.read_only {
+        state.toasts.hint(state.now, "read-only: nothing is changed from here");
+    }
+    state.read_only
+}
+
+/// I4: nothing is edited in the past, nor by who only looks. Answers whether that stands in the way.
+pub(super) fn locked(state: &mut State) -> bool {
+    if read_only(state) {
+        return true;
+    }
+    let past = state.keyspace.at.is_some() || state.keyspace.graveyard.is_some();
+    if past {
+        state.toasts.hint(state.now, "nothing is edited in the past: T goes back to live");
+    }
+    past
+}
+
+/// The chosen key as it is shown.
+pub(super) fn chosen(state: &State) -> Option<Entry> {
+    state.keyspace.value.entry.clone().filter(|_| state.keyspace.value.here)
+}
+
+pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Effect> {
+    let seen = state.keyspace.newest;
+    let question = Question::Keys(ask::Question::Write(write.clone(), seen));
+    let effects = state.keyspace.requests.ask(Wait::Write(write, doing), question);
+    if effects.is_empty() {
+        state.toasts.hint(state.now, "too much is under way: ^c gives it up");
+    }
+    effects
+}
+
+/// Edits the chosen value in `$EDITOR`.
+pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
+    if locked(state) {
+        return Vec::new();
+    }
+    let Some(mut entry) = chosen(state) else { return Vec::new() };
+    let mut text = entry.value.to_vec();
+    if let Some(conflict) = state.keyspace.conflict.take() {
+        // What was wanted, to be looked at again over what is there.
+        if let Change::Value(wanted) | Change::Put(wanted, _) = &conflict.write.change {
+            text = wanted.to_vec();
+        }
+        entry = conflict.theirs.unwrap_or(Entry {
+            key: conflict.write.key,
+            meta: ask::Meta::default(),
+            value: Bytes::new(),
+        });
+    }
+    let name = if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok() {
+        "value.json"
+    } else {
+        "value.txt"
+    };
+    let ticket = state.keyspace.requests.open(Wait::Edit(entry));
+    ticket.map(|ticket| Effect::Edit { ticket, name, text }).into_iter().collect()
+}
+
+/// The editor has ended.
+pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Effect> {
+    let Wait::Edit(entry) = wait else { return Vec::new() };
+    // An editor ends the last line; the value had none, so it gets none.
+    if text.ends_with(b"\n") && !entry.value.ends_with(b"\n") {
+        text.pop();
+        if text.ends_with(b"\r") && !entry.value.ends_with(b"\r") {
+            text.pop();
+        }
+    }
+    if text == entry.value {
+        state.toasts.hint(state.now, "nothing was changed");
+        return Vec::new();
+    }
+    let doing = Doing::new(format!("save {}", escape_name(&entry.key)));
+    let change = Change::Value(text.into());
+    ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
+}
+
+/// Edits the chosen value here.
+pub(crate) fn edit_here(state: &mut State) -> Vec<Effect> {
+    if locked(state) {
+        return Vec::new();
+    }
+    let Some(entry) = chosen(state) else { return Vec::new() };
+    if entry.value.len() > HERE_BYTES_MAX || !is_editable(&entry.value) {
+        let hint = "this value is too long or no plain text: e edits it in $EDITOR";
+        state.toasts.hint(state.now, hint);
+        return Vec::new();
+    }
+    state.keyspace.editor = Some(editor(entry.key, entry.meta.modified, entry.value));
+    state.keyspace.pane = Pane::Value;
+    Vec::new()
+}
+
+/// Text that comes out of the editor as it went in: all its lines end alike.
+fn is_editable(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|text| {
+        text.split(line_end(value)).all(|line| line.chars().all(|c| c == '\t' || !c.is_control()))
+    })
+}
+
+/// What the lines of a value end with.
+fn line_end(value: &[u8]) -> &'static str {
+    if value.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
+}
+
+fn editor(key: Bytes, expected: i64, value: Bytes) -> Editor {
+    let text = String::from_utf8_lossy(&value).into_owned();
+    let line_end = line_end(&value);
+    let mut area = TextArea::new(text.split(line_end).map(str::to_owned).collect());
+    area.set_hard_tab_indent(true);
+    Editor { key, expected, area, original: value, line_end, leaving: false }
+}
+
+impl Editor {
+    /// The text as it would be saved.
+    fn text(&self) -> String {
+        self.area.lines().join(self.line_end)
+    }
+}
+
+/// Asks for the name of a new key.
+pub(crate) fn new_key(state: &mut State) -> Vec<Effect> {
+    if locked(state) {
+        return Vec::new();
+    }
+    let mut line = LineInput::default();
+    let row = state.keyspace.tree.rows().get(state.keyspace.chosen).copied();
+    let tree = &state.keyspace.tree;
+    let prefix = match row {
+        Some(row) if tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open) => {
+            tree.dir_prefix(row.node)
+        }
+        Some(row) => tree.dir_prefix(tree.parent(row.node)),
+        None => tree.prefix.clone(),
+    };
+    line.set(&super::viewers::raw(&prefix));
+    state.keyspace.prompt = Some(Prompt { ask: Ask::NewKey, line, error: None });
+    Vec::new()
+}
+
+/// Opens the editor for a new key.
+pub(super) fn begin_new(state: &mut State, key: Bytes) {
+    state.keyspace.editor = Some(editor(key, 0, Bytes::new()));
+    state.keyspace.pane = Pane::Value;
+}
+
+/// A key typed into the editor.
+pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let Some(editor) = &mut state.keyspace.editor else { return Vec::new() };
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('s') if ctrl => return save(state),
+        KeyCode::Esc => {
+            let text = editor.text();
+            let changed = text.as_bytes() != &editor.original[..] || editor.expected == 0;
+            if changed && !std::mem::replace(&mut editor.leaving, true) {
+                state.toasts.hint(state.now, "not saved: ^s saves, Esc again throws it away");
+            } else {
+                state.keyspace.editor = None;
+            }
+        }
+        _ => {
+            editor.leaving = false;
+            editor.area.input(key);
+        }
+    }
+    Vec::new()
+}
+
+fn save(state: &mut State) -> Vec<Effect> {
+    let Some(editor) = state.keyspace.editor.take() else { return Vec::new() };
+    let text = editor.text();
+    if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
+        state.toasts.hint(state.now, "nothing was changed");
+        return Vec::new();
+    }
+    let doing = Doing::new(format!("save {}", escape_name(&editor.key)));
+    let change = Change::Value(text.into());
+    ask_write(state, Write { key: editor.key, expected: editor.expected, change }, doing)
+}
+
+/// What became of a change.
+pub(super) fn written(
+    state: &mut State,
+    write: Write,
+    doing: &Doing,
+    written: Written,
+) -> Vec<Effect> {
+    let now = state.now;
+    match written {
+        Written::Done(revision, before) => {
+            let noted = deed::done(state, Deed::write(&write, before.as_ref()));
+            let keyspace = &mut state.keyspace;
+            keyspace.leaseless = None;
+            keyspace.newest = keyspace.newest.max(revision);
+            keyspace.changed_one(&write, doing, revision, before);
+            if write.change == Change::Delete {
+                keyspace.marks.remove(&Target::Key(write.key.clone()));
+            }
+            let words = format!("done: {}, at revision {revision}", doing.words());
+            state.toasts.info(now, words, "u takes it back");
+            let mut effects = noted;
+            effects.extend(super::graveyard_closed(state));
+            effects.extend(super::reload_at(state, None));
+            // A new key is shown where it stands.
+            super::search::lead_to(state, &write.key);
+            effects
+        }
+        Written::Conflict(theirs) if write.change == Change::Delete && doing.way == Way::Do => {
+            bulk::delete_met(state, &write, theirs.as_ref())
+        }
+        Written::LeaseGone => {
+            let what = format!("could not {}", doing.words());
+            let why = "its lease is gone".to_owned();
+            let next = "the same key again puts it back without one".to_owned();
+            state.toasts.error(now, what, why, next);
+            state.keyspace.leaseless = Some(write.key);
+            Vec::new()
+        }
+        Written::Unknown(trouble) => {
+            let noted = deed::note(state, Deed::not_made(&write, "it may have been done"));
+            let why = format!("nobody knows whether this was done: {}", doing.words());
+            state.keyspace.no_undo(why);
+            let at = if trouble.place.is_empty() { "" } else { " at " };
+            let what = format!("could not {}{at}{}", doing.words(), trouble.place);
+            state.toasts.error(now, what, trouble.why, trouble.next);
+            noted
+        }
+        Written::Conflict(theirs) => {
+            let noted =
+                deed::note(state, Deed::not_made(&write, "not done, for the key had changed"));
+            let wanted = match &write.change {
+                Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
+                Change::Delete => None,
+            };
+            let there = theirs.as_ref().map(|entry| &entry.value);
+            let diff = difference(there, wanted.as_ref());
+            let key = escape_name(&write.key);
+            state.keyspace.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
+            (state.keyspace.pane, state.keyspace.shift) = (Pane::Value, 0);
+            let what = format!("{key} was changed meanwhile: nothing was written");
+            let next = "e edits yours over theirs, Esc gives yours up".to_owned();
+            state.toasts.error(now, what, "it is not as it was shown".to_owned(), next);
+            noted
+        }
+    }
+}
+
+pub(super) fn without_lost_lease(state: &State, write: &mut Write) {
+    if state.keyspace.leaseless.as_ref() == Some(&write.key)
+        && let Change::Put(_, lease) = &mut write.change
+    {
+        *lease = 0;
+    }
+}
+
+/// Puts a value back over what is there now: only if that is still so.
+pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> Vec<Effect> {
+    let (expected, change) = match live {
+        Some(live) if live.value == old.value => {
+            state.toasts.hint(state.now, "the key has this value already");
+            return Vec::new();
+        }
+        Some(live) => (live.meta.modified, Change::Value(old.value)),
+        None => (0, Change::Put(old.value, old.meta.lease)),
+    };
+    let words = format!("put {} back as of {}", escape_name(&old.key), old.meta.modified);
+    let doing = Doing::new(words);
+    let mut write = Write { key: old.key, expected, change };
+    without_lost_lease(state, &mut write);
+    ask_write(state, write, doing)
+}
+
+/// Copies the value.
+pub(crate) fn copy_value(state: &mut State) -> Vec<Effect> {
+    let entry = version_entry(state).or_else(|| chosen(state));
+    entry.map(|entry| Effect::Copy(entry.value.to_vec())).into_iter().collect()
+}
+
+/// The command that reads what is shown.
+pub(super) fn command(state: &State) -> Option<CommandLine> {
+    let keyspace = &state.keyspace;
+    let history = keyspace.history.as_ref();
+    if let Some((history, version)) = history.and_then(|h| Some((h, h.versions.get(h.chosen)?))) {
+        let get = CommandLine::new("get").arg(&history.key);
+        return Some(get.flag(format!("--rev={}", version.revision)));
+    }
+    let (target, at) = match (&keyspace.graveyard, keyspace.chosen_key()) {
+        (Some(_), grave) => (grave.clone().map(|(key, _)| Target::Key(key)), grave.map(|g| g.1)),
+        (None, _) => (keyspace.chosen_target(), keyspace.at),
+    };
+    let get = match target? {
+        Target::Key(key) => CommandLine::new("get").arg(&key),
+        Target::Prefix(prefix) => CommandLine::new("get").arg(&prefix).flag("--prefix"),
+    };
+    Some(match at {
+        Some(at) => get.flag(format!("--rev={at}")),
+        None => get,
+    })
+}

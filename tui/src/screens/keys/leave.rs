@@ -1,0 +1,63 @@
+//! What was seen is not there any more: another cluster answers, or this one was put back to an older state.
+
+use super::tree::Tree;
+use super::{KeysScreen, Keyspace, Pane, Undo, load};
+use crate::console::msg::Effect;
+use crate::console::state::State;
+use crate::screens::{Screen, ScreenId};
+use crate::widget::grouped;
+
+/// Why nothing is taken back of another cluster.
+const OTHER_CLUSTER: &str =
+    "the last change was made in another cluster, which does not answer any more";
+/// Why nothing is taken back of another history.
+const OTHER_HISTORY: &str = "the cluster was put back to a state before the last change";
+
+/// Drops everything that was of the cluster.
+pub(crate) fn leave(state: &mut State) -> Vec<Effect> {
+    // A change that is under way is told about, and noted.
+    let mut effects = KeysScreen.cancel(state).unwrap_or_default();
+    let keyspace = &mut state.keyspace;
+    effects.extend(keyspace.requests.forget());
+    let before = std::mem::take(keyspace);
+    keyspace.tree = Tree::new(before.tree.prefix, before.tree.separator);
+    keyspace.value.viewer = before.value.viewer;
+    keyspace.requests = before.requests;
+    keyspace.undo = before.undo.map(|_| Undo::Not(OTHER_CLUSTER.to_owned()));
+    effects
+}
+
+/// Reads the keys of the cluster that answers now, when they are looked at.
+pub(crate) fn begin_anew(state: &mut State) -> Vec<Effect> {
+    if state.screen == ScreenId::Keys { load::reload(state) } else { Vec::new() }
+}
+
+impl Keyspace {
+    /// What was seen at a revision that the cluster does not have any more goes.
+    fn go_back(&mut self) {
+        self.undo = self.undo.take().map(|_| Undo::Not(OTHER_HISTORY.to_owned()));
+        self.marks.clear();
+        self.strip = super::Strip::default();
+        (self.history, self.graveyard, self.plan, self.leaseless) = (None, None, None, None);
+        (self.conflict, self.editor, self.pane, self.zoom) = (None, None, Pane::Tree, false);
+        self.value.key = None;
+        self.matches = super::Matches::default();
+    }
+}
+
+/// A tree has come that is of the newest revision, which is `revision`.
+pub(super) fn note_newest(state: &mut State, revision: i64) {
+    let before = state.keyspace.newest;
+    state.keyspace.newest = revision;
+    if revision >= before {
+        return;
+    }
+    state.keyspace.go_back();
+    state.done = None;
+    let number = |revision: i64| grouped(revision.unsigned_abs());
+    let what =
+        format!("the keys went back to revision {} from {}", number(revision), number(before));
+    let why = "the cluster's data was replaced by an older state, or by none".to_owned();
+    let next = "all is read anew; u takes nothing back".to_owned();
+    state.toasts.error(state.now, what, why, next);
+}

@@ -1,0 +1,306 @@
+//! Pages of the tree, and the tree anew at another revision.
+
+use std::collections::BTreeSet;
+
+use super::ask::{Page, Place};
+use super::tree::{ROOT, ROWS_MAX, RowKind, Tree};
+use super::{Coming, Keyspace, Pane, Wait, Which, ask};
+use crate::console::msg::Effect;
+use crate::console::state::State;
+use crate::engine::request::{Question, REQUESTS_MAX};
+
+/// Requests that are kept free for values and changes while pages are read.
+const SPARE: usize = 8;
+/// Nodes from which what is closed is forgotten.
+const NODES_MAX: usize = 100_000;
+/// Keys and directories that are marked at most.
+const MARKS_MAX: usize = 10_000;
+
+impl Keyspace {
+    /// Wants a page of a directory.
+    pub(super) fn want(&mut self, dir: u32, which: Which) -> Vec<Effect> {
+        let tree = match which {
+            Which::Shown => Some(&mut self.tree),
+            Which::Coming => self.coming.as_mut().map(|coming| &mut coming.tree),
+        };
+        let Some(known) = tree.and_then(|tree| tree.dir_mut(dir)) else { return Vec::new() };
+        if std::mem::replace(&mut known.loading, true) {
+            return Vec::new();
+        }
+        self.queue.push_back((dir, which));
+        self.work()
+    }
+
+    /// Asks for the pages that wait, as far as there is room.
+    pub(super) fn work(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while self.requests.running().count() < REQUESTS_MAX - SPARE {
+            let Some((dir, which)) = self.queue.pop_front() else { break };
+            let (tree, at) = match (which, &self.coming) {
+                (Which::Shown, _) => (&self.tree, self.tree.revision),
+                // The first page says which revision the others are of.
+                (Which::Coming, Some(coming)) => {
+                    let read = coming.tree.revision;
+                    (&coming.tree, if read > 0 { read } else { coming.at })
+                }
+                (Which::Coming, None) => continue,
+            };
+            let next = tree.node(dir).and_then(|node| node.dir.as_ref()?.next.clone());
+            let prefix = tree.dir_prefix(dir);
+            let place = Place {
+                from: next.map_or_else(|| prefix.clone(), |(from, _)| from),
+                prefix,
+                separator: tree.separator.clone(),
+                at,
+            };
+            let question = Question::Keys(ask::Question::Children(place));
+            effects.extend(self.requests.ask(Wait::Page(dir, which), question));
+        }
+        effects
+    }
+
+    /// Takes in a page.
+    pub(super) fn take_page(&mut self, dir: u32, which: Which, page: Page) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match which {
+            Which::Shown => {
+                self.tree.take(dir, page, &BTreeSet::new());
+            }
+            Which::Coming => {
+                let Some(coming) = &mut self.coming else { return effects };
+                coming.requests += page.requests;
+                let opened = coming.tree.take(dir, page, &coming.open);
+                for dir in opened {
+                    effects.extend(self.want(dir, which));
+                }
+            }
+        }
+        effects.extend(self.work());
+        effects
+    }
+
+    /// Remembers whether a directory is open, for every other revision.
+    fn remember(&mut self, dir: u32, open: bool) {
+        let prefix = self.tree.dir_prefix(dir);
+        if !open {
+            self.opened.remove(&prefix);
+        } else if self.opened.len() < ROWS_MAX {
+            self.opened.insert(prefix);
+        }
+    }
+
+    /// Remembers what is chosen, for every other revision.
+    pub(super) fn remember_chosen(&mut self) {
+        if let Some(row) = self.tree.rows().get(self.chosen) {
+            self.wanted = self.tree.key(row.node);
+        }
+    }
+
+    /// I2: whether the tree that comes is complete.
+    pub(super) fn has_come(&self) -> bool {
+        let waits = |wait: &Wait| matches!(wait, Wait::Page(_, Which::Coming));
+        self.coming.is_some()
+            && !self.requests.running().any(waits)
+            && !self.queue.iter().any(|(_, which)| *which == Which::Coming)
+    }
+}
+
+/// Reads the tree anew: at the newest revision, or at the one that is looked at.
+pub(crate) fn reload(state: &mut State) -> Vec<Effect> {
+    let at = state.keyspace.at;
+    reload_at(state, at)
+}
+
+/// Reads the tree anew at a revision (`None`: the newest).
+pub(crate) fn reload_at(state: &mut State, at: Option<i64>) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let tree = Tree::new(keyspace.tree.prefix.clone(), keyspace.tree.separator.clone());
+    replace(keyspace, tree, at)
+}
+
+/// Reads another tree.
+pub(super) fn replace(keyspace: &mut Keyspace, tree: Tree, at: Option<i64>) -> Vec<Effect> {
+    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Page(..)));
+    keyspace.queue.clear();
+    keyspace.tree.stop_loading();
+    let open = keyspace.opened.clone();
+    let at = at.unwrap_or(0);
+    keyspace.coming = Some(Coming { tree, open, key: None, jump: false, at, requests: 0 });
+    effects.extend(keyspace.want(ROOT, Which::Coming));
+    effects
+}
+
+/// I2: puts the tree that has come on screen.
+pub(super) fn swap(state: &mut State) -> Vec<Effect> {
+    let now = state.now;
+    let keyspace = &mut state.keyspace;
+    let Some(coming) = keyspace.coming.take() else { return Vec::new() };
+    keyspace.opened.extend(coming.open);
+    keyspace.tree = coming.tree;
+    keyspace.at = (coming.at > 0).then_some(coming.at);
+    keyspace.refreshed = (now, coming.requests);
+    let filter = keyspace.filter.clone();
+    keyspace.tree.set_filter(&filter);
+    if let Some(key) = coming.key {
+        keyspace.wanted = key;
+    }
+    let key = keyspace.wanted.clone();
+    let placed = if coming.jump { keyspace.tree.place(&key) } else { None };
+    keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&key)).unwrap_or(0);
+    keyspace.fresh.came(now);
+    if state.keyspace.at.is_none() {
+        let revision = state.keyspace.tree.revision;
+        super::leave::note_newest(state, revision);
+    }
+    let mut effects = look(state, true);
+    if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {
+        effects.extend(super::travel::read_changes(state));
+    }
+    effects.extend(super::travel::read_histogram(state));
+    effects
+}
+
+/// Opens what is chosen: a directory, a further page, a value.
+pub(crate) fn open(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    if let Some(graveyard) = &keyspace.graveyard {
+        let more = graveyard.chosen >= graveyard.graves.len();
+        return if more { super::travel::more_graves(state) } else { focus_value(state) };
+    }
+    if keyspace.pane == Pane::Value {
+        return super::travel::more_history(state);
+    }
+    let Some(row) = keyspace.tree.rows().get(keyspace.chosen).copied() else { return Vec::new() };
+    if row.kind != RowKind::Node {
+        return keyspace.want(row.node, Which::Shown);
+    }
+    let Some(node) = keyspace.tree.node(row.node) else { return Vec::new() };
+    let Some(dir) = &node.dir else { return focus_value(state) };
+    let opening = !dir.open;
+    if opening && keyspace.tree.full {
+        let hint = format!("{ROWS_MAX} rows are open: close some, or filter with F");
+        state.toasts.hint(state.now, hint);
+        return Vec::new();
+    }
+    keyspace.remember(row.node, opening);
+    let mut effects = Vec::new();
+    if keyspace.tree.set_open(row.node, opening) {
+        effects.extend(keyspace.want(row.node, Which::Shown));
+        keyspace.tree.lay_out();
+    }
+    if keyspace.tree.len() > NODES_MAX {
+        effects.extend(reload(state));
+    }
+    effects
+}
+
+fn focus_value(state: &mut State) -> Vec<Effect> {
+    state.keyspace.pane = Pane::Value;
+    Vec::new()
+}
+
+/// Closes the chosen directory, or goes to the one that the chosen row is in; beside the tree, goes left.
+pub(crate) fn close(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    if keyspace.pane == Pane::Value {
+        if !super::sideways::left(keyspace) {
+            keyspace.pane = Pane::Tree;
+        }
+        return Vec::new();
+    }
+    let Some(row) = keyspace.tree.rows().get(keyspace.chosen).copied() else { return Vec::new() };
+    let open = keyspace.tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);
+    let to = if row.kind == RowKind::Node && open {
+        row.node
+    } else if row.kind == RowKind::Node {
+        keyspace.tree.parent(row.node)
+    } else {
+        row.node
+    };
+    if open && row.kind == RowKind::Node {
+        keyspace.tree.set_open(row.node, false);
+        keyspace.remember(row.node, false);
+    }
+    keyspace.chosen = keyspace.tree.row_of(to).unwrap_or(keyspace.chosen);
+    keyspace.remember_chosen();
+    look(state, false)
+}
+
+/// Sees to it that the chosen key's value is on its way; `anew` also when it is the key that is shown.
+pub(super) fn look(state: &mut State, anew: bool) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let rows = keyspace.tree.rows().len();
+    keyspace.chosen = keyspace.chosen.min(rows.saturating_sub(1));
+    let chosen = keyspace.chosen_key();
+    let same = chosen.as_ref().map(|(key, _)| key) == keyspace.value.key.as_ref();
+    if same && !anew {
+        return Vec::new();
+    }
+    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Value(_)));
+    if !same {
+        keyspace.value.key = chosen.as_ref().map(|(key, _)| key.clone());
+        (keyspace.value.entry, keyspace.value.here) = (None, false);
+        keyspace.value.lines.clear();
+        (keyspace.value.scroll, keyspace.shift) = (0, 0);
+        if keyspace.history.take().is_some() {
+            let history = keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
+            effects.extend(history);
+        }
+    }
+    if let Some((key, at)) = chosen {
+        let question = Question::Keys(ask::Question::Value(key.clone(), at));
+        effects.extend(keyspace.requests.ask(Wait::Value(key), question));
+    }
+    effects
+}
+
+/// Marks the chosen key or directory, or takes its mark away.
+pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    if keyspace.pane == Pane::Value {
+        return Vec::new();
+    }
+    if let Some(graveyard) = &mut keyspace.graveyard {
+        let Some(grave) = graveyard.graves.get(graveyard.chosen) else { return Vec::new() };
+        if graveyard.marks.remove(&grave.key).is_none() && graveyard.marks.len() < MARKS_MAX {
+            graveyard.marks.insert(grave.key.clone(), grave.deleted);
+        }
+        graveyard.chosen += 1;
+        return look(state, false);
+    }
+    let Some(target) = keyspace.chosen_target() else { return Vec::new() };
+    if !keyspace.marks.remove(&target) && keyspace.marks.len() < MARKS_MAX {
+        keyspace.marks.insert(target);
+    }
+    keyspace.chosen = (keyspace.chosen + 1).min(keyspace.tree.rows().len().saturating_sub(1));
+    keyspace.remember_chosen();
+    look(state, false)
+}
+
+/// Marks all that the graveyard shows, or takes all marks away.
+pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
+    let Some(graveyard) = &mut state.keyspace.graveyard else {
+        state.toasts.hint(state.now, "marks all keys of the graveyard: B goes there");
+        return Vec::new();
+    };
+    let all = graveyard.graves.len().min(MARKS_MAX);
+    if graveyard.marks.len() < all {
+        let marks = graveyard.graves.iter().take(MARKS_MAX);
+        graveyard.marks = marks.map(|grave| (grave.key.clone(), grave.deleted)).collect();
+    } else {
+        graveyard.marks.clear();
+    }
+    Vec::new()
+}
+
+/// Shows the value by the next viewer.
+pub(crate) fn next_viewer(state: &mut State) -> Vec<Effect> {
+    state.keyspace.shift = 0;
+    let value = &mut state.keyspace.value;
+    value.viewer = value.viewer.next();
+    value.scroll = 0;
+    if let Some(entry) = &value.entry {
+        value.lines = super::viewers::lines(&entry.value, value.viewer);
+    }
+    Vec::new()
+}

@@ -1,0 +1,308 @@
+//! The past: stepping through revisions, the strip of changes, versions of a key, the graveyard.
+
+use bytes::Bytes;
+use similar::{ChangeTag, TextDiff};
+
+use super::ask::{Changes, Entry, Grave, Reached, Version};
+use super::load::{look, reload_at};
+use super::viewers::{Viewer, lines};
+use super::{DiffLine, Graveyard, History, Pane, Wait, ask};
+use crate::console::deed;
+use crate::console::deed::Deed;
+use crate::console::msg::Effect;
+use crate::console::state::State;
+use crate::engine::request::Question;
+
+/// Revisions with changes that are remembered.
+const CHANGES_MAX: usize = 100_000;
+/// Lines of a difference.
+const DIFF_LINES_MAX: usize = 4_000;
+/// Lines of either value that are compared: the worst case takes their product.
+const COMPARED_LINES_MAX: usize = 1_000;
+/// Windows that the graveyard reads by itself when it is opened.
+const GRAVE_WINDOWS: i64 = 4;
+
+/// Goes `by` steps through the revisions that changed something.
+pub(crate) fn step(state: &mut State, by: i64) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let here = keyspace.coming.as_ref().filter(|coming| coming.at > 0).map(|coming| coming.at);
+    let here = here.or(keyspace.at).unwrap_or(keyspace.tree.revision);
+    let known = &keyspace.strip.changes;
+    let steps = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX).saturating_sub(1);
+    let to = if by < 0 {
+        let covered = known.range(..here).nth_back(steps).map(|(revision, _)| *revision);
+        covered.unwrap_or_else(|| {
+            let first = known.range(..here).next().map_or(here, |(revision, _)| *revision);
+            let passed = i64::try_from(known.range(..here).count()).unwrap_or(0);
+            first.min(here).saturating_add(by).saturating_add(passed).max(1)
+        })
+    } else {
+        known.range(here.saturating_add(1)..).nth(steps).map_or(i64::MAX, |(revision, _)| *revision)
+    };
+    let wall = keyspace.strip.wall.unwrap_or(1);
+    if to < wall && here <= wall {
+        let words =
+            format!("revision {wall} is the first that is known: what was before is compacted");
+        state.toasts.hint(state.now, words);
+        return Vec::new();
+    }
+    if by > 0 && (to == i64::MAX || to >= keyspace.strip.to) {
+        return go_live(state);
+    }
+    go_to(state, to.max(wall))
+}
+
+/// Goes to a revision.
+pub(super) fn go_to(state: &mut State, revision: i64) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    effects.extend(graveyard_closed(state));
+    let strip = &state.keyspace.strip;
+    if revision < strip.from.saturating_add(100) && strip.from > 1 && strip.wall.is_none() {
+        effects.extend(read_changes(state));
+    }
+    effects.extend(reload_at(state, Some(revision)));
+    effects
+}
+
+/// Back to what is.
+pub(crate) fn go_live(state: &mut State) -> Vec<Effect> {
+    let mut effects = graveyard_closed(state);
+    state.keyspace.strip.asked = false;
+    effects.extend(reload_at(state, None));
+    effects
+}
+
+/// Reads the next window of changes: the newest when what was read is behind, else the one before.
+pub(super) fn read_changes(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let live = keyspace.tree.revision;
+    if keyspace.strip.loading || live == 0 {
+        return Vec::new();
+    }
+    let to = if keyspace.at.is_none() && keyspace.strip.to < live {
+        live
+    } else if keyspace.strip.from > 1 && keyspace.strip.wall.is_none() {
+        keyspace.strip.from.saturating_sub(1)
+    } else {
+        return Vec::new();
+    };
+    keyspace.strip.loading = true;
+    keyspace.requests.ask(Wait::Changes, Question::Keys(ask::Question::Changes(to)))
+}
+
+/// Asks how much changed when, over all revisions: once, and again on the way back from the past.
+pub(super) fn read_histogram(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    let live = keyspace.tree.revision;
+    if live == 0 || keyspace.at.is_some() || std::mem::replace(&mut keyspace.strip.asked, true) {
+        return Vec::new();
+    }
+    keyspace.requests.ask(Wait::Histogram, Question::Keys(ask::Question::Histogram(live)))
+}
+
+/// Takes in a window of changes.
+pub(super) fn take_changes(state: &mut State, changes: &[Changes], reached: Reached) {
+    let strip = &mut state.keyspace.strip;
+    strip.loading = false;
+    let last = changes.last().map_or(0, |changes| changes.revision);
+    // A window that does not touch what is known begins the strip anew.
+    if last > strip.to && reached.from > strip.to.saturating_add(1) && strip.to > 0 {
+        strip.changes.clear();
+        strip.from = 0;
+    }
+    strip.to = strip.to.max(last);
+    strip.from = if strip.from == 0 { reached.from } else { strip.from.min(reached.from) };
+    strip.wall = strip.wall.max(reached.wall);
+    strip
+        .changes
+        .extend(changes.iter().map(|change| (change.revision, (change.puts, change.deletes))));
+    while strip.changes.len() > CHANGES_MAX {
+        strip.changes.pop_first();
+        strip.from = strip.changes.first_key_value().map_or(strip.to, |(revision, _)| *revision);
+    }
+}
+
+/// Shows or hides the versions of the chosen key.
+pub(crate) fn history(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    keyspace.shift = 0;
+    if keyspace.history.take().is_some() {
+        keyspace.pane = Pane::Tree;
+        return keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
+    }
+    let Some((key, _)) = keyspace.chosen_key() else { return Vec::new() };
+    let mut effects = deed::done(state, Deed::history(&key));
+    let keyspace = &mut state.keyspace;
+    let at = keyspace.at.unwrap_or(0);
+    keyspace.history = Some(History {
+        key: key.clone(),
+        versions: Vec::new(),
+        reached: None,
+        chosen: 0,
+        diff: Vec::new(),
+        scroll: 0,
+    });
+    keyspace.pane = Pane::Value;
+    effects.extend(ask_history(state, key, at));
+    effects
+}
+
+fn ask_history(state: &mut State, key: Bytes, at: i64) -> Vec<Effect> {
+    let question = Question::Keys(ask::Question::History(key.clone(), at));
+    state.keyspace.requests.ask(Wait::History(key), question)
+}
+
+/// Reads older versions.
+pub(super) fn more_history(state: &mut State) -> Vec<Effect> {
+    let Some(history) = &mut state.keyspace.history else { return Vec::new() };
+    let Some(reached) = history.reached.filter(|r| r.wall.is_none() && r.from > 1) else {
+        return Vec::new();
+    };
+    history.reached = None;
+    let key = history.key.clone();
+    ask_history(state, key, reached.from.saturating_sub(1))
+}
+
+/// Chooses a version, and shows what it changed.
+pub(super) fn choose_version(history: &mut History, chosen: usize) {
+    history.chosen = chosen;
+    history.scroll = 0;
+    compare(history);
+}
+
+/// What the chosen version changed.
+pub(super) fn compare(history: &mut History) {
+    let value = |at: usize| history.versions.get(at).and_then(Version::value);
+    history.diff = difference(value(history.chosen + 1), value(history.chosen));
+}
+
+/// The chosen version, when versions are shown and it is no delete.
+pub(super) fn version_entry(state: &State) -> Option<Entry> {
+    let history = state.keyspace.history.as_ref()?;
+    history.versions.get(history.chosen)?.entry.clone()
+}
+
+/// The lines of two values, as the viewer that fits shows them.
+pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<DiffLine> {
+    let text = |value: Option<&Bytes>| {
+        let mut lines = value.map_or_else(Vec::new, |value| lines(value, Viewer::Auto));
+        if lines.len() > COMPARED_LINES_MAX {
+            let left = lines.len() - COMPARED_LINES_MAX;
+            lines.truncate(COMPARED_LINES_MAX);
+            lines.push(format!("({left} more lines are not compared)"));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    };
+    let same_bytes = before == after;
+    let (before, after) = (text(before), text(after));
+    let diff = TextDiff::from_lines(before.as_str(), after.as_str());
+    let line = |change: similar::Change<&str>| DiffLine {
+        sign: match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => ' ',
+        },
+        text: change.value().trim_end_matches('\n').to_owned(),
+    };
+    let mut made: Vec<DiffLine> = diff.iter_all_changes().take(DIFF_LINES_MAX).map(line).collect();
+    // A viewer may show two values alike; that they differ is said all the same.
+    if !same_bytes && made.iter().all(|line| line.sign == ' ') {
+        let text = "(the bytes differ, not what is shown of them)".to_owned();
+        made.insert(0, DiffLine { sign: '+', text });
+    }
+    made
+}
+
+/// Shows or hides the keys that were deleted.
+pub(crate) fn graveyard(state: &mut State) -> Vec<Effect> {
+    if state.keyspace.graveyard.is_some() {
+        let mut effects = graveyard_closed(state);
+        effects.extend(look(state, false));
+        return effects;
+    }
+    if state.keyspace.tree.revision == 0 {
+        return Vec::new();
+    }
+    state.keyspace.graveyard = Some(Graveyard::default());
+    state.keyspace.pane = Pane::Tree;
+    more_graves(state)
+}
+
+/// Closes the graveyard.
+pub(super) fn graveyard_closed(state: &mut State) -> Vec<Effect> {
+    if state.keyspace.graveyard.take().is_none() {
+        return Vec::new();
+    }
+    state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Graves))
+}
+
+/// Reads the next window of deletes, further back.
+pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
+    let keyspace = &mut state.keyspace;
+    // Live, it is as of now and not as of the tree, which may be a moment old.
+    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.at.unwrap_or(0));
+    let Some(graveyard) = &mut keyspace.graveyard else { return Vec::new() };
+    let to = match graveyard.reached {
+        None => revision,
+        Some(Reached { wall: None, from }) if from > 1 => from.saturating_sub(1),
+        Some(_) => return Vec::new(),
+    };
+    if std::mem::replace(&mut graveyard.loading, true) {
+        return Vec::new();
+    }
+    keyspace.requests.ask(Wait::Graves, Question::Keys(ask::Question::Graves(prefix, to)))
+}
+
+/// Takes in a window of deletes.
+pub(super) fn take_graves(
+    state: &mut State,
+    graves: Vec<Grave>,
+    alive: Vec<Bytes>,
+    reached: Reached,
+) -> Vec<Effect> {
+    let revision = state.keyspace.tree.revision;
+    let Some(graveyard) = &mut state.keyspace.graveyard else { return Vec::new() };
+    graveyard.loading = false;
+    // Windows come newest first: the first word on a key is the last that was said.
+    for grave in graves {
+        if graveyard.seen.insert(grave.key.clone()) {
+            graveyard.graves.push(grave);
+        }
+    }
+    graveyard.seen.extend(alive);
+    graveyard.reached = Some(reached);
+    let far = revision.saturating_sub(reached.from) >= GRAVE_WINDOWS * ask::WINDOW_REVISIONS;
+    let mut effects = look(state, false);
+    if !far {
+        effects.extend(more_graves(state));
+    }
+    effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(before: &'static str, after: &'static str) -> Vec<String> {
+        let diff = difference(Some(&before.into()), Some(&after.into()));
+        diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect()
+    }
+
+    #[test]
+    fn lines_that_differ_are_marked_and_alike_values_of_other_bytes_are_told_apart() {
+        assert_eq!(shown("a\nb", "a\nc"), [" a", "-b", "+c"]);
+        assert_eq!(shown("{\"a\":1}", "{\"a\":2}")[1..3], ["-  \"a\": 1", "+  \"a\": 2"]);
+        let alike = shown("{\"a\":1}", "{\"a\": 1}");
+        assert!(alike[0].starts_with("+(the bytes differ"), "{alike:?}");
+        assert!(shown("a", "a").iter().all(|line| line.starts_with(' ')));
+    }
+
+    #[test]
+    fn a_comparison_is_bounded() {
+        let long = Bytes::from("x\n".repeat(COMPARED_LINES_MAX * 3));
+        let diff = difference(None, Some(&long));
+        assert_eq!(diff.len(), COMPARED_LINES_MAX + 1);
+        assert!(diff.last().unwrap().text.contains("2000 more lines"), "{:?}", diff.last());
+    }
+}

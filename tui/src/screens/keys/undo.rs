@@ -1,0 +1,199 @@
+//! Taking back the last change.
+//!
+//! * I1: what can be taken back is the last change that was made here, by its revision, whatever it was; a change of
+//!   which nobody knows what became of it, and one by a command, leave nothing to take back but the reason.
+//! * I2: what was taken back can be made again the same way, and so on.
+
+use mini_etcd_shared::command::{Effect as Does, Target as Named, Verb};
+use mini_etcd_shared::language::{Action, Statement, StatementKind};
+
+use super::ask::{Batch, Bulk, Change, Changed, Entry, Target, Write};
+use super::{Doing, Keyspace, Wait, bulk, change};
+use crate::console::msg::Effect;
+use crate::console::state::State;
+
+/// Whether something is done, or taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It is done.
+    Do,
+    /// It is taken back.
+    Undo,
+    /// What was taken back is made again.
+    Redo,
+}
+
+impl Way {
+    /// What takes it back.
+    pub(crate) fn back(self) -> Self {
+        if self == Self::Undo { Self::Redo } else { Self::Undo }
+    }
+}
+
+/// How to take back the last change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// By this.
+    By {
+        /// What takes it back.
+        reversal: Reversal,
+        /// What was done.
+        what: String,
+        /// Whether this is the first way, or the way back.
+        way: Way,
+        /// The revision of the change.
+        revision: i64,
+    },
+    /// It cannot be taken back; why.
+    Not(String),
+}
+
+/// What takes a change back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reversal {
+    /// A change of one key.
+    One(Write),
+    /// A change of many.
+    Many(Bulk),
+}
+
+impl Keyspace {
+    /// Whether a change is under way.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.requests.running().any(|wait| matches!(wait, Wait::Write(..) | Wait::Bulk(..)))
+    }
+
+    /// I1: the last change cannot be taken back.
+    pub(super) fn no_undo(&mut self, why: impl Into<String>) {
+        self.undo = Some(Undo::Not(why.into()));
+    }
+
+    /// I1: a change was made at this revision.
+    fn can_undo(&mut self, reversal: Reversal, doing: &Doing, revision: i64) {
+        // Answers may come in another order than the changes were made in.
+        let newer =
+            matches!(self.undo, Some(Undo::By { revision: newest, .. }) if newest > revision);
+        if !newer {
+            let (what, way) = (doing.what.clone(), doing.way.back());
+            self.undo = Some(Undo::By { reversal, what, way, revision });
+        }
+    }
+
+    /// One key was changed, which was like `before`.
+    pub(super) fn changed_one(
+        &mut self,
+        write: &Write,
+        doing: &Doing,
+        revision: i64,
+        before: Option<Entry>,
+    ) {
+        let put = |entry: Entry| Change::Put(entry.value, entry.meta.lease);
+        let (change, expected) = match (&write.change, before) {
+            (Change::Delete, Some(before)) => (put(before), 0),
+            // It was gone before: nothing was changed.
+            (Change::Delete, None) => return,
+            (_, Some(before)) => (put(before), revision),
+            (_, None) => (Change::Delete, revision),
+        };
+        let reversal = Reversal::One(Write { key: write.key.clone(), expected, change });
+        self.can_undo(reversal, doing, revision);
+    }
+
+    /// Many keys were changed.
+    pub(super) fn changed_many(&mut self, bulk: &Bulk, doing: &Doing, changed: &Changed) {
+        let Some(revision) = changed.batches.iter().map(|batch| batch.revision).max() else {
+            return;
+        };
+        let batches = changed.batches.clone();
+        let reversal = match bulk {
+            Bulk::PutBack { .. } => Bulk::TakeAway(batches),
+            Bulk::Delete { .. } | Bulk::TakeAway(_) => {
+                let before =
+                    |batch: Batch| Batch { revision: batch.revision.saturating_sub(1), ..batch };
+                let batches = batches.into_iter().map(before).collect();
+                Bulk::PutBack { batches, exact: true, leaseless: false }
+            }
+        };
+        self.can_undo(Reversal::Many(reversal), doing, revision);
+    }
+}
+
+/// Takes back the last change, if what it left is still so.
+pub(crate) fn undo(state: &mut State) -> Vec<Effect> {
+    if change::read_only(state) {
+        return Vec::new();
+    }
+    if state.keyspace.is_changing() {
+        let hint = "the last change is still under way: ^c gives it up";
+        state.toasts.hint(state.now, hint);
+        return Vec::new();
+    }
+    let (reversal, doing) = match state.keyspace.undo.clone() {
+        None => {
+            state.toasts.hint(state.now, "there is nothing to take back");
+            return Vec::new();
+        }
+        Some(Undo::Not(why)) => {
+            state.toasts.hint(state.now, format!("u takes nothing back: {why}"));
+            return Vec::new();
+        }
+        Some(Undo::By { reversal, what, way, .. }) => (reversal, Doing { what, way }),
+    };
+    match reversal {
+        Reversal::One(mut write) => {
+            change::without_lost_lease(state, &mut write);
+            change::ask_write(state, write, doing)
+        }
+        Reversal::Many(mut bulk) => {
+            bulk::without_lost_lease(state, &mut bulk);
+            bulk::ask(state, bulk, doing, 0)
+        }
+    }
+}
+
+/// I1: a command that changes keys is run, in the pane or the palette.
+pub(crate) fn command_changes(state: &mut State, statements: &[Statement], text: &str) {
+    if statements.iter().any(changes) {
+        let why = format!("the last change was made by a command, {text}");
+        state.keyspace.no_undo(why);
+    }
+}
+
+fn changes(statement: &Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Run(run) => match &run.action {
+            Action::Command { target: Named::Command(spec), .. } => {
+                matches!(spec.effect, Does::Writes | Does::Destroys)
+            }
+            Action::Txn(txn) => {
+                let operations = txn.success.iter().chain(&txn.failure);
+                operations.into_iter().any(|operation| operation.verb != Verb::Get)
+            }
+            Action::Meta { spec, .. } => spec.name == "\\source",
+            Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,
+        },
+        StatementKind::Test { body, .. }
+        | StatementKind::Setup(body)
+        | StatementKind::Teardown(body)
+        | StatementKind::Repeat { body, .. }
+        | StatementKind::With { body, .. } => body.iter().any(changes),
+        StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).any(changes),
+        StatementKind::Expect(_)
+        | StatementKind::Await(_)
+        | StatementKind::Cancel(_)
+        | StatementKind::Set { .. } => false,
+    }
+}
+
+/// The keys that a change of many is about, to be shown.
+pub(super) fn about(targets: &[Target]) -> String {
+    let shown = |target: &Target| match target {
+        Target::Key(key) => crate::widget::escape_name(key),
+        Target::Prefix(prefix) => format!("keys below {}", crate::widget::escape_name(prefix)),
+    };
+    match targets {
+        [] => String::new(),
+        [one] => shown(one),
+        [one, rest @ ..] => format!("{} or one of {} more", shown(one), rest.len()),
+    }
+}

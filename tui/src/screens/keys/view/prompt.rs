@@ -1,0 +1,89 @@
+//! The line at the bottom, and the matches of a jump.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+use unicode_width::UnicodeWidthStr;
+
+use crate::console::State;
+use crate::screens::keys::{Ask, Prompt};
+use crate::widget::theme::Meaning;
+use crate::widget::{counted, escape_name, fit, panel, say, style};
+
+fn words(ask: Ask) -> (&'static str, &'static str) {
+    match ask {
+        Ask::Filter => ("filter", "a part of a name; Enter keeps it, Esc takes it away"),
+        Ask::Prefix => ("prefix", r"what keys begin with, bytes as \xNN; empty for all"),
+        Ask::Fuzzy => ("jump to", "a few letters of a key; arrows choose, Enter goes there"),
+        Ask::Revision => ("revision", "a number; everything is shown as it was then"),
+        Ask::Separator => {
+            ("separator", r"what stands between names, bytes as \xNN; empty for none")
+        }
+        Ask::NewKey => ("new key", r"its name, bytes as \xNN; then its value"),
+    }
+}
+
+/// Draws the line over the footer.
+pub(super) fn prompt(state: &State, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    frame.render_widget(Clear, area);
+    let (name, hint) = words(prompt.ask);
+    let head = format!(" {name}: ");
+    let room = usize::from(area.width).saturating_sub(head.width() + 1);
+    let (left, right) = prompt.line.shown();
+    let (left, right) = (left.as_str(), right.as_str());
+    // The cursor stays in sight: what lies far to its left is cut.
+    let mut cut = 0;
+    while left.get(cut..).unwrap_or("").width() > room {
+        cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+    }
+    let left = left.get(cut..).unwrap_or("");
+    let used = head.width() + left.width();
+    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let mut spans = vec![
+        say(look, Meaning::Accent, head),
+        say(look, Meaning::Input, left),
+        say(look, Meaning::Input, right.clone()),
+    ];
+    let rest = usize::from(area.width).saturating_sub(used + right.width() + 3);
+    let note = prompt.error.as_deref().or_else(|| prompt.line.text().is_empty().then_some(hint));
+    if let Some(note) = note {
+        let meaning = if prompt.error.is_some() { Meaning::Bad } else { Meaning::Dim };
+        spans.push(Span::raw("  "));
+        spans.push(say(look, meaning, fit(note, rest, &look.glyphs)));
+    }
+    frame.render_widget(Line::from(spans), area);
+    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
+    frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+}
+
+/// Draws the matches of a jump over the screen.
+pub(super) fn matches(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let (look, matches) = (&state.look, &state.keyspace.matches);
+    frame.render_widget(Clear, area);
+    let looked = counted(matches.looked, "key");
+    let words =
+        if matches.complete { looked } else { format!("{looked} so far {}", look.glyphs.wait) };
+    let right = Line::from(say(look, Meaning::Dim, format!(" {words} ")));
+    let inside = panel(frame, look, area, "Jump to a key", right);
+    let height = usize::from(inside.height);
+    let first = matches.chosen.saturating_sub(height.saturating_sub(1));
+    let width = usize::from(inside.width).saturating_sub(2);
+    let shown = matches.keys.iter().enumerate().skip(first);
+    for ((at, key), y) in shown.zip(inside.y..inside.bottom()) {
+        let place = Rect { y, height: 1, ..inside };
+        let on = at == matches.chosen;
+        if on {
+            frame.buffer_mut().set_style(place, style(look, Meaning::Selected));
+        }
+        let mark = if on { look.glyphs.mark } else { " " };
+        let text = fit(&escape_name(key), width, &look.glyphs);
+        let line = Line::from(vec![say(look, Meaning::Accent, mark), Span::raw(text)]);
+        frame.render_widget(line, place);
+    }
+    if matches.keys.is_empty() && matches.complete {
+        let line = Line::from(say(look, Meaning::Dim, " no key looks like this"));
+        frame.render_widget(line, Rect { height: inside.height.min(1), ..inside });
+    }
+}

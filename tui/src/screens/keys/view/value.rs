@@ -1,0 +1,249 @@
+//! The value of the chosen key, its versions, a conflict, or the editor.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+use unicode_width::UnicodeWidthStr;
+
+use crate::console::State;
+use crate::screens::keys::ask::{Entry, Meta};
+use crate::screens::keys::viewers::VIEWERS;
+use crate::screens::keys::{Conflict, DiffLine, Editor, History, Pane};
+use crate::widget::theme::Meaning;
+use crate::widget::{bytes, escape_name, fit, grouped, panel, say, style};
+
+/// Versions shown above what the chosen one changed.
+const VERSIONS_SHOWN: usize = 6;
+
+/// Draws the pane.
+pub(super) fn value(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    frame.render_widget(Clear, area);
+    let keyspace = &state.keyspace;
+    if let Some(editor) = &keyspace.editor {
+        draw_editor(state, editor, frame, area);
+    } else if let Some(conflict) = &keyspace.conflict {
+        draw_conflict(state, conflict, frame, area);
+    } else if let Some(history) = &keyspace.history {
+        draw_history(state, history, frame, area);
+    } else {
+        draw_value(state, frame, area);
+    }
+}
+
+fn name(state: &State, key: &[u8], area: Rect, rest: usize) -> String {
+    let room = usize::from(area.width).saturating_sub(rest + 6);
+    fit(&escape_name(key), room, &state.look.glyphs)
+}
+
+/// Puts lines below each other, as many as there is room for.
+fn put(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) -> Rect {
+    let mut y = area.y;
+    for line in lines {
+        if y >= area.bottom() {
+            break;
+        }
+        frame.render_widget(line, Rect { y, height: 1, ..area });
+        y += 1;
+    }
+    Rect { y, height: area.bottom() - y, ..area }
+}
+
+/// What is in sight of a line, and a little more: a line may be megabytes long, and is drawn often.
+fn part(line: &str, shift: usize, width: usize) -> String {
+    line.chars().skip(shift).take(width * 2 + 1).collect()
+}
+
+/// Revisions, version and lease of a key on one line.
+fn metadata(meta: &Meta, size: usize) -> String {
+    let lease = if meta.lease == 0 { "none".to_owned() } else { format!("{:x}", meta.lease) };
+    format!(
+        "create {}  mod {}  version {}  lease {lease}  {}",
+        grouped(meta.create.unsigned_abs()),
+        grouped(meta.modified.unsigned_abs()),
+        meta.version,
+        bytes(u64::try_from(size).unwrap_or(u64::MAX)),
+    )
+}
+
+fn about(state: &State) -> (Meaning, String) {
+    let value = &state.keyspace.value;
+    match (&value.key, &value.entry) {
+        (None, _) => (Meaning::Dim, "no key is chosen".to_owned()),
+        (Some(_), Some(entry)) => (Meaning::Dim, metadata(&entry.meta, entry.value.len())),
+        (Some(_), None) if value.here && value.lines.is_empty() => {
+            (Meaning::Warn, "the key is not there at this revision".to_owned())
+        }
+        (Some(_), None) if value.here => (Meaning::Bad, "it could not be read".to_owned()),
+        (Some(_), None) => (Meaning::Dim, "its value is being read".to_owned()),
+    }
+}
+
+fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let (look, value) = (&state.look, &state.keyspace.value);
+    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(state, k, area, 0));
+    let inside = panel(frame, look, area, &title, Line::default());
+    let width = usize::from(inside.width).saturating_sub(1);
+    let (meaning, words) = about(state);
+    let words = fit(&words, width, &look.glyphs);
+    let mut head = vec![Line::from(say(look, meaning, format!(" {words}")))];
+    if let Some(entry) = &value.entry {
+        head.push(tabs(state, entry));
+    }
+    let rest = put(frame, inside, head);
+    let shown = value.lines.iter().skip(value.scroll).take(usize::from(rest.height));
+    let shift = state.keyspace.shift;
+    let lines = shown.map(|line| {
+        let text = fit(&part(line, shift, width), width, &look.glyphs);
+        Line::from(say(look, Meaning::Text, format!(" {text}")))
+    });
+    put(frame, rest, lines.collect::<Vec<_>>());
+    if value.entry.as_ref().is_some_and(|entry| entry.value.is_empty()) {
+        let line = Line::from(say(look, Meaning::Dim, " (the value is empty)"));
+        put(frame, rest, [line]);
+    }
+    let below = value.lines.len().saturating_sub(value.scroll + usize::from(rest.height));
+    let moved = below > 0 || value.scroll > 0 || shift > 0;
+    if moved && state.keyspace.pane == Pane::Value && area.height > 2 {
+        let column = if shift > 0 { format!(", column {}", shift + 1) } else { String::new() };
+        let words = format!(" line {} of {}{column} ", value.scroll + 1, value.lines.len());
+        let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
+        let x = area.right().saturating_sub(width + 1).max(area.x);
+        let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
+        frame.render_widget(Line::from(say(look, Meaning::Dim, words)), place.intersection(area));
+    }
+}
+
+/// The viewers, and which one shows the value.
+fn tabs(state: &State, entry: &Entry) -> Line<'static> {
+    let (look, viewer) = (&state.look, state.keyspace.value.viewer);
+    let of = viewer.of(&entry.value);
+    let mut spans = vec![Span::raw(" ")];
+    for each in VIEWERS {
+        let meaning = if *each == viewer { Meaning::Accent } else { Meaning::Dim };
+        let name = if *each == viewer && of != viewer {
+            format!("[{} {} {}]", each.name(), look.glyphs.arrow, of.name())
+        } else if *each == viewer {
+            format!("[{}]", each.name())
+        } else {
+            each.name().to_owned()
+        };
+        spans.push(say(look, meaning, format!("{name}  ")));
+    }
+    Line::from(spans)
+}
+
+/// Three lines about the chosen key, below a tree that has the screen for itself.
+pub(super) fn detail(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let (look, value) = (&state.look, &state.keyspace.value);
+    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(state, k, area, 0));
+    let inside = panel(frame, look, area, &title, Line::default());
+    let width = usize::from(inside.width).saturating_sub(1);
+    let (meaning, words) = about(state);
+    let mut lines =
+        vec![Line::from(say(look, meaning, format!(" {}", fit(&words, width, &look.glyphs))))];
+    for line in value.lines.iter().take(2) {
+        let text = fit(&part(line, 0, width), width, &look.glyphs);
+        lines.push(Line::from(say(look, Meaning::Text, format!(" {text}"))));
+    }
+    put(frame, inside, lines);
+}
+
+fn diff_lines(state: &State, diff: &[DiffLine], scroll: usize, area: Rect) -> Vec<Line<'static>> {
+    let look = &state.look;
+    let width = usize::from(area.width).saturating_sub(4);
+    let line = |line: &DiffLine| {
+        let meaning = match line.sign {
+            '+' => Meaning::Ok,
+            '-' => Meaning::Bad,
+            _ => Meaning::Text,
+        };
+        let text = fit(&part(&line.text, state.keyspace.shift, width), width, &look.glyphs);
+        Line::from(say(look, meaning, format!(" {} {text}", line.sign)))
+    };
+    diff.iter().skip(scroll).take(usize::from(area.height)).map(line).collect()
+}
+
+fn draw_history(state: &State, history: &History, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let title = format!("History of {}", name(state, &history.key, area, 30));
+    let known = match history.reached {
+        None => format!("{} reading ", look.glyphs.wait),
+        Some(reached) => match reached.wall {
+            Some(wall) => format!("compacted before {} ", grouped(wall.unsigned_abs())),
+            None if reached.from <= 1 => "complete ".to_owned(),
+            None => "Enter reads on ".to_owned(),
+        },
+    };
+    let right = Line::from(say(look, Meaning::Dim, format!(" {known}")));
+    let inside = panel(frame, look, area, &title, right);
+    let width = usize::from(inside.width).saturating_sub(2);
+    let room = VERSIONS_SHOWN.min(usize::from(inside.height) / 2).max(1);
+    let first = history.chosen.saturating_sub(room / 2);
+    let first = first.min(history.versions.len().saturating_sub(room));
+    let mut lines = Vec::new();
+    for (at, version) in history.versions.iter().enumerate().skip(first).take(room) {
+        let words = match &version.entry {
+            Some(entry) => format!(
+                "v{}  @{}  {}",
+                entry.meta.version,
+                grouped(version.revision.unsigned_abs()),
+                bytes(u64::try_from(entry.value.len()).unwrap_or(u64::MAX))
+            ),
+            None => format!(
+                "{} deleted @{}",
+                look.glyphs.grave,
+                grouped(version.revision.unsigned_abs())
+            ),
+        };
+        let words = fit(&words, width, &look.glyphs);
+        let on = at == history.chosen;
+        let mark = if on { look.glyphs.mark } else { " " };
+        let meaning = if on { Meaning::Selected } else { Meaning::Text };
+        lines.push(Line::from(vec![
+            say(look, Meaning::Accent, mark),
+            say(look, meaning, format!("{words:<width$}")),
+        ]));
+    }
+    if history.versions.is_empty() && history.reached.is_some() {
+        lines.push(Line::from(say(look, Meaning::Dim, " nothing is known of this key")));
+    }
+    let rest = put(frame, inside, lines);
+    let what = Line::from(say(look, Meaning::Column, " what this version changed"));
+    let rest = put(frame, rest, [what]);
+    put(frame, rest, diff_lines(state, &history.diff, history.scroll, rest));
+}
+
+fn draw_conflict(state: &State, conflict: &Conflict, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let title = format!("Changed meanwhile: {}", name(state, &conflict.write.key, area, 24));
+    let inside = panel(frame, look, area, &title, Line::default());
+    let width = usize::from(inside.width).saturating_sub(1);
+    let theirs = conflict.theirs.as_ref().map_or_else(
+        || "theirs: deleted".to_owned(),
+        |entry| format!("theirs: {}", metadata(&entry.meta, entry.value.len())),
+    );
+    let line = |meaning, words: &str| {
+        Line::from(say(look, meaning, format!(" {}", fit(words, width, &look.glyphs))))
+    };
+    let head = [
+        line(Meaning::Warn, &theirs),
+        line(Meaning::Text, "nothing was written. - is theirs, + is yours"),
+        line(Meaning::Text, "e edits yours over theirs in $EDITOR, Esc gives yours up"),
+        Line::default(),
+    ];
+    let rest = put(frame, inside, head);
+    put(frame, rest, diff_lines(state, &conflict.diff, conflict.scroll, rest));
+}
+
+fn draw_editor(state: &State, editor: &Editor, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let what = if editor.expected == 0 { "New key" } else { "Edit" };
+    let title = format!("{what} {}", name(state, &editor.key, area, 40));
+    let right = Line::from(say(look, Meaning::Dim, " ^s saves, Esc leaves "));
+    let inside = panel(frame, look, area, &title, right);
+    let mut text = editor.area.clone();
+    text.set_style(style(look, Meaning::Text));
+    text.set_cursor_line_style(style(look, Meaning::Text));
+    frame.render_widget(&text, inside);
+}

@@ -1,0 +1,76 @@
+//! Tab and hints: by the tables at once, by the cluster through the engine.
+
+use mini_etcd_shared::complete::{self, Completion, Wants};
+
+use super::Prompt;
+use super::ask::{Question, Wait};
+use super::entry::Entry;
+use super::run::{Place, entry};
+use crate::console::msg::Effect;
+use crate::console::state::State;
+use crate::engine::request;
+
+/// Tab: offers what could stand at the cursor.
+pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
+    let prompt = state.repl.prompt.clone();
+    let (entry, _) = entry(state, place);
+    let (text, at) = entry.cursor();
+    let found = complete::place(text.as_bytes(), at, &prompt.context());
+    match found.wants {
+        Wants::Nothing => Vec::new(),
+        Wants::Names(names) => {
+            let fits = |text: &str| text.as_bytes().starts_with(&found.typed);
+            let candidates = names.into_iter().filter(|name| fits(&name.text)).collect();
+            entry.offer(Completion { span: found.span, candidates, more: false });
+            Vec::new()
+        }
+        Wants::Key | Wants::Member | Wants::File => {
+            let requests = &mut state.repl.requests;
+            // Only the newest question is worth an answer.
+            let mut effects = requests.cancel(|wait| matches!(wait, Wait::Complete(..)));
+            let question = Question { text: text.clone(), at, prompt };
+            let wait = Wait::Complete(place, text, at);
+            effects.extend(requests.ask(wait, request::Question::Repl(question)));
+            effects
+        }
+    }
+}
+
+/// The engine has found candidates; they are dropped when something else was typed meanwhile.
+pub(crate) fn completed(state: &mut State, wait: Wait, completion: Completion) {
+    let Wait::Complete(place, text, at) = wait else { return };
+    if completion.candidates.is_empty() {
+        state.toasts.hint(state.now, "nothing begins like this");
+    }
+    let (entry, _) = entry(state, place);
+    if entry.cursor() == (text, at) && entry.search.is_none() {
+        entry.offer(completion);
+    }
+}
+
+/// What may follow the cursor, and why the line deserves a second look.
+#[must_use]
+pub fn hint(entry: &Entry, prompt: &Prompt) -> (String, Option<&'static str>) {
+    let (text, at) = entry.cursor();
+    let danger = complete::danger(text.as_bytes());
+    if at < text.len() || entry.search.is_some() {
+        return (String::new(), danger);
+    }
+    if !entry.above.is_empty() && entry.line.text().is_empty() {
+        return (entry.expected.clone(), danger);
+    }
+    let found = complete::hint(text.as_bytes(), &prompt.context());
+    (found.map(|hint| hint.shown).unwrap_or_default(), danger)
+}
+
+/// Right at the end of the line: takes the rest of the only word that fits. Answers whether there was one.
+pub(super) fn take_hint(state: &mut State, place: Place) -> bool {
+    let context = state.repl.prompt.context();
+    let (entry, _) = entry(state, place);
+    let (text, at) = entry.cursor();
+    if at < text.len() {
+        return false;
+    }
+    let insert = complete::hint(text.as_bytes(), &context).and_then(|hint| hint.insert);
+    insert.is_some_and(|insert| entry.insert(&insert))
+}

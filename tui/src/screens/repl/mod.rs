@@ -1,0 +1,133 @@
+//! The REPL pane, and what it shares with the palette: one session in the engine, one history, one scrollback.
+//!
+//! ```text
+//! keys ─▶ Entry ─▶ parse_input ─▶ risk ─▶ Effect::Run ─▶ engine's Session ─▶ Report::Said, Report::Ran ─▶ Scrollback
+//! ```
+//!
+//! * I1: one run at a time; what it prints goes to the scrollback, and to the palette when it was begun there.
+//! * I2: what a run prints after it was given up changes nothing.
+//! * I3: scrollback, history and what is typed are bounded; the oldest go, and how many is said.
+//! * I4: what may lose something is asked first, by what the parsed line does and not by how it looks.
+//! * I5: every line here can be sent to a terminal: the engine escapes what it says.
+//!
+//! It refuses to run a line while another one runs. Tested in each file, in `tests/console/repl.rs` by tables, snapshots
+//! and a real member, and in `tests/pty/lines.rs`.
+
+pub(crate) mod actions;
+pub mod ask;
+mod complete;
+pub mod entry;
+mod history;
+pub mod risk;
+mod run;
+mod screen;
+pub mod scrollback;
+pub(crate) mod view;
+
+use std::time::Duration;
+
+use mini_etcd_shared::clock::Moment;
+use mini_etcd_shared::complete::Context;
+
+pub(crate) use complete::completed;
+pub use complete::hint;
+pub use history::History;
+pub use run::{Place, continuation, drop_line, give_up, prompt};
+pub(crate) use run::{begin, ended, enter, said, typed};
+pub(crate) use screen::ReplScreen;
+
+use entry::Entry;
+use scrollback::Scrollback;
+
+use super::ScreenId;
+use crate::engine::request::Requests;
+
+/// What a session's prompt and title show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// The prefix that `cd` has set.
+    pub scope: String,
+    /// Output format.
+    pub format: String,
+    /// Whether the session tells how long each command took.
+    pub timing: bool,
+    /// The file that what is done is recorded in.
+    pub recording: Option<String>,
+    /// Names of the background watches.
+    pub watches: Vec<String>,
+    /// Names of the variables that are set.
+    pub variables: Vec<String>,
+    /// The scope as bytes.
+    pub prefix: Vec<u8>,
+}
+
+impl Prompt {
+    /// What completion has to know.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context {
+            variables: self.variables.clone(),
+            watches: self.watches.clone(),
+            scope: self.prefix.clone(),
+        }
+    }
+}
+
+/// A run is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it failed, as lines.
+    pub failed: Option<Vec<String>>,
+    /// How long it took.
+    pub took: Duration,
+    /// How the session is now.
+    pub prompt: Prompt,
+}
+
+/// A run under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its number.
+    pub run: u64,
+    /// What runs.
+    pub text: String,
+    /// Since when.
+    pub since: Moment,
+    /// Where it was begun.
+    pub place: Place,
+    /// Its line in the scrollback.
+    pub line: u64,
+}
+
+/// The pane.
+#[derive(Clone, Debug)]
+pub struct Repl {
+    /// What is being typed.
+    pub entry: Entry,
+    /// What was typed, here and in the palette.
+    pub history: History,
+    /// What was typed and what was answered.
+    pub scrollback: Scrollback,
+    /// What runs, wherever it was begun.
+    pub running: Option<Running>,
+    /// How the session is.
+    pub prompt: Prompt,
+    /// Whether keys are typed into the line; otherwise they move in the scrollback.
+    pub typing: bool,
+    /// What is asked for the line.
+    pub requests: Requests<ask::Wait>,
+}
+
+impl Default for Repl {
+    fn default() -> Self {
+        Self {
+            entry: Entry::default(),
+            history: History::default(),
+            scrollback: Scrollback::default(),
+            running: None,
+            prompt: Prompt { format: "simple".to_owned(), ..Prompt::default() },
+            typing: true,
+            requests: Requests::new(ScreenId::Repl),
+        }
+    }
+}

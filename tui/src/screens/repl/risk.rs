@@ -1,0 +1,127 @@
+//! What is at stake with a line, by what it does.
+
+use bytes::Bytes;
+use mini_etcd_shared::command::{Effect, Given, Target, Verb, command, parse_for};
+use mini_etcd_shared::language::{Action, Statement, StatementKind, Word};
+
+use crate::console::state::Tier;
+
+/// How a line has to be confirmed, and what to say; `None` when it is simply done.
+#[must_use]
+pub fn of(statements: &[Statement]) -> Option<(Tier, String)> {
+    // Of several, the first of the worst.
+    statements.iter().rev().filter_map(of_one).max_by_key(rank)
+}
+
+fn rank(found: &(Tier, String)) -> u8 {
+    u8::from(matches!(found.0, Tier::Shape(_)))
+}
+
+fn of_one(statement: &Statement) -> Option<(Tier, String)> {
+    match &statement.kind {
+        StatementKind::Run(run) => of_action(&run.action),
+        StatementKind::Test { body, .. }
+        | StatementKind::Setup(body)
+        | StatementKind::Teardown(body)
+        | StatementKind::Repeat { body, .. }
+        // Its flags are those that every command takes: none of them makes a range.
+        | StatementKind::With { body, .. } => of(body),
+        StatementKind::If { then, otherwise, .. } => {
+            [of(then), of(otherwise)].into_iter().flatten().max_by_key(rank)
+        }
+        StatementKind::Expect(_)
+        | StatementKind::Await(_)
+        | StatementKind::Cancel(_)
+        | StatementKind::Set { .. } => None,
+    }
+}
+
+fn loss(text: impl Into<String>) -> (Tier, String) {
+    (Tier::Loss, text.into())
+}
+
+fn of_action(action: &Action) -> Option<(Tier, String)> {
+    match action {
+        Action::Command { target: Target::Command(spec), words } => match spec.verb {
+            Verb::Del => delete(words),
+            Verb::Compaction => Some(loss(
+                "Versions older than that revision are gone for good; watches can no longer begin there.",
+            )),
+            _ if spec.effect == Effect::Destroys => Some(loss(format!(
+                "{} takes something away that cannot be had again.",
+                spec.path()
+            ))),
+            _ => None,
+        },
+        Action::Txn(txn) => {
+            let operations = txn.success.iter().chain(&txn.failure);
+            let deletes = || operations.clone().filter(|operation| operation.verb == Verb::Del);
+            deletes()
+                .filter_map(|operation| delete(&operation.words))
+                .max_by_key(rank)
+                .or_else(|| deletes().next().map(|_| loss("The transaction deletes keys.")))
+        }
+        Action::Meta { spec, .. } if spec.name == "\\source" => {
+            Some(loss("It runs every line of the file, whatever they do."))
+        }
+        _ => None,
+    }
+}
+
+/// A `del`: one key is one write, and is told; a range is asked.
+fn delete(words: &[Word]) -> Option<(Tier, String)> {
+    let range = "It deletes a whole range of keys, however many are in it.";
+    let target = Target::Command(command(Verb::Del));
+    let given = words.iter().map(|word| {
+        // What only a variable knows may be any key.
+        let bytes = Bytes::from(word.literal().unwrap_or_else(|| b"$".to_vec()));
+        if word.is_flag() { Given::plain(bytes) } else { Given::argument(bytes) }
+    });
+    let Ok(parsed) = parse_for(target, given.collect()) else { return Some(loss(range)) };
+    let on = |name: &str| parsed.flags.switch(target, name);
+    if parsed.args.len() < 2 && !on("prefix") && !on("from-key") {
+        return None;
+    }
+    let first = parsed.args.first().map_or(&[][..], Bytes::as_ref);
+    if [&b""[..], b"hex:", b"b64:"].contains(&first) {
+        let text = "It deletes every key of the cluster.".to_owned();
+        return Some((Tier::Shape("everything".to_owned()), text));
+    }
+    Some(loss(range))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mini_etcd_shared::language::parse_input;
+
+    #[test]
+    fn what_destroys_is_asked_by_how_much() {
+        let everything = || Some(Tier::Shape("everything".into()));
+        for (line, tier) in [
+            ("get a --prefix", None),
+            ("put a b", None),
+            ("del a", None),
+            ("del -- --prefix", None),
+            ("del a '--prefix'", Some(Tier::Loss)),
+            ("del a --prefix", Some(Tier::Loss)),
+            ("delete a --prefix", Some(Tier::Loss)),
+            ("del a z", Some(Tier::Loss)),
+            ("del $K --prefix", Some(Tier::Loss)),
+            ("del '' --prefix", everything()),
+            ("del hex: --from-key", everything()),
+            ("compaction 5", Some(Tier::Loss)),
+            ("comp 5", Some(Tier::Loss)),
+            ("txn then put a b end", None),
+            ("txn if mod(\"a\") = \"1\" then put a b else del a end", Some(Tier::Loss)),
+            ("txn then del '' --prefix end", everything()),
+            ("\\source x.ers", Some(Tier::Loss)),
+            ("repeat 2\ndel a --prefix\nend", Some(Tier::Loss)),
+            ("with --write-out=json\ndel a z\nend", Some(Tier::Loss)),
+            ("get a\ncompaction 5", Some(Tier::Loss)),
+        ] {
+            let statements = parse_input(line.as_bytes()).expect(line);
+            assert_eq!(of(&statements).map(|(tier, _)| tier), tier, "{line}");
+        }
+    }
+}

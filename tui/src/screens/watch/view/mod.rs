@@ -1,0 +1,217 @@
+//! The Watch screen.
+
+mod form;
+mod prompt;
+mod rows;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Detail, Link, Prompt, Sign, Tail};
+use crate::console::State;
+use crate::widget::theme::Meaning;
+use crate::widget::{age, escape, escape_name, fit, grouped, panel, popup, rate, say};
+
+/// A stream that stands and says nothing for longer than this is called silent.
+const SILENT_AFTER_SECONDS: u64 = 5;
+
+/// Draws the tail on top, and what lies over it; what is typed stands over the footer.
+pub(crate) fn watch(state: &State, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    match state.watch.active() {
+        Some(tail) => list(state, frame, area, tail),
+        None => nothing(state, frame, area),
+    }
+    over(state, frame, bottom);
+}
+
+fn list(state: &State, frame: &mut Frame<'_>, area: Rect, tail: &Tail) {
+    let look = &state.look;
+    let right = right(state, tail);
+    let room = usize::from(area.width).saturating_sub(right.width() + 6);
+    let title = fit(&title(tail), room.max(12), &look.glyphs);
+    let inside = panel(frame, look, area, &title, right);
+    tabs(state, frame, area);
+    let list = Rect { height: inside.height.saturating_sub(1), ..inside };
+    rows::rows(state, tail, frame, list);
+    if inside.height > 0 {
+        let line = Rect { y: inside.bottom() - 1, height: 1, ..inside };
+        frame.render_widget(status(state, tail, usize::from(inside.width)), line);
+    }
+}
+
+/// What is typed, and what lies over the list.
+fn over(state: &State, frame: &mut Frame<'_>, bottom: Rect) {
+    if let Some(detail) = &state.watch.detail {
+        self::detail(state, frame, detail);
+    }
+    match &state.watch.prompt {
+        None => {}
+        Some(Prompt::Form(form)) => form::form(state, frame, form),
+        Some(prompt) => prompt::prompt(state, frame, bottom, prompt),
+    }
+}
+
+fn nothing(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let inside = panel(frame, look, area, "Watch", Line::default());
+    let lines = [
+        "",
+        "No tail yet. Press w to follow a key, a prefix or a range: every change, as it happens or",
+        "from an old revision on, with what changed, and with a mark wherever something is missing.",
+    ];
+    let width = usize::from(inside.width).saturating_sub(2);
+    let lines = lines.iter().flat_map(|line| crate::widget::wrap(line, width));
+    for (line, y) in lines.zip(inside.y..inside.bottom()) {
+        let line = say(look, Meaning::Text, format!("  {line}"));
+        frame.render_widget(line, Rect { y, height: 1, ..inside });
+    }
+}
+
+fn title(tail: &Tail) -> String {
+    let mut parts = vec![format!("{} {}", tail.name(), tail.spec.range())];
+    if let Some(from) = tail.spec.from {
+        parts.push(format!("from {}", grouped(from.unsigned_abs())));
+    }
+    if let Some(key) = &tail.pinned {
+        parts.push(format!("pinned: {}", escape_name(key)));
+    }
+    if let Some(filter) = &tail.filter {
+        parts.push(format!("filter: {}", escape(filter.text().as_bytes())));
+    }
+    parts.join("  ")
+}
+
+/// As much of the end of a text as fits: the cursor behind it stays in sight.
+fn end_of(text: &str, room: usize) -> &str {
+    let mut kept = text;
+    while kept.width() > room {
+        let mut characters = kept.chars();
+        characters.next();
+        kept = characters.as_str();
+    }
+    kept
+}
+
+fn right(state: &State, tail: &Tail) -> Line<'static> {
+    let look = &state.look;
+    let (meaning, word) = match &tail.link {
+        Link::Connecting => (Meaning::Dim, "connecting".to_owned()),
+        Link::Live | Link::Resuming { .. } if tail.paused => (Meaning::Warn, "paused".to_owned()),
+        Link::Live => match silent(state, tail) {
+            Some(silence) => (Meaning::Warn, format!("stale {silence}")),
+            None => (Meaning::Ok, "live".to_owned()),
+        },
+        Link::Resuming { .. } => (Meaning::Warn, "resuming".to_owned()),
+        Link::Away { since, .. } => {
+            (Meaning::Bad, format!("away {}", age(state.now.since(*since))))
+        }
+        Link::Ended(_) => (Meaning::Bad, "ended".to_owned()),
+    };
+    let (kept, dropped) = tail.kept();
+    let number = |count: usize| grouped(u64::try_from(count).unwrap_or(u64::MAX));
+    Line::from(vec![
+        Span::raw(" "),
+        say(look, meaning, word),
+        say(look, Meaning::Text, format!("  {} ev/s", rate(tail.rate(state.now)))),
+        say(look, Meaning::Dim, format!("  kept {}  dropped {} ", number(kept), grouped(dropped))),
+    ])
+}
+
+fn silent(state: &State, tail: &Tail) -> Option<String> {
+    let silence = tail.silent(state.now)?;
+    (silence.as_secs() >= SILENT_AFTER_SECONDS).then(|| age(silence))
+}
+
+/// How far the tail is, or what is the matter with it.
+fn status(state: &State, tail: &Tail, width: usize) -> Line<'static> {
+    let look = &state.look;
+    let silence = silent(state, tail);
+    // While the server speaks, its own word counts: the others' newest revision would always be a little ahead of it.
+    let cluster = if silence.is_some() { state.cluster.newest().2 } else { 0 };
+    let number = |revision: i64| grouped(revision.unsigned_abs());
+    let (meaning, mut words) = match &tail.link {
+        Link::Connecting => (Meaning::Dim, "no member has taken it yet".to_owned()),
+        Link::Live => {
+            let server = number(tail.server.max(cluster));
+            let behind = number(tail.behind(cluster));
+            let words = format!("server at {server}, this tail is {behind} behind");
+            match silence {
+                Some(silence) => (Meaning::Warn, format!("{words}; nothing heard for {silence}")),
+                None => (Meaning::Dim, words),
+            }
+        }
+        Link::Resuming { why, .. } => {
+            (Meaning::Warn, format!("stands again after: {why}; nothing delivered yet"))
+        }
+        Link::Away { why, last, .. } => {
+            let next = tail.told.max(tail.newest) + 1;
+            let from = if tail.told > 0 {
+                format!("; goes on at {}", number(next))
+            } else {
+                String::new()
+            };
+            let last = if last == why { String::new() } else { format!("; now {last}") };
+            (Meaning::Bad, format!("not connected: {why}{last}{from}"))
+        }
+        Link::Ended(why) => (Meaning::Bad, format!("ended: {why}")),
+    };
+    let (held, lost) = tail.held();
+    if tail.paused {
+        let lost =
+            if lost > 0 { format!(", {} too many to hold", grouped(lost)) } else { String::new() };
+        let held = grouped(u64::try_from(held).unwrap_or(u64::MAX));
+        words = format!("paused, {held} held{lost}   {words}");
+    }
+    say(look, meaning, fit(&format!("  {words}"), width, &look.glyphs)).into()
+}
+
+/// The other tails, in the lower border.
+fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let look = &state.look;
+    let list = state.watch.list();
+    if list.len() < 2 || area.height < 2 {
+        return;
+    }
+    let mut spans = vec![say(look, Meaning::Key, " Tab")];
+    for tail in list {
+        let on_top = state.watch.active().is_some_and(|active| active.number == tail.number);
+        let trouble = matches!(tail.link, Link::Away { .. } | Link::Ended(_));
+        let words = format!("{}{}", tail.name(), if trouble { "!" } else { "" });
+        spans.push(Span::raw(" "));
+        spans.push(if on_top {
+            say(look, Meaning::TabActive, format!("[{words}]"))
+        } else {
+            say(look, Meaning::Tab, words)
+        });
+    }
+    spans.push(Span::raw(" "));
+    let line = Line::from(spans);
+    let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(4));
+    let place = Rect { x: area.x + 2, y: area.bottom() - 1, width, height: 1 };
+    frame.render_widget(line, place);
+}
+
+/// An event in full.
+fn detail(state: &State, frame: &mut Frame<'_>, detail: &Detail) {
+    let look = &state.look;
+    let (width, height) = (state.size.0.saturating_sub(6), state.size.1.saturating_sub(6));
+    let lines = u16::try_from(detail.lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");
+    let title = fit(&detail.title, usize::from(width).saturating_sub(32), &look.glyphs);
+    let inside = popup(frame, look, (width, lines.min(height)), &title, right.into());
+    let last = detail.lines.len().saturating_sub(usize::from(inside.height));
+    let shown = detail.lines.iter().skip(detail.first.min(last));
+    for ((sign, text), y) in shown.zip(inside.y..inside.bottom()) {
+        let (meaning, sign) = match sign {
+            Sign::Same => (Meaning::Text, ' '),
+            Sign::Less => (Meaning::Bad, '-'),
+            Sign::More => (Meaning::Ok, '+'),
+            Sign::Note => (Meaning::Dim, ' '),
+        };
+        let text = fit(text, usize::from(inside.width).saturating_sub(4), &look.glyphs);
+        let line = say(look, meaning, format!(" {sign} {text}"));
+        frame.render_widget(line, Rect { y, height: 1, ..inside });
+    }
+}
