@@ -18,7 +18,7 @@ use super::command_line::CommandLine;
 use super::msg::Effect;
 use super::state::State;
 use crate::record::{SEEN, VALUE_BYTES_MAX, seen};
-use crate::screens::keys::ask::{Batch, Bulk, Change, Changed, Entry, Target, Write};
+use crate::screens::keys::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
 use crate::screens::watch::Spec;
 
 /// Single keys of one transaction; etcd takes 128 operations by default.
@@ -273,7 +273,7 @@ mod tests {
     use mini_etcd_shared::language::{parse_input, parse_script};
 
     use super::*;
-    use crate::screens::keys::ask::Meta;
+    use crate::screens::keys::model::Meta;
 
     fn key() -> Bytes {
         Bytes::from_static(b"\xff 'k)")

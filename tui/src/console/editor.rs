@@ -16,14 +16,14 @@ pub(crate) async fn edit(name: &str, text: &[u8]) -> Answer {
     let set = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
     let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| USUAL.to_owned());
     match run(&editor, name, text).await {
-        Ok(Ok(text)) => Answer::Edited(text),
+        Ok(Ok(text)) => Answer::of(text),
         Ok(Err(how)) => failed(editor, how, "nothing was written"),
         Err(error) => failed(editor, error.to_string(), "set $EDITOR to an editor that is there"),
     }
 }
 
 fn failed(place: String, why: String, next: &str) -> Answer {
-    Answer::Failed(Trouble { place, why, next: next.to_owned() })
+    Answer::failed(Trouble { place, why, next: next.to_owned() })
 }
 
 async fn run(editor: &str, name: &str, text: &[u8]) -> io::Result<Result<Vec<u8>, String>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossterm::event::KeyEvent;
 use mini_etcd_shared::clock::Moment;
 
-use crate::engine::request::{Answer, Question, Ticket};
+use crate::engine::request::{Answer, Job, Ticket};
 use crate::engine::sample::{Fault, Proof, Sample};
 use crate::screens::ScreenId;
 use crate::screens::cluster::member::Listed;
@@ -85,7 +85,7 @@ pub enum Effect {
     /// Give up the run of that number.
     Cancel(u64),
     /// Find an answer for a screen.
-    Ask(Ticket, Question),
+    Ask(Ticket, Job),
     /// Give up a question: nobody waits for its answer any more.
     Drop(Ticket),
     /// A question of this screen was answered with yes; never leaves `update`.

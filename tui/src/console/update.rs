@@ -11,7 +11,7 @@ use super::{deed, press};
 use crate::engine::sample::{Fault, Sample};
 use crate::screens::cluster::happened;
 use crate::screens::cluster::member::{Link, Listed};
-use crate::screens::screen;
+use crate::screens::{SCREENS, screen};
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -48,7 +48,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if generation == state.generation =>
         {
             state.dirty(Redraw::Data);
-            return screen(ticket.screen).answered(state, ticket, answer);
+            let asked = SCREENS.iter().find(|screen| screen.id().number() == ticket.screen);
+            return asked.map_or_else(Vec::new, |screen| screen.answered(state, ticket, answer));
         }
         Msg::Report(generation, Report::Members(id, listed)) if generation == state.generation => {
             return members(state, id, listed);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Effect ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
-//!                   ├─▶ ask: what screens ask for, one task each                   │
+//!                   ├─▶ request: what screens ask for, one task each               │
 //!                   ├─▶ session: palette and REPL pane, on a thread of its own       ├─▶ Inbox ─▶ Msg::Report
 //!                   └─▶ bundled members                                              ┘
 //! ```
@@ -17,7 +17,6 @@
 //! It refuses to guess: what a server does not offer stays `None`. Tested in `tests/console/engine.rs` against a fake server.
 
 mod access;
-pub(crate) mod ask;
 mod directory;
 mod elsewhere;
 pub(crate) mod fault;
@@ -38,20 +37,18 @@ use mini_etcd_shared::client::{
     Access, Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
 };
 use mini_etcd_shared::clock::SystemClock;
-use mini_etcd_shared::complete::ClientSource;
 use mini_etcd_shared::error::ClientError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use inbox::Inbox;
+use request::{Answer, Clients, Job, Reply, Ticket};
 
 use crate::bundled::Fleet;
 use crate::console::{Effect, Pace, Report};
-use crate::engine::request::{Question, Ticket};
 use crate::login::lasting;
 use crate::record::Recording;
 use crate::screens::cluster::member::Listed;
-use crate::screens::keys;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -119,10 +116,8 @@ pub struct Engine {
     session: Option<mpsc::Sender<session::Work>>,
     recording: Recording,
     asked: BTreeMap<Ticket, AbortHandle>,
-    /// What screens ask through; and what completion keeps of it.
-    client: Option<(Client, Arc<ClientSource>)>,
-    /// The keys loaded for the last jump.
-    found: keys::requests::Found,
+    /// What screens ask through.
+    clients: Option<Clients>,
     tasks: JoinSet<()>,
     config: ClientConfig,
     fleet: Option<Fleet>,
@@ -165,8 +160,7 @@ impl Engine {
             session: None,
             recording: Recording::default(),
             asked: BTreeMap::new(),
-            client: None,
-            found: keys::requests::Found::default(),
+            clients: None,
             tasks,
             config,
             fleet: setup.fleet,
@@ -205,7 +199,7 @@ impl Engine {
         match effect {
             Effect::Run(run, text) => self.run_text(run, text),
             Effect::Cancel(run) => self.work(session::Work::Cancel(run)),
-            Effect::Ask(ticket, question) => self.ask(ticket, question),
+            Effect::Ask(ticket, job) => self.ask(ticket, job),
             Effect::Drop(ticket) => {
                 if let Some(task) = self.asked.remove(&ticket) {
                     task.abort();
@@ -244,23 +238,26 @@ impl Engine {
     }
 
     /// Begins to find an answer. The screens bound how many are under way.
-    fn ask(&mut self, ticket: Ticket, question: Question) {
-        let client = self.client();
-        let reply = ask::Reply::new(Arc::clone(&self.shared.inbox), ticket);
-        let found = Arc::clone(&self.found);
-        let task = self.tasks.spawn(ask::run(client, found, question, reply));
+    fn ask(&mut self, ticket: Ticket, job: Job) {
+        let clients = self.clients();
+        let reply = Reply::new(Arc::clone(&self.shared.inbox), ticket);
+        let task = self.tasks.spawn(async move {
+            match clients {
+                Ok(clients) => job.run(clients, reply).await,
+                Err(error) => reply.done(Answer::failed(fault::of_client(&error, false))),
+            }
+        });
         self.asked.insert(ticket, task);
         self.asked.retain(|_, task| !task.is_finished());
     }
 
     /// A client of the endpoints given, which finds the other members by itself; made when it is first used.
-    fn client(&mut self) -> Result<(Client, Arc<ClientSource>), ClientError> {
-        if let Some(pair) = &self.client {
-            return Ok(pair.clone());
+    fn clients(&mut self) -> Result<Clients, ClientError> {
+        if let Some(clients) = &self.clients {
+            return Ok(clients.clone());
         }
-        let client = Client::new(self.config.clone())?;
-        let names = Arc::new(ClientSource::new(client.clone()));
-        Ok(self.client.insert((client, names)).clone())
+        let clients = Clients::new(Client::new(self.config.clone())?);
+        Ok(self.clients.insert(clients).clone())
     }
 
     fn run_text(&mut self, id: u64, text: String) {
@@ -327,8 +324,7 @@ impl Engine {
             return;
         }
         self.config.cluster = OneCluster::of(cluster);
-        self.client = None;
-        self.found = keys::requests::Found::default();
+        self.clients = None;
         if self.session.is_some() {
             self.work(session::Work::Servers(self.config.clone()));
         }

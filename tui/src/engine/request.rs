@@ -1,59 +1,59 @@
-//! What screens ask of the engine, and the answers they wait for.
+//! [`Request`]: what a screen asks a server for, as a value; and how it is asked, answered and given up.
 //!
 //! ```text
-//! screen ─▶ Requests::ask ─▶ Effect::Ask(Ticket, Question) ─▶ engine ─▶ Report::Answer(Ticket, Answer) ─▶ screen
+//! screen ─▶ Requests::ask(request, Msg::Read) ─▶ Effect::Ask(Ticket, Job) ─▶ engine ─▶ Request::run
+//!   ▲                                                                                      │
+//!   └── Msg::Read(request, answer) ◀─ Requests::take ◀─ Report::Answer(Ticket, Answer) ◀───┘
 //! ```
 //!
-//! * I1: an answer whose ticket is not open any more (closed, cancelled, of an older generation) changes nothing.
+//! * I1: an answer whose ticket is not open any more (closed, cancelled, forgotten) changes nothing.
 //! * I2: a screen has at most [`REQUESTS_MAX`] requests under way; beyond that it asks for nothing more.
 //! * I3: what is forgotten is also cancelled in the engine, so that no work goes on for nobody.
+//! * I4: a request ends in an answer that closes it, or is given up by the screen; a failure is an answer too.
+//! * I5: parts of a long answer wait for the screen to take them: a stream never outruns it, and nothing is dropped.
+//!
+//! The types of request and answer are known where a request is made and where it is run; what lies between, effects,
+//! reports and the engine, carries them erased.
 
-use std::collections::BTreeMap;
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use mini_etcd_shared::client::Client;
 use mini_etcd_shared::clock::Moment;
+use mini_etcd_shared::complete::ClientSource;
 
-use crate::console::msg::Effect;
-use crate::screens::{ScreenId, keys, repl, watch};
+use super::Inbox;
+use crate::console::Effect;
 
 /// Requests of one screen that may be under way at once.
 pub const REQUESTS_MAX: usize = 32;
 
-/// Names one request: the screen that asked, which view of it, and a number that is never used twice.
+/// Something that a screen asks a server for.
+pub trait Request: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// What is answered: once, or in parts.
+    type Answer: Clone + Send + Sync + 'static;
+
+    /// Finds the answer, or its last part.
+    fn run(
+        self,
+        clients: Clients,
+        parts: Parts<Self::Answer>,
+    ) -> impl Future<Output = Result<Self::Answer, Trouble>> + Send;
+}
+
+/// Names one request: who asked, and a number that is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
-    /// The screen.
-    pub screen: ScreenId,
-    /// What the screen showed when it asked: it counts up when that goes away.
-    pub generation: u64,
-    /// The number.
+    /// The number of the screen that asked.
+    pub screen: u8,
+    /// The number of the request.
     pub id: u64,
-}
-
-/// What a screen asks; one variant per screen that asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// The Keys screen asks.
-    Keys(keys::ask::Question),
-    /// Of the Watch screen.
-    Watch(watch::Ask),
-    /// The REPL asks.
-    Repl(repl::ask::Question),
-}
-
-/// What the engine answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// To the Keys screen.
-    Keys(keys::ask::Answer),
-    /// To the REPL.
-    Repl(repl::ask::Answer),
-    /// An editor has ended: the text it left.
-    Edited(Vec<u8>),
-    /// To the Watch screen.
-    Watch(watch::Told),
-    /// It could not be done.
-    Failed(Trouble),
 }
 
 /// Why something could not be done.
@@ -67,73 +67,277 @@ pub struct Trouble {
     pub next: String,
 }
 
-/// The requests of one screen that are under way, each with what it is for.
-#[derive(Clone, Debug)]
-pub struct Requests<T> {
-    screen: ScreenId,
-    generation: u64,
-    last: u64,
-    open: BTreeMap<u64, T>,
+/// What requests are run with: a client of the cluster that is shown, and what requests of it keep for later ones.
+#[derive(Clone)]
+pub struct Clients {
+    /// Finds the members of the cluster by itself.
+    pub client: Client,
+    /// What completion keeps of it.
+    pub names: Arc<ClientSource>,
+    kept: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
 }
 
-impl<T> Requests<T> {
-    /// None under way.
-    #[must_use]
-    pub fn new(screen: ScreenId) -> Self {
-        Self { screen, generation: 0, last: 0, open: BTreeMap::new() }
+impl Clients {
+    pub(super) fn new(client: Client) -> Self {
+        let names = Arc::new(ClientSource::new(client.clone()));
+        Self { client, names, kept: Arc::default() }
     }
 
-    /// A ticket for a request that is for `what`; `None` when too many are under way. I2
-    pub fn open(&mut self, what: T) -> Option<Ticket> {
+    /// The one value of a type that requests to this cluster share.
+    pub(crate) fn kept<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = kept.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
+        Arc::clone(value).downcast().unwrap_or_default()
+    }
+}
+
+/// An answer, or a part of one, without its type.
+#[derive(Clone)]
+pub struct Answer {
+    value: Result<Arc<dyn Any + Send + Sync>, Trouble>,
+    /// Nothing follows.
+    last: bool,
+}
+
+impl Answer {
+    /// The answer, or its last part.
+    pub fn of<A: Send + Sync + 'static>(answer: A) -> Self {
+        Self { value: Ok(Arc::new(answer)), last: true }
+    }
+
+    /// A part that others follow.
+    pub fn part<A: Send + Sync + 'static>(part: A) -> Self {
+        Self { last: false, ..Self::of(part) }
+    }
+
+    /// There is none.
+    #[must_use]
+    pub fn failed(trouble: Trouble) -> Self {
+        Self { value: Err(trouble), last: true }
+    }
+
+    /// Why there is none.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.value.as_ref().err()
+    }
+
+    /// With its type; `None` when it answers a request of another type.
+    fn typed<A: Clone + Send + Sync + 'static>(self) -> Option<Result<A, Trouble>> {
+        match self.value {
+            Ok(value) => value.downcast().ok().map(|value| Ok(Arc::unwrap_or_clone(value))),
+            Err(trouble) => Some(Err(trouble)),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.as_ref().map(|_| "an answer");
+        f.debug_struct("Answer").field("value", &value).field("last", &self.last).finish()
+    }
+}
+
+/// Where the answer to one request goes.
+#[derive(Clone)]
+pub(super) struct Reply {
+    inbox: Arc<Inbox>,
+    ticket: Ticket,
+}
+
+impl Reply {
+    pub(super) fn new(inbox: Arc<Inbox>, ticket: Ticket) -> Self {
+        Self { inbox, ticket }
+    }
+
+    pub(super) fn done(&self, answer: Answer) {
+        self.inbox.answer(self.ticket, answer);
+    }
+}
+
+/// Where parts of a long answer go.
+pub struct Parts<A> {
+    reply: Reply,
+    answer: PhantomData<fn(A)>,
+}
+
+impl<A: Send + Sync + 'static> Parts<A> {
+    /// Tells a part; waits while too many are on their way. I5
+    pub async fn send(&self, part: A) {
+        self.reply.inbox.part(self.reply.ticket, Answer::part(part)).await;
+    }
+}
+
+/// A request without its type.
+#[derive(Clone)]
+pub struct Job(Arc<dyn Erased>);
+
+trait Erased: fmt::Debug + Send + Sync {
+    fn run(&self, clients: Clients, reply: Reply) -> BoxFuture<'static, ()>;
+    fn is(&self, other: &dyn Any) -> bool;
+    fn any(&self) -> &dyn Any;
+}
+
+impl<R: Request> Erased for R {
+    fn run(&self, clients: Clients, reply: Reply) -> BoxFuture<'static, ()> {
+        let parts = Parts { reply: reply.clone(), answer: PhantomData };
+        let answer = self.clone().run(clients, parts);
+        let told = answer.map(move |answer| match answer {
+            Ok(answer) => reply.done(Answer::of(answer)),
+            Err(trouble) => reply.done(Answer::failed(trouble)),
+        });
+        told.boxed()
+    }
+
+    fn is(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<R>() == Some(self)
+    }
+
+    fn any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Job {
+    /// Of a request.
+    pub fn new<R: Request>(request: R) -> Self {
+        Self(Arc::new(request))
+    }
+
+    /// The request, when it is of this type.
+    #[must_use]
+    pub fn request<R: Request>(&self) -> Option<&R> {
+        self.0.any().downcast_ref()
+    }
+
+    pub(super) fn run(&self, clients: Clients, reply: Reply) -> BoxFuture<'static, ()> {
+        self.0.run(clients, reply)
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is(other.0.any())
+    }
+}
+
+impl Eq for Job {}
+
+/// The requests of one screen that are under way, each with the message `M` that its answer becomes.
+#[derive(Clone)]
+pub struct Requests<M> {
+    screen: u8,
+    last: u64,
+    open: BTreeMap<u64, Open<M>>,
+}
+
+#[derive(Clone)]
+struct Open<M> {
+    request: Arc<dyn Any + Send + Sync>,
+    message: Arc<dyn Fn(Answer) -> Option<M> + Send + Sync>,
+}
+
+impl<M: 'static> Requests<M> {
+    /// None under way, of the screen of this number.
+    #[must_use]
+    pub fn new(screen: u8) -> Self {
+        Self { screen, last: 0, open: BTreeMap::new() }
+    }
+
+    /// Asks; answers nothing to do when too many requests are under way. I2
+    pub fn ask<R: Request>(
+        &mut self,
+        request: R,
+        message: fn(R, Result<R::Answer, Trouble>) -> M,
+    ) -> Vec<Effect> {
+        let job = Job::new(request.clone());
+        let ticket = self.open(request, message);
+        ticket.map(|ticket| Effect::Ask(ticket, job)).into_iter().collect()
+    }
+
+    /// A ticket for something that is not asked of a server. I2
+    pub fn open<R, A>(
+        &mut self,
+        request: R,
+        message: fn(R, Result<A, Trouble>) -> M,
+    ) -> Option<Ticket>
+    where
+        R: Clone + Send + Sync + 'static,
+        A: Clone + Send + Sync + 'static,
+    {
         if self.open.len() >= REQUESTS_MAX {
             return None;
         }
         self.last += 1;
-        self.open.insert(self.last, what);
-        Some(Ticket { screen: self.screen, generation: self.generation, id: self.last })
+        let request = Arc::new(request);
+        let asked = Arc::clone(&request);
+        let message = move |answer: Answer| Some(message((*asked).clone(), answer.typed()?));
+        self.open.insert(self.last, Open { request, message: Arc::new(message) });
+        Some(Ticket { screen: self.screen, id: self.last })
     }
 
-    /// Asks; answers nothing to do when too many requests are under way.
-    pub fn ask(&mut self, what: T, question: Question) -> Vec<Effect> {
-        self.open(what).map(|ticket| Effect::Ask(ticket, question)).into_iter().collect()
+    /// The message that an answer becomes; nothing when nobody waits for it any more. I1
+    pub fn take(&mut self, ticket: Ticket, answer: Answer) -> Option<M> {
+        if ticket.screen != self.screen {
+            return None;
+        }
+        let message = Arc::clone(&self.open.get(&ticket.id)?.message);
+        if answer.last {
+            self.open.remove(&ticket.id);
+        }
+        message(answer)
     }
 
-    /// What an answer that is not the last one is for. I1
-    #[must_use]
-    pub fn get(&self, ticket: Ticket) -> Option<&T> {
-        let ours = ticket.screen == self.screen && ticket.generation == self.generation;
-        ours.then(|| self.open.get(&ticket.id)).flatten()
+    /// Gives up those of a type that `which` says. I3
+    pub fn cancel<R: 'static>(&mut self, which: impl Fn(&R) -> bool) -> Vec<Effect> {
+        self.give_up(|open| open.request.downcast_ref().is_some_and(&which))
     }
 
-    /// What the last answer is for; the request is over. I1
-    pub fn close(&mut self, ticket: Ticket) -> Option<T> {
-        self.get(ticket)?;
-        self.open.remove(&ticket.id)
-    }
-
-    /// Gives up those that are for what `which` says. I3
-    pub fn cancel(&mut self, mut which: impl FnMut(&T) -> bool) -> Vec<Effect> {
-        let (screen, generation) = (self.screen, self.generation);
-        let gone: Vec<u64> =
-            self.open.iter().filter(|(_, what)| which(what)).map(|(id, _)| *id).collect();
-        gone.into_iter()
-            .map(|id| {
-                self.open.remove(&id);
-                Effect::Drop(Ticket { screen, generation, id })
-            })
-            .collect()
-    }
-
-    /// Gives up all of them, and begins a new generation. I3
+    /// Gives up all of them. I3
     pub fn forget(&mut self) -> Vec<Effect> {
-        let dropped = self.cancel(|_| true);
-        self.generation += 1;
+        self.give_up(|_| true)
+    }
+
+    fn give_up(&mut self, which: impl Fn(&Open<M>) -> bool) -> Vec<Effect> {
+        let screen = self.screen;
+        let mut dropped = Vec::new();
+        self.open.retain(|id, open| {
+            let gone = which(open);
+            if gone {
+                dropped.push(Effect::Drop(Ticket { screen, id: *id }));
+            }
+            !gone
+        });
         dropped
     }
 
-    /// What is under way.
-    pub fn running(&self) -> impl Iterator<Item = &T> {
-        self.open.values()
+    /// Those of a type that are under way.
+    pub fn running<R: 'static>(&self) -> impl Iterator<Item = &R> {
+        self.open.values().filter_map(|open| open.request.downcast_ref())
+    }
+
+    /// How many are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+impl<M> fmt::Debug for Requests<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").field("open", &self.open.keys()).finish_non_exhaustive()
     }
 }
 
@@ -169,29 +373,60 @@ impl Freshness {
 mod tests {
     use super::*;
 
+    /// Asks for its double.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Double(usize);
+
+    impl Request for Double {
+        type Answer = usize;
+
+        async fn run(self, _: Clients, _: Parts<usize>) -> Result<usize, Trouble> {
+            Ok(self.0 * 2)
+        }
+    }
+
+    type Msg = (Double, Result<usize, Trouble>);
+
+    fn requests() -> Requests<Msg> {
+        Requests::new(7)
+    }
+
+    fn ask(requests: &mut Requests<Msg>, number: usize) -> Option<Ticket> {
+        let effects = requests.ask(Double(number), |request, answer| (request, answer));
+        effects.first().map(|effect| match effect {
+            Effect::Ask(ticket, job) if job.request() == Some(&Double(number)) => *ticket,
+            other => panic!("{other:?}"),
+        })
+    }
+
     #[test]
     fn a_late_answer_finds_nothing_that_waits_for_it() {
-        let mut requests = Requests::new(ScreenId::Cluster);
-        let first = requests.open("first").unwrap();
-        let second = requests.open("second").unwrap();
-        assert_eq!(requests.close(first), Some("first"));
-        assert_eq!(requests.close(first), None, "answered twice");
+        let mut requests = requests();
+        let first = ask(&mut requests, 1).unwrap();
+        let second = ask(&mut requests, 2).unwrap();
+        assert_eq!(requests.take(first, Answer::part(1_usize)), Some((Double(1), Ok(1))));
+        assert_eq!(requests.take(first, Answer::of(2_usize)), Some((Double(1), Ok(2))));
+        assert_eq!(requests.take(first, Answer::of(2_usize)), None, "answered twice");
         assert_eq!(requests.forget(), [Effect::Drop(second)]);
-        let third = requests.open("third").unwrap();
-        assert_eq!(requests.close(second), None, "of an older generation");
-        assert_eq!(requests.close(Ticket { generation: 0, ..third }), None);
-        assert_eq!(requests.get(third), Some(&"third"));
+        let third = ask(&mut requests, 3).unwrap();
+        assert_eq!(requests.take(second, Answer::of(4_usize)), None, "forgotten");
+        let other = Ticket { screen: 8, ..third };
+        assert_eq!(requests.take(other, Answer::of(6_usize)), None, "of another screen");
+        assert_eq!(requests.take(third, Answer::of("six")), None, "of another request");
+        assert!(requests.is_empty());
     }
 
     #[test]
     fn requests_are_bounded_and_cancelled_by_what_they_are_for() {
-        let mut requests = Requests::new(ScreenId::Cluster);
+        let mut requests = requests();
         for n in 0..REQUESTS_MAX {
-            assert!(requests.open(n).is_some());
+            assert!(ask(&mut requests, n).is_some());
         }
-        assert_eq!(requests.open(99), None);
-        assert_eq!(requests.cancel(|n| *n < 2).len(), 2);
-        assert!(requests.open(99).is_some());
+        assert_eq!(ask(&mut requests, 99), None);
+        assert_eq!(requests.cancel::<Double>(|double| double.0 < 2).len(), 2);
+        assert_eq!(requests.cancel::<Msg>(|_| true), []);
+        assert!(ask(&mut requests, 99).is_some());
+        assert_eq!(requests.running::<Double>().count(), REQUESTS_MAX - 1);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, Msg, State, update};
-use mini_etcd_tui::engine::request::Question;
-use mini_etcd_tui::screens::watch::{Ask, Reach, Spec};
+use mini_etcd_tui::screens::watch::requests::Follow;
+use mini_etcd_tui::screens::watch::{Reach, Spec};
 use mini_etcd_tui::widget::theme::Depth;
 
 use crate::driver::{Driver, Member, put};
@@ -28,10 +28,8 @@ fn palette(state: &mut State, line: &str) -> Vec<Effect> {
 }
 
 fn followed(effects: &[Effect]) -> Spec {
-    match effects {
-        [Effect::Ask(_, Question::Watch(Ask::Follow(spec)))] => spec.clone(),
-        other => panic!("{other:?}"),
-    }
+    let [Effect::Ask(_, job)] = effects else { panic!("{effects:?}") };
+    job.request::<Follow>().unwrap().spec.clone()
 }
 
 #[test]

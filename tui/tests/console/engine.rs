@@ -9,11 +9,13 @@ use mini_etcd_shared::client::{Credentials, Endpoint};
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::console::{Effect, Pace, Report};
-use mini_etcd_tui::engine::request::{Answer, Question, Ticket, Trouble};
+use mini_etcd_tui::engine::request::{Answer, Job, Ticket, Trouble};
 use mini_etcd_tui::engine::sample::{Role, Sample, Source};
 use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
 use mini_etcd_tui::screens::ScreenId;
-use mini_etcd_tui::screens::keys::ask::{Change, Question as Keys, Write};
+use mini_etcd_tui::screens::keys::model::{Change, Write};
+use mini_etcd_tui::screens::keys::requests::WriteKey;
+use mini_etcd_tui::screens::keys::{Doing, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -184,9 +186,10 @@ async fn an_endpoint_of_another_cluster_is_named_and_left_out() {
 
 /// Asks for a change of a key; answers what became of it.
 async fn write(handle: &Handle, inbox: &Inbox, id: u64) -> Answer {
-    let ticket = Ticket { screen: ScreenId::Keys, generation: 0, id };
+    let ticket = Ticket { screen: ScreenId::Keys.number(), id };
     let write = Write { key: "k".into(), expected: 0, change: Change::Delete };
-    handle.send(Effect::Ask(ticket, Question::Keys(Keys::Write(write, 0))));
+    let doing = Doing { what: String::new(), way: Way::Do };
+    handle.send(Effect::Ask(ticket, Job::new(WriteKey { write, doing, seen: 0 })));
     wait(inbox, |report| match report {
         Report::Answer(to, answer) if to == ticket => Some(answer),
         _ => None,
@@ -209,7 +212,7 @@ async fn an_endpoint_that_is_left_out_gets_nothing_also_when_the_others_are_gone
     ours.vanish().await;
     for id in 2..5 {
         let answer = write(&handle, &inbox, id).await;
-        assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
+        assert!(answer.trouble().is_some(), "{answer:?}");
     }
     assert_eq!(other.fake.keys(), 0);
 }
@@ -231,7 +234,7 @@ async fn a_cluster_in_the_place_of_another_is_asked_for_nothing_until_it_is_show
     })
     .await;
     let answer = write(&handle, &inbox, 2).await;
-    let Answer::Failed(Trouble { why, .. }) = answer else { panic!("{answer:?}") };
+    let Some(Trouble { why, .. }) = answer.trouble() else { panic!("{answer:?}") };
     assert!(why.contains("another cluster answers there"), "{why}");
     assert_eq!(after.fake.keys(), 0);
     handle.send(Effect::Cluster(10));

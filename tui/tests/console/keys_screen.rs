@@ -4,11 +4,14 @@
 use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, Msg, Origin, Report, State, update};
-use mini_etcd_tui::engine::request;
-use mini_etcd_tui::engine::request::Ticket;
-use mini_etcd_tui::screens::keys::ask::{
-    Answer, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Question, Reached, Version,
-    Written,
+use mini_etcd_tui::engine::request::{Answer, Job, Ticket};
+use mini_etcd_tui::screens::keys::model::{
+    Changed, Changes, Child, Entry, Found, Grave, Graves, Histogram, Meta, Page, Preview, Reached,
+    Version, Versions, Written,
+};
+use mini_etcd_tui::screens::keys::requests::{
+    ChangeMany, CountBulk, FindKeys, ReadChanges, ReadGraves, ReadHistogram, ReadHistory, ReadPage,
+    ReadValue, WriteKey,
 };
 use mini_etcd_tui::widget::theme::Depth;
 
@@ -49,93 +52,91 @@ fn preview() -> Preview {
 }
 
 /// What a server with a few keys answers.
-fn answer(question: &Question) -> Answer {
-    let at = match question {
-        Question::Children(place) if place.at > 0 => place.at,
-        _ => 918_442,
-    };
-    let page = |children, next: Option<&'static str>| Page {
-        revision: at,
-        children,
-        next: next.map(Bytes::from),
-        left: if next.is_some() { 411_160 } else { 0 },
-        requests: 1,
-    };
+fn answer(job: &Job) -> Answer {
     let old = |version, value: &'static [u8], revision| {
         let meta = Meta { modified: revision, ..meta(version) };
         let entry = Entry { key: "/config/web/timeout".into(), meta, value: value.into() };
         Version { revision, entry: Some(entry) }
     };
-    match question {
-        // Nothing was there at the beginning.
-        Question::Children(place) if place.at == 1 => Answer::Children(page(vec![], None)),
-        Question::Children(place) => Answer::Children(match &place.prefix[..] {
-            b"" => page(vec![dir("", 412_883), leaf("bad\u{1}", 1)], None),
-            b"/" => {
-                page(vec![dir("config", 1204), dir("locks", 19), dir("registry", 411_660)], None)
-            }
-            b"/config/" => page(vec![dir("web", 3)], None),
-            b"/registry/" => page(vec![leaf("pods", 2), dir("", 3)], Some("/registry/q")),
-            _ => page(vec![dir("limits", 6), leaf("banner", 12), leaf("timeout", 4)], None),
-        }),
-        Question::Value(key, _) => {
-            let value = if key.starts_with(b"/registry/") { pod() } else { value() };
-            Answer::Value(Some(Entry { key: key.clone(), meta: meta(4), value }))
-        }
-        Question::Changes(to) => {
-            let changes = (0..400).map(|n| Changes {
-                revision: to - 4000 + n * 10,
-                puts: u32::try_from(n * 7 % 13).unwrap(),
-                deletes: u32::from(n % 90 == 3),
-            });
-            Answer::Changes(changes.collect(), Reached { from: to - 4999, wall: None })
-        }
-        Question::Histogram(_) => Answer::Histogram(None),
-        Question::History(..) => {
-            let versions = vec![
-                old(4, br#"{"connect_ms":250,"read_ms":4000}"#, 917_940),
-                old(3, br#"{"connect_ms":250,"read_ms":1500}"#, 901_201),
-                old(2, br#"{"connect_ms":250}"#, 890_014),
-                old(1, b"{}", 880_120),
-                Version { revision: 880_017, entry: None },
-            ];
-            Answer::History(versions, Some(Reached { from: 880_000, wall: Some(880_000) }))
-        }
-        Question::Graves(..) => {
-            let grave = Grave { key: "/config/web/old-flag".into(), deleted: 917_112 };
-            let reached = Reached { from: 900_000, wall: Some(900_000) };
-            Answer::Graves { graves: vec![grave], alive: Vec::new(), reached }
-        }
-        Question::Find { .. } => {
-            let keys = ["/config/web/timeout", "/config/api/timeouts"].map(Bytes::from);
-            Answer::Found(keys.to_vec(), 412_883, true)
-        }
-        Question::Preview(_) => Answer::Preview(preview()),
-        Question::Bulk(..) => Answer::Changed(Changed::default()),
+    if let Some(asked) = job.request::<ReadPage>() {
+        Answer::of(page(asked))
+    } else if let Some(ReadValue { key, .. }) = job.request() {
+        let value = if key.starts_with(b"/registry/") { pod() } else { value() };
+        Answer::of(Some(Entry { key: key.clone(), meta: meta(4), value }))
+    } else if let Some(ReadChanges { to }) = job.request() {
+        let changes = (0..400).map(|n| Changes {
+            revision: to - 4000 + n * 10,
+            puts: u32::try_from(n * 7 % 13).unwrap(),
+            deletes: u32::from(n % 90 == 3),
+        });
+        let changes: Vec<Changes> = changes.collect();
+        Answer::of((changes, Reached { from: to - 4999, wall: None }))
+    } else if job.request::<ReadHistogram>().is_some() {
+        Answer::of(None::<Histogram>)
+    } else if job.request::<ReadHistory>().is_some() {
+        let versions = vec![
+            old(4, br#"{"connect_ms":250,"read_ms":4000}"#, 917_940),
+            old(3, br#"{"connect_ms":250,"read_ms":1500}"#, 901_201),
+            old(2, br#"{"connect_ms":250}"#, 890_014),
+            old(1, b"{}", 880_120),
+            Version { revision: 880_017, entry: None },
+        ];
+        let reached = Some(Reached { from: 880_000, wall: Some(880_000) });
+        Answer::of(Versions { versions, reached })
+    } else if job.request::<ReadGraves>().is_some() {
+        let grave = Grave { key: "/config/web/old-flag".into(), deleted: 917_112 };
+        let reached = Reached { from: 900_000, wall: Some(900_000) };
+        Answer::of(Graves { graves: vec![grave], alive: Vec::new(), reached })
+    } else if job.request::<FindKeys>().is_some() {
+        let keys = ["/config/web/timeout", "/config/api/timeouts"].map(Bytes::from);
+        Answer::of(Found { keys: keys.to_vec(), looked: 412_883, complete: true })
+    } else if job.request::<CountBulk>().is_some() {
+        Answer::of(preview())
+    } else if let Some(WriteKey { write, .. }) = job.request() {
         // Somebody was faster.
-        Question::Write(write, _) => {
-            let theirs = Bytes::from_static(br#"{"connect_ms":500,"read_ms":4000}"#);
-            let meta = Meta { modified: 918_443, ..meta(5) };
-            let theirs = Entry { key: write.key.clone(), meta, value: theirs };
-            Answer::Written(Written::Conflict(Some(theirs)))
-        }
+        let theirs = Bytes::from_static(br#"{"connect_ms":500,"read_ms":4000}"#);
+        let meta = Meta { modified: 918_443, ..meta(5) };
+        let theirs = Entry { key: write.key.clone(), meta, value: theirs };
+        Answer::of(Written::Conflict(Some(theirs)))
+    } else {
+        assert!(job.request::<ChangeMany>().is_some(), "{job:?}");
+        Answer::of(Changed::default())
+    }
+}
+
+fn page(asked: &ReadPage) -> Page {
+    let revision = if asked.at > 0 { asked.at } else { 918_442 };
+    let page = |children, next: Option<&'static str>| Page {
+        revision,
+        children,
+        next: next.map(Bytes::from),
+        left: if next.is_some() { 411_160 } else { 0 },
+        requests: 1,
+    };
+    match &asked.prefix[..] {
+        // Nothing was there at the beginning.
+        _ if asked.at == 1 => page(vec![], None),
+        b"" => page(vec![dir("", 412_883), leaf("bad\u{1}", 1)], None),
+        b"/" => page(vec![dir("config", 1204), dir("locks", 19), dir("registry", 411_660)], None),
+        b"/config/" => page(vec![dir("web", 3)], None),
+        b"/registry/" => page(vec![leaf("pods", 2), dir("", 3)], Some("/registry/q")),
+        _ => page(vec![dir("limits", 6), leaf("banner", 12), leaf("timeout", 4)], None),
     }
 }
 
 /// Answers what is asked until nothing is.
 fn serve(state: &mut State, effects: Vec<Effect>) {
-    let mut asked: Vec<(Ticket, Question)> = Vec::new();
-    let take = |effects: Vec<Effect>, asked: &mut Vec<(Ticket, Question)>| {
+    let mut asked: Vec<(Ticket, Job)> = Vec::new();
+    let take = |effects: Vec<Effect>, asked: &mut Vec<(Ticket, Job)>| {
         for effect in effects {
-            if let Effect::Ask(ticket, request::Question::Keys(question)) = effect {
-                asked.push((ticket, question));
+            if let Effect::Ask(ticket, job) = effect {
+                asked.push((ticket, job));
             }
         }
     };
     take(effects, &mut asked);
-    while let Some((ticket, question)) = asked.pop() {
-        let answer = request::Answer::Keys(answer(&question));
-        let effects = report(state, Report::Answer(ticket, answer));
+    while let Some((ticket, job)) = asked.pop() {
+        let effects = report(state, Report::Answer(ticket, answer(&job)));
         take(effects, &mut asked);
     }
 }
@@ -177,10 +178,9 @@ fn a_leader_that_has_less_than_is_shown_makes_the_keys_read_anew() {
     };
     assert_eq!(tick_after(shown, 124), []);
     let effects = tick_after(5, 127);
-    let [Effect::Ask(_, request::Question::Keys(Question::Children(place)))] = &effects[..] else {
-        panic!("{effects:?}")
-    };
-    assert_eq!((place.at, place.from.len()), (0, 0));
+    let [Effect::Ask(_, job)] = &effects[..] else { panic!("{effects:?}") };
+    let page = job.request::<ReadPage>().unwrap();
+    assert_eq!((page.at, page.from.len()), (0, 0));
 }
 
 #[test]

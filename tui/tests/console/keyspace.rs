@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, Msg, Overlay, Report};
 use mini_etcd_tui::engine::request::Answer;
-use mini_etcd_tui::screens::keys::ask::{Page, Target};
+use mini_etcd_tui::screens::keys::model::{Page, Target};
 use mini_etcd_tui::screens::keys::tree::RowKind;
 
 use crate::driver::{Driver, Member, everything, put};
@@ -116,7 +116,7 @@ async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     let Some(Effect::Edit { ticket, text, .. }) = driver.wanted.pop() else { panic!("no editor") };
     assert_eq!(text, b"old");
     put(&client, b"k", b"theirs").await;
-    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Edited(b"mine\n".to_vec()))));
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(b"mine\n".to_vec()))));
     driver.settle().await;
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
     let conflict = driver.state.keyspace.conflict.as_ref().unwrap();
@@ -127,7 +127,7 @@ async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     driver.type_text("e");
     let Some(Effect::Edit { ticket, text, .. }) = driver.wanted.pop() else { panic!("no editor") };
     assert_eq!(text, b"mine");
-    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Edited(b"both".to_vec()))));
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(b"both".to_vec()))));
     driver.settle().await;
     assert_eq!(everything(&client, 0).await[0].value, "both");
 }
@@ -228,8 +228,7 @@ async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_droppe
     let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
     driver.send(dropped);
     assert!(driver.state.keyspace.is_settled());
-    let late = mini_etcd_tui::screens::keys::ask::Answer::Children(Page::default());
-    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::Keys(late))));
+    driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(Page::default()))));
     assert_eq!(driver.state.keyspace.tree.revision, 0);
     // The next press of ^c is about leaving.
     assert_eq!(ctrl(&mut driver.state, 'c'), []);

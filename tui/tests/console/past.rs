@@ -8,7 +8,7 @@ use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::Client;
-use mini_etcd_tui::screens::keys::ask::Meta;
+use mini_etcd_tui::screens::keys::model::Meta;
 use mini_etcd_tui::screens::keys::tree::RowKind;
 
 use crate::driver::{Driver, Member, Stock, everything, put};

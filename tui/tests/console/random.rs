@@ -6,12 +6,11 @@ use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Ended, Msg, Report, update};
-use mini_etcd_tui::engine::request;
-use mini_etcd_tui::engine::request::{Ticket, Trouble};
+use mini_etcd_tui::engine::request::{Answer, Ticket, Trouble};
 use mini_etcd_tui::engine::sample::Sample;
-use mini_etcd_tui::screens::keys::ask::{
-    Answer, Batch, Changed, Changes, Child, Entry, Grave, Meta, Page, Preview, Reached, Slice,
-    Stop, Target, Version, Written,
+use mini_etcd_tui::screens::keys::model::{
+    Batch, Changed, Changes, Child, Entry, Found, Grave, Graves, Histogram, Meta, Page, Preview,
+    Reached, Slice, Stop, Target, Version, Versions, Written,
 };
 use mini_etcd_tui::screens::repl::Prompt;
 use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
@@ -138,7 +137,7 @@ fn any_changed() -> impl Strategy<Value = Changed> {
         .prop_map(|(batches, [count, kept], stopped)| Changed { batches, count, kept, stopped })
 }
 
-fn any_answer() -> impl Strategy<Value = request::Answer> {
+fn any_answer() -> impl Strategy<Value = Answer> {
     let version = (any::<i64>(), prop::option::of(any_entry()))
         .prop_map(|(revision, entry)| Version { revision, entry });
     let change = any::<(i64, u32, u32)>().prop_map(|(revision, puts, deletes)| Changes {
@@ -147,39 +146,44 @@ fn any_answer() -> impl Strategy<Value = request::Answer> {
         deletes,
     });
     let grave = (any_bytes(), any::<i64>()).prop_map(|(key, deleted)| Grave { key, deleted });
-    let keys = prop_oneof![
-        6 => any_page().prop_map(Answer::Children),
-        3 => prop::option::of(any_entry()).prop_map(Answer::Value),
-        1 => prop::option::of(any_entry()).prop_map(|e| Answer::Written(Written::Conflict(e))),
-        1 => (any::<i64>(), prop::option::of(any_entry()))
-            .prop_map(|(at, e)| Answer::Written(Written::Done(at, e))),
-        1 => (any::<[u64; 2]>(), prop::collection::vec(any_bytes(), 0..8), any::<i64>()).prop_map(
+    prop_oneof![
+        12 => any_page().prop_map(Answer::of),
+        6 => prop::option::of(any_entry()).prop_map(Answer::of),
+        2 => prop::option::of(any_entry()).prop_map(|e| Answer::of(Written::Conflict(e))),
+        2 => (any::<i64>(), prop::option::of(any_entry()))
+            .prop_map(|(at, e)| Answer::of(Written::Done(at, e))),
+        2 => (any::<[u64; 2]>(), prop::collection::vec(any_bytes(), 0..8), any::<i64>()).prop_map(
             |([count, kept], first, revision)| {
-                Answer::Preview(Preview { count, kept, first, revision })
+                Answer::of(Preview { count, kept, first, revision })
             }
         ),
-        1 => any_changed().prop_map(Answer::Changed),
-        2 => (prop::collection::vec(version, 0..8), prop::option::of(any_reached()))
-            .prop_map(|(versions, reached)| Answer::History(versions, reached)),
-        2 => (prop::collection::vec(change, 0..50), any_reached())
-            .prop_map(|(changes, reached)| Answer::Changes(changes, reached)),
-        1 => (prop::collection::vec(any::<[i64; 2]>(), 0..9), any::<Option<i64>>()).prop_map(
+        2 => any_changed().prop_map(Answer::of),
+        4 => (prop::collection::vec(version, 0..8), prop::option::of(any_reached())).prop_map(
+            |(versions, reached)| match reached {
+                Some(_) => Answer::of(Versions { versions, reached }),
+                None => Answer::part(Versions { versions, reached }),
+            }
+        ),
+        4 => (prop::collection::vec(change, 0..50), any_reached()).prop_map(Answer::of),
+        2 => (prop::collection::vec(any::<[i64; 2]>(), 0..9), any::<Option<i64>>()).prop_map(
             |(slices, wall)| {
                 let slice =
                     |[first, last]: [i64; 2]| Slice { first, last, puts: 3, deletes: 1 };
-                Answer::Histogram(Some((slices.into_iter().map(slice).collect(), wall)))
+                let slices = slices.into_iter().map(slice).collect();
+                Answer::of(Some(Histogram { slices, wall }))
             }
         ),
-        2 => (prop::collection::vec(grave, 0..50), any_reached()).prop_map(|(graves, reached)| {
-            Answer::Graves { graves, alive: Vec::new(), reached }
+        4 => (prop::collection::vec(grave, 0..50), any_reached()).prop_map(|(graves, reached)| {
+            Answer::of(Graves { graves, alive: Vec::new(), reached })
         }),
-        1 => (prop::collection::vec(any_bytes(), 0..50), any::<u64>(), any::<bool>())
-            .prop_map(|(keys, looked, all)| Answer::Found(keys, looked, all)),
-    ];
-    prop_oneof![
-        8 => keys.prop_map(request::Answer::Keys),
-        1 => prop::collection::vec(any::<u8>(), 0..80).prop_map(request::Answer::Edited),
-        1 => ".{0,80}".prop_map(|why| request::Answer::Failed(Trouble {
+        2 => (prop::collection::vec(any_bytes(), 0..50), any::<u64>(), any::<bool>()).prop_map(
+            |(keys, looked, complete)| {
+                let found = Found { keys, looked, complete };
+                if complete { Answer::of(found) } else { Answer::part(found) }
+            }
+        ),
+        5 => prop::collection::vec(any::<u8>(), 0..80).prop_map(Answer::of),
+        5 => ".{0,80}".prop_map(|why| Answer::failed(Trouble {
             place: "127.0.0.1:1".into(),
             why,
             next: String::new()
@@ -191,8 +195,8 @@ fn any_msg() -> impl Strategy<Value = Msg> {
     prop_oneof![
         6 => any_key().prop_map(Msg::Key),
         4 => any_report().prop_map(|report| Msg::Report(0, report)),
-        6 => (0..3_u64, 0..12_u64, any_answer()).prop_map(|(generation, id, answer)| {
-            let ticket = Ticket { screen: ScreenId::Keys, generation, id };
+        6 => (0..36_u64, any_answer()).prop_map(|(id, answer)| {
+            let ticket = Ticket { screen: ScreenId::Keys.number(), id };
             Msg::Report(0, Report::Answer(ticket, answer))
         }),
         2 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Msg::Resize(width, height)),

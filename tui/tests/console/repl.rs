@@ -7,9 +7,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::complete::{Candidate, Completion};
 use mini_etcd_shared::language::Span;
 use mini_etcd_tui::console::{Effect, Ended, Msg, Overlay, Report, State, Tier, update};
-use mini_etcd_tui::engine::request::{Answer, Question, Trouble};
+use mini_etcd_tui::engine::request::{Answer, Trouble};
 use mini_etcd_tui::screens::repl;
 use mini_etcd_tui::screens::repl::Prompt;
+use mini_etcd_tui::screens::repl::requests::Complete;
 use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::widget::theme::Depth;
 
@@ -143,7 +144,7 @@ fn the_console_does_itself_what_only_it_can() {
     let effects = enter(&mut state, "\\e");
     let [Effect::Edit { ticket, text, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(text, b"\\kill leader");
-    let edited = Answer::Edited(b"get a\nget b\n".to_vec());
+    let edited = Answer::of(b"get a\nget b\n".to_vec());
     report(&mut state, Report::Answer(*ticket, edited));
     assert_eq!(state.repl.entry.text(), "get a\nget b");
 }
@@ -153,9 +154,8 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
     let mut state = pane((120, 36));
     type_text(&mut state, "get /con");
     let effects = key(&mut state, KeyCode::Tab);
-    let [Effect::Ask(ticket, Question::Repl(question))] = effects.as_slice() else {
-        panic!("{effects:?}")
-    };
+    let [Effect::Ask(ticket, job)] = effects.as_slice() else { panic!("{effects:?}") };
+    let question = job.request::<Complete>().unwrap();
     assert_eq!((question.text.as_str(), question.at), ("get /con", 8));
     let found = |text: &str| Completion {
         span: Span { start: 4, end: 8 },
@@ -163,7 +163,7 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
         more: false,
     };
     let ticket = *ticket;
-    let answer = Report::Answer(ticket, Answer::Repl(found("/config/")));
+    let answer = Report::Answer(ticket, Answer::of(found("/config/")));
     report(&mut state, answer.clone());
     assert_eq!(state.repl.entry.text(), "get /config/");
     report(&mut state, answer);
@@ -171,12 +171,12 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
     let effects = key(&mut state, KeyCode::Tab);
     let [Effect::Ask(ticket, _)] = effects.as_slice() else { panic!("{effects:?}") };
     type_text(&mut state, "x");
-    report(&mut state, Report::Answer(*ticket, Answer::Repl(found("/late"))));
+    report(&mut state, Report::Answer(*ticket, Answer::of(found("/late"))));
     assert_eq!(state.repl.entry.text(), "get /config/x");
     let effects = key(&mut state, KeyCode::Tab);
     let [Effect::Ask(ticket, _)] = effects.as_slice() else { panic!("{effects:?}") };
     let trouble = Trouble { place: "a:1".into(), why: "gone".into(), next: String::new() };
-    report(&mut state, Report::Answer(*ticket, Answer::Failed(trouble)));
+    report(&mut state, Report::Answer(*ticket, Answer::failed(trouble)));
     assert!(!state.toasts.shown().is_empty());
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Effect, Msg, Report, State, update};
-use mini_etcd_tui::engine::request::{Answer, Question, Ticket, Trouble};
+use mini_etcd_tui::engine::request::{Answer, Job, Ticket, Trouble};
 use mini_etcd_tui::screens::ScreenId;
+use mini_etcd_tui::screens::watch::requests::{Follow, Save};
 use mini_etcd_tui::screens::watch::{
-    Ask, Before, Event, HELD, Kind, Link, News, Reach, Revision, Spec, TAILS_MAX, Told, Version,
-    What, lines,
+    Before, Event, HELD, Kind, Link, News, Reach, Revision, Spec, TAILS_MAX, Version, What, lines,
 };
 use mini_etcd_tui::widget::theme::Depth;
 use ratatui::Terminal;
@@ -39,7 +39,9 @@ pub fn revision(number: i64, events: Vec<Event>) -> Arc<Revision> {
 }
 
 pub fn tell(state: &mut State, ticket: Ticket, news: News) {
-    report(state, Report::Answer(ticket, Answer::Watch(Told::News(news))));
+    let last = matches!(news, News::Ended(_));
+    let answer = if last { Answer::of(news) } else { Answer::part(news) };
+    report(state, Report::Answer(ticket, answer));
 }
 
 pub fn stands(from: i64, server: i64, member: u64) -> News {
@@ -51,9 +53,9 @@ pub fn lost() -> News {
 }
 
 /// What the effects ask, with its ticket.
-fn asked(effects: Vec<Effect>) -> (Ticket, Ask) {
+fn asked(effects: Vec<Effect>) -> (Ticket, Job) {
     match effects.into_iter().next() {
-        Some(Effect::Ask(ticket, Question::Watch(ask))) => (ticket, ask),
+        Some(Effect::Ask(ticket, job)) => (ticket, job),
         other => panic!("{other:?}"),
     }
 }
@@ -66,7 +68,7 @@ pub fn begin(state: &mut State) -> Ticket {
     key(state, KeyCode::Tab);
     key(state, KeyCode::Tab);
     type_text(state, "918300");
-    let (ticket, ask) = asked(key(state, KeyCode::Enter));
+    let (ticket, job) = asked(key(state, KeyCode::Enter));
     let spec = Spec {
         key: "/config/".into(),
         reach: Reach::Prefix,
@@ -75,7 +77,7 @@ pub fn begin(state: &mut State) -> Ticket {
         leader: true,
         ..Spec::default()
     };
-    assert_eq!(ask, Ask::Follow(spec));
+    assert_eq!(job.request::<Follow>().map(|follow| &follow.spec), Some(&spec));
     ticket
 }
 
@@ -302,9 +304,9 @@ fn a_denied_tail_says_why_and_can_be_begun_again_where_it_ended() {
     let shown = drawn(&state);
     assert!(shown.contains("ended: etcdserver: permission denied"), "{shown}");
     assert!(shown.contains("r again"), "{shown}");
-    let (again, ask) = asked(key(&mut state, KeyCode::Char('r')));
+    let (again, job) = asked(key(&mut state, KeyCode::Char('r')));
     assert_ne!(again, ticket);
-    assert!(matches!(ask, Ask::Follow(spec) if spec.from == Some(918_443)));
+    assert_eq!(job.request::<Follow>().unwrap().spec.from, Some(918_443));
     // The old one's words come too late.
     tell(&mut state, ticket, News::Progress(1_000_000));
     assert_eq!(state.watch.active().unwrap().told, 918_442);
@@ -436,8 +438,8 @@ fn lines_of_a_saved_tail() {
     type_text(&mut state, "~key:banner & ~key:api/b & ~key:api/c | del");
     key(&mut state, KeyCode::Enter);
     key(&mut state, KeyCode::Char('s'));
-    let (_, ask) = asked(key(&mut state, KeyCode::Enter));
-    let Ask::Save(_, entries) = ask else { panic!("{ask:?}") };
+    let (_, job) = asked(key(&mut state, KeyCode::Enter));
+    let Save { entries, .. } = job.request().unwrap();
     let lines: Vec<_> = entries.iter().flat_map(lines).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -450,16 +452,19 @@ fn what_is_shown_is_saved_and_a_failure_says_what_to_do() {
     key(&mut state, KeyCode::Enter);
     key(&mut state, KeyCode::Char('s'));
     assert!(drawn(&state).contains("save to: w1-at-918440.jsonl"));
-    let (ticket, ask) = asked(key(&mut state, KeyCode::Enter));
-    let Ask::Save(file, entries) = ask else { panic!("{ask:?}") };
+    let (ticket, job) = asked(key(&mut state, KeyCode::Enter));
+    let Save { file, entries } = job.request().unwrap();
     assert_eq!(file, "w1-at-918440.jsonl");
     let written: Vec<_> = entries.iter().flat_map(lines).collect();
     // The beginning, the reset, and of the transaction what the filter lets through.
     assert_eq!(written.len(), 4, "{written:#?}");
     assert!(matches!(&entries[2].what, What::Revision(revision) if revision.events.len() == 2));
-    let trouble =
-        Trouble { place: file, why: "a file of that name is there".into(), next: "s".into() };
-    report(&mut state, Report::Answer(ticket, Answer::Failed(trouble)));
+    let trouble = Trouble {
+        place: file.clone(),
+        why: "a file of that name is there".into(),
+        next: "s".into(),
+    };
+    report(&mut state, Report::Answer(ticket, Answer::failed(trouble)));
     let shown = drawn(&state);
     assert!(shown.contains("nothing was written to w1-at-918440.jsonl"), "{shown}");
     assert_eq!(state.screen, ScreenId::Watch);
@@ -504,8 +509,8 @@ fn a_paste_goes_into_the_field_that_has_the_keyboard() {
     key(&mut state, KeyCode::Char('w'));
     update(&mut state, Msg::Paste("/a\n/b".into()));
     let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
-    let (_, ask) = asked(update(&mut state, Msg::Key(enter)));
-    assert!(matches!(ask, Ask::Follow(spec) if spec.key.as_ref() == b"/a /b"));
+    let (_, job) = asked(update(&mut state, Msg::Key(enter)));
+    assert_eq!(job.request::<Follow>().unwrap().spec.key.as_ref(), b"/a /b");
 }
 
 #[test]

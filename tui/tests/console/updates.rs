@@ -9,7 +9,7 @@ use mini_etcd_tui::engine::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof,
 use mini_etcd_tui::screens::cluster::Health;
 use mini_etcd_tui::screens::cluster::member::Listed;
 use mini_etcd_tui::screens::cluster::verdict::Level;
-use mini_etcd_tui::screens::keys::ask::{Change, Target, Write};
+use mini_etcd_tui::screens::keys::model::{Change, Target, Write};
 use mini_etcd_tui::screens::keys::{Reversal, Undo, Way};
 use mini_etcd_tui::screens::watch::Spec;
 use mini_etcd_tui::widget::theme::Depth;

@@ -10,24 +10,27 @@
 
 use std::collections::BTreeMap;
 
-use super::ask::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
 use super::change::{ask_write, chosen, locked, put_back, read_only};
+use super::model::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
+use super::requests::{ChangeMany, CountBulk, ReadLive};
 use super::travel::version_entry;
 use super::undo::about;
-use super::{Doing, Plan, Wait, Way, ask};
+use super::update::failed;
+use super::{Doing, Msg, Plan, Way};
 use crate::console::deed;
 use crate::console::deed::Deed;
 use crate::console::msg::Effect;
 use crate::console::state::{Confirm, Overlay, State, Tier};
-use crate::engine::request::Question;
+use crate::engine::request::Trouble;
 use crate::screens::ScreenId;
-use crate::widget::{bytes, counted, escape_name, grouped};
+use crate::widget;
+use crate::widget::{bytes, escape_name, grouped};
 
 /// Asks the engine for a change of many.
 pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Vec<Effect> {
     let seen = state.keyspace.newest;
-    let question = Question::Keys(ask::Question::Bulk(bulk.clone(), seen));
-    let effects = state.keyspace.requests.ask(Wait::Bulk(bulk, doing, asked), question);
+    let change = ChangeMany { bulk, doing, asked, seen };
+    let effects = state.keyspace.requests.ask(change, Msg::Changed);
     if effects.is_empty() {
         state.toasts.hint(state.now, "too much is under way: ^c gives it up");
     }
@@ -36,8 +39,7 @@ pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Ve
 
 /// Asks what it would do.
 fn ask_preview(state: &mut State, bulk: Bulk, asked: u32) -> Vec<Effect> {
-    let question = Question::Keys(ask::Question::Preview(bulk.clone()));
-    state.keyspace.requests.ask(Wait::Preview(bulk, asked), question)
+    state.keyspace.requests.ask(CountBulk { bulk, asked }, Msg::Counted)
 }
 
 /// What is marked, or else what is chosen. I1
@@ -147,15 +149,26 @@ pub(super) fn planned(state: &mut State) -> Vec<Effect> {
 }
 
 /// What a change of many would do is known: it is asked about, with the exact count and the first keys.
-pub(super) fn preview(state: &mut State, bulk: Bulk, found: &Preview, asked: u32) {
-    match bulk {
-        Bulk::Delete { targets, .. } => preview_delete(state, targets, found, asked),
+pub(super) fn counted(
+    state: &mut State,
+    asked: CountBulk,
+    found: Result<Preview, Trouble>,
+) -> Vec<Effect> {
+    let found = match found {
+        Ok(found) => found,
+        Err(trouble) => {
+            return failed(state, "cannot count what would be changed".to_owned(), trouble);
+        }
+    };
+    match asked.bulk {
+        Bulk::Delete { targets, .. } => preview_delete(state, targets, &found, asked.asked),
         Bulk::PutBack { batches, leaseless, .. } => {
-            preview_back(state, batches, leaseless, found);
+            preview_back(state, batches, leaseless, &found);
         }
         // It is never asked about.
         Bulk::TakeAway(_) => {}
     }
+    Vec::new()
 }
 
 fn first_of(found: &Preview) -> String {
@@ -213,7 +226,7 @@ fn preview_back(state: &mut State, batches: Vec<Batch>, leaseless: bool, found: 
         kept => format!(" {} keys are there now and stay as they are.", grouped(kept)),
     };
     let text = format!("{}.{kept} u takes it back.", first_of(found));
-    let title = format!("put back {} {what}", counted(found.count, "key"));
+    let title = format!("put back {} {what}", widget::counted(found.count, "key"));
     let bulk = Bulk::PutBack { batches, exact: false, leaseless };
     let plan = Plan::Many(bulk, Doing::new(title.clone()), 1);
     question(state, plan, Tier::Loss, title, text);
@@ -259,8 +272,7 @@ pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
     let Some(old) = version.or_else(|| chosen(state).filter(|_| past)) else {
         return Vec::new();
     };
-    let question = Question::Keys(ask::Question::Value(old.key.clone(), 0));
-    state.keyspace.requests.ask(Wait::Restore(old), question)
+    state.keyspace.requests.ask(ReadLive { old }, Msg::Live)
 }
 
 fn ask_back(state: &mut State, batches: Vec<Batch>) -> Vec<Effect> {
@@ -279,11 +291,14 @@ pub(super) fn without_lost_lease(state: &State, bulk: &mut Bulk) {
 /// How far a change of many came.
 pub(super) fn changed(
     state: &mut State,
-    bulk: &Bulk,
-    doing: &Doing,
-    asked: u32,
-    mut changed: Changed,
+    asked: &ChangeMany,
+    changed: Result<Changed, Trouble>,
 ) -> Vec<Effect> {
+    let ChangeMany { bulk, doing, asked, .. } = asked;
+    let mut changed = match changed {
+        Ok(changed) => changed,
+        Err(trouble) => return failed(state, format!("could not {}", doing.words()), trouble),
+    };
     let mut effects = Vec::new();
     if !changed.batches.is_empty() {
         effects.extend(deed::done(state, Deed::bulk(bulk, &changed)));
@@ -303,7 +318,7 @@ pub(super) fn changed(
         }
         Some(Stop::Changed(left)) => {
             if let (Bulk::Delete { .. }, Way::Do) = (bulk, doing.way) {
-                effects.extend(asked_again(state, left, &changed, asked));
+                effects.extend(asked_again(state, left, &changed, *asked));
                 return effects;
             }
             let what = format!("{} was changed meanwhile: nothing was done", about(&left));
@@ -314,7 +329,7 @@ pub(super) fn changed(
             let what = format!("the lease of {} is gone", escape_name(&key));
             let done = match changed.count {
                 0 => "nothing was done".to_owned(),
-                count => format!("{} were put back before", counted(count, "key")),
+                count => format!("{} were put back before", widget::counted(count, "key")),
             };
             state.keyspace.leaseless = Some(key);
             let next = "the same key again puts back without leases what has none left";
@@ -327,7 +342,7 @@ pub(super) fn changed(
             }
             let done = match changed.count {
                 0 => String::new(),
-                count => format!(" after {}", counted(count, "key")),
+                count => format!(" after {}", widget::counted(count, "key")),
             };
             let at = if trouble.place.is_empty() { "" } else { " at " };
             let what = format!("could not {}{done}{at}{}", doing.words(), trouble.place);
@@ -346,7 +361,7 @@ pub(super) fn changed(
 
 /// Tells what was done.
 fn tell(state: &mut State, bulk: &Bulk, doing: &Doing, changed: &Changed) {
-    let count = counted(changed.count, "key");
+    let count = widget::counted(changed.count, "key");
     let what = match (bulk, doing.way) {
         (Bulk::Delete { .. }, Way::Do) => format!("deleted {count}"),
         (Bulk::PutBack { .. }, Way::Do) => format!("put back {count}"),
@@ -365,7 +380,7 @@ fn tell(state: &mut State, bulk: &Bulk, doing: &Doing, changed: &Changed) {
 fn asked_again(state: &mut State, left: Vec<Target>, changed: &Changed, asked: u32) -> Vec<Effect> {
     let done = match changed.count {
         0 => "nothing was deleted".to_owned(),
-        count => format!("only {} were deleted", counted(count, "key")),
+        count => format!("only {} were deleted", widget::counted(count, "key")),
     };
     let what = format!("somebody was faster: {done}");
     state.toasts.hint(state.now, what);

@@ -4,14 +4,16 @@ use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui_textarea::TextArea;
 
-use super::ask::{Change, Entry, Target, Write, Written};
+use super::model::{Change, Entry, Target, Write, Written};
+use super::requests::{ReadLive, WriteKey};
 use super::travel::{difference, version_entry};
-use super::{Ask, Conflict, Doing, Editor, Pane, Prompt, Wait, Way, ask, bulk};
+use super::update::{failed, shown};
+use super::{Ask, Conflict, Doing, EditValue, Editor, Msg, Pane, Prompt, Way, bulk, model};
 use crate::console::deed::Deed;
 use crate::console::msg::Effect;
 use crate::console::state::State;
 use crate::console::{CommandLine, deed};
-use crate::engine::request::Question;
+use crate::engine::request::Trouble;
 use crate::widget::escape_name;
 use crate::widget::line::LineInput;
 
@@ -45,8 +47,7 @@ pub(super) fn chosen(state: &State) -> Option<Entry> {
 
 pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Effect> {
     let seen = state.keyspace.newest;
-    let question = Question::Keys(ask::Question::Write(write.clone(), seen));
-    let effects = state.keyspace.requests.ask(Wait::Write(write, doing), question);
+    let effects = state.keyspace.requests.ask(WriteKey { write, doing, seen }, Msg::Written);
     if effects.is_empty() {
         state.toasts.hint(state.now, "too much is under way: ^c gives it up");
     }
@@ -67,7 +68,7 @@ pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
         }
         entry = conflict.theirs.unwrap_or(Entry {
             key: conflict.write.key,
-            meta: ask::Meta::default(),
+            meta: model::Meta::default(),
             value: Bytes::new(),
         });
     }
@@ -76,13 +77,22 @@ pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
     } else {
         "value.txt"
     };
-    let ticket = state.keyspace.requests.open(Wait::Edit(entry));
+    let ticket = state.keyspace.requests.open(EditValue(entry), Msg::Edited);
     ticket.map(|ticket| Effect::Edit { ticket, name, text }).into_iter().collect()
 }
 
 /// The editor has ended.
-pub(super) fn edited(state: &mut State, wait: Wait, mut text: Vec<u8>) -> Vec<Effect> {
-    let Wait::Edit(entry) = wait else { return Vec::new() };
+pub(super) fn edited(
+    state: &mut State,
+    EditValue(entry): EditValue,
+    text: Result<Vec<u8>, Trouble>,
+) -> Vec<Effect> {
+    let mut text = match text {
+        Ok(text) => text,
+        Err(trouble) => {
+            return failed(state, format!("could not edit {}", shown(&entry.key)), trouble);
+        }
+    };
     // An editor ends the last line; the value had none, so it gets none.
     if text.ends_with(b"\n") && !entry.value.ends_with(b"\n") {
         text.pop();
@@ -206,18 +216,22 @@ fn save(state: &mut State) -> Vec<Effect> {
 /// What became of a change.
 pub(super) fn written(
     state: &mut State,
-    write: Write,
-    doing: &Doing,
-    written: Written,
+    asked: WriteKey,
+    written: Result<Written, Trouble>,
 ) -> Vec<Effect> {
     let now = state.now;
+    let WriteKey { write, doing, .. } = asked;
+    let written = match written {
+        Ok(written) => written,
+        Err(trouble) => return failed(state, format!("could not {}", doing.words()), trouble),
+    };
     match written {
         Written::Done(revision, before) => {
             let noted = deed::done(state, Deed::write(&write, before.as_ref()));
             let keyspace = &mut state.keyspace;
             keyspace.leaseless = None;
             keyspace.newest = keyspace.newest.max(revision);
-            keyspace.changed_one(&write, doing, revision, before);
+            keyspace.changed_one(&write, &doing, revision, before);
             if write.change == Change::Delete {
                 keyspace.marks.remove(&Target::Key(write.key.clone()));
             }
@@ -275,6 +289,18 @@ pub(super) fn without_lost_lease(state: &State, write: &mut Write) {
         && let Change::Put(_, lease) = &mut write.change
     {
         *lease = 0;
+    }
+}
+
+/// The key that an old value is put back over was read.
+pub(super) fn live_read(
+    state: &mut State,
+    ReadLive { old }: ReadLive,
+    live: Result<Option<Entry>, Trouble>,
+) -> Vec<Effect> {
+    match live {
+        Ok(live) => put_back(state, old, live.as_ref()),
+        Err(trouble) => failed(state, format!("could not put {} back", shown(&old.key)), trouble),
     }
 }
 

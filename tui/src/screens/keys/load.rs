@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::ask::{Page, Place};
+use super::model::{Entry, Page};
+use super::requests::{ReadHistory, ReadPage, ReadValue};
 use super::tree::{ROOT, ROWS_MAX, RowKind, Tree};
-use super::{Coming, Keyspace, Pane, Wait, Which, ask};
+use super::update::{failed, shown};
+use super::viewers::lines;
+use super::{Coming, Keyspace, Msg, Pane, Which};
 use crate::console::msg::Effect;
 use crate::console::state::State;
-use crate::engine::request::{Question, REQUESTS_MAX};
+use crate::engine::request::{REQUESTS_MAX, Trouble};
+use crate::widget::{escape, grouped};
 
 /// Requests that are kept free for values and changes while pages are read.
 const SPARE: usize = 8;
@@ -34,7 +38,7 @@ impl Keyspace {
     /// Asks for the pages that wait, as far as there is room.
     pub(super) fn work(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while self.requests.running().count() < REQUESTS_MAX - SPARE {
+        while self.requests.len() < REQUESTS_MAX - SPARE {
             let Some((dir, which)) = self.queue.pop_front() else { break };
             let (tree, at) = match (which, &self.coming) {
                 (Which::Shown, _) => (&self.tree, self.tree.revision),
@@ -47,14 +51,15 @@ impl Keyspace {
             };
             let next = tree.node(dir).and_then(|node| node.dir.as_ref()?.next.clone());
             let prefix = tree.dir_prefix(dir);
-            let place = Place {
+            let page = ReadPage {
+                tree: which,
+                dir,
                 from: next.map_or_else(|| prefix.clone(), |(from, _)| from),
                 prefix,
                 separator: tree.separator.clone(),
                 at,
             };
-            let question = Question::Keys(ask::Question::Children(place));
-            effects.extend(self.requests.ask(Wait::Page(dir, which), question));
+            effects.extend(self.requests.ask(page, Msg::Page));
         }
         effects
     }
@@ -98,10 +103,83 @@ impl Keyspace {
 
     /// I2: whether the tree that comes is complete.
     pub(super) fn has_come(&self) -> bool {
-        let waits = |wait: &Wait| matches!(wait, Wait::Page(_, Which::Coming));
         self.coming.is_some()
-            && !self.requests.running().any(waits)
+            && !self.requests.running::<ReadPage>().any(|page| page.tree == Which::Coming)
             && !self.queue.iter().any(|(_, which)| *which == Which::Coming)
+    }
+}
+
+/// A page of a directory has come.
+pub(super) fn page_read(
+    state: &mut State,
+    asked: &ReadPage,
+    page: Result<Page, Trouble>,
+) -> Vec<Effect> {
+    match page {
+        Ok(page) => {
+            let mut effects = state.keyspace.take_page(asked.dir, asked.tree, page);
+            if asked.tree == Which::Shown {
+                effects.extend(look(state, false));
+            }
+            effects
+        }
+        Err(trouble) => {
+            let (what, mut effects) = state.keyspace.give_page_up(asked, &trouble);
+            // What a user may not read as a whole may be readable in part.
+            let next = "F /prefix/ shows the keys below a prefix that this user may read";
+            let denied = trouble.why.contains("permission denied");
+            let next = if denied { next.to_owned() } else { trouble.next };
+            effects.extend(failed(state, what, Trouble { next, ..trouble }));
+            effects
+        }
+    }
+}
+
+impl Keyspace {
+    /// Nothing waits for a page any more; answers the words for what was wanted.
+    fn give_page_up(&mut self, asked: &ReadPage, trouble: &Trouble) -> (String, Vec<Effect>) {
+        self.fresh.failed(trouble.clone());
+        if asked.tree == Which::Shown {
+            if let Some(dir) = self.tree.dir_mut(asked.dir) {
+                dir.loading = false;
+            }
+            self.tree.lay_out();
+            let what = format!("cannot read {}", shown(&self.tree.dir_prefix(asked.dir)));
+            return (what, Vec::new());
+        }
+        let at = self.coming.take().map_or(0, |coming| coming.at);
+        let effects = self.requests.cancel::<ReadPage>(|page| page.tree == Which::Coming);
+        self.queue.retain(|(_, which)| *which == Which::Shown);
+        let what = if at > 0 {
+            format!("cannot show the keys at revision {}", grouped(at.unsigned_abs()))
+        } else {
+            "cannot read the keys".to_owned()
+        };
+        (what, effects)
+    }
+}
+
+/// The value of the chosen key has come.
+pub(super) fn value_read(
+    state: &mut State,
+    asked: &ReadValue,
+    read: Result<Option<Entry>, Trouble>,
+) -> Vec<Effect> {
+    let value = &mut state.keyspace.value;
+    match read {
+        Ok(_) if value.key.as_ref() != Some(&asked.key) => Vec::new(),
+        Ok(entry) => {
+            let viewer = value.viewer;
+            value.lines = entry.as_ref().map_or_else(Vec::new, |e| lines(&e.value, viewer));
+            value.scroll = value.scroll.min(value.lines.len().saturating_sub(1));
+            (value.entry, value.here) = (entry, true);
+            Vec::new()
+        }
+        Err(trouble) => {
+            value.here = true;
+            value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))];
+            failed(state, format!("cannot read {}", shown(&asked.key)), trouble)
+        }
     }
 }
 
@@ -120,7 +198,7 @@ pub(crate) fn reload_at(state: &mut State, at: Option<i64>) -> Vec<Effect> {
 
 /// Reads another tree.
 pub(super) fn replace(keyspace: &mut Keyspace, tree: Tree, at: Option<i64>) -> Vec<Effect> {
-    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Page(..)));
+    let mut effects = keyspace.requests.cancel::<ReadPage>(|_| true);
     keyspace.queue.clear();
     keyspace.tree.stop_loading();
     let open = keyspace.opened.clone();
@@ -236,20 +314,18 @@ pub(super) fn look(state: &mut State, anew: bool) -> Vec<Effect> {
     if same && !anew {
         return Vec::new();
     }
-    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Value(_)));
+    let mut effects = keyspace.requests.cancel::<ReadValue>(|_| true);
     if !same {
         keyspace.value.key = chosen.as_ref().map(|(key, _)| key.clone());
         (keyspace.value.entry, keyspace.value.here) = (None, false);
         keyspace.value.lines.clear();
         (keyspace.value.scroll, keyspace.shift) = (0, 0);
         if keyspace.history.take().is_some() {
-            let history = keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
-            effects.extend(history);
+            effects.extend(keyspace.requests.cancel::<ReadHistory>(|_| true));
         }
     }
     if let Some((key, at)) = chosen {
-        let question = Question::Keys(ask::Question::Value(key.clone(), at));
-        effects.extend(keyspace.requests.ask(Wait::Value(key), question));
+        effects.extend(keyspace.requests.ask(ReadValue { key, at }, Msg::Value));
     }
     effects
 }
@@ -300,7 +376,7 @@ pub(crate) fn next_viewer(state: &mut State) -> Vec<Effect> {
     value.viewer = value.viewer.next();
     value.scroll = 0;
     if let Some(entry) = &value.entry {
-        value.lines = super::viewers::lines(&entry.value, value.viewer);
+        value.lines = lines(&entry.value, value.viewer);
     }
     Vec::new()
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! keys typed ─▶ screen · change · travel · search ─▶ Effect::Ask ─▶ requests, run by the engine
-//!                        Keyspace ◀─ answer ◀─ Answer ◀──┘
+//!                        Keyspace ◀─ update ◀─ Msg ◀──┘
 //! ```
 //!
 //! * I1: the tree, and the value beside it, are of one revision, which is shown; nothing newer mixes in.
@@ -23,19 +23,19 @@
 //! and in the real program in `tests/pty/keys.rs`.
 
 pub(crate) mod actions;
-mod answer;
-pub mod ask;
 mod bulk;
 mod change;
 mod leave;
 mod load;
-pub(crate) mod requests;
+pub mod model;
+pub mod requests;
 mod screen;
 mod search;
 mod sideways;
 mod travel;
 pub mod tree;
 mod undo;
+mod update;
 pub(crate) mod view;
 pub mod viewers;
 
@@ -45,12 +45,16 @@ use bytes::Bytes;
 use mini_etcd_shared::clock::Moment;
 use ratatui_textarea::TextArea;
 
-use ask::{Bulk, Entry, Grave, Reached, Slice, Target, Version, Write};
+use model::{
+    Bulk, Changed, Changes, Entry, Found, Grave, Graves, Histogram, Page, Preview, Reached, Slice,
+    Target, Version, Versions, Write, Written,
+};
+use requests::{ChangeMany, CountBulk, ReadHistory, ReadLive, ReadPage, ReadValue, WriteKey};
 use tree::Tree;
 use viewers::Viewer;
 
 use super::ScreenId;
-use crate::engine::request::{Freshness, Requests};
+use crate::engine::request::{Freshness, Requests, Trouble};
 use crate::widget::line::LineInput;
 
 pub(crate) use bulk::{delete, delete_now, restore};
@@ -76,42 +80,34 @@ pub enum Pane {
     Value,
 }
 
-/// What a request is for.
+/// The key's value goes to an editor of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// A page of a directory of the tree, or of the one that will replace it.
-    Page(u32, Which),
-    /// The chosen key's value.
-    Value(Bytes),
-    /// A change of one key.
-    Write(Write, Doing),
-    /// The live key, to put a value back over it.
-    Restore(Entry),
-    /// What a change of many would do, and how often it was asked about before.
-    Preview(Bulk, u32),
-    /// A change of many; how often it was asked about.
-    Bulk(Bulk, Doing, u32),
-    /// Versions of the key.
-    History(Bytes),
-    /// Changes of a window.
-    Changes,
-    /// Changes of all revisions, in slices.
-    Histogram,
-    /// Deleted keys of a window.
-    Graves,
-    /// Matches of a jump.
-    Find,
-    /// The editor with a key's value: as it was.
-    Edit(Entry),
+pub(crate) struct EditValue(Entry);
+
+/// What has come of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Msg {
+    Page(ReadPage, Result<Page, Trouble>),
+    Value(ReadValue, Result<Option<Entry>, Trouble>),
+    Live(ReadLive, Result<Option<Entry>, Trouble>),
+    Edited(EditValue, Result<Vec<u8>, Trouble>),
+    Written(WriteKey, Result<Written, Trouble>),
+    Counted(CountBulk, Result<Preview, Trouble>),
+    Changed(ChangeMany, Result<Changed, Trouble>),
+    Versions(ReadHistory, Result<Versions, Trouble>),
+    Changes(Result<(Vec<Changes>, Reached), Trouble>),
+    Histogram(Result<Option<Histogram>, Trouble>),
+    Graves(Result<Graves, Trouble>),
+    Found(Result<Found, Trouble>),
 }
 
 /// What a change is, in words, and whether it takes something back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Doing {
+pub struct Doing {
     /// What is done, or what was done that is taken back.
-    pub(crate) what: String,
+    pub what: String,
     /// Which of both.
-    pub(crate) way: Way,
+    pub way: Way,
 }
 
 impl Doing {
@@ -140,7 +136,7 @@ pub(crate) enum Plan {
 
 /// Which tree a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
     /// The one on screen.
     Shown,
     /// The one that will replace it.
@@ -371,7 +367,7 @@ pub struct Keyspace {
     /// When the tree was read last, and what that took.
     pub(crate) refreshed: (Moment, u32),
     /// What is under way.
-    pub(crate) requests: Requests<Wait>,
+    pub(crate) requests: Requests<Msg>,
     /// How old the tree is.
     pub fresh: Freshness,
 }
@@ -411,7 +407,7 @@ impl Default for Keyspace {
             plan: None,
             leaseless: None,
             refreshed: (Moment::default(), 0),
-            requests: Requests::new(ScreenId::Keys),
+            requests: Requests::new(ScreenId::Keys.number()),
             fresh: Freshness::default(),
         }
     }
@@ -421,7 +417,7 @@ impl Keyspace {
     /// Whether a tree is being read.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.requests.running().next().is_some() || !self.queue.is_empty()
+        !self.requests.is_empty() || !self.queue.is_empty()
     }
 
     /// Whether all that was asked for has come, and the tree that was asked for last is on screen.

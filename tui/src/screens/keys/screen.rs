@@ -5,8 +5,10 @@ use std::time::Duration;
 use crossterm::event::KeyEvent;
 
 use super::load::look;
+use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
-use super::{Pane, Wait, answer, bulk, change, load, search};
+use super::update::update;
+use super::{Pane, bulk, change, load, search};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
 use crate::console::msg::{Effect, Pace};
@@ -166,19 +168,18 @@ impl Screen for KeysScreen {
         if !keyspace.is_reading() && keyspace.coming.is_none() {
             return None;
         }
-        let written = |wait: &&Wait| matches!(wait, Wait::Write(..) | Wait::Bulk(..));
-        let given_up: Vec<Wait> = keyspace.requests.running().filter(written).cloned().collect();
-        if !given_up.is_empty() {
+        let writes: Vec<WriteKey> = keyspace.requests.running().cloned().collect();
+        let bulks: Vec<ChangeMany> = keyspace.requests.running().cloned().collect();
+        if keyspace.is_changing() {
             let what = "a change was given up while it was under way".to_owned();
             let why = "it may have been done all the same".to_owned();
             state.toasts.error(state.now, what, why, "r reads the keys anew".to_owned());
         }
         let keyspace = &mut state.keyspace;
-        for wait in &given_up {
-            if let Wait::Write(_, doing) | Wait::Bulk(_, doing, _) = wait {
-                let words = doing.words();
-                keyspace.no_undo(format!("it was given up, and may have been done: {words}"));
-            }
+        let doings = writes.iter().map(|w| &w.doing).chain(bulks.iter().map(|b| &b.doing));
+        if let Some(doing) = doings.last() {
+            let words = doing.words();
+            keyspace.no_undo(format!("it was given up, and may have been done: {words}"));
         }
         if !keyspace.value.here {
             // It is asked for again as soon as it is looked at again.
@@ -193,17 +194,13 @@ impl Screen for KeysScreen {
         if let Some(history) = &mut keyspace.history
             && history.reached.is_none()
         {
-            let from = history.versions.last().map_or(0, |version| version.revision);
-            history.reached = Some(super::ask::Reached { from, wall: None });
+            history.end();
         }
         keyspace.tree.stop_loading();
         let mut effects = keyspace.requests.forget();
-        for wait in given_up {
-            let deed = match &wait {
-                Wait::Write(write, _) => Deed::not_made(write, "given up; it may have been done"),
-                Wait::Bulk(bulk, ..) => Deed::given_up(bulk),
-                _ => continue,
-            };
+        let not_made = |w: &WriteKey| Deed::not_made(&w.write, "given up; it may have been done");
+        let given_up = |b: &ChangeMany| Deed::given_up(&b.bulk);
+        for deed in writes.iter().map(not_made).chain(bulks.iter().map(given_up)) {
             effects.extend(deed::note(state, deed));
         }
         Some(effects)
@@ -214,7 +211,8 @@ impl Screen for KeysScreen {
     }
 
     fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        answer::take(state, ticket, answer)
+        let msg = state.keyspace.requests.take(ticket, answer);
+        msg.map_or_else(Vec::new, |msg| update(state, msg))
     }
 
     /// Reads the tree anew when there is something newer and that is cheap.

@@ -5,13 +5,16 @@ use crossterm::event::{KeyCode, KeyEvent};
 use mini_etcd_shared::text::unescape;
 
 use super::load::{look, replace};
+use super::model::Found;
+use super::requests::FindKeys;
 use super::tree::{RowKind, Tree};
-use super::{Ask, Matches, Prompt, Wait, ask, change, travel};
+use super::update::failed;
+use super::{Ask, Matches, Msg, Prompt, change, travel};
 use crate::console::deed;
 use crate::console::deed::Deed;
 use crate::console::msg::Effect;
 use crate::console::state::State;
-use crate::engine::request::Question;
+use crate::engine::request::Trouble;
 use crate::widget::grouped;
 use crate::widget::line::LineInput;
 
@@ -40,7 +43,7 @@ pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             if ask == Ask::Filter {
                 set_filter(state, "");
             }
-            return state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+            return state.keyspace.requests.cancel::<FindKeys>(|_| true);
         }
         KeyCode::Enter => return enter(state),
         KeyCode::Up if ask == Ask::Fuzzy => choose(&mut state.keyspace.matches, -1),
@@ -117,7 +120,7 @@ pub(crate) fn next_match(state: &mut State, forward: bool) -> Vec<Effect> {
 /// Looks for keys anew; what was looked for before is given up.
 fn find(state: &mut State) -> Vec<Effect> {
     let keyspace = &mut state.keyspace;
-    let mut effects = keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+    let mut effects = keyspace.requests.cancel::<FindKeys>(|_| true);
     let Some(prompt) = &keyspace.prompt else { return effects };
     let matches = &mut keyspace.matches;
     (matches.chosen, matches.complete) = (0, false);
@@ -125,25 +128,31 @@ fn find(state: &mut State) -> Vec<Effect> {
     if keyspace.tree.revision == 0 {
         return effects;
     }
-    let question = ask::Question::Find {
+    let find = FindKeys {
         prefix: keyspace.tree.prefix.clone(),
         at: keyspace.tree.revision,
         pattern: prompt.line.text().to_owned(),
     };
-    effects.extend(keyspace.requests.ask(Wait::Find, Question::Keys(question)));
+    effects.extend(keyspace.requests.ask(find, |_, found| Msg::Found(found)));
     effects
 }
 
 /// There are matches: goes to the chosen one, if Enter waits for that.
-pub(super) fn found(state: &mut State) -> Vec<Effect> {
+pub(super) fn found(state: &mut State, found: Result<Found, Trouble>) -> Vec<Effect> {
+    let Found { keys, looked, complete } = match found {
+        Ok(found) => found,
+        Err(trouble) => return failed(state, "cannot look through the keys".to_owned(), trouble),
+    };
     let matches = &mut state.keyspace.matches;
+    matches.chosen = matches.chosen.min(keys.len().saturating_sub(1));
+    (matches.keys, matches.looked, matches.complete) = (keys, looked, complete);
     matches.here |= !matches.keys.is_empty() || matches.complete;
     if matches.here && matches.go { enter(state) } else { Vec::new() }
 }
 
 fn enter(state: &mut State) -> Vec<Effect> {
     let fuzzy = state.keyspace.prompt.as_ref().is_some_and(|prompt| prompt.ask == Ask::Fuzzy);
-    let looking = state.keyspace.requests.running().any(|wait| matches!(wait, Wait::Find));
+    let looking = state.keyspace.requests.running::<FindKeys>().next().is_some();
     if fuzzy && looking && !state.keyspace.matches.here {
         state.keyspace.matches.go = true;
         return Vec::new();
@@ -176,7 +185,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
         Ask::Fuzzy => {
             let matches = &state.keyspace.matches;
             let key = matches.keys.get(matches.chosen).cloned();
-            let mut effects = state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Find));
+            let mut effects = state.keyspace.requests.cancel::<FindKeys>(|_| true);
             if let Some(key) = key {
                 let at = state.keyspace.at;
                 effects.extend(deed::done(state, Deed::jump(&key, at)));

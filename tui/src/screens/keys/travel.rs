@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use similar::{ChangeTag, TextDiff};
 
-use super::ask::{Changes, Entry, Grave, Reached, Version};
 use super::load::{look, reload_at};
+use super::model::{Changes, Entry, Graves, Histogram, Reached, Version, Versions};
+use super::requests::{ReadChanges, ReadGraves, ReadHistogram, ReadHistory};
+use super::update::{failed, shown};
 use super::viewers::{Viewer, lines};
-use super::{DiffLine, Graveyard, History, Pane, Wait, ask};
+use super::{DiffLine, Graveyard, History, Msg, Pane, model};
 use crate::console::deed;
 use crate::console::deed::Deed;
 use crate::console::msg::Effect;
 use crate::console::state::State;
-use crate::engine::request::Question;
+use crate::engine::request::Trouble;
 
 /// Revisions with changes that are remembered.
 const CHANGES_MAX: usize = 100_000;
@@ -87,7 +89,7 @@ pub(super) fn read_changes(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     keyspace.strip.loading = true;
-    keyspace.requests.ask(Wait::Changes, Question::Keys(ask::Question::Changes(to)))
+    keyspace.requests.ask(ReadChanges { to }, |_, changes| Msg::Changes(changes))
 }
 
 /// Asks how much changed when, over all revisions: once, and again on the way back from the past.
@@ -97,13 +99,20 @@ pub(super) fn read_histogram(state: &mut State) -> Vec<Effect> {
     if live == 0 || keyspace.at.is_some() || std::mem::replace(&mut keyspace.strip.asked, true) {
         return Vec::new();
     }
-    keyspace.requests.ask(Wait::Histogram, Question::Keys(ask::Question::Histogram(live)))
+    keyspace.requests.ask(ReadHistogram { to: live }, |_, counts| Msg::Histogram(counts))
 }
 
 /// Takes in a window of changes.
-pub(super) fn take_changes(state: &mut State, changes: &[Changes], reached: Reached) {
+pub(super) fn changes_read(
+    state: &mut State,
+    changes: Result<(Vec<Changes>, Reached), Trouble>,
+) -> Vec<Effect> {
     let strip = &mut state.keyspace.strip;
     strip.loading = false;
+    let (changes, reached) = match changes {
+        Ok(changes) => changes,
+        Err(trouble) => return failed(state, "cannot read what changed".to_owned(), trouble),
+    };
     let last = changes.last().map_or(0, |changes| changes.revision);
     // A window that does not touch what is known begins the strip anew.
     if last > strip.to && reached.from > strip.to.saturating_add(1) && strip.to > 0 {
@@ -120,6 +129,24 @@ pub(super) fn take_changes(state: &mut State, changes: &[Changes], reached: Reac
         strip.changes.pop_first();
         strip.from = strip.changes.first_key_value().map_or(strip.to, |(revision, _)| *revision);
     }
+    Vec::new()
+}
+
+/// It is known how much changed when, or that the server does not tell.
+pub(super) fn histogram_read(
+    state: &mut State,
+    histogram: Result<Option<Histogram>, Trouble>,
+) -> Vec<Effect> {
+    match histogram {
+        Ok(Some(Histogram { slices, wall })) => {
+            let strip = &mut state.keyspace.strip;
+            strip.wall = strip.wall.max(wall);
+            strip.slices = slices;
+            Vec::new()
+        }
+        Ok(None) => Vec::new(),
+        Err(trouble) => failed(state, "cannot read how much changed when".to_owned(), trouble),
+    }
 }
 
 /// Shows or hides the versions of the chosen key.
@@ -128,7 +155,7 @@ pub(crate) fn history(state: &mut State) -> Vec<Effect> {
     keyspace.shift = 0;
     if keyspace.history.take().is_some() {
         keyspace.pane = Pane::Tree;
-        return keyspace.requests.cancel(|wait| matches!(wait, Wait::History(_)));
+        return keyspace.requests.cancel::<ReadHistory>(|_| true);
     }
     let Some((key, _)) = keyspace.chosen_key() else { return Vec::new() };
     let mut effects = deed::done(state, Deed::history(&key));
@@ -143,13 +170,41 @@ pub(crate) fn history(state: &mut State) -> Vec<Effect> {
         scroll: 0,
     });
     keyspace.pane = Pane::Value;
-    effects.extend(ask_history(state, key, at));
+    effects.extend(keyspace.requests.ask(ReadHistory { key, at }, Msg::Versions));
     effects
 }
 
-fn ask_history(state: &mut State, key: Bytes, at: i64) -> Vec<Effect> {
-    let question = Question::Keys(ask::Question::History(key.clone(), at));
-    state.keyspace.requests.ask(Wait::History(key), question)
+/// Versions of a key have come.
+pub(super) fn versions_read(
+    state: &mut State,
+    asked: &ReadHistory,
+    read: Result<Versions, Trouble>,
+) -> Vec<Effect> {
+    let history = state.keyspace.history.as_mut();
+    match read {
+        Ok(Versions { versions, reached }) => {
+            if let Some(history) = history.filter(|history| history.key == asked.key) {
+                history.versions.extend(versions);
+                history.reached = reached;
+                compare(history);
+            }
+            Vec::new()
+        }
+        Err(trouble) => {
+            if let Some(history) = history {
+                history.end();
+            }
+            failed(state, format!("cannot read the history of {}", shown(&asked.key)), trouble)
+        }
+    }
+}
+
+impl History {
+    /// Nothing more is read: it reaches as far as it has come.
+    pub(super) fn end(&mut self) {
+        let from = self.versions.last().map_or(0, |version| version.revision);
+        self.reached = Some(Reached { from, wall: None });
+    }
 }
 
 /// Reads older versions.
@@ -159,8 +214,8 @@ pub(super) fn more_history(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     history.reached = None;
-    let key = history.key.clone();
-    ask_history(state, key, reached.from.saturating_sub(1))
+    let older = ReadHistory { key: history.key.clone(), at: reached.from.saturating_sub(1) };
+    state.keyspace.requests.ask(older, Msg::Versions)
 }
 
 /// Chooses a version, and shows what it changed.
@@ -234,7 +289,7 @@ pub(super) fn graveyard_closed(state: &mut State) -> Vec<Effect> {
     if state.keyspace.graveyard.take().is_none() {
         return Vec::new();
     }
-    state.keyspace.requests.cancel(|wait| matches!(wait, Wait::Graves))
+    state.keyspace.requests.cancel::<ReadGraves>(|_| true)
 }
 
 /// Reads the next window of deletes, further back.
@@ -251,19 +306,20 @@ pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
     if std::mem::replace(&mut graveyard.loading, true) {
         return Vec::new();
     }
-    keyspace.requests.ask(Wait::Graves, Question::Keys(ask::Question::Graves(prefix, to)))
+    keyspace.requests.ask(ReadGraves { prefix, to }, |_, graves| Msg::Graves(graves))
 }
 
 /// Takes in a window of deletes.
-pub(super) fn take_graves(
-    state: &mut State,
-    graves: Vec<Grave>,
-    alive: Vec<Bytes>,
-    reached: Reached,
-) -> Vec<Effect> {
+pub(super) fn graves_read(state: &mut State, read: Result<Graves, Trouble>) -> Vec<Effect> {
     let revision = state.keyspace.tree.revision;
+    if let Some(graveyard) = &mut state.keyspace.graveyard {
+        graveyard.loading = false;
+    }
+    let Graves { graves, alive, reached } = match read {
+        Ok(graves) => graves,
+        Err(trouble) => return failed(state, "cannot read what was deleted".to_owned(), trouble),
+    };
     let Some(graveyard) = &mut state.keyspace.graveyard else { return Vec::new() };
-    graveyard.loading = false;
     // Windows come newest first: the first word on a key is the last that was said.
     for grave in graves {
         if graveyard.seen.insert(grave.key.clone()) {
@@ -272,7 +328,7 @@ pub(super) fn take_graves(
     }
     graveyard.seen.extend(alive);
     graveyard.reached = Some(reached);
-    let far = revision.saturating_sub(reached.from) >= GRAVE_WINDOWS * ask::WINDOW_REVISIONS;
+    let far = revision.saturating_sub(reached.from) >= GRAVE_WINDOWS * model::WINDOW_REVISIONS;
     let mut effects = look(state, false);
     if !far {
         effects.extend(more_graves(state));

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use bytes::Bytes;
 use indexmap::IndexSet;
 
-use super::ask::{Meta, Page};
+use super::model::{Meta, Page};
 
 /// Rows that are open at most.
 pub const ROWS_MAX: usize = 10_000;
@@ -339,7 +339,7 @@ fn position(name: &[u8], separator: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screens::keys::ask::Child;
+    use crate::screens::keys::model::Child;
 
     fn leaf(name: &'static str) -> Child {
         Child { name: name.into(), key: Some(Meta::default()), below: None }

@@ -7,8 +7,9 @@
 use mini_etcd_shared::command::{Effect as Does, Target as Named, Verb};
 use mini_etcd_shared::language::{Action, Statement, StatementKind};
 
-use super::ask::{Batch, Bulk, Change, Changed, Entry, Target, Write};
-use super::{Doing, Keyspace, Wait, bulk, change};
+use super::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
+use super::requests::{ChangeMany, WriteKey};
+use super::{Doing, Keyspace, bulk, change};
 use crate::console::msg::Effect;
 use crate::console::state::State;
 
@@ -60,7 +61,8 @@ pub enum Reversal {
 impl Keyspace {
     /// Whether a change is under way.
     pub(crate) fn is_changing(&self) -> bool {
-        self.requests.running().any(|wait| matches!(wait, Wait::Write(..) | Wait::Bulk(..)))
+        self.requests.running::<WriteKey>().next().is_some()
+            || self.requests.running::<ChangeMany>().next().is_some()
     }
 
     /// I1: the last change cannot be taken back.

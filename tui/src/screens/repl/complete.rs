@@ -2,13 +2,12 @@
 
 use mini_etcd_shared::complete::{self, Completion, Wants};
 
-use super::Prompt;
-use super::ask::{Question, Wait};
 use super::entry::Entry;
+use super::requests::Complete;
 use super::run::{Place, entry};
+use super::{Msg, Prompt};
 use crate::console::msg::Effect;
 use crate::console::state::State;
-use crate::engine::request;
 
 /// Tab: offers what could stand at the cursor.
 pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
@@ -27,18 +26,16 @@ pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
         Wants::Key | Wants::Member | Wants::File => {
             let requests = &mut state.repl.requests;
             // Only the newest question is worth an answer.
-            let mut effects = requests.cancel(|wait| matches!(wait, Wait::Complete(..)));
-            let question = Question { text: text.clone(), at, prompt };
-            let wait = Wait::Complete(place, text, at);
-            effects.extend(requests.ask(wait, request::Question::Repl(question)));
+            let mut effects = requests.cancel::<Complete>(|_| true);
+            effects.extend(requests.ask(Complete { place, text, at, prompt }, Msg::Completed));
             effects
         }
     }
 }
 
 /// The engine has found candidates; they are dropped when something else was typed meanwhile.
-pub(crate) fn completed(state: &mut State, wait: Wait, completion: Completion) {
-    let Wait::Complete(place, text, at) = wait else { return };
+pub(super) fn completed(state: &mut State, asked: Complete, completion: Completion) {
+    let Complete { place, text, at, .. } = asked;
     if completion.candidates.is_empty() {
         state.toasts.hint(state.now, "nothing begins like this");
     }

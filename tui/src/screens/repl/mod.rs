@@ -14,10 +14,10 @@
 //! and a real member, and in `tests/pty/lines.rs`.
 
 pub(crate) mod actions;
-pub mod ask;
 mod complete;
 pub mod entry;
 mod history;
+pub mod requests;
 pub mod risk;
 mod run;
 mod screen;
@@ -27,9 +27,8 @@ pub(crate) mod view;
 use std::time::Duration;
 
 use mini_etcd_shared::clock::Moment;
-use mini_etcd_shared::complete::Context;
+use mini_etcd_shared::complete::{Completion, Context};
 
-pub(crate) use complete::completed;
 pub use complete::hint;
 pub use history::History;
 pub use run::{Place, continuation, drop_line, give_up, prompt};
@@ -37,10 +36,22 @@ pub(crate) use run::{begin, ended, enter, said, typed};
 pub(crate) use screen::ReplScreen;
 
 use entry::Entry;
+use requests::Complete;
 use scrollback::Scrollback;
 
 use super::ScreenId;
-use crate::engine::request::Requests;
+use crate::engine::request::{Requests, Trouble};
+
+/// The line goes to an editor of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EditLine;
+
+/// What has come of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Msg {
+    Edited(EditLine, Result<Vec<u8>, Trouble>),
+    Completed(Complete, Result<Completion, Trouble>),
+}
 
 /// What a session's prompt and title show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,7 +126,7 @@ pub struct Repl {
     /// Whether keys are typed into the line; otherwise they move in the scrollback.
     pub typing: bool,
     /// What is asked for the line.
-    pub requests: Requests<ask::Wait>,
+    pub(crate) requests: Requests<Msg>,
 }
 
 impl Default for Repl {
@@ -127,7 +138,7 @@ impl Default for Repl {
             running: None,
             prompt: Prompt { format: "simple".to_owned(), ..Prompt::default() },
             typing: true,
-            requests: Requests::new(ScreenId::Repl),
+            requests: Requests::new(ScreenId::Repl.number()),
         }
     }
 }

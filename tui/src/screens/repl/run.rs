@@ -4,11 +4,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
 use mini_etcd_shared::text::masked;
 
-use super::ask::Wait;
 use super::complete::{complete, take_hint};
 use super::entry::Entry;
 use super::scrollback::{Kind, Line, Said};
-use super::{Ended, History, Running, risk};
+use super::{EditLine, Ended, History, Msg, Running, risk};
 use crate::console::msg::Effect;
 use crate::console::palette::Output;
 use crate::console::state::{Confirm, Overlay, State};
@@ -168,7 +167,7 @@ pub(super) fn edit(state: &mut State) -> Vec<Effect> {
     let last = (0..repl.history.len()).rev().filter_map(|at| repl.history.get(at));
     let mut last = last.filter(|text| !text.trim_start().starts_with("\\e"));
     let text = if typed.is_empty() { last.next().unwrap_or("").to_owned() } else { typed };
-    let ticket = repl.requests.open(Wait::Edit);
+    let ticket = repl.requests.open(EditLine, Msg::Edited);
     let name = "line.ers";
     ticket
         .map(|ticket| Effect::Edit { ticket, name, text: text.into_bytes() })

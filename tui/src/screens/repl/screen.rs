@@ -2,14 +2,14 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::ask::Wait;
-use super::completed;
+use super::Msg;
+use super::complete::completed;
 use super::run::{Place, edit, enter, typed};
 use crate::console::CommandLine;
 use crate::console::action::Scope;
 use crate::console::msg::Effect;
 use crate::console::state::State;
-use crate::engine::request::{Answer, Ticket};
+use crate::engine::request::{Answer, Ticket, Trouble};
 use crate::screens::{Motion, Screen, ScreenId};
 
 /// The REPL pane.
@@ -89,24 +89,22 @@ impl Screen for ReplScreen {
     }
 
     fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        let Some(wait) = state.repl.requests.close(ticket) else { return Vec::new() };
-        match answer {
-            Answer::Repl(completion) => completed(state, wait, completion),
-            Answer::Edited(text) => {
+        match state.repl.requests.take(ticket, answer) {
+            Some(Msg::Completed(asked, Ok(completion))) => completed(state, asked, completion),
+            Some(Msg::Completed(_, Err(trouble))) => failed(state, "completion", trouble),
+            Some(Msg::Edited(_, Ok(text))) => {
                 let text = String::from_utf8_lossy(&text).into_owned();
                 state.repl.entry.set(text.trim_end_matches('\n'));
                 state.repl.typing = true;
             }
-            Answer::Failed(trouble) => {
-                let what = match wait {
-                    Wait::Edit => format!("the editor {}", trouble.place),
-                    Wait::Complete(..) => format!("completion {}", trouble.place),
-                };
-                state.toasts.error(state.now, what, trouble.why, trouble.next);
-            }
-            // To another screen.
-            Answer::Keys(_) | Answer::Watch(_) => {}
+            Some(Msg::Edited(_, Err(trouble))) => failed(state, "the editor", trouble),
+            None => {}
         }
         Vec::new()
     }
+}
+
+fn failed(state: &mut State, what: &str, trouble: Trouble) {
+    let what = format!("{what} {}", trouble.place);
+    state.toasts.error(state.now, what, trouble.why, trouble.next);
 }

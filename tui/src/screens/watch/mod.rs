@@ -1,7 +1,7 @@
 //! The Watch screen: tails of what changes, several at a time.
 //!
 //! ```text
-//! engine ─▶ News ─▶ Tail { ring · held · rows } ─▶ view          keys ─▶ Tail, Prompt, Form ─▶ Ask ─▶ engine
+//! engine ─▶ News ─▶ Tail { ring · held · rows } ─▶ view          keys ─▶ Tail, Prompt, Form ─▶ Follow, Save ─▶ engine
 //! ```
 //!
 //! * I1: everything is bounded: [`TAILS_MAX`] tails, each with [`KEPT`] and [`HELD`]; what goes is counted and said.
@@ -19,7 +19,7 @@ mod event;
 mod export;
 mod filter;
 mod form;
-pub(crate) mod requests;
+pub mod requests;
 mod ring;
 mod screen;
 mod spec;
@@ -42,39 +42,22 @@ pub(crate) use typed::watched;
 
 use super::ScreenId;
 use crate::console::{Effect, State};
-use crate::engine::request::{Question, Requests};
+use crate::engine::request::{Requests, Trouble};
 use crate::widget::line::LineInput;
+use requests::{Follow, Save};
 
 /// Tails at a time.
 pub const TAILS_MAX: usize = 8;
 /// Rows of the list that are not rows of the screen: header, tabs, borders, head of the columns, status, footer.
 pub const CHROME: u16 = 7;
 
-/// What the Watch screen asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// To follow a range until it is given up.
-    Follow(Spec),
-    /// To write entries to a file that is not there yet.
-    Save(String, Vec<Entry>),
-}
-
-/// What it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// News of a tail.
-    News(News),
-    /// A file was written: its name, and its lines.
-    Saved(String, usize),
-}
-
-/// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A tail, by its number.
-    Tail(u64),
-    /// A file.
-    Save,
+/// What has come of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Msg {
+    /// Of a watch: news of the tail.
+    News(Follow, Result<News, Trouble>),
+    /// Of a file: the lines that were written.
+    Saved(Save, Result<usize, Trouble>),
 }
 
 /// What is being typed.
@@ -100,7 +83,7 @@ pub struct Tails {
     pub prompt: Option<Prompt>,
     /// An event in full, over the list.
     pub detail: Option<Detail>,
-    requests: Requests<Purpose>,
+    requests: Requests<Msg>,
 }
 
 impl Default for Tails {
@@ -111,7 +94,7 @@ impl Default for Tails {
             last: 0,
             prompt: None,
             detail: None,
-            requests: Requests::new(ScreenId::Watch),
+            requests: Requests::new(ScreenId::Watch.number()),
         }
     }
 }
@@ -161,10 +144,10 @@ impl Tails {
             return Vec::new();
         }
         self.last += 1;
-        let question = Question::Watch(Ask::Follow(spec.clone()));
+        let follow = Follow { tail: self.last, spec: spec.clone() };
         self.list.push(Tail::new(self.last, spec, filter));
         self.active = self.list.len() - 1;
-        self.requests.ask(Purpose::Tail(self.last), question)
+        self.requests.ask(follow, Msg::News)
     }
 
     /// Ends the tail on top. Answers its name and what to give up.
@@ -174,7 +157,7 @@ impl Tails {
         }
         let tail = self.list.remove(self.active);
         self.active = self.active.min(self.list.len().saturating_sub(1));
-        let dropped = self.requests.cancel(|purpose| *purpose == Purpose::Tail(tail.number));
+        let dropped = self.requests.cancel::<Follow>(|follow| follow.tail == tail.number);
         Some((tail.name(), dropped))
     }
 
@@ -187,8 +170,7 @@ impl Tails {
         let from = if tail.told > 0 { Some(tail.told + 1) } else { tail.spec.from };
         tail.link = Link::Connecting;
         let spec = Spec { from, ..tail.spec.clone() };
-        let number = tail.number;
-        self.requests.ask(Purpose::Tail(number), Question::Watch(Ask::Follow(spec)))
+        self.requests.ask(Follow { tail: tail.number, spec }, Msg::News)
     }
 
     /// Another tail gets on top.
@@ -204,7 +186,7 @@ impl Tails {
     fn save(&mut self, file: String) -> Vec<Effect> {
         let Some(tail) = self.list.get(self.active) else { return Vec::new() };
         let entries = tail.export();
-        self.requests.ask(Purpose::Save, Question::Watch(Ask::Save(file, entries)))
+        self.requests.ask(Save { file, entries }, Msg::Saved)
     }
 }
 

@@ -18,9 +18,8 @@ use mini_etcd_shared::client::{Client, Patience, WatchItem, WatchRequester, Watc
 use mini_etcd_shared::error::ClientError;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Ask, Before, Entry, Event, Kind, News, Revision, Spec, Told, Version, lines};
-use crate::engine::ask::Reply;
-use crate::engine::request::{Answer, Trouble};
+use super::{Before, Entry, Event, Kind, News, Revision, Spec, Version, lines};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
 
 /// Time between two requests for progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -34,11 +33,37 @@ const PART_BYTES_MAX: usize = 256 << 10;
 /// Events kept of one revision.
 const REVISION_EVENTS_MAX: usize = 5000;
 
-/// Does what the Watch screen asks.
-pub(crate) async fn run(client: Client, ask: Ask, reply: Reply) {
-    match ask {
-        Ask::Follow(spec) => follow(&client, &spec, &reply).await,
-        Ask::Save(file, entries) => save(file, entries, &reply).await,
+/// Follows a range until it is given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// The number of the tail.
+    pub tail: u64,
+    /// What it follows.
+    pub spec: Spec,
+}
+
+impl Request for Follow {
+    type Answer = News;
+
+    async fn run(self, clients: Clients, parts: Parts<News>) -> Result<News, Trouble> {
+        Ok(News::Ended(follow(&clients.client, &self.spec, &parts).await))
+    }
+}
+
+/// Writes entries to a file that is not there yet. The answer is the number of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    /// The file.
+    pub file: String,
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+impl Request for Save {
+    type Answer = usize;
+
+    async fn run(self, _: Clients, _: Parts<usize>) -> Result<usize, Trouble> {
+        save(self.file, self.entries).await
     }
 }
 
@@ -50,7 +75,8 @@ enum End {
     Refused(String),
 }
 
-async fn follow(client: &Client, spec: &Spec, reply: &Reply) {
+/// Answers why it has ended.
+async fn follow(client: &Client, spec: &Spec, parts: &Parts<News>) -> String {
     let mut from = spec.from.unwrap_or(0);
     loop {
         let mut stream =
@@ -58,27 +84,19 @@ async fn follow(client: &Client, spec: &Spec, reply: &Reply) {
         if spec.leader {
             stream = stream.require_leader();
         }
-        match tail(stream, reply).await {
+        match tail(stream, parts).await {
             End::Compacted(wanted, left) if left > wanted => {
-                tell(reply, News::Compacted(wanted, left)).await;
+                parts.send(News::Compacted(wanted, left)).await;
                 from = left;
             }
-            End::Compacted(..) => return end(reply, "the server compacts what it has yet to send"),
-            End::Refused(why) => return end(reply, &why),
+            End::Compacted(..) => return "the server compacts what it has yet to send".to_owned(),
+            End::Refused(why) => return why,
         }
     }
 }
 
-async fn tell(reply: &Reply, news: News) {
-    reply.part(Answer::Watch(Told::News(news))).await;
-}
-
-fn end(reply: &Reply, why: &str) {
-    reply.done(Answer::Watch(Told::News(News::Ended(why.to_owned()))));
-}
-
 /// Reads a stream to its end, over any number of connections.
-async fn tail(stream: WatchStream, reply: &Reply) -> End {
+async fn tail(stream: WatchStream, parts: &Parts<News>) -> End {
     let mut requester: Option<WatchRequester> = None;
     let mut ask = after(PROGRESS_EVERY);
     // The stream travels with the read, so that asking for progress never cuts one off.
@@ -94,19 +112,19 @@ async fn tail(stream: WatchStream, reply: &Reply) -> End {
                         let header = response.header.unwrap_or_default();
                         let member = (header.member_id, endpoint);
                         let server = header.revision;
-                        tell(reply, News::Stands { member, from: revision, server }).await;
+                        parts.send(News::Stands { member, from: revision, server }).await;
                     }
                     WatchItem::Events(response) => {
-                        hand_over(response, stream.take_cut(), reply).await;
+                        hand_over(response, stream.take_cut(), parts).await;
                     }
                     WatchItem::Progress(response) => {
                         let revision = response.header.map_or(0, |header| header.revision);
-                        tell(reply, News::Progress(revision)).await;
+                        parts.send(News::Progress(revision)).await;
                     }
                     WatchItem::Lost { error, revision } => {
                         requester = None;
                         let (place, why) = words(&error);
-                        tell(reply, News::Lost { place, why, next: revision }).await;
+                        parts.send(News::Lost { place, why, next: revision }).await;
                     }
                     WatchItem::Canceled(response) => return canceled(&response, &stream),
                     WatchItem::Refused(error) => return End::Refused(error.to_string()),
@@ -163,7 +181,7 @@ fn words(error: &ClientError) -> (String, String) {
 }
 
 /// Hands events over in parts, none of which keeps the screen from being drawn for long.
-async fn hand_over(response: WatchResponse, cut: Option<(i64, usize)>, reply: &Reply) {
+async fn hand_over(response: WatchResponse, cut: Option<(i64, usize)>, parts: &Parts<News>) {
     let server = response.header.map_or(0, |header| header.revision);
     let (mut part, mut events, mut bytes) = (Vec::new(), 0, 0);
     for mut revision in revisions(response.events) {
@@ -172,13 +190,13 @@ async fn hand_over(response: WatchResponse, cut: Option<(i64, usize)>, reply: &R
         bytes += revision.events.iter().map(Event::weight).sum::<usize>();
         part.push(Arc::new(revision));
         if events >= PART_EVENTS_MAX || bytes >= PART_BYTES_MAX {
-            tell(reply, News::Revisions(std::mem::take(&mut part), server)).await;
+            parts.send(News::Revisions(std::mem::take(&mut part), server)).await;
             (events, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
     }
     if !part.is_empty() {
-        tell(reply, News::Revisions(part, server)).await;
+        parts.send(News::Revisions(part, server)).await;
     }
 }
 
@@ -226,26 +244,25 @@ fn own(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 
-async fn save(file: String, entries: Vec<Entry>, reply: &Reply) {
+async fn save(file: String, entries: Vec<Entry>) -> Result<usize, Trouble> {
     let place = file.clone();
     let written = tokio::task::spawn_blocking(move || write(Path::new(&file), &entries)).await;
-    let answer = match written {
-        Ok(Ok(count)) => Answer::Watch(Told::Saved(place, count)),
+    match written {
+        Ok(Ok(count)) => Ok(count),
         Ok(Err(why)) => {
             let next = "s with another name tries again".to_owned();
             let why = match why.kind() {
                 std::io::ErrorKind::AlreadyExists => "a file of that name is there".to_owned(),
                 _ => why.to_string(),
             };
-            Answer::Failed(Trouble { place, why, next })
+            Err(Trouble { place, why, next })
         }
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // Given up with the console.
-            Err(_) => return,
+            Err(error) => Err(Trouble { place, why: error.to_string(), next: String::new() }),
         },
-    };
-    reply.done(answer);
+    }
 }
 
 /// Writes the lines of the entries beside the file, and gives them its name when all are on disk. I3

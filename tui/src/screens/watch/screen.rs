@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::filter::{Filter, Needle};
 use super::spec::Spec;
 use super::tail::{Link, News};
-use super::{Prompt, Purpose, Told, page};
+use super::{Msg, Prompt, page};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
 use crate::console::msg::Effect;
@@ -109,38 +109,24 @@ impl Screen for WatchScreen {
     }
 
     fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        match answer {
-            Answer::Watch(Told::News(news)) => take(state, ticket, news),
-            Answer::Watch(Told::Saved(file, lines)) => {
-                if state.watch.requests.close(ticket).is_some() {
-                    let words = format!("{lines} lines written to {file}");
-                    state.toasts.info(state.now, words, "");
-                    state.dirty(Redraw::Data);
-                }
+        match state.watch.requests.take(ticket, answer) {
+            Some(Msg::News(asked, told)) => {
+                let told = told.unwrap_or_else(|trouble| News::Ended(trouble.why));
+                news(state, asked.tail, told);
             }
-            Answer::Failed(trouble) => match state.watch.requests.close(ticket) {
-                Some(Purpose::Save) => {
-                    let what = format!("nothing was written to {}", trouble.place);
-                    state.toasts.error(state.now, what, trouble.why, trouble.next);
-                    state.dirty(Redraw::Data);
-                }
-                Some(Purpose::Tail(number)) => news(state, number, News::Ended(trouble.why)),
-                None => {}
-            },
-            // Of another screen.
-            Answer::Keys(_) | Answer::Repl(_) | Answer::Edited(_) => {}
+            Some(Msg::Saved(asked, Ok(lines))) => {
+                let words = format!("{lines} lines written to {}", asked.file);
+                state.toasts.info(state.now, words, "");
+                state.dirty(Redraw::Data);
+            }
+            Some(Msg::Saved(_, Err(trouble))) => {
+                let what = format!("nothing was written to {}", trouble.place);
+                state.toasts.error(state.now, what, trouble.why, trouble.next);
+                state.dirty(Redraw::Data);
+            }
+            None => {}
         }
         Vec::new()
-    }
-}
-
-/// News of a tail; those of one that is gone change nothing.
-fn take(state: &mut State, ticket: Ticket, told: News) {
-    let open = &mut state.watch.requests;
-    let purpose =
-        if matches!(told, News::Ended(_)) { open.close(ticket) } else { open.get(ticket).copied() };
-    if let Some(Purpose::Tail(number)) = purpose {
-        news(state, number, told);
     }
 }
 

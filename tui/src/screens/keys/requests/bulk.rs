@@ -15,7 +15,7 @@
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
-use mini_etcd_proto::etcdserverpb::request_op::Request;
+use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_proto::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse,
@@ -31,8 +31,9 @@ use super::write::lease_gone;
 use super::{history, outcome};
 use crate::console::KEYS_PER_TXN;
 use crate::engine::fault;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{BULK_KEYS_MAX, Batch, Bulk, Changed, Stop, Target};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::Doing;
+use crate::screens::keys::model::{BULK_KEYS_MAX, Batch, Bulk, Changed, Stop, Target};
 
 /// Values of one transaction: etcd takes requests of 1.5 MiB by default, and a larger value goes alone.
 const BYTES_PER_TXN: usize = 1 << 20;
@@ -41,8 +42,29 @@ const KEYS_READ_FIRST: usize = 8;
 /// Names that are read at once.
 const NAMES_PER_READ: usize = 500;
 
+/// Changes many keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeMany {
+    /// The change.
+    pub bulk: Bulk,
+    /// What it is, in words.
+    pub doing: Doing,
+    /// How often it was asked about.
+    pub asked: u32,
+    /// A revision of the history in which the keys were seen.
+    pub seen: i64,
+}
+
+impl Request for ChangeMany {
+    type Answer = Changed;
+
+    async fn run(self, clients: Clients, _: Parts<Changed>) -> Result<Changed, Trouble> {
+        Ok(change(&clients.client, self.bulk, self.seen).await)
+    }
+}
+
 /// Does it, as far as it can be done.
-pub(crate) async fn change(client: &Client, bulk: Bulk, seen: i64) -> Changed {
+async fn change(client: &Client, bulk: Bulk, seen: i64) -> Changed {
     let mut changed = Changed::default();
     if let Err(trouble) = outcome(history::check(client, seen).await) {
         changed.stopped = Some(failed(trouble));
@@ -136,7 +158,7 @@ async fn delete(
         let compare = chunk.iter().map(compare).collect();
         let delete = |target| {
             let (key, range_end) = bounds(target);
-            op(Request::RequestDeleteRange(DeleteRangeRequest { key, range_end, prev_kv: false }))
+            op(Op::RequestDeleteRange(DeleteRangeRequest { key, range_end, prev_kv: false }))
         };
         let success = chunk.iter().map(delete).collect();
         let answer = commit(client, compare, success).await?;
@@ -336,7 +358,7 @@ async fn take_away(client: &Client, batches: &[Batch], changed: &mut Changed) ->
         let compare = |key: &Bytes| equal(key.clone(), TargetUnion::ModRevision(made));
         let delete = |key: &Bytes| {
             let key = key.clone();
-            op(Request::RequestDeleteRange(DeleteRangeRequest { key, ..Default::default() }))
+            op(Op::RequestDeleteRange(DeleteRangeRequest { key, ..Default::default() }))
         };
         let success = keys.iter().map(delete).collect();
         let answer = commit(client, keys.iter().map(compare).collect(), success).await?;
@@ -358,13 +380,13 @@ fn revision(answer: &TxnResponse) -> i64 {
     answer.header.map_or(0, |header| header.revision)
 }
 
-fn op(request: Request) -> RequestOp {
+fn op(request: Op) -> RequestOp {
     RequestOp { request: Some(request) }
 }
 
 fn put(kv: &KeyValue, lease: i64) -> RequestOp {
     let (key, value) = (kv.key.clone(), kv.value.clone());
-    op(Request::RequestPut(PutRequest { key, value, lease, ..PutRequest::default() }))
+    op(Op::RequestPut(PutRequest { key, value, lease, ..PutRequest::default() }))
 }
 
 fn equal(key: Bytes, union: TargetUnion) -> Compare {
@@ -419,7 +441,7 @@ async fn read(
 ) -> Result<Vec<Option<KeyValue>>, Trouble> {
     let range = |key: &Bytes| {
         let (key, keys_only) = (key.clone(), what == Read::Names);
-        op(Request::RequestRange(RangeRequest { key, revision, keys_only, ..Default::default() }))
+        op(Op::RequestRange(RangeRequest { key, revision, keys_only, ..Default::default() }))
     };
     let success = keys.iter().map(range).collect();
     let answer = outcome(client.txn(TxnRequest { success, ..TxnRequest::default() }).await)?;

@@ -18,10 +18,8 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::scan::{first_key, pinned};
-use crate::engine::ask::Reply;
-use crate::engine::request;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{Answer, MATCHES_MAX};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::model::{Found, MATCHES_MAX};
 use crate::widget::escape_name;
 
 /// Keys of one request and of one chunk.
@@ -33,12 +31,30 @@ const BYTES_MAX: usize = 40 << 20;
 /// Chunks between two reports.
 const CHUNKS_TOLD: usize = 8;
 
-/// The keys loaded for the last jump.
-pub(crate) type Found = Arc<Mutex<Loaded>>;
+/// Looks for the keys that look like a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindKeys {
+    /// Below this prefix.
+    pub prefix: Bytes,
+    /// At this revision.
+    pub at: i64,
+    /// A few of the letters.
+    pub pattern: String,
+}
 
-/// Keys of a prefix at a revision.
+impl Request for FindKeys {
+    type Answer = Found;
+
+    async fn run(self, clients: Clients, parts: Parts<Found>) -> Result<Found, Trouble> {
+        let kept = clients.kept::<Mutex<Loaded>>();
+        let of = (self.prefix, self.at);
+        find(&clients.client, &mut *kept.lock().await, of, &self.pattern, &parts).await
+    }
+}
+
+/// Keys of a prefix at a revision, loaded for the last jump.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded {
+struct Loaded {
     of: (Bytes, i64),
     chunks: Vec<Arc<Chunk>>,
     keys: usize,
@@ -58,19 +74,18 @@ struct Chunk {
 type Match = (u32, Reverse<usize>, Reverse<Vec<u8>>);
 
 /// Looks for the best matches; tells what it has so far as it goes.
-pub(crate) async fn run(
+async fn find(
     client: &Client,
-    found: Found,
+    loaded: &mut Loaded,
     of: (Bytes, i64),
-    pattern: String,
-    reply: &Reply,
-) -> Result<Answer, Trouble> {
-    let mut loaded = found.lock().await;
+    pattern: &str,
+    parts: &Parts<Found>,
+) -> Result<Found, Trouble> {
     if loaded.of != of {
         let next = Some(first_key(&of.0));
         *loaded = Loaded { of, next, ..Loaded::default() };
     }
-    let pattern = Arc::new(Pattern::parse(&pattern, CaseMatching::Smart, Normalization::Smart));
+    let pattern = Arc::new(Pattern::parse(pattern, CaseMatching::Smart, Normalization::Smart));
     let (mut best, mut at, mut looked) = (BinaryHeap::new(), 0, 0_u64);
     loop {
         while at >= loaded.chunks.len() && loaded.next.is_some() && !loaded.is_full() {
@@ -87,11 +102,10 @@ pub(crate) async fn run(
         });
         best = matched.await.unwrap_or_default();
         if at % CHUNKS_TOLD == 0 || at == 1 {
-            let part = Answer::Found(keys(best.clone()), looked, false);
-            reply.part(request::Answer::Keys(part)).await;
+            parts.send(Found { keys: keys(best.clone()), looked, complete: false }).await;
         }
     }
-    Ok(Answer::Found(keys(best), looked, loaded.next.is_none()))
+    Ok(Found { keys: keys(best), looked, complete: loaded.next.is_none() })
 }
 
 impl Loaded {

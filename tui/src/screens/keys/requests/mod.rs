@@ -1,7 +1,8 @@
-//! What the Keys screen asks, answered over the etcd API.
+//! The requests of the Keys screen, each with how it is carried out over the etcd API.
 //!
 //! ```text
-//! Question ─▶ scan (directories) · read (values, previews) · preview · write · bulk · past (history, changes, graves) · find ─▶ Answer
+//! ReadPage (scan) · ReadValue, ReadLive (read) · CountBulk (preview) · WriteKey (write) · ChangeMany (bulk)
+//! ReadHistory, ReadChanges, ReadGraves (past) · ReadHistogram (offered) · FindKeys (find)
 //! ```
 //!
 //! What mini-etcd tells of the past by itself (`offered`) is asked first; a server without that is asked the long way.
@@ -24,47 +25,21 @@ mod read;
 mod scan;
 mod write;
 
-use mini_etcd_shared::client::{Client, Outcome};
+use mini_etcd_shared::client::Outcome;
 use mini_etcd_shared::error::ClientError;
 
-pub(crate) use find::Found;
+pub use bulk::ChangeMany;
+pub use find::FindKeys;
+pub use offered::ReadHistogram;
+pub use past::{ReadChanges, ReadGraves, ReadHistory};
+pub use preview::CountBulk;
+pub use read::{ReadLive, ReadValue};
+pub use scan::ReadPage;
+pub use write::WriteKey;
 
-use super::ask::{Answer, Question};
-use crate::engine::ask::Reply;
+use super::Which;
+use crate::engine::fault;
 use crate::engine::request::Trouble;
-use crate::engine::{fault, request};
-
-/// Answers one question.
-pub(crate) async fn run(client: Client, found: Found, question: Question, reply: Reply) {
-    let answer = match question {
-        Question::Children(place) => scan::children(&client, place).await.map(Answer::Children),
-        Question::Value(key, at) => read::value(&client, key, at).await.map(Answer::Value),
-        Question::Write(write, seen) => {
-            write::write(&client, write, seen).await.map(Answer::Written)
-        }
-        Question::Preview(bulk) => preview::preview(&client, &bulk).await.map(Answer::Preview),
-        Question::Bulk(bulk, seen) => Ok(Answer::Changed(bulk::change(&client, bulk, seen).await)),
-        Question::History(key, at) => match offered::history(&client, &key, at).await {
-            Ok(None) => past::history(&client, key, at, &reply).await,
-            Ok(Some(answer)) => Ok(answer),
-            Err(trouble) => Err(trouble),
-        },
-        Question::Histogram(to) => offered::histogram(&client, to).await,
-        Question::Changes(to) => past::changes(&client, to).await,
-        Question::Graves(prefix, to) => match offered::graves(&client, &prefix, to).await {
-            Ok(None) => past::graves(&client, prefix, to).await,
-            Ok(Some(answer)) => Ok(answer),
-            Err(trouble) => Err(trouble),
-        },
-        Question::Find { prefix, at, pattern } => {
-            find::run(&client, found, (prefix, at), pattern, &reply).await
-        }
-    };
-    reply.done(match answer {
-        Ok(answer) => request::Answer::Keys(answer),
-        Err(trouble) => request::Answer::Failed(trouble),
-    });
-}
 
 /// The result of a call, or why there is none.
 fn outcome<T>(outcome: Outcome<T>) -> Result<T, Trouble> {

@@ -10,8 +10,10 @@ use mini_etcd_shared::types::KeyRange;
 
 use super::failed;
 use super::past::VERSIONS_MAX;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{Answer, Entry, Grave, Meta, Reached, Slice, Version};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::model::{
+    Entry, Grave, Graves, Histogram, Meta, Reached, Slice, Version, Versions,
+};
 
 /// Versions of one page.
 const VERSIONS_PAGE: u32 = 100;
@@ -26,7 +28,7 @@ pub(crate) async fn history(
     client: &Client,
     key: &Bytes,
     at: i64,
-) -> Result<Option<Answer>, Trouble> {
+) -> Result<Option<Versions>, Trouble> {
     let mut request = KeyHistoryRequest {
         key: key.clone(),
         limit: VERSIONS_PAGE,
@@ -44,12 +46,12 @@ pub(crate) async fn history(
         match next {
             Some(next) if versions.len() < VERSIONS_MAX => request = next,
             Some(next) => {
-                let reached = Reached { from: next.before_revision, wall: None };
-                return Ok(Some(Answer::History(versions, Some(reached))));
+                let reached = Some(Reached { from: next.before_revision, wall: None });
+                return Ok(Some(Versions { versions, reached }));
             }
             None => {
-                let reached = Reached { from: wall.unwrap_or(1), wall };
-                return Ok(Some(Answer::History(versions, Some(reached))));
+                let reached = Some(Reached { from: wall.unwrap_or(1), wall });
+                return Ok(Some(Versions { versions, reached }));
             }
         }
     }
@@ -70,15 +72,33 @@ fn of(key: &Bytes, version: KeyVersion) -> Version {
     Version { revision, entry }
 }
 
-/// How much changed when, from the compacted revision up to `to`.
-pub(crate) async fn histogram(client: &Client, to: i64) -> Result<Answer, Trouble> {
+/// Reads how much changed when, from the compacted revision on. The answer is `None` where the server does not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadHistogram {
+    /// The last revision.
+    pub to: i64,
+}
+
+impl Request for ReadHistogram {
+    type Answer = Option<Histogram>;
+
+    async fn run(
+        self,
+        clients: Clients,
+        _: Parts<Option<Histogram>>,
+    ) -> Result<Option<Histogram>, Trouble> {
+        histogram(&clients.client, self.to).await
+    }
+}
+
+async fn histogram(client: &Client, to: i64) -> Result<Option<Histogram>, Trouble> {
     let request = RevisionHistogramRequest {
         to_revision: to,
         slices: SLICES,
         ..RevisionHistogramRequest::default()
     };
     let answer = client.revision_histogram(request).await.map_err(|error| failed(&error))?;
-    let Offered::Yes(answer) = answer else { return Ok(Answer::Histogram(None)) };
+    let Offered::Yes(answer) = answer else { return Ok(None) };
     let slice = |slice: &mini_etcd_proto::adminpb::RevisionSlice| Slice {
         first: slice.first_revision,
         last: slice.last_revision,
@@ -86,7 +106,7 @@ pub(crate) async fn histogram(client: &Client, to: i64) -> Result<Answer, Troubl
         deletes: slice.deletes,
     };
     let wall = (answer.compact_revision >= 0).then_some(answer.compact_revision);
-    Ok(Answer::Histogram(Some((answer.slices.iter().map(slice).collect(), wall))))
+    Ok(Some(Histogram { slices: answer.slices.iter().map(slice).collect(), wall }))
 }
 
 /// Keys below `prefix` that were deleted and are not there at revision `to`.
@@ -94,7 +114,7 @@ pub(crate) async fn graves(
     client: &Client,
     prefix: &Bytes,
     to: i64,
-) -> Result<Option<Answer>, Trouble> {
+) -> Result<Option<Graves>, Trouble> {
     let range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::prefix(prefix) };
     let mut request = DeletedRequest {
         key: range.start().clone(),
@@ -120,6 +140,6 @@ pub(crate) async fn graves(
         }
         graves.sort_by_key(|grave| std::cmp::Reverse(grave.deleted));
         let reached = Reached { from: wall.unwrap_or(1), wall };
-        return Ok(Some(Answer::Graves { graves, alive: Vec::new(), reached }));
+        return Ok(Some(Graves { graves, alive: Vec::new(), reached }));
     }
 }

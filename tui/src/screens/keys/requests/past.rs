@@ -18,13 +18,11 @@ use mini_etcd_proto::mvccpb::{Event, KeyValue};
 use mini_etcd_shared::client::{Client, WatchItem};
 use tokio::time::timeout;
 
-use super::failed;
 use super::read::value;
-use crate::engine::ask::Reply;
-use crate::engine::request;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{
-    Answer, Changes, Entry, Grave, Reached, Version, WINDOW_REVISIONS,
+use super::{failed, offered};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::model::{
+    Changes, Entry, Grave, Graves, Reached, Version, Versions, WINDOW_REVISIONS,
 };
 
 /// Versions that one look into a key's history brings.
@@ -36,20 +34,78 @@ const WINDOWS_MAX: usize = 8;
 /// A window in which nothing comes for so long has failed.
 const WINDOW_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The versions of a key, newest first, from revision `at` back.
-pub(crate) async fn history(
+/// Reads the versions of a key, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadHistory {
+    /// The key.
+    pub key: Bytes,
+    /// From this revision back; 0 for the newest.
+    pub at: i64,
+}
+
+impl Request for ReadHistory {
+    type Answer = Versions;
+
+    async fn run(self, clients: Clients, parts: Parts<Versions>) -> Result<Versions, Trouble> {
+        match offered::history(&clients.client, &self.key, self.at).await? {
+            Some(versions) => Ok(versions),
+            None => history(&clients.client, self.key, self.at, &parts).await,
+        }
+    }
+}
+
+/// Reads the changes of the window that ends with a revision, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadChanges {
+    /// The last revision.
+    pub to: i64,
+}
+
+impl Request for ReadChanges {
+    type Answer = (Vec<Changes>, Reached);
+
+    async fn run(
+        self,
+        clients: Clients,
+        _: Parts<Self::Answer>,
+    ) -> Result<(Vec<Changes>, Reached), Trouble> {
+        changes(&clients.client, self.to).await
+    }
+}
+
+/// Reads keys that were deleted in the window that ends with a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadGraves {
+    /// Below this prefix.
+    pub prefix: Bytes,
+    /// The last revision; 0 for the newest.
+    pub to: i64,
+}
+
+impl Request for ReadGraves {
+    type Answer = Graves;
+
+    async fn run(self, clients: Clients, _: Parts<Graves>) -> Result<Graves, Trouble> {
+        match offered::graves(&clients.client, &self.prefix, self.to).await? {
+            Some(graves) => Ok(graves),
+            None => graves(&clients.client, self.prefix, self.to).await,
+        }
+    }
+}
+
+async fn history(
     client: &Client,
     key: Bytes,
     mut at: i64,
-    reply: &Reply,
-) -> Result<Answer, Trouble> {
+    parts: &Parts<Versions>,
+) -> Result<Versions, Trouble> {
     let (mut versions, mut told, mut windows) = (Vec::new(), 0, 0);
     let reached = |at: i64, wall| Some(Reached { from: at + 1, wall });
     loop {
         let here = match value(client, key.clone(), at).await {
             // I2
             Err(trouble) if compacted(&trouble) => {
-                return Ok(Answer::History(versions, reached(at, Some(at + 1))));
+                return Ok(Versions { versions, reached: reached(at, Some(at + 1)) });
             }
             here => here?,
         };
@@ -71,17 +127,16 @@ pub(crate) async fn history(
                     at = window.1.from - 1;
                     windows += 1;
                     if window.1.wall.is_some() {
-                        return Ok(Answer::History(versions, Some(window.1)));
+                        return Ok(Versions { versions, reached: Some(window.1) });
                     }
                 }
             }
         }
         if at <= 0 || told >= VERSIONS_MAX || windows >= WINDOWS_MAX {
-            return Ok(Answer::History(versions, reached(at.max(0), None)));
+            return Ok(Versions { versions, reached: reached(at.max(0), None) });
         }
         if versions.len() >= VERSIONS_TOLD {
-            let part = Answer::History(std::mem::take(&mut versions), None);
-            reply.part(request::Answer::Keys(part)).await;
+            parts.send(Versions { versions: std::mem::take(&mut versions), reached: None }).await;
         }
     }
 }
@@ -113,8 +168,7 @@ async fn last_delete(
     Ok((last, reached))
 }
 
-/// The changes of the window that ends with `to`.
-pub(crate) async fn changes(client: &Client, to: i64) -> Result<Answer, Trouble> {
+async fn changes(client: &Client, to: i64) -> Result<(Vec<Changes>, Reached), Trouble> {
     let mut by_revision: BTreeMap<i64, Changes> = BTreeMap::new();
     let reached = window(client, to, |event| {
         let deleted = event.r#type() == EventType::Delete;
@@ -125,11 +179,10 @@ pub(crate) async fn changes(client: &Client, to: i64) -> Result<Answer, Trouble>
         *count = count.saturating_add(1);
     });
     let reached = reached.await?;
-    Ok(Answer::Changes(by_revision.into_values().collect(), reached))
+    Ok((by_revision.into_values().collect(), reached))
 }
 
-/// Keys below `prefix` that were deleted in the window that ends with `to` (0: with the newest revision).
-pub(crate) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<Answer, Trouble> {
+async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<Graves, Trouble> {
     let to = if to == 0 { newest(client).await? } else { to };
     // The last word on each key in this window.
     let mut last: BTreeMap<Bytes, Option<i64>> = BTreeMap::new();
@@ -150,7 +203,7 @@ pub(crate) async fn graves(client: &Client, prefix: Bytes, to: i64) -> Result<An
         }
     }
     graves.sort_by_key(|grave| std::cmp::Reverse(grave.deleted));
-    Ok(Answer::Graves { graves, alive, reached })
+    Ok(Graves { graves, alive, reached })
 }
 
 /// Reads the events of the window that ends with `to`, oldest first.

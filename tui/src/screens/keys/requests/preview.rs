@@ -7,11 +7,27 @@ use super::bulk::{Old, Read, present};
 use super::outcome;
 use super::read::bounds;
 use super::scan::pinned;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{BULK_KEYS_MAX, Batch, Bulk, PREVIEW_KEYS, Preview, Target};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::model::{BULK_KEYS_MAX, Batch, Bulk, PREVIEW_KEYS, Preview, Target};
 
-/// What `bulk` would do.
-pub(crate) async fn preview(client: &Client, bulk: &Bulk) -> Result<Preview, Trouble> {
+/// Counts what a change of many would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountBulk {
+    /// The change.
+    pub bulk: Bulk,
+    /// How often it was asked about before.
+    pub asked: u32,
+}
+
+impl Request for CountBulk {
+    type Answer = Preview;
+
+    async fn run(self, clients: Clients, _: Parts<Preview>) -> Result<Preview, Trouble> {
+        preview(&clients.client, &self.bulk).await
+    }
+}
+
+async fn preview(client: &Client, bulk: &Bulk) -> Result<Preview, Trouble> {
     match bulk {
         Bulk::Delete { targets, .. } => delete(client, targets).await,
         Bulk::PutBack { batches, .. } => put_back(client, batches).await,

@@ -14,14 +14,39 @@ use mini_etcd_proto::etcdserverpb::{RangeRequest, RangeResponse};
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::types::prefix_end;
 
-use super::{failed, outcome};
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{CHILDREN_PAGE, Child, Meta, Page, Place};
+use super::{Which, failed, outcome};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::model::{CHILDREN_PAGE, Child, Meta, Page};
 
 /// Keys of one request.
 const KEYS_PER_REQUEST: usize = 500;
 /// Keys of a request where directories come one after the other.
 const KEYS_LEAST: usize = 16;
+
+/// Reads a page of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPage {
+    /// The tree that it is for.
+    pub tree: Which,
+    /// The directory in that tree.
+    pub dir: u32,
+    /// Everything that begins with this.
+    pub prefix: Bytes,
+    /// From this key on; the prefix itself for the first page.
+    pub from: Bytes,
+    /// What stands between names; empty for no tree at all.
+    pub separator: Bytes,
+    /// The revision; 0 for the newest.
+    pub at: i64,
+}
+
+impl Request for ReadPage {
+    type Answer = Page;
+
+    async fn run(self, clients: Clients, _: Parts<Page>) -> Result<Page, Trouble> {
+        children(&clients.client, self).await
+    }
+}
 
 /// Reads `request` at its revision from whichever member has it.
 pub(crate) async fn pinned(
@@ -48,13 +73,13 @@ pub(crate) fn first_key(prefix: &Bytes) -> Bytes {
 }
 
 /// A page of a directory.
-pub(crate) async fn children(client: &Client, place: Place) -> Result<Page, Trouble> {
+async fn children(client: &Client, asked: ReadPage) -> Result<Page, Trouble> {
     let mut scan = Scan {
-        end: prefix_end(&place.prefix),
-        cursor: if place.from.is_empty() { first_key(&place.prefix) } else { place.from.clone() },
-        page: Page { revision: place.at, ..Page::default() },
+        end: prefix_end(&asked.prefix),
+        cursor: if asked.from.is_empty() { first_key(&asked.prefix) } else { asked.from.clone() },
+        page: Page { revision: asked.at, ..Page::default() },
         started: 0,
-        place,
+        asked,
     };
     let mut limit = KEYS_PER_REQUEST;
     loop {
@@ -79,7 +104,7 @@ pub(crate) async fn children(client: &Client, place: Place) -> Result<Page, Trou
 }
 
 struct Scan {
-    place: Place,
+    asked: ReadPage,
     /// The end of the directory, as a request wants it.
     end: Bytes,
     cursor: Bytes,
@@ -120,8 +145,8 @@ impl Scan {
     fn take(&mut self, answer: &RangeResponse) {
         let mut here = u64::try_from(answer.count).unwrap_or(0);
         for kv in &answer.kvs {
-            let rest = kv.key.slice(self.place.prefix.len().min(kv.key.len())..);
-            match find(&rest, &self.place.separator) {
+            let rest = kv.key.slice(self.asked.prefix.len().min(kv.key.len())..);
+            match find(&rest, &self.asked.separator) {
                 None => self.page.children.push(Child {
                     name: rest,
                     key: Some(Meta {
@@ -158,7 +183,7 @@ impl Scan {
             return true;
         };
         // I2
-        let inside = [&self.place.prefix[..], name, &self.place.separator].concat();
+        let inside = [&self.asked.prefix[..], name, &self.asked.separator].concat();
         let behind = prefix_end(&inside);
         let open = |end: &[u8]| end == [0];
         let last = open(&behind) || (behind >= self.end && !open(&self.end));

@@ -1,7 +1,7 @@
 //! A change of one key, if it is still as it was seen.
 
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
-use mini_etcd_proto::etcdserverpb::request_op::Request;
+use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::response_op::Response;
 use mini_etcd_proto::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
@@ -13,11 +13,30 @@ use tonic::Code;
 use super::history;
 use super::read::entry;
 use crate::engine::fault;
-use crate::engine::request::Trouble;
-use crate::screens::keys::ask::{Change, Write, Written};
+use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::screens::keys::Doing;
+use crate::screens::keys::model::{Change, Write, Written};
 
 /// Changes a key if it is as it was seen.
-pub(crate) async fn write(client: &Client, write: Write, seen: i64) -> Result<Written, Trouble> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteKey {
+    /// The change.
+    pub write: Write,
+    /// What it is, in words.
+    pub doing: Doing,
+    /// A revision of the history in which the key was seen.
+    pub seen: i64,
+}
+
+impl Request for WriteKey {
+    type Answer = Written;
+
+    async fn run(self, clients: Clients, _: Parts<Written>) -> Result<Written, Trouble> {
+        write(&clients.client, self.write, self.seen).await
+    }
+}
+
+async fn write(client: &Client, write: Write, seen: i64) -> Result<Written, Trouble> {
     let answer = match history::commit(client, request(write), seen).await {
         Outcome::Ok(answer) => answer,
         Outcome::Failed(error) if lease_gone(&error) => return Ok(Written::LeaseGone),
@@ -54,16 +73,16 @@ fn request(write: Write) -> TxnRequest {
         target_union: Some(union),
         ..Compare::default()
     };
-    let read = Request::RequestRange(RangeRequest { key: key.clone(), ..RangeRequest::default() });
+    let read = Op::RequestRange(RangeRequest { key: key.clone(), ..RangeRequest::default() });
     let put = PutRequest { key: key.clone(), ..PutRequest::default() };
     let change = match change {
         // A key that is not there has no lease to keep, and etcd refuses to keep it.
         Change::Value(value) => {
-            Request::RequestPut(PutRequest { value, ignore_lease: expected != 0, ..put })
+            Op::RequestPut(PutRequest { value, ignore_lease: expected != 0, ..put })
         }
-        Change::Put(value, lease) => Request::RequestPut(PutRequest { value, lease, ..put }),
+        Change::Put(value, lease) => Op::RequestPut(PutRequest { value, lease, ..put }),
         Change::Delete => {
-            Request::RequestDeleteRange(DeleteRangeRequest { key, ..DeleteRangeRequest::default() })
+            Op::RequestDeleteRange(DeleteRangeRequest { key, ..DeleteRangeRequest::default() })
         }
     };
     let op = |request| RequestOp { request: Some(request) };
@@ -81,7 +100,7 @@ mod tests {
     fn put(expected: i64) -> (Compare, PutRequest) {
         let change = Change::Value("v".into());
         let mut txn = request(Write { key: "k".into(), expected, change });
-        let Some(Request::RequestPut(put)) = txn.success.remove(1).request else { panic!("a put") };
+        let Some(Op::RequestPut(put)) = txn.success.remove(1).request else { panic!("a put") };
         (txn.compare.remove(0), put)
     }
 

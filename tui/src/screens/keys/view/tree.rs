@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::console::State;
 use crate::screens::keys::Pane;
-use crate::screens::keys::ask::Target;
+use crate::screens::keys::model::Target;
 use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind};
 use crate::widget::theme::Meaning;
 use crate::widget::{age, counted, escape_name, fit, grouped, panel, say, style};

@@ -7,7 +7,7 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use crate::console::State;
-use crate::screens::keys::ask::{Entry, Meta};
+use crate::screens::keys::model::{Entry, Meta};
 use crate::screens::keys::viewers::VIEWERS;
 use crate::screens::keys::{Conflict, DiffLine, Editor, History, Pane};
 use crate::widget::theme::Meaning;

@@ -1,4 +1,4 @@
-//! What the Keys screen asks, and what is answered.
+//! Keys, values and their past as the screen and its requests speak of them; and changes of one key and of many.
 
 use bytes::Bytes;
 
@@ -63,19 +63,6 @@ pub struct Page {
     pub left: u64,
     /// Requests that it took.
     pub requests: u32,
-}
-
-/// Where a directory is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Everything that begins with this.
-    pub prefix: Bytes,
-    /// From this key on; the prefix itself for the first page.
-    pub from: Bytes,
-    /// What stands between names; empty for no tree at all.
-    pub separator: Bytes,
-    /// The revision; 0 for the newest.
-    pub at: i64,
 }
 
 /// A change of one key that is carried out only if the key is still as it was seen.
@@ -247,66 +234,42 @@ pub struct Reached {
     pub wall: Option<i64>,
 }
 
-/// What the Keys screen asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// A page of a directory.
-    Children(Place),
-    /// A key with its value, at a revision (0: the newest).
-    Value(Bytes, i64),
-    /// A guarded change of one key, in a history in which this revision was seen.
-    Write(Write, i64),
-    /// What a change of many would do.
-    Preview(Bulk),
-    /// A change of many, in a history in which this revision was seen.
-    Bulk(Bulk, i64),
-    /// The versions of a key, newest first, from this revision back (0: from the newest).
-    History(Bytes, i64),
-    /// The changes in the window that ends with this revision.
-    Changes(i64),
-    /// How much changed when, up to this revision, where the server tells.
-    Histogram(i64),
-    /// Keys below a prefix that were deleted in the window that ends with this revision (0: the newest).
-    Graves(Bytes, i64),
-    /// The keys below a prefix, at a revision, that match a pattern.
-    Find {
-        /// The prefix.
-        prefix: Bytes,
-        /// The revision.
-        at: i64,
-        /// The pattern.
-        pattern: String,
-    },
+/// Versions of a key, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The versions.
+    pub versions: Vec<Version>,
+    /// How far they reach; `None` while more are on their way.
+    pub reached: Option<Reached>,
 }
 
-/// What is answered.
+/// What a window knows of keys, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A page of a directory.
-    Children(Page),
-    /// The key, if it is there.
-    Value(Option<Entry>),
-    /// What became of a change.
-    Written(Written),
-    /// What a change of many would do.
-    Preview(Preview),
-    /// How far a change of many came.
-    Changed(Changed),
-    /// More versions, newest first; and how far they reach, once that is known.
-    History(Vec<Version>, Option<Reached>),
-    /// Changes, oldest first.
-    Changes(Vec<Changes>, Reached),
-    /// How much changed when, and the compacted revision; `None` when the server does not tell.
-    Histogram(Option<(Vec<Slice>, Option<i64>)>),
-    /// What a window knows of keys, newest first: deleted ones, and ones that were written after.
-    Graves {
-        /// Deleted in this window, and not written after in it.
-        graves: Vec<Grave>,
-        /// Written in this window, and not deleted after in it.
-        alive: Vec<Bytes>,
-        /// How far this reaches.
-        reached: Reached,
-    },
-    /// The best matches of a pattern, out of so many keys; `true` when all keys were looked at.
-    Found(Vec<Bytes>, u64, bool),
+pub struct Graves {
+    /// Deleted in this window, and not written after in it.
+    pub graves: Vec<Grave>,
+    /// Written in this window, and not deleted after in it.
+    pub alive: Vec<Bytes>,
+    /// How far this reaches.
+    pub reached: Reached,
+}
+
+/// How much changed when, over all revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    /// Runs of revisions, oldest first.
+    pub slices: Vec<Slice>,
+    /// The compacted revision.
+    pub wall: Option<i64>,
+}
+
+/// The best matches of a pattern.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The keys, the best first.
+    pub keys: Vec<Bytes>,
+    /// Keys that were looked at.
+    pub looked: u64,
+    /// All of them were.
+    pub complete: bool,
 }
