@@ -1,4 +1,6 @@
-//! Raft itself, in our types: messages and completions in, effects out.
+//! [`NodeCore`]: raft-rs, with our types around it. Messages and completions in, effects out.
+
+mod queries;
 
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::{ConfChange, ConfState, Entry, HardState};
@@ -8,7 +10,6 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use raft::eraftpb::{self, MessageType};
 use raft::{Config, RaftState, RawNode, ReadOnlyOption, StateRole};
 
-use super::leadership::Leadership;
 use super::validate::{self, Frame, Refusal};
 use super::view::LogView;
 use super::{convert, logging, membership};
@@ -98,9 +99,9 @@ pub struct Effects {
     pub reads: Vec<(Vec<u8>, LogIndex)>,
 }
 
-/// Raft's crate, fenced in.
+/// A node of Raft. What it knows of itself is asked in `queries`; nobody else reaches the crate's node.
 pub struct NodeCore {
-    pub(super) raw: RawNode<LogView>,
+    raw: RawNode<LogView>,
     seed: u64,
     /// The leader is believed dead: see [`NodeCore::end_lease`].
     lease_ended: bool,
@@ -229,7 +230,7 @@ impl NodeCore {
         &mut self,
         act: impl FnOnce(&mut RawNode<LogView>) -> raft::Result<()>,
     ) -> Result<(), Dropped> {
-        if self.raw.raft.state != StateRole::Leader {
+        if !self.is_leader() {
             return Err(Dropped);
         }
         let done = act(&mut self.raw).map_err(|_| Dropped);
@@ -240,18 +241,6 @@ impl NodeCore {
     /// Asks a quorum whether this member still leads. The context must never have been used before.
     pub fn read_index(&mut self, context: Vec<u8>) {
         self.raw.read_index(context);
-    }
-
-    /// Whether a leader may answer reads: it has committed an entry of its own term.
-    #[must_use]
-    pub fn may_read(&self) -> bool {
-        self.raw.raft.state == StateRole::Leader && self.raw.raft.commit_to_current_term()
-    }
-
-    /// Whether a change of membership may be under way.
-    #[must_use]
-    pub fn has_pending_change(&self) -> bool {
-        self.raw.raft.has_pending_conf()
     }
 
     /// Effects up to `number` are durable and in `reader`.
@@ -283,15 +272,9 @@ impl NodeCore {
 
     /// Tells all what is committed, before this member leaves.
     pub fn announce_commit(&mut self) {
-        if self.raw.raft.state == StateRole::Leader {
+        if self.is_leader() {
             self.raw.raft.bcast_append();
         }
-    }
-
-    /// The present membership.
-    #[must_use]
-    pub fn conf_state(&self) -> ConfState {
-        convert::conf_state_out(&self.raw.raft.prs().conf().to_conf_state())
     }
 
     /// Stands for election now, asking first whether it would win.
@@ -306,15 +289,9 @@ impl NodeCore {
 
     /// The time until this member would stand for election begins anew.
     pub fn wait_with_campaign(&mut self) {
-        if self.raw.raft.state != StateRole::Leader {
+        if !self.is_leader() {
             self.raw.raft.election_elapsed = 0;
         }
-    }
-
-    /// Highest index that is durable here.
-    #[must_use]
-    pub fn persisted_index(&self) -> LogIndex {
-        LogIndex(self.raw.raft.raft_log.persisted)
     }
 
     /// The leader is believed dead: others may be voted for at once, and the own campaign waits for its turn.
@@ -328,15 +305,9 @@ impl NodeCore {
 
     /// Starts to hand leadership to `to`.
     pub fn transfer(&mut self, to: MemberId) {
-        if self.raw.raft.state == StateRole::Leader {
+        if self.is_leader() {
             self.raw.transfer_leader(to.0);
         }
-    }
-
-    /// Whom leadership is being handed to.
-    #[must_use]
-    pub fn transferring_to(&self) -> Option<MemberId> {
-        self.raw.raft.lead_transferee.map(MemberId)
     }
 
     /// What was sent to `peer` may be lost.
@@ -347,17 +318,6 @@ impl NodeCore {
     /// Whether followers need no message of their own to learn what is committed: the next append is near.
     pub fn more_will_follow(&mut self, more: bool) {
         self.raw.skip_bcast_commit(more);
-    }
-
-    /// Who leads, in which term.
-    #[must_use]
-    pub fn leadership(&self) -> Leadership {
-        let raft = &self.raw.raft;
-        Leadership {
-            me: MemberId(raft.id),
-            leader: MemberId(raft.leader_id),
-            term: Term(raft.term),
-        }
     }
 
     /// Committed entries from `low` up to and without `high`.
@@ -417,7 +377,7 @@ impl NodeCore {
     fn sort_messages(&self, ready: &mut raft::Ready, effects: &mut Effects) {
         let term_is_durable = self.written_number <= self.persisted_number;
         let messages = ready.take_messages().into_iter().chain(ready.take_persisted_messages());
-        let leads = self.raw.raft.state == StateRole::Leader;
+        let leads = self.is_leader();
         for message in messages.filter_map(convert::message_out) {
             // The answer to a heartbeat promises nothing but that this member is in the leader's term, and reads
             // wait for it.

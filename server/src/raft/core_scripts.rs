@@ -132,17 +132,16 @@ impl CoreRunner {
     fn status(&mut self) -> Answer {
         let core = self.core()?;
         let leadership = core.leadership();
-        let log = &core.raw.raft.raft_log;
         Ok(format!(
             "{:?} leader={} term={} last={} persisted={} commit={} applied={} timeout={}\n",
-            core.raw.raft.state,
+            core.role(),
             leadership.leader,
             leadership.term,
-            log.last_index(),
-            log.persisted,
-            log.committed,
-            log.applied,
-            core.raw.raft.randomized_election_timeout(),
+            core.last_index(),
+            core.persisted_index(),
+            core.commit_index(),
+            core.applied_index(),
+            core.election_timeout(),
         ))
     }
 
@@ -219,7 +218,7 @@ impl CoreRunner {
             "transfer" => core.transfer(MemberId(word()?.parse()?)),
             "unreachable" => core.unreachable(MemberId(word()?.parse()?)),
             "more_will_follow" => core.more_will_follow(word()? == "yes"),
-            "read" if core.may_read() => core.read_index(word()?.into_bytes()),
+            "read" if core.has_committed_in_term() => core.read_index(word()?.into_bytes()),
             "read" => return Ok("may not read yet\n".to_owned()),
             _ => return Err(format!("no command {name}").into()),
         }

@@ -333,7 +333,7 @@ impl Driver {
 
     /// Begins a round for the reads that wait.
     fn ask(&mut self, turn: &mut Turn) {
-        match self.barrier.question(self.core.may_read()) {
+        match self.barrier.question(self.core.has_committed_in_term()) {
             Some(Question::Quorum { round }) => {
                 self.core.read_index(context_of(self.leadership.term, round));
             }

@@ -1,5 +1,6 @@
 //! The driver's share in writes: to the own log where this member leads, else to the leader.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use mini_etcd_proto::internalpb::conf_change::Kind;
@@ -8,7 +9,6 @@ use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::{Forward, ForwardRefused, ForwardedCommand};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
-use raft::StateRole;
 
 use super::driver::{Driver, Forwarded};
 use super::membership;
@@ -83,8 +83,7 @@ impl Driver {
 
     /// Whether so much is committed and not applied that more would only add to the wait.
     fn is_lagging(&self) -> bool {
-        let log = &self.core.raw.raft.raft_log;
-        log.committed - log.applied > APPLY_LAG_MAX
+        self.core.commit_index().0 - self.core.applied_index().0 > APPLY_LAG_MAX
     }
 
     /// All of them are one message to Raft, or few where a limit says so.
@@ -118,8 +117,7 @@ impl Driver {
 
     /// Raft says only that it dropped something: over its limit, unless it leads no more or is about to.
     fn why_dropped(&self) -> Verdict {
-        let leads = self.core.raw.raft.state == StateRole::Leader;
-        if leads && self.core.transferring_to().is_none() {
+        if self.core.is_leader() && self.core.transferring_to().is_none() {
             Verdict::Overloaded
         } else {
             Verdict::Elsewhere
@@ -200,16 +198,13 @@ impl Driver {
 
     /// The other voter whose log is furthest, of those that answer and whose durable index `fits`.
     pub(super) fn furthest(&self, fits: impl Fn(LogIndex) -> bool) -> Option<MemberId> {
-        let others = self.core.raw.raft.prs().iter().filter(|(id, progress)| {
-            **id != self.id.0
-                && progress.recent_active
-                && self.conf_state.voters.contains(id)
-                && fits(LogIndex(progress.matched))
+        let fit = self.core.progress().into_iter().filter(|peer| {
+            peer.recently_active
+                && self.conf_state.voters.contains(&peer.id.0)
+                && fits(peer.match_index)
         });
-        // The lower id where two are equally far: the order of the map must not matter.
-        others
-            .max_by_key(|(id, progress)| (progress.matched, std::cmp::Reverse(**id)))
-            .map(|(id, _)| MemberId(*id))
+        // The lower id where two are equally far.
+        fit.max_by_key(|peer| (peer.match_index, Reverse(peer.id))).map(|peer| peer.id)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where a member stands, as plain data.
 
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
-use raft::{Progress, StateRole};
 
 use super::driver::Driver;
 
@@ -116,59 +115,28 @@ impl Driver {
     /// Where this member stands.
     #[must_use]
     pub fn status(&self) -> RaftStatus {
-        let raft = &self.core.raw.raft;
-        let log = &raft.raft_log;
-        let hard_state = raft.hard_state();
-        let role = match raft.state {
-            StateRole::Follower => Role::Follower,
-            StateRole::PreCandidate => Role::PreCandidate,
-            StateRole::Candidate => Role::Candidate,
-            StateRole::Leader => Role::Leader,
-        };
+        let core = &self.core;
+        let (role, leadership) = (core.role(), core.leadership());
         RaftStatus {
             role,
-            leader: MemberId(raft.leader_id),
-            term: Term(raft.term),
-            vote: MemberId(hard_state.vote),
-            commit: LogIndex(log.committed),
-            committed_in_term: role == Role::Leader && raft.commit_to_current_term(),
-            applied: LogIndex(log.applied),
-            first: LogIndex(log.first_index()),
-            last: LogIndex(log.last_index()),
-            persisted: LogIndex(log.persisted),
-            progress: if role == Role::Leader { self.progress() } else { Vec::new() },
+            leader: leadership.leader,
+            term: leadership.term,
+            vote: core.vote(),
+            commit: core.commit_index(),
+            committed_in_term: core.has_committed_in_term(),
+            applied: core.applied_index(),
+            first: core.first_index(),
+            last: core.last_index(),
+            persisted: core.persisted_index(),
+            progress: if role == Role::Leader { core.progress() } else { Vec::new() },
             leader_changes: self.leader_changes,
-            transferring_to: self.core.transferring_to().unwrap_or_default(),
+            transferring_to: core.transferring_to().unwrap_or_default(),
             voters: self.conf_state.voters.iter().copied().map(MemberId).collect(),
             learners: self.conf_state.learners.iter().copied().map(MemberId).collect(),
             proposals_pending: self.proposals.pending(),
             reads_pending: self.barrier.pending(),
             messages_refused: self.messages_refused,
             disk_stalled: self.is_disk_stalled(),
-        }
-    }
-
-    fn progress(&self) -> Vec<PeerProgress> {
-        let others = self.core.raw.raft.prs().iter().filter(|(id, _)| **id != self.id.0);
-        let mut list: Vec<_> =
-            others.map(|(id, progress)| self.progress_of(*id, progress)).collect();
-        list.sort_unstable_by_key(|progress| progress.id);
-        list
-    }
-
-    fn progress_of(&self, id: u64, progress: &Progress) -> PeerProgress {
-        PeerProgress {
-            id: MemberId(id),
-            match_index: LogIndex(progress.matched),
-            next_index: LogIndex(progress.next_idx),
-            state: match progress.state {
-                raft::ProgressState::Probe => ProgressState::Probe,
-                raft::ProgressState::Replicate => ProgressState::Replicate,
-                raft::ProgressState::Snapshot => ProgressState::Snapshot,
-            },
-            in_flight: progress.ins.count(),
-            recently_active: progress.recent_active,
-            is_learner: self.conf_state.learners.contains(&id),
         }
     }
 }
