@@ -58,10 +58,10 @@ pub const COMMITTED_BYTES_MAX: u64 = 8 << 20;
 /// Most proposals of one turn that become one message.
 pub const PROPOSALS_PER_TURN_MAX: usize = 1024;
 
-/// Most proposals that wait for the Raft thread.
+/// Most proposals that wait for the Raft thread and a leader.
 pub const PROPOSALS_WAITING_MAX: usize = 8192;
 
-/// Most bytes of proposals that wait for the Raft thread.
+/// Most bytes of those proposals.
 pub const PROPOSAL_BYTES_WAITING_MAX: usize = 64 << 20;
 
 /// Most proposals given to a leader and without a result.
@@ -73,7 +73,7 @@ pub const READ_ROUNDS_MAX: usize = 2;
 /// Time after which a round for a read index is begun again, as in etcd.
 pub const READ_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Most reads that wait for a read index.
+/// Most reads that wait for the Raft thread and a read index.
 pub const READS_WAITING_MAX: usize = 65_536;
 
 /// Most peer messages that wait for the Raft thread; more are dropped and counted.

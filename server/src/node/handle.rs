@@ -22,9 +22,9 @@ use super::inbox::Inbox;
 use super::incarnation::Incarnation;
 use crate::apply::{EntryResult, Identity, Published, Response};
 use crate::error::RequestError;
-use crate::limits::{APPLY_LAG_MAX, LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::limits::{LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::log::LogReader;
-use crate::raft::{Input, RaftStatus};
+use crate::raft::{Input, RaftStatus, admit_lag};
 
 /// What the threads of a member show to everybody else.
 pub struct Shown {
@@ -140,10 +140,7 @@ impl Proposer {
     /// Its result, when that is an error; or why its outcome is not known.
     pub async fn write(&self, request: command::Request) -> Result<Written, RequestError> {
         let shared = &*self.shared;
-        let behind = shared.shown.status.load().commit.0.saturating_sub(self.applied().0);
-        if behind > APPLY_LAG_MAX {
-            return Err(RequestError::TooManyRequests);
-        }
+        admit_lag(shared.shown.status.load().commit, self.applied())?;
         let sequence = shared.number();
         let origin = shared.identity.member_id.0;
         let incarnation = shared.incarnation;
@@ -397,6 +394,7 @@ mod tests {
     use super::*;
     use crate::apply::{Applier, Birth};
     use crate::log::{LogStore, MemoryGuard};
+    use crate::raft::Admission;
     use crate::storage::MemoryEngine;
 
     const ME: MemberId = MemberId(1);
@@ -437,7 +435,7 @@ mod tests {
         /// Numbers of what waits in the inbox, in order.
         fn taken(&self) -> Vec<u64> {
             let mut inputs = Vec::new();
-            self.inbox.take(Duration::ZERO, true, &mut inputs);
+            self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
             let number = |input: &Input| match input {
                 Input::Propose { sequence, .. } => *sequence,
                 Input::Read { id } => *id,

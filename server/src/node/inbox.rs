@@ -4,8 +4,7 @@
 //! |---|---|---|
 //! | control: completions, news of peers | one of a kind, merged | cannot be |
 //! | messages of peers | [`PEER_MESSAGES_WAITING_MAX`], [`PEER_BATCH_BYTES_MAX`] | dropped and counted; Raft repeats |
-//! | proposals | [`PROPOSALS_WAITING_MAX`], [`PROPOSAL_BYTES_WAITING_MAX`] | refused |
-//! | reads | [`READS_WAITING_MAX`] | refused |
+//! | proposals, reads | [`Admission`], with what the driver holds of them | refused |
 //!
 //! Proposals and reads come in bursts, from tasks that one runtime polls one after the other. They wake nobody by
 //! themselves: who put them in calls [`Inbox::rouse`] once the burst is over, so that a burst costs one system call and
@@ -25,9 +24,9 @@ use mini_etcd_shared::types::MemberId;
 use crate::error::RequestError;
 use crate::limits::{
     PEER_BATCH_BYTES_MAX, PEER_MESSAGES_PER_TURN_MAX, PEER_MESSAGES_WAITING_MAX,
-    PROPOSAL_BYTES_WAITING_MAX, PROPOSALS_PER_TURN_MAX, PROPOSALS_WAITING_MAX, READS_WAITING_MAX,
+    PROPOSALS_PER_TURN_MAX,
 };
-use crate::raft::Input;
+use crate::raft::{Admission, Input, Load};
 
 /// The inbox of the Raft thread.
 #[derive(Default)]
@@ -45,6 +44,8 @@ struct State {
     proposals: VecDeque<Input>,
     proposal_bytes: usize,
     reads: Vec<u64>,
+    /// What waits here, and what the driver has of it.
+    admission: Admission,
     /// Only then is a wake worth its system call.
     sleeping: bool,
     stopped: bool,
@@ -97,11 +98,7 @@ impl Inbox {
         if state.stopped {
             return Err(RequestError::Stopped);
         }
-        if state.proposals.len() >= PROPOSALS_WAITING_MAX
-            || state.proposal_bytes + bytes > PROPOSAL_BYTES_WAITING_MAX
-        {
-            return Err(RequestError::TooManyRequests);
-        }
+        state.admission.admit_proposal(bytes)?;
         state.proposal_bytes += bytes;
         state.proposals.push_back(proposal);
         Ok(())
@@ -116,9 +113,7 @@ impl Inbox {
         if state.stopped {
             return Err(RequestError::Stopped);
         }
-        if state.reads.len() >= READS_WAITING_MAX {
-            return Err(RequestError::TooManyRequests);
-        }
+        state.admission.admit_read()?;
         state.reads.push(id);
         Ok(())
     }
@@ -142,9 +137,17 @@ impl Inbox {
     }
 
     /// Takes one turn's inputs: control, messages, proposals, reads. Waits for `wait` when there is nothing.
-    /// `proposals` is false while the log writer is behind: then they stay in their bounded queue.
-    pub fn take(&self, wait: Duration, proposals: bool, into: &mut Vec<Input>) -> Turn {
+    /// `proposals` is false while the log writer is behind: then they stay in their bounded queue. What was taken
+    /// before and still waits is `held`.
+    pub fn take(
+        &self,
+        wait: Duration,
+        proposals: bool,
+        held: Admission,
+        into: &mut Vec<Input>,
+    ) -> Turn {
         let mut state = self.lock();
+        state.admission = held.and(state.queued());
         if !wait.is_zero() {
             // IMPORTANT: who wakes takes the mark away. A wake for what cannot be taken now must leave it standing for
             // the next, so it is set anew before each wait.
@@ -178,6 +181,11 @@ impl Inbox {
 }
 
 impl State {
+    fn queued(&self) -> Admission {
+        let proposals = Load { count: self.proposals.len(), bytes: self.proposal_bytes };
+        Admission { proposals, reads: self.reads.len() }
+    }
+
     fn has_work(&self, proposals: bool) -> bool {
         !(self.control.is_empty() && self.messages.is_empty() && self.reads.is_empty())
             || proposals && !self.proposals.is_empty()
@@ -261,6 +269,7 @@ mod tests {
     use mini_etcd_shared::types::{LogIndex, Term};
 
     use super::*;
+    use crate::limits::{PROPOSAL_BYTES_WAITING_MAX, PROPOSALS_WAITING_MAX};
 
     const PEER: MemberId = MemberId(7);
 
@@ -277,10 +286,10 @@ mod tests {
         Input::Applied { index: LogIndex(index), term: Term(1), sequences: vec![index] }
     }
 
-    /// One turn as text, in order.
+    /// One turn as text, in order. The driver holds nothing before it.
     fn turn(inbox: &Inbox, proposals: bool) -> Vec<String> {
         let mut inputs = Vec::new();
-        inbox.take(Duration::ZERO, proposals, &mut inputs);
+        inbox.take(Duration::ZERO, proposals, Admission::default(), &mut inputs);
         let text = |input: &Input| match input {
             Input::Message { body: Body::ReadBarrier(barrier), .. } => {
                 format!("message {}", barrier.round)
@@ -326,10 +335,12 @@ mod tests {
         inbox.read(1).unwrap();
         inbox.control(applied(1));
         assert_eq!(inbox.messages_dropped(), 3);
-        // A turn makes room.
+        // A turn makes room: for messages at once, for proposals when the driver has them no more.
+        turn(&inbox, true);
+        assert_eq!(inbox.messages(PEER, [body(0)]), 0);
+        assert_eq!(inbox.propose(proposal(0, 1)), Err(RequestError::TooManyRequests));
         turn(&inbox, true);
         inbox.propose(proposal(0, 1)).unwrap();
-        assert_eq!(inbox.messages(PEER, [body(0)]), 0);
     }
 
     #[test]
@@ -337,6 +348,11 @@ mod tests {
         let inbox = Inbox::default();
         inbox.propose(proposal(1, PROPOSAL_BYTES_WAITING_MAX - 1)).unwrap();
         inbox.propose(proposal(2, 1)).unwrap();
+        assert_eq!(inbox.propose(proposal(3, 1)), Err(RequestError::TooManyRequests));
+        turn(&inbox, true);
+        let held = Load { count: 2, bytes: PROPOSAL_BYTES_WAITING_MAX };
+        let held = Admission { proposals: held, reads: 0 };
+        inbox.take(Duration::ZERO, true, held, &mut Vec::new());
         assert_eq!(inbox.propose(proposal(3, 1)), Err(RequestError::TooManyRequests));
         turn(&inbox, true);
         inbox.propose(proposal(4, 1)).unwrap();
@@ -358,7 +374,8 @@ mod tests {
             let inbox = inbox.clone();
             std::thread::spawn(move || {
                 let mut inputs = Vec::new();
-                inbox.take(Duration::from_secs(60), false, &mut inputs);
+                let held = Admission::default();
+                inbox.take(Duration::from_secs(60), false, held, &mut inputs);
                 inputs.len()
             })
         };
@@ -384,7 +401,8 @@ mod tests {
             std::thread::spawn(move || {
                 let mut inputs = Vec::new();
                 let mut turns = 0;
-                while inbox.take(Duration::from_secs(60), true, &mut inputs) == Turn::Go {
+                let (wait, held) = (Duration::from_secs(60), Admission::default());
+                while inbox.take(wait, true, held, &mut inputs) == Turn::Go {
                     turns += 1;
                 }
                 (inputs.len(), turns)

@@ -51,7 +51,8 @@ impl<C: Clock> RaftThread<C> {
             // What is forwarded needs no room in the own log.
             let room = written.saturating_sub(persisted) < LOG_TASKS_WAITING_MAX
                 || !self.shown.status.load().leads();
-            if self.inbox.take(wait, room, &mut inputs) == Turn::Stop {
+            let held = self.driver.waiting();
+            if self.inbox.take(wait, room, held, &mut inputs) == Turn::Stop {
                 break;
             }
             if let Some(number) = last_persisted(&inputs) {

@@ -14,7 +14,7 @@ use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::job::{Input, Job};
 use super::leadership::Leadership;
 use super::membership;
-use super::proposals::{Outage, Proposal, Proposals, Question, ReadBarrier};
+use super::proposals::{Admission, Outage, Proposal, Proposals, Question, ReadBarrier};
 use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
@@ -123,7 +123,7 @@ impl Driver {
             return turn.into_jobs();
         }
         // Before anything else: what is committed in this turn travels with the appends of this turn.
-        let more = inputs.iter().any(brings_entries) || self.proposals.is_waiting();
+        let more = inputs.iter().any(brings_entries) || self.proposals.waiting().count > 0;
         self.core.more_will_follow(more);
         let mut ticked = false;
         let mut later = std::mem::take(&mut self.later);
@@ -170,15 +170,9 @@ impl Driver {
         match input {
             Input::Message { from, body } => self.on_message(from, body, turn),
             Input::Propose { sequence, kind, data } => {
-                if let Err(error) = self.proposals.add(Proposal { sequence, kind, data }) {
-                    turn.fail_writes(error, vec![sequence]);
-                }
+                self.proposals.add(Proposal { sequence, kind, data });
             }
-            Input::Read { id } => {
-                if let Err(error) = self.barrier.add(id) {
-                    turn.fail_reads(error, vec![id]);
-                }
-            }
+            Input::Read { id } => self.barrier.add(id),
             Input::PeerHello { id, boot_nonce } => {
                 self.outage.heard(self.now, id);
                 if self.suspicion.hello(id, boot_nonce) {
@@ -293,6 +287,12 @@ impl Driver {
                 self.core.transfer(to);
             }
         }
+    }
+
+    /// Requests of this member's clients that wait here, for the [`Admission`] of more.
+    #[must_use]
+    pub fn waiting(&self) -> Admission {
+        Admission { proposals: self.proposals.waiting(), reads: self.barrier.pending() }
     }
 
     /// Whether a write of the log takes longer than the shortest election timeout.

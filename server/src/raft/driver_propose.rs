@@ -12,11 +12,11 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::driver::{Driver, Forwarded};
 use super::membership;
-use super::proposals::{Gate, Proposal};
+use super::proposals::{Gate, Proposal, admit_lag};
 use super::turn::Turn;
 use super::validate;
 use crate::error::RequestError;
-use crate::limits::{APPEND_BYTES_MAX, APPLY_LAG_MAX, PROPOSALS_PER_TURN_MAX};
+use crate::limits::{APPEND_BYTES_MAX, PROPOSALS_PER_TURN_MAX};
 
 /// Whose a proposal is: the member and the term of its forward; none for this member's own.
 type Origin = Option<(MemberId, Term)>;
@@ -65,7 +65,7 @@ impl Driver {
             forwarded.into_iter().partition(|forwarded| forwarded.term == self.leadership.term);
         self.reject(late, Verdict::Elsewhere, turn);
         batch.extend(fit.into_iter().map(|item| (Some((item.from, item.term)), item.proposal)));
-        let lagging = self.is_lagging();
+        let lag = admit_lag(self.core.commit_index(), self.core.applied_index());
         let mut changes = !self.core.has_pending_change();
         loop {
             let own = self.proposals.take(self.leadership, Gate { changes });
@@ -75,15 +75,10 @@ impl Driver {
             changes = false;
             batch.extend(own.into_iter().map(|proposal| (None, proposal)));
         }
-        if lagging {
+        if lag.is_err() {
             return self.turn_down(batch, Verdict::Overloaded, turn);
         }
         self.append_all(batch, turn);
-    }
-
-    /// Whether so much is committed and not applied that more would only add to the wait.
-    fn is_lagging(&self) -> bool {
-        self.core.commit_index().0 - self.core.applied_index().0 > APPLY_LAG_MAX
     }
 
     /// All of them are one message to Raft, or few where a limit says so.

@@ -262,7 +262,23 @@ impl World {
             }
             other => return Err(format!("no command {other}").into()),
         };
-        self.step(id, inputs)
+        self.admit(id, inputs)
+    }
+
+    /// A turn with those of the inputs that are admitted, as at the inbox of a member.
+    fn admit(&mut self, id: u64, mut inputs: Vec<Input>) -> Answer {
+        let driver = self.member(id)?.driver.as_ref();
+        let mut admission = driver.map(Driver::waiting).unwrap_or_default();
+        let mut output = String::new();
+        inputs.retain(|input| {
+            let Input::Propose { sequence, data, .. } = input else { return true };
+            let Err(error) = admission.admit_proposal(data.len()) else { return true };
+            let refused = Job::FailWrites { sequences: vec![*sequence], error };
+            output.extend(testing::job(id, &refused).iter().map(|line| format!("{line}\n")));
+            false
+        });
+        output.push_str(&self.step(id, inputs)?);
+        Ok(output)
     }
 
     fn tick(&mut self, command: &Command) -> Answer {

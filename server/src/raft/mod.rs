@@ -58,5 +58,6 @@ mod testing;
 pub use self::core::{CoreConfig, CoreError, Dropped, Effects, NodeCore};
 pub use driver::{Driver, DriverConfig, DriverError};
 pub use job::{Input, Job, Outbound, WriteTask};
+pub use proposals::{Admission, Load, admit_lag};
 pub use status::{PeerProgress, ProgressState, RaftStatus, Role};
 pub use validate::Refusal;

@@ -19,7 +19,7 @@ use super::{Hellos, PeerService, Standing, Transport, ask_peers};
 use crate::metrics::Metrics;
 use crate::node::Inbox;
 use crate::node::cluster::{Cluster, Names};
-use crate::raft::{Input, Outbound};
+use crate::raft::{Admission, Input, Outbound};
 
 /// One member: what it hears is in its inbox. It ends with the value.
 struct Member {
@@ -105,7 +105,7 @@ impl Member {
             while !heard.iter().any(|text| text == wanted) {
                 tokio::task::yield_now().await;
                 let mut inputs = Vec::new();
-                self.inbox.take(Duration::ZERO, true, &mut inputs);
+                self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
                 heard.extend(inputs.iter().map(|input| self.text(input)));
             }
         });
@@ -194,7 +194,7 @@ async fn a_lineage_that_becomes_known_later_is_told_before_the_next_message() {
     let heard = two.hear("disconnected n1").await;
     assert!(!heard.contains(&"other".to_owned()), "{heard:?}");
     let mut inputs = Vec::new();
-    one.inbox.take(Duration::ZERO, true, &mut inputs);
+    one.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
     assert!(inputs.iter().all(|input| !one.text(input).contains("says")), "n1 listened");
 }
 

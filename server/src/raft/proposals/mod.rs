@@ -16,20 +16,22 @@
 //! - I2: every request ends: with a result, or with an error at its deadline.
 //! - I3: a read joins only rounds that begin after its arrival. When the leader changes its round is asked again
 //!   of the new one, without the client noticing (etcd answers "leader changed").
-//! - I4: every queue has a bound with a name in `limits`; what does not fit is refused with "too many requests".
+//! - I4: every queue has a bound with a name in `limits`. What clients ask is counted and refused at the inbox, by
+//!   [`Admission`]; the tables here take what was admitted.
 //!
 //! *What it refuses.* Nothing but what does not fit: fields are checked in `api`, state in `apply`.
 //!
 //! *Where it is tested.* `testscripts/` here, the seeded run in `tests/tests/sim.rs`.
 
+mod admission;
 mod outage;
 mod proposer;
-mod quota;
 mod read_barrier;
 #[cfg(test)]
 mod scripts;
 mod waiters;
 
+pub use admission::{Admission, Load, admit_lag};
 pub use outage::Outage;
 pub use proposer::{Gate, Proposals};
 pub use read_barrier::{Question, ReadBarrier};

@@ -4,11 +4,14 @@ use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::Term;
 
 use super::super::leadership::Leadership;
+use super::admission::Load;
 use super::outage::Outage;
-use super::quota;
 use super::waiters::{Expired, Proposal, Waiters};
 use crate::error::RequestError;
-use crate::limits::{APPEND_BYTES_MAX, PROPOSALS_PER_TURN_MAX, REQUEST_TIMEOUT, TICK};
+use crate::limits::{
+    APPEND_BYTES_MAX, PROPOSALS_IN_FLIGHT_MAX, PROPOSALS_PER_TURN_MAX, REQUEST_TIMEOUT, TICK,
+    UNCOMMITTED_BYTES_MAX,
+};
 
 /// Requests that end with the same error.
 pub type Failed = (RequestError, Vec<u64>);
@@ -36,14 +39,9 @@ pub struct Gate {
 }
 
 impl Proposals {
-    /// A request arrives.
-    ///
-    /// # Errors
-    /// `TooManyRequests` when the queue is full.
-    pub fn add(&mut self, proposal: Proposal) -> Result<(), RequestError> {
-        quota::admit_proposal(self.waiters.waiting(), proposal.data.len())?;
+    /// A request that was admitted arrives.
+    pub fn add(&mut self, proposal: Proposal) {
         self.waiters.insert(self.now, proposal);
-        Ok(())
     }
 
     /// The next batch for the leader, bound to its term; empty when it is to wait.
@@ -54,7 +52,7 @@ impl Proposals {
         }
         let (mut bytes, mut changes) = (0, gate.changes);
         while batch.len() < PROPOSALS_PER_TURN_MAX && bytes < APPEND_BYTES_MAX {
-            if !quota::may_bind(self.waiters.bound()) {
+            if !may_bind(self.waiters.bound()) {
                 break;
             }
             let Some(proposal) = self.waiters.bind_next(leadership.term, changes) else { break };
@@ -65,10 +63,10 @@ impl Proposals {
         batch
     }
 
-    /// Whether anything waits to be taken.
+    /// What waits to be taken.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.waiters.waiting().count > 0
+    pub fn waiting(&self) -> Load {
+        self.waiters.waiting()
     }
 
     /// Proposals without a result.
@@ -141,6 +139,11 @@ impl Proposals {
         }
         failed
     }
+}
+
+/// Whether one more proposal may be given to a leader beside `bound`.
+fn may_bind(bound: Load) -> bool {
+    bound.count < PROPOSALS_IN_FLIGHT_MAX && (bound.bytes as u64) < UNCOMMITTED_BYTES_MAX
 }
 
 /// [`REQUEST_TIMEOUT`] in ticks.

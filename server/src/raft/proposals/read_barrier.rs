@@ -6,8 +6,6 @@ use mini_etcd_shared::types::MemberId;
 
 use super::super::leadership::Leadership;
 use super::proposer::timeout_ticks;
-use super::quota;
-use crate::error::RequestError;
 use crate::limits::{READ_RETRY_INTERVAL, READ_ROUNDS_MAX, TICK};
 
 /// The question to ask next.
@@ -84,15 +82,10 @@ impl ReadBarrier {
         }
     }
 
-    /// A read arrives.
-    ///
-    /// # Errors
-    /// `TooManyRequests` when too many wait.
-    pub fn add(&mut self, id: u64) -> Result<(), RequestError> {
-        quota::admit_read(self.count)?;
+    /// A read that was admitted arrives.
+    pub fn add(&mut self, id: u64) {
         self.count += 1;
         self.waiting.push(Read { id, begun: self.now });
-        Ok(())
     }
 
     /// Another member asks. Where this member does not lead nothing comes of it: the other asks again.

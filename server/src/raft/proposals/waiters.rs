@@ -6,6 +6,8 @@ use bytes::Bytes;
 use mini_etcd_proto::internalpb::EntryKind;
 use mini_etcd_shared::types::Term;
 
+use super::admission::Load;
+
 /// What one entry is to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
@@ -51,27 +53,6 @@ pub(super) struct Expired {
     pub begun: u64,
     /// No leader has it.
     pub waits: bool,
-}
-
-/// How much there is of something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Load {
-    /// Number.
-    pub count: usize,
-    /// Bytes of data.
-    pub bytes: usize,
-}
-
-impl Load {
-    fn add(&mut self, bytes: usize) {
-        self.count += 1;
-        self.bytes += bytes;
-    }
-
-    fn remove(&mut self, bytes: usize) {
-        self.count -= 1;
-        self.bytes -= bytes;
-    }
 }
 
 impl Waiters {
