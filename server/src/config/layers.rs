@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use super::{Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen};
-use crate::node::cluster::{Cluster, PeersError};
+use super::{Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen, PeersError};
 
 /// The command line as it is typed.
 #[derive(Debug, Parser)]

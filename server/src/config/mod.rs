@@ -15,14 +15,14 @@
 
 mod layers;
 mod listen;
+mod peers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use layers::{ConfigError, Place};
 pub use listen::Listen;
-
-use crate::node::cluster::Cluster;
+pub use peers::{Cluster, Peer, PeersError};
 
 /// Everything a member needs to know to start.
 #[derive(Clone, Debug)]

@@ -23,7 +23,6 @@
 //! *Where it is tested.* Unit tests here, `transport/tests.rs` over loopback, the process suites of the crate `tests`.
 
 mod apply_thread;
-pub mod cluster;
 mod completions;
 mod handle;
 mod inbox;

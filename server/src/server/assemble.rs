@@ -21,13 +21,14 @@ use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
 use crate::apply::{Applier, ApplyError, Birth, Identity, Published};
-use crate::config::{Config, Listen};
+use crate::config::{Cluster, Config, Listen};
 use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
 use crate::log::{self, DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
-use crate::node::cluster::{Cluster, Names};
-use crate::node::transport::{Hellos, Outgoing, PeerService, Seen, Transport, ask_peers, standing};
+use crate::node::transport::{
+    Hellos, Names, Outgoing, PeerService, Seen, Transport, ask_peers, standing,
+};
 use crate::node::{
     ApplyThread, Completions, Inbox, Incarnation, LogWriter, ParkedReads, Proposer, Queue,
     RaftThread, Shown,

@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
-use crate::config::Config;
-use crate::node::cluster::{Cluster, Names};
-use crate::node::transport::resolves;
+use crate::config::{Cluster, Config};
+use crate::node::transport::{Names, resolves};
 
 /// Format of the file `member`.
 const FORMAT: u32 = 2;

@@ -16,8 +16,9 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 
 use super::hello::HelloRefused;
+use super::names::Names;
+use crate::config::Peer;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
-use crate::node::cluster::{Names, Peer};
 
 /// Why a peer cannot be spoken to.
 #[derive(Debug, thiserror::Error)]

@@ -10,10 +10,11 @@ use tonic::Streaming;
 
 use super::client::{Client, DialError, Driving, connect};
 use super::hello::Hellos;
+use super::names::Names;
 use super::outbox::Outbox;
+use crate::config::Peer;
 use crate::limits::{PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
 use crate::node::Inbox;
-use crate::node::cluster::{Names, Peer};
 use crate::raft::Input;
 use crate::repeats::{Say, TimedRepeats};
 

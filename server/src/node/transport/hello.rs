@@ -8,9 +8,9 @@ use mini_etcd_proto::peerpb::{Hello, RaftMessage};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
 
 use crate::apply::Identity;
+use crate::config::Cluster;
 use crate::fatal;
 use crate::node::Shown;
-use crate::node::cluster::Cluster;
 use crate::raft::RaftStatus;
 
 /// Version of what members say to each other.

@@ -27,6 +27,7 @@
 mod client;
 mod dial;
 mod hello;
+mod names;
 mod outbox;
 mod probe;
 mod service;
@@ -42,12 +43,13 @@ use tokio::task::JoinSet;
 #[cfg(test)]
 pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, Seen, standing};
+pub(crate) use names::{Names, resolves};
 pub(crate) use outbox::Outgoing;
-pub(crate) use probe::{ask_peers, resolves};
+pub(crate) use probe::ask_peers;
 pub(crate) use service::{PeerService, Proven};
 
 use super::Inbox;
-use super::cluster::{Cluster, Names};
+use crate::config::Cluster;
 use crate::metrics::Metrics;
 use crate::repeats::TimedRepeats;
 use dial::Dialer;

@@ -5,8 +5,6 @@
 //! handled a single message of theirs.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::net::ToSocketAddrs as _;
 
 use futures::future;
 use mini_etcd_proto::peerpb::Hello;
@@ -14,9 +12,10 @@ use mini_etcd_shared::types::LogIndex;
 
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
+use super::names::Names;
 use crate::apply::Identity;
+use crate::config::Cluster;
 use crate::limits::PEER_HELLO_TIMEOUT;
-use crate::node::cluster::{Cluster, Names};
 
 /// A peer remembers this member.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +60,4 @@ pub(crate) async fn ask_peers(
         }
     }
     Ok(())
-}
-
-/// Whether the network knows `host`. May wait for a name server.
-pub(crate) fn resolves(host: &str) -> bool {
-    let found: io::Result<_> = (host, 0).to_socket_addrs();
-    found.is_ok_and(|mut addresses| addresses.next().is_some())
 }

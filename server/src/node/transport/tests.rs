@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::{Hellos, PeerService, Standing, Transport, ask_peers};
+use super::{Hellos, Names, PeerService, Standing, Transport, ask_peers};
+use crate::config::Cluster;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
-use crate::node::cluster::{Cluster, Names};
 use crate::raft::{Admission, Input, Outbound};
 
 /// One member: what it hears is in its inbox. It ends with the value.

@@ -1,10 +1,9 @@
-//! Who is in the cluster as it is typed: names, addresses, and the numbers that follow from them.
+//! [`Cluster`]: the members that `--peers` names, their addresses, and the numbers that follow from them.
 //!
 //! Numbers follow etcd's rule over the peer URLs, so that the same list gives the same cluster on every member,
 //! whatever its order.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, MemberId};
@@ -190,43 +189,6 @@ impl Cluster {
     }
 }
 
-/// Where typed hosts lead. Decided once, at the first start, and kept with the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// To what the network says.
-    Network,
-    /// Hosts of the short form all mean this machine.
-    ThisMachine,
-}
-
-impl Names {
-    /// The rule for `cluster`: when all hosts are of the short form and none of them `resolves`, all of them mean
-    /// this machine.
-    pub fn decide(cluster: &Cluster, resolves: impl Fn(&str) -> bool) -> Self {
-        let mut peers = cluster.members().filter(|peer| peer.short).peekable();
-        if peers.peek().is_none() || peers.any(|peer| resolves(&peer.host)) {
-            return Self::Network;
-        }
-        Self::ThisMachine
-    }
-
-    /// Host to dial for `peer`.
-    #[must_use]
-    pub fn host(self, peer: &Peer) -> &str {
-        if self == Self::ThisMachine && peer.short { "127.0.0.1" } else { &peer.host }
-    }
-
-    /// Address to dial for `peer`, if it needs no resolving.
-    #[must_use]
-    pub fn literal(self, peer: &Peer) -> Option<SocketAddr> {
-        if self == Self::ThisMachine && peer.short {
-            return Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), peer.port));
-        }
-        let ip: IpAddr = peer.host.parse().ok()?;
-        Some(SocketAddr::new(ip, peer.port))
-    }
-}
-
 fn name_of(item: &str) -> &str {
     item.split_once('=')
         .map_or_else(|| item.rsplit_once(':').map_or(item, |(name, _)| name), |(name, _)| name)
@@ -354,22 +316,5 @@ mod tests {
         ] {
             assert_eq!(Cluster::parse(text, "n1"), Err(error), "{text}");
         }
-    }
-
-    #[test]
-    fn names_mean_this_machine_only_when_none_resolves() {
-        let short = Cluster::parse("n1:1,n2:2", "n1").unwrap();
-        assert_eq!(Names::decide(&short, |_| false), Names::ThisMachine);
-        assert_eq!(Names::decide(&short, |host| host == "n2"), Names::Network);
-        let long = Cluster::parse("n1=h:1,n2=h:2", "n1").unwrap();
-        assert_eq!(Names::decide(&long, |_| false), Names::Network);
-        let mixed = Cluster::parse("n1:1,n2=10.0.0.1:2", "n1").unwrap();
-        let names = Names::decide(&mixed, |_| false);
-        let hosts: Vec<_> = ["n1", "n2"]
-            .map(|name| {
-                names.host(mixed.members().find(|peer| peer.name == name).unwrap()).to_owned()
-            })
-            .into();
-        assert_eq!(hosts, ["127.0.0.1", "10.0.0.1"]);
     }
 }
