@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 pub use layers::{ConfigError, Place};
 pub use listen::Listen;
-pub use peers::{Cluster, Peer, PeersError};
+pub use peers::{Cluster, Peer, PeerAddress, PeersError};
 
 /// Everything a member needs to know to start.
 #[derive(Clone, Debug)]

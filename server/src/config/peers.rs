@@ -4,6 +4,7 @@
 //! whatever its order.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, MemberId};
@@ -23,30 +24,58 @@ pub struct Peer {
     pub id: MemberId,
     /// Its name.
     pub name: String,
-    /// Host as typed.
-    pub host: String,
-    /// Port of its peer address.
-    pub port: u16,
+    /// Where it listens for peers.
+    pub address: PeerAddress,
     /// Typed as `name:port`, so that the name is the host.
     pub short: bool,
 }
 
-impl Peer {
-    /// Its peer URL.
+/// Where a member listens for its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl PeerAddress {
+    /// The address in `HOST:PORT`.
+    fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        Some(Self { host: host_of(host)?, port })
+    }
+
+    /// The address of a peer URL; none when it is no `http://HOST:PORT`.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        Self::parse(url.strip_prefix("http://")?)
+    }
+
+    /// The peer URL.
     #[must_use]
     pub fn url(&self) -> String {
-        if self.host.contains(':') {
-            format!("http://[{}]:{}", self.host, self.port)
-        } else {
-            format!("http://{}:{}", self.host, self.port)
-        }
+        format!("http://{self}")
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+impl Peer {
+    fn new(name: String, address: PeerAddress, short: bool) -> Self {
+        Self { id: member_id(&[&address.url()], TOKEN), name, address, short }
     }
 
     /// Its item of the list.
     fn typed(&self) -> String {
-        let url = self.url();
-        let address = url.trim_start_matches("http://");
-        if self.short { address.to_owned() } else { format!("{}={address}", self.name) }
+        let address = &self.address;
+        if self.short { address.to_string() } else { format!("{}={address}", self.name) }
     }
 }
 
@@ -101,9 +130,8 @@ impl Cluster {
     /// The cluster of one member that was given no peers.
     #[must_use]
     pub fn alone(name: &str) -> Self {
-        let (host, port) = (ALONE_HOST.to_owned(), ALONE_PORT);
-        let mut peer = Peer { id: MemberId(0), name: name.to_owned(), host, port, short: false };
-        peer.id = member_id(&[&peer.url()], TOKEN);
+        let address = PeerAddress { host: ALONE_HOST.to_owned(), port: ALONE_PORT };
+        let peer = Peer::new(name.to_owned(), address, false);
         let (me, id) = (peer.id, cluster_id([peer.id]));
         Self { me, id, members: BTreeMap::from([(me, peer)]), typed: String::new() }
     }
@@ -124,7 +152,7 @@ impl Cluster {
                 me = Some(peer.id);
             }
             if let Some(other) = members.insert(peer.id, peer) {
-                return Err(PeersError::AddressTwice { url: other.url() });
+                return Err(PeersError::AddressTwice { url: other.address.url() });
             }
         }
         let Some(me) = me else {
@@ -139,6 +167,12 @@ impl Cluster {
     #[must_use]
     pub fn typed(&self) -> &str {
         &self.typed
+    }
+
+    /// This member's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.member(self.me).map_or("", |me| &me.name)
     }
 
     /// This member's number.
@@ -182,7 +216,7 @@ impl Cluster {
         let member = |peer: &Peer| Member {
             id: peer.id.0,
             name: peer.name.clone(),
-            peer_urls: vec![peer.url()],
+            peer_urls: vec![peer.address.url()],
             ..Member::default()
         };
         self.members().map(member).collect()
@@ -205,18 +239,12 @@ fn parse_item(item: &str) -> Result<Peer, PeersError> {
         Some(_) => address.strip_prefix("http://").unwrap_or(address),
         None => address,
     };
-    let (host, port) = address.rsplit_once(':').ok_or_else(refuse)?;
-    let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(refuse)?;
-    let host = host_of(host).ok_or_else(refuse)?;
+    let address = PeerAddress::parse(address).ok_or_else(refuse)?;
     let fits =
         |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/');
-    let name_text = name.unwrap_or(&host).to_owned();
-    if !fits(&name_text) {
-        return Err(refuse());
-    }
-    let mut peer = Peer { id: MemberId(0), name: name_text, host, port, short: name.is_none() };
-    peer.id = member_id(&[&peer.url()], TOKEN);
-    Ok(peer)
+    let short = name.is_none();
+    let name = name.unwrap_or(&address.host).to_owned();
+    if fits(&name) { Ok(Peer::new(name, address, short)) } else { Err(refuse()) }
 }
 
 /// The host in `text`: a name, an IPv4 address, or an IPv6 address in brackets.
@@ -286,9 +314,9 @@ mod tests {
         let url = Cluster::parse("n1=http://n1:2380", "n1").unwrap();
         assert_eq!(short.me(), long.me());
         assert_eq!(url, long);
-        assert_eq!(short.member(short.me()).unwrap().url(), "http://n1:2380");
+        assert_eq!(short.member(short.me()).unwrap().address.url(), "http://n1:2380");
         let six = Cluster::parse("a=[::1]:7", "a").unwrap();
-        assert_eq!(six.member(six.me()).unwrap().url(), "http://[::1]:7");
+        assert_eq!(six.member(six.me()).unwrap().address.url(), "http://[::1]:7");
     }
 
     #[test]

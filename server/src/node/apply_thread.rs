@@ -110,7 +110,11 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         }
         let started = self.clock.now();
         let mut applied = self.applier.apply(task)?;
-        self.shown.published.store(applied.published.clone());
+        let before = self.shown.published.swap(applied.published.clone());
+        let system = &applied.published.system;
+        if !Arc::ptr_eq(&before.system, system) {
+            self.shown.system.send_replace(Arc::clone(system));
+        }
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
         chores.note(&applied);
         self.metrics.count(&applied.counts);

@@ -20,20 +20,20 @@ use super::publish::publish;
 use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
-use crate::apply::{Applier, ApplyError, Birth, Identity, Published};
+use crate::apply::{Applier, ApplyError, Birth, Identity, Published, System};
 use crate::config::{Cluster, Config, Listen};
 use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
 use crate::log::{self, DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
 use crate::node::transport::{
-    Hellos, Names, Outgoing, PeerService, Seen, Transport, ask_peers, standing,
+    Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, ask_peers, standing,
 };
 use crate::node::{
     ApplyThread, Completions, Inbox, Incarnation, LogWriter, ParkedReads, Proposer, Queue,
     RaftThread, Shown,
 };
-use crate::raft::{Driver, DriverConfig};
+use crate::raft::{Driver, DriverConfig, DriverError};
 use crate::storage::{FjallEngine, FjallOptions, Space};
 use crate::watch::Hub;
 
@@ -56,12 +56,13 @@ struct Disk {
 /// Starts everything. The runtime this is called in is the one that serves.
 pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let data = Data::open(config)?;
-    let (cluster, names) = (data.cluster()?, data.names());
+    let cluster = data.cluster()?;
+    let names = data.local_names(&cluster);
     let peers = cluster.peers().count();
     let descriptors = Descriptors::plan(descriptors::limit(), rpc::processors(), peers)?;
     let boot_nonce: u64 = rand::random();
     if log::is_new(data.path())? {
-        ask_peers(&cluster, names, boot_nonce)
+        ask_peers(&cluster, &names, boot_nonce)
             .await
             .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
     }
@@ -71,21 +72,21 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let Disk { store, recovered, applier } = open_disk(&data, &cluster, &clock, descriptors)?;
     let listeners = listen(config)?;
     let (published, log) = (applier.published(), recovered.reader.clone());
-    let driver = Driver::new(DriverConfig {
-        id: cluster.me(),
-        log: recovered,
-        applied: published.applied,
-        conf_state: published.conf_state.clone(),
-        seed: rand::random(),
-        boot_nonce,
-    })?;
+    let driver = driver(cluster.me(), recovered, &published, boot_nonce)?;
     let shown = Arc::new(shown(&driver, log, &published));
     let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
     let completions = Arc::new(Completions::new(descriptors.rpc_threads));
     let seen = Arc::<Seen>::default();
     let standing = standing(shown.clone(), seen.clone());
     let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, standing));
-    let transport = Transport::new(&cluster, names, &hellos, &inbox, &metrics);
+    let table = PeerTable::new(Dialing {
+        me: cluster.me(),
+        names: names.clone(),
+        hellos: hellos.clone(),
+        inbox: inbox.clone(),
+        metrics: metrics.clone(),
+    });
+    let members = shown.system.subscribe();
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let proposers = (0..completions.threads())
         .map(|thread| {
@@ -96,7 +97,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
     let hub = Hub::new(published);
     let threads = Threads {
         owned: (store, driver, applier),
-        outgoing: transport.outgoing.clone(),
+        outgoing: table.outgoing(),
         inbox: inbox.clone(),
         hub: hub.clone(),
         metrics: metrics.clone(),
@@ -117,11 +118,27 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         boot_nonce,
         metrics,
         peers,
-        transport,
+        table: (table, members),
         listeners,
         slots,
     };
     parts.start(Inner { proposers, inbox, hub, threads }).map_err(StartError::Thread)
+}
+
+fn driver(
+    me: MemberId,
+    log: Recovered,
+    published: &Published,
+    boot_nonce: u64,
+) -> Result<Driver, DriverError> {
+    Driver::new(DriverConfig {
+        id: me,
+        log,
+        applied: published.applied,
+        conf_state: published.conf_state.clone(),
+        seed: rand::random(),
+        boot_nonce,
+    })
 }
 
 /// What the threads show before they begin.
@@ -130,6 +147,7 @@ fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
         status: ArcSwap::from_pointee(driver.status()),
         log: ArcSwap::from_pointee(log),
         leader: watch::Sender::new(MemberId(0)),
+        system: watch::Sender::new(Arc::clone(&published.system)),
         compacted: watch::Sender::new(published.compact_finished),
         published: ArcSwap::new(Arc::clone(published)),
     }
@@ -149,11 +167,11 @@ struct Serving<'a> {
     config: &'a Config,
     data: Data,
     cluster: Cluster,
-    names: Names,
+    names: LocalNames,
     boot_nonce: u64,
     metrics: Metrics,
     peers: PeerService,
-    transport: Transport,
+    table: (PeerTable, watch::Receiver<Arc<System>>),
     listeners: Listeners,
     slots: Arc<Slots>,
 }
@@ -201,8 +219,9 @@ impl Serving<'_> {
         let mut tasks = rpc::requests(proposer, &hub);
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
-        self.transport.start(&mut tasks);
-        let url = advertised(self.config, &self.cluster, self.names, client_addr);
+        let (table, members) = self.table;
+        tasks.spawn(table.follow(members));
+        let url = advertised(self.config, &self.cluster, &self.names, client_addr);
         tasks.spawn(publish(proposer.clone(), self.config.name.clone(), url, Arc::clone(&listed)));
         let (member, cluster) = (self.cluster.me(), self.cluster.id());
         tracing::info!(name = %self.config.name, %member, %cluster, listen = %client_addr, "serving");
@@ -296,17 +315,22 @@ fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
 
 /// Client URL told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
 /// its name means something to them, else the address that is listened on, or this machine when that is every one.
-fn advertised(config: &Config, cluster: &Cluster, names: Names, clients: SocketAddr) -> String {
+fn advertised(
+    config: &Config,
+    cluster: &Cluster,
+    names: &LocalNames,
+    clients: SocketAddr,
+) -> String {
     if let Some(url) = &config.advertise {
         return url.clone();
     }
     match cluster.member(cluster.me()) {
         Some(me)
             if !cluster.typed().is_empty()
-                && me.port == clients.port()
-                && names.host(me) == me.host =>
+                && me.address.port == clients.port()
+                && !names.contains(&me.address.host) =>
         {
-            me.url()
+            me.address.url()
         }
         _ if clients.ip().is_unspecified() => format!("http://localhost:{}", clients.port()),
         _ => format!("http://{clients}"),
@@ -391,27 +415,28 @@ mod tests {
     #[test]
     fn what_is_advertised_is_where_the_member_listens() {
         let three = "n1:2380,n2:2381";
-        for (peers, names, listens, url) in [
-            ("", Names::Network, "[::1]:2379", "http://[::1]:2379"),
-            ("", Names::Network, "127.0.0.1:2379", "http://127.0.0.1:2379"),
-            ("", Names::Network, "[::1]:2380", "http://[::1]:2380"),
-            ("", Names::Network, "[::]:2379", "http://localhost:2379"),
-            ("", Names::Network, "0.0.0.0:2379", "http://localhost:2379"),
+        for (peers, are_local, listens, url) in [
+            ("", false, "[::1]:2379", "http://[::1]:2379"),
+            ("", false, "127.0.0.1:2379", "http://127.0.0.1:2379"),
+            ("", false, "[::1]:2380", "http://[::1]:2380"),
+            ("", false, "[::]:2379", "http://localhost:2379"),
+            ("", false, "0.0.0.0:2379", "http://localhost:2379"),
             // The own entry of the list, where clients use its port and know its name.
-            (three, Names::Network, "[::]:2380", "http://n1:2380"),
-            (three, Names::ThisMachine, "[::]:2380", "http://localhost:2380"),
-            (three, Names::ThisMachine, "[::1]:2380", "http://[::1]:2380"),
-            (three, Names::Network, "10.0.0.1:2379", "http://10.0.0.1:2379"),
+            (three, false, "[::]:2380", "http://n1:2380"),
+            (three, true, "[::]:2380", "http://localhost:2380"),
+            (three, true, "[::1]:2380", "http://[::1]:2380"),
+            (three, false, "10.0.0.1:2379", "http://10.0.0.1:2379"),
         ] {
             let cluster = match peers {
                 "" => Cluster::alone("n1"),
                 peers => Cluster::parse(peers, "n1").unwrap(),
             };
+            let names = if are_local { LocalNames::of(&cluster) } else { LocalNames::default() };
             let mut config = Config::alone("d");
             let listens = listens.parse().unwrap();
-            assert_eq!(advertised(&config, &cluster, names, listens), url, "{listens}");
+            assert_eq!(advertised(&config, &cluster, &names, listens), url, "{listens}");
             config.advertise = Some("http://typed:1".to_owned());
-            assert_eq!(advertised(&config, &cluster, names, listens), "http://typed:1");
+            assert_eq!(advertised(&config, &cluster, &names, listens), "http://typed:1");
         }
     }
 }

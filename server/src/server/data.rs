@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StartError;
 use crate::config::{Cluster, Config};
-use crate::node::transport::{Names, resolves};
+use crate::node::transport::{LocalNames, resolves};
 
 /// Format of the file `member`.
 const FORMAT: u32 = 2;
@@ -83,9 +83,10 @@ impl Data {
         })
     }
 
-    /// Where the names of peers lead.
-    pub fn names(&self) -> Names {
-        if self.member.names_mean_this_machine { Names::ThisMachine } else { Names::Network }
+    /// Which hosts of `cluster` mean this machine.
+    pub fn local_names(&self, cluster: &Cluster) -> LocalNames {
+        let names_are_local = self.member.names_mean_this_machine;
+        if names_are_local { LocalNames::of(cluster) } else { LocalNames::default() }
     }
 
     /// The directory.
@@ -182,15 +183,15 @@ fn read(dir: &Path) -> Result<Option<MemberFile>, StartError> {
 
 /// The file of a member that starts for the first time; decides where names lead.
 fn first(config: &Config) -> MemberFile {
-    let names = Names::decide(&config.cluster, resolves);
-    if names == Names::ThisMachine {
+    let names_mean_this_machine = !LocalNames::decide(&config.cluster, resolves).is_empty();
+    if names_mean_this_machine {
         tracing::warn!("no name in --peers resolves: all of them mean this machine");
     }
     MemberFile {
         format: FORMAT,
         name: config.name.clone(),
         peers: config.cluster.typed().to_owned(),
-        names_mean_this_machine: names == Names::ThisMachine,
+        names_mean_this_machine,
         starts: None,
     }
 }
@@ -279,7 +280,7 @@ mod tests {
             names_mean_this_machine = true\nstarts = 7\n";
         fs::write(&path, old).unwrap();
         let data = Data::open(&config(dir.path(), "a", PEERS)).unwrap();
-        assert_eq!(data.names(), Names::ThisMachine);
+        assert!(data.member.names_mean_this_machine);
         data.keep().unwrap();
         drop(data);
         assert!(fs::read_to_string(&path).unwrap().contains(CHECKSUM));

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 
 use super::hello::HelloRefused;
-use super::names::Names;
-use crate::config::Peer;
+use super::names::LocalNames;
+use crate::config::PeerAddress;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
 
 /// Why a peer cannot be spoken to.
@@ -69,18 +69,25 @@ impl tower::Service<Request<Body>> for Connection {
     }
 }
 
-/// Drives a connection until it is dropped.
-pub(super) struct Driving(JoinHandle<()>);
+/// A task that ends when this is dropped.
+pub(super) struct AbortOnDrop(pub JoinHandle<()>);
 
-impl Drop for Driving {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// Connects to `peer`. Its name is resolved anew each time: it may have moved.
-pub(super) async fn connect(peer: &Peer, names: Names) -> Result<(Client, Driving), DialError> {
-    let stream = connect_tcp(&addresses(peer, names).await?).await.map_err(DialError::Connect)?;
+/// Connects to a peer; the task drives the connection. Names are resolved anew each time: they may have moved.
+pub(super) async fn connect(
+    address: &PeerAddress,
+    names: &LocalNames,
+) -> Result<(Client, AbortOnDrop), DialError> {
+    let addresses = match names.literal(address) {
+        Some(address) => vec![address],
+        None => resolve(address).await.map_err(DialError::Resolve)?,
+    };
+    let stream = connect_tcp(&addresses).await.map_err(DialError::Connect)?;
     // A failed option costs latency only.
     let _ = stream.set_nodelay(true);
     let (requests, connection) = http2::Builder::new(TokioExecutor::new())
@@ -97,15 +104,11 @@ pub(super) async fn connect(peer: &Peer, names: Names) -> Result<(Client, Drivin
     let origin = Uri::from_static("http://peer");
     let client = PeerClient::with_origin(Connection { requests }, origin)
         .max_encoding_message_size(PEER_BATCH_BYTES_MAX);
-    Ok((client, Driving(driving)))
+    Ok((client, AbortOnDrop(driving)))
 }
 
-async fn addresses(peer: &Peer, names: Names) -> Result<Vec<SocketAddr>, DialError> {
-    if let Some(address) = names.literal(peer) {
-        return Ok(vec![address]);
-    }
-    let found = lookup_host((names.host(peer), peer.port)).await.map_err(DialError::Resolve)?;
-    Ok(found.collect())
+async fn resolve(PeerAddress { host, port }: &PeerAddress) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host((host.as_str(), *port)).await?.collect())
 }
 
 /// The first address that answers.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{Batch, Hello};
+use mini_etcd_shared::types::MemberId;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
-use super::client::{Client, DialError, Driving, connect};
+use super::client::{AbortOnDrop, Client, DialError, connect};
 use super::hello::Hellos;
-use super::names::Names;
-use super::outbox::Outbox;
-use crate::config::Peer;
+use super::names::LocalNames;
+use super::outbox::{OpenOutbox, Outbox};
+use crate::config::PeerAddress;
 use crate::limits::{PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
 use crate::node::Inbox;
 use crate::raft::Input;
@@ -20,8 +21,10 @@ use crate::repeats::{Say, TimedRepeats};
 
 /// What the task works with.
 pub(super) struct Dialer {
-    pub peer: Peer,
-    pub names: Names,
+    pub id: MemberId,
+    pub name: String,
+    pub address: PeerAddress,
+    pub names: LocalNames,
     pub outbox: Arc<Outbox>,
     pub hellos: Arc<Hellos>,
     pub inbox: Arc<Inbox>,
@@ -29,11 +32,31 @@ pub(super) struct Dialer {
     pub changes: TimedRepeats<&'static str>,
 }
 
-/// A stream whose hellos were exchanged.
+/// A stream whose hellos were exchanged. However it goes, its outbox is closed before Raft is told.
 struct Open {
-    connection: u64,
     answers: Streaming<Hello>,
-    _driving: Driving,
+    _outbox: OpenOutbox,
+    _connected: Connected,
+    _driving: AbortOnDrop,
+}
+
+/// Raft takes the peer for connected until this is dropped.
+struct Connected {
+    id: MemberId,
+    inbox: Arc<Inbox>,
+}
+
+impl Connected {
+    fn new(id: MemberId, inbox: &Arc<Inbox>) -> Self {
+        inbox.control(Input::PeerConnected { id });
+        Self { id, inbox: inbox.clone() }
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.inbox.control(Input::PeerDisconnected { id: self.id });
+    }
 }
 
 impl Dialer {
@@ -66,11 +89,11 @@ impl Dialer {
 
     fn report(&self, problem: &DialError, said: &mut String) {
         if problem.is_refusal() {
-            self.inbox.control(Input::PeerRefused { id: self.peer.id });
+            self.inbox.control(Input::PeerRefused { id: self.id });
         }
         let words = problem.to_string();
         if *said != words {
-            let (peer, url) = (&self.peer.name, self.peer.url());
+            let (peer, url) = (&self.name, self.address.url());
             tracing::warn!(%peer, %url, "cannot reach peer, will keep trying: {words}");
             *said = words;
         }
@@ -78,22 +101,14 @@ impl Dialer {
 
     /// Connects and exchanges hellos.
     async fn open(&self) -> Result<Open, DialError> {
-        let connecting = timeout(PEER_HELLO_TIMEOUT, connect(&self.peer, self.names));
+        let connecting = timeout(PEER_HELLO_TIMEOUT, connect(&self.address, &self.names));
         let (client, driving) = connecting.await.map_err(|_| DialError::Silent)??;
-        let connection = self.outbox.open();
-        let exchange = timeout(PEER_HELLO_TIMEOUT, self.exchange(client, connection));
-        match exchange.await.unwrap_or(Err(DialError::Silent)) {
-            Ok((answers, hello)) => {
-                let (id, boot_nonce) = (self.peer.id, hello.boot_nonce);
-                self.inbox.control(Input::PeerHello { id, boot_nonce });
-                self.inbox.control(Input::PeerConnected { id });
-                Ok(Open { connection, answers, _driving: driving })
-            }
-            Err(error) => {
-                self.outbox.close(connection);
-                Err(error)
-            }
-        }
+        let outbox = OpenOutbox::new(&self.outbox);
+        let exchange = timeout(PEER_HELLO_TIMEOUT, self.exchange(client, outbox.connection));
+        let (answers, hello) = exchange.await.unwrap_or(Err(DialError::Silent))?;
+        self.inbox.control(Input::PeerHello { id: self.id, boot_nonce: hello.boot_nonce });
+        let connected = Connected::new(self.id, &self.inbox);
+        Ok(Open { answers, _outbox: outbox, _connected: connected, _driving: driving })
     }
 
     async fn exchange(
@@ -105,13 +120,13 @@ impl Dialer {
         let answer = client.stream(frames).await.map_err(Box::new)?;
         let mut answers = answer.into_inner();
         let hello = answers.message().await.map_err(Box::new)?.ok_or(DialError::Ended)?;
-        self.hellos.check(&hello, Some(self.peer.id))?;
+        self.hellos.check(&hello, Some(self.id))?;
         Ok((answers, hello))
     }
 
     /// The hello, then what comes into the outbox.
     fn frames(&self, connection: u64) -> impl Stream<Item = Batch> + Send + use<> {
-        let peer = self.peer.id;
+        let peer = self.id;
         let hello = self.hellos.to(peer);
         let state = (self.outbox.clone(), self.hellos.clone(), hello);
         let messages = stream::unfold(state, move |(outbox, hellos, mut said)| async move {
@@ -129,7 +144,7 @@ impl Dialer {
     /// hello.
     async fn stay(&self, mut open: Open) -> bool {
         let began = Instant::now();
-        let peer = &self.peer.name;
+        let peer = &self.name;
         if let Some(Say { more }) = self.changes.say("connected") {
             tracing::info!(%peer, more, "connected to peer");
         }
@@ -137,21 +152,19 @@ impl Dialer {
         if let Some(Say { more }) = self.changes.say("lost") {
             tracing::warn!(%peer, more, "lost the connection to peer");
         }
-        self.outbox.close(open.connection);
-        self.inbox.control(Input::PeerDisconnected { id: self.peer.id });
         began.elapsed() >= PEER_CONNECTION_SOUND_MIN
     }
 }
 
-/// Says hello to `peer` once and returns its answer. For the question before the first start.
+/// Says hello to a peer once and returns its answer. For the question before the first start.
 pub(super) async fn say_hello(
-    peer: &Peer,
-    names: Names,
+    address: &PeerAddress,
+    names: &LocalNames,
     hello: Hello,
     patience: Duration,
 ) -> Result<Hello, DialError> {
     let ask = async {
-        let (mut client, _driving) = connect(peer, names).await?;
+        let (mut client, _driving) = connect(address, names).await?;
         let frame = Batch { hello: Some(hello), messages: Vec::new() };
         let frames = stream::once(async { frame }).chain(stream::pending());
         let answer = client.stream(frames).await.map_err(Box::new)?;

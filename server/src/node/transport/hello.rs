@@ -1,6 +1,6 @@
 //! Who speaks, and whether to listen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mini_etcd_proto::peerpb::raft_message::Kind;
@@ -109,13 +109,14 @@ pub(crate) struct Hellos {
     identity: Identity,
     boot_nonce: u64,
     me: String,
-    known: BTreeMap<MemberId, String>,
     standing: StandingFor,
 }
 
-/// What a member says of its data to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a member knows of a peer, and says of its own data to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
+    /// Name of the peer; none when it is no member.
+    pub peer: Option<String>,
     /// Last index of its log.
     pub last: LogIndex,
     /// How far it has seen the peer's log reach.
@@ -131,19 +132,13 @@ pub(crate) type StandingFor = Box<dyn Fn(MemberId) -> Standing + Send + Sync>;
 
 impl Hellos {
     pub fn new(cluster: &Cluster, boot_nonce: u64, standing: StandingFor) -> Self {
-        let name = |id| cluster.member(id).map(|peer| peer.name.clone()).unwrap_or_default();
-        Self {
-            identity: Identity { cluster_id: cluster.id(), member_id: cluster.me() },
-            boot_nonce,
-            me: name(cluster.me()),
-            known: cluster.members().map(|peer| (peer.id, peer.name.clone())).collect(),
-            standing,
-        }
+        let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+        Self { identity, boot_nonce, me: cluster.name().to_owned(), standing }
     }
 
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let Standing { last, seen, lineage, is_led } = (self.standing)(peer);
+        let Standing { last, seen, lineage, is_led, .. } = (self.standing)(peer);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -168,12 +163,11 @@ impl Hellos {
         hello: &Hello,
         expected: Option<MemberId>,
     ) -> Result<MemberId, HelloRefused> {
-        let known: BTreeSet<_> = self.known.keys().copied().collect();
-        let from = check_speaker(hello, self.identity, &known, expected)?;
+        let standing = (self.standing)(MemberId(hello.member_id));
+        let from = check_speaker(hello, self.identity, standing.peer.is_some(), expected)?;
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
-        let standing = (self.standing)(from);
-        let names = || (self.me.clone(), self.known.get(&from).cloned().unwrap_or_default());
+        let names = || (self.me.clone(), standing.peer.clone().unwrap_or_default());
         if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
@@ -204,6 +198,7 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
         let ran = member.is_some_and(|member| !member.client_urls.is_empty());
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
         Standing {
+            peer: member.map(|member| member.name.clone()),
             last: status.last,
             seen: matched.max(seen.of(peer)).max(ran),
             lineage: published.lineage,
@@ -216,7 +211,7 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
 pub(super) fn check_speaker(
     hello: &Hello,
     me: Identity,
-    known: &BTreeSet<MemberId>,
+    is_member: bool,
     expected: Option<MemberId>,
 ) -> Result<MemberId, HelloRefused> {
     let found = MemberId(hello.member_id);
@@ -230,7 +225,7 @@ pub(super) fn check_speaker(
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         return Err(HelloRefused::Member { found, expected });
     }
-    if !known.contains(&found) || found == me.member_id {
+    if !is_member || found == me.member_id {
         return Err(HelloRefused::Unknown { found });
     }
     Ok(found)
@@ -245,9 +240,10 @@ mod tests {
     #[test]
     fn only_members_of_this_cluster_are_listened_to() {
         let me = Identity { cluster_id: ClusterId(9), member_id: MemberId(1) };
-        let known = BTreeSet::from([MemberId(1), MemberId(2), MemberId(3)]);
         let good = Hello { cluster_id: 9, member_id: 2, protocol: PROTOCOL, ..Hello::default() };
-        let check = |hello: Hello, expected| check_speaker(&hello, me, &known, expected);
+        let check = |hello: Hello, expected| {
+            check_speaker(&hello, me, (1..=3).contains(&hello.member_id), expected)
+        };
         let (two, three) = (MemberId(2), MemberId(3));
         assert_eq!(check(good, None), Ok(two));
         assert_eq!(check(good, Some(two)), Ok(two));
@@ -270,8 +266,16 @@ mod tests {
     fn met(mine: (u64, bool), theirs: (u64, bool)) -> Result<MemberId, HelloRefused> {
         let peers = "n1=127.0.0.1:1,n2=127.0.0.1:2";
         let hellos = |name, (lineage, is_led)| {
-            let standing = Standing { last: LogIndex(9), seen: LogIndex(9), lineage, is_led };
-            Hellos::new(&Cluster::parse(peers, name).unwrap(), 7, Box::new(move |_| standing))
+            let cluster = Cluster::parse(peers, name).unwrap();
+            let members = cluster.clone();
+            let standing = move |id| Standing {
+                peer: members.member(id).map(|peer| peer.name.clone()),
+                last: LogIndex(9),
+                seen: LogIndex(9),
+                lineage,
+                is_led,
+            };
+            Hellos::new(&cluster, 7, Box::new(standing))
         };
         let (one, two) = (hellos("n1", mine), hellos("n2", theirs));
         one.check(&two.to(one.identity.member_id), None)

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! raft, log writer ─▶ Outgoing ─▶ outbox of the peer ─▶ dial (own connection) ══▶ service of the peer ─▶ its inbox
+//! published members ─▶ PeerTable: outboxes and dialers
 //! ```
 //!
 //! *What this is.* Each member dials each other member and keeps one gRPC stream open to it, on which it alone
 //! speaks: one ordered way for each pair and direction. Names are resolved at every dial. Many messages travel in
-//! one frame; whatever waits when the connection can take more is the next frame.
+//! one frame; whatever waits when the connection can take more is the next frame. Who is a peer is what the applied state
+//! says: [`PeerTable`] opens and closes outboxes and dialers as the published members change.
 //!
 //! *Invariants.*
 //! - I1: nothing of a peer is handled before its hello was checked: cluster, member, protocol, and that this
@@ -31,61 +33,15 @@ mod names;
 mod outbox;
 mod probe;
 mod service;
+mod table;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use mini_etcd_shared::types::MemberId;
-use tokio::task::JoinSet;
 
 #[cfg(test)]
 pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, Seen, standing};
-pub(crate) use names::{Names, resolves};
+pub(crate) use names::{LocalNames, resolves};
 pub(crate) use outbox::Outgoing;
 pub(crate) use probe::ask_peers;
 pub(crate) use service::{PeerService, Proven};
-
-use super::Inbox;
-use crate::config::Cluster;
-use crate::metrics::Metrics;
-use crate::repeats::TimedRepeats;
-use dial::Dialer;
-use outbox::Outbox;
-
-/// The sending half of the transport: where messages go in, and the tasks that bring them to the peers.
-pub(crate) struct Transport {
-    pub outgoing: Outgoing,
-    dialers: Vec<Dialer>,
-}
-
-impl Transport {
-    /// For the peers of `cluster`; nothing is dialed yet.
-    pub fn new(
-        cluster: &Cluster,
-        names: Names,
-        hellos: &Arc<Hellos>,
-        inbox: &Arc<Inbox>,
-        metrics: &Metrics,
-    ) -> Self {
-        let mut outboxes: BTreeMap<MemberId, Arc<Outbox>> = BTreeMap::new();
-        let mut dialers = Vec::new();
-        for peer in cluster.peers() {
-            let outbox = Arc::new(Outbox::new(metrics.peer(peer.id)));
-            outboxes.insert(peer.id, outbox.clone());
-            let (hellos, inbox) = (hellos.clone(), inbox.clone());
-            let changes = TimedRepeats::default();
-            dialers.push(Dialer { peer: peer.clone(), names, outbox, hellos, inbox, changes });
-        }
-        Self { outgoing: Outgoing::new(outboxes, inbox.clone()), dialers }
-    }
-
-    /// Dials every peer until the set is dropped. Called within the runtime that serves.
-    pub fn start(self, tasks: &mut JoinSet<()>) {
-        for dialer in self.dialers {
-            tasks.spawn(dialer.run());
-        }
-    }
-}
+pub(crate) use table::{Dialing, PeerTable};

@@ -1,44 +1,43 @@
-//! [`Names`]: where the hosts of peers lead.
+//! [`LocalNames`]: hosts of `--peers` that mean this machine, so that members can be tried out under names alone.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
-use crate::config::{Cluster, Peer};
+use crate::config::{Cluster, PeerAddress};
 
-/// Where typed hosts lead. Decided once, at the first start, and kept with the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// To what the network says.
-    Network,
-    /// Hosts of the short form all mean this machine.
-    ThisMachine,
-}
+/// Host names that mean this machine. Decided at the first start, and kept with the data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LocalNames(BTreeSet<String>);
 
-impl Names {
-    /// The rule for `cluster`: when all hosts are of the short form and none of them `resolves`, all of them mean
-    /// this machine.
+impl LocalNames {
+    /// All hosts of the short form in `cluster`.
+    pub fn of(cluster: &Cluster) -> Self {
+        let short = cluster.members().filter(|peer| peer.short);
+        Self(short.map(|peer| peer.address.host.clone()).collect())
+    }
+
+    /// The rule for `cluster`: all hosts of the short form when none of them `resolves`, else none.
     pub fn decide(cluster: &Cluster, resolves: impl Fn(&str) -> bool) -> Self {
-        let mut peers = cluster.members().filter(|peer| peer.short).peekable();
-        if peers.peek().is_none() || peers.any(|peer| resolves(&peer.host)) {
-            return Self::Network;
-        }
-        Self::ThisMachine
+        let all = Self::of(cluster);
+        if all.0.iter().any(|host| resolves(host)) { Self::default() } else { all }
     }
 
-    /// Host to dial for `peer`.
-    #[must_use]
-    pub fn host(self, peer: &Peer) -> &str {
-        if self == Self::ThisMachine && peer.short { "127.0.0.1" } else { &peer.host }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Address to dial for `peer`, if it needs no resolving.
-    #[must_use]
-    pub fn literal(self, peer: &Peer) -> Option<SocketAddr> {
-        if self == Self::ThisMachine && peer.short {
-            return Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), peer.port));
-        }
-        let ip: IpAddr = peer.host.parse().ok()?;
-        Some(SocketAddr::new(ip, peer.port))
+    /// Whether `host` means this machine.
+    pub fn contains(&self, host: &str) -> bool {
+        self.0.contains(host)
+    }
+
+    /// Address to dial, if it needs no resolving.
+    pub fn literal(&self, address: &PeerAddress) -> Option<SocketAddr> {
+        let local = || self.contains(&address.host).then_some(Ipv4Addr::LOCALHOST.into());
+        let ip: IpAddr = local().or_else(|| address.host.parse().ok())?;
+        Some(SocketAddr::new(ip, address.port))
     }
 }
 
@@ -55,17 +54,18 @@ mod tests {
     #[test]
     fn names_mean_this_machine_only_when_none_resolves() {
         let short = Cluster::parse("n1:1,n2:2", "n1").unwrap();
-        assert_eq!(Names::decide(&short, |_| false), Names::ThisMachine);
-        assert_eq!(Names::decide(&short, |host| host == "n2"), Names::Network);
+        assert_eq!(LocalNames::decide(&short, |_| false), LocalNames::of(&short));
+        assert!(LocalNames::decide(&short, |host| host == "n2").is_empty());
         let long = Cluster::parse("n1=h:1,n2=h:2", "n1").unwrap();
-        assert_eq!(Names::decide(&long, |_| false), Names::Network);
-        let mixed = Cluster::parse("n1:1,n2=10.0.0.1:2", "n1").unwrap();
-        let names = Names::decide(&mixed, |_| false);
-        let hosts: Vec<_> = ["n1", "n2"]
-            .map(|name| {
-                names.host(mixed.members().find(|peer| peer.name == name).unwrap()).to_owned()
-            })
-            .into();
-        assert_eq!(hosts, ["127.0.0.1", "10.0.0.1"]);
+        assert!(LocalNames::decide(&long, |_| false).is_empty());
+        let mixed = Cluster::parse("n1:1,n2=10.0.0.1:2,n3=n3:3", "n1").unwrap();
+        let names = LocalNames::decide(&mixed, |_| false);
+        let dialed = |name: &str| {
+            let peer = mixed.members().find(|peer| peer.name == name).unwrap();
+            names.literal(&peer.address).map(|address| address.to_string())
+        };
+        assert_eq!(dialed("n1").unwrap(), "127.0.0.1:1");
+        assert_eq!(dialed("n2").unwrap(), "10.0.0.1:2");
+        assert_eq!(dialed("n3"), None, "a host that was typed is looked up");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use mini_etcd_proto::peerpb::{Batch, Message};
 use mini_etcd_shared::types::MemberId;
 use tokio::sync::Notify;
@@ -17,19 +18,23 @@ use crate::raft::{Input, Outbound};
 /// Where messages for peers go in. Never blocks.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
-    outboxes: Arc<BTreeMap<MemberId, Arc<Outbox>>>,
+    outboxes: Arc<ArcSwap<Outboxes>>,
     inbox: Arc<Inbox>,
 }
 
+/// The outbox of each peer.
+pub(super) type Outboxes = BTreeMap<MemberId, Arc<Outbox>>;
+
 impl Outgoing {
-    pub(super) fn new(outboxes: BTreeMap<MemberId, Arc<Outbox>>, inbox: Arc<Inbox>) -> Self {
-        Self { outboxes: Arc::new(outboxes), inbox }
+    /// For the peers that `outboxes` has at the time.
+    pub(super) fn new(outboxes: Arc<ArcSwap<Outboxes>>, inbox: Arc<Inbox>) -> Self {
+        Self { outboxes, inbox }
     }
 
     /// Whether messages for `peer` are kept.
     #[cfg(test)]
     pub fn is_open(&self, peer: MemberId) -> bool {
-        self.outboxes.get(&peer).is_some_and(|outbox| outbox.lock().connection.is_some())
+        self.outboxes.load().get(&peer).is_some_and(|outbox| outbox.lock().connection.is_some())
     }
 
     /// Sends messages, those for one peer in order.
@@ -41,12 +46,33 @@ impl Outgoing {
         for Outbound { to, body } in messages {
             by_peer.entry(to).or_default().push(Message { body: Some(body) });
         }
+        let outboxes = self.outboxes.load();
         for (to, messages) in by_peer {
-            let Some(outbox) = self.outboxes.get(&to) else { continue };
+            let Some(outbox) = outboxes.get(&to) else { continue };
             if outbox.push(messages) == Pushed::FirstDropped {
                 self.inbox.control(Input::PeerUnreachable { id: to });
             }
         }
+    }
+}
+
+/// A connection that takes messages from an outbox, until this is dropped.
+pub(super) struct OpenOutbox {
+    outbox: Arc<Outbox>,
+    /// Its number.
+    pub connection: u64,
+}
+
+impl OpenOutbox {
+    /// Begins a connection.
+    pub fn new(outbox: &Arc<Outbox>) -> Self {
+        Self { outbox: outbox.clone(), connection: outbox.open() }
+    }
+}
+
+impl Drop for OpenOutbox {
+    fn drop(&mut self) {
+        self.outbox.close(self.connection);
     }
 }
 
@@ -112,7 +138,7 @@ impl Outbox {
     }
 
     /// Begins a connection: from now on messages are kept, for it alone. Returns its number.
-    pub fn open(&self) -> u64 {
+    fn open(&self) -> u64 {
         let mut state = self.lock();
         state.connections += 1;
         state.connection = Some(state.connections);
@@ -121,7 +147,7 @@ impl Outbox {
     }
 
     /// Ends the connection with this number and drops what waited for it.
-    pub fn close(&self, connection: u64) {
+    fn close(&self, connection: u64) {
         let mut state = self.lock();
         if state.connection == Some(connection) {
             state.connection = None;

@@ -4,15 +4,13 @@
 //! at once; should the silent ones remember this member after all, their first hello ends it, before it has
 //! handled a single message of theirs.
 
-use std::collections::BTreeSet;
-
 use futures::future;
 use mini_etcd_proto::peerpb::Hello;
 use mini_etcd_shared::types::LogIndex;
 
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
-use super::names::Names;
+use super::names::LocalNames;
 use crate::apply::Identity;
 use crate::config::Cluster;
 use crate::limits::PEER_HELLO_TIMEOUT;
@@ -29,11 +27,10 @@ pub(crate) struct Lost {
 /// Asks every peer at once whether it remembers this member.
 pub(crate) async fn ask_peers(
     cluster: &Cluster,
-    names: Names,
+    names: &LocalNames,
     boot_nonce: u64,
 ) -> Result<(), Lost> {
     let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-    let known: BTreeSet<_> = cluster.members().map(|peer| peer.id).collect();
     let hello = Hello {
         cluster_id: me.cluster_id.0,
         member_id: me.member_id.0,
@@ -44,18 +41,18 @@ pub(crate) async fn ask_peers(
         lineage: 0,
         is_led: false,
     };
-    let ask = cluster
-        .peers()
-        .map(|peer| async move { (peer, say_hello(peer, names, hello, PEER_HELLO_TIMEOUT).await) });
+    let ask = cluster.peers().map(|peer| async move {
+        (peer, say_hello(&peer.address, names, hello, PEER_HELLO_TIMEOUT).await)
+    });
     for (peer, answer) in future::join_all(ask).await {
         let Ok(answer) = answer else { continue };
-        if check_speaker(&answer, me, &known, Some(peer.id)).is_err() {
+        if check_speaker(&answer, me, true, Some(peer.id)).is_err() {
             // Not one of us; the dialer will say so.
             continue;
         }
         let seen = LogIndex(answer.seen_index);
         if seen > LogIndex::BIRTH {
-            let name = cluster.member(cluster.me()).map(|me| me.name.clone()).unwrap_or_default();
+            let name = cluster.name().to_owned();
             return Err(Lost { name, peer: peer.name.clone(), seen });
         }
     }

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mini_etcd_proto::internalpb::Member as Listed;
 use mini_etcd_proto::peerpb::ReadBarrier;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_shared::port::HeldPort;
 use mini_etcd_shared::types::{LogIndex, MemberId};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::{Hellos, Names, PeerService, Standing, Transport, ask_peers};
+use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Standing, ask_peers};
+use crate::apply::System;
 use crate::config::Cluster;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
@@ -28,6 +31,7 @@ struct Member {
     outgoing: super::Outgoing,
     seen: Arc<AtomicU64>,
     lineage: Arc<AtomicU64>,
+    members: watch::Sender<Arc<System>>,
     _tasks: JoinSet<()>,
 }
 
@@ -51,7 +55,9 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let seen = Arc::new(AtomicU64::new(0));
     let lineage = Arc::new(AtomicU64::new(0));
     let known = (seen.clone(), lineage.clone());
-    let standing = move |_| Standing {
+    let listed = cluster.clone();
+    let standing = move |id| Standing {
+        peer: listed.member(id).map(|peer| peer.name.clone()),
         last: LogIndex(5),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
         lineage: known.1.load(Ordering::SeqCst),
@@ -59,12 +65,27 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     };
     let hellos = Arc::new(Hellos::new(&cluster, nonce, Box::new(standing)));
     let metrics = Metrics::new();
-    let transport = Transport::new(&cluster, Names::Network, &hellos, &inbox, &metrics);
-    let outgoing = transport.outgoing.clone();
+    let (me, names) = (cluster.me(), LocalNames::default());
+    let dialing = Dialing {
+        me,
+        names,
+        hellos: hellos.clone(),
+        inbox: inbox.clone(),
+        metrics: metrics.clone(),
+    };
+    let table = PeerTable::new(dialing);
+    let outgoing = table.outgoing();
+    let (members, published) = watch::channel(system(cluster.birth_members()));
     let mut tasks = JoinSet::new();
-    transport.start(&mut tasks);
+    tasks.spawn(table.follow(published));
     tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), metrics)));
-    Member { cluster, inbox, outgoing, seen, lineage, _tasks: tasks }
+    Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks }
+}
+
+/// What is published where these are the members.
+fn system(members: Vec<Listed>) -> Arc<System> {
+    let members = members.into_iter().map(|member| (member.id, member)).collect();
+    Arc::new(System { members, ..System::default() })
 }
 
 /// Serves until it is dropped, and every connection with it.
@@ -206,10 +227,56 @@ async fn a_member_without_data_asks_whether_it_is_remembered() {
     let me = Cluster::parse(&peers, "n3").unwrap();
     drop(listeners.remove(0));
     let two = member(listeners.remove(0), &peers, "n2", 22);
-    ask_peers(&me, Names::Network, 33).await.unwrap();
+    ask_peers(&me, &LocalNames::default(), 33).await.unwrap();
     two.seen.store(1, Ordering::SeqCst);
-    ask_peers(&me, Names::Network, 33).await.unwrap();
+    ask_peers(&me, &LocalNames::default(), 33).await.unwrap();
     two.seen.store(2, Ordering::SeqCst);
-    let lost = ask_peers(&me, Names::Network, 33).await.unwrap_err();
+    let lost = ask_peers(&me, &LocalNames::default(), 33).await.unwrap_err();
     assert_eq!(lost.to_string(), "n3 lost its data: n2 has seen its log reach index 2; re-add it");
+}
+
+#[tokio::test]
+async fn connections_follow_the_published_members() {
+    let (mut listeners, addresses) = listeners(4).await;
+    let peers = peers(&addresses[..3]);
+    let moved_to = listeners.pop().unwrap();
+    let three = member(listeners.pop().unwrap(), &peers, "n3", 33);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let all = two.cluster.birth_members();
+    let of = |ids: &[&Member]| {
+        let ids: Vec<u64> = ids.iter().map(|member| member.id().0).collect();
+        system(all.iter().filter(|member| ids.contains(&member.id)).cloned().collect())
+    };
+    let news = |heard: Vec<String>, peer: &str| {
+        let is_news = |text: &String| text.ends_with(peer) && !text.starts_with("hello");
+        heard.into_iter().filter(is_news).collect::<Vec<_>>()
+    };
+    let one = member(listeners.pop().unwrap(), &peers, "n1", 11);
+    one.members.send_replace(of(&[&two]));
+    one.hear("connected n2").await;
+    assert!(!one.outgoing.is_open(three.id()));
+
+    // One more is dialed, and the other keeps its connection.
+    one.members.send_replace(of(&[&two, &three]));
+    let heard = one.hear("connected n3").await;
+    assert_eq!(news(heard, "n2"), Vec::<String>::new());
+
+    // One less is let go.
+    one.members.send_replace(of(&[&three]));
+    let heard = one.hear("disconnected n2").await;
+    assert_eq!(news(heard, "n3"), Vec::<String>::new());
+    assert!(one.outgoing.is_open(three.id()) && !one.outgoing.is_open(two.id()));
+
+    // One that moved is dialed where it is now.
+    let moved = member(moved_to, &peers, "n3", 34);
+    let mut listed = of(&[&three]).members.clone();
+    for member in listed.values_mut() {
+        member.peer_urls = vec![format!("http://{}", addresses[3])];
+    }
+    one.members.send_replace(system(listed.into_values().collect()));
+    let mut heard = one.hear("disconnected n3").await;
+    heard.extend(one.hear("connected n3").await);
+    assert!(heard.contains(&"hello n3 34".to_owned()), "{heard:?}");
+    one.say(&three, 1..2).await;
+    moved.hear("n1 says 1").await;
 }

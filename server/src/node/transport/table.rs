@@ -1,0 +1,107 @@
+//! [`PeerTable`]: an outbox and a dialer for each peer, kept as the published members are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mini_etcd_proto::internalpb::Member;
+use mini_etcd_shared::types::MemberId;
+use tokio::sync::watch;
+
+use super::client::AbortOnDrop;
+use super::dial::Dialer;
+use super::hello::Hellos;
+use super::names::LocalNames;
+use super::outbox::{Outbox, Outboxes, Outgoing};
+use crate::apply::System;
+use crate::config::PeerAddress;
+use crate::metrics::Metrics;
+use crate::node::Inbox;
+use crate::repeats::TimedRepeats;
+
+/// What every dialer needs.
+pub(crate) struct Dialing {
+    /// This member, which is not dialed.
+    pub me: MemberId,
+    pub names: LocalNames,
+    pub hellos: Arc<Hellos>,
+    pub inbox: Arc<Inbox>,
+    pub metrics: Metrics,
+}
+
+/// The peers. Nothing is dialed before [`PeerTable::follow`] runs.
+pub(crate) struct PeerTable {
+    dialing: Dialing,
+    peers: BTreeMap<MemberId, DialedPeer>,
+    /// What [`Outgoing`] sends into.
+    outboxes: Arc<ArcSwap<Outboxes>>,
+}
+
+/// A peer that is dialed until this is dropped.
+struct DialedPeer {
+    address: PeerAddress,
+    outbox: Arc<Outbox>,
+    _dialer: AbortOnDrop,
+}
+
+impl PeerTable {
+    /// An empty table.
+    pub fn new(dialing: Dialing) -> Self {
+        Self { dialing, peers: BTreeMap::new(), outboxes: Arc::default() }
+    }
+
+    /// Where messages for the peers go in.
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing::new(self.outboxes.clone(), self.dialing.inbox.clone())
+    }
+
+    /// Keeps the table as `members` says; runs until it is dropped, and every connection to a peer with it.
+    pub async fn follow(mut self, mut members: watch::Receiver<Arc<System>>) {
+        loop {
+            let system = members.borrow_and_update().clone();
+            self.update(&system.members);
+            if members.changed().await.is_err() {
+                // Apply ended, and the member with it.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Closes the peers that are none any more, opens those that are new, and dials those anew that moved.
+    fn update(&mut self, members: &BTreeMap<u64, Member>) {
+        let address_of = |id: &MemberId| {
+            let member = members.get(&id.0)?;
+            member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))
+        };
+        self.peers.retain(|id, peer| address_of(id).as_ref() == Some(&peer.address));
+        for (id, member) in members {
+            let id = MemberId(*id);
+            if id == self.dialing.me || self.peers.contains_key(&id) {
+                continue;
+            }
+            let Some(address) = address_of(&id) else {
+                tracing::warn!(peer = %member.name, urls = ?member.peer_urls, "no address to dial");
+                continue;
+            };
+            self.peers.insert(id, self.dial(id, member.name.clone(), address));
+        }
+        let outboxes = self.peers.iter().map(|(id, peer)| (*id, peer.outbox.clone()));
+        self.outboxes.store(Arc::new(outboxes.collect()));
+    }
+
+    fn dial(&self, id: MemberId, name: String, address: PeerAddress) -> DialedPeer {
+        let Dialing { names, hellos, inbox, metrics, .. } = &self.dialing;
+        let outbox = Arc::new(Outbox::new(metrics.peer(id)));
+        let dialer = Dialer {
+            id,
+            name,
+            address: address.clone(),
+            names: names.clone(),
+            outbox: outbox.clone(),
+            hellos: hellos.clone(),
+            inbox: inbox.clone(),
+            changes: TimedRepeats::default(),
+        };
+        DialedPeer { address, outbox, _dialer: AbortOnDrop(tokio::spawn(dialer.run())) }
+    }
+}
