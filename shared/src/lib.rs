@@ -1,9 +1,9 @@
 //! What the programs of mini-etcd have in common.
 //!
 //! ```text
-//! types ─▶ client ─▶ exec ─▶ format        command (the table) ─▶ parser, help, completion
-//!                      ▲                       ▼
-//!                   session ◀────────────── language (lines, scripts)
+//! types ─▶ client ─▶ failure ─▶ format ─▶ command (the table: parser, requests, answers, help)
+//!                                            ▼
+//!               complete ◀─ session ◀─── language (lines, scripts)
 //! ```
 //!
 //! `types` and `clock` are used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
@@ -14,7 +14,7 @@ pub mod clock;
 pub mod command;
 pub mod complete;
 pub mod error;
-pub mod exec;
+pub mod failure;
 pub mod format;
 pub mod language;
 pub mod port;

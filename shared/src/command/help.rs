@@ -1,11 +1,75 @@
-//! Help, made from the table.
+//! `help`: explains a command, by what the table says.
 
 use std::fmt::Write;
 
 use super::parse::Target;
-use super::spec::{CommandSpec, Flag, ValueKind};
+use super::request::Misfit;
+use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
+use super::{CommandLine, Made, Report, Request};
+use crate::failure::Failure;
+use crate::format::{Answer, Field, Format, Page, Value};
 use crate::version::{API_VERSION, ETCDCTL_VERSION};
+
+/// `help`
+pub const HELP: CommandSpec = CommandSpec {
+    effect: Effect::Local,
+    args: &[Arg::rest("command", ArgKind::Command)],
+    examples: &["help get", "help endpoint status"],
+    ..CommandSpec::new("help", "Explains a command", made)
+};
+
+/// What is to be explained.
+#[derive(Clone, Debug)]
+pub struct Help {
+    /// Where the words lead.
+    pub target: Target,
+    /// Words that lead nowhere.
+    pub unknown: Option<String>,
+}
+
+fn made(line: &CommandLine<'_>) -> Made {
+    let words = line.args();
+    Ok(Box::new(match super::parse(words) {
+        // Words behind the name of a command are passed over, as etcdctl does.
+        Ok(parsed) if parsed.args.is_empty() || !matches!(parsed.target, Target::Root) => {
+            Help { target: parsed.target, unknown: None }
+        }
+        _ => {
+            let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+            Help { target: Target::Root, unknown: Some(words.join(" ")) }
+        }
+    }))
+}
+
+impl Request for Help {
+    fn local(&self) -> Option<Report> {
+        let unknown = self.unknown.iter();
+        let notes = unknown.map(|words| format!("Unknown help topic [`{words}`]")).collect();
+        Some(Report { notes, ..Report::of(self.clone()) })
+    }
+
+    fn misfit(&self) -> Option<Misfit> {
+        let topic = self.unknown.as_ref()?;
+        let expected = "a command; `help` alone lists them";
+        Some(Misfit { found: Some(format!("no command {topic:?}")), expected })
+    }
+}
+
+impl Answer for Help {
+    fn shown(&self, _hex: bool) -> Value {
+        vec![Field::in_json("help", &help("", self.target))].into()
+    }
+
+    fn simple(&self, page: &mut Page<'_>) {
+        let text = help(page.program, self.target);
+        page.write(text.as_bytes());
+    }
+
+    fn format(&self, _asked: Format) -> Result<Format, Failure> {
+        Ok(Format::Simple)
+    }
+}
 
 /// The help for `target` of a program called `program`.
 #[must_use]
@@ -115,11 +179,11 @@ fn flag_head(flag: &Flag) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Verb, command};
+    use crate::command::{GET, Scope, request_of};
 
     #[test]
     fn help_shows_the_whole_entry() {
-        insta::assert_snapshot!(help("mini-etcdctl", Target::Command(command(Verb::Get))));
+        insta::assert_snapshot!(help("mini-etcdctl", Target::Command(&GET)));
         insta::assert_snapshot!(help("mini-etcdctl", Target::Root));
     }
 
@@ -134,7 +198,7 @@ mod tests {
                     .collect();
                 let parsed = crate::command::parse(&words).unwrap();
                 assert_eq!(parsed.target, Target::Command(spec), "{example}");
-                crate::command::Command::of(&parsed, &crate::command::Scope::default()).unwrap();
+                request_of(&parsed, &Scope::default()).unwrap();
             }
         }
     }

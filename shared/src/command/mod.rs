@@ -1,38 +1,66 @@
-//! The command language: one table, from which parser, help, completion and reference pages are made.
+//! [`TABLE`]: the commands, one file for each, from which parser, help, completion and reference pages are made.
 //!
 //! ```text
-//! words (argv, or a lexer's) ─▶ parse (against TABLE) ─▶ Parsed ─▶ Command (typed, checked) ─▶ exec
+//! words (argv, or a lexer's) ─▶ parse (against TABLE) ─▶ Parsed ─▶ CommandSpec::request ─▶ dyn Request
+//! dyn Request ─▶ run (Client) ─▶ Report with a dyn Answer ─▶ format
 //! TABLE ─▶ help, completion, hints, docs
 //! ```
+//!
+//! A file holds all that is to be said about its command: names, arguments and flags ([`CommandSpec`]), how they become a
+//! request, how that is carried out ([`Request`]), and what it shows ([`Answer`](crate::format::Answer)).
 //!
 //! Invariants:
 //! * I1: what a command takes is said once, in its [`CommandSpec`]; nothing else knows a flag's name or default
 //!   but the code that reads its value, and a test compares the two.
 //! * I2: arguments are bytes; a key that is not UTF-8 passes unchanged.
 //! * I3: every refusal says what was wrong and what is accepted, with etcdctl's words and exit code where it has them.
+//! * I4: an answer is what the servers said, unformatted; a report says all that went wrong, also when something else
+//!   went well.
 //!
-//! It refuses to touch the network, files or the environment. Tested here and, against etcdctl itself, in
-//! `tests/tests/oracle_ctl`.
+//! It refuses to print, to read standard input by itself (see [`Input`]), and to end the process. Tested here and, against
+//! etcdctl itself, in `tests/tests/oracle_ctl`.
 
-mod build;
+mod alarm_list;
+mod compaction;
+mod del;
+mod endpoint;
+mod endpoint_hashkv;
+mod endpoint_health;
+mod endpoint_status;
+mod get;
 mod go;
 mod help;
+mod input;
+mod member_list;
 mod parse;
+mod put;
+mod ranges;
+mod refusal;
 mod request;
 mod spec;
 mod table;
 mod txn;
+mod txn_lines;
+mod version;
+mod watch;
 mod words;
 
-pub use build::{Command, Get, Scope, Watch};
+pub use compaction::COMPACTION;
+pub use del::DEL;
+pub use endpoint_health::EndpointHealth;
+pub use get::{GET, Got};
 pub use go::parse_duration;
-pub use help::help;
+pub use help::{HELP, Help, help};
+pub use input::{Input, Prompt};
 pub use parse::{
     Given, Grammar, Parsed, Target, Values, parse, parse_as, parse_for, parse_within, takes_next,
 };
 pub(crate) use parse::{SUGGEST_DISTANCE_MAX, distance};
-pub use request::{Refusal, exit};
-pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind, Verb};
-pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT, command};
-pub use txn::{compare_of, op_of_parsed, parse_compare, parse_op};
+pub use refusal::Refusal;
+pub use request::{CommandLine, Made, Misfit, Reply, Report, Request, Scope, request_of};
+pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind};
+pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+pub use txn::TXN;
+pub use txn_lines::{compare_of, op_of_parsed, parse_compare, parse_op};
+pub use watch::{WATCH, Watch};
 pub use words::split_words;

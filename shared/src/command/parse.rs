@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::go;
-use super::request::{Refusal, exit};
-use super::spec::{CommandSpec, Flag, Group, ValueKind, Verb};
+use super::refusal::Refusal;
+use super::spec::{CommandSpec, Flag, Group, ValueKind};
 use super::table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+use crate::failure::exit;
 use crate::text::quote;
 
 /// Help for whatever it is given to.
@@ -140,8 +141,8 @@ impl Grammar {
         let built = match self {
             Self::Program => target.children(),
             Self::Operation => {
-                let verbs = [Verb::Del, Verb::Get, Verb::Put];
-                let is_one = |child: &Target| matches!(child, Target::Command(spec) if verbs.contains(&spec.verb));
+                let is_one =
+                    |child: &Target| matches!(child, Target::Command(spec) if spec.operation);
                 target.children().into_iter().filter(is_one).collect()
             }
         };

@@ -1,35 +1,7 @@
-//! The shape of the table's entries.
+//! [`CommandSpec`]: everything that parser, help, completion and documentation say about a command.
 
-/// Which command it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verb {
-    /// `put`
-    Put,
-    /// `get`
-    Get,
-    /// `del`
-    Del,
-    /// `txn`
-    Txn,
-    /// `compaction`
-    Compaction,
-    /// `watch`
-    Watch,
-    /// `member list`
-    MemberList,
-    /// `endpoint status`
-    EndpointStatus,
-    /// `endpoint health`
-    EndpointHealth,
-    /// `endpoint hashkv`
-    EndpointHashKv,
-    /// `alarm list`
-    AlarmList,
-    /// `version`
-    Version,
-    /// `help`
-    Help,
-}
+use super::refusal::Refusal;
+use super::request::{CommandLine, Request};
 
 /// What a command does to the cluster; consoles ask before the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,8 +138,6 @@ impl Arg {
 /// One command: everything there is to say about it.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandSpec {
-    /// Which it is.
-    pub verb: Verb,
     /// The group it belongs to, such as `endpoint`; empty for none.
     pub group: &'static str,
     /// Its name within the group.
@@ -186,6 +156,16 @@ pub struct CommandSpec {
     pub long: &'static str,
     /// Command lines, without the program's name.
     pub examples: &'static [&'static str],
+    /// Whether a transaction may have it as an operation.
+    pub operation: bool,
+    /// What a line of it asks for.
+    pub request: fn(&CommandLine<'_>) -> Result<Box<dyn Request>, Refusal>,
+}
+
+impl PartialEq for CommandSpec {
+    fn eq(&self, other: &Self) -> bool {
+        (self.group, self.name) == (other.group, other.name)
+    }
 }
 
 /// Commands that share a first word.
@@ -200,6 +180,27 @@ pub struct Group {
 }
 
 impl CommandSpec {
+    /// A command that reads and takes nothing, to be filled in.
+    pub(super) const fn new(
+        name: &'static str,
+        short: &'static str,
+        request: fn(&CommandLine<'_>) -> Result<Box<dyn Request>, Refusal>,
+    ) -> Self {
+        Self {
+            group: "",
+            name,
+            aliases: &[],
+            effect: Effect::Reads,
+            args: &[],
+            flags: &[],
+            short,
+            long: "",
+            examples: &[],
+            operation: false,
+            request,
+        }
+    }
+
     /// Group and name, as they are typed.
     #[must_use]
     pub fn path(&self) -> String {

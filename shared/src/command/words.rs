@@ -1,6 +1,7 @@
 //! Splits a line into words as etcdctl's interactive modes do.
 
-use super::request::{Refusal, exit};
+use super::refusal::Refusal;
+use crate::failure::exit;
 use crate::text::{ESCAPES, column, unquote};
 
 /// The words of `line`: between single quotes as they stand, between double quotes with escapes, or up to the

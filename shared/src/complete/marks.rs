@@ -1,8 +1,8 @@
 //! Colours of a line while it is typed.
 
 use super::place::has_variable;
-use crate::command::{Effect, Target, Verb};
-use crate::language::{ALIASES, EXTRAS, KEYWORDS, Lexer, Line, METAS, Piece, Span, Word};
+use crate::command::{DEL, Effect, Target};
+use crate::language::{EXTRAS, KEYWORDS, Lexer, Line, METAS, Piece, Span, Word, full_name};
 
 /// What a part of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +115,7 @@ fn named(words: &[Word]) -> Option<Named> {
             break;
         }
         let Some(bare) = word.bare().filter(|_| !word.is_flag()) else { continue };
-        let name = ALIASES.iter().find(|(alias, _)| *alias == bare).map_or(bare, |(_, name)| name);
-        let Some(next) = target.next(name.as_bytes()) else { break };
+        let Some(next) = target.next(full_name(bare).as_bytes()) else { break };
         target = next;
         names.push(at);
     }
@@ -130,9 +129,8 @@ fn named(words: &[Word]) -> Option<Named> {
 fn danger_of(target: Target, words: &[Word]) -> Option<&'static str> {
     let Target::Command(spec) = target else { return None };
     let wide = words.iter().any(|word| word.is("--prefix") || word.is("--from-key"));
-    match spec.verb {
-        Verb::Del if wide => Some("deletes every key of a range"),
-        _ if spec.effect == Effect::Destroys => Some("takes away what cannot be had again"),
-        _ => None,
+    if wide && *spec == DEL {
+        return Some("deletes every key of a range");
     }
+    (spec.effect == Effect::Destroys).then_some("takes away what cannot be had again")
 }

@@ -1,8 +1,9 @@
 //! Where in a line the cursor is.
 
-use crate::command::{ArgKind, CommandSpec, Flag, Target, ValueKind, Verb, takes_next};
+use crate::command::{ArgKind, CommandSpec, Flag, TXN, Target, ValueKind, takes_next};
 use crate::language::{
     ALIASES, EXTRAS, FILTERS, KEYWORDS, Lexer, METAS, Operator, Piece, SUBJECTS, Span, Word,
+    full_name,
 };
 
 use super::Candidate;
@@ -252,7 +253,7 @@ impl Walk<'_> {
                 value_of = takes_next(target, text).then(|| flag_of(target, text)).flatten();
             } else if let Target::Command(spec) = target {
                 let written = word.bare().is_some_and(|bare| TXN_WORDS.contains(&bare));
-                if spec.verb == Verb::Txn && written {
+                if *spec == TXN && written {
                     return self.transaction(place, words.get(at..).unwrap_or_default());
                 }
                 args += 1;
@@ -282,7 +283,7 @@ impl Walk<'_> {
         match arg.map(|arg| arg.kind) {
             Some(ArgKind::Key | ArgKind::RangeEnd) => Wants::Key,
             Some(ArgKind::Command) => Wants::Names(children(Target::Root)),
-            None if spec.verb == Verb::Txn && args == 0 => names(&["if", "then"]),
+            None if *spec == TXN && args == 0 => names(&["if", "then"]),
             _ => Wants::Nothing,
         }
     }
@@ -344,11 +345,6 @@ impl Walk<'_> {
 fn next(target: Target, word: &Word) -> Option<Target> {
     let name = word.bare()?;
     target.next(if matches!(target, Target::Root) { full_name(name) } else { name }.as_bytes())
-}
-
-/// The name that an alias stands for.
-fn full_name(name: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
 }
 
 fn flag_of(target: Target, text: &str) -> Option<&'static Flag> {

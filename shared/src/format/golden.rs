@@ -5,25 +5,27 @@
 
 use std::path::Path;
 
-use mini_etcd_proto::etcdserverpb::{RangeResponse, WatchResponse};
+use mini_etcd_proto::etcdserverpb::{
+    AlarmResponse, DeleteRangeResponse, MemberListResponse, PutResponse, RangeResponse,
+    TxnResponse, WatchResponse,
+};
 use prost::Message;
 
-use super::{Format, Style, render};
-use crate::exec::Answer;
+use super::{Answer, Format, Style, render};
+use crate::command::Got;
 
-fn answer(name: &str, message: &[u8]) -> Answer {
+fn answer(name: &str, message: &[u8]) -> Box<dyn Answer> {
     match name {
-        "txn" => Answer::Txn(Message::decode(message).unwrap()),
-        "put" | "put-again" => Answer::Put(Message::decode(message).unwrap()),
-        "del" | "del-two" => Answer::Del(Message::decode(message).unwrap()),
-        "members" => Answer::MemberList(Message::decode(message).unwrap()),
-        "alarms" => Answer::AlarmList(Message::decode(message).unwrap()),
-        "watch" => Answer::Watch(WatchResponse::decode(message).unwrap()),
-        _ => Answer::Get {
-            response: RangeResponse::decode(message).unwrap(),
-            values_only: false,
-            count_only: false,
-        },
+        "txn" => Box::new(TxnResponse::decode(message).unwrap()),
+        "put" | "put-again" => Box::new(PutResponse::decode(message).unwrap()),
+        "del" | "del-two" => Box::new(DeleteRangeResponse::decode(message).unwrap()),
+        "members" => Box::new(MemberListResponse::decode(message).unwrap()),
+        "alarms" => Box::new(AlarmResponse::decode(message).unwrap()),
+        "watch" => Box::new(WatchResponse::decode(message).unwrap()),
+        _ => {
+            let response = RangeResponse::decode(message).unwrap();
+            Box::new(Got { response, ..Got::default() })
+        }
     }
 }
 
@@ -47,7 +49,7 @@ fn every_format_prints_what_etcdctl_printed() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let ending = path.extension().unwrap().to_str().unwrap();
         let message = std::fs::read(dir.join(format!("{name}.pb"))).unwrap();
-        let shown = render(&answer(name, &message), style(ending), "mini-etcdctl").unwrap();
+        let shown = render(answer(name, &message).as_ref(), style(ending), "mini-etcdctl").unwrap();
         let expected = std::fs::read(&path).unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(shown.out, expected, "{name}.{ending}: {}", text(&shown.out));

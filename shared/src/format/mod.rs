@@ -1,27 +1,34 @@
-//! How answers look.
+//! [`render`]: shows answers in one of six formats.
 //!
 //! ```text
-//! exec's Answer ─▶ render (simple, json, jsonl, fields, table, protobuf) ─▶ bytes
+//! command's Answer (fields, rows, lines) ─▶ render (simple, json, jsonl, fields, table, protobuf) ─▶ bytes
 //! ```
 //!
 //! Invariants:
 //! * I1: the bytes are those of etcdctl 3.5.1, but for `jsonl`, which it does not have.
 //! * I2: keys and values are never mangled: raw, in hex, quoted or in base64, each of which can be read back.
+//! * I3: no format knows a command: what is particular about one is said by its [`Answer`].
 //!
 //! It refuses formats that a command does not have. Tested by vectors here, by golden files in `golden/` that
 //! hold what etcdctl printed, and in `tests/tests/oracle_ctl` against etcdctl itself.
 
+mod answer;
 mod fields;
 #[cfg(test)]
 mod golden;
 mod json;
-mod protobuf;
+mod message;
 mod readable;
 mod render;
 mod simple;
 mod table;
 mod texts;
 
+pub(crate) use answer::count_of;
+pub use answer::{Answer, Facts, Table};
+pub use message::{Field, Message, Value};
+pub(crate) use message::{header, pair, pairs};
 pub use readable::{bytes as readable_bytes, document};
 pub use render::{Format, Rendered, Style, render};
+pub use simple::Page;
 pub use texts::{Escaped, duration, is_drawn, printable, size};

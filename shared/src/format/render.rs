@@ -1,8 +1,7 @@
 //! From an answer to bytes.
 
-use super::{fields, json, protobuf, readable, simple, table};
-use crate::command::exit;
-use crate::exec::{Answer, Failure};
+use super::{Answer, Page, fields, json, readable, table};
+use crate::failure::{Failure, exit};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +41,12 @@ impl Format {
         }
     }
 
+    /// The one that has something to say for what is a plain line elsewhere.
+    #[must_use]
+    pub fn or_simple(self) -> Self {
+        if self == Self::JsonLines { self } else { Self::Simple }
+    }
+
     /// The format that etcdctl has under this name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
@@ -78,43 +83,22 @@ pub struct Rendered {
 ///
 /// # Errors
 /// When the command does not have this format.
-pub fn render(answer: &Answer, style: Style, program: &str) -> Result<Rendered, Failure> {
-    let style = match answer {
-        Answer::Version | Answer::Compaction(_) if style.format == Format::JsonLines => style,
-        // These look the same in every format.
-        Answer::Version | Answer::Help(_) | Answer::Compaction(_) => Style::default(),
-        _ => style,
-    };
-    refuse_hidden_parts(answer, style)?;
-    let out = match style.format {
-        Format::Simple => return Ok(simple::render(answer, style.hex, program)),
-        Format::Json => json::render(answer, style.hex),
+pub fn render(answer: &dyn Answer, style: Style, program: &str) -> Result<Rendered, Failure> {
+    let out = match answer.format(style.format)? {
+        Format::Simple => {
+            let mut page = Page::new(style.hex, program);
+            answer.simple(&mut page);
+            return Ok(page.rendered);
+        }
+        Format::Json => json::render(&answer.shown(style.hex)),
         Format::JsonLines => readable::lines(answer, style.hex),
-        Format::Fields => fields::render(answer),
-        Format::Protobuf => protobuf::render(answer).ok_or_else(|| unsupported("protobuf"))?,
-        Format::Table => table::render(answer).ok_or_else(|| unsupported("table"))?,
+        Format::Fields => fields::render(&answer.shown(false)),
+        Format::Protobuf => answer.protobuf().ok_or_else(|| unsupported("protobuf"))?,
+        Format::Table => table::render(&answer.table().ok_or_else(|| unsupported("table"))?),
     };
     Ok(Rendered { out, err: Vec::new() })
 }
 
 fn unsupported(format: &str) -> Failure {
     Failure::new(exit::BAD_FEATURE, format!("{format} not supported as output format"))
-}
-
-/// Flags of `get` that only one format can show.
-fn refuse_hidden_parts(answer: &Answer, style: Style) -> Result<(), Failure> {
-    let Answer::Get { values_only, count_only, .. } = answer else { return Ok(()) };
-    if style.format == Format::JsonLines {
-        return Ok(());
-    }
-    if *count_only && style.format != Format::Fields {
-        return Err(Failure::new(exit::BAD_ARGS, "--count-only is only for `--write-out=fields`"));
-    }
-    if *values_only && style.format != Format::Simple {
-        return Err(Failure::new(
-            exit::BAD_ARGS,
-            "print-value-only is only for `--write-out=simple`",
-        ));
-    }
-    Ok(())
 }

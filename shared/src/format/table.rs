@@ -1,77 +1,15 @@
 //! A frame around rows.
 
-use super::simple::member_row;
-use super::texts::{duration, size};
-use crate::exec::{Answer, Hashed, Status};
+use super::Table;
 
 /// Cells wider than this are broken at blanks.
 const CELL_WIDTH_MAX: usize = 30;
 /// What a line that does not fit costs when lines are balanced: more than any raggedness.
 const OVERFLOW_COST: usize = 100_000;
 
-pub(super) fn render(answer: &Answer) -> Option<Vec<u8>> {
-    let (head, rows): (&[&str], _) = match answer {
-        Answer::MemberList(response) => (
-            &["ID", "STATUS", "NAME", "PEER ADDRS", "CLIENT ADDRS", "IS LEARNER"],
-            response.members.iter().map(member_row).collect(),
-        ),
-        Answer::EndpointStatus(list) => (
-            &[
-                "ENDPOINT",
-                "ID",
-                "VERSION",
-                "DB SIZE",
-                "IS LEADER",
-                "IS LEARNER",
-                "RAFT TERM",
-                "RAFT INDEX",
-                "RAFT APPLIED INDEX",
-                "ERRORS",
-            ],
-            status_rows(list),
-        ),
-        Answer::EndpointHealth(list) => (
-            &["ENDPOINT", "HEALTH", "TOOK", "ERROR"],
-            list.iter()
-                .map(|health| {
-                    let trouble = health.trouble.clone().unwrap_or_default();
-                    let healthy = health.trouble.is_none().to_string();
-                    vec![health.endpoint.clone(), healthy, duration(health.took), trouble]
-                })
-                .collect(),
-        ),
-        Answer::EndpointHashKv(list) => (&["ENDPOINT", "HASH"], hash_rows(list)),
-        _ => return None,
-    };
-    Some(frame(head, &rows).into_bytes())
-}
-
-/// The columns of a status.
-pub(super) fn status_rows(list: &[Status]) -> Vec<Vec<String>> {
-    let row = |status: &Status| {
-        let response = &status.response;
-        let member = response.header.as_ref().map_or(0, |header| header.member_id);
-        vec![
-            status.endpoint.clone(),
-            format!("{member:x}"),
-            response.version.clone(),
-            size(response.db_size),
-            (response.leader == member).to_string(),
-            response.is_learner.to_string(),
-            response.raft_term.to_string(),
-            response.raft_index.to_string(),
-            response.raft_applied_index.to_string(),
-            response.errors.join(", "),
-        ]
-    };
-    list.iter().map(row).collect()
-}
-
-/// The columns of a hash.
-pub(super) fn hash_rows(list: &[Hashed]) -> Vec<Vec<String>> {
-    list.iter()
-        .map(|hashed| vec![hashed.endpoint.clone(), hashed.response.hash.to_string()])
-        .collect()
+/// The rows in a frame.
+pub(super) fn render(table: &Table) -> Vec<u8> {
+    frame(table.head, &table.rows).into_bytes()
 }
 
 fn width(text: &str) -> usize {

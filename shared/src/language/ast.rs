@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::Code;
 
 use super::{MetaSpec, Span, Word};
-use crate::command::{Target, Verb};
+use crate::command::{CommandSpec, Target};
 
 /// One statement, or a block of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,7 +165,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
     /// Which.
-    pub verb: Verb,
+    pub command: &'static CommandSpec,
     /// Its flags and arguments.
     pub words: Vec<Word>,
     /// Where it stands.

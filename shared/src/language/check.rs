@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{Comparison, Operation, Position, Span, SyntaxError, Word};
 use crate::command::{
-    Command, Given, Grammar, Parsed, Refusal, Scope, Target, command, compare_of, op_of_parsed,
-    parse_within,
+    Given, Grammar, Misfit, Parsed, Refusal, Scope, Target, compare_of, op_of_parsed, parse_within,
+    request_of,
 };
 use crate::format::{Format, printable};
 
@@ -39,25 +39,14 @@ pub(super) fn check_command(
 ) -> Result<(), SyntaxError> {
     let parsed = parsed(source, Grammar::Program, target, words)?;
     check_format(source, &parsed, words, name)?;
-    match Command::of(&parsed, &Scope::default()) {
-        Ok(Command::Put { value_from_input: true, .. }) => Err(missing(
-            source,
-            words,
-            name,
-            "a value; `put KEY <<END` takes it from the lines that follow",
-        )),
-        Ok(Command::Watch(watch)) if watch.interactive => {
-            Err(SyntaxError::new(source, name, "watch -i", "one watch on each line"))
-        }
-        Ok(Command::Watch(watch)) if !watch.program.is_empty() => {
-            let expected = "`& as ID` and `await`; mini-etcdctl runs programs";
-            Err(SyntaxError::new(source, name, "a program behind a watch", expected))
-        }
-        Ok(Command::Help { unknown: Some(topic), .. }) => {
-            let expected = "a command; `help` alone lists them";
-            Err(SyntaxError::new(source, name, format!("no command {topic:?}"), expected))
-        }
-        Ok(_) => Ok(()),
+    match request_of(&parsed, &Scope::default()) {
+        Ok(request) => match request.misfit() {
+            None => Ok(()),
+            Some(Misfit { found: Some(found), expected }) => {
+                Err(SyntaxError::new(source, name, found, expected))
+            }
+            Some(Misfit { found: None, expected }) => Err(missing(source, words, name, expected)),
+        },
         // A flag's value may be one that this command takes.
         Err(_) if words.iter().any(|word| word.is_flag() && word.literal().is_none()) => Ok(()),
         Err(refusal) => Err(refused(source, words, name, &refusal)),
@@ -153,10 +142,10 @@ fn refused(source: &[u8], words: &[Word], name: Span, refusal: &Refusal) -> Synt
 
 /// Checks an operation of a transaction.
 pub(super) fn check_operation(source: &[u8], operation: &Operation) -> Result<(), SyntaxError> {
-    let target = Target::Command(command(operation.verb));
+    let target = Target::Command(operation.command);
     let parsed = parsed(source, Grammar::Operation, target, &operation.words)?;
     let variable = operation.words.iter().any(|word| word.is_flag() && word.literal().is_none());
-    match op_of_parsed(&parsed, &printable(operation.span.of(source))) {
+    match op_of_parsed(&parsed) {
         Err(refusal) if !variable => {
             Err(refused(source, &operation.words, operation.span, &refusal))
         }

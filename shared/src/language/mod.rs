@@ -45,7 +45,7 @@ pub use ast::{
 pub(crate) use condition::SUBJECT_NAMES as SUBJECTS;
 pub use expand::{ExpandError, FILE_BYTES_MAX, Variables, path_of};
 pub use lex::{Lexer, Line};
-pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names};
+pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names, full_name};
 pub use parse::{ERRORS_MAX, check_script, parse_input, parse_script};
 pub use reference::{Section, reference};
 pub use source::{Position, Span, SyntaxError};

@@ -128,12 +128,15 @@ pub enum Names {
     Prefixes,
 }
 
+/// The name that an alias stands for; any other word as it is.
+#[must_use]
+pub fn full_name(word: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, name)| name)
+}
+
 /// The command below `target` that `word` names.
 pub(super) fn next(target: Target, word: &str, names: Names) -> Option<Target> {
-    let word = match target {
-        Target::Root => ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, n)| n),
-        _ => word,
-    };
+    let word = if matches!(target, Target::Root) { full_name(word) } else { word };
     let found = target.next(word.as_bytes())?;
     let exact = found.last_word() == word
         || matches!(found, Target::Command(spec) if spec.aliases.contains(&word));

@@ -10,7 +10,7 @@ use super::{
     Action, Await, EXTRAS, Eventually, Expect, FILTERS, Filter, Lexer, METAS, MetaSpec, Names,
     Piece, Position, Run, Span, SyntaxError, Word, txn,
 };
-use crate::command::{Target, Verb, command};
+use crate::command::{TXN, Target, WATCH};
 
 /// Pause between two tries of `eventually` when none is given.
 const EVERY: Duration = Duration::from_millis(50);
@@ -93,7 +93,7 @@ fn action<'a>(
         return Ok((action, words));
     }
     let (target, span) = target(&mut words, &name, first.span, names)?;
-    if target == Target::Command(command(Verb::Txn)) {
+    if target == Target::Command(&TXN) {
         return transaction(lexer, words, start);
     }
     let args = arguments(&mut words)?;
@@ -113,18 +113,13 @@ fn transaction<'a>(
         let (txn, words) = txn::inline(lexer, words, start)?;
         check_command(
             words.source(),
-            Target::Command(command(Verb::Txn)),
+            Target::Command(&TXN),
             &txn.flags,
             Span { start, end: start + 3 },
         )?;
         return Ok((Action::Txn(txn), words));
     }
-    check_command(
-        rest.source(),
-        Target::Command(command(Verb::Txn)),
-        &flags,
-        Span { start, end: rest.end() },
-    )?;
+    check_command(rest.source(), Target::Command(&TXN), &flags, Span { start, end: rest.end() })?;
     let txn = txn::blocks(lexer, flags, start)?;
     Ok((Action::Txn(txn), rest))
 }
@@ -273,7 +268,7 @@ fn shell(words: &mut Cursor<'_>) -> Result<String, SyntaxError> {
 /// What only fits some commands.
 fn check_run(words: &Cursor<'_>, run: &Run, names: Names, span: Span) -> Result<(), SyntaxError> {
     let watch = matches!(&run.action, Action::Command { target, .. }
-        if *target == Target::Command(command(Verb::Watch)));
+        if *target == Target::Command(&WATCH));
     if run.background.is_some() && !watch {
         return Err(words.refuse(span, "only a watch runs in the background", "no `&`"));
     }

@@ -106,7 +106,10 @@ fn shown_run(run: &Run) -> String {
 }
 
 fn operations(all: &[Operation]) -> String {
-    all.iter().map(|o| format!("{:?} {}", o.verb, words(&o.words))).collect::<Vec<_>>().join(", ")
+    all.iter()
+        .map(|o| format!("{} {}", o.command.name, words(&o.words)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[test]
@@ -148,20 +151,20 @@ fn lines_mean_what_the_grammar_says() {
         ("put a <<E\nx\nE\nget a", "put [a <<]; get [a]"),
         (
             "txn if mod(\"$P/a\") = \"$R\" then put $P/a x end",
-            "txn [] if [mod(${P}'/a') = ${R}] then [Put ${P}/a x] else []",
+            "txn [] if [mod(${P}'/a') = ${R}] then [put ${P}/a x] else []",
         ),
         (
             "txn if mod(\"a b\") > \"3\" and val(k) = x then put a 1 put b 2 ; del c else get a end -w json -> S",
-            "txn [-w json] if [mod('a b') > '3', val(k) = x] then [Put a 1, Put b 2, Del c] else [Get a] -> S",
+            "txn [-w json] if [mod('a b') > '3', val(k) = x] then [put a 1, put b 2, del c] else [get a] -> S",
         ),
         (
             "txn if\n  ver(k) = 0\n  and c($K) != 1\nthen\n  put k 'end'\n  get a b\nelse\nend",
-            "txn [] if [ver(k) = 0, c(${K}) != 1] then [Put k 'end', Get a b] else []",
+            "txn [] if [ver(k) = 0, c(${K}) != 1] then [put k 'end', get a b] else []",
         ),
-        ("txn then put a b end", "txn [] if [] then [Put a b] else []"),
+        ("txn then put a b end", "txn [] if [] then [put a b] else []"),
         (
             "txn\nmod(\"k\") = \"5\"\n\nput k \"$V\"\nget k\n\n\nget a",
-            "txn [] if [mod('k') = '5'] then [Put k ${V}, Get k] else []; get [a]",
+            "txn [] if [mod('k') = '5'] then [put k ${V}, get k] else []; get [a]",
         ),
         ("txn -w json\n\n\n\n", "txn [-w json] if [] then [] else []"),
     ] {

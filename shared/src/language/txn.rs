@@ -2,8 +2,9 @@
 
 use super::check::{check_comparison, check_operation};
 use super::cursor::Cursor;
+use super::names::full_name;
 use super::{Comparison, Lexer, Operation, Piece, Span, SyntaxError, Txn, Word};
-use crate::command::Verb;
+use crate::command::{CommandSpec, TABLE};
 
 const OPERATION: &str = "get, put or del";
 const BLOCK_END: &str = "an empty line behind each of the three parts";
@@ -120,10 +121,10 @@ impl Reader<'_, '_> {
             if self.words.keyword(";") {
                 continue;
             }
-            let mut operation = self.verb()?;
+            let mut operation = operation_start(&mut self.words)?;
             while let Some(word) = self.words.peek() {
                 let next =
-                    operation.words.iter().any(|word| !word.is_flag()) && verb(word).is_some();
+                    operation.words.iter().any(|word| !word.is_flag()) && command(word).is_some();
                 if next || word.is(";") || ends(&self.words) {
                     break;
                 }
@@ -134,26 +135,18 @@ impl Reader<'_, '_> {
             operations.push(operation);
         }
     }
-
-    fn verb(&mut self) -> Result<Operation, SyntaxError> {
-        operation_start(&mut self.words)
-    }
 }
 
 fn operation_start(words: &mut Cursor<'_>) -> Result<Operation, SyntaxError> {
-    let found = words.peek().and_then(|word| Some((verb(word)?, word.span)));
-    let Some((verb, span)) = found else { return Err(words.unexpected(OPERATION)) };
+    let found = words.peek().and_then(|word| Some((command(word)?, word.span)));
+    let Some((command, span)) = found else { return Err(words.unexpected(OPERATION)) };
     words.next();
-    Ok(Operation { verb, words: Vec::new(), span })
+    Ok(Operation { command, words: Vec::new(), span })
 }
 
-fn verb(word: &Word) -> Option<Verb> {
-    Some(match word.bare()? {
-        "get" | "range" => Verb::Get,
-        "put" => Verb::Put,
-        "del" | "delete" => Verb::Del,
-        _ => return None,
-    })
+fn command(word: &Word) -> Option<&'static CommandSpec> {
+    let name = full_name(word.bare()?);
+    TABLE.iter().find(|spec| spec.operation && spec.name == name)
 }
 
 /// `TARGET(KEY) OPERATOR VALUE` of its three words.

@@ -14,9 +14,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Emitted, Sink};
 use crate::client::{WatchItem, WatchStream};
-use crate::command::exit;
 use crate::error::ClientError;
-use crate::exec::{Answer, Failure, words_of};
+use crate::failure::{Failure, exit, words_of};
 use crate::format::{Style, render};
 
 /// Events of one watch that are kept for `await`; beyond it the oldest go, and are still counted.
@@ -260,7 +259,6 @@ fn cause_of(error: &ClientError) -> String {
 pub(super) fn text_of(news: &WatchNews, style: Style) -> Vec<u8> {
     let WatchNews::Events(response) = news else { return Vec::new() };
     // A table needs an end; a watch has none.
-    let shown = render(&Answer::Watch(response.clone()), style, "")
-        .or_else(|_| render(&Answer::Watch(response.clone()), Style::default(), ""));
+    let shown = render(response, style, "").or_else(|_| render(response, Style::default(), ""));
     shown.map(|rendered| rendered.out).unwrap_or_default()
 }

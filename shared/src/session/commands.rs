@@ -12,13 +12,12 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::{apply, diff};
 use super::{Emitted, Outcome, Reason, WatchNews, keys, settings};
-use crate::client::{Access, Endpoint, Outcome as Sent};
+use crate::client::{Access, Client, Endpoint};
 use crate::command::{
-    Command, Effect, Grammar, Parsed, Refusal, Scope, Target, Verb, Watch, command, compare_of,
-    exit, help, op_of_parsed, parse_for, parse_within,
+    Effect, Grammar, Help, Input, Parsed, Prompt, Refusal, Report, Scope, TXN, Target, Watch,
+    compare_of, help, op_of_parsed, parse_for, parse_within, request_of,
 };
-use crate::error::ClientError;
-use crate::exec::{Answer, Executor, Failure, Input, Prompt, Report, words_of};
+use crate::failure::{Failure, done, exit};
 use crate::format::{Format, Style, printable, render};
 use crate::language::{
     Action, EXTRAS, KEYWORDS, METAS, MetaSpec, Run, Txn, Word, parse_script, path_of,
@@ -108,29 +107,27 @@ impl Session {
         if let Target::Command(spec) = target {
             self.allow(spec.effect)?;
         }
-        let command = Command::of(&parsed, &Scope::default()).map_err(refused)?;
-        let report = match command {
-            Command::Watch(watch) => return self.watch(watch, &parsed, style, run).await,
-            Command::Help { target: Target::Root, unknown: None } => {
-                return Ok(printed(Self::overview()));
-            }
-            Command::Help { target, unknown: None } => Report::of(Answer::Help(target)),
+        let request = request_of(&parsed, &Scope::default()).map_err(refused)?;
+        if let Some(watch) = request.downcast::<Watch>() {
+            return self.watch(watch, &parsed, style, run).await;
+        }
+        if matches!(request.downcast::<Help>(), Some(Help { target: Target::Root, .. })) {
+            return Ok(printed(Self::overview()));
+        }
+        let report = match request.local() {
             // It asks nobody, so it does not matter how.
-            Command::Version => Report::of(Answer::Version),
-            command => {
-                let executor = settings::executor(&parsed, &self.executor).await?;
-                executor.run(command, &mut Nothing).await
+            Some(report) => report,
+            None => {
+                let client = settings::client(&parsed, &self.client).await?;
+                request.run(&client, &mut Nothing).await
             }
         };
-        let mut outcome = self.outcome(report, style);
-        outcome.keys_only = target == Target::Command(crate::command::command(Verb::Get))
-            && parsed.flags.switch(target, "keys-only");
-        Ok(outcome)
+        Ok(self.outcome(report, style))
     }
 
     /// Refuses what would change the cluster, when its client only reads: before anything of the line is done.
     fn allow(&self, effect: Effect) -> Result<(), Failure> {
-        let read_only = self.executor.client().config().access == Access::ReadOnly;
+        let read_only = self.client.config().access == Access::ReadOnly;
         if read_only && matches!(effect, Effect::Writes | Effect::Destroys) {
             let text = "this would change the cluster, and the session is read-only";
             return Err(Failure::new(exit::ERROR, text));
@@ -146,7 +143,7 @@ impl Session {
             outcome.err.push(b'\n');
         }
         if let Some(answer) = &report.answer {
-            match render(answer, style, &self.options.program) {
+            match render(answer.as_ref(), style, &self.options.program) {
                 Ok(rendered) => {
                     outcome.out = rendered.out;
                     outcome.err.extend(rendered.err);
@@ -154,13 +151,13 @@ impl Session {
                 Err(failure) => outcome.failure = outcome.failure.or(Some(failure)),
             }
         }
-        outcome.answer = report.answer;
+        outcome.answer = report.answer.map(Arc::from);
         outcome
     }
 
     /// A transaction that is written out.
     async fn txn(&mut self, txn: &Txn) -> Result<Outcome, Failure> {
-        let target = Target::Command(command(Verb::Txn));
+        let target = Target::Command(&TXN);
         let flags = self.words_with(&txn.flags);
         let parsed =
             parse_for(target, settings::given(&flags, &self.variables)?).map_err(refused)?;
@@ -177,38 +174,33 @@ impl Session {
             [(&txn.success, &mut request.success), (&txn.failure, &mut request.failure)]
         {
             for operation in operations {
-                let target = Target::Command(command(operation.verb));
+                let target = Target::Command(operation.command);
                 let given = settings::given(&operation.words, &self.variables)?;
                 let mut parsed =
                     parse_within(Grammar::Operation, target, given).map_err(refused)?;
                 keys::scope_arguments(&self.scope, &mut parsed);
-                requests.push(op_of_parsed(&parsed, &target.path()).map_err(refused)?);
+                requests.push(op_of_parsed(&parsed).map_err(refused)?);
             }
         }
         let reads = |op: &RequestOp| matches!(op.request, Some(Request::RequestRange(_)));
         if !request.success.iter().chain(&request.failure).all(reads) {
             self.allow(Effect::Writes)?;
         }
-        let executor = settings::executor(&parsed, &self.executor).await?;
-        let report = match executor.client().txn(request).await {
-            Sent::Ok(response) => Report::of(Answer::Txn(response)),
-            Sent::Failed(error) => failed(&error, false).into(),
-            Sent::Unknown(error) => failed(&error, true).into(),
-        };
-        Ok(self.outcome(report, style))
+        let client = settings::client(&parsed, &self.client).await?;
+        Ok(self.outcome(done(client.txn(request).await).into(), style))
     }
 
     async fn watch(
         &mut self,
-        watch: Watch,
+        watch: &Watch,
         parsed: &Parsed,
         style: Style,
         run: &Run,
     ) -> Result<Outcome, Failure> {
-        let Some(request) = watch.request else {
+        let Some(request) = watch.request.clone() else {
             return Err(Failure::new(exit::BAD_ARGS, "watch needs a key"));
         };
-        let executor = settings::executor(parsed, &self.executor).await?;
+        let client = settings::client(parsed, &self.client).await?;
         let file = match &run.redirect {
             None => None,
             Some(word) => {
@@ -217,13 +209,13 @@ impl Session {
             }
         };
         let Some(id) = &run.background else {
-            return self.follow(&executor, request, style).await;
+            return self.follow(&client, request, style).await;
         };
         self.room_for_watch(id)?;
-        let request = behind_all_that_is(&executor, request).await;
+        let request = behind_all_that_is(&client, request).await;
         let shown = Shown { id: id.clone(), style, sink: Arc::clone(&self.sink), file };
-        let stream = executor.watch(request);
-        let endpoints = &executor.client().config().endpoints;
+        let stream = client.watch(request).require_leader();
+        let endpoints = &client.config().endpoints;
         let asked: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
         let within = self.options.watch_within;
         let started = Background::start(stream, shown, asked.join(", "), within).await?;
@@ -234,11 +226,11 @@ impl Session {
     /// A watch that is waited for: it ends when the server ends it, or when the future is dropped.
     async fn follow(
         &self,
-        executor: &Executor,
+        client: &Client,
         request: WatchCreateRequest,
         style: Style,
     ) -> Result<Outcome, Failure> {
-        let mut stream = executor.watch(request);
+        let mut stream = client.watch(request).require_leader();
         while let Some(item) = stream.next().await {
             let news = news_of(item);
             match &news {
@@ -265,7 +257,7 @@ impl Session {
             Some(word) => self.key(word)?.to_vec(),
             None => self.scope.clone(),
         };
-        let listing = keys::list(self.executor.client(), &prefix).await?;
+        let listing = keys::list(&self.client, &prefix).await?;
         let mut outcome = Outcome::default();
         let lines = matches!(self.options.style.format, Format::JsonLines | Format::Json);
         for name in &listing.names {
@@ -433,7 +425,7 @@ impl Session {
     async fn history(&mut self, key: &[u8]) -> Result<Outcome, Failure> {
         let key = keys::scoped(&self.scope, key);
         let mut out = String::new();
-        for kv in keys::history(self.executor.client(), &key).await? {
+        for kv in keys::history(&self.client, &key).await? {
             let value = crate::text::quote(&kv.value);
             let line = format!("{}  version {}  {value}\n", kv.mod_revision, kv.version);
             out.push_str(&line);
@@ -456,7 +448,7 @@ impl Session {
                 Some(digits) => digits.parse().map_err(|_| bad(spec, &text))?,
                 None => return Err(bad(spec, &text)),
             };
-            let kv = keys::at(self.executor.client(), &key, revision).await?;
+            let kv = keys::at(&self.client, &key, revision).await?;
             let mut value = kv.map(|kv| kv.value.to_vec()).unwrap_or_default();
             if !value.is_empty() && !value.ends_with(b"\n") {
                 value.push(b'\n');
@@ -473,17 +465,14 @@ impl Session {
 }
 
 /// A watch that begins now begins behind everything that was acknowledged before, also on a member that lags.
-async fn behind_all_that_is(
-    executor: &Executor,
-    request: WatchCreateRequest,
-) -> WatchCreateRequest {
+async fn behind_all_that_is(client: &Client, request: WatchCreateRequest) -> WatchCreateRequest {
     if request.start_revision != 0 {
         return request;
     }
     let read =
         RangeRequest { key: request.key.clone(), count_only: true, ..RangeRequest::default() };
     // Whoever may not read may still watch; then the member's own now has to do.
-    let now = executor.client().range(read).await.into_result().ok();
+    let now = client.range(read).await.into_result().ok();
     let now = now.and_then(|response| response.header).map_or(-1, |header| header.revision);
     WatchCreateRequest { start_revision: now + 1, ..request }
 }
@@ -507,8 +496,4 @@ fn refused(refusal: Refusal) -> Failure {
         failure.text = format!("{}: {hint}", failure.text);
     }
     failure
-}
-
-fn failed(error: &ClientError, unknown: bool) -> Failure {
-    Failure { unknown, error: Some(error.clone()), ..Failure::new(exit::ERROR, words_of(error)) }
 }

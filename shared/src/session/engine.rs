@@ -16,9 +16,8 @@ use super::judge::judge;
 use super::outcome::status_of;
 use super::{Emitted, Failed, Fickle, Host, Mismatch, Outcome, Ran, Reason, Seen, Sink};
 use crate::client::{Client, Endpoint};
-use crate::command::exit;
-use crate::exec::{Answer, Executor, Failure};
-use crate::format::Style;
+use crate::failure::{Failure, exit};
+use crate::format::{Style, render};
 use crate::language::{
     Await, Condition, Expect, Golden, Run, Span, Statement, StatementKind, Subject, Variables,
     Word, uses,
@@ -62,7 +61,7 @@ impl Default for Options {
 
 /// Runs statements one after the other, and remembers what stays between them.
 pub struct Session {
-    pub(super) executor: Executor,
+    pub(super) client: Client,
     pub(super) options: Options,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) host: Box<dyn Host>,
@@ -85,19 +84,14 @@ pub struct Session {
 impl Session {
     /// A session.
     #[must_use]
-    pub fn new(
-        executor: Executor,
-        options: Options,
-        sink: Arc<dyn Sink>,
-        host: Box<dyn Host>,
-    ) -> Self {
+    pub fn new(client: Client, options: Options, sink: Arc<dyn Sink>, host: Box<dyn Host>) -> Self {
         let mut variables = Variables::default();
         variables.set("RUN", options.run.as_bytes());
         if let Some(tmp) = &options.tmp {
             variables.set("TMP", tmp.as_os_str().as_encoded_bytes());
         }
         Self {
-            executor,
+            client,
             options,
             sink,
             host,
@@ -158,12 +152,12 @@ impl Session {
     /// The client.
     #[must_use]
     pub fn client(&self) -> &Client {
-        self.executor.client()
+        &self.client
     }
 
     /// Goes to other servers; watches and variables stay as they are.
-    pub fn set_executor(&mut self, executor: Executor) {
-        self.executor = executor;
+    pub fn set_client(&mut self, client: Client) {
+        self.client = client;
     }
 
     /// The watches in the background, and what they have seen.
@@ -344,10 +338,10 @@ impl Session {
 
     /// I1
     fn remember(&mut self, outcome: Outcome) {
-        let status = outcome.status();
+        let (status, facts) = (outcome.status(), outcome.facts());
         self.variables.set("status", status.to_string());
-        self.variables.set("rev", outcome.rev().unwrap_or(0).to_string());
-        self.variables.set("count", outcome.count().unwrap_or(0).to_string());
+        self.variables.set("rev", facts.rev.unwrap_or(0).to_string());
+        self.variables.set("count", facts.count.unwrap_or(0).to_string());
         self.variables.set("elapsed_ms", outcome.elapsed.as_millis().to_string());
         self.last = outcome;
     }
@@ -402,7 +396,7 @@ impl Session {
         let Some(golden) = golden else { return Ok(()) };
         let printed = lines_of(&self.last.out);
         if self.options.update {
-            let endpoints = &self.executor.client().config().endpoints;
+            let endpoints = &self.client.config().endpoints;
             let masked = Printed {
                 run,
                 outcome: &self.last,
@@ -433,22 +427,18 @@ impl Session {
         self.assertions += 1 + wait.expects.len() + usize::from(wait.golden.is_some());
         let enough = seen.events >= wait.events;
         let summary = seen.summary();
+        let style = self.options.style;
+        let response = WatchResponse { events: seen.kept.into(), ..seen.last.unwrap_or_default() };
+        let rendered =
+            render(&response, style, "").or_else(|_| render(&response, Style::default(), ""));
         let mut outcome = Outcome {
             events: Some(seen.events),
             elapsed: start.elapsed(),
-            answer: Some(Answer::Watch(WatchResponse {
-                events: seen.kept.into(),
-                ..seen.last.unwrap_or_default()
-            })),
+            out: rendered.map(|rendered| rendered.out).unwrap_or_default(),
+            answer: Some(Arc::new(response)),
+            format: style.format,
             ..Outcome::default()
         };
-        if let Some(answer) = &outcome.answer {
-            let style = self.options.style;
-            outcome.format = style.format;
-            let rendered = crate::format::render(answer, style, "")
-                .or_else(|_| crate::format::render(answer, Style::default(), ""));
-            outcome.out = rendered.map(|rendered| rendered.out).unwrap_or_default();
-        }
         if !enough {
             outcome.failure = Some(Failure::new(exit::ERROR, format!("got {summary}")));
         }

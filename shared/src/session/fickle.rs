@@ -4,12 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Outcome;
-use crate::exec::Answer;
 use crate::format::Escaped;
 use crate::language::{Filter, Run, Variables, written};
-
-/// Stands for anything in golden output.
-pub(super) const ANYTHING: &str = "<*>";
+use crate::text::{ANYTHING, replaced};
 
 /// Parts of names of fields that hold such numbers.
 const FIELDS: [&str; 6] = ["revision", "_id", "ID", "header", "raft", "lease"];
@@ -44,7 +41,7 @@ impl Fickle {
         if uses_rev {
             self.values.extend(self.rev.map(|rev| rev.to_string().into_bytes()));
         }
-        self.rev = outcome.rev();
+        self.rev = outcome.facts().rev;
         self.values.extend(["RUN", "TMP"].iter().filter_map(|name| {
             variables.get(name).filter(|value| !value.is_empty()).map(<[u8]>::to_vec)
         }));
@@ -66,9 +63,7 @@ impl Fickle {
         let inside = |part: &Vec<u8>| bytes.windows(part.len()).any(|window| window == part);
         (!self.values.iter().any(inside)).then(|| written(bytes))
     }
-}
 
-impl Fickle {
     /// Whether bytes hold something that only this run has.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.values.iter().any(|value| bytes.windows(value.len()).any(|window| window == value))
@@ -89,21 +84,6 @@ impl Fickle {
     }
 }
 
-/// `line` with `<*>` in the place of `value`.
-pub(super) fn replaced(line: &str, value: &str) -> String {
-    let number = value.bytes().all(|byte| byte.is_ascii_digit());
-    let part_of = |c: Option<char>| number && c.is_some_and(|c| c.is_alphanumeric() || c == '.');
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, behind)) = rest.split_once(value).filter(|_| !value.is_empty()) {
-        out.push_str(before);
-        let whole = !part_of(out.chars().next_back()) && !part_of(behind.chars().next());
-        out.push_str(if whole { ANYTHING } else { value });
-        rest = behind;
-    }
-    out + rest
-}
-
 /// Whether what a line stores is of this cluster only.
 fn holds(run: &Run, outcome: &Outcome) -> bool {
     if let Some(path) = run.filters.iter().find_map(|filter| match filter {
@@ -113,15 +93,5 @@ fn holds(run: &Run, outcome: &Outcome) -> bool {
         return is_of_cluster(&path.text);
     }
     !run.filters.iter().any(|filter| matches!(filter, Filter::Count))
-        && matches!(
-            &outcome.answer,
-            Some(
-                Answer::Put(_)
-                    | Answer::Compaction(_)
-                    | Answer::MemberList(_)
-                    | Answer::EndpointStatus(_)
-                    | Answer::EndpointHealth(_)
-                    | Answer::EndpointHashKv(_)
-            )
-        )
+        && outcome.answer.as_ref().is_some_and(|answer| answer.is_of_cluster())
 }

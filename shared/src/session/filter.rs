@@ -7,8 +7,7 @@ use similar::TextDiff;
 
 use super::path::path_in;
 
-use crate::command::exit;
-use crate::exec::Failure;
+use crate::failure::{Failure, exit};
 use crate::language::{Filter, Path, Variables, Word};
 
 /// Bytes in a line of `hex`.

@@ -6,11 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
 
-use super::fickle::{ANYTHING, replaced};
 use super::{Fickle, Outcome, is_of_cluster};
-use crate::exec::Answer;
 use crate::format::{Format, printable};
 use crate::language::{Action, Filter, Run};
+use crate::text::{ANYTHING, replaced};
 
 /// Stands for an empty line in golden output, which ends at one.
 const BLANK: &str = "<blank>";
@@ -129,7 +128,10 @@ impl Printed<'_> {
             Format::Json | Format::JsonLines => self.json(line),
             Format::Fields => fields(line),
             Format::Table => table(line),
-            Format::Simple => self.simple(line),
+            Format::Simple => {
+                let answer = self.outcome.answer.as_ref();
+                answer.map_or_else(|| line.to_owned(), |answer| answer.masked(line))
+            }
             Format::Protobuf => line.to_owned(),
         }
     }
@@ -144,37 +146,6 @@ impl Printed<'_> {
             if own { format!("\"{}\":{ANYTHING}", &found[1]) } else { found[0].to_owned() }
         };
         JSON_BYTES.replace_all(&line, of_this_run).into_owned()
-    }
-
-    fn simple(&self, line: &str) -> String {
-        let all_but = |kept: &[usize]| {
-            let column = |(at, text): (usize, &str)| {
-                if kept.contains(&at) { text.to_owned() } else { ANYTHING.to_owned() }
-            };
-            line.split(", ").enumerate().map(column).collect::<Vec<_>>().join(", ")
-        };
-        match &self.outcome.answer {
-            Some(Answer::Compaction(revision)) => replaced(line, &revision.to_string()),
-            // Whether it has started, its name, whether it is a learner.
-            Some(Answer::MemberList(_)) => all_but(&[1, 2, 5]),
-            // Whether it is a learner, and its errors.
-            Some(Answer::EndpointStatus(_)) => all_but(&[5, 9]),
-            Some(Answer::EndpointHashKv(_)) => all_but(&[]),
-            Some(Answer::EndpointHealth(_)) => {
-                let line = line
-                    .split_once(" is ")
-                    .map_or_else(|| line.to_owned(), |(_, rest)| format!("{ANYTHING} is {rest}"));
-                match line.split_once("took = ") {
-                    Some((before, _)) => format!("{before}took = {ANYTHING}"),
-                    None => line,
-                }
-            }
-            Some(Answer::AlarmList(response)) => response
-                .alarms
-                .iter()
-                .fold(line.to_owned(), |line, alarm| replaced(&line, &alarm.member_id.to_string())),
-            _ => line.to_owned(),
-        }
     }
 }
 

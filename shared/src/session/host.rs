@@ -3,8 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::{Outcome, WatchNews};
-use crate::command::exit;
-use crate::exec::Failure;
+use crate::failure::{Failure, exit};
 use crate::language::{MetaSpec, Span};
 
 /// Something to show.

@@ -7,9 +7,9 @@ use regex::bytes::Regex;
 use super::Outcome;
 use super::filter::shown;
 use super::path_in;
-use crate::command::{exit, parse_duration};
+use crate::command::parse_duration;
 use crate::error::code_name;
-use crate::exec::Failure;
+use crate::failure::{Failure, exit};
 use crate::format::{document, duration, printable};
 use crate::language::{Condition, Operator, Subject, Test, Variables, Word};
 use crate::text::quote;
@@ -84,7 +84,7 @@ pub(super) fn judge(
 
 fn absent(name: &str, subject: &Subject, outcome: &Outcome) -> String {
     let missing = match (subject, &outcome.answer) {
-        (Subject::Json(path), Some(answer)) => path_in(&document(answer), path).err(),
+        (Subject::Json(path), Some(answer)) => path_in(&document(answer.as_ref()), path).err(),
         _ => None,
     };
     match (&outcome.failure, missing) {
@@ -166,21 +166,21 @@ fn shortened(bytes: &[u8]) -> String {
 
 fn found(subject: &Subject, outcome: &Outcome) -> Option<Found> {
     let number = |number: Option<i64>| number.map(|number| Found::Plain(number.to_string()));
+    let facts = outcome.facts();
     match subject {
-        Subject::Value => outcome.first().map(|kv| Found::Bytes(kv.value.to_vec())),
-        Subject::Key => outcome.first().map(|kv| Found::Bytes(kv.key.to_vec())),
-        Subject::Lease => outcome
-            .first()
-            .filter(|kv| kv.lease != 0)
-            .map(|kv| Found::Plain(format!("{:x}", kv.lease))),
-        Subject::Count => number(outcome.count()),
-        Subject::Rev => number(outcome.rev()),
-        Subject::Deleted => number(outcome.deleted()),
-        Subject::Succeeded => outcome.succeeded().map(|yes| Found::Plain(yes.to_string())),
+        Subject::Value => facts.first.map(|kv| Found::Bytes(kv.value.to_vec())),
+        Subject::Key => facts.first.map(|kv| Found::Bytes(kv.key.to_vec())),
+        Subject::Lease => {
+            facts.first.filter(|kv| kv.lease != 0).map(|kv| Found::Plain(format!("{:x}", kv.lease)))
+        }
+        Subject::Count => number(facts.count),
+        Subject::Rev => number(facts.rev),
+        Subject::Deleted => number(facts.deleted),
+        Subject::Succeeded => facts.succeeded.map(|yes| Found::Plain(yes.to_string())),
         Subject::Elapsed => Some(Found::Time(outcome.elapsed)),
         Subject::Events => outcome.events.map(|events| Found::Plain(events.to_string())),
         Subject::Json(path) => {
-            let document = document(outcome.answer.as_ref()?);
+            let document = document(outcome.answer.as_deref()?);
             path_in(&document, path).ok().map(|value| Found::Plain(shown(&value)))
         }
         Subject::Exit => Some(Found::Plain(outcome.status().to_string())),

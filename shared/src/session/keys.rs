@@ -4,10 +4,9 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::RangeRequest;
 use mini_etcd_proto::mvccpb::KeyValue;
 
-use crate::client::{Client, Outcome};
-use crate::command::{ArgKind, Parsed, Target, exit};
-use crate::error::ClientError;
-use crate::exec::{Failure, words_of};
+use crate::client::Client;
+use crate::command::{ArgKind, Parsed, Target};
+use crate::failure::{Failure, done};
 use crate::types::prefix_end;
 
 /// What stands between the levels of a key.
@@ -59,14 +58,6 @@ pub(super) fn entered(scope: &[u8], to: Option<&[u8]>) -> Vec<u8> {
     }
 }
 
-fn answer<T>(outcome: Outcome<T>) -> Result<T, Failure> {
-    outcome.into_result().map_err(|error| failed(&error))
-}
-
-fn failed(error: &ClientError) -> Failure {
-    Failure { error: Some(error.clone()), ..Failure::new(exit::ERROR, words_of(error)) }
-}
-
 /// One level of keys.
 pub(super) struct Listing {
     /// Names: those of levels end in the separator.
@@ -92,7 +83,7 @@ pub(super) async fn list(client: &Client, prefix: &[u8]) -> Result<Listing, Fail
             keys_only: true,
             ..RangeRequest::default()
         };
-        let page = answer(client.range(request).await)?;
+        let page = done(client.range(request).await)?;
         if listing.revision == 0 {
             listing.revision = page.header.map_or(0, |header| header.revision);
         }
@@ -137,7 +128,7 @@ pub(super) async fn at(
 ) -> Result<Option<KeyValue>, Failure> {
     let request =
         RangeRequest { key: Bytes::copy_from_slice(key), revision, ..RangeRequest::default() };
-    Ok(answer(client.range(request).await)?.kvs.into_iter().next())
+    Ok(done(client.range(request).await)?.kvs.into_iter().next())
 }
 
 /// The versions of a key, newest first, as far as they are kept; across its deletes only where the next older

@@ -1,7 +1,7 @@
 //! Runs statements of the language: one engine for prompt, scripts, palette and pane.
 //!
 //! ```text
-//! language::Statement ─▶ Session ─▶ exec::Executor ─▶ Client ─▶ server
+//! language::Statement ─▶ Session ─▶ command::Request ─▶ Client ─▶ server
 //!                           │  ▲
 //!                  Sink ◀───┘  └── Host (what only the program around it can do: \q, \e, \kill ...)
 //! ```

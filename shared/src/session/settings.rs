@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
-use crate::command::{Given, Parsed, exit, parse_duration};
-use crate::exec::{Executor, Failure, words_of};
+use crate::command::{Given, Parsed, parse_duration};
+use crate::error::ClientError;
+use crate::failure::{Failure, exit, words_of};
 use crate::format::{Format, Style};
 use crate::language::{ExpandError, Variables, Word};
 
@@ -46,10 +47,10 @@ pub(super) fn style(parsed: &Parsed, session: Style) -> Result<Style, Failure> {
     Ok(Style { format, hex })
 }
 
-/// The executor for a line: the session's, unless its flags ask for other servers, times or users.
-pub(super) async fn executor(parsed: &Parsed, session: &Executor) -> Result<Executor, Failure> {
+/// The client for a line: the session's, unless its flags ask for other servers, times or users.
+pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, Failure> {
     refuse_what_is_missing(parsed)?;
-    let mut config = session.client().config().clone();
+    let mut config = session.config().clone();
     let given = |name: &str| parsed.flags.given(name);
     let time = |name: &str| given(name).map(|text| parse_duration(text).unwrap_or_default());
     let mut changed = false;
@@ -73,9 +74,9 @@ pub(super) async fn executor(parsed: &Parsed, session: &Executor) -> Result<Exec
     if !changed && user.is_empty() {
         return Ok(session.clone());
     }
-    let refused = |error: crate::error::ClientError| Failure::new(exit::ERROR, words_of(&error));
+    let refused = |error: ClientError| Failure::new(exit::ERROR, words_of(&error));
     if user.is_empty() {
-        return Ok(Executor::new(session.client().with_config(config).map_err(refused)?));
+        return session.with_config(config).map_err(refused);
     }
     let (name, password) = match user.split_once(':') {
         Some(pair) => pair,
@@ -84,7 +85,7 @@ pub(super) async fn executor(parsed: &Parsed, session: &Executor) -> Result<Exec
     // A login of its own: the session's others keep theirs.
     let client = Client::new(config).map_err(refused)?;
     client.login(name, password).await.map_err(refused)?;
-    Ok(Executor::new(client))
+    Ok(client)
 }
 
 fn times(config: &mut ClientConfig) -> [(&'static str, &mut Duration); 3] {

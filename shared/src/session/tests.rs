@@ -7,8 +7,9 @@ use tonic::Code;
 use super::filter::apply;
 use super::judge::judge;
 use super::*;
+use crate::command::Got;
 use crate::error::ClientError;
-use crate::exec::{Answer, Failure, words_of};
+use crate::failure::{Failure, words_of};
 use crate::language::{Span, StatementKind, Variables, parse_script};
 
 fn found(value: &[u8]) -> Outcome {
@@ -22,7 +23,7 @@ fn found(value: &[u8]) -> Outcome {
     let header = Some(ResponseHeader { revision: 9, ..ResponseHeader::default() });
     let response = RangeResponse { header, kvs: vec![kv], count: 3, more: false };
     Outcome {
-        answer: Some(Answer::Get { response, values_only: false, count_only: false }),
+        answer: Some(std::sync::Arc::new(Got { response, ..Got::default() })),
         elapsed: std::time::Duration::from_millis(20),
         ..Outcome::default()
     }

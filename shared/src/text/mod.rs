@@ -9,8 +9,10 @@
 //! * I2: there is no other reader of escapes in the workspace.
 //! * I3: no command line is shown, stored or reported but as [`masked`] gives it.
 
+mod anything;
 mod escape;
 mod mask;
 
+pub use anything::{ANYTHING, masked_columns, replaced};
 pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescape, unquote};
 pub use mask::{MASK, is_secret, masked};

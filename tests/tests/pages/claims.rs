@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::ensure;
 use mini_etcd_server::{fatal, limits};
-use mini_etcd_shared::command::{GLOBAL_FLAGS, TABLE, exit};
+use mini_etcd_shared::command::{GLOBAL_FLAGS, TABLE};
+use mini_etcd_shared::failure::exit;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::page as served;
 use mini_etcd_tests::process::workspace_binary;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 
-use mini_etcd_shared::exec::{Input, Prompt};
+use mini_etcd_shared::command::{Input, Prompt};
 
 /// Exit code of a process whose reader has gone, as the shell shows death by SIGPIPE.
 const PIPE_CLOSED: i32 = 141;

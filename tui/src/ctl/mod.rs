@@ -1,7 +1,7 @@
 //! `mini-etcdctl`: one command of the table per process.
 //!
 //! ```text
-//! argv, ETCDCTL_* ─▶ command::parse ─▶ Command ─▶ Executor ─▶ format ─▶ stdout, stderr, exit code
+//! argv, ETCDCTL_* ─▶ command::parse ─▶ Request ─▶ Report ─▶ format ─▶ stdout, stderr, exit code
 //! ```
 //!
 //! Invariants:

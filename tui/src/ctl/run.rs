@@ -2,12 +2,13 @@
 
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
-use mini_etcd_shared::command::{Command, Parsed, Refusal, exit, help, parse_as};
-use mini_etcd_shared::exec::{Answer, Executor, Failure, Health, Report, words_of};
+use mini_etcd_shared::client::{Client, ClientConfig};
+use mini_etcd_shared::command::{
+    EndpointHealth, Parsed, Refusal, Report, Request, Watch, help, parse_as, request_of,
+};
+use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
@@ -50,24 +51,14 @@ fn refuse_line(refusal: &Refusal) -> u8 {
 }
 
 fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
-    let command = match Command::of(&parsed, &variables.scope()) {
-        Ok(command) => command,
+    let request = match request_of(&parsed, &variables.scope()) {
+        Ok(request) => request,
         Err(refusal) => return fail(&refusal.into()),
     };
-    match &command {
-        Command::Help { target, unknown } => {
-            if let Some(words) = unknown {
-                err_line(&format!("Unknown help topic [`{words}`]"));
-            }
-            out(help(&program(), *target).as_bytes());
-            return 0;
-        }
-        Command::Version => {
-            return show(Report::of(Answer::Version), Style::default());
-        }
-        _ => {}
+    if let Some(report) = request.local() {
+        return show(report, Style::default());
     }
-    match connect_and_run(&mut parsed, variables, command) {
+    match connect_and_run(&mut parsed, variables, request) {
         Ok(code) => code,
         Err(failure) => fail(&failure),
     }
@@ -76,7 +67,7 @@ fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
 fn connect_and_run(
     parsed: &mut Parsed,
     variables: &Variables,
-    command: Command,
+    request: Box<dyn Request>,
 ) -> Result<u8, Failure> {
     let settings = settings::read(parsed, variables)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -85,48 +76,29 @@ fn connect_and_run(
         .map_err(|error| Failure::new(exit::ERROR, format!("cannot start: {error}")))?;
     let code = runtime.block_on(async {
         // What lasts goes on elsewhere; what asks once is asked where it was told to.
-        let learn_members = matches!(command, Command::Watch(_));
-        let config = ClientConfig { learn_members, ..settings.client.clone() };
+        let watch = request.downcast::<Watch>().cloned();
+        let config = ClientConfig { learn_members: watch.is_some(), ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         if let Some((name, password)) = &settings.login
             && let Err(error) = client.login(name, password).await
         {
             let words = words_of(&error);
-            if matches!(command, Command::EndpointHealth { .. }) {
-                return Ok(show(all_unhealthy(&settings.client, &words), settings.style));
+            if request.downcast::<EndpointHealth>().is_some() {
+                let report = EndpointHealth::without_login(&settings.client, &words);
+                return Ok(show(report, settings.style));
             }
             // The code that etcdctl has for a client that cannot be made.
             return Err(Failure::new(exit::NO_CONNECTION, words));
         }
-        let executor = Executor::new(client);
-        match command {
-            Command::Watch(watch) => {
-                watch::run(&executor, watch, settings.style, &variables.scope()).await
-            }
-            command => {
-                let report = executor.run(command, &mut Stdin).await;
-                Ok(show(report, settings.style))
-            }
+        match watch {
+            Some(watch) => watch::run(&client, watch, settings.style, &variables.scope()).await,
+            None => Ok(show(request.run(&client, &mut Stdin).await, settings.style)),
         }
     });
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     code
-}
-
-/// Nobody is healthy for somebody who cannot log in.
-fn all_unhealthy(config: &ClientConfig, words: &str) -> Report {
-    let health = |endpoint: &Endpoint| Health {
-        endpoint: endpoint.as_str().to_owned(),
-        took: Duration::ZERO,
-        trouble: Some(words.to_owned()),
-    };
-    Report {
-        answer: Some(Answer::EndpointHealth(config.endpoints.iter().map(health).collect())),
-        notes: Vec::new(),
-        failure: Some(Failure::new(exit::ERROR, "unhealthy cluster")),
-    }
 }
 
 /// Prints a report; answers its exit code.
@@ -136,7 +108,7 @@ fn show(report: Report, style: Style) -> u8 {
         err_line(note);
     }
     if let Some(answer) = &report.answer {
-        match render(answer, style, &program()) {
+        match render(answer.as_ref(), style, &program()) {
             Ok(rendered) => {
                 out(&rendered.out);
                 err(&rendered.err);

@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 use mini_etcd_shared::client::{ClientConfig, Endpoint};
-use mini_etcd_shared::command::{
-    Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind, exit, parse_duration,
-};
-use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind, parse_duration};
+use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
 use mini_etcd_shared::text::masked;
 

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchResponse;
 use mini_etcd_proto::mvccpb::Event;
-use mini_etcd_shared::client::{WatchItem, WatchStream};
-use mini_etcd_shared::command::{Command, Scope, Watch, exit, parse_as, split_words};
+use mini_etcd_shared::client::{Client, WatchItem, WatchStream};
+use mini_etcd_shared::command::{Input, Scope, Watch, parse_as, request_of, split_words};
 use mini_etcd_shared::error::ClientError;
-use mini_etcd_shared::exec::{Answer, Executor, Failure, Input, words_of};
+use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Format, Style, render};
 use mini_etcd_shared::text::quote;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ const LINES_MAX: usize = 64;
 
 /// Runs a watch until the server, a program or the end of input ends it.
 pub(super) async fn run(
-    executor: &Executor,
+    client: &Client,
     watch: Watch,
     style: Style,
     scope: &Scope,
@@ -31,12 +31,12 @@ pub(super) async fn run(
         return Err(Failure::new(exit::BAD_FEATURE, "table not supported as output format"));
     }
     if watch.interactive {
-        return interactive(executor, style, scope).await;
+        return interactive(client, style, scope).await;
     }
     let Some(request) = watch.request else {
         return Err(Failure::new(exit::BAD_ARGS, "bad number of arguments"));
     };
-    follow(executor.watch(request), watch.program, style, None).await
+    follow(client.watch(request).require_leader(), watch.program, style, None).await
 }
 
 /// What another task wants of a watch: that it asks how far it is.
@@ -112,7 +112,7 @@ fn reason_of(response: &WatchResponse) -> String {
 }
 
 fn show(response: &WatchResponse, style: Style) -> Result<(), Failure> {
-    out(&render(&Answer::Watch(response.clone()), style, "")?.out);
+    out(&render(response, style, "")?.out);
     Ok(())
 }
 
@@ -125,16 +125,12 @@ async fn run_program(
     let Some((name, args)) = program.split_first() else { return Ok(()) };
     let text = |bytes: &Bytes| std::ffi::OsStr::from_bytes(bytes).to_owned();
     let revision = response.header.as_ref().map_or(0, |header| header.revision);
-    let kind = match event.r#type() {
-        mini_etcd_proto::mvccpb::event::EventType::Put => "PUT",
-        mini_etcd_proto::mvccpb::event::EventType::Delete => "DELETE",
-    };
     let kv = event.kv.clone().unwrap_or_default();
     let status = tokio::process::Command::new(text(name))
         .args(args.iter().map(text))
         .stdin(Stdio::null())
         .env("ETCD_WATCH_REVISION", revision.to_string())
-        .env("ETCD_WATCH_EVENT_TYPE", quote(kind.as_bytes()))
+        .env("ETCD_WATCH_EVENT_TYPE", quote(event.r#type().as_str_name().as_bytes()))
         .env("ETCD_WATCH_KEY", quote(&kv.key))
         .env("ETCD_WATCH_VALUE", quote(&kv.value))
         .status()
@@ -160,7 +156,7 @@ async fn run_program(
 }
 
 /// Reads `watch` and `progress` lines; each watch runs beside the others.
-async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result<u8, Failure> {
+async fn interactive(client: &Client, style: Style, scope: &Scope) -> Result<u8, Failure> {
     let mut lines = lines_of_input();
     let (ended, mut ends) = mpsc::channel::<Failure>(1);
     let mut asked: Vec<mpsc::Sender<()>> = Vec::new();
@@ -189,8 +185,8 @@ async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result
             Some(b"watch") => {
                 let parsed = parse_as(&super::run::program(), &words)
                     .map_err(|refusal| Failure::new(exit::BAD_ARGS, refusal.text))?;
-                let command = match Command::of(&parsed, scope) {
-                    Ok(command) => command,
+                let made = match request_of(&parsed, scope) {
+                    Ok(made) => made,
                     // The lines behind it may be right.
                     Err(refusal) if parsed.flags.is_given("prefix") => {
                         err_line(&format!("Invalid command {shown} ({refusal})"));
@@ -198,12 +194,14 @@ async fn interactive(executor: &Executor, style: Style, scope: &Scope) -> Result
                     }
                     Err(refusal) => return Err(Failure::new(exit::BAD_ARGS, refusal.text)),
                 };
-                let Command::Watch(Watch { request: Some(request), program, .. }) = command else {
+                let Some(Watch { request: Some(request), program, .. }) =
+                    made.downcast::<Watch>().cloned()
+                else {
                     continue;
                 };
                 let (ask, asks) = mpsc::channel(1);
                 asked.push(ask);
-                let stream = executor.watch(request);
+                let stream = client.watch(request).require_leader();
                 let ended = ended.clone();
                 tokio::spawn(async move {
                     if let Err(failure) = follow(stream, program, style, Some(asks)).await

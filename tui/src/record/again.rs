@@ -1,6 +1,6 @@
 //! What of a statement cannot hold in another cluster, and what stands there instead. I4
 
-use mini_etcd_shared::command::{Target, Verb, takes_next};
+use mini_etcd_shared::command::{COMPACTION, TXN, Target, WATCH, takes_next};
 use mini_etcd_shared::language::{
     Action, Comparison, Condition, Operator, Run, Span, StatementKind, Subject, Test, Txn, Word,
     written,
@@ -24,18 +24,16 @@ pub(super) fn of_run(run: &Run, outcome: &Outcome, edits: &mut Edits) -> Verdict
     match &run.action {
         Action::Command { target, words } => {
             flags(*target, words, failed, edits)?;
-            if matches!(target, Target::Command(spec) if spec.verb == Verb::Compaction) && !failed {
+            if *target == Target::Command(&COMPACTION) && !failed {
                 let mut numbers = words.iter().filter(|word| !word.is_flag());
                 numbers.try_for_each(of_revision)?;
             }
             Ok(String::new())
         }
         Action::Txn(txn) => {
-            let target = Target::Command(mini_etcd_shared::command::command(Verb::Txn));
-            flags(target, &txn.flags, failed, edits)?;
+            flags(Target::Command(&TXN), &txn.flags, failed, edits)?;
             for operation in txn.success.iter().chain(&txn.failure) {
-                let target = Target::Command(mini_etcd_shared::command::command(operation.verb));
-                flags(target, &operation.words, failed, edits)?;
+                flags(Target::Command(operation.command), &operation.words, failed, edits)?;
             }
             transaction(txn, outcome, edits)
         }
@@ -98,7 +96,7 @@ fn flags(target: Target, words: &[Word], failed: bool, edits: &mut Edits) -> Res
                     Some(value) => value.literal().is_none_or(|digits| digits == b"0"),
                     None => flag == "--rev=0" || flag == "--rev=",
                 };
-                let watches = matches!(target, Target::Command(spec) if spec.verb == Verb::Watch);
+                let watches = target == Target::Command(&WATCH);
                 match (zero, watches) {
                     (true, _) => {}
                     (false, true) => {
@@ -131,7 +129,7 @@ fn transaction(txn: &Txn, outcome: &Outcome, edits: &mut Edits) -> Verdict {
         };
         let fixed = compare.value.literal().filter(|digits| digits != b"0");
         let Some(fixed) = fixed else { continue };
-        if compare.operator == "=" && outcome.succeeded() == Some(false) {
+        if compare.operator == "=" && outcome.facts().succeeded == Some(false) {
             // Here it was not this one; elsewhere it might be.
             edits.replace(compare.value.span, format!("\"{NEVER}\""));
             continue;
@@ -158,7 +156,7 @@ fn plain(key: &Word) -> Option<Vec<u8>> {
 }
 
 fn is_right(compare: &Comparison, outcome: &Outcome) -> bool {
-    compare.operator == "=" && outcome.succeeded() == Some(true)
+    compare.operator == "=" && outcome.facts().succeeded == Some(true)
 }
 
 /// The line that stores a revision of a key.

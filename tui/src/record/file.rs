@@ -6,8 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mini_etcd_shared::command::exit;
-use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::language::{OWN_VARIABLES, Statement, StatementKind, path_of, uses, written};
 use mini_etcd_shared::session::Session;
 use mini_etcd_shared::text::is_secret;

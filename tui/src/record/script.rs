@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mini_etcd_shared::command::{Target, takes_next};
 use mini_etcd_shared::language::{
-    ALIASES, Action, Await, Lexer, Run, Span, Statement, StatementKind, Word, parse_script,
+    Action, Await, Lexer, Run, Span, Statement, StatementKind, Word, full_name, parse_script,
     unset_variable,
 };
 use mini_etcd_shared::session::{Failed, Fickle, Outcome, Reason};
@@ -271,9 +271,7 @@ fn names(words: &[Word]) -> Vec<(&Word, &'static str)> {
             "eventually" | "every" => skip = 1,
             _ if word.is_flag() => skip = usize::from(takes_next(target, bare)),
             _ => {
-                let full = ALIASES.iter().find(|(alias, _)| *alias == bare);
-                let full = full.map_or(bare, |(_, name)| name);
-                let Some(next) = target.next(full.as_bytes()) else { break };
+                let Some(next) = target.next(full_name(bare).as_bytes()) else { break };
                 target = next;
                 found.push((word, next.last_word()));
             }
@@ -286,7 +284,7 @@ fn names(words: &[Word]) -> Vec<(&Word, &'static str)> {
 mod tests {
     use mini_etcd_proto::etcdserverpb::{ResponseHeader, TxnResponse};
     use mini_etcd_shared::error::ClientError;
-    use mini_etcd_shared::exec::{Answer, Failure};
+    use mini_etcd_shared::failure::Failure;
     use mini_etcd_shared::language::parse_input;
 
     use super::*;
@@ -308,7 +306,7 @@ mod tests {
     fn txn(succeeded: bool) -> Outcome {
         let header = Some(ResponseHeader { revision: 58, ..ResponseHeader::default() });
         let response = TxnResponse { header, succeeded, ..TxnResponse::default() };
-        Outcome { answer: Some(Answer::Txn(response)), ..Outcome::default() }
+        Outcome { answer: Some(std::sync::Arc::new(response)), ..Outcome::default() }
     }
 
     #[test]

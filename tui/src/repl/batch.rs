@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mini_etcd_shared::command::exit;
+use mini_etcd_shared::failure::exit;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{Script, StatementKind, SyntaxError, check_script};
 use mini_etcd_shared::session::{Emitted, Failed, Session, Sink};

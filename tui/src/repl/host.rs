@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::failure::Failure;
 use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mini_etcd_shared::client::{Access, Client, ClientConfig};
-use mini_etcd_shared::command::exit;
 use mini_etcd_shared::error::ClientError;
-use mini_etcd_shared::exec::{Executor, words_of};
+use mini_etcd_shared::failure::{exit, words_of};
 use mini_etcd_shared::format::Style;
 use mini_etcd_shared::session::{Host, Options, Session, Sink};
 
@@ -90,7 +89,7 @@ impl Setup<'_> {
             allow_shell,
             ..Options::default()
         };
-        Session::new(Executor::new(self.servers.client.clone()), options, sink, host)
+        Session::new(self.servers.client.clone(), options, sink, host)
     }
 }
 

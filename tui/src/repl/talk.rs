@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mini_etcd_shared::command::{Effect, Target, exit};
+use mini_etcd_shared::command::{Effect, Target};
 use mini_etcd_shared::complete::{ClientSource, Context};
-use mini_etcd_shared::exec::Executor;
+use mini_etcd_shared::failure::exit;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
 use mini_etcd_shared::session::{Failed, Reason, Session, Sink};
@@ -222,7 +222,7 @@ impl<'a> Talk<'a> {
     fn renew(&mut self) {
         if let Some(client) = self.link.fresh() {
             self.source.set_client(client.clone());
-            self.session.set_executor(Executor::new(client));
+            self.session.set_client(client);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use mini_etcd_shared::command::exit;
+use mini_etcd_shared::failure::exit;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{
     ERRORS_MAX, MetaSpec, Script, Span, Statement, StatementKind, SyntaxError, Word, check_script,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mini_etcd_shared::command::exit;
+use mini_etcd_shared::failure::exit;
 
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq)]

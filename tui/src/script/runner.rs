@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::language::{Golden, Span, Statement, StatementKind};
 use mini_etcd_shared::session::{Emitted, Failed, Options, Ran, Reason, Session, Sink};
 use tokio::time::Instant;
@@ -86,9 +85,9 @@ impl Runner<'_> {
         };
         let host =
             RunHost { bundled: self.servers.fleet.clone(), client: self.servers.client.clone() };
-        let executor = Executor::new(self.servers.client.clone());
+        let client = self.servers.client.clone();
         let mut session =
-            Session::new(executor, options, Arc::clone(&steps) as Arc<dyn Sink>, Box::new(host));
+            Session::new(client, options, Arc::clone(&steps) as Arc<dyn Sink>, Box::new(host));
         for (name, value) in &self.flags.variables {
             session.set_variable(name, value.as_bytes());
         }
@@ -285,14 +284,15 @@ impl Sink for Steps {
 
     fn ran(&self, ran: Ran<'_>) {
         let outcome = ran.outcome;
+        let facts = outcome.facts();
         let kept = outcome.out.get(..OUT_BYTES_MAX).unwrap_or(&outcome.out).to_vec();
         let step = Step {
             line: ran.line,
             command: String::new(),
             status: outcome.status(),
             elapsed: outcome.elapsed,
-            rev: outcome.rev(),
-            count: outcome.count(),
+            rev: facts.rev,
+            count: facts.count,
             dropped: outcome.out.len() - kept.len(),
             out: kept,
             err: outcome.err.clone(),

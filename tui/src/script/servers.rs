@@ -6,7 +6,7 @@ use std::time::Duration;
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, StatusRequest};
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::error::ClientError;
-use mini_etcd_shared::exec::words_of;
+use mini_etcd_shared::failure::words_of;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-use mini_etcd_shared::command::exit;
+use mini_etcd_shared::failure::exit;
 use tokio::time::Instant;
 
 use super::plan::Planned;

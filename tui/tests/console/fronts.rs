@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use crossterm::event::KeyCode;
 use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
 use mini_etcd_shared::client::Client;
-use mini_etcd_shared::command::{GROUPS, TABLE, Verb};
+use mini_etcd_shared::command::{GROUPS, HELP, TABLE, WATCH};
 use mini_etcd_shared::language::written;
 use mini_etcd_tui::console::Overlay;
 
@@ -295,7 +295,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 #[test]
 fn the_rows_have_every_command_and_every_flag() {
     let rows: BTreeSet<&str> = ROWS.iter().flat_map(|(row, _)| row.iter().copied()).collect();
-    for spec in TABLE.iter().filter(|spec| ![Verb::Watch, Verb::Help].contains(&spec.verb)) {
+    for spec in TABLE.iter().filter(|spec| ![WATCH, HELP].contains(spec)) {
         let path = spec.path();
         let of_command = |row: &&Row| row.0.join(" ").starts_with(&path);
         let row: Vec<&str> =

@@ -1,8 +1,7 @@
 //! Meta commands that only the console can carry out.
 
 use futures::future::BoxFuture;
-use mini_etcd_shared::command::exit;
-use mini_etcd_shared::exec::Failure;
+use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;

@@ -21,7 +21,6 @@ use std::time::Duration;
 use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::clock::{Clock, SystemClock};
 use mini_etcd_shared::error::ClientError;
-use mini_etcd_shared::exec::Executor;
 use mini_etcd_shared::language::{Statement, parse_input};
 use mini_etcd_shared::session::{Failed, Options, Session};
 use tokio::sync::mpsc;
@@ -163,7 +162,7 @@ fn turn_to(config: ClientConfig, place: &mut Place, session: &mut Option<Session
     place.config = config;
     let client = Client::new(place.config.clone());
     if let (Some(session), Ok(client)) = (session, client) {
-        session.set_executor(Executor::new(client));
+        session.set_client(client);
     }
 }
 
@@ -176,14 +175,14 @@ fn prepare<'a>(
     match session {
         Some(session) => Ok(session),
         empty => {
-            let executor = Executor::new(Client::new(place.config.clone())?);
+            let client = Client::new(place.config.clone())?;
             let host = host::Console {
                 recording: place.recording.clone(),
                 effects: place.effects.clone(),
             };
             let sink: Arc<Screen> = Arc::clone(screen);
             let options = Options { run: run_name(), ..Options::default() };
-            Ok(empty.insert(Session::new(executor, options, sink, Box::new(host))))
+            Ok(empty.insert(Session::new(client, options, sink, Box::new(host))))
         }
     }
 }

@@ -4,7 +4,7 @@
 //!   which nobody knows what became of it, and one by a command, leave nothing to take back but the reason.
 //! * I2: what was taken back can be made again the same way, and so on.
 
-use mini_etcd_shared::command::{Effect as Does, Target as Named, Verb};
+use mini_etcd_shared::command::{Effect as Does, Target as Named};
 use mini_etcd_shared::language::{Action, Statement, StatementKind};
 
 use super::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
@@ -169,7 +169,7 @@ fn changes(statement: &Statement) -> bool {
             }
             Action::Txn(txn) => {
                 let operations = txn.success.iter().chain(&txn.failure);
-                operations.into_iter().any(|operation| operation.verb != Verb::Get)
+                operations.into_iter().any(|operation| operation.command.effect != Does::Reads)
             }
             Action::Meta { spec, .. } => spec.name == "\\source",
             Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,

@@ -1,7 +1,7 @@
 //! What is at stake with a line, by what it does.
 
 use bytes::Bytes;
-use mini_etcd_shared::command::{Effect, Given, Target, Verb, command, parse_for};
+use mini_etcd_shared::command::{COMPACTION, DEL, Effect, Given, Target, parse_for};
 use mini_etcd_shared::language::{Action, Statement, StatementKind, Word};
 
 use crate::console::state::Tier;
@@ -42,12 +42,12 @@ fn loss(text: impl Into<String>) -> (Tier, String) {
 
 fn of_action(action: &Action) -> Option<(Tier, String)> {
     match action {
-        Action::Command { target: Target::Command(spec), words } => match spec.verb {
-            Verb::Del => delete(words),
-            Verb::Compaction => Some(loss(
+        Action::Command { target: Target::Command(spec), words } => match *spec {
+            spec if *spec == DEL => delete(words),
+            spec if *spec == COMPACTION => Some(loss(
                 "Versions older than that revision are gone for good; watches can no longer begin there.",
             )),
-            _ if spec.effect == Effect::Destroys => Some(loss(format!(
+            spec if spec.effect == Effect::Destroys => Some(loss(format!(
                 "{} takes something away that cannot be had again.",
                 spec.path()
             ))),
@@ -55,7 +55,7 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
         },
         Action::Txn(txn) => {
             let operations = txn.success.iter().chain(&txn.failure);
-            let deletes = || operations.clone().filter(|operation| operation.verb == Verb::Del);
+            let deletes = || operations.clone().filter(|operation| *operation.command == DEL);
             deletes()
                 .filter_map(|operation| delete(&operation.words))
                 .max_by_key(rank)
@@ -71,7 +71,7 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
 /// A `del`: one key is one write, and is told; a range is asked.
 fn delete(words: &[Word]) -> Option<(Tier, String)> {
     let range = "It deletes a whole range of keys, however many are in it.";
-    let target = Target::Command(command(Verb::Del));
+    let target = Target::Command(&DEL);
     let given = words.iter().map(|word| {
         // What only a variable knows may be any key.
         let bytes = Bytes::from(word.literal().unwrap_or_else(|| b"$".to_vec()));

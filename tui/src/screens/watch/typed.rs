@@ -1,7 +1,7 @@
 //! `watch ...` as a line: a tail that it begins, or why a tail cannot do it.
 
 use bytes::Bytes;
-use mini_etcd_shared::command::{Command, Scope, Target, Verb, parse_for};
+use mini_etcd_shared::command::{Scope, Target, WATCH, Watch, parse_for, request_of};
 use mini_etcd_shared::language::{Action, Run, Statement, StatementKind, Variables, Word};
 use mini_etcd_shared::session::{given, scope_arguments};
 use mini_etcd_shared::types::prefix_end;
@@ -18,7 +18,7 @@ pub(crate) fn watched(statements: &[Statement], scope: &[u8]) -> Option<Result<S
         return None;
     };
     // In the background it is the session's, which others of its lines await.
-    (spec.verb == Verb::Watch && run.background.is_none()).then(|| {
+    (**spec == WATCH && run.background.is_none()).then(|| {
         around(run)?;
         words.iter().try_for_each(word)?;
         parsed(*target, words, scope)
@@ -59,21 +59,22 @@ fn parsed(target: Target, words: &[Word], scope: &[u8]) -> Result<Spec, String> 
         return Err(format!("a tail takes no --{}; the pane's watch does", flag.name));
     }
     scope_arguments(scope, &mut parsed);
-    match Command::of(&parsed, &Scope::default()) {
-        Ok(Command::Watch(watch)) if !watch.program.is_empty() => {
-            Err("a tail runs no program for what it sees: leave out -- and what follows".to_owned())
-        }
-        Ok(Command::Watch(watch)) => match watch.request {
-            Some(request) => Ok(Spec {
-                from: Some(request.start_revision).filter(|revision| *revision > 0),
-                previous: request.prev_kv,
-                leader: true,
-                ..range(request.key, request.range_end)
-            }),
-            None => Err("a tail follows a key: watch KEY, or watch PREFIX --prefix".to_owned()),
-        },
-        Ok(_) => Err("this does not watch".to_owned()),
-        Err(refusal) => Err(refusal.text),
+    let made = request_of(&parsed, &Scope::default()).map_err(|refusal| refusal.text)?;
+    let Some(watch) = made.downcast::<Watch>() else {
+        return Err("this does not watch".to_owned());
+    };
+    if !watch.program.is_empty() {
+        let text = "a tail runs no program for what it sees: leave out -- and what follows";
+        return Err(text.to_owned());
+    }
+    match watch.request.clone() {
+        Some(request) => Ok(Spec {
+            from: Some(request.start_revision).filter(|revision| *revision > 0),
+            previous: request.prev_kv,
+            leader: true,
+            ..range(request.key, request.range_end)
+        }),
+        None => Err("a tail follows a key: watch KEY, or watch PREFIX --prefix".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Where commands read from.
+//! [`Input`]: where commands read from.
 
-use super::Failure;
-use crate::command::{Refusal, exit};
+use super::Refusal;
+use crate::failure::{Failure, exit};
 
 /// A part of a transaction, before which people are prompted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,32 +1,26 @@
-//! What went wrong, in etcdctl's words.
+//! [`Failure`]: why a command failed, in etcdctl's words and with its exit code.
 
-use super::Answer;
-use crate::command::{Refusal, exit};
+use crate::client::Outcome;
 use crate::error::{ClientError, code_name};
 
-/// The result of a command.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// What it answers; present beside a failure when part of it went well.
-    pub answer: Option<Answer>,
-    /// Lines about parts that failed.
-    pub notes: Vec<String>,
-    /// Why the command as a whole failed.
-    pub failure: Option<Failure>,
-}
-
-impl Report {
-    /// All went well.
-    #[must_use]
-    pub fn of(answer: Answer) -> Self {
-        Self { answer: Some(answer), notes: Vec::new(), failure: None }
-    }
-}
-
-impl From<Failure> for Report {
-    fn from(failure: Failure) -> Self {
-        Self { answer: None, notes: Vec::new(), failure: Some(failure) }
-    }
+/// Exit codes of etcdctl, and those that scripts have beside them.
+pub mod exit {
+    /// Something failed.
+    pub const ERROR: u8 = 1;
+    /// No connection to any server (scripts and the line editor; etcdctl says 1).
+    pub const NO_CONNECTION: u8 = 2;
+    /// Standard input does not follow the grammar.
+    pub const INVALID_INPUT: u8 = 3;
+    /// An option's value, or the output format for this command, is not supported.
+    pub const BAD_FEATURE: u8 = 4;
+    /// A watch was ended by the server.
+    pub const INTERRUPTED: u8 = 5;
+    /// A file cannot be read or written.
+    pub const IO: u8 = 6;
+    /// Time is up (scripts).
+    pub const TIMEOUT: u8 = 124;
+    /// Arguments that do not fit.
+    pub const BAD_ARGS: u8 = 128;
 }
 
 /// Why a command failed.
@@ -52,18 +46,29 @@ impl Failure {
         Self { exit, text: text.into(), hint: None, unknown: false, error: None }
     }
 
-    pub(super) fn of(error: ClientError, unknown: bool) -> Self {
+    /// What a client could not do; `unknown` when it may have been done all the same.
+    #[must_use]
+    pub fn of(error: ClientError, unknown: bool) -> Self {
         let text = words_of(&error);
         Self { exit: exit::ERROR, text, hint: None, unknown, error: Some(error) }
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            hint: refusal.hint.map(String::into_boxed_str),
-            ..Self::new(refusal.exit, refusal.text)
-        }
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::of(error, false)
+    }
+}
+
+/// What a call answered.
+///
+/// # Errors
+/// Why it has no answer.
+pub fn done<T>(outcome: Outcome<T>) -> Result<T, Failure> {
+    match outcome {
+        Outcome::Ok(value) => Ok(value),
+        Outcome::Failed(error) => Err(Failure::of(error, false)),
+        Outcome::Unknown(error) => Err(Failure::of(error, true)),
     }
 }
 
@@ -84,7 +89,7 @@ pub fn words_of(error: &ClientError) -> String {
 }
 
 /// Whether the message is one that etcd's own clients map to an error of their own.
-pub(super) fn is_known(message: &str) -> bool {
+fn is_known(message: &str) -> bool {
     message.strip_prefix("etcdserver: ").is_some_and(|rest| KNOWN.contains(&rest))
 }
 

@@ -1,0 +1,88 @@
+//! `alarm list`: lists the alarms.
+
+use std::fmt::Write;
+
+use mini_etcd_proto::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType};
+use prost::Message as _;
+
+use super::spec::CommandSpec;
+use super::{CommandLine, Input, Made, Refusal, Reply, Request};
+use crate::client::Client;
+use crate::failure::done;
+use crate::format::{Answer, Facts, Field, Message, Page, Value, count_of, header};
+use crate::text::replaced;
+
+/// `alarm list`
+pub const ALARM_LIST: CommandSpec = CommandSpec {
+    group: "alarm",
+    examples: &["alarm list"],
+    ..CommandSpec::new("list", "Lists the alarms that are raised", made)
+};
+
+#[derive(Debug)]
+struct AlarmList;
+
+fn made(line: &CommandLine<'_>) -> Made {
+    if !line.args().is_empty() {
+        return Err(Refusal::bad_args("alarm list command accepts no arguments"));
+    }
+    Ok(Box::new(AlarmList))
+}
+
+impl Request for AlarmList {
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        Box::pin(async { done(client.alarm(AlarmRequest::default()).await).into() })
+    }
+}
+
+/// The name of an alarm's type; its number when it has none.
+fn name(alarm: &AlarmMember) -> String {
+    AlarmType::try_from(alarm.alarm)
+        .map_or_else(|_| alarm.alarm.to_string(), |kind| kind.as_str_name().to_owned())
+}
+
+fn fields(alarm: &AlarmMember) -> Message {
+    vec![
+        Field::new("memberID", "MemberID", Value::Id(alarm.member_id)),
+        Field::new("alarm", "AlarmType", Value::Kind(alarm.alarm, name(alarm))),
+        Field::blank(),
+    ]
+}
+
+/// An alarm as the text form of its message: every field that is set, and a blank behind each.
+fn line(alarm: &AlarmMember) -> String {
+    let mut text = String::new();
+    if alarm.member_id != 0 {
+        // Writing to a string does not fail.
+        let _ = write!(text, "memberID:{} ", alarm.member_id);
+    }
+    if alarm.alarm != 0 {
+        let _ = write!(text, "alarm:{} ", name(alarm));
+    }
+    text
+}
+
+impl Answer for AlarmResponse {
+    fn shown(&self, _hex: bool) -> Value {
+        let alarms = Value::Rows(self.alarms.iter().map(fields).collect());
+        vec![header("header", self.header.as_ref()), Field::new("alarms", "", alarms)].into()
+    }
+
+    fn simple(&self, page: &mut Page<'_>) {
+        self.alarms.iter().for_each(|alarm| page.line(&line(alarm)));
+    }
+
+    fn protobuf(&self) -> Option<Vec<u8>> {
+        Some(self.encode_to_vec())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let rev = self.header.as_ref().map(|header| header.revision);
+        Facts { rev, count: count_of(self.alarms.len()), ..Facts::default() }
+    }
+
+    fn masked(&self, line: &str) -> String {
+        let ids = self.alarms.iter().map(|alarm| alarm.member_id.to_string());
+        ids.fold(line.to_owned(), |line, id| replaced(&line, &id))
+    }
+}

@@ -1,0 +1,88 @@
+//! `endpoint hashkv`: prints the hash of each endpoint's keys.
+
+use mini_etcd_proto::etcdserverpb::{HashKvRequest, HashKvResponse};
+
+use super::endpoint::each;
+use super::spec::{CommandSpec, Flag, ValueKind};
+use super::{Input, Reply, Request};
+use crate::client::Client;
+use crate::failure::done;
+use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
+use crate::text::masked_columns;
+
+/// `endpoint hashkv`
+pub const ENDPOINT_HASHKV: CommandSpec = CommandSpec {
+    group: "endpoint",
+    flags: &[Flag::new("rev", ValueKind::Int, "0", "hash keys up to this revision; 0 for all")],
+    long: "Members that hold the same history up to a revision print the same hash for it.",
+    examples: &["endpoint hashkv --cluster", "endpoint hashkv --rev 100 -w table"],
+    ..CommandSpec::new("hashkv", "Prints the hash of each endpoint's keys", |line| {
+        Ok(Box::new(EndpointHashKv { cluster: line.switch("cluster"), revision: line.int("rev") }))
+    })
+};
+
+#[derive(Debug)]
+struct EndpointHashKv {
+    cluster: bool,
+    /// The last revision that counts; 0 for all.
+    revision: i64,
+}
+
+impl Request for EndpointHashKv {
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        let Self { cluster, revision } = *self;
+        Box::pin(each(client, cluster, "hash", move |endpoint, client| async move {
+            let response = done(client.hash_kv(HashKvRequest { revision }).await)?;
+            Ok(Hashed { endpoint, response })
+        }))
+    }
+}
+
+/// The hash of one endpoint.
+#[derive(Clone, Debug)]
+struct Hashed {
+    /// The endpoint as it was typed.
+    endpoint: String,
+    response: HashKvResponse,
+}
+
+impl Hashed {
+    fn fields(&self) -> Message {
+        let hash = vec![
+            header("header", self.response.header.as_ref()),
+            Field::in_fields("Endpoint", &self.endpoint),
+            Field::new("hash", "Hash", self.response.hash),
+            Field::in_json("compact_revision", self.response.compact_revision),
+        ];
+        vec![
+            Field::in_json("Endpoint", &self.endpoint),
+            Field::new("HashKV", "", Value::Inline(hash)),
+            Field::blank(),
+        ]
+    }
+}
+
+impl Answer for Vec<Hashed> {
+    fn shown(&self, _hex: bool) -> Value {
+        Value::List(self.iter().map(Hashed::fields).collect())
+    }
+
+    fn table(&self) -> Option<Table> {
+        let row = |one: &Hashed| vec![one.endpoint.clone(), one.response.hash.to_string()];
+        Some(Table { head: &["ENDPOINT", "HASH"], rows: self.iter().map(row).collect() })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let header = self.first().and_then(|one| one.response.header.as_ref());
+        let rev = header.map(|header| header.revision);
+        Facts { rev, count: count_of(self.len()), ..Facts::default() }
+    }
+
+    fn is_of_cluster(&self) -> bool {
+        true
+    }
+
+    fn masked(&self, line: &str) -> String {
+        masked_columns(line, &[])
+    }
+}

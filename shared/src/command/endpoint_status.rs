@@ -1,0 +1,135 @@
+//! `endpoint status`: prints the state of each endpoint.
+
+use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
+
+use super::endpoint::each;
+use super::spec::CommandSpec;
+use super::{Input, Reply, Request};
+use crate::client::Client;
+use crate::failure::{Failure, done};
+use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header, size};
+use crate::text::masked_columns;
+
+/// `endpoint status`
+pub const ENDPOINT_STATUS: CommandSpec = CommandSpec {
+    group: "endpoint",
+    long: "Columns: endpoint, member id, version, size of the store, is leader, is learner, Raft term, Raft index,\napplied Raft index, errors.",
+    examples: &["endpoint status -w table", "endpoint status --cluster -w json"],
+    ..CommandSpec::new("status", "Prints the state of each endpoint", |line| {
+        Ok(Box::new(EndpointStatus { cluster: line.switch("cluster") }))
+    })
+};
+
+#[derive(Debug)]
+struct EndpointStatus {
+    cluster: bool,
+}
+
+impl Request for EndpointStatus {
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        Box::pin(async move {
+            let asked = each(client, self.cluster, "status", |endpoint, client| async move {
+                let response = done(client.status(StatusRequest {}).await)?;
+                Ok(Status { endpoint, response })
+            });
+            let mut report = asked.await;
+            if report.answer.is_some() {
+                // etcdctl leaves it at the notes.
+                report.failure = report.failure.map(|last| Failure { text: String::new(), ..last });
+            }
+            report
+        })
+    }
+}
+
+/// The state of one endpoint.
+#[derive(Clone, Debug)]
+struct Status {
+    /// The endpoint as it was typed.
+    endpoint: String,
+    response: StatusResponse,
+}
+
+impl Status {
+    /// Without what servers after 3.5 add, as etcdctl 3.5.1 does not know it.
+    fn fields(&self) -> Message {
+        let response = &self.response;
+        let errors = format!("[{}]", response.errors.join(" "));
+        let status = vec![
+            header("header", response.header.as_ref()),
+            Field::new("version", "Version", &response.version),
+            Field::new("dbSize", "DBSize", response.db_size),
+            Field::new("leader", "Leader", Value::Id(response.leader)),
+            Field::in_fields("IsLearner", response.is_learner),
+            Field::new("raftIndex", "RaftIndex", response.raft_index),
+            Field::new("raftTerm", "RaftTerm", response.raft_term),
+            Field::new("raftAppliedIndex", "RaftAppliedIndex", response.raft_applied_index),
+            Field::in_json("errors", &response.errors),
+            Field::in_fields("Errors", Value::Plain(errors)),
+            Field::in_json("dbSizeInUse", response.db_size_in_use),
+            Field::in_json("isLearner", response.is_learner),
+        ];
+        vec![
+            Field::in_json("Endpoint", &self.endpoint),
+            Field::new("Status", "", Value::Inline(status)),
+            Field::in_fields("Endpoint", &self.endpoint),
+            Field::blank(),
+        ]
+    }
+
+    fn row(&self) -> Vec<String> {
+        let response = &self.response;
+        let member = response.header.as_ref().map_or(0, |header| header.member_id);
+        vec![
+            self.endpoint.clone(),
+            format!("{member:x}"),
+            response.version.clone(),
+            size(response.db_size),
+            (response.leader == member).to_string(),
+            response.is_learner.to_string(),
+            response.raft_term.to_string(),
+            response.raft_index.to_string(),
+            response.raft_applied_index.to_string(),
+            response.errors.join(", "),
+        ]
+    }
+}
+
+impl Answer for Vec<Status> {
+    fn shown(&self, _hex: bool) -> Value {
+        Value::List(self.iter().map(Status::fields).collect())
+    }
+
+    fn table(&self) -> Option<Table> {
+        Some(Table {
+            head: &[
+                "ENDPOINT",
+                "ID",
+                "VERSION",
+                "DB SIZE",
+                "IS LEADER",
+                "IS LEARNER",
+                "RAFT TERM",
+                "RAFT INDEX",
+                "RAFT APPLIED INDEX",
+                "ERRORS",
+            ],
+            rows: self.iter().map(Status::row).collect(),
+        })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let header = self.first().and_then(|one| one.response.header.as_ref());
+        let rev = header.map(|header| header.revision);
+        Facts { rev, count: count_of(self.len()), ..Facts::default() }
+    }
+
+    fn is_of_cluster(&self) -> bool {
+        true
+    }
+
+    /// All but whether it is a learner, and its errors.
+    fn masked(&self, line: &str) -> String {
+        masked_columns(line, &[5, 9])
+    }
+}

@@ -1,0 +1,98 @@
+//! `member list`: lists the members.
+
+use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest, MemberListResponse};
+use prost::Message as _;
+
+use super::spec::CommandSpec;
+use super::{Input, Reply, Request};
+use crate::client::Client;
+use crate::failure::done;
+use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of};
+use crate::text::masked_columns;
+
+/// `member list`
+pub const MEMBER_LIST: CommandSpec = CommandSpec {
+    group: "member",
+    long: "Columns: id, status, name, peer addresses, client addresses, is learner.",
+    examples: &["member list -w table"],
+    ..CommandSpec::new("list", "Lists the members", |_| Ok(Box::new(MemberList)))
+};
+
+#[derive(Debug)]
+struct MemberList;
+
+impl Request for MemberList {
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        let request = MemberListRequest { linearizable: true };
+        Box::pin(async move { done(client.member_list(request).await).into() })
+    }
+}
+
+fn member(member: &Member, hex: bool) -> Message {
+    // etcdctl 3.5.1 spells this key differently in its two outputs.
+    let client_urls = if hex { "clientURLS" } else { "clientURLs" };
+    vec![
+        Field::new("ID", "ID", id(member.id, hex)),
+        Field::new("name", "Name", &member.name),
+        Field::new("peerURLs", "PeerURL", &member.peer_ur_ls),
+        Field::new(client_urls, "ClientURL", &member.client_ur_ls),
+        Field::new("isLearner", "IsLearner", member.is_learner),
+        Field::blank(),
+    ]
+}
+
+/// An id; this is the only command whose JSON heeds `--hex`.
+fn id(id: u64, hex: bool) -> Value {
+    if hex { Value::Text(format!("{id:x}")) } else { Value::Id(id) }
+}
+
+fn row(member: &Member) -> Vec<String> {
+    let status = if member.name.is_empty() { "unstarted" } else { "started" };
+    vec![
+        format!("{:x}", member.id),
+        status.to_owned(),
+        member.name.clone(),
+        member.peer_ur_ls.join(","),
+        member.client_ur_ls.join(","),
+        member.is_learner.to_string(),
+    ]
+}
+
+impl Answer for MemberListResponse {
+    fn shown(&self, hex: bool) -> Value {
+        let head = self.header.unwrap_or_default();
+        let head = vec![
+            Field::new("cluster_id", "ClusterID", id(head.cluster_id, hex)),
+            Field::new("member_id", "MemberID", id(head.member_id, hex)),
+            Field::new("revision", "Revision", head.revision),
+            Field::new("raft_term", "RaftTerm", head.raft_term),
+        ];
+        let members = self.members.iter().map(|one| member(one, hex)).collect();
+        vec![Field::new("header", "", head), Field::new("members", "", Value::Rows(members))].into()
+    }
+
+    fn table(&self) -> Option<Table> {
+        Some(Table {
+            head: &["ID", "STATUS", "NAME", "PEER ADDRS", "CLIENT ADDRS", "IS LEARNER"],
+            rows: self.members.iter().map(row).collect(),
+        })
+    }
+
+    fn protobuf(&self) -> Option<Vec<u8>> {
+        Some(self.encode_to_vec())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let rev = self.header.as_ref().map(|header| header.revision);
+        Facts { rev, count: count_of(self.members.len()), ..Facts::default() }
+    }
+
+    fn is_of_cluster(&self) -> bool {
+        true
+    }
+
+    /// All but whether a member has started, its name, and whether it is a learner.
+    fn masked(&self, line: &str) -> String {
+        masked_columns(line, &[1, 2, 5])
+    }
+}
