@@ -5,9 +5,9 @@ use std::fmt::Write;
 use mini_etcd_proto::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType};
 use prost::Message as _;
 
+use super::request::asks;
 use super::spec::CommandSpec;
-use super::{CommandLine, Input, Made, Refusal, Reply, Request};
-use crate::client::Client;
+use super::{CommandLine, Made, Refusal};
 use crate::failure::done;
 use crate::format::{Answer, Facts, Field, Message, Page, Value, count_of, header};
 use crate::text::replaced;
@@ -19,20 +19,14 @@ pub const ALARM_LIST: CommandSpec = CommandSpec {
     ..CommandSpec::new("list", "Lists the alarms that are raised", made)
 };
 
-#[derive(Debug)]
-struct AlarmList;
-
 fn made(line: &CommandLine<'_>) -> Made {
     if !line.args().is_empty() {
         return Err(Refusal::bad_args("alarm list command accepts no arguments"));
     }
-    Ok(Box::new(AlarmList))
-}
-
-impl Request for AlarmList {
-    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        Box::pin(async { done(client.alarm(AlarmRequest::default()).await).into() })
-    }
+    Ok(asks(
+        AlarmRequest::default(),
+        |client, request| async move { done(client.alarm(request).await) },
+    ))
 }
 
 /// The name of an alarm's type; its number when it has none.

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::CompactionRequest;
 
+use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag};
-use super::{CommandLine, Input, Made, Refusal, Reply, Request, go};
-use crate::client::Client;
+use super::{CommandLine, Made, Refusal, go};
 use crate::failure::{Failure, done, exit};
 use crate::format::{Answer, Facts, Field, Format, Page, Value};
 use crate::text::replaced;
@@ -20,25 +20,16 @@ pub const COMPACTION: CommandSpec = CommandSpec {
     ..CommandSpec::new("compaction", "Forgets history before a revision", made)
 };
 
-#[derive(Debug)]
-struct Compaction(CompactionRequest);
-
 fn made(line: &CommandLine<'_>) -> Made {
     let [revision] = line.args() else {
         return Err(Refusal::bad_args("compaction command needs 1 argument"));
     };
     let revision = go::parse_int(&String::from_utf8_lossy(revision), 10)
         .map_err(|error| Refusal::new(exit::ERROR, error))?;
-    Ok(Box::new(Compaction(CompactionRequest { revision, physical: line.switch("physical") })))
-}
-
-impl Request for Compaction {
-    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        let revision = self.0.revision;
-        Box::pin(
-            async move { done(client.compact(self.0).await).map(|_| Compacted(revision)).into() },
-        )
-    }
+    let request = CompactionRequest { revision, physical: line.switch("physical") };
+    Ok(asks(request, |client, request| async move {
+        done(client.compact(request).await).map(|_| Compacted(request.revision))
+    }))
 }
 
 /// The revision before which history is forgotten.

@@ -3,8 +3,8 @@
 use mini_etcd_proto::etcdserverpb::{HashKvRequest, HashKvResponse};
 
 use super::endpoint::each;
+use super::request::asks;
 use super::spec::{CommandSpec, Flag, ValueKind};
-use super::{Input, Reply, Request};
 use crate::client::Client;
 use crate::failure::done;
 use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
@@ -17,26 +17,16 @@ pub const ENDPOINT_HASHKV: CommandSpec = CommandSpec {
     long: "Members that hold the same history up to a revision print the same hash for it.",
     examples: &["endpoint hashkv --cluster", "endpoint hashkv --rev 100 -w table"],
     ..CommandSpec::new("hashkv", "Prints the hash of each endpoint's keys", |line| {
-        Ok(Box::new(EndpointHashKv { cluster: line.switch("cluster"), revision: line.int("rev") }))
+        let request = (line.switch("cluster"), HashKvRequest { revision: line.int("rev") });
+        Ok(asks(request, |client, (cluster, request)| async move {
+            let hash = |endpoint, client: Client| async move {
+                let response = done(client.hash_kv(request).await)?;
+                Ok(Hashed { endpoint, response })
+            };
+            each(&client, cluster, "hash", hash).await
+        }))
     })
 };
-
-#[derive(Debug)]
-struct EndpointHashKv {
-    cluster: bool,
-    /// The last revision that counts; 0 for all.
-    revision: i64,
-}
-
-impl Request for EndpointHashKv {
-    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        let Self { cluster, revision } = *self;
-        Box::pin(each(client, cluster, "hash", move |endpoint, client| async move {
-            let response = done(client.hash_kv(HashKvRequest { revision }).await)?;
-            Ok(Hashed { endpoint, response })
-        }))
-    }
-}
 
 /// The hash of one endpoint.
 #[derive(Clone, Debug)]

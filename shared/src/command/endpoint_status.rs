@@ -3,8 +3,8 @@
 use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
 
 use super::endpoint::each;
+use super::request::asks;
 use super::spec::CommandSpec;
-use super::{Input, Reply, Request};
 use crate::client::Client;
 use crate::failure::{Failure, done};
 use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header, size};
@@ -16,31 +16,20 @@ pub const ENDPOINT_STATUS: CommandSpec = CommandSpec {
     long: "Columns: endpoint, member id, version, size of the store, is leader, is learner, Raft term, Raft index,\napplied Raft index, errors.",
     examples: &["endpoint status -w table", "endpoint status --cluster -w json"],
     ..CommandSpec::new("status", "Prints the state of each endpoint", |line| {
-        Ok(Box::new(EndpointStatus { cluster: line.switch("cluster") }))
-    })
-};
-
-#[derive(Debug)]
-struct EndpointStatus {
-    cluster: bool,
-}
-
-impl Request for EndpointStatus {
-    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        Box::pin(async move {
-            let asked = each(client, self.cluster, "status", |endpoint, client| async move {
+        Ok(asks(line.switch("cluster"), |client, cluster| async move {
+            let status = |endpoint, client: Client| async move {
                 let response = done(client.status(StatusRequest {}).await)?;
                 Ok(Status { endpoint, response })
-            });
-            let mut report = asked.await;
+            };
+            let mut report = each(&client, cluster, "status", status).await;
             if report.answer.is_some() {
                 // etcdctl leaves it at the notes.
                 report.failure = report.failure.map(|last| Failure { text: String::new(), ..last });
             }
             report
-        })
-    }
-}
+        }))
+    })
+};
 
 /// The state of one endpoint.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! `get`: reads keys.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Operation;
@@ -128,13 +130,9 @@ impl Request for Get {
 /// Keys, and what of them was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Got {
-    /// The keys.
     pub response: RangeResponse,
-    /// Without their values.
     pub keys_only: bool,
-    /// Only the values.
     pub values_only: bool,
-    /// Only how many.
     pub count_only: bool,
 }
 

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use super::parse::Target;
+use bytes::Bytes;
+
 use super::request::Misfit;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
-use super::{CommandLine, Made, Report, Request};
+use super::target::Target;
+use super::{Report, Request};
 use crate::failure::Failure;
 use crate::format::{Answer, Field, Format, Page, Value};
 use crate::version::{API_VERSION, ETCDCTL_VERSION};
@@ -16,7 +18,7 @@ pub const HELP: CommandSpec = CommandSpec {
     effect: Effect::Local,
     args: &[Arg::rest("command", ArgKind::Command)],
     examples: &["help get", "help endpoint status"],
-    ..CommandSpec::new("help", "Explains a command", made)
+    ..CommandSpec::new("help", "Explains a command", |line| Ok(Box::new(Help::of(line.args()))))
 };
 
 /// What is to be explained.
@@ -28,18 +30,20 @@ pub struct Help {
     pub unknown: Option<String>,
 }
 
-fn made(line: &CommandLine<'_>) -> Made {
-    let words = line.args();
-    Ok(Box::new(match super::parse(words) {
-        // Words behind the name of a command are passed over, as etcdctl does.
-        Ok(parsed) if parsed.args.is_empty() || !matches!(parsed.target, Target::Root) => {
-            Help { target: parsed.target, unknown: None }
+impl Help {
+    fn of(words: &[Bytes]) -> Self {
+        match super::parse(words) {
+            // Words behind the name of a command are passed over, as etcdctl does.
+            Ok(parsed) if parsed.args.is_empty() || !matches!(parsed.target, Target::Root) => {
+                Self { target: parsed.target, unknown: None }
+            }
+            _ => {
+                let words: Vec<_> =
+                    words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+                Self { target: Target::Root, unknown: Some(words.join(" ")) }
+            }
         }
-        _ => {
-            let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-            Help { target: Target::Root, unknown: Some(words.join(" ")) }
-        }
-    }))
+    }
 }
 
 impl Request for Help {

@@ -3,9 +3,8 @@
 use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest, MemberListResponse};
 use prost::Message as _;
 
+use super::request::asks;
 use super::spec::CommandSpec;
-use super::{Input, Reply, Request};
-use crate::client::Client;
 use crate::failure::done;
 use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of};
 use crate::text::masked_columns;
@@ -15,18 +14,12 @@ pub const MEMBER_LIST: CommandSpec = CommandSpec {
     group: "member",
     long: "Columns: id, status, name, peer addresses, client addresses, is learner.",
     examples: &["member list -w table"],
-    ..CommandSpec::new("list", "Lists the members", |_| Ok(Box::new(MemberList)))
+    ..CommandSpec::new("list", "Lists the members", |_| {
+        Ok(asks(MemberListRequest { linearizable: true }, |client, request| async move {
+            done(client.member_list(request).await)
+        }))
+    })
 };
-
-#[derive(Debug)]
-struct MemberList;
-
-impl Request for MemberList {
-    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        let request = MemberListRequest { linearizable: true };
-        Box::pin(async move { done(client.member_list(request).await).into() })
-    }
-}
 
 fn member(member: &Member, hex: bool) -> Message {
     // etcdctl 3.5.1 spells this key differently in its two outputs.

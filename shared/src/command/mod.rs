@@ -39,6 +39,7 @@ mod refusal;
 mod request;
 mod spec;
 mod table;
+mod target;
 mod txn;
 mod txn_lines;
 mod version;
@@ -52,14 +53,14 @@ pub use get::{GET, Got};
 pub use go::parse_duration;
 pub use help::{HELP, Help, help};
 pub use input::{Input, Prompt};
-pub use parse::{
-    Given, Grammar, Parsed, Target, Values, parse, parse_as, parse_for, parse_within, takes_next,
-};
-pub(crate) use parse::{SUGGEST_DISTANCE_MAX, distance};
+pub use parse::{Given, Parsed, Values, parse, parse_as, parse_for, parse_within};
+pub(crate) use ranges::prefix_range;
 pub use refusal::Refusal;
 pub use request::{CommandLine, Made, Misfit, Reply, Report, Request, Scope, request_of};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind};
 pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+pub(crate) use target::SUGGEST_DISTANCE_MAX;
+pub use target::{Grammar, Target, takes_next};
 pub use txn::TXN;
 pub use txn_lines::{compare_of, op_of_parsed, parse_compare, parse_op};
 pub use watch::{WATCH, Watch};

@@ -55,7 +55,7 @@ pub(super) fn one_way_to_range(line: &CommandLine<'_>) -> Result<(), Refusal> {
 }
 
 /// The keys that begin with `key`.
-pub(super) fn prefix_range(key: Bytes) -> (Bytes, Bytes) {
+pub(crate) fn prefix_range(key: Bytes) -> (Bytes, Bytes) {
     if key.is_empty() {
         return (LOWEST.into(), LOWEST.into());
     }

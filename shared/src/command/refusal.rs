@@ -1,6 +1,6 @@
 //! [`Refusal`]: a command line that is not accepted.
 
-use super::parse::Target;
+use super::target::Target;
 use crate::failure::{Failure, exit};
 
 /// A command line, or a line of a transaction, that is not accepted.

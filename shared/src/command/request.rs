@@ -1,5 +1,7 @@
 //! [`Request`]: a command that can be carried out, made of a line with etcdctl's checks in etcdctl's order.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::any::Any;
 use std::fmt;
 
@@ -9,8 +11,9 @@ use mini_etcd_proto::etcdserverpb::request_op::Request as Operation;
 
 use super::Input;
 use super::help::Help;
-use super::parse::{Parsed, Target};
+use super::parse::Parsed;
 use super::refusal::Refusal;
+use super::target::Target;
 use crate::client::Client;
 use crate::failure::{Failure, exit};
 use crate::format::Answer;
@@ -59,7 +62,6 @@ impl dyn Request {
 pub struct Misfit {
     /// What stands there; nothing when the line ends.
     pub found: Option<String>,
-    /// What should.
     pub expected: &'static str,
 }
 
@@ -78,7 +80,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// All went well.
     #[must_use]
     pub fn of(answer: impl Answer + 'static) -> Self {
         Self { answer: Some(Box::new(answer)), notes: Vec::new(), failure: None }
@@ -109,6 +110,38 @@ pub struct Scope {
 /// What a line makes of itself.
 pub type Made = Result<Box<dyn Request>, Refusal>;
 
+/// A request that needs nothing but a client.
+struct Asked<R, F> {
+    request: R,
+    send: fn(Client, R) -> F,
+}
+
+/// A command that sends `request`, and answers what comes of it.
+pub(super) fn asks<R, F>(request: R, send: fn(Client, R) -> F) -> Box<dyn Request>
+where
+    R: fmt::Debug + Send + Sync + 'static,
+    F: Future<Output: Into<Report>> + Send + 'static,
+{
+    Box::new(Asked { request, send })
+}
+
+impl<R: fmt::Debug, F> fmt::Debug for Asked<R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.request.fmt(f)
+    }
+}
+
+impl<R, F> Request for Asked<R, F>
+where
+    R: fmt::Debug + Send + Sync + 'static,
+    F: Future<Output: Into<Report>> + Send + 'static,
+{
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        let sent = (self.send)(client.clone(), self.request);
+        Box::pin(async { sent.await.into() })
+    }
+}
+
 /// The request that a line stands for.
 ///
 /// # Errors
@@ -123,9 +156,7 @@ pub fn request_of(parsed: &Parsed, scope: &Scope) -> Made {
 /// A line of one command, and readers of what it gives.
 #[derive(Debug)]
 pub struct CommandLine<'a> {
-    /// The line.
     pub parsed: &'a Parsed,
-    /// What is around it.
     pub scope: &'a Scope,
 }
 
@@ -145,12 +176,10 @@ impl CommandLine<'_> {
         self.parsed.flags.text(self.parsed.target, name)
     }
 
-    /// The arguments.
     pub(super) fn args(&self) -> &[Bytes] {
         &self.parsed.args
     }
 
-    /// An argument.
     pub(super) fn arg(&self, at: usize) -> Option<Bytes> {
         self.args().get(at).cloned()
     }

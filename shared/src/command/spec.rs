@@ -1,16 +1,15 @@
 //! [`CommandSpec`]: everything that parser, help, completion and documentation say about a command.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use super::refusal::Refusal;
 use super::request::{CommandLine, Request};
 
 /// What a command does to the cluster; consoles ask before the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing is sent.
     Local,
-    /// It reads.
     Reads,
-    /// It changes keys.
     Writes,
     /// It takes something away that cannot be had again.
     Destroys,
@@ -21,34 +20,27 @@ pub enum Effect {
 pub enum ValueKind {
     /// None needed; `=false` turns it off.
     Switch,
-    /// A number.
     Int,
-    /// Any text.
     Text,
     /// A duration such as `1m30s`.
     Duration,
-    /// Items separated by commas.
     List,
     /// A lease id in hex.
     Lease,
-    /// One of these words.
     Choice(&'static [&'static str]),
 }
 
 /// A flag.
 #[derive(Clone, Copy, Debug)]
 pub struct Flag {
-    /// Name without dashes.
     pub name: &'static str,
     /// Letter for the short form.
     pub short: Option<char>,
     /// Second name; accepted, not shown.
     pub alias: Option<&'static str>,
-    /// What it takes.
     pub value: ValueKind,
     /// Value when it is not given, as text.
     pub default: &'static str,
-    /// One line.
     pub help: &'static str,
 }
 
@@ -88,13 +80,10 @@ impl Flag {
 /// What an argument stands for; completion asks the cluster by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgKind {
-    /// A key.
     Key,
     /// The first key beyond a range.
     RangeEnd,
-    /// A value.
     Value,
-    /// A revision.
     Revision,
     /// The name of a command.
     Command,
@@ -107,7 +96,6 @@ pub enum ArgKind {
 pub struct Arg {
     /// Name as help shows it.
     pub name: &'static str,
-    /// What it stands for.
     pub kind: ArgKind,
     /// Whether it may be left out.
     pub optional: bool,
@@ -128,7 +116,6 @@ impl Arg {
         Self { name, kind, optional: true, rest: false }
     }
 
-    /// Any number of arguments.
     #[must_use]
     pub const fn rest(name: &'static str, kind: ArgKind) -> Self {
         Self { name, kind, optional: true, rest: true }
@@ -142,11 +129,9 @@ pub struct CommandSpec {
     pub group: &'static str,
     /// Its name within the group.
     pub name: &'static str,
-    /// Other names.
     pub aliases: &'static [&'static str],
     /// What it does to the cluster.
     pub effect: Effect,
-    /// Positional arguments, in order.
     pub args: &'static [Arg],
     /// Its own flags, by name.
     pub flags: &'static [Flag],
@@ -171,9 +156,7 @@ impl PartialEq for CommandSpec {
 /// Commands that share a first word.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// The word.
     pub name: &'static str,
-    /// One line.
     pub short: &'static str,
     /// Flags that each of its commands takes.
     pub flags: &'static [Flag],

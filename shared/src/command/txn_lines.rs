@@ -5,9 +5,10 @@ use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, Targe
 use mini_etcd_proto::etcdserverpb::{Compare, RequestOp};
 
 use super::go::parse_int;
-use super::parse::{Given, Grammar, Parsed, find, parse_within};
+use super::parse::{Given, Parsed, parse_within};
 use super::refusal::Refusal;
 use super::request::{Scope, request_of};
+use super::target::{Grammar, find};
 use super::words::split_words;
 use crate::failure::exit;
 use crate::text::{quote, unquote};

@@ -35,10 +35,12 @@ fn push(out: &mut String, prefix: &str, name: &str, value: &Value) {
         Value::Texts(texts) => texts.iter().for_each(|text| line(&quote(text.as_bytes()))),
         Value::Bytes(bytes) => line(&quote(bytes)),
         Value::Message(inner) | Value::Inline(inner) => {
-            message(out, &format!("{prefix}{name}"), inner)
+            message(out, &format!("{prefix}{name}"), inner);
         }
         Value::List(list) | Value::Rows(list) => {
-            list.iter().for_each(|inner| message(out, &format!("{prefix}{name}"), inner));
+            for inner in list {
+                message(out, &format!("{prefix}{name}"), inner);
+            }
         }
         Value::Blank => out.push('\n'),
     }

@@ -1,6 +1,8 @@
 //! Words of the language beside the commands of the table.
 
-use crate::command::{SUGGEST_DISTANCE_MAX, Target, distance};
+use strsim::levenshtein;
+
+use crate::command::{SUGGEST_DISTANCE_MAX, Target};
 
 /// Other names of commands, outside `mini-etcdctl`.
 pub const ALIASES: &[(&str, &str)] = &[("range", "get"), ("delete", "del")];
@@ -158,9 +160,9 @@ pub(super) fn close_to(target: Target, word: &str) -> Vec<&'static str> {
     }
     // Two steps from a short word lead to any other, so what is that far at least begins as it does.
     let near =
-        |name: &&str| distance(&word, name) < 2 || name.chars().next() == word.chars().next();
+        |name: &&str| levenshtein(&word, name) < 2 || name.chars().next() == word.chars().next();
     all.retain(near);
-    let far = |name: &&'static str| distance(&word, name);
+    let far = |name: &&'static str| levenshtein(&word, name);
     let nearest = all.iter().map(far).min().unwrap_or(usize::MAX);
     if nearest > SUGGEST_DISTANCE_MAX || nearest >= word.len() {
         return Vec::new();
