@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, RangeResponse};
+use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
-use crate::session::keys as level;
-use crate::types::prefix_end;
+use crate::session::keys::{Level, SEPARATOR};
 
 /// How long the cluster may take to answer: longer, and typing would falter.
 pub const WITHIN: Duration = Duration::from_millis(150);
 /// Names that one completion offers.
 pub const KEYS_MAX: usize = 500;
-/// Keys of one page.
-const PAGE_KEYS: i64 = 500;
 /// Listings that are kept.
 const KEPT_MAX: usize = 64;
 
@@ -108,34 +105,25 @@ impl ClientSource {
     async fn list(&self, prefix: &[u8]) -> Listed {
         let deadline = Instant::now() + WITHIN;
         let client = self.client();
-        let dir = prefix.iter().rposition(|byte| *byte == level::SEPARATOR).map_or(0, |at| at + 1);
+        let dir = prefix.iter().rposition(|byte| *byte == SEPARATOR).map_or(0, |at| at + 1);
         let dir = prefix.get(..dir).unwrap_or_default();
-        let end = if prefix.is_empty() { Bytes::from_static(&[0]) } else { prefix_end(prefix) };
-        let mut from = if prefix.is_empty() {
-            Bytes::from_static(&[0])
-        } else {
-            Bytes::copy_from_slice(prefix)
+        let mut level = Level::new(prefix, dir, KEYS_MAX);
+        let whole = |level: &Level| Listed {
+            names: level.names.iter().map(|name| [dir, name].concat().into()).collect(),
+            more: level.more,
         };
-        let (mut listed, mut revision) = (Listed::default(), 0);
+        let mut revision = 0;
         loop {
-            let request = RangeRequest {
-                key: from,
-                range_end: end.clone(),
-                limit: PAGE_KEYS,
-                revision,
-                keys_only: true,
-                // A member that is cut off may answer: nothing is decided by it.
-                serializable: true,
-                ..RangeRequest::default()
-            };
+            // A member that is cut off may answer: nothing is decided by it.
+            let request = RangeRequest { serializable: true, ..level.request() };
             let page = match timeout_at(deadline, client.range(request)).await {
                 Ok(outcome) => outcome.into_result().ok(),
                 Err(_) => None,
             };
             // I3: time is up, or nobody answers. An older listing is better than a part of a new one.
             let Some(page) = page else {
-                listed.more = true;
-                return self.kept(prefix, None).unwrap_or(listed);
+                let kept = self.kept(prefix, None);
+                return kept.unwrap_or_else(|| Listed { more: true, ..whole(&level) });
             };
             if revision == 0 {
                 revision = page.header.map_or(0, |header| header.revision);
@@ -143,31 +131,14 @@ impl ClientSource {
                     return kept;
                 }
             }
-            let last = take(&mut listed, dir, &page);
-            match last.filter(|_| page.more && !listed.more) {
-                None => break,
-                Some(last) => from = level::behind(dir, &last),
+            if !level.take(&page) {
+                break;
             }
         }
+        let listed = whole(&level);
         self.keep(prefix, revision, &listed);
         listed
     }
-}
-
-/// Adds the names of a page; answers its last key.
-fn take(listed: &mut Listed, dir: &[u8], page: &RangeResponse) -> Option<Bytes> {
-    for kv in &page.kvs {
-        let name = Bytes::from([dir, &level::name_below(dir, &kv.key)].concat());
-        if listed.names.last() == Some(&name) {
-            continue;
-        }
-        if listed.names.len() == KEYS_MAX {
-            listed.more = true;
-            break;
-        }
-        listed.names.push(name);
-    }
-    page.kvs.last().map(|kv| kv.key.clone())
 }
 
 impl Source for ClientSource {

@@ -114,14 +114,12 @@ impl Session {
         if matches!(request.downcast::<Help>(), Some(Help { target: Target::Root, .. })) {
             return Ok(printed(Self::overview()));
         }
-        let report = match request.local() {
+        if let Some(report) = request.local() {
             // It asks nobody, so it does not matter how.
-            Some(report) => report,
-            None => {
-                let client = settings::client(&parsed, &self.client).await?;
-                request.run(&client, &mut Nothing).await
-            }
-        };
+            return Ok(self.outcome(report, style));
+        }
+        let client = settings::client(&parsed, &self.client).await?;
+        let report = request.run(&client, &mut Nothing).await;
         Ok(self.outcome(report, style))
     }
 
@@ -257,10 +255,10 @@ impl Session {
             Some(word) => self.key(word)?.to_vec(),
             None => self.scope.clone(),
         };
-        let listing = keys::list(&self.client, &prefix).await?;
+        let level = keys::list(&self.client, &prefix).await?;
         let mut outcome = Outcome::default();
         let lines = matches!(self.options.style.format, Format::JsonLines | Format::Json);
-        for name in &listing.names {
+        for name in &level.names {
             if lines {
                 let object = serde_json::json!({"name": crate::format::readable_bytes(name)});
                 outcome.out.extend_from_slice(object.to_string().as_bytes());
@@ -269,8 +267,8 @@ impl Session {
             }
             outcome.out.push(b'\n');
         }
-        if listing.more {
-            let text = format!("only the first {} names are shown\n", listing.names.len());
+        if level.more {
+            let text = format!("only the first {} names are shown\n", level.names.len());
             outcome.err.extend_from_slice(text.as_bytes());
         }
         Ok(outcome)

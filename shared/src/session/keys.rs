@@ -1,11 +1,11 @@
 //! The prefix that `cd` sets, and what `ls` and the history of a key read.
 
 use bytes::Bytes;
-use mini_etcd_proto::etcdserverpb::RangeRequest;
+use mini_etcd_proto::etcdserverpb::{RangeRequest, RangeResponse};
 use mini_etcd_proto::mvccpb::KeyValue;
 
 use crate::client::Client;
-use crate::command::{ArgKind, Parsed, Target};
+use crate::command::{ArgKind, Parsed, Target, prefix_range};
 use crate::failure::{Failure, done};
 use crate::types::prefix_end;
 
@@ -58,61 +58,75 @@ pub(super) fn entered(scope: &[u8], to: Option<&[u8]>) -> Vec<u8> {
     }
 }
 
-/// One level of keys.
-pub(super) struct Listing {
+/// A walk over one level of keys: their names up to the next separator, at one revision, skipping what lies deeper.
+pub(crate) struct Level {
     /// Names: those of levels end in the separator.
-    pub names: Vec<Vec<u8>>,
-    /// The revision that all of them were read at.
-    pub revision: i64,
-    /// Whether there are more than are shown.
+    pub names: Vec<Bytes>,
+    /// Whether there are more than `max`.
     pub more: bool,
+    max: usize,
+    /// What all names are below.
+    dir: Vec<u8>,
+    next: RangeRequest,
 }
 
-/// Reads one level below `prefix`, at one revision, skipping what lies deeper.
-pub(super) async fn list(client: &Client, prefix: &[u8]) -> Result<Listing, Failure> {
-    let mut listing = Listing { names: Vec::new(), revision: 0, more: false };
-    let end = if prefix.is_empty() { Bytes::from_static(&[0]) } else { prefix_end(prefix) };
-    let mut from =
-        if prefix.is_empty() { Bytes::from_static(&[0]) } else { Bytes::copy_from_slice(prefix) };
-    loop {
-        let request = RangeRequest {
-            key: from,
-            range_end: end.clone(),
+impl Level {
+    /// The keys that begin with `prefix`, by their names below `dir`.
+    pub(crate) fn new(prefix: &[u8], dir: &[u8], max: usize) -> Self {
+        let (key, range_end) = prefix_range(Bytes::copy_from_slice(prefix));
+        let next = RangeRequest {
+            key,
+            range_end,
             limit: PAGE_KEYS,
-            revision: listing.revision,
             keys_only: true,
             ..RangeRequest::default()
         };
-        let page = done(client.range(request).await)?;
-        if listing.revision == 0 {
-            listing.revision = page.header.map_or(0, |header| header.revision);
+        Self { names: Vec::new(), more: false, max, dir: dir.to_vec(), next }
+    }
+
+    /// The next page.
+    pub(crate) fn request(&self) -> RangeRequest {
+        self.next.clone()
+    }
+
+    /// Takes a page in; answers whether another one follows.
+    pub(crate) fn take(&mut self, page: &RangeResponse) -> bool {
+        if self.next.revision == 0 {
+            self.next.revision = page.header.map_or(0, |header| header.revision);
         }
-        let mut last = None;
         for kv in &page.kvs {
-            let name = name_below(prefix, &kv.key);
-            if listing.names.last() != Some(&name) {
-                if listing.names.len() == NAMES_MAX {
-                    listing.more = true;
-                    return Ok(listing);
-                }
-                listing.names.push(name);
+            let name = name_below(&self.dir, &kv.key);
+            if self.names.last().map(Bytes::as_ref) == Some(&name) {
+                continue;
             }
-            last = Some(kv.key.clone());
+            if self.names.len() == self.max {
+                self.more = true;
+                return false;
+            }
+            self.names.push(name.into());
         }
-        let Some(last) = last.filter(|_| page.more) else { return Ok(listing) };
-        from = behind(prefix, &last);
+        let Some(last) = page.kvs.last().filter(|_| page.more) else { return false };
+        self.next.key = behind(&self.dir, &last.key);
+        true
     }
 }
 
+/// Reads one level below `prefix`.
+pub(super) async fn list(client: &Client, prefix: &[u8]) -> Result<Level, Failure> {
+    let mut level = Level::new(prefix, prefix, NAMES_MAX);
+    while level.take(&done(client.range(level.request()).await)?) {}
+    Ok(level)
+}
+
 /// The part of a key that is shown at the level below `prefix`.
-pub(crate) fn name_below(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+fn name_below(prefix: &[u8], key: &[u8]) -> Vec<u8> {
     let rest = key.get(prefix.len()..).unwrap_or_default();
     let end = rest.iter().position(|byte| *byte == SEPARATOR).map_or(rest.len(), |at| at + 1);
     rest.get(..end).unwrap_or_default().to_vec()
 }
 
 /// The first key that may have another name than `key`.
-pub(crate) fn behind(prefix: &[u8], key: &[u8]) -> Bytes {
+fn behind(prefix: &[u8], key: &[u8]) -> Bytes {
     let name = name_below(prefix, key);
     if name.last() == Some(&SEPARATOR) {
         return prefix_end(&[prefix, &name].concat());
