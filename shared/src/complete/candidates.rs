@@ -1,5 +1,7 @@
 //! What may be inserted.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::path::{Path, PathBuf};
 
 use super::{Context, Place, Source, WITHIN, Wants, place};
@@ -14,7 +16,6 @@ const FILES_MAX: usize = 10_000;
 pub struct Candidate {
     /// What takes the place of the word, as it is typed.
     pub text: String,
-    /// What a list shows.
     pub shown: String,
     /// What it is, in a line.
     pub note: String,
@@ -39,9 +40,7 @@ impl Candidate {
 /// What may take the place of the word at the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
-    /// What is replaced.
     pub span: Span,
-    /// By what.
     pub candidates: Vec<Candidate>,
     /// There are more than these.
     pub more: bool,

@@ -1,5 +1,7 @@
 //! Colours of a line while it is typed.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use super::place::has_variable;
 use crate::command::{DEL, Effect, Target};
 use crate::language::{EXTRAS, KEYWORDS, Lexer, Line, METAS, Piece, Span, Word, full_name};
@@ -13,24 +15,19 @@ pub enum Kind {
     Unknown,
     /// The name of a command whose line takes away what cannot be had again, or much at once.
     Danger,
-    /// A flag.
     Flag,
-    /// Text between quotes.
     Quoted,
     /// A word with a variable in it.
     Variable,
     /// `|`, `>`, `&` and their like.
     Operator,
-    /// A comment.
     Comment,
 }
 
 /// A part of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Where it stands.
     pub span: Span,
-    /// What it is.
     pub kind: Kind,
 }
 

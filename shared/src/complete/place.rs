@@ -1,5 +1,7 @@
 //! Where in a line the cursor is.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use crate::command::{ArgKind, CommandSpec, Flag, TXN, Target, ValueKind, takes_next};
 use crate::language::{
     ALIASES, EXTRAS, FILTERS, KEYWORDS, Lexer, METAS, Operator, Piece, SUBJECTS, Span, Word,
@@ -29,28 +31,22 @@ pub struct Context {
 pub enum Wants {
     /// Nothing that can be named.
     Nothing,
-    /// One of these.
     Names(Vec<Candidate>),
-    /// A key.
     Key,
     /// A member of the cluster.
     Member,
-    /// A file.
     File,
 }
 
 /// The word at the cursor, and what it may become.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// What a candidate replaces.
     pub span: Span,
     /// What is typed of it.
     pub typed: Vec<u8>,
-    /// What it may become.
     pub wants: Wants,
     /// The command that the word belongs to.
     pub target: Target,
-    /// Arguments before the word.
     pub args: usize,
     /// The language's own command that it belongs to, with what it takes.
     pub usage: Option<&'static str>,

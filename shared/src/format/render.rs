@@ -1,21 +1,19 @@
 //! From an answer to bytes.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use super::{Answer, Page, fields, json, readable, table};
 use crate::failure::{Failure, exit};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     #[default]
     Simple,
-    /// One object.
     Json,
     /// A name and a value on each line.
     Fields,
-    /// The message itself.
     Protobuf,
-    /// A frame around rows.
     Table,
     /// One readable object on each line; etcdctl does not have it.
     JsonLines,
@@ -28,7 +26,6 @@ impl Format {
         if name == "jsonl" { Some(Self::JsonLines) } else { Self::of(name) }
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +61,6 @@ impl Format {
 /// How to show answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// The format.
     pub format: Format,
     /// Keys and values as `\xNN` bytes.
     pub hex: bool,
@@ -73,9 +69,7 @@ pub struct Style {
 /// A rendered answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// For standard output.
     pub out: Vec<u8>,
-    /// For standard error.
     pub err: Vec<u8>,
 }
 

@@ -1,5 +1,7 @@
 //! What lines mean.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::time::Duration;
 
 use tonic::Code;
@@ -14,33 +16,24 @@ pub struct Statement {
     pub span: Span,
     /// Its first line, from 1.
     pub line: usize,
-    /// What it does.
     pub kind: StatementKind,
 }
 
 /// What a statement does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatementKind {
-    /// Runs a command.
     Run(Box<Run>),
     /// Demands something of what ran last.
     Expect(Expect),
     /// Waits for events of a background watch.
     Await(Await),
-    /// Ends a background watch.
     Cancel(String),
-    /// Sets a variable.
     Set {
-        /// Its name.
         name: String,
-        /// Its value.
         value: Word,
     },
-    /// A test.
     Test {
-        /// Its name.
         name: Word,
-        /// What it does.
         body: Vec<Statement>,
     },
     /// What comes before the tests.
@@ -49,25 +42,18 @@ pub enum StatementKind {
     Teardown(Vec<Statement>),
     /// A block that runs several times.
     Repeat {
-        /// How often.
         times: u32,
-        /// What.
         body: Vec<Statement>,
     },
     /// A block whose commands get more flags.
     With {
-        /// The flags.
         flags: Vec<Word>,
-        /// The block.
         body: Vec<Statement>,
     },
     /// One of two blocks, by what ran last.
     If {
-        /// The question.
         condition: Condition,
-        /// When it holds.
         then: Vec<Statement>,
-        /// When it does not.
         otherwise: Vec<Statement>,
     },
 }
@@ -79,7 +65,6 @@ pub struct Run {
     pub negated: bool,
     /// It is repeated until what is expected of it holds.
     pub eventually: Option<Eventually>,
-    /// What runs.
     pub action: Action,
     /// Builtins that its output goes through, in order.
     pub filters: Vec<Filter>,
@@ -100,9 +85,7 @@ pub struct Run {
 /// How long, and how often, a command is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eventually {
-    /// How long.
     pub within: Duration,
-    /// Pause between two tries.
     pub every: Duration,
 }
 
@@ -111,12 +94,10 @@ pub struct Eventually {
 pub enum Action {
     /// A command of the table.
     Command {
-        /// Which.
         target: Target,
         /// Flags and arguments, without the words that name it.
         words: Vec<Word>,
     },
-    /// A transaction written out.
     Txn(Txn),
     /// `ls [PREFIX]`
     List(Option<Word>),
@@ -126,9 +107,7 @@ pub enum Action {
     Where,
     /// `\name ARGS`
     Meta {
-        /// Which.
         spec: &'static MetaSpec,
-        /// Its arguments.
         args: Vec<Word>,
     },
 }
@@ -138,52 +117,40 @@ pub enum Action {
 pub struct Txn {
     /// Flags for the command as a whole.
     pub flags: Vec<Word>,
-    /// What must hold.
     pub compares: Vec<Comparison>,
     /// What is done when all hold.
     pub success: Vec<Operation>,
-    /// What is done otherwise.
     pub failure: Vec<Operation>,
 }
 
 /// `TARGET(KEY) OPERATOR VALUE`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// What of the key.
     pub target: String,
-    /// The key.
     pub key: Word,
     /// `=`, `!=`, `<` or `>`.
     pub operator: String,
     /// What it is compared with.
     pub value: Word,
-    /// Where it stands.
     pub span: Span,
 }
 
 /// A `get`, `put` or `del` of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
-    /// Which.
     pub command: &'static CommandSpec,
-    /// Its flags and arguments.
     pub words: Vec<Word>,
-    /// Where it stands.
     pub span: Span,
 }
 
 /// What the output of a command is put through.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// The first lines.
     Head(usize),
-    /// How many lines.
     Count,
     /// A part of each JSON document.
     Json(Path),
-    /// The bytes in hex.
     Hex,
-    /// The lines in order.
     Sort,
     /// What differs from a file.
     Diff(Word),
@@ -192,22 +159,17 @@ pub enum Filter {
 /// An `expect` line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expect {
-    /// What must hold.
     pub condition: Condition,
-    /// Where it stands.
     pub span: Span,
-    /// Its line, from 1.
     pub line: usize,
 }
 
 /// `await ID events COUNT within TIME`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Await {
-    /// The watch.
     pub id: String,
     /// How many events it must have seen since it began.
     pub events: u64,
-    /// How long to wait.
     pub within: Duration,
     /// What the events must look like (scripts).
     pub golden: Option<Golden>,
@@ -218,20 +180,14 @@ pub struct Await {
 /// A question about what ran last.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// It went well.
     Ok,
-    /// It failed.
     Error {
-        /// With this code.
         code: Option<Code>,
-        /// With words that match.
         matches: Option<Word>,
     },
     /// A part of the result passes a test.
     Holds {
-        /// Which part.
         subject: Subject,
-        /// Which test.
         test: Test,
     },
 }
@@ -241,11 +197,8 @@ pub enum Condition {
 pub enum Subject {
     /// Value of the first key.
     Value,
-    /// How many keys.
     Count,
-    /// Revision of the answer.
     Rev,
-    /// The first key.
     Key,
     /// Lease of the first key, in hex.
     Lease,
@@ -253,26 +206,21 @@ pub enum Subject {
     Deleted,
     /// Whether a transaction's comparisons held.
     Succeeded,
-    /// How long it took.
     Elapsed,
     /// How many events a watch has seen.
     Events,
     /// A part of the answer as JSON.
     Json(Path),
-    /// Exit code.
     Exit,
 }
 
 /// A test of a part.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// It is not there.
     Absent,
     /// It compares with a word.
     Compare {
-        /// How.
         operator: Operator,
-        /// With what.
         word: Word,
     },
 }
@@ -314,7 +262,6 @@ impl Operator {
         ("within", Self::Within),
     ];
 
-    /// How it is written.
     #[must_use]
     pub fn text(self) -> &'static str {
         Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(text, _)| text)
@@ -324,9 +271,7 @@ impl Operator {
 /// A way into a JSON document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path {
-    /// As it was written.
     pub text: String,
-    /// Its steps.
     pub steps: Vec<Step>,
 }
 
@@ -342,7 +287,6 @@ pub enum Step {
 /// A `----` block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Golden {
-    /// Its lines.
     pub lines: Vec<String>,
     /// Where they stand, each with its line feed.
     pub span: Span,
@@ -355,6 +299,5 @@ pub struct Golden {
 /// A whole script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
-    /// Its statements.
     pub statements: Vec<Statement>,
 }

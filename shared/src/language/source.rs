@@ -1,5 +1,7 @@
 //! Places in a text, and what is wrong there.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::fmt;
 
 use crate::text::masked;
@@ -12,9 +14,7 @@ const SHOWN_CHARS_MAX: usize = 100;
 /// A run of bytes of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// First byte.
     pub start: usize,
-    /// First byte behind it.
     pub end: usize,
 }
 
@@ -35,9 +35,7 @@ impl Span {
 /// Line and column as people count them: from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
 }
 
@@ -70,13 +68,10 @@ impl fmt::Display for Position {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{position}: {found}; expected {expected}")]
 pub struct SyntaxError {
-    /// What is wrong there.
     pub span: Span,
-    /// Where that is.
     pub position: Position,
     /// What stands there, or what is the matter with it.
     pub found: String,
-    /// What is accepted.
     pub expected: String,
     /// Whether more lines could make it right.
     pub incomplete: bool,

@@ -1,5 +1,7 @@
 //! Words, and how bytes are written as one.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use super::Span;
 use crate::text::quote;
 
@@ -8,24 +10,18 @@ use crate::text::quote;
 pub struct Word {
     /// What it is made of, in order.
     pub pieces: Vec<Piece>,
-    /// Where it stands.
     pub span: Span,
 }
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Without quotes.
     Bare(Vec<u8>),
-    /// Between quotes, escapes resolved.
     Quoted(Vec<u8>),
-    /// A variable.
     Variable {
-        /// Its name.
         name: String,
         /// What it stands for when it is not set.
         fallback: Option<Vec<Piece>>,
-        /// Where it stands.
         span: Span,
     },
     /// The lines behind `<<TAG`.
@@ -70,7 +66,6 @@ impl Word {
         literal(&self.pieces)
     }
 
-    /// The variables it names.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         let mut found = Vec::new();

@@ -1,5 +1,7 @@
 //! Watches that go on while other things run.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
@@ -28,20 +30,16 @@ pub enum WatchNews {
     Standing {
         /// The member that serves it.
         endpoint: String,
-        /// The revision.
         revision: i64,
         /// Revision of that member now. A lower one than what was delivered before: it lags, or its data is another.
         at: i64,
     },
-    /// Events.
     Events(WatchResponse),
     /// Everything up to this revision was delivered.
     Progress(i64),
     /// Its connection is gone; it goes on at this revision as soon as a member answers.
     Lost {
-        /// Why.
         reason: String,
-        /// The revision.
         revision: i64,
     },
     /// It has ended, for this reason.
@@ -51,15 +49,11 @@ pub enum WatchNews {
 /// What a watch has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// How many events.
     pub events: u64,
-    /// The newest of them.
     pub kept: VecDeque<Event>,
-    /// The last message.
     pub last: Option<WatchResponse>,
     /// How often its connection was lost.
     pub lost: u32,
-    /// Why it ended.
     pub ended: Option<String>,
 }
 
@@ -146,7 +140,6 @@ impl Background {
         }
     }
 
-    /// What it has seen.
     pub(super) fn seen(&self) -> Seen {
         self.state.lock().clone()
     }

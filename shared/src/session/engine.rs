@@ -1,5 +1,7 @@
 //! The session.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +35,6 @@ pub struct Options {
     pub run: String,
     /// Scratch directory, `$TMP`.
     pub tmp: Option<PathBuf>,
-    /// How answers look.
     pub style: Style,
     /// Whether pipes may end in a shell.
     pub allow_shell: bool,
@@ -82,7 +83,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session.
     #[must_use]
     pub fn new(client: Client, options: Options, sink: Arc<dyn Sink>, host: Box<dyn Host>) -> Self {
         let mut variables = Variables::default();
@@ -109,19 +109,16 @@ impl Session {
         }
     }
 
-    /// What ran last.
     #[must_use]
     pub fn last(&self) -> &Outcome {
         &self.last
     }
 
-    /// Its variables.
     #[must_use]
     pub fn variables(&self) -> &Variables {
         &self.variables
     }
 
-    /// Sets a variable.
     pub fn set_variable(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         self.variables.set(name, value);
     }
@@ -132,13 +129,11 @@ impl Session {
         &self.scope
     }
 
-    /// How answers look.
     #[must_use]
     pub fn style(&self) -> Style {
         self.options.style
     }
 
-    /// Changes how answers look.
     pub fn set_style(&mut self, style: Style) {
         self.options.style = style;
     }
@@ -149,7 +144,6 @@ impl Session {
         self.timing
     }
 
-    /// The client.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -170,7 +164,6 @@ impl Session {
         self.watches.remove(id).is_some()
     }
 
-    /// Ends all of them.
     pub fn cancel_all(&mut self) {
         self.watches.clear();
     }

@@ -1,5 +1,7 @@
 //! What stands around a session.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use futures::future::BoxFuture;
 
 use super::{Outcome, WatchNews};
@@ -9,7 +11,6 @@ use crate::language::{MetaSpec, Span};
 /// Something to show.
 #[derive(Clone, Copy, Debug)]
 pub enum Emitted<'a> {
-    /// Output of a command.
     Out(&'a [u8]),
     /// What a command says beside its output.
     Err(&'a [u8]),
@@ -17,9 +18,7 @@ pub enum Emitted<'a> {
     Notice(&'a str),
     /// News of a background watch.
     Watch {
-        /// Its name.
         id: &'a str,
-        /// What happened.
         news: &'a WatchNews,
         /// The same in the format of the session.
         text: &'a [u8],
@@ -31,15 +30,12 @@ pub enum Emitted<'a> {
 pub struct Ran<'a> {
     /// Where it stands in its text.
     pub span: Span,
-    /// Its line.
     pub line: usize,
-    /// What became of it.
     pub outcome: &'a Outcome,
 }
 
 /// Takes what there is to show. Watches emit from tasks of their own, while other things run.
 pub trait Sink: Send + Sync {
-    /// Shows a piece.
     fn emit(&self, piece: Emitted<'_>);
     /// A command has run; its output was emitted before.
     fn ran(&self, _ran: Ran<'_>) {}

@@ -1,5 +1,7 @@
 //! What became of a command.
 
+#![expect(missing_docs, reason = "names that say all have no comment")]
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +14,12 @@ use crate::language::{ExpandError, Span};
 /// What became of a command.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// What the servers answered.
     pub answer: Option<Arc<dyn Answer>>,
-    /// Why it failed.
     pub failure: Option<Failure>,
     /// What it printed, behind its pipes.
     pub out: Vec<u8>,
     /// What it said beside that.
     pub err: Vec<u8>,
-    /// How long it took.
     pub elapsed: Duration,
     /// Events that a watch has seen, for `await`.
     pub events: Option<u64>,
@@ -33,7 +32,6 @@ impl Outcome {
         Self { failure: Some(failure), ..Self::default() }
     }
 
-    /// Its exit code.
     #[must_use]
     pub fn status(&self) -> u8 {
         self.failure.as_ref().map_or(0, status_of)
@@ -80,18 +78,14 @@ impl From<ExpandError> for Failure {
 /// What was expected and did not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What should have been.
     pub expected: String,
-    /// What is.
     pub got: String,
-    /// Line of the expectation.
     pub line: usize,
 }
 
 /// Why a statement failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
-    /// The command did.
     Command(Box<Failure>),
     /// What was expected of it did not come.
     Mismatch(Mismatch),
@@ -102,14 +96,11 @@ pub enum Reason {
 pub struct Failed {
     /// Where it stands in its text.
     pub span: Span,
-    /// Its line.
     pub line: usize,
-    /// Why.
     pub reason: Reason,
 }
 
 impl Failed {
-    /// Exit code.
     #[must_use]
     pub fn exit(&self) -> u8 {
         match &self.reason {
