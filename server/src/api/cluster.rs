@@ -52,7 +52,7 @@ impl Cluster for ClusterService {
         } else {
             self.host.published()
         };
-        let members = state.system.members.values().map(listed).collect();
+        let members = state.members.by_id.values().map(listed).collect();
         // The revision of this family's headers is always 0.
         let header = Some(self.host.header(Revision(0)));
         Ok(Response::new(MemberListResponse { header, members }))

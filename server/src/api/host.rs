@@ -244,7 +244,7 @@ fn is_lost(error: &RequestError) -> bool {
 
 /// Raised alarms: member and name.
 pub(super) fn alarms(published: &Published) -> impl Iterator<Item = (u64, String)> {
-    published.system.alarms.iter().map(|(member, alarm)| {
+    published.alarms.raised.iter().map(|(member, alarm)| {
         let name = AlarmType::try_from(*alarm)
             .map_or_else(|_| alarm.to_string(), |alarm| alarm.as_str_name().to_owned());
         (*member, name)

@@ -37,7 +37,7 @@ impl MaintenanceService {
     async fn list_alarms(&self, wanted: i32) -> Result<AlarmResponse, RequestError> {
         let state = self.host.barrier().await?;
         let any = i32::from(AlarmType::None);
-        let raised = state.system.alarms.iter();
+        let raised = state.alarms.raised.iter();
         let alarms = raised
             .filter(|(_, alarm)| wanted == any || *alarm == wanted)
             .map(|(member_id, alarm)| AlarmMember { member_id: *member_id, alarm: *alarm })

@@ -43,7 +43,7 @@ pub(super) async fn check(host: &Host, cost: u64) -> Result<(), RequestError> {
     }
     let me = host.proposer().identity().member_id.0;
     let alarm = i32::from(AlarmType::Nospace);
-    if !published.system.alarms.contains(&(me, alarm)) {
+    if !published.alarms.raised.contains(&(me, alarm)) {
         let action = AlarmAction::Activate.into();
         let request = AlarmRequest { action, member_id: me, alarm };
         if let Err(error) = host.write(command::Request::Alarm(request)).await

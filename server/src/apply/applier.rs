@@ -1,32 +1,28 @@
-//! The one who applies.
+//! [`Applier`]: applies committed entries to the state.
+//!
+//! It keeps their order, their batch and the digest, makes the checks that stand before every command, and hands each
+//! command to the part of the state that it changes.
 
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
-use mini_etcd_proto::etcdserverpb::{
-    AlarmResponse, AlarmType, RequestOp, ResponseHeader, TxnRequest,
-};
+use mini_etcd_proto::etcdserverpb::{AlarmResponse, ResponseHeader};
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{AppliedState, Command, ConfChange, ConfState, Entry, EntryKind};
+use mini_etcd_proto::internalpb::{Command, ConfChange, ConfState, Entry, EntryKind};
 use mini_etcd_shared::types::{LogIndex, MemberId, Revision, Term};
 use prost::Message;
 
 use super::digest::Digest;
-use super::load::{self, CURRENT, Loaded};
-use super::{
-    Applied, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published, Response, System,
-};
+use super::load::{self, CURRENT, State};
+use super::{Applied, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published, Response};
 use crate::error::RequestError;
 use crate::metrics::Counts;
-use crate::mvcc::{Hashes, Store};
+use crate::mvcc::{Event, Hashes};
 use crate::storage::{Durability, Engine, Space};
 
 /// Turns committed entries into state; the only writer of the state database.
 pub struct Applier<E: Engine> {
     engine: E,
-    store: Store,
-    system: Arc<System>,
-    meta: AppliedState,
+    state: State,
     published: Arc<Published>,
 }
 
@@ -36,8 +32,8 @@ impl<E: Engine> Applier<E> {
     /// # Errors
     /// `Exists` where there is one; a failing disk.
     pub fn create(mut engine: E, identity: Identity, birth: &Birth) -> Result<Self, ApplyError> {
-        let loaded = load::create(&mut engine, identity, birth)?;
-        Ok(Self::new(engine, loaded))
+        let state = load::create(&mut engine, identity, birth)?;
+        Ok(Self::new(engine, state))
     }
 
     /// Takes up the state that is there.
@@ -45,14 +41,13 @@ impl<E: Engine> Applier<E> {
     /// # Errors
     /// `Empty` where there is none; one of another cluster, member or format; damage; a failing disk.
     pub fn open(mut engine: E, identity: Identity) -> Result<Self, ApplyError> {
-        let loaded = load::open(&mut engine, identity)?;
-        Ok(Self::new(engine, loaded))
+        let state = load::open(&mut engine, identity)?;
+        Ok(Self::new(engine, state))
     }
 
-    fn new(engine: E, Loaded { meta, system, store }: Loaded) -> Self {
-        let system = Arc::new(system);
-        let published = publish(&meta, &system, &store);
-        Self { engine, store, system, meta, published }
+    fn new(engine: E, state: State) -> Self {
+        let published = publish(&state);
+        Self { engine, state, published }
     }
 
     /// The state now.
@@ -74,7 +69,7 @@ impl<E: Engine> Applier<E> {
             let (published, events) = (self.published(), Arc::from([]));
             return Ok(Applied { published, results, events, counts: Counts::default() });
         }
-        let counts = self.store.take_counts();
+        let counts = self.state.keys.take_counts();
         let events = self.commit()?;
         let published = self.published();
         for result in &mut results {
@@ -91,20 +86,20 @@ impl<E: Engine> Applier<E> {
     /// # Errors
     /// A failing disk.
     pub fn collect(&mut self, max_rows: usize) -> Result<bool, ApplyError> {
-        if self.store.has_garbage() && self.store.collect(max_rows)? {
+        if self.state.keys.has_garbage() && self.state.keys.collect(max_rows)? {
             self.commit()?;
         }
-        Ok(self.store.has_garbage())
+        Ok(self.state.keys.has_garbage())
     }
 
     /// What was done to the keys since the last task: what collecting took.
     pub fn take_counts(&mut self) -> Counts {
-        self.store.take_counts()
+        self.state.keys.take_counts()
     }
 
     /// The hashes of the states that compactions take, for a thread that computes them. Without one, collecting does.
     pub(crate) fn hash_elsewhere(&self) -> Arc<Hashes> {
-        let hashes = self.store.hashes();
+        let hashes = self.state.keys.hashes();
         hashes.attend();
         hashes
     }
@@ -124,17 +119,18 @@ impl<E: Engine> Applier<E> {
     }
 
     /// I1, I4.
-    fn commit(&mut self) -> Result<Vec<crate::mvcc::Event>, ApplyError> {
-        let standing = self.store.standing();
-        self.meta.revision = standing.revision;
-        self.meta.compact_revision = standing.compacted;
-        self.meta.compact_finished = standing.finished;
-        self.meta.logical_bytes = standing.logical_bytes;
-        let mut batch = self.store.take_batch();
-        batch.put(Space::Meta, CURRENT, self.meta.encode_to_vec());
+    fn commit(&mut self) -> Result<Vec<Event>, ApplyError> {
+        let State { meta, keys, .. } = &mut self.state;
+        let standing = keys.standing();
+        meta.revision = standing.revision;
+        meta.compact_revision = standing.compacted;
+        meta.compact_finished = standing.finished;
+        meta.logical_bytes = standing.logical_bytes;
+        let mut batch = keys.take_batch();
+        batch.put(Space::Meta, CURRENT, meta.encode_to_vec());
         self.engine.commit(batch, Durability::Buffered)?;
-        let events = self.store.committed(self.engine.reader());
-        self.published = publish(&self.meta, &self.system, &self.store);
+        let events = keys.committed(self.engine.reader());
+        self.published = publish(&self.state);
         Ok(events)
     }
 
@@ -145,16 +141,17 @@ impl<E: Engine> Applier<E> {
     ) -> Result<Option<EntryResult>, ApplyError> {
         let index = LogIndex(entry.index);
         let broken = |reason: String| ApplyError::Entry { index, reason };
-        if entry.index != self.meta.applied_index + 1 || entry.term < self.meta.applied_term {
-            let (at, term) = (self.meta.applied_index, self.meta.applied_term);
+        let meta = &mut self.state.meta;
+        if entry.index != meta.applied_index + 1 || entry.term < meta.applied_term {
+            let (at, term) = (meta.applied_index, meta.applied_term);
             return Err(broken(format!("term {} after {at} of term {term}", entry.term))); // I2
         }
-        self.meta.applied_index = entry.index;
-        self.meta.applied_term = entry.term;
+        meta.applied_index = entry.index;
+        meta.applied_term = entry.term;
         if let Some((_, conf_state)) = conf_states.iter().find(|(at, _)| *at == index) {
-            self.meta.conf_state = Some(conf_state.clone());
+            meta.conf_state = Some(conf_state.clone());
         }
-        let mut digest = Digest(self.meta.digest);
+        let mut digest = Digest(meta.digest);
         digest.word(entry.index);
         let result = match EntryKind::try_from(entry.kind) {
             _ if entry.data.is_empty() => None,
@@ -166,7 +163,7 @@ impl<E: Engine> Applier<E> {
                     .as_ref()
                     .ok_or_else(|| broken("an unknown command".to_owned()))?;
                 self.descend_from(command.incarnation);
-                let wanted = command.origin == self.meta.member_id;
+                let wanted = command.origin == self.state.meta.member_id;
                 let outcome = self.command(entry, request, wanted, &mut digest)?;
                 Some(((command.origin, command.incarnation, command.sequence), outcome))
             }
@@ -174,15 +171,15 @@ impl<E: Engine> Applier<E> {
                 let change = ConfChange::decode(entry.data.clone());
                 let change = change.map_err(|error| broken(error.to_string()))?;
                 self.descend_from(change.incarnation);
-                Arc::make_mut(&mut self.system).change(&change, self.store.batch());
+                let State { keys, members, .. } = &mut self.state;
+                let members = Arc::make_mut(members).change(&change, keys.batch());
                 digest.bytes(&entry.data);
-                let members = self.system.members.values().cloned().collect();
                 let number = (change.origin, change.incarnation, change.sequence);
-                Some((number, Ok(Response::Members(members))))
+                Some((number, Ok(members)))
             }
             Err(_) => return Err(broken(format!("unknown kind {}", entry.kind))),
         };
-        self.meta.digest = digest.0;
+        self.state.meta.digest = digest.0;
         Ok(result.map(|((origin, incarnation, sequence), outcome)| EntryResult {
             index,
             term: Term(entry.term),
@@ -196,8 +193,9 @@ impl<E: Engine> Applier<E> {
     /// The first entry that somebody asked for names the lineage of the state. One of an earlier version has no
     /// incarnation, and leaves the lineage unknown.
     fn descend_from(&mut self, incarnation: u64) {
-        if self.meta.lineage == Some(0) {
-            self.meta.lineage = (incarnation != 0).then_some(incarnation);
+        let lineage = &mut self.state.meta.lineage;
+        if *lineage == Some(0) {
+            *lineage = (incarnation != 0).then_some(incarnation);
         }
     }
 
@@ -210,9 +208,10 @@ impl<E: Engine> Applier<E> {
         digest: &mut Digest,
     ) -> Result<Result<Response, RequestError>, ApplyError> {
         let index = LogIndex(entry.index);
-        self.store.begin(Revision::of(index));
-        let outcome = self.request(request, wanted);
-        let events = self.store.end();
+        self.state.keys.begin(Revision::of(index));
+        let outcome = self.dispatch(request, wanted);
+        let keys = &mut self.state.keys;
+        let events = keys.end();
         digest.outcome(outcome.as_ref().err());
         for event in events {
             digest.event(event);
@@ -223,83 +222,53 @@ impl<E: Engine> Applier<E> {
                 return Err(ApplyError::Local { index, error: error.clone() });
             }
         }
-        if matches!(request, Request::Alarm(_) | Request::Publish(_)) {
+        if !changes_keys(request) {
             digest.bytes(&entry.data);
         }
-        let standing = self.store.standing();
+        let standing = keys.standing();
         digest.word(standing.revision.cast_unsigned());
         digest.word(standing.compacted.cast_unsigned());
         Ok(outcome)
     }
 
-    /// The answer has its rows if it is `wanted` here; the outcome does not depend on that.
-    fn request(&mut self, request: &Request, wanted: bool) -> Result<Response, RequestError> {
-        self.check_alarms(request)?;
-        let store = &mut self.store;
+    /// Lets the part that a command is for change. The answer has its rows if it is `wanted` here; the outcome does not
+    /// depend on that.
+    fn dispatch(&mut self, request: &Request, wanted: bool) -> Result<Response, RequestError> {
+        let State { keys, members, alarms, .. } = &mut self.state;
+        if changes_keys(request) {
+            alarms.check(request)?;
+        }
         Ok(match request {
-            Request::Put(put) => Response::Write(Box::new(store.put(put, &lease_exists)?)),
-            Request::DeleteRange(delete) => Response::Write(Box::new(store.delete_range(delete)?)),
-            Request::Txn(txn) => {
-                Response::Write(Box::new(store.txn(txn, &lease_exists, wanted)?))
-            }
-            Request::Compaction(compaction) => Response::Compaction(store.compact(compaction)?),
+            Request::Put(put) => Response::Write(Box::new(keys.put(put)?)),
+            Request::DeleteRange(delete) => Response::Write(Box::new(keys.delete_range(delete)?)),
+            Request::Txn(txn) => Response::Write(Box::new(keys.txn(txn, wanted)?)),
+            Request::Compaction(compaction) => Response::Compaction(keys.compact(compaction)?),
             Request::Alarm(alarm) => {
-                let alarms = Arc::make_mut(&mut self.system).alarm(alarm, store.batch());
-                let revision = store.standing().revision;
+                let alarms = Arc::make_mut(alarms).change(alarm, keys.batch());
+                let revision = keys.standing().revision;
                 let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
                 Response::Alarm(AlarmResponse { header, alarms })
             }
-            Request::Publish(publish) => {
-                Arc::make_mut(&mut self.system).publish(publish, store.batch());
-                Response::Published
-            }
+            Request::Publish(publish) => Arc::make_mut(members).publish(publish, keys.batch()),
         })
     }
-
-    fn check_alarms(&self, request: &Request) -> Result<(), RequestError> {
-        if self.system.alarms.is_empty()
-            || matches!(request, Request::Alarm(_) | Request::Publish(_))
-        {
-            return Ok(());
-        }
-        if self.system.has(AlarmType::Corrupt) {
-            return Err(RequestError::Corrupt);
-        }
-        let grows = match request {
-            Request::Put(_) => true,
-            Request::Txn(txn) => puts(txn),
-            _ => false,
-        };
-        if grows && self.system.has(AlarmType::Nospace) {
-            return Err(RequestError::NoSpace);
-        }
-        Ok(())
-    }
 }
 
-/// No lease can be granted yet.
-fn lease_exists(_: i64) -> bool {
-    false
+/// Whether a command is for the keys. What others change goes into the digest as the command itself.
+fn changes_keys(request: &Request) -> bool {
+    !matches!(request, Request::Alarm(_) | Request::Publish(_))
 }
 
-/// Whether either branch, at any depth, has a put: then the transaction costs space.
-fn puts(txn: &TxnRequest) -> bool {
-    let is_put = |op: &RequestOp| match &op.request {
-        Some(Op::RequestPut(_)) => true,
-        Some(Op::RequestTxn(nested)) => puts(nested),
-        _ => false,
-    };
-    txn.success.iter().any(is_put) || txn.failure.iter().any(is_put)
-}
-
-fn publish(meta: &AppliedState, system: &Arc<System>, store: &Store) -> Arc<Published> {
+fn publish(state: &State) -> Arc<Published> {
+    let State { meta, keys, members, alarms } = state;
     Arc::new(Published {
-        view: store.view(),
+        view: keys.view(),
         applied: LogIndex(meta.applied_index),
         applied_term: Term(meta.applied_term),
         digest: meta.digest,
         conf_state: meta.conf_state.clone().unwrap_or_default(),
-        system: Arc::clone(system),
+        members: Arc::clone(members),
+        alarms: Arc::clone(alarms),
         compact_finished: meta.compact_finished,
         lineage: meta.lineage.unwrap_or(0),
     })

@@ -4,27 +4,36 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use mini_etcd_proto::internalpb::AppliedState;
-use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::{ClusterId, MemberId, Revision};
 use prost::Message;
 
 use super::digest::Digest;
-use super::{ApplyError, Birth, Identity, System};
-use crate::mvcc::{
-    Builder, Index, Life, RowId, Stamp, Standing, Store, key_of, logical_len, split_row,
-};
+use super::{Alarms, ApplyError, Birth, Identity, Members};
+use crate::mvcc::{LoadError, Standing, Store};
 use crate::storage::{Batch, Durability, Engine, Reader, Space};
 
 /// Format of the rows, the system rows and what stands beside them.
-pub(super) const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 /// Key of the one row of [`Space::Meta`].
 pub(super) const CURRENT: &[u8] = b"current";
 
-/// A state in memory.
-pub(super) struct Loaded {
+/// A state in memory: where it stands, and its parts.
+pub(super) struct State {
     pub(super) meta: AppliedState,
-    pub(super) system: System,
-    pub(super) store: Store,
+    pub(super) keys: Store,
+    pub(super) members: Arc<Members>,
+    pub(super) alarms: Arc<Alarms>,
+}
+
+/// A row of [`Space::System`].
+#[derive(Clone, Copy)]
+pub(super) struct SystemRow<'a> {
+    /// First byte of the key: what the row is.
+    pub(super) table: u8,
+    pub(super) id: u64,
+    /// The key behind the id.
+    pub(super) rest: &'a [u8],
+    pub(super) value: &'a [u8],
 }
 
 /// Begins a state; durable when it returns.
@@ -32,7 +41,7 @@ pub(super) fn create<E: Engine>(
     engine: &mut E,
     identity: Identity,
     birth: &Birth,
-) -> Result<Loaded, ApplyError> {
+) -> Result<State, ApplyError> {
     if engine.reader().get(Space::Meta, CURRENT)?.is_some() {
         return Err(ApplyError::Exists);
     }
@@ -53,15 +62,14 @@ pub(super) fn create<E: Engine>(
         lineage: Some(0),
     };
     let mut batch = Batch::new();
-    let system = System::of(&birth.members, &mut batch);
+    Members::create(&birth.members, &mut batch);
     batch.put(Space::Meta, CURRENT, meta.encode_to_vec());
     engine.commit(batch, Durability::Synced)?;
-    let store = Store::new(Index::new(), engine.reader(), standing(&meta));
-    Ok(Loaded { meta, system, store })
+    load(engine.reader(), meta)
 }
 
 /// Takes up the state that is there.
-pub(super) fn open<E: Engine>(engine: &mut E, identity: Identity) -> Result<Loaded, ApplyError> {
+pub(super) fn open<E: Engine>(engine: &mut E, identity: Identity) -> Result<State, ApplyError> {
     let reader = engine.reader();
     let current = reader.get(Space::Meta, CURRENT)?.ok_or(ApplyError::Empty)?;
     let meta = AppliedState::decode(current)
@@ -78,57 +86,47 @@ pub(super) fn open<E: Engine>(engine: &mut E, identity: Identity) -> Result<Load
             member: identity.member_id,
         });
     }
-    let system = System::load(reader.as_ref())?;
-    let index = load_index(reader.as_ref(), &meta)?;
-    let store = Store::new(index, Arc::clone(&reader), standing(&meta));
-    Ok(Loaded { meta, system, store })
+    load(reader, meta)
 }
 
-fn standing(meta: &AppliedState) -> Standing {
-    Standing {
-        revision: meta.revision,
-        compacted: meta.compact_revision,
-        finished: meta.compact_finished,
-        logical_bytes: meta.logical_bytes,
-    }
-}
-
-/// The index of all rows, dead ones included: collecting them has to find them. The rows must add up to what the
-/// applied state says of them.
-fn load_index(reader: &dyn Reader, meta: &AppliedState) -> Result<Index, ApplyError> {
-    let mut builder = Builder::default();
-    let mut bytes = 0;
+/// Every part loads its rows; a row that no part takes is damage.
+fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError> {
+    let (mut members, mut alarms) = (Members::default(), Alarms::default());
     let mut damaged = None;
     let all = (Bound::Unbounded, Bound::Unbounded);
-    reader.scan(Space::Rows, all, &mut |key, row| {
-        bytes += logical_len(row.len());
-        if load_row(&mut builder, key, row).is_some_and(|revision| revision <= meta.revision) {
+    reader.scan(Space::System, all, &mut |key, value| {
+        let row = SystemRow::of(key, value);
+        if row.and_then(|row| members.load(row).or_else(|| alarms.load(row))).is_some() {
             return ControlFlow::Continue(());
         }
-        damaged = Some(ApplyError::Damaged(format!("row {key:02x?}")));
+        damaged = Some(ApplyError::Damaged(format!("system row {key:02x?}")));
         ControlFlow::Break(())
     })?;
     if let Some(error) = damaged {
         return Err(error);
     }
-    if bytes != meta.logical_bytes {
-        let expected = meta.logical_bytes;
-        return Err(ApplyError::Damaged(format!("{bytes} bytes of rows, {expected} expected")));
+    let standing = Standing {
+        revision: meta.revision,
+        compacted: meta.compact_revision,
+        finished: meta.compact_finished,
+        logical_bytes: meta.logical_bytes,
+    };
+    let keys = Store::load(reader, standing).map_err(|error| match error {
+        LoadError::Storage(error) => ApplyError::Storage(error),
+        LoadError::Damaged(what) => ApplyError::Damaged(what),
+    })?;
+    Ok(State { meta, keys, members: Arc::new(members), alarms: Arc::new(alarms) })
+}
+
+impl<'a> SystemRow<'a> {
+    fn of(key: &'a [u8], value: &'a [u8]) -> Option<Self> {
+        let (table, rest) = key.split_first()?;
+        let (id, rest) = rest.split_first_chunk::<8>()?;
+        Some(Self { table: *table, id: u64::from_be_bytes(*id), rest, value })
     }
-    Ok(builder.finish())
 }
 
-/// The revision of the row, none when it is damaged.
-fn load_row(builder: &mut Builder, key: &[u8], row: &[u8]) -> Option<i64> {
-    let id = RowId::parse(key)?;
-    let (kv, tombstone) = split_row(row)?;
-    let life = if tombstone { Life::default() } else { life_of(kv)? };
-    let stamp = if tombstone { Stamp::removal(id) } else { Stamp::put(id, kv.len()) };
-    builder.push(key_of(kv)?, stamp, life);
-    Some(id.revision.0)
-}
-
-fn life_of(kv: &[u8]) -> Option<Life> {
-    let kv = KeyValue::decode(kv).ok()?;
-    Some(Life { create: kv.create_revision, version: kv.version })
+/// Key of a row of [`Space::System`].
+pub(super) fn row_key(table: u8, id: u64, rest: &[u8]) -> Vec<u8> {
+    [&[table], id.to_be_bytes().as_slice(), rest].concat()
 }

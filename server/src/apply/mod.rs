@@ -1,9 +1,15 @@
 //! Committed entry to exactly one atomic batch, and its result.
 //!
 //! ```text
-//! raft ─▶ ApplyTask ─▶ Applier ─▶ mvcc::Store, System ─▶ one batch ─▶ Published ─▶ readers
-//!                                                            └▶ Applied: results ─▶ waiters, events ─▶ watch
+//! raft ─▶ ApplyTask ─▶ Applier ─▶ keys (mvcc), Members, Alarms ─▶ one batch ─▶ Published ─▶ readers
+//!                                                                   └▶ Applied: results ─▶ waiters, events ─▶ watch
 //! ```
+//!
+//! *The parts of the state* (`load::State`) have one shape, and [`Applier`] only conducts. A part
+//! - loads itself from its rows, and refuses those that cannot be what was written;
+//! - changes by a command of its own, of which it answers what it came to and puts the rows into the batch;
+//! - adds to the digest: the keys their events and where they stand, the others the command;
+//! - is published as a value that is cheap to clone: a `View`, or an `Arc` that the next change replaces.
 //!
 //! *Invariants.*
 //! - I1: the rows, the members and alarms, and where they stand (index, term, revision, digest, conf state) change in
@@ -20,17 +26,20 @@
 //!
 //! *Tested* in `tests/`.
 
+mod alarms;
 mod applier;
 mod digest;
 mod error;
 mod load;
+mod members;
 mod state;
-mod system;
 mod task;
 #[cfg(test)]
 mod tests;
 
+pub use alarms::Alarms;
 pub use applier::Applier;
 pub use error::ApplyError;
-pub use state::{Birth, Identity, Published, System};
+pub use members::Members;
+pub use state::{Birth, Identity, Published};
 pub use task::{Applied, ApplyTask, EntryResult, Response};

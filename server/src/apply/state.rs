@@ -1,11 +1,11 @@
 //! What apply publishes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 
+use super::{Alarms, Members};
 use crate::mvcc::View;
 
 /// Whose state it is.
@@ -30,17 +30,6 @@ pub struct Birth {
     pub members: Vec<Member>,
 }
 
-/// The replicated state that is not keys.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct System {
-    /// Members by id.
-    pub members: BTreeMap<u64, Member>,
-    /// Ids that were removed and are never used again.
-    pub removed: BTreeSet<u64>,
-    /// Alarms by member and `AlarmType`.
-    pub alarms: BTreeSet<(u64, i32)>,
-}
-
 /// The state after an apply turn, as one value.
 #[derive(Clone)]
 pub struct Published {
@@ -54,8 +43,10 @@ pub struct Published {
     pub digest: u64,
     /// Who votes, as of `applied`.
     pub conf_state: ConfState,
-    /// Members and alarms.
-    pub system: Arc<System>,
+    /// The members.
+    pub members: Arc<Members>,
+    /// The alarms that are raised.
+    pub alarms: Arc<Alarms>,
     /// Compactions up to this revision are off the disk; -1 for none.
     pub compact_finished: i64,
     /// Which beginning of the cluster the state descends from; 0 when that is not known.

@@ -42,7 +42,7 @@ impl MemberPages {
         let excluded: Vec<_> = values(query, "exclude").collect();
         let state = self.host.published();
         let alarms =
-            state.system.alarms.iter().map(|(_, alarm)| match AlarmType::try_from(*alarm) {
+            state.alarms.raised.iter().map(|(_, alarm)| match AlarmType::try_from(*alarm) {
                 Ok(alarm) => alarm.as_str_name(),
                 Err(_) => "UNKNOWN",
             });
@@ -87,7 +87,7 @@ impl MemberPages {
         match check {
             Check::DataCorruption => {
                 let corrupt = i32::from(AlarmType::Corrupt);
-                let alarms = &self.host.published().system.alarms;
+                let alarms = &self.host.published().alarms.raised;
                 if alarms.iter().any(|(_, alarm)| *alarm == corrupt) {
                     return Err("alarm activated: CORRUPT".to_owned());
                 }

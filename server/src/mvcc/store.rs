@@ -74,8 +74,8 @@ struct Turn {
 }
 
 impl Store {
-    /// The keys as they stand in `reader`.
-    pub(crate) fn new(index: Index, reader: Arc<dyn Reader>, standing: Standing) -> Self {
+    /// The keys of `index`, whose rows stand in `reader`.
+    pub(super) fn new(index: Index, reader: Arc<dyn Reader>, standing: Standing) -> Self {
         let shared = Arc::new(Shared { index, cache: Cache::new(VALUE_CACHE_BYTES_MAX) });
         Self {
             shared,
@@ -199,12 +199,8 @@ impl Store {
     }
 
     /// The put, if nothing speaks against it.
-    pub(crate) fn put(
-        &mut self,
-        request: &PutRequest,
-        lease_exists: &dyn Fn(i64) -> bool,
-    ) -> Result<Answer, RequestError> {
-        check_lease(request, lease_exists)?;
+    pub(crate) fn put(&mut self, request: &PutRequest) -> Result<Answer, RequestError> {
+        check_lease(request)?;
         if let Err(error) = self.check_key(request) {
             self.count(Counts::of_ranges(1));
             return Err(error);
@@ -332,13 +328,9 @@ pub(super) fn previous(request: &DeleteRangeRequest) -> RangeRequest {
     }
 }
 
-/// A put can hang a key only on a lease that is there.
-pub(super) fn check_lease(
-    request: &PutRequest,
-    lease_exists: &dyn Fn(i64) -> bool,
-) -> Result<(), RequestError> {
-    let missing = request.lease != 0 && !lease_exists(request.lease);
-    if missing { Err(RequestError::LeaseNotFound) } else { Ok(()) }
+/// A key can be attached only to a lease that is there, and none can be granted yet.
+pub(super) fn check_lease(request: &PutRequest) -> Result<(), RequestError> {
+    if request.lease == 0 { Ok(()) } else { Err(RequestError::LeaseNotFound) }
 }
 
 impl Values for Store {

@@ -42,12 +42,11 @@ impl Store {
     pub(crate) fn txn(
         &mut self,
         request: &TxnRequest,
-        lease_exists: &dyn Fn(i64) -> bool,
         wanted: bool,
     ) -> Result<Answer, RequestError> {
         let mut path = Path { verdicts: Vec::new(), ops: Vec::new() };
         let mut ranges = self.choose(request, &mut path)?;
-        let checked = self.check(&path, lease_exists, &mut ranges);
+        let checked = self.check(&path, &mut ranges);
         self.count(Counts { ranges, ..Counts::default() });
         self.end_access();
         checked?;
@@ -116,18 +115,13 @@ impl Store {
 
     /// Checks the operations on the path against the state before the transaction: puts first, as etcd does. Adds the
     /// keys that it looks at.
-    fn check(
-        &self,
-        path: &Path<'_>,
-        lease_exists: &dyn Fn(i64) -> bool,
-        ranges: &mut u64,
-    ) -> Result<(), RequestError> {
+    fn check(&self, path: &Path<'_>, ranges: &mut u64) -> Result<(), RequestError> {
         for op in &path.ops {
             *ranges += u64::from(keeps(op));
             if let Request::RequestPut(put) = op {
                 // The other way round than for a put alone, as in etcd.
                 self.check_key(put)?;
-                check_lease(put, lease_exists)?;
+                check_lease(put)?;
             }
         }
         for op in &path.ops {

@@ -111,9 +111,9 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         let started = self.clock.now();
         let mut applied = self.applier.apply(task)?;
         let before = self.shown.published.swap(applied.published.clone());
-        let system = &applied.published.system;
-        if !Arc::ptr_eq(&before.system, system) {
-            self.shown.system.send_replace(Arc::clone(system));
+        let members = &applied.published.members;
+        if !Arc::ptr_eq(&before.members, members) {
+            self.shown.members.send_replace(Arc::clone(members));
         }
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
         chores.note(&applied);

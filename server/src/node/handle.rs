@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::completions::{Completion, Completions};
 use super::inbox::Inbox;
 use super::incarnation::Incarnation;
-use crate::apply::{EntryResult, Identity, Published, Response, System};
+use crate::apply::{EntryResult, Identity, Members, Published, Response};
 use crate::error::RequestError;
 use crate::limits::{LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::log::LogReader;
@@ -36,8 +36,8 @@ pub struct Shown {
     pub log: ArcSwap<LogReader>,
     /// Raft thread: who leads, for those who wait for a change.
     pub leader: watch::Sender<MemberId>,
-    /// Apply thread: members and alarms, for those who wait for a change.
-    pub system: watch::Sender<Arc<System>>,
+    /// Apply thread: the members, for those who wait for a change.
+    pub members: watch::Sender<Arc<Members>>,
     /// Apply thread: compactions up to this revision are off the disk.
     pub compacted: watch::Sender<i64>,
 }
@@ -416,7 +416,7 @@ mod tests {
         let (engine, guard) = (MemoryEngine::new(), MemoryGuard::default());
         let (_, log) = LogStore::create(engine, guard, clock, (index, term)).unwrap();
         let shown = Arc::new(Shown {
-            system: watch::Sender::new(Arc::clone(&published.system)),
+            members: watch::Sender::new(Arc::clone(&published.members)),
             published: ArcSwap::new(published),
             status: ArcSwap::default(),
             log: ArcSwap::from_pointee(log.reader),

@@ -20,7 +20,7 @@ use super::publish::publish;
 use super::rpc;
 use super::running::{Running, Started};
 use crate::api::{About, Host, services};
-use crate::apply::{Applier, ApplyError, Birth, Identity, Published, System};
+use crate::apply::{Applier, ApplyError, Birth, Identity, Members, Published};
 use crate::config::{Cluster, Config, Listen};
 use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
@@ -86,7 +86,7 @@ pub(super) async fn assemble(config: &Config) -> Result<Parts, StartError> {
         inbox: inbox.clone(),
         metrics: metrics.clone(),
     });
-    let members = shown.system.subscribe();
+    let members = shown.members.subscribe();
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let proposers = (0..completions.threads())
         .map(|thread| {
@@ -147,7 +147,7 @@ fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
         status: ArcSwap::from_pointee(driver.status()),
         log: ArcSwap::from_pointee(log),
         leader: watch::Sender::new(MemberId(0)),
-        system: watch::Sender::new(Arc::clone(&published.system)),
+        members: watch::Sender::new(Arc::clone(&published.members)),
         compacted: watch::Sender::new(published.compact_finished),
         published: ArcSwap::new(Arc::clone(published)),
     }
@@ -171,7 +171,7 @@ struct Serving<'a> {
     boot_nonce: u64,
     metrics: Metrics,
     peers: PeerService,
-    table: (PeerTable, watch::Receiver<Arc<System>>),
+    table: (PeerTable, watch::Receiver<Arc<Members>>),
     listeners: Listeners,
     slots: Arc<Slots>,
 }

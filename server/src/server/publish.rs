@@ -35,7 +35,7 @@ async fn published(proposer: Proposer, name: String, client_url: String) {
     loop {
         let published = proposer.published();
         let urls = vec![client_url.clone()];
-        let known = published.system.members.get(&me.0);
+        let known = published.members.by_id.get(&me.0);
         if known.is_some_and(|member| member.name == name && member.client_urls == urls) {
             return;
         }

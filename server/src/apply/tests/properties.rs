@@ -239,7 +239,8 @@ proptest! {
                     node.crash(number);
                     let after = node.published();
                     prop_assert_eq!(before.digest, after.digest);
-                    prop_assert_eq!(&before.system, &after.system);
+                    prop_assert_eq!(&before.members, &after.members);
+                    prop_assert_eq!(&before.alarms, &after.alarms);
                     prop_assert_eq!(before.view.key_count(), after.view.key_count());
                     prop_assert_eq!(hash, after.view.hash_kv(0));
                     drop((before, after));

@@ -151,8 +151,8 @@ fn members_and_addresses_are_part_of_the_state() {
     node.restart();
     let published = node.published();
     assert_eq!(published.conf_state, conf_state);
-    assert_eq!(published.system.members[&1].client_urls, urls);
-    assert!(published.system.members[&2].is_learner);
+    assert_eq!(published.members.by_id[&1].client_urls, urls);
+    assert!(published.members.by_id[&2].is_learner);
     assert_eq!(node.view().revision().0, 1, "none of this is a change of keys");
 }
 

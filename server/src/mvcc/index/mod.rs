@@ -41,7 +41,6 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use mini_etcd_shared::types::KeyRange;
 
 pub(crate) use build::Builder;
-use leaf::Leaf;
 use node::{Node, Pruning};
 pub(crate) use record::{Life, Stamp};
 pub use sweep::Mark;
@@ -66,11 +65,6 @@ struct Tree {
 }
 
 impl Index {
-    /// An index without keys.
-    pub(crate) fn new() -> Self {
-        Self::of(Node::Leaf(Leaf::default()))
-    }
-
     fn of(root: Node) -> Self {
         let bytes = root.bytes().cast_signed();
         Self { tree: RwLock::new(Tree { root, bytes }), floor: AtomicI64::new(-1) }

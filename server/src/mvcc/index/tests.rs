@@ -171,7 +171,7 @@ proptest! {
         probes in prop::collection::vec((0..700_u16, 0..700_u16), 1..4),
         backs in prop::collection::vec(0..200_i64, 1..4),
     ) {
-        let (index, mut naive) = (Index::new(), Naive::default());
+        let (index, mut naive) = (Builder::default().finish(), Naive::default());
         let (mut revision, mut floor) = (1, -1);
         for step in steps {
             match step {
@@ -233,7 +233,7 @@ proptest! {
 
 #[test]
 fn a_reader_sees_nothing_newer_than_its_revision() {
-    let index = Index::new();
+    let index = Builder::default().finish();
     index.push(b"a", stamp(id(2, 0), false), Life { create: 2, version: 1 });
     let before = (index.count(&KeyRange::all(), 2), index.at(b"a", 2));
     index.push(b"a", stamp(id(3, 0), true), Life::default());
@@ -245,7 +245,7 @@ fn a_reader_sees_nothing_newer_than_its_revision() {
 
 #[test]
 fn a_walk_longer_than_a_hold_visits_every_key_once() {
-    let index = Index::new();
+    let index = Builder::default().finish();
     for number in 0..5_000_u32 {
         let stamp = stamp(id(2, number), false);
         index.push(format!("{number:08}").as_bytes(), stamp, Life { create: 2, version: 1 });
@@ -261,7 +261,7 @@ fn a_walk_longer_than_a_hold_visits_every_key_once() {
 
 #[test]
 fn numbers_beyond_the_narrow_form_are_kept_exactly() {
-    let index = Index::new();
+    let index = Builder::default().finish();
     let life = Life { create: 5, version: 9 };
     let stamps = [
         stamp(id(7, 3), false),
@@ -277,7 +277,7 @@ fn numbers_beyond_the_narrow_form_are_kept_exactly() {
         stamp(id((1 << 41) - 2, 3), false),
         stamp(id((1 << 41) - 1, 3), true),
     ];
-    let others = Index::new();
+    let others = Builder::default().finish();
     for stamp in narrow {
         others.push(format!("{stamp:?}").as_bytes(), stamp, life);
         let found = others.latest(format!("{stamp:?}").as_bytes());

@@ -194,7 +194,7 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
         let progress = status.progress.iter().find(|progress| progress.id == peer);
         let matched = progress.map(|progress| progress.match_index).unwrap_or_default();
         let published = shown.published.load();
-        let member = published.system.members.get(&peer.0);
+        let member = published.members.by_id.get(&peer.0);
         let ran = member.is_some_and(|member| !member.client_urls.is_empty());
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
         Standing {

@@ -13,7 +13,7 @@ use super::dial::Dialer;
 use super::hello::Hellos;
 use super::names::LocalNames;
 use super::outbox::{Outbox, Outboxes, Outgoing};
-use crate::apply::System;
+use crate::apply::Members;
 use crate::config::PeerAddress;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
@@ -56,10 +56,10 @@ impl PeerTable {
     }
 
     /// Keeps the table as `members` says; runs until it is dropped, and every connection to a peer with it.
-    pub async fn follow(mut self, mut members: watch::Receiver<Arc<System>>) {
+    pub async fn follow(mut self, mut members: watch::Receiver<Arc<Members>>) {
         loop {
-            let system = members.borrow_and_update().clone();
-            self.update(&system.members);
+            let now = members.borrow_and_update().clone();
+            self.update(&now.by_id);
             if members.changed().await.is_err() {
                 // Apply ended, and the member with it.
                 return std::future::pending().await;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tower::Service as _;
 
 use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Standing, ask_peers};
-use crate::apply::System;
+use crate::apply::Members;
 use crate::config::Cluster;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
@@ -31,7 +31,7 @@ struct Member {
     outgoing: super::Outgoing,
     seen: Arc<AtomicU64>,
     lineage: Arc<AtomicU64>,
-    members: watch::Sender<Arc<System>>,
+    members: watch::Sender<Arc<Members>>,
     _tasks: JoinSet<()>,
 }
 
@@ -75,17 +75,17 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     };
     let table = PeerTable::new(dialing);
     let outgoing = table.outgoing();
-    let (members, published) = watch::channel(system(cluster.birth_members()));
+    let (members, followed) = watch::channel(published(cluster.birth_members()));
     let mut tasks = JoinSet::new();
-    tasks.spawn(table.follow(published));
+    tasks.spawn(table.follow(followed));
     tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), metrics)));
     Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks }
 }
 
 /// What is published where these are the members.
-fn system(members: Vec<Listed>) -> Arc<System> {
-    let members = members.into_iter().map(|member| (member.id, member)).collect();
-    Arc::new(System { members, ..System::default() })
+fn published(members: Vec<Listed>) -> Arc<Members> {
+    let by_id = members.into_iter().map(|member| (member.id, member)).collect();
+    Arc::new(Members { by_id, ..Members::default() })
 }
 
 /// Serves until it is dropped, and every connection with it.
@@ -245,7 +245,7 @@ async fn connections_follow_the_published_members() {
     let all = two.cluster.birth_members();
     let of = |ids: &[&Member]| {
         let ids: Vec<u64> = ids.iter().map(|member| member.id().0).collect();
-        system(all.iter().filter(|member| ids.contains(&member.id)).cloned().collect())
+        published(all.iter().filter(|member| ids.contains(&member.id)).cloned().collect())
     };
     let news = |heard: Vec<String>, peer: &str| {
         let is_news = |text: &String| text.ends_with(peer) && !text.starts_with("hello");
@@ -269,11 +269,11 @@ async fn connections_follow_the_published_members() {
 
     // One that moved is dialed where it is now.
     let moved = member(moved_to, &peers, "n3", 34);
-    let mut listed = of(&[&three]).members.clone();
+    let mut listed = of(&[&three]).by_id.clone();
     for member in listed.values_mut() {
         member.peer_urls = vec![format!("http://{}", addresses[3])];
     }
-    one.members.send_replace(system(listed.into_values().collect()));
+    one.members.send_replace(published(listed.into_values().collect()));
     let mut heard = one.hear("disconnected n3").await;
     heard.extend(one.hear("connected n3").await);
     assert!(heard.contains(&"hello n3 34".to_owned()), "{heard:?}");

@@ -1,0 +1,84 @@
+//! [`Members`]: who is in the cluster and who was, as a part of the applied state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mini_etcd_proto::internalpb::conf_change::Kind;
+use mini_etcd_proto::internalpb::{ConfChange, Member, PublishRequest};
+use prost::Message;
+
+use super::Response;
+use super::load::{SystemRow, row_key};
+use crate::storage::{Batch, Space};
+
+/// Tables of [`Space::System`].
+const MEMBER: u8 = b'm';
+const REMOVED: u8 = b'r';
+
+/// The members, and who cannot be one any more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Members {
+    /// Members by id.
+    pub by_id: BTreeMap<u64, Member>,
+    /// Ids that were removed and are never used again.
+    pub removed: BTreeSet<u64>,
+}
+
+impl Members {
+    /// The members that a cluster begins with.
+    pub(super) fn create(members: &[Member], batch: &mut Batch) -> Self {
+        let mut created = Self::default();
+        for member in members {
+            created.put(member.clone(), batch);
+        }
+        created
+    }
+
+    /// Takes up a row; none when it is not of here.
+    pub(super) fn load(&mut self, row: SystemRow<'_>) -> Option<()> {
+        match row {
+            SystemRow { table: MEMBER, id, rest: [], value } => {
+                self.by_id.insert(id, Member::decode(value).ok()?);
+            }
+            SystemRow { table: REMOVED, id, rest: [], .. } => {
+                self.removed.insert(id);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn put(&mut self, member: Member, batch: &mut Batch) {
+        let key = row_key(MEMBER, member.id, &[]);
+        batch.put(Space::System, key, member.encode_to_vec());
+        self.by_id.insert(member.id, member);
+    }
+
+    /// Carries a change of membership out.
+    pub(super) fn change(&mut self, change: &ConfChange, batch: &mut Batch) -> Response {
+        let id = change.member_id;
+        if change.kind() == Kind::Remove {
+            self.by_id.remove(&id);
+            self.removed.insert(id);
+            batch.remove(Space::System, row_key(MEMBER, id, &[]));
+            batch.put(Space::System, row_key(REMOVED, id, &[]), Vec::new());
+        } else {
+            let known = self.by_id.get(&id).cloned();
+            let mut member = known.or_else(|| change.member.clone()).unwrap_or_default();
+            member.id = id;
+            member.is_learner = change.kind() == Kind::AddLearner;
+            self.put(member, batch);
+        }
+        Response::Members(self.by_id.values().cloned().collect())
+    }
+
+    /// Updates a member's name and client URLs; ignores an unknown member.
+    pub(super) fn publish(&mut self, request: &PublishRequest, batch: &mut Batch) -> Response {
+        if let Some(known) = self.by_id.get(&request.member_id) {
+            let mut member = known.clone();
+            member.name.clone_from(&request.name);
+            member.client_urls.clone_from(&request.client_urls);
+            self.put(member, batch);
+        }
+        Response::Published
+    }
+}
