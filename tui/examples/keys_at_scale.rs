@@ -142,7 +142,7 @@ impl Console {
 
     async fn press(&mut self, code: KeyCode) {
         self.frame(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-        while !self.state.keyspace.is_settled() {
+        while !self.state.keys.is_settled() {
             self.inbox.ready().await;
             for report in self.inbox.take() {
                 self.frame(Msg::Report(0, report));
@@ -151,8 +151,8 @@ impl Console {
     }
 
     async fn open(&mut self, key: &[u8]) {
-        let row = self.state.keyspace.tree.row_of_key(key);
-        self.state.keyspace.chosen = row.expect("the directory is there");
+        let row = self.state.keys.tree.row_of_key(key);
+        self.state.keys.chosen = row.expect("the directory is there");
         self.press(KeyCode::Enter).await;
     }
 }
@@ -177,7 +177,7 @@ async fn main() {
     let began = console.clock.now();
     // The tree is on screen before the strip of changes has come, which is not waited for.
     console.frame(Msg::Key(KeyEvent::new(KeyCode::Char('2'), KeyModifiers::NONE)));
-    while console.state.keyspace.tree.revision == 0 {
+    while console.state.keys.tree.revision == 0 {
         console.inbox.ready().await;
         for report in console.inbox.take() {
             console.frame(Msg::Report(0, report));
@@ -190,14 +190,14 @@ async fn main() {
     console.open(b"/registry/pods").await;
     let mut pages = 1;
     loop {
-        let rows = console.state.keyspace.tree.rows();
+        let rows = console.state.keys.tree.rows();
         let more = rows.iter().position(|row| row.kind == RowKind::More);
-        let Some(row) = more.filter(|_| !console.state.keyspace.tree.full) else { break };
-        console.state.keyspace.chosen = row;
+        let Some(row) = more.filter(|_| !console.state.keys.tree.full) else { break };
+        console.state.keys.chosen = row;
         console.press(KeyCode::Enter).await;
         pages += 1;
     }
-    let (frame, rows) = (console.longest, console.state.keyspace.tree.rows().len());
+    let (frame, rows) = (console.longest, console.state.keys.tree.rows().len());
     // A jump looks at every key.
     let began = console.clock.now();
     console.frame(Msg::Key(KeyEvent::new(KeyCode::Char('f'), KeyModifiers::NONE)));

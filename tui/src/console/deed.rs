@@ -1,7 +1,7 @@
 //! What was done by keys, on any screen: as the line that says it, and as statements that do it again elsewhere.
 //!
 //! ```text
-//! change is answered, member is killed, tail is begun ─▶ done ─┬─▶ State::done ─▶ copied
+//! change is answered, member is killed, tail is begun ─▶ done ─┬─▶ Context::done ─▶ copied
 //!                                                              └─▶ Effect::Note ─▶ Recording
 //! ```
 //!
@@ -15,8 +15,8 @@ use bytes::Bytes;
 use mini_etcd_shared::language::written;
 
 use super::command_line::CommandLine;
+use super::context::Context;
 use super::msg::Effect;
-use super::state::State;
 use crate::record::{SEEN, VALUE_BYTES_MAX, seen};
 use crate::screens::keys::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
 use crate::screens::watch::Spec;
@@ -36,14 +36,14 @@ pub struct Deed {
 }
 
 /// Notes what was done.
-pub(crate) fn done(state: &mut State, deed: Deed) -> Vec<Effect> {
-    state.done = Some(deed.clone());
-    note(state, deed)
+pub(crate) fn done(ctx: &mut Context, deed: Deed) -> Vec<Effect> {
+    ctx.done = Some(deed.clone());
+    note(ctx, deed)
 }
 
 /// Writes it down, when that is wanted.
-pub(crate) fn note(state: &State, deed: Deed) -> Vec<Effect> {
-    let prompt = &state.repl.prompt;
+pub(crate) fn note(ctx: &Context, deed: Deed) -> Vec<Effect> {
+    let prompt = &ctx.prompt;
     if prompt.recording.is_none() {
         return Vec::new();
     }

@@ -70,16 +70,16 @@ impl Console {
             if let Some(left) = self.carry_out(due, &mut input, &mut signals).await? {
                 return Ok(left);
             }
-            match self.state.redraw {
+            match self.state.ctx.redraw {
                 Redraw::No => {}
                 Redraw::Data if drawn.elapsed() < FRAME => {}
                 Redraw::Data | Redraw::Input => {
                     self.screen.draw(&self.state)?;
-                    self.state.redraw = Redraw::No;
+                    self.state.ctx.redraw = Redraw::No;
                     drawn = Instant::now();
                 }
             }
-            let frame_due = self.state.redraw == Redraw::Data;
+            let frame_due = self.state.ctx.redraw == Redraw::Data;
             let effects = tokio::select! {
                 biased;
                 () = PANICKED.notified() => return Ok(Left::Panic),
@@ -180,7 +180,7 @@ impl Console {
     /// Time to the next look at the clock: the second's end while somebody looks.
     fn next_beat(&self) -> Duration {
         let rest = 1000 - u64::from(wall_time().subsec_millis());
-        Duration::from_millis(if self.state.pace == Pace::Focused { rest + 5 } else { 5000 })
+        Duration::from_millis(if self.state.ctx.pace == Pace::Focused { rest + 5 } else { 5000 })
     }
 
     /// I2: takes in this event and all that wait behind it.

@@ -4,9 +4,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::action::Action;
+use super::action::Act;
 use super::{State, action};
-use crate::screens::screen;
 use crate::widget::say;
 use crate::widget::theme::Meaning;
 
@@ -16,14 +15,14 @@ const HELP: &str = "help";
 /// Draws the keys of what can be done now. The way to all keys is always there, whatever else has no room.
 pub(crate) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
     // What is typed is typed: no key does anything else now.
-    if state.overlays.is_empty() && screen(state.screen).takes_text(state) {
+    if state.ctx.overlays.is_empty() && state.top().takes_text() {
         return;
     }
     let mut spans = vec![Span::raw(" ")];
     let room = usize::from(area.width).saturating_sub(1);
     let usable =
-        |action: &&dyn Action| action.scope() == state.scope() || action.scope().is_everywhere();
-    let is_help = |action: &&dyn Action| action.name() == HELP;
+        |action: &&dyn Act| action.scope() == state.scope() || action.scope().is_everywhere();
+    let is_help = |action: &&dyn Act| action.name() == HELP;
     let help = action::all().find(is_help).and_then(|action| entry(state, action));
     let mut left =
         room.saturating_sub(help.as_ref().map_or(0, |[key, label]| key.width() + label.width()));
@@ -41,8 +40,8 @@ pub(crate) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// A key and what it does now.
-fn entry(state: &State, action: &dyn Action) -> Option<[Span<'static>; 2]> {
-    let look = &state.look;
+fn entry(state: &State, action: &dyn Act) -> Option<[Span<'static>; 2]> {
+    let look = &state.ctx.look;
     let label = action.label(state)?;
     let key = state.keymap.keys(action).first()?;
     let key = if look.glyphs.ascii { key.ascii() } else { key.to_string() };

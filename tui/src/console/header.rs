@@ -13,21 +13,21 @@ use crate::widget::{duration_us, fit, grouped, say, style};
 
 /// The line of the cluster: quorum, leader, term, revision, round trip, time.
 pub(crate) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+    let look = &state.ctx.look;
     frame.buffer_mut().set_style(area, style(look, Meaning::Header));
     // What it looks at, once that is known; until then its own name.
-    let servers = state.cluster.servers().unwrap_or_else(|| "mini-etcd".to_owned());
+    let servers = state.ctx.cluster.servers().unwrap_or_else(|| "mini-etcd".to_owned());
     let mut left = vec![say(look, Meaning::Brand, format!(" {servers} "))];
-    if let Origin::Demo(_) | Origin::StandIn(_) = state.origin {
-        let word = if matches!(state.origin, Origin::Demo(_)) { " DEMO " } else { " BUNDLED " };
+    if let Origin::Demo(_) | Origin::StandIn(_) = state.ctx.origin {
+        let word = if matches!(state.ctx.origin, Origin::Demo(_)) { " DEMO " } else { " BUNDLED " };
         left.push(say(look, Meaning::Badge, word));
         left.push(Span::raw(" "));
     }
-    if state.read_only {
+    if state.ctx.read_only {
         left.push(say(look, Meaning::Badge, " READ-ONLY "));
         left.push(Span::raw(" "));
     }
-    let clock = say(look, Meaning::Header, format!("{} ", time_of_day(state.wall)));
+    let clock = say(look, Meaning::Header, format!("{} ", time_of_day(state.ctx.wall)));
     let room = usize::from(area.width).saturating_sub(clock.width());
     let mut used: usize = left.iter().map(Span::width).sum();
     // What does not fit goes from the right: the facts stand in the order of their worth.
@@ -51,8 +51,8 @@ fn ground(look: &crate::widget::Look) -> ratatui::style::Style {
 }
 
 fn facts(state: &State) -> Vec<(Meaning, String)> {
-    let (cluster, glyphs) = (&state.cluster, &state.look.glyphs);
-    let verdict = cluster.verdict(state.now, state.stale_after());
+    let (cluster, glyphs) = (&state.ctx.cluster, &state.ctx.look.glyphs);
+    let verdict = cluster.verdict(state.ctx.now, state.ctx.stale_after());
     let (term, _, revision) = cluster.newest();
     let (meaning, sign) = match verdict.level {
         Level::Unknown => (Meaning::Dim, glyphs.wait),
@@ -105,11 +105,12 @@ const NAMES: u16 = 100;
 
 /// The line of the screens. Without room for names, only the screen on top shows its own.
 pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+    let look = &state.ctx.look;
     let mut spans = vec![Span::raw(" ")];
-    for screen in SCREENS {
-        let on_top = screen.id() == state.screen;
-        let number = screen.id().number();
+    for id in SCREENS {
+        let screen = state.screen(*id);
+        let on_top = *id == state.ctx.screen;
+        let number = id.number();
         let words = if on_top || area.width >= NAMES {
             format!(" {number} {} ", screen.title())
         } else {
@@ -123,7 +124,7 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let right = fit(&right, room, &look.glyphs);
     let gap = usize::from(area.width).saturating_sub(used + Span::raw(&right).width());
     spans.push(Span::raw(" ".repeat(gap)));
-    let stands_in = matches!(state.origin, Origin::StandIn(_));
+    let stands_in = matches!(state.ctx.origin, Origin::StandIn(_));
     spans.push(say(look, if stands_in { Meaning::Warn } else { Meaning::Dim }, right));
     frame.render_widget(Line::from(spans), area);
 }
@@ -131,14 +132,14 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
 /// What is looked at, and why.
 fn origin(state: &State, width: u16) -> String {
     let wide = width >= NAMES;
-    match &state.origin {
+    match &state.ctx.origin {
         Origin::Endpoints(endpoints) => endpoints.join("  "),
         Origin::Demo(1) => "one bundled member, its data goes with the console".to_owned(),
         Origin::Demo(_) if !wide => "bundled members, temporary data".to_owned(),
         Origin::Demo(n) => format!("{n} bundled members, their data goes with the console"),
         Origin::StandIn(of) => {
             let of = of.join(", ");
-            match (state.elsewhere, wide) {
+            match (state.cluster.elsewhere, wide) {
                 (true, _) => format!("{of} answers now: o looks at it"),
                 (false, true) => {
                     format!("nobody at {of}: a bundled server, its data goes with the console")

@@ -12,7 +12,7 @@ use thiserror::Error;
 use toml::Table;
 
 use super::action;
-use super::action::{Action, Scope};
+use super::action::{Act, Scope};
 
 /// The shipped table.
 pub const SHIPPED: &str = include_str!("../../../assets/keymap.toml");
@@ -100,7 +100,7 @@ impl Keymap {
 
     /// What `key` does on a screen of this scope.
     #[must_use]
-    pub fn find(&self, scope: Scope, key: Key) -> Option<&'static dyn Action> {
+    pub fn find(&self, scope: Scope, key: Key) -> Option<&'static dyn Act> {
         action::all().find(|action| {
             (action.scope() == scope || action.scope().is_everywhere())
                 && self.keys(*action).contains(&key)
@@ -109,7 +109,7 @@ impl Keymap {
 
     /// The keys of an action, the one to show first.
     #[must_use]
-    pub fn keys(&self, action: &dyn Action) -> &[Key] {
+    pub fn keys(&self, action: &dyn Act) -> &[Key] {
         self.keys.get(&path(action)).map_or(&[], Vec::as_slice)
     }
 
@@ -154,7 +154,7 @@ impl Keymap {
     }
 }
 
-fn path(action: &dyn Action) -> String {
+fn path(action: &dyn Act) -> String {
     format!("{}.{}", action.scope().name(), action.name())
 }
 
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a_users_file_moves_one_action_and_leaves_the_others() {
         let keymap = Keymap::load(Some(("mine.toml", "[global]\nquit = [\"f10\"]"))).unwrap();
-        let found = |word| keymap.find(Scope::Cluster, Key::parse(word).unwrap()).map(Action::name);
+        let found = |word| keymap.find(Scope::Cluster, Key::parse(word).unwrap()).map(Act::name);
         assert_eq!(found("f10"), Some("quit"));
         assert_eq!(found("q"), None);
         assert_eq!(found("?"), Some("help"));

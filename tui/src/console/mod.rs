@@ -1,8 +1,8 @@
-//! The console's state and the one function that changes it.
+//! The frame around the screens: [`State`], the one function that changes it, and what lies over and beside a screen.
 //!
 //! ```text
 //! terminal, engine ─▶ Msg ─▶ update(&mut State, Msg) ─▶ Vec<Effect> ─▶ engine, terminal
-//!                                     │
+//!                                     │  └─▶ &mut dyn Screen, &mut Context (screens/)
 //!                                     ▼
 //!                               view(&State, Frame)
 //! ```
@@ -10,7 +10,7 @@
 //! * I1: [`update()`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].
 //! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
 //! * I3: every list that grows by itself is bounded.
-//! * I4: each screen has its own part of the state and of the requests; what another screen does leaves it alone.
+//! * I4: a screen sees its own state and the [`Context`]; what another one has to do, it wishes ([`Wish`]).
 //!
 //! It refuses nothing: a key without a meaning is ignored. Tested here by tables, in `tests/console/random.rs` by random keys
 //! and sizes, and by what the views show of it.
@@ -18,6 +18,7 @@
 pub mod action;
 mod clipboard;
 mod command_line;
+pub(crate) mod context;
 pub(crate) mod deed;
 mod editor;
 pub mod event_loop;
@@ -38,8 +39,9 @@ pub(crate) mod update;
 pub mod view;
 
 pub use command_line::CommandLine;
+pub use context::{Bundled, Confirm, Context, Origin, Overlay, Redraw, Tier, Wish, Yes};
 pub use deed::Deed;
 pub(crate) use deed::KEYS_PER_TXN;
 pub use msg::{Attach, Effect, Ended, Msg, Pace, Report};
-pub use state::{Bundled, Confirm, Origin, Overlay, Redraw, Setup, State, Tier};
+pub use state::{Setup, State};
 pub use update::update;

@@ -7,7 +7,6 @@ use mini_etcd_shared::clock::Moment;
 
 use crate::engine::request::{Answer, Job, Ticket};
 use crate::engine::sample::{Fault, Proof, Sample};
-use crate::screens::ScreenId;
 use crate::screens::cluster::member::Listed;
 use crate::screens::repl::Ended as RunEnded;
 use crate::screens::repl::scrollback::Said;
@@ -88,8 +87,6 @@ pub enum Effect {
     Ask(Ticket, Job),
     /// Give up a question: nobody waits for its answer any more.
     Drop(Ticket),
-    /// A question of this screen was answered with yes; never leaves `update`.
-    Confirmed(ScreenId),
     /// Kill a bundled member.
     Kill(String),
     /// Start a bundled member again.

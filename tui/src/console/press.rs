@@ -3,11 +3,11 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action;
+use super::context::{Confirm, Overlay, Tier, Yes};
 use super::keymap::Key;
 use super::msg::Effect;
-use super::state::{Confirm, Overlay, State, Tier};
-use crate::screens::repl::Place;
-use crate::screens::{repl, screen};
+use super::state::State;
+use crate::screens::repl::{self, Place};
 
 /// Lines that a page of output moves.
 const PAGE: isize = 10;
@@ -23,13 +23,16 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     {
         return action.run(state);
     }
-    match state.overlays.last() {
+    match state.ctx.overlays.last() {
         Some(Overlay::Palette) => type_in(state, key),
         Some(Overlay::Confirm(confirm)) => {
             let confirm = Confirm::clone(confirm);
             answer(state, confirm, key)
         }
-        None if screen(state.screen).takes_text(state) => screen(state.screen).typed(state, key),
+        None if state.top().takes_text() => {
+            let (screen, ctx) = state.top_mut();
+            screen.typed(ctx, key)
+        }
         _ => bound.map_or_else(Vec::new, |action| action.run(state)),
     }
 }
@@ -37,15 +40,16 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Takes pasted text. Terminals send a line end as CR, CR LF or LF: here it is LF, whichever it was.
 pub(crate) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     let text = &text.replace("\r\n", "\n").replace('\r', "\n");
-    match state.overlays.last() {
+    match state.ctx.overlays.last() {
         Some(Overlay::Palette) => {
-            let whole = state.palette.entry.insert(text);
+            let whole = state.repl.palette.entry.insert(text);
             if !whole {
-                state.toasts.hint(state.now, "only a part of it had room");
+                state.ctx.toasts.hint(state.ctx.now, "only a part of it had room");
             }
         }
-        None if screen(state.screen).takes_text(state) => {
-            return screen(state.screen).pasted(state, text);
+        None if state.top().takes_text() => {
+            let (screen, ctx) = state.top_mut();
+            return screen.pasted(ctx, text);
         }
         _ => {}
     }
@@ -53,48 +57,55 @@ pub(crate) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
 }
 
 fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
-    state.overlays.pop();
+    state.ctx.overlays.pop();
     let yes = match (&confirm.tier, key.code) {
         (Tier::Loss, KeyCode::Char('y')) => true,
         (Tier::Shape(word), KeyCode::Enter) => confirm.typed == *word,
         // Neither yes nor no: the question stays. IMPORTANT: Enter is never a yes to a loss.
         (Tier::Loss, code) if code != KeyCode::Char('n') && code != KeyCode::Esc => {
-            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
+            state.ctx.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Char(character)) if confirm.typed.len() < 256 => {
             confirm.typed.push(character);
-            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
+            state.ctx.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         (Tier::Shape(_), KeyCode::Backspace) => {
             confirm.typed.pop();
-            state.overlays.push(Overlay::Confirm(Box::new(confirm)));
+            state.ctx.overlays.push(Overlay::Confirm(Box::new(confirm)));
             return Vec::new();
         }
         _ => false,
     };
-    match confirm.effect {
+    match confirm.yes {
         _ if !yes => Vec::new(),
-        Effect::Run(_, text) => repl::begin(state, text),
-        Effect::Confirmed(id) => screen(id).confirmed(state),
-        effect => vec![effect],
+        Yes::Do(effect) => vec![effect],
+        Yes::Run(text) => {
+            let palette = state.ctx.overlays.contains(&Overlay::Palette);
+            let place = if palette { Place::Palette } else { Place::Pane };
+            repl::begin(&mut state.repl, &mut state.ctx, place, text)
+        }
+        Yes::Planned(id) => {
+            let (screen, ctx) = state.screen_mut(id);
+            screen.confirmed(ctx)
+        }
     }
 }
 
 fn type_in(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let palette = &mut state.palette;
+    let palette = &mut state.repl.palette;
     let empty = palette.entry.is_empty();
     let choosing = palette.entry.popup.is_some() || palette.entry.search.is_some();
     match key.code {
-        KeyCode::Enter => return repl::enter(state, Place::Palette),
+        KeyCode::Enter => return repl::enter(&mut state.repl, &mut state.ctx, Place::Palette),
         KeyCode::Esc if !choosing => return action::back(state),
         KeyCode::Backspace if empty && !choosing => return action::back(state),
         KeyCode::Left if empty => palette.shift_by(-COLUMNS),
         KeyCode::Right if empty => palette.shift_by(COLUMNS),
         KeyCode::PageUp => palette.scroll_by(-PAGE),
         KeyCode::PageDown => palette.scroll_by(PAGE),
-        _ => return repl::typed(state, Place::Palette, key),
+        _ => return repl::typed(&mut state.repl, &mut state.ctx, Place::Palette, key),
     }
     Vec::new()
 }

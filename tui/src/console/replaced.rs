@@ -5,27 +5,28 @@
 
 use mini_etcd_shared::clock::Moment;
 
+use super::context::Overlay;
 use super::msg::Effect;
-use super::state::{Overlay, State};
+use super::state::State;
 use super::toast::Toast;
 use crate::screens::cluster::Cluster;
 use crate::screens::{keys, watch};
 
 /// Drops what was of the cluster before, and says so. I1
 pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
-    let (now, before) = (state.now, state.cluster.id);
-    let mut effects = keys::leave(state);
+    let (now, before) = (state.ctx.now, state.ctx.cluster.id);
+    let mut effects = keys::leave(&mut state.keys, &mut state.ctx);
     let (ended, given_up) = watch::leave(&mut state.watch);
     effects.extend(given_up);
     // What is asked from here on is asked of the new one.
     effects.push(Effect::Cluster(id));
-    state.cluster = Cluster { id, woke: state.cluster.woke, ..Cluster::default() };
-    state.chosen = 0;
-    state.done = None;
+    state.ctx.cluster = Cluster { id, woke: state.ctx.cluster.woke, ..Cluster::default() };
+    state.cluster.chosen = 0;
+    state.ctx.done = None;
     let stays = |overlay: &Overlay| {
         matches!(overlay, Overlay::Help(_) | Overlay::Events(_) | Overlay::Palette)
     };
-    state.overlays.retain(stays);
+    state.ctx.overlays.retain(stays);
     state.replaced = Some(now);
     let what = format!("another cluster answers there: {id:x}, and before {before:x}");
     let why = "its data was replaced, or other servers listen there".to_owned();
@@ -35,8 +36,8 @@ pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
         n => format!(", and {n} tails have ended"),
     };
     let next = format!("all is read anew; u takes nothing back{tails}");
-    state.toasts.happened(Toast::error(now, what, why, next));
-    effects.extend(keys::begin_anew(state));
+    state.ctx.toasts.happened(Toast::error(now, what, why, next));
+    effects.extend(keys::begin_anew(&mut state.keys, &mut state.ctx));
     effects
 }
 
@@ -44,6 +45,7 @@ impl State {
     /// Since when another cluster is looked at than before, while that is news.
     #[must_use]
     pub fn is_replaced(&self) -> bool {
-        self.replaced.is_some_and(|at: Moment| self.now.since(at) < super::state::REPLACED_SHOWN)
+        self.replaced
+            .is_some_and(|at: Moment| self.ctx.now.since(at) < super::state::REPLACED_SHOWN)
     }
 }

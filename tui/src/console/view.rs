@@ -17,7 +17,7 @@ use ratatui::text::Line;
 
 use super::overlays::{confirm, events, help, toasts};
 use super::{Overlay, State, footer, header, palette};
-use crate::screens::{ScreenId, cluster, keys, repl, watch};
+use crate::screens::cluster;
 use crate::widget::{fit, settle};
 
 /// Smallest width and height that a screen is drawn in.
@@ -30,7 +30,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
         let (width, height) = SMALLEST;
         let words =
             format!("mini-etcd needs {width}x{height}, this is {}x{}", area.width, area.height);
-        let words = fit(&words, usize::from(area.width), &state.look.glyphs);
+        let words = fit(&words, usize::from(area.width), &state.ctx.look.glyphs);
         frame.render_widget(Line::from(words), area);
         return;
     }
@@ -40,21 +40,16 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
     footer::footer(state, frame, bottom);
-    match state.screen {
-        ScreenId::Cluster => cluster::view::cluster(state, frame, body),
-        ScreenId::Keys => keys::view::keyspace(state, frame, body, bottom),
-        ScreenId::Watch => watch::view::watch(state, frame, body, bottom),
-        ScreenId::Repl => repl::view::repl(state, frame, body, bottom),
-    }
-    for overlay in &state.overlays {
+    state.top().view(&state.ctx, frame, body, bottom);
+    for overlay in &state.ctx.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),
-            Overlay::Events(line) => events::draw(state, frame, *line),
-            Overlay::Member(id) => cluster::view::member::member(state, frame, *id),
-            Overlay::Confirm(confirm) => confirm::confirm(state, frame, confirm),
-            Overlay::Palette => palette::view::palette(state, frame, body, bottom),
+            Overlay::Events(line) => events::draw(&state.ctx, frame, *line),
+            Overlay::Member(id) => cluster::view::member::member(&state.ctx, frame, *id),
+            Overlay::Confirm(confirm) => confirm::confirm(&state.ctx, frame, confirm),
+            Overlay::Palette => palette::palette(&state.repl, &state.ctx, frame, body, bottom),
         }
     }
-    toasts::toasts(state, frame, body);
+    toasts::toasts(&state.ctx, frame, body);
     settle(frame.buffer_mut());
 }

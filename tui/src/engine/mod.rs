@@ -232,8 +232,7 @@ impl Engine {
             | Effect::Quit
             | Effect::Edit { .. }
             | Effect::Copy(_)
-            | Effect::Attach(_)
-            | Effect::Confirmed(_) => {}
+            | Effect::Attach(_) => {}
         }
     }
 

@@ -1,11 +1,11 @@
 //! The screens: which there are, and what the frame asks of each.
 //!
 //! ```text
-//! keys, motions, answers, ticks ─▶ SCREENS[state.screen] ─▶ its state and update ─▶ its view
+//! keys, motions, answers, ticks ─▶ State::top_mut ─▶ &mut dyn Screen, &mut Context ─▶ Screen::view
 //! ```
 //!
-//! A screen is one folder: state and update, `view`, `actions` (its keys), `requests` (what it asks servers for). Its
-//! state is a field of [`State`]. It refuses nothing: what a screen has no use for does nothing.
+//! A screen is one folder: state and update, `view`, `actions` (its keys), `requests` (what it asks servers for). It
+//! sees its own state and the [`Context`], and never another screen: what another one has to do it wishes. It refuses nothing: what a screen has no use for does nothing.
 
 pub mod cluster;
 pub mod keys;
@@ -13,16 +13,12 @@ pub mod repl;
 pub mod watch;
 
 use crossterm::event::KeyEvent;
+use ratatui::Frame;
+use ratatui::layout::Rect;
 
-use crate::console::CommandLine;
 use crate::console::action::Scope;
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{CommandLine, Context, Effect};
 use crate::engine::request::{Answer, Ticket};
-use cluster::screen::ClusterScreen;
-use keys::KeysScreen;
-use repl::ReplScreen;
-use watch::WatchScreen;
 
 /// A screen, in the order of the tabs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,92 +78,77 @@ impl Motion {
     }
 }
 
-/// What the frame asks of a screen. All of it works on the screen's own part of the state.
-pub trait Screen: Sync {
+/// What the frame asks of a screen, which sees its own state and the [`Context`].
+pub trait Screen {
     /// Which it is.
     fn id(&self) -> ScreenId;
     /// Its name in the tabs.
     fn title(&self) -> &'static str;
     /// The scope of its keys.
     fn scope(&self) -> Scope;
+    /// Draws it; a line that is typed covers `bottom`, the line of the footer.
+    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect);
     /// It is gone to.
-    fn enter(&self, _state: &mut State) -> Vec<Effect> {
-        Vec::new()
-    }
-    /// It is left for another one; what it asks for may go on.
-    fn leave(&self, _state: &mut State) -> Vec<Effect> {
+    fn enter(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()
     }
     /// The command that says what is chosen on it.
-    fn command(&self, _state: &State) -> Option<CommandLine> {
+    fn command(&self, _ctx: &Context) -> Option<CommandLine> {
         None
     }
     /// Its list, or the pane that has the keyboard, is moved in.
-    fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect>;
+    fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect>;
     /// The next pane (or the one before) gets the keyboard.
-    fn focus(&self, _state: &mut State, _forward: bool) {}
+    fn focus(&mut self, _forward: bool) {}
     /// Whether it has panes to go to.
     fn has_panes(&self) -> bool {
         false
     }
     /// Whether keys are typed into it rather than looked up.
-    fn takes_text(&self, _state: &State) -> bool {
+    fn takes_text(&self) -> bool {
         false
     }
+    /// Whether its actions are offered: nothing of its own lies over what they act on.
+    fn offers_actions(&self) -> bool {
+        true
+    }
     /// A key is typed into it.
-    fn typed(&self, _state: &mut State, _key: KeyEvent) -> Vec<Effect> {
+    fn typed(&mut self, _ctx: &mut Context, _key: KeyEvent) -> Vec<Effect> {
         Vec::new()
     }
     /// Text is pasted into it.
-    fn pasted(&self, _state: &mut State, _text: &str) -> Vec<Effect> {
+    fn pasted(&mut self, _ctx: &mut Context, _text: &str) -> Vec<Effect> {
         Vec::new()
     }
     /// Esc: one level back. `None` when there is nothing to go back from.
-    fn back(&self, _state: &mut State) -> Option<Vec<Effect>> {
+    fn back(&mut self, _ctx: &mut Context) -> Option<Vec<Effect>> {
         None
     }
     /// Whether Esc has something to go back from.
-    fn has_back(&self, _state: &State) -> bool {
+    fn has_back(&self) -> bool {
         false
     }
     /// `^c`: gives up what runs. `None` when nothing does.
-    fn cancel(&self, _state: &mut State) -> Option<Vec<Effect>> {
+    fn cancel(&mut self, _ctx: &mut Context) -> Option<Vec<Effect>> {
         None
     }
     /// A question of its own was answered with yes.
-    fn confirmed(&self, _state: &mut State) -> Vec<Effect> {
+    fn confirmed(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()
     }
     /// The engine answers. A late answer is the screen's to drop, by its [`crate::engine::request::Requests`].
-    fn answered(&self, _state: &mut State, _ticket: Ticket, _answer: Answer) -> Vec<Effect> {
+    fn answered(&mut self, _ctx: &mut Context, _: Ticket, _: Answer) -> Vec<Effect> {
         Vec::new()
     }
     /// Time went on, while it is on top.
-    fn tick(&self, _state: &mut State) -> Vec<Effect> {
+    fn tick(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()
     }
 }
 
 /// All screens, in the order of the tabs.
-pub static SCREENS: &[&dyn Screen] = &[&ClusterScreen, &KeysScreen, &WatchScreen, &ReplScreen];
-
-/// The screen of that id; the first one for an id that no screen has.
-#[must_use]
-pub fn screen(id: ScreenId) -> &'static dyn Screen {
-    SCREENS.iter().copied().find(|screen| screen.id() == id).unwrap_or(&ClusterScreen)
-}
-
-/// Goes to a screen; what lies over the one before goes away.
-pub fn go_to(state: &mut State, id: ScreenId) -> Vec<Effect> {
-    state.overlays.clear();
-    if state.screen == id || !SCREENS.iter().any(|screen| screen.id() == id) {
-        return Vec::new();
-    }
-    let mut effects = screen(state.screen).leave(state);
-    state.screen = id;
-    effects.extend(screen(id).enter(state));
-    effects
-}
+pub static SCREENS: &[ScreenId] =
+    &[ScreenId::Cluster, ScreenId::Keys, ScreenId::Watch, ScreenId::Repl];
 
 #[cfg(test)]
 mod tests {

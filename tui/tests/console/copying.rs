@@ -36,7 +36,7 @@ fn followed(effects: &[Effect]) -> Spec {
 fn a_member_is_copied_and_so_is_what_was_done_to_it() {
     let mut state = cluster();
     key(&mut state, KeyCode::Char('C'));
-    assert!(!state.toasts.shown().is_empty(), "nothing was done yet");
+    assert!(!state.ctx.toasts.shown().is_empty(), "nothing was done yet");
     let status = "endpoint status --endpoints=127.0.0.1:23791 --write-out=table";
     assert_eq!(copied(&key(&mut state, KeyCode::Char('Y'))), status);
     assert_eq!(copied(&ctrl(&mut state, 'y')), format!("mini-etcdctl {status}"));
@@ -55,7 +55,7 @@ fn a_watch_in_the_palette_is_a_tail_and_copied_it_is_the_same_watch() {
     let line = r#"watch "/a\xff" --prefix --rev=7 --prev-kv"#;
     let spec = followed(&palette(&mut state, line));
     assert_eq!((&spec.key[..], spec.reach, spec.from), (&b"/a\xff"[..], Reach::Prefix, Some(7)));
-    assert!(spec.previous && state.overlays.is_empty());
+    assert!(spec.previous && state.ctx.overlays.is_empty());
     assert_eq!(state.watch.list().len(), 1);
     assert_eq!(copied(&key(&mut state, KeyCode::Char('Y'))), line);
     assert_eq!(copied(&key(&mut state, KeyCode::Char('C'))), line);
@@ -82,9 +82,9 @@ fn a_line_of_the_pane_is_copied_and_piped_into_the_prompt_by_a_shell() {
 fn what_a_tail_cannot_do_stays_in_the_palette_with_the_reason() {
     let mut state = cluster();
     assert_eq!(palette(&mut state, "watch a -w json"), []);
-    let shown = state.palette.output.clone().unwrap();
+    let shown = state.repl.palette.output.clone().unwrap();
     assert!(shown.failed && shown.text[0].contains("--write-out"), "{shown:?}");
-    assert_eq!(state.palette.input(), "watch a -w json");
+    assert_eq!(state.repl.palette.input(), "watch a -w json");
     ctrl(&mut state, 'c');
     let begun = |state: &mut State| palette(state, "watch a");
     key(&mut state, KeyCode::Esc);
@@ -93,7 +93,7 @@ fn what_a_tail_cannot_do_stays_in_the_palette_with_the_reason() {
         followed(&begun(&mut state));
     }
     assert_eq!(begun(&mut state), []);
-    assert!(state.palette.output.as_ref().unwrap().text[0].contains("8 tails"));
+    assert!(state.repl.palette.output.as_ref().unwrap().text[0].contains("8 tails"));
     ctrl(&mut state, 'c');
     type_text(&mut state, "watch a & as w1");
     let run = Effect::Run(1, "watch a & as w1".into());
@@ -112,7 +112,7 @@ async fn a_key_of_any_bytes_is_copied_pasted_and_read() {
     driver.update(Msg::Paste(line.clone()));
     driver.press(KeyCode::Enter);
     driver.until("it has run", |state| state.repl.running.is_none()).await;
-    let output = driver.state.palette.output.clone().unwrap();
+    let output = driver.state.repl.palette.output.clone().unwrap();
     assert!(!output.failed, "{line}: {output:?}");
     assert_eq!(output.text[1], "its value", "{line}");
 }

@@ -161,7 +161,7 @@ impl Driver {
     }
 
     pub async fn settle(&mut self) {
-        self.until("everything has come", |state| state.keyspace.is_settled()).await;
+        self.until("everything has come", |state| state.keys.is_settled()).await;
     }
 }
 

@@ -170,17 +170,17 @@ impl Bench {
     }
 
     async fn palette(&mut self, text: &str) -> (bool, Vec<u8>, String) {
-        let before = self.driver.state.runs;
+        let before = self.driver.state.repl.runs;
         for line in text.lines() {
             self.driver.type_text(line);
             self.driver.press(KeyCode::Enter);
         }
-        if matches!(self.driver.state.overlays.last(), Some(Overlay::Confirm(_))) {
+        if matches!(self.driver.state.ctx.overlays.last(), Some(Overlay::Confirm(_))) {
             self.driver.press(KeyCode::Char('y'));
         }
         self.driver.until(text, |state| state.repl.running.is_none()).await;
-        let output = self.driver.state.palette.output.clone().unwrap();
-        let ran = self.driver.state.runs != before;
+        let output = self.driver.state.repl.palette.output.clone().unwrap();
+        let ran = self.driver.state.repl.runs != before;
         assert!(ran || output.note == "not run", "neither run nor refused: {text:?}");
         (!output.failed, taken(&self.dir.path().join("out")), output.text.join("\n"))
     }

@@ -153,7 +153,7 @@ fn press(state: &mut State, text: &str) {
 fn keys(size: (u16, u16), depth: Depth, ascii: bool) -> State {
     let mut state = state(size, depth, ascii);
     busy(&mut state);
-    state.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
+    state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
     press(&mut state, "2\nj\nj\njjj");
     state
 }
@@ -167,7 +167,7 @@ fn keys_at_80x24() {
 #[test]
 fn a_leader_that_has_less_than_is_shown_makes_the_keys_read_anew() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
-    let shown = u64::try_from(state.keyspace.tree.revision).unwrap();
+    let shown = u64::try_from(state.keys.tree.revision).unwrap();
     assert!(shown > 5);
     let mut tick_after = |commit: u64, second: u64| {
         for id in 1..=3 {
@@ -206,24 +206,24 @@ fn keys_without_colours() {
 fn time_travel_says_that_editing_is_off() {
     let mut state = keys((120, 36), Depth::Sixteen, false);
     press(&mut state, "t918000\n");
-    assert_eq!(state.keyspace.at, Some(918_000));
+    assert_eq!(state.keys.at, Some(918_000));
     press(&mut state, "e");
     insta::assert_snapshot!(text(&state));
     press(&mut state, "[");
-    assert_eq!(state.keyspace.at, Some(917_992), "the change before");
+    assert_eq!(state.keys.at, Some(917_992), "the change before");
     press(&mut state, "{");
-    assert_eq!(state.keyspace.at, Some(916_992), "a hundred changes back");
+    assert_eq!(state.keys.at, Some(916_992), "a hundred changes back");
     press(&mut state, "]T");
-    assert_eq!(state.keyspace.at, None);
+    assert_eq!(state.keys.at, None);
     // What was open and chosen is so again.
-    assert_eq!(state.keyspace.value.key.as_deref(), Some(&b"/config/web/timeout"[..]));
+    assert_eq!(state.keys.value.key.as_deref(), Some(&b"/config/web/timeout"[..]));
 }
 
 #[test]
 fn a_past_without_keys_offers_no_key_that_editing_would_need() {
     let mut state = keys((120, 36), Depth::Sixteen, false);
     press(&mut state, "t1\n");
-    assert_eq!(state.keyspace.at, Some(1));
+    assert_eq!(state.keys.at, Some(1));
     let shown = text(&state);
     assert!(shown.contains("there were no keys here"), "{shown}");
     assert!(!shown.contains("n makes one"), "{shown}");
@@ -310,7 +310,7 @@ fn a_change_that_is_given_up_may_have_been_done_and_that_is_said() {
     let asked = key(&mut state, KeyCode::Char('y'));
     assert!(matches!(asked.as_slice(), [Effect::Ask(..)]), "{asked:?}");
     assert!(matches!(ctrl(&mut state, 'c').as_slice(), [Effect::Drop(_)]));
-    let toasts = state.toasts.shown();
+    let toasts = state.ctx.toasts.shown();
     assert!(toasts.iter().any(|toast| toast.why.contains("may have been done")), "{toasts:?}");
 }
 

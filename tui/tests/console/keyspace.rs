@@ -13,7 +13,7 @@ use crate::fake::{Fake, Mood};
 use crate::support::ctrl;
 
 fn rows(driver: &Driver) -> Vec<String> {
-    let tree = &driver.state.keyspace.tree;
+    let tree = &driver.state.keys.tree;
     let row = |row: &mini_etcd_tui::screens::keys::tree::Row| {
         let name = String::from_utf8_lossy(tree.name(row.node)).into_owned();
         let more = if row.kind == RowKind::Node { "" } else { "..." };
@@ -23,11 +23,11 @@ fn rows(driver: &Driver) -> Vec<String> {
 }
 
 pub fn choose(driver: &mut Driver, key: &[u8]) {
-    let row = driver.state.keyspace.tree.row_of_key(key).unwrap();
-    while driver.state.keyspace.chosen < row {
+    let row = driver.state.keys.tree.row_of_key(key).unwrap();
+    while driver.state.keys.chosen < row {
         driver.press(KeyCode::Char('j'));
     }
-    while driver.state.keyspace.chosen > row {
+    while driver.state.keys.chosen > row {
         driver.press(KeyCode::Char('k'));
     }
 }
@@ -49,17 +49,16 @@ async fn a_large_directory_comes_in_pages_and_others_cost_one_jump_each() {
     choose(&mut driver, b"many");
     driver.press(KeyCode::Enter);
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.tree.rows().len(), 4 + 501);
-    let more = driver.state.keyspace.tree.rows().iter().position(|r| r.kind == RowKind::More);
-    driver.state.keyspace.chosen = more.unwrap();
+    assert_eq!(driver.state.keys.tree.rows().len(), 4 + 501);
+    let more = driver.state.keys.tree.rows().iter().position(|r| r.kind == RowKind::More);
+    driver.state.keys.chosen = more.unwrap();
     for _ in 0..2 {
         driver.press(KeyCode::Enter);
         driver.settle().await;
-        let rows = driver.state.keyspace.tree.rows();
-        driver.state.keyspace.chosen =
-            rows.iter().position(|r| r.kind == RowKind::More).unwrap_or(0);
+        let rows = driver.state.keys.tree.rows();
+        driver.state.keys.chosen = rows.iter().position(|r| r.kind == RowKind::More).unwrap_or(0);
     }
-    assert_eq!(driver.state.keyspace.tree.rows().len(), 4 + 1200);
+    assert_eq!(driver.state.keys.tree.rows().len(), 4 + 1200);
     // Another separator, of two bytes; then none.
     driver.type_text("|");
     driver.press(KeyCode::Backspace);
@@ -77,7 +76,7 @@ async fn a_large_directory_comes_in_pages_and_others_cost_one_jump_each() {
     driver.type_text("Fmany/11");
     driver.press(KeyCode::Enter);
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.tree.rows().len(), 100);
+    assert_eq!(driver.state.keys.tree.rows().len(), 100);
 }
 
 #[tokio::test]
@@ -91,7 +90,7 @@ async fn what_is_chosen_while_the_tree_is_read_anew_stays_chosen() {
     // The answer is taken in after the motion.
     driver.type_text("rj");
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.chosen, 1);
+    assert_eq!(driver.state.keys.chosen, 1);
 }
 
 #[tokio::test]
@@ -119,7 +118,7 @@ async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(b"mine\n".to_vec()))));
     driver.settle().await;
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
-    let conflict = driver.state.keyspace.conflict.as_ref().unwrap();
+    let conflict = driver.state.keys.conflict.as_ref().unwrap();
     let shown: Vec<String> =
         conflict.diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
     assert_eq!(shown, ["-theirs", "+mine"]);
@@ -152,9 +151,9 @@ async fn one_key_is_deleted_and_undone_many_are_asked_with_their_count() {
     assert_eq!(everything(&client, 0).await.len(), 4);
     driver.press(KeyCode::Char('g'));
     driver.type_text(" d");
-    assert_eq!(driver.state.keyspace.marks.first(), Some(&Target::Prefix(Bytes::from("d/"))));
+    assert_eq!(driver.state.keys.marks.first(), Some(&Target::Prefix(Bytes::from("d/"))));
     driver.settle().await;
-    let Some(Overlay::Confirm(confirm)) = driver.state.overlays.last() else { panic!("asked") };
+    let Some(Overlay::Confirm(confirm)) = driver.state.ctx.overlays.last() else { panic!("asked") };
     assert_eq!(confirm.title, "delete 3 keys below d/");
     assert!(confirm.text.contains("d/1  d/2  d/3"), "{}", confirm.text);
     driver.press(KeyCode::Enter);
@@ -182,7 +181,7 @@ async fn a_new_key_of_any_bytes_is_made_found_and_copied() {
     driver.settle().await;
     let made = everything(&client, 0).await.remove(0);
     assert_eq!((&made.key[..], &made.value[..]), (&b"deep/er/\xff\x00"[..], &b"value"[..]));
-    assert_eq!(driver.state.keyspace.value.key.as_deref(), Some(&made.key[..]), "it is chosen");
+    assert_eq!(driver.state.keys.value.key.as_deref(), Some(&made.key[..]), "it is chosen");
     driver.type_text("yY");
     let shell = ctrl(&mut driver.state, 'y');
     driver.send(shell);
@@ -199,22 +198,22 @@ async fn a_new_key_of_any_bytes_is_made_found_and_copied() {
     assert_eq!(copied(3), made);
     driver.type_text("fotcon");
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.matches.keys, [Bytes::from("other/config")]);
+    assert_eq!(driver.state.keys.matches.keys, [Bytes::from("other/config")]);
     driver.press(KeyCode::Enter);
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.value.key.as_deref(), Some(&b"other/config"[..]));
+    assert_eq!(driver.state.keys.value.key.as_deref(), Some(&b"other/config"[..]));
 }
 
 #[tokio::test]
 async fn a_server_that_denies_is_told_and_the_screen_stays_alive() {
     let server = Fake::start(1, 9, Mood::Denies).await;
     let mut driver = Driver::keys(&server.address.to_string()).await;
-    let toast = driver.state.toasts.shown().last().unwrap().clone();
+    let toast = driver.state.ctx.toasts.shown().last().unwrap().clone();
     assert!(toast.what.contains("cannot read the keys"), "{toast:?}");
     assert!(toast.why.contains("permission denied"), "{toast:?}");
-    assert!(driver.state.keyspace.fresh.stale(driver.state.now).is_some());
+    assert!(driver.state.keys.fresh.stale(driver.state.ctx.now).is_some());
     driver.type_text("?");
-    assert!(matches!(driver.state.overlays.last(), Some(Overlay::Help(_))));
+    assert!(matches!(driver.state.ctx.overlays.last(), Some(Overlay::Help(_))));
 }
 
 #[tokio::test]
@@ -222,14 +221,14 @@ async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_droppe
     let server = Fake::start(1, 9, Mood::Stalls).await;
     let mut driver = Driver::start(&server.address.to_string());
     driver.press(KeyCode::Char('2'));
-    assert!(driver.state.keyspace.is_reading());
+    assert!(driver.state.keys.is_reading());
     let dropped = ctrl(&mut driver.state, 'c');
     assert!(matches!(dropped.as_slice(), [Effect::Drop(_)]), "{dropped:?}");
     let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
     driver.send(dropped);
-    assert!(driver.state.keyspace.is_settled());
+    assert!(driver.state.keys.is_settled());
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(Page::default()))));
-    assert_eq!(driver.state.keyspace.tree.revision, 0);
+    assert_eq!(driver.state.keys.tree.revision, 0);
     // The next press of ^c is about leaving.
     assert_eq!(ctrl(&mut driver.state, 'c'), []);
     assert!(driver.state.leaving.is_some());
@@ -244,6 +243,6 @@ async fn a_server_that_vanishes_leaves_what_was_read_on_screen_and_says_so() {
     driver.type_text("r");
     driver.settle().await;
     assert_eq!(rows(&driver), ["a"]);
-    assert!(driver.state.keyspace.fresh.stale(driver.state.now).is_some());
-    assert!(!driver.state.toasts.shown().is_empty());
+    assert!(driver.state.keys.fresh.stale(driver.state.ctx.now).is_some());
+    assert!(!driver.state.ctx.toasts.shown().is_empty());
 }

@@ -61,14 +61,14 @@ async fn change(client: &Client, dice: &mut Dice) {
 /// Opens every directory and reads every page.
 async fn open_all(driver: &mut Driver) {
     loop {
-        let tree = &driver.state.keyspace.tree;
+        let tree = &driver.state.keys.tree;
         let closed = tree.rows().iter().position(|row| {
             let dir = tree.node(row.node).and_then(|node| node.dir.as_ref());
             row.kind == RowKind::More
                 || (row.kind == RowKind::Node && dir.is_some_and(|dir| !dir.open))
         });
         let Some(row) = closed else { return };
-        driver.state.keyspace.chosen = row;
+        driver.state.keys.chosen = row;
         driver.press(KeyCode::Enter);
         driver.settle().await;
     }
@@ -76,7 +76,7 @@ async fn open_all(driver: &mut Driver) {
 
 /// Every key that the tree shows.
 fn shown(driver: &Driver) -> Vec<(Bytes, Meta)> {
-    let tree = &driver.state.keyspace.tree;
+    let tree = &driver.state.keys.tree;
     let nodes = tree.rows().iter().filter(|row| row.kind == RowKind::Node);
     let mut keys: Vec<(Bytes, Meta)> =
         nodes.filter_map(|row| Some((tree.key(row.node), tree.node(row.node)?.key?))).collect();
@@ -96,7 +96,7 @@ fn expected(kvs: &[KeyValue]) -> Vec<(Bytes, Meta)> {
 
 /// Counts that the directories show against what is below them.
 fn counts_are_right(driver: &Driver, kvs: &[KeyValue]) {
-    let tree = &driver.state.keyspace.tree;
+    let tree = &driver.state.keys.tree;
     for row in tree.rows().iter().filter(|row| row.kind == RowKind::Node) {
         let Some(dir) = tree.node(row.node).and_then(|node| node.dir.as_ref()) else { continue };
         let prefix = tree.dir_prefix(row.node);
@@ -106,16 +106,16 @@ fn counts_are_right(driver: &Driver, kvs: &[KeyValue]) {
 }
 
 async fn value_is_right(driver: &mut Driver, kv: &KeyValue) {
-    let row = driver.state.keyspace.tree.row_of_key(&kv.key).unwrap();
-    driver.state.keyspace.chosen = row;
+    let row = driver.state.keys.tree.row_of_key(&kv.key).unwrap();
+    driver.state.keys.chosen = row;
     // A step there and back, as a person would.
     driver.press(KeyCode::Char('k'));
     driver.press(KeyCode::Char('j'));
-    if driver.state.keyspace.chosen != row {
+    if driver.state.keys.chosen != row {
         driver.press(KeyCode::Char('k'));
     }
     driver.settle().await;
-    let entry = driver.state.keyspace.value.entry.as_ref().unwrap();
+    let entry = driver.state.keys.value.entry.as_ref().unwrap();
     assert_eq!((&entry.key, &entry.value), (&kv.key, &kv.value));
     assert_eq!(entry.meta.modified, kv.mod_revision);
 }
@@ -145,7 +145,7 @@ async fn tree_and_values_at_any_revision_equal_a_range_there() {
         driver.type_text(&revision.to_string());
         driver.press(KeyCode::Enter);
         driver.settle().await;
-        assert_eq!(driver.state.keyspace.at, Some(revision));
+        assert_eq!(driver.state.keys.at, Some(revision));
         open_all(&mut driver).await;
         let kvs = everything(&client, revision).await;
         assert_eq!(shown(&driver), expected(&kvs), "at {revision}");
@@ -157,13 +157,13 @@ async fn tree_and_values_at_any_revision_equal_a_range_there() {
         }
     }
     // Behind the wall nothing is shown, and what was shown stays.
-    let at = driver.state.keyspace.at;
+    let at = driver.state.keys.at;
     driver.type_text("t2");
     driver.press(KeyCode::Enter);
     driver.settle().await;
-    let said = format!("{:?}", driver.state.toasts.shown());
-    assert!(driver.state.keyspace.at == at || said.contains("compacted"), "{said}");
-    assert!(!driver.state.keyspace.tree.rows().is_empty());
+    let said = format!("{:?}", driver.state.ctx.toasts.shown());
+    assert!(driver.state.keys.at == at || said.contains("compacted"), "{said}");
+    assert!(!driver.state.keys.tree.rows().is_empty());
 }
 
 #[tokio::test]
@@ -201,16 +201,16 @@ async fn behind_a_compaction_the_events_end_at_a_wall() {
     let stock = Stock::before(&member).await;
     for endpoint in [&member.endpoint, &stock.endpoint] {
         let mut driver = Driver::keys(endpoint).await;
-        assert!(driver.state.keyspace.strip.wall.is_some(), "{endpoint}");
+        assert!(driver.state.keys.strip.wall.is_some(), "{endpoint}");
         driver.press(KeyCode::Char('H'));
         driver.settle().await;
-        let history = driver.state.keyspace.history.as_ref().unwrap();
+        let history = driver.state.keys.history.as_ref().unwrap();
         assert_eq!((history.versions.len(), &history.key[..]), (1, &b"key"[..]));
         assert_eq!(history.reached.unwrap().wall, Some(revision), "{endpoint}");
         driver.press(KeyCode::Char('H'));
         driver.press(KeyCode::Char('B'));
         driver.settle().await;
-        let graveyard = driver.state.keyspace.graveyard.as_ref().unwrap();
+        let graveyard = driver.state.keys.graveyard.as_ref().unwrap();
         let graves: Vec<&[u8]> = graveyard.graves.iter().map(|grave| &grave.key[..]).collect();
         assert_eq!(graves, [b"late"], "{endpoint}");
         assert_eq!(graveyard.reached.unwrap().wall, Some(revision), "{endpoint}");
@@ -230,15 +230,15 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     let mut driver = Driver::keys(endpoint).await;
     driver.press(KeyCode::Char('B'));
     driver.settle().await;
-    let graves = &driver.state.keyspace.graveyard.as_ref().unwrap().graves;
+    let graves = &driver.state.keys.graveyard.as_ref().unwrap().graves;
     assert_eq!(graves.iter().map(|grave| &grave.key[..]).collect::<Vec<_>>(), [b"a/key"]);
-    let value = driver.state.keyspace.value.entry.as_ref().map(|entry| entry.value.clone());
+    let value = driver.state.keys.value.entry.as_ref().map(|entry| entry.value.clone());
     assert_eq!(value, Some(Bytes::from_static(b"three")));
     // Somebody else puts it there: then it is not put back over that.
     put(&client, b"a/key", b"theirs").await;
     driver.press(KeyCode::Char('R'));
     driver.settle().await;
-    assert!(driver.state.keyspace.conflict.is_some());
+    assert!(driver.state.keys.conflict.is_some());
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
     driver.press(KeyCode::Esc);
     client.delete_range(delete()).await.into_result().unwrap();
@@ -251,7 +251,7 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     assert_eq!(everything(&client, 0).await[0].value, "theirs", "undeleted");
     driver.press(KeyCode::Char('H'));
     driver.settle().await;
-    let history = driver.state.keyspace.history.as_ref().unwrap();
+    let history = driver.state.keys.history.as_ref().unwrap();
     let words = |at: usize| history.versions[at].value().map(|value| value.to_vec());
     let all: Vec<Option<Vec<u8>>> = (0..history.versions.len()).map(words).collect();
     let some = |text: &str| Some(text.as_bytes().to_vec());
@@ -270,8 +270,12 @@ async fn an_empty_cluster_has_no_past_and_says_so_at_once() {
         let mut driver = Driver::keys(endpoint).await;
         driver.press(KeyCode::Char('B'));
         driver.settle().await;
-        let graveyard = driver.state.keyspace.graveyard.as_ref().unwrap();
+        let graveyard = driver.state.keys.graveyard.as_ref().unwrap();
         assert!(graveyard.graves.is_empty() && !graveyard.loading, "{endpoint}");
-        assert!(driver.state.toasts.shown().is_empty(), "{:?}", driver.state.toasts.shown());
+        assert!(
+            driver.state.ctx.toasts.shown().is_empty(),
+            "{:?}",
+            driver.state.ctx.toasts.shown()
+        );
     }
 }

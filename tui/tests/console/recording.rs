@@ -61,7 +61,7 @@ impl Recorded {
     async fn line(&mut self, line: &str) {
         self.driver.type_text(line);
         self.driver.press(KeyCode::Enter);
-        if matches!(self.driver.state.overlays.last(), Some(Overlay::Confirm(_))) {
+        if matches!(self.driver.state.ctx.overlays.last(), Some(Overlay::Confirm(_))) {
             self.driver.press(KeyCode::Char('y'));
         }
         self.driver.until(line, |state| state.repl.running.is_none()).await;
@@ -229,7 +229,7 @@ async fn what_is_done_by_keys_passes_again_guarded_as_it_was() {
     recorded.press("other\nx\x13").await;
     recorded.press("fother\nHHt1\nT").await;
     recorded.press("g j d").await;
-    recorded.driver.until("asked", |state| !state.overlays.is_empty()).await;
+    recorded.driver.until("asked", |state| !state.ctx.overlays.is_empty()).await;
     recorded.press("y").await;
     assert!(everything(&recorded.member.client(), 0).await.is_empty());
     recorded.pane();

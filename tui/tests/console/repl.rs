@@ -106,7 +106,7 @@ fn what_cannot_be_parsed_is_pointed_at_and_stays_to_be_mended() {
 
 #[test]
 fn what_loses_something_is_asked_in_pane_and_palette() {
-    let asks = |state: &State| match state.overlays.last() {
+    let asks = |state: &State| match state.ctx.overlays.last() {
         Some(Overlay::Confirm(confirm)) => Some(confirm.tier.clone()),
         _ => None,
     };
@@ -123,7 +123,7 @@ fn what_loses_something_is_asked_in_pane_and_palette() {
         assert_eq!(asks(&state), Some(Tier::Loss));
         let run = Effect::Run(1, "txn then del a end".into());
         assert_eq!(key(&mut state, KeyCode::Char('y')), [run]);
-        assert_eq!(state.palette.output.is_some(), palette);
+        assert_eq!(state.repl.palette.output.is_some(), palette);
         report(&mut state, ran(1));
         enter(&mut state, "del '' --prefix");
         assert_eq!(asks(&state), Some(Tier::Shape("everything".into())));
@@ -139,7 +139,7 @@ fn the_console_does_itself_what_only_it_can() {
     report(&mut state, Report::Ended(ended));
     report(&mut state, Report::Lost(1, refused()));
     assert_eq!(enter(&mut state, "\\kill leader"), [], "the quorum would go: asked first");
-    assert!(matches!(state.overlays.last(), Some(Overlay::Confirm(_))));
+    assert!(matches!(state.ctx.overlays.last(), Some(Overlay::Confirm(_))));
     key(&mut state, KeyCode::Esc);
     let effects = enter(&mut state, "\\e");
     let [Effect::Edit { ticket, text, .. }] = effects.as_slice() else { panic!("{effects:?}") };
@@ -177,7 +177,7 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
     let [Effect::Ask(ticket, _)] = effects.as_slice() else { panic!("{effects:?}") };
     let trouble = Trouble { place: "a:1".into(), why: "gone".into(), next: String::new() };
     report(&mut state, Report::Answer(*ticket, Answer::failed(trouble)));
-    assert!(!state.toasts.shown().is_empty());
+    assert!(!state.ctx.toasts.shown().is_empty());
 }
 
 /// A pane in which much has happened.
@@ -247,7 +247,7 @@ fn the_palette_points_at_what_is_wrong() {
 async fn run(driver: &mut Driver, line: &str) {
     driver.type_text(line);
     driver.press(KeyCode::Enter);
-    if matches!(driver.state.overlays.last(), Some(Overlay::Confirm(_))) {
+    if matches!(driver.state.ctx.overlays.last(), Some(Overlay::Confirm(_))) {
         driver.press(KeyCode::Char('y'));
     }
     driver.until(line, |state| state.repl.running.is_none()).await;
@@ -265,25 +265,25 @@ async fn pane_and_palette_are_one_session_on_a_real_member() {
     let mut driver = Driver::start(&member.endpoint);
     driver.press(KeyCode::Char('5'));
     run(&mut driver, &format!("\\record {}", script.display())).await;
-    assert!(driver.state.repl.prompt.recording.is_some());
+    assert!(driver.state.ctx.prompt.recording.is_some());
     run(&mut driver, "put /a/k \"one\\ttwo\"").await;
     run(&mut driver, "watch /a --prefix & as w1").await;
-    assert_eq!(driver.state.repl.prompt.watches, ["w1"]);
+    assert_eq!(driver.state.ctx.prompt.watches, ["w1"]);
     run(&mut driver, "cd /a/").await;
-    assert_eq!(driver.state.repl.prompt.scope, "/a/");
+    assert_eq!(driver.state.ctx.prompt.scope, "/a/");
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Char(':'));
     run(&mut driver, "get k").await;
-    let output = driver.state.palette.output.clone().unwrap();
+    let output = driver.state.repl.palette.output.clone().unwrap();
     assert_eq!((output.text, output.failed), (vec!["/a/k".into(), "one    two".into()], false));
     run(&mut driver, "txn if value(\"k\") = \"x\" then put k y else get k end").await;
-    assert_eq!(driver.state.palette.output.as_ref().unwrap().text[0], "FAILURE");
+    assert_eq!(driver.state.repl.palette.output.as_ref().unwrap().text[0], "FAILURE");
     run(&mut driver, "put k \"\\x1b[31m\\xff\"").await;
     driver.until("the event", |state| shows(state, "[w1] \\x1b[31m\\xff")).await;
     run(&mut driver, "del k --prefix").await;
     run(&mut driver, "get nothing | count -> N").await;
     run(&mut driver, "get k --lease 1").await;
-    assert!(driver.state.palette.output.as_ref().unwrap().failed);
+    assert!(driver.state.repl.palette.output.as_ref().unwrap().failed);
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Char('5'));
@@ -331,7 +331,7 @@ async fn what_is_done_by_keys_is_recorded_too() {
     driver.press(KeyCode::Char('d'));
     driver.press(KeyCode::Char('y'));
     driver.settle().await;
-    driver.until("deleted", |state| !state.toasts.shown().is_empty()).await;
+    driver.until("deleted", |state| !state.ctx.toasts.shown().is_empty()).await;
     driver.press(KeyCode::Char('5'));
     run(&mut driver, "\\record").await;
     let recorded = std::fs::read_to_string(&script).unwrap();
@@ -350,7 +350,7 @@ async fn a_command_on_a_stalled_member_is_given_up_and_the_session_goes_on() {
     driver.update(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
     assert_eq!(driver.state.repl.running, None);
     run(&mut driver, "cd /x/").await;
-    assert_eq!(driver.state.repl.prompt.scope, "/x/");
+    assert_eq!(driver.state.ctx.prompt.scope, "/x/");
     let late = update(&mut driver.state, Msg::Report(0, said(1, "late")));
     assert_eq!(late, []);
     assert!(!shows(&driver.state, "late"));

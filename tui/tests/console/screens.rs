@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 pub fn drawn(state: &State) -> Terminal<TestBackend> {
-    let (width, height) = state.size;
+    let (width, height) = state.ctx.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view(state, frame)).unwrap();
     terminal
@@ -143,8 +143,8 @@ fn a_killed_leader_in_the_readme() {
         }
     }
     report(&mut state, Report::Proof(1, Proof { asked: moment(12), term: Some(3), refused: None }));
-    state.toasts.acknowledge(moment(60));
-    state.toasts.fade(moment(60));
+    state.ctx.toasts.acknowledge(moment(60));
+    state.ctx.toasts.fade(moment(60));
     let shown = text(&state);
     assert!(shown.contains("n3   unheard   not heard since n1 leads"), "{shown}");
     assert!(!shown.contains("match 0"), "{shown}");
@@ -154,7 +154,7 @@ fn a_killed_leader_in_the_readme() {
 #[test]
 fn a_stock_etcd_offers_less_and_that_is_said() {
     let mut state = state((120, 36), Depth::Sixteen, false);
-    state.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
+    state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
     report(&mut state, Report::Members(0xcafe, listed(3)));
     for second in 1..=60 {
         at(&mut state, second);
@@ -173,7 +173,7 @@ fn a_stock_etcd_offers_less_and_that_is_said() {
 #[test]
 fn nobody_answers() {
     let mut state = state((80, 24), Depth::Sixteen, false);
-    state.origin = Origin::Endpoints(vec!["127.0.0.1:1".into()]);
+    state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:1".into()]);
     report(&mut state, Report::Silent(vec![("127.0.0.1:1".into(), refused())]));
     insta::assert_snapshot!(text(&state));
 }
@@ -186,7 +186,7 @@ fn what_answers_and_cannot_be_asked_is_called_what_it_is() {
         (Denied::Foreign, "something else than etcd answers"),
     ] {
         let mut state = state((80, 24), Depth::Sixteen, false);
-        state.origin = Origin::Endpoints(vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()]);
+        state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()]);
         let fault = Fault { denied: Some(denied), refused: false, ..refused() };
         let silent = vec![("127.0.0.1:1".into(), refused()), ("127.0.0.1:2".into(), fault)];
         report(&mut state, Report::Silent(silent));
@@ -202,7 +202,7 @@ fn help_over_the_screen() {
     let mut state = cluster((80, 24), Depth::Sixteen);
     key(&mut state, KeyCode::Char('?'));
     insta::assert_snapshot!("help_at_80x24", text(&state));
-    state.size = (120, 60);
+    state.ctx.size = (120, 60);
     insta::assert_snapshot!("help_at_120x60", text(&state));
 }
 

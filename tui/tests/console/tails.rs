@@ -124,7 +124,7 @@ fn story(state: &mut State) -> Ticket {
 }
 
 fn drawn(state: &State) -> String {
-    let (width, height) = state.size;
+    let (width, height) = state.ctx.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view(state, frame)).unwrap();
     terminal.backend().to_string()
@@ -232,7 +232,7 @@ fn paused_it_holds_and_counts_and_says_what_was_too_much() {
     assert_eq!((tail.rows(), tail.held()), (rows, (HELD.events, 25)));
     let shown = drawn(&state);
     assert!(shown.contains("paused, 10 000 held, 25 too many to hold"), "{shown}");
-    state.size = (80, 24);
+    state.ctx.size = (80, 24);
     insta::assert_snapshot!("a_paused_tail_at_80x24", drawn(&state));
     key(&mut state, KeyCode::Char('p'));
     let tail = state.watch.active().unwrap();
@@ -346,9 +346,9 @@ fn filter_search_pin_and_clear_change_only_what_is_shown() {
         ),
     );
     assert_eq!(rows(&state), 5);
-    state.size = (80, 24);
+    state.ctx.size = (80, 24);
     insta::assert_snapshot!("a_filtered_tail_at_80x24", drawn(&state));
-    state.size = (120, 36);
+    state.ctx.size = (120, 36);
     key(&mut state, KeyCode::Char('/'));
     type_text(&mut state, "NEEDLE");
     key(&mut state, KeyCode::Enter);
@@ -467,7 +467,7 @@ fn what_is_shown_is_saved_and_a_failure_says_what_to_do() {
     report(&mut state, Report::Answer(ticket, Answer::failed(trouble)));
     let shown = drawn(&state);
     assert!(shown.contains("nothing was written to w1-at-918440.jsonl"), "{shown}");
-    assert_eq!(state.screen, ScreenId::Watch);
+    assert_eq!(state.ctx.screen, ScreenId::Watch);
 }
 
 #[test]
@@ -494,7 +494,7 @@ fn the_rate_is_of_whole_seconds_and_falls_to_nothing() {
             tell(&mut state, ticket, News::Revisions(news, number));
         }
     }
-    let rate = |state: &State| state.watch.active().unwrap().rate(state.now).round();
+    let rate = |state: &State| state.watch.active().unwrap().rate(state.ctx.now).round();
     assert!((rate(&state) - 30.0).abs() < f64::EPSILON, "{}", rate(&state));
     at(&mut state, 207);
     assert!((rate(&state) - 20.0).abs() < f64::EPSILON, "{}", rate(&state));

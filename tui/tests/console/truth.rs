@@ -27,8 +27,8 @@ fn console(running: &Running) -> Driver {
 fn console_as(running: &Running, user: Option<&str>) -> Driver {
     let endpoint = running.address.to_string();
     let mut driver = Driver::start_as(&endpoint, user);
-    driver.state.size = (80, 24);
-    driver.state.origin = Origin::Endpoints(vec![endpoint]);
+    driver.state.ctx.size = (80, 24);
+    driver.state.ctx.origin = Origin::Endpoints(vec![endpoint]);
     driver
 }
 
@@ -215,7 +215,7 @@ async fn who_logs_in_sees_the_cluster_of_a_server_that_has_users() {
     // Which cluster it is of it tells the screens, too, only to who has logged in.
     driver.press(KeyCode::Char('2'));
     driver.settle().await;
-    assert_eq!(driver.state.keyspace.fresh.failed, None, "{}", text(&driver.state));
+    assert_eq!(driver.state.keys.fresh.failed, None, "{}", text(&driver.state));
     let mut driver = console_as(&one, Some("root:wrong"));
     shows(&mut driver, &["REFUSED, authentication failed", "check name and password"]).await;
     // Earlier servers keep only the keys.

@@ -30,9 +30,9 @@ async fn del(client: &Client, key: &str) {
 }
 
 fn asked(driver: &Driver) -> &Confirm {
-    match driver.state.overlays.last() {
+    match driver.state.ctx.overlays.last() {
         Some(Overlay::Confirm(confirm)) => confirm,
-        other => panic!("not asked: {other:?}, {:?}", driver.state.toasts.shown()),
+        other => panic!("not asked: {other:?}, {:?}", driver.state.ctx.toasts.shown()),
     }
 }
 
@@ -83,7 +83,7 @@ async fn undo_after_a_delete_of_many_puts_back_all_of_them_and_nothing_older() {
     press(&mut driver, "y").await;
     assert_eq!(keys(&client).await.len(), 2);
     press(&mut driver, "u").await;
-    assert_eq!(keys(&client).await, before, "{:?}", driver.state.toasts.shown());
+    assert_eq!(keys(&client).await, before, "{:?}", driver.state.ctx.toasts.shown());
     // And the way back.
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await.len(), 2);
@@ -100,7 +100,7 @@ async fn undo_of_a_delete_of_many_changes_nothing_once_somebody_made_one_of_the_
     let before = keys(&client).await;
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await, before);
-    let toast = driver.state.toasts.shown().last().unwrap().clone();
+    let toast = driver.state.ctx.toasts.shown().last().unwrap().clone();
     assert!(toast.what.contains("d/0200 was changed meanwhile: nothing was done"), "{toast:?}");
     // It can be taken back once the other one has gone.
     del(&client, "d/0200").await;
@@ -131,15 +131,15 @@ async fn nothing_is_taken_back_in_a_cluster_whose_data_was_replaced() {
     place.leads_to(&second);
     let theirs = keys(&other).await;
     press(&mut driver, "u").await;
-    assert_eq!(keys(&other).await, theirs, "{:?}", driver.state.toasts.shown());
+    assert_eq!(keys(&other).await, theirs, "{:?}", driver.state.ctx.toasts.shown());
     // What is there now is read, and the reason stays.
     press(&mut driver, "r").await;
-    driver.until("the keys of the other", |s| s.keyspace.tree.row_of_key(b"b").is_some()).await;
-    let shown = driver.state.toasts.shown();
+    driver.until("the keys of the other", |s| s.keys.tree.row_of_key(b"b").is_some()).await;
+    let shown = driver.state.ctx.toasts.shown();
     assert!(shown.iter().any(|toast| toast.what.starts_with("the keys went back to")), "{shown:?}");
     press(&mut driver, "u").await;
     assert_eq!(keys(&other).await, theirs);
-    assert!(matches!(driver.state.keyspace.undo, Some(Undo::Not(_))));
+    assert!(matches!(driver.state.keys.undo, Some(Undo::Not(_))));
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn undo_refuses_when_the_last_change_was_made_by_a_command_or_given_up() {
     choose(&mut driver, b"other");
     driver.settle().await;
     press(&mut driver, "dy").await;
-    assert!(matches!(driver.state.keyspace.undo, Some(Undo::By { .. })));
+    assert!(matches!(driver.state.keys.undo, Some(Undo::By { .. })));
     driver.type_text(":put x y");
     driver.press(KeyCode::Enter);
     driver.until("it ran", |state| state.repl.running.is_none()).await;
@@ -156,7 +156,7 @@ async fn undo_refuses_when_the_last_change_was_made_by_a_command_or_given_up() {
     driver.press(KeyCode::Esc);
     press(&mut driver, "u").await;
     assert!(!keys(&client).await.contains_key(&b"other"[..]));
-    let said = format!("{:?}", driver.state.toasts.shown());
+    let said = format!("{:?}", driver.state.ctx.toasts.shown());
     assert!(said.contains("the last change was made by a command, put x y"), "{said}");
 }
 
@@ -194,7 +194,7 @@ async fn marks_inside_a_marked_directory_are_counted_once() {
     press(&mut driver, "\n").await;
     // The directory, and two keys in it.
     press(&mut driver, "   d").await;
-    assert_eq!(driver.state.keyspace.marks.len(), 3);
+    assert_eq!(driver.state.keys.marks.len(), 3);
     assert_eq!(asked(&driver).title, "delete 3 keys below d/");
     press(&mut driver, "y").await;
     assert_eq!(keys(&client).await.len(), 1);
@@ -204,7 +204,7 @@ async fn marks_inside_a_marked_directory_are_counted_once() {
 async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_taken_away_again() {
     let (_member, client, mut driver) = filled(120).await;
     let before = keys(&client).await;
-    let revision = driver.state.keyspace.tree.revision;
+    let revision = driver.state.keys.tree.revision;
     choose(&mut driver, b"d/");
     press(&mut driver, "dyB").await;
     press(&mut driver, "  R").await;
@@ -214,7 +214,7 @@ async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_tak
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await.len(), 1);
     press(&mut driver, "BaR").await;
-    assert_eq!(driver.state.keyspace.graveyard.as_ref().unwrap().marks.len(), 120);
+    assert_eq!(driver.state.keys.graveyard.as_ref().unwrap().marks.len(), 120);
     press(&mut driver, "n").await;
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Esc);
@@ -298,7 +298,7 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
         let mut last = Last::new();
         for step in 0..60 {
             let before = keys(&client).await;
-            let rows = driver.state.keyspace.tree.rows().len();
+            let rows = driver.state.keys.tree.rows().len();
             for _ in 0..dice.roll(rows.max(1)) {
                 driver.press(KeyCode::Char('j'));
             }
@@ -311,7 +311,7 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
                 // An edit; on a directory nothing happens.
                 0 | 1 => {
                     press(&mut driver, "E").await;
-                    if driver.state.keyspace.editor.is_some() {
+                    if driver.state.keys.editor.is_some() {
                         driver.type_text(&format!("s{step} "));
                         save(&mut driver).await;
                     }
@@ -321,7 +321,7 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
                 // All that was deleted.
                 5 => {
                     press(&mut driver, "BaR").await;
-                    if driver.state.overlays.is_empty() {
+                    if driver.state.ctx.overlays.is_empty() {
                         driver.press(KeyCode::Esc);
                     }
                     press(&mut driver, "y").await;
@@ -337,10 +337,10 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
                     press(&mut driver, "r").await;
                 }
                 _ => {
-                    let had = driver.state.keyspace.undo.is_some();
+                    let had = driver.state.keys.undo.is_some();
                     let expected = if had { undone(&before, &last) } else { before.clone() };
                     press(&mut driver, "u").await;
-                    let said = driver.state.toasts.shown();
+                    let said = driver.state.ctx.toasts.shown();
                     let after = keys(&client).await;
                     assert_eq!(after, expected, "seed {seed}, step {step}: {last:?} {said:?}");
                     if after == before && !last.is_empty() {
@@ -350,7 +350,7 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
             }
             // A conflict, a question that nobody answered, marks, the graveyard.
             for _ in 0..4 {
-                if driver.state.overlays.is_empty() && !matches!(roll, 0..=9) {
+                if driver.state.ctx.overlays.is_empty() && !matches!(roll, 0..=9) {
                     break;
                 }
                 driver.press(KeyCode::Esc);

@@ -30,11 +30,15 @@ fn lose(state: &mut State, id: u64) {
 }
 
 fn level(state: &State) -> Level {
-    state.cluster.verdict(state.now, state.stale_after()).level
+    state.ctx.cluster.verdict(state.ctx.now, state.ctx.stale_after()).level
 }
 
 fn health(state: &State, id: u64) -> Health {
-    state.cluster.health(state.cluster.member(id).unwrap(), state.now, state.stale_after())
+    state.ctx.cluster.health(
+        state.ctx.cluster.member(id).unwrap(),
+        state.ctx.now,
+        state.ctx.stale_after(),
+    )
 }
 
 #[test]
@@ -51,13 +55,13 @@ fn esc_closes_one_thing_at_a_time_and_never_leaves() {
     let mut state = fresh();
     key(&mut state, KeyCode::Enter);
     key(&mut state, KeyCode::Char('?'));
-    assert_eq!(state.overlays, [Overlay::Member(1), Overlay::Help(0)]);
+    assert_eq!(state.ctx.overlays, [Overlay::Member(1), Overlay::Help(0)]);
     key(&mut state, KeyCode::Esc);
-    assert_eq!(state.overlays, [Overlay::Member(1)]);
+    assert_eq!(state.ctx.overlays, [Overlay::Member(1)]);
     for _ in 0..5 {
         assert_eq!(key(&mut state, KeyCode::Esc), []);
     }
-    assert!(state.overlays.is_empty());
+    assert!(state.ctx.overlays.is_empty());
 }
 
 #[test]
@@ -71,13 +75,13 @@ fn a_kill_that_leaves_a_quorum_is_done_at_once_and_one_that_does_not_is_asked() 
     assert_eq!(level(&state), Level::Degraded);
     key(&mut state, KeyCode::Char('j'));
     assert_eq!(key(&mut state, KeyCode::Char('x')), []);
-    assert!(matches!(state.overlays.last(), Some(Overlay::Confirm(_))));
+    assert!(matches!(state.ctx.overlays.last(), Some(Overlay::Confirm(_))));
     // Enter, space and every other key are no yes.
     for code in [KeyCode::Enter, KeyCode::Char(' '), KeyCode::Char('x'), KeyCode::Char('Y')] {
         assert_eq!(key(&mut state, code), []);
     }
     assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Kill("n2".into())]);
-    assert!(state.overlays.is_empty());
+    assert!(state.ctx.overlays.is_empty());
 }
 
 #[test]
@@ -86,7 +90,7 @@ fn a_member_killed_from_here_is_not_told_as_a_failure() {
     assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Kill("n1".into())]);
     // The connection breaks before the process is seen to have ended.
     lose(&mut state, 1);
-    assert!(state.toasts.shown().is_empty());
+    assert!(state.ctx.toasts.shown().is_empty());
 }
 
 #[test]
@@ -111,9 +115,9 @@ fn on_servers_that_are_not_bundled_nothing_is_killed() {
 fn reports_of_an_older_generation_change_nothing() {
     let mut state = fresh();
     state.generation = 7;
-    let members = state.cluster.members.len();
+    let members = state.ctx.cluster.members.len();
     update(&mut state, Msg::Report(6, Report::Members(0xbad, listed(1))));
-    assert_eq!((state.cluster.id, state.cluster.members.len()), (0xcafe, members));
+    assert_eq!((state.ctx.cluster.id, state.ctx.cluster.members.len()), (0xcafe, members));
 }
 
 #[test]
@@ -125,12 +129,12 @@ fn the_answer_to_a_run_that_was_given_up_is_dropped() {
     assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
     report(&mut state, said(1, "late"));
     report(&mut state, ran(1));
-    assert_eq!(state.palette.output, None);
+    assert_eq!(state.repl.palette.output, None);
     type_text(&mut state, "get b");
     assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(2, "get b".into())]);
     report(&mut state, said(2, "b"));
     report(&mut state, ran(2));
-    let output = state.palette.output.as_ref().unwrap();
+    let output = state.repl.palette.output.as_ref().unwrap();
     assert_eq!((output.line.as_str(), output.text.as_slice()), ("get b", &["b".to_owned()][..]));
 }
 
@@ -139,9 +143,9 @@ fn in_the_palette_letters_are_text_and_not_actions() {
     let mut state = fresh();
     key(&mut state, KeyCode::Char(':'));
     assert_eq!(type_text(&mut state, "qq?x:"), []);
-    assert_eq!(state.palette.input(), "qq?x:");
+    assert_eq!(state.repl.palette.input(), "qq?x:");
     update(&mut state, Msg::Paste("put a\nb".into()));
-    assert_eq!(state.palette.input(), "qq?x:put a\nb");
+    assert_eq!(state.repl.palette.input(), "qq?x:put a\nb");
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn silent() -> Fault {
 }
 
 fn verdict(state: &State) -> (String, String) {
-    let said = state.cluster.verdict(state.now, state.stale_after());
+    let said = state.ctx.cluster.verdict(state.ctx.now, state.ctx.stale_after());
     (said.count(), said.words)
 }
 
@@ -237,15 +241,15 @@ fn a_killed_leader_does_not_lead_again_because_its_successor_answers_a_read() {
     };
     tick(&mut state, later(10, 900));
     hear(&mut state, 1, 2, 41, later(10, 900));
-    assert_eq!(state.cluster.leader(), None);
+    assert_eq!(state.ctx.cluster.leader(), None);
     let proof = Proof { asked: later(11, 0), term: Some(42), refused: None };
     report(&mut state, Report::Proof(1, proof));
     tick(&mut state, later(11, 400));
     hear(&mut state, 3, 2, 41, later(11, 400));
-    assert_eq!(state.cluster.leader(), None, "nobody has named the one of the new term");
+    assert_eq!(state.ctx.cluster.leader(), None, "nobody has named the one of the new term");
     tick(&mut state, later(11, 900));
     hear(&mut state, 1, 3, 42, later(11, 900));
-    let changes = state.cluster.leadership.changes();
+    let changes = state.ctx.cluster.leadership.changes();
     let told: Vec<_> = changes.iter().map(|c| (c.from, c.to, c.term, c.within)).collect();
     assert_eq!(told, [(2, 3, 42, Duration::from_millis(1900))]);
 }
@@ -253,7 +257,7 @@ fn a_killed_leader_does_not_lead_again_because_its_successor_answers_a_read() {
 #[test]
 fn members_alarms_and_versions_that_change_are_told() {
     let mut state = stock(10, 1);
-    assert_eq!(state.toasts.journal().len(), 0, "what stands at the beginning is no news");
+    assert_eq!(state.ctx.toasts.journal().len(), 0, "what stands at the beginning is no news");
     let full = Alarm { member: 2, kind: AlarmKind::NoSpace };
     let sample = |version: &str, alarms: Vec<Alarm>, second| {
         let version = version.to_owned();
@@ -267,7 +271,7 @@ fn members_alarms_and_versions_that_change_are_told() {
     report(&mut state, Report::Members(0xcafe, more.clone()));
     more[2].learner = false;
     report(&mut state, Report::Members(0xcafe, more));
-    let told: Vec<_> = state.toasts.journal().map(|toast| toast.what.as_str()).collect();
+    let told: Vec<_> = state.ctx.toasts.journal().map(|toast| toast.what.as_str()).collect();
     let wanted = [
         "alarm NOSPACE of n2 was raised",
         "n1 runs 3.6.0 now, 3.5.1 before",
@@ -294,7 +298,7 @@ fn a_member_that_only_others_know_to_be_down_is_not_explained_by_the_way_there()
     report(&mut state, Report::Sample(1, Box::new(sample)));
     assert_eq!(health(&state, 3), Health::Down);
     // Why it stopped answering was told, and is over.
-    state.toasts.clear();
+    state.ctx.toasts.clear();
     let shown = crate::screens::text(&state);
     assert!(shown.contains("the others do not hear it; from here: its name"), "{shown}");
     assert!(!shown.contains("check the name"), "{shown}");
@@ -303,7 +307,7 @@ fn a_member_that_only_others_know_to_be_down_is_not_explained_by_the_way_there()
 #[test]
 fn a_dead_leader_is_not_called_leader_because_followers_still_name_it() {
     let mut state = fresh();
-    assert_eq!(state.cluster.leader(), Some(2));
+    assert_eq!(state.ctx.cluster.leader(), Some(2));
     lose(&mut state, 2);
     for second in 121..123 {
         at(&mut state, second);
@@ -311,13 +315,13 @@ fn a_dead_leader_is_not_called_leader_because_followers_still_name_it() {
             report(&mut state, Report::Sample(id, Box::new(admin(id, 2, 1_300_000, second))));
         }
     }
-    assert_eq!(state.cluster.leader(), None);
+    assert_eq!(state.ctx.cluster.leader(), None);
     let mut news = admin(3, 3, 1_300_000, 124);
     news.term = 42;
     at(&mut state, 124);
     report(&mut state, Report::Sample(3, Box::new(news)));
-    assert_eq!(state.cluster.leader(), Some(3));
-    let change = state.cluster.leadership.changes()[0];
+    assert_eq!(state.ctx.cluster.leader(), Some(3));
+    let change = state.ctx.cluster.leadership.changes()[0];
     assert_eq!((change.from, change.to, change.term), (2, 3, 42));
     assert_eq!(change.within, Duration::from_secs(4), "it was last seen at 120");
 }
@@ -336,10 +340,10 @@ fn a_member_that_goes_is_told_once_and_its_return_too() {
     for _ in 0..5 {
         lose(&mut state, 3);
     }
-    let told: Vec<_> = state.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
+    let told: Vec<_> = state.ctx.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
     assert_eq!(told, ["n3 stopped answering at 127.0.0.1:23793"]);
     report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
-    let told: Vec<_> = state.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
+    let told: Vec<_> = state.ctx.toasts.shown().iter().map(|toast| toast.what.clone()).collect();
     assert_eq!(told, ["n3 is back after 0.0s"]);
 }
 
@@ -348,14 +352,14 @@ fn nothing_new_asks_for_no_frame() {
     let mut state = fresh();
     let sample = admin(1, 2, 1_300_000, 120);
     report(&mut state, Report::Sample(1, Box::new(sample.clone())));
-    state.redraw = Redraw::No;
+    state.ctx.redraw = Redraw::No;
     let later =
         mini_etcd_tui::engine::sample::Sample { at: moment(121), uptime_s: Some(9999), ..sample };
     report(&mut state, Report::Sample(1, Box::new(later)));
-    assert_eq!(state.redraw, Redraw::No);
-    let (now, wall) = (state.now, state.wall);
+    assert_eq!(state.ctx.redraw, Redraw::No);
+    let (now, wall) = (state.ctx.now, state.ctx.wall);
     update(&mut state, Msg::Tick(now, wall));
-    assert_eq!(state.redraw, Redraw::No);
+    assert_eq!(state.ctx.redraw, Redraw::No);
 }
 
 #[test]
@@ -383,8 +387,8 @@ fn another_cluster_at_the_same_place_is_told_and_nothing_of_the_one_before_stays
     let mut state = fresh();
     key(&mut state, KeyCode::Char('2'));
     let target = Target::Key("k".into());
-    state.keyspace.marks.insert(target);
-    state.keyspace.undo = Some(Undo::By {
+    state.keys.marks.insert(target);
+    state.keys.undo = Some(Undo::By {
         reversal: Reversal::One(Write { key: "k".into(), expected: 0, change: Change::Delete }),
         what: "delete k".into(),
         way: Way::Undo,
@@ -397,14 +401,14 @@ fn another_cluster_at_the_same_place_is_told_and_nothing_of_the_one_before_stays
     let (before, after) = effects.split_at(turned);
     assert!(before.iter().all(|effect| matches!(effect, Effect::Drop(_))), "{before:?}");
     assert!(before.len() >= 2 && matches!(after.last(), Some(Effect::Ask(..))), "{effects:?}");
-    let toast = state.toasts.shown().last().unwrap();
+    let toast = state.ctx.toasts.shown().last().unwrap();
     assert_eq!(toast.what, "another cluster answers there: beef, and before cafe");
     assert_eq!(toast.next, "all is read anew; u takes nothing back, and 1 tail has ended");
     assert!(state.is_replaced());
-    assert_eq!((state.keyspace.marks.len(), state.watch.list().len()), (0, 0));
-    assert_eq!(state.cluster.members.len(), 1);
+    assert_eq!((state.keys.marks.len(), state.watch.list().len()), (0, 0));
+    assert_eq!(state.ctx.cluster.members.len(), 1);
     assert_eq!(key(&mut state, KeyCode::Char('u')), []);
-    let hint = &state.toasts.shown().last().unwrap().what;
+    let hint = &state.ctx.toasts.shown().last().unwrap().what;
     assert!(
         hint.starts_with("u takes nothing back: the last change was made in another"),
         "{hint}"
@@ -420,7 +424,7 @@ fn what_a_terminal_cannot_show_of_a_members_name_is_drawn_escaped() {
     let name = "a\u{1b}[31m\tb\u{202e}\\".to_owned();
     let strange = Listed { name, ..listed(1).remove(0) };
     report(&mut state, Report::Members(0xcafe, vec![strange]));
-    assert_eq!(state.cluster.members[0].name(), r"a\x1b[31m\tb\u{202e}\\");
+    assert_eq!(state.ctx.cluster.members[0].name(), r"a\x1b[31m\tb\u{202e}\\");
 }
 
 #[test]
@@ -439,7 +443,7 @@ fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
     assert_eq!(key(&mut state, KeyCode::Enter), []);
     assert_eq!(type_text(&mut state, "ever"), []);
     assert_eq!(key(&mut state, KeyCode::Enter), [], "the word is not complete: that is a no");
-    assert_eq!(state.overlays, [Overlay::Palette]);
+    assert_eq!(state.ctx.overlays, [Overlay::Palette]);
     type_text(&mut state, "del '' --prefix");
     key(&mut state, KeyCode::Enter);
     type_text(&mut state, "everything");
@@ -450,11 +454,11 @@ fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
 fn an_event_has_one_time_whenever_it_is_looked_at() {
     let mut state = fresh();
     let event = moment(100);
-    let shown = state.wall_at(event);
+    let shown = state.ctx.wall_at(event);
     for tenth in 0..40 {
         let now = mini_etcd_shared::clock::Moment(Duration::from_millis(120_000 + tenth * 100));
         update(&mut state, Msg::Tick(now, crate::support::WALL + now.0.as_secs()));
-        assert_eq!(state.wall_at(event), shown);
+        assert_eq!(state.ctx.wall_at(event), shown);
     }
 }
 
@@ -464,17 +468,17 @@ fn what_broke_while_the_console_was_stopped_is_no_news() {
     update(&mut state, Msg::Woke(moment(120)));
     lose(&mut state, 3);
     report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
-    assert_eq!(state.toasts.journal().len(), 0);
+    assert_eq!(state.ctx.toasts.journal().len(), 0);
     // Without a word of it: the clock tells.
     at(&mut state, 500);
     lose(&mut state, 3);
     report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 500))));
-    assert_eq!(state.toasts.journal().len(), 0);
+    assert_eq!(state.ctx.toasts.journal().len(), 0);
     for second in 501..=510 {
         at(&mut state, second);
     }
     lose(&mut state, 3);
-    assert_eq!(state.toasts.journal().len(), 1);
+    assert_eq!(state.ctx.toasts.journal().len(), 1);
 }
 
 #[test]
@@ -483,18 +487,18 @@ fn a_member_that_is_heard_for_the_first_time_is_not_back() {
     report(&mut state, Report::Members(0xcafe, listed(3)));
     lose(&mut state, 1);
     report(&mut state, Report::Sample(1, Box::new(admin(1, 2, 9, 1))));
-    assert_eq!(state.toasts.shown(), []);
+    assert_eq!(state.ctx.toasts.shown(), []);
 }
 
 #[test]
 fn all_that_happened_can_be_scrolled_through() {
     let mut state = fresh();
-    state.size = (80, 24);
+    state.ctx.size = (80, 24);
     for _ in 0..20 {
         lose(&mut state, 3);
         report(&mut state, Report::Sample(3, Box::new(admin(3, 2, 1_300_000, 120))));
         key(&mut state, KeyCode::Char('j'));
-        let second = state.now.0.as_secs() + 3;
+        let second = state.ctx.now.0.as_secs() + 3;
         at(&mut state, second);
     }
     key(&mut state, KeyCode::Char('e'));
@@ -505,5 +509,5 @@ fn all_that_happened_can_be_scrolled_through() {
     // The first that happened is the change of the leader, long before.
     assert!(oldest.contains("leader n1"), "{oldest}");
     key(&mut state, KeyCode::Esc);
-    assert!(state.overlays.is_empty());
+    assert!(state.ctx.overlays.is_empty());
 }

@@ -1,27 +1,23 @@
-//! What a person can do, one action per file; those of a screen in a room of their own.
+//! [`Action`]: what a person can do on a screen, a table for each in its `actions`; the frame's own are in `frame`.
 //!
 //! ```text
-//! key ─▶ keymap ─▶ Action::run(&mut State) ─▶ Vec<Effect>        TABLES ─▶ footer, help overlay, docs
+//! key ─▶ keymap ─▶ Act::run(&mut State) ─▶ Vec<Effect>        all() ─▶ footer, help overlay, docs
 //! ```
 //!
 //! * I1: an action that cannot be done now has no label, is not in the footer, and does nothing.
 //! * I2: what cannot be undone is asked first (`Confirm`), by tier: (a) reversible, done at once with a toast that says
 //!   how to undo it; (b) something is lost, wants `y`; (c) the cluster's shape changes, wants its name typed.
 
-mod back;
-mod choose;
-mod copy;
-mod focus;
-mod help;
-mod interrupt;
-mod palette;
-mod quit;
-mod redraw;
-mod screen;
-mod suspend;
+mod frame;
 
-use super::{Effect, State};
-use crate::screens::{cluster, keys, repl, watch};
+use super::{Context, Effect, State};
+use crate::screens::cluster::ClusterScreen;
+use crate::screens::keys::Keys;
+use crate::screens::repl::Repl;
+use crate::screens::watch::Watch;
+use crate::screens::{Screen, cluster, keys, repl, watch};
+
+pub(crate) use frame::back;
 
 /// Where an action's keys count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +70,8 @@ impl Scope {
     }
 }
 
-/// Something a person can do.
-pub trait Action: Sync {
+/// Something a person can do, whatever it acts on.
+pub trait Act: Sync {
     /// As the keymap names it.
     fn name(&self) -> &'static str;
     /// Where its keys count.
@@ -83,55 +79,94 @@ pub trait Action: Sync {
     /// What it does, for the help overlay.
     fn help(&self) -> &'static str;
     /// What it would do now, for the footer; `None` when it can do nothing or is not worth the room.
-    fn label(&self, _state: &State) -> Option<String> {
-        None
-    }
+    fn label(&self, state: &State) -> Option<String>;
     /// Does it.
     fn run(&self, state: &mut State) -> Vec<Effect>;
 }
 
-/// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-static TABLES: &[&[&dyn Action]] = &[
-    cluster::actions::TABLE,
-    keys::actions::TABLE,
-    watch::actions::TABLE,
-    repl::actions::TABLE,
-    COMMON,
-];
-
-static COMMON: &[&dyn Action] = &[
-    &choose::DOWN,
-    &choose::UP,
-    &choose::TOP,
-    &choose::BOTTOM,
-    &choose::HALF_DOWN,
-    &choose::HALF_UP,
-    &choose::PAGE_DOWN,
-    &choose::PAGE_UP,
-    &focus::NEXT,
-    &focus::BEFORE,
-    &screen::CLUSTER,
-    &screen::KEYS,
-    &screen::WATCH,
-    &screen::REPL,
-    &palette::Palette,
-    &copy::LINE,
-    &copy::SHELL,
-    &copy::DONE,
-    &help::Help,
-    &back::Back,
-    &quit::Quit,
-    &interrupt::Interrupt,
-    &suspend::Suspend,
-    &redraw::Redraw,
-];
-
-/// All actions, in the order of footer and help.
-pub fn all() -> impl Iterator<Item = &'static dyn Action> + Clone {
-    TABLES.iter().flat_map(|table| table.iter().copied())
+/// Something a person can do on the screen `S`.
+pub(crate) struct Action<S> {
+    pub name: &'static str,
+    pub help: &'static str,
+    /// What it would do now, for the footer.
+    pub label: fn(&S, &Context) -> Option<String>,
+    pub run: fn(&mut S, &mut Context) -> Vec<Effect>,
+    /// Its key counts also while something lies over the screen that does not take keys itself.
+    pub over: bool,
 }
 
-/// One step back, for keys that are typed rather than bound.
-pub(crate) fn back(state: &mut State) -> Vec<Effect> {
-    back::Back.run(state)
+/// A screen that has a table of actions.
+pub(crate) trait Acting: Screen + Sized + 'static {
+    /// Where its keys count.
+    const SCOPE: Scope;
+    /// Its part of the state.
+    fn part(state: &State) -> &Self;
+    /// Its part of the state, and the context.
+    fn parts(state: &mut State) -> (&mut Self, &mut Context);
+}
+
+macro_rules! acting {
+    ($($screen:ty, $field:ident, $scope:ident;)*) => {$(
+        impl Acting for $screen {
+            const SCOPE: Scope = Scope::$scope;
+
+            fn part(state: &State) -> &Self {
+                &state.$field
+            }
+
+            fn parts(state: &mut State) -> (&mut Self, &mut Context) {
+                (&mut state.$field, &mut state.ctx)
+            }
+        }
+    )*};
+}
+
+acting! {
+    ClusterScreen, cluster, Cluster;
+    Keys, keys, Keys;
+    Watch, watch, Watch;
+    Repl, repl, Repl;
+}
+
+impl<S: Acting> Act for Action<S> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn scope(&self) -> Scope {
+        S::SCOPE
+    }
+
+    fn help(&self) -> &'static str {
+        self.help
+    }
+
+    fn label(&self, state: &State) -> Option<String> {
+        let screen = S::part(state);
+        let offered = !state.ctx.is_covered() && screen.offers_actions();
+        if offered { (self.label)(screen, &state.ctx) } else { None }
+    }
+
+    fn run(&self, state: &mut State) -> Vec<Effect> {
+        // What lies over the screen has the keyboard.
+        if state.ctx.is_covered() && !self.over {
+            return Vec::new();
+        }
+        let (screen, ctx) = S::parts(state);
+        (self.run)(screen, ctx)
+    }
+}
+
+/// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
+pub fn all() -> impl Iterator<Item = &'static dyn Act> + Clone {
+    fn of<S: Acting>(
+        table: &'static [Action<S>],
+    ) -> impl Iterator<Item = &'static dyn Act> + Clone {
+        table.iter().map(|action| action as &dyn Act)
+    }
+    let screens = of(cluster::actions::TABLE)
+        .chain(of(keys::actions::TABLE))
+        .chain(of(watch::actions::TABLE))
+        .chain(of(repl::actions::TABLE));
+    screens.chain(frame::TABLE.iter().map(|action| action as &dyn Act))
 }

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::{Confirm, State, Tier};
+use crate::console::{Confirm, Context, Tier};
 use crate::widget::theme::Meaning;
 use crate::widget::{popup, say, wrap};
 
@@ -12,9 +12,9 @@ use crate::widget::{popup, say, wrap};
 const WIDTH_MAX: u16 = 72;
 
 /// Draws the question.
-pub(crate) fn confirm(state: &State, frame: &mut Frame<'_>, confirm: &Confirm) {
-    let look = &state.look;
-    let width = state.size.0.saturating_sub(4).min(WIDTH_MAX);
+pub(crate) fn confirm(ctx: &Context, frame: &mut Frame<'_>, confirm: &Confirm) {
+    let look = &ctx.look;
+    let width = ctx.size.0.saturating_sub(4).min(WIDTH_MAX);
     let text = usize::from(width).saturating_sub(4);
     let mut lines = vec![Line::default()];
     for (at, part) in wrap(&confirm.title, text.saturating_sub(5)).into_iter().enumerate() {

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::console::State;
+use crate::console::Context;
 use crate::screens::cluster::view::leadership::{advice, events};
 use crate::widget::theme::Meaning;
 use crate::widget::{popup, say, wrap};
@@ -14,15 +14,15 @@ const WIDTH_MAX: u16 = 116;
 
 /// Every line of the overlay: advice first.
 #[must_use]
-pub fn event_lines(state: &State) -> Vec<Line<'static>> {
-    let room = usize::from(width(state)).saturating_sub(4);
-    let look = &state.look;
+pub fn event_lines(ctx: &Context) -> Vec<Line<'static>> {
+    let room = usize::from(width(ctx)).saturating_sub(4);
+    let look = &ctx.look;
     let mut lines = Vec::new();
-    for (meaning, words) in advice(state) {
+    for (meaning, words) in advice(ctx) {
         let words = wrap(&format!("advice  {words}"), room.saturating_sub(2));
         lines.extend(words.into_iter().map(|l| Line::from(say(look, meaning, format!(" {l}")))));
     }
-    let events = events(state, room);
+    let events = events(ctx, room);
     if events.is_empty() {
         lines.push(Line::from(say(look, Meaning::Dim, " nothing has happened yet")));
     }
@@ -30,17 +30,17 @@ pub fn event_lines(state: &State) -> Vec<Line<'static>> {
     lines
 }
 
-fn width(state: &State) -> u16 {
-    state.size.0.saturating_sub(4).min(WIDTH_MAX)
+fn width(ctx: &Context) -> u16 {
+    ctx.size.0.saturating_sub(4).min(WIDTH_MAX)
 }
 
 /// Draws the overlay from line `first` on.
-pub(crate) fn draw(state: &State, frame: &mut Frame<'_>, first: u16) {
-    let lines = event_lines(state);
+pub(crate) fn draw(ctx: &Context, frame: &mut Frame<'_>, first: u16) {
+    let lines = event_lines(ctx);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let size = (width(state), height.min(state.size.1.saturating_sub(2)));
-    let right = say(&state.look, Meaning::Dim, " Esc closes, j k scroll ");
-    let inside = popup(frame, &state.look, size, "What happened", Line::from(right));
+    let size = (width(ctx), height.min(ctx.size.1.saturating_sub(2)));
+    let right = say(&ctx.look, Meaning::Dim, " Esc closes, j k scroll ");
+    let inside = popup(frame, &ctx.look, size, "What happened", Line::from(right));
     let last = lines.len().saturating_sub(usize::from(inside.height));
     let shown = lines.into_iter().skip(usize::from(first).min(last));
     for (line, y) in shown.zip(inside.y..inside.bottom()) {

@@ -20,8 +20,8 @@ fn width(screen: u16) -> u16 {
 /// Every line of the overlay: the keys of the screen first.
 #[must_use]
 pub fn help_lines(state: &State) -> Vec<Line<'static>> {
-    let (keymap, look) = (&state.keymap, &state.look);
-    let room = usize::from(width(state.size.0)).saturating_sub(KEYS + 6);
+    let (keymap, look) = (&state.keymap, &state.ctx.look);
+    let room = usize::from(width(state.ctx.size.0)).saturating_sub(KEYS + 6);
     let mut lines = Vec::new();
     for scope in [state.scope(), Scope::Move, Scope::Global] {
         if !lines.is_empty() {
@@ -66,10 +66,10 @@ fn entry(look: &Look, keys: &str, words: &str, room: usize) -> Vec<Line<'static>
 
 /// Draws the overlay from line `first` on.
 pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) {
-    let look = &state.look;
+    let look = &state.ctx.look;
     let lines = help_lines(state);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let size = (width(state.size.0), height.min(state.size.1.saturating_sub(2)));
+    let size = (width(state.ctx.size.0), height.min(state.ctx.size.1.saturating_sub(2)));
     let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");
     let inside = popup(frame, look, size, "Keys", Line::from(right));
     let last = lines.len().saturating_sub(usize::from(inside.height));

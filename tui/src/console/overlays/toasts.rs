@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
-use crate::console::State;
+use crate::console::Context;
 use crate::console::toast::{Gravity, Toast};
 use crate::widget::theme::Meaning;
 use crate::widget::{say, style, wrap};
@@ -14,16 +14,16 @@ use crate::widget::{say, style, wrap};
 const WIDTH_MAX: u16 = 64;
 
 /// Draws the messages, the newest at the bottom.
-pub(crate) fn toasts(state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(crate) fn toasts(ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let width = area.width.saturating_sub(4).min(WIDTH_MAX);
     let mut bottom = area.bottom();
-    for toast in state.toasts.shown().iter().rev() {
-        let lines = lines(state, toast, usize::from(width).saturating_sub(4));
+    for toast in ctx.toasts.shown().iter().rev() {
+        let lines = lines(ctx, toast, usize::from(width).saturating_sub(4));
         let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
         let Some(top) = bottom.checked_sub(height).filter(|top| *top >= area.y) else { return };
         let place = Rect { x: area.right().saturating_sub(width + 1), y: top, width, height };
         frame.render_widget(Clear, place);
-        frame.buffer_mut().set_style(place, style(&state.look, Meaning::Overlay));
+        frame.buffer_mut().set_style(place, style(&ctx.look, Meaning::Overlay));
         for (line, y) in lines.into_iter().zip(place.y..) {
             frame.render_widget(line, Rect { y, height: 1, ..place });
         }
@@ -31,8 +31,8 @@ pub(crate) fn toasts(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn lines(state: &State, toast: &Toast, width: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
+fn lines(ctx: &Context, toast: &Toast, width: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
     let (meaning, edge) = match toast.gravity {
         Gravity::Info => (Meaning::Accent, if look.glyphs.ascii { "|" } else { "▌" }),
         Gravity::Error => (Meaning::Bad, if look.glyphs.ascii { "!" } else { "▌" }),

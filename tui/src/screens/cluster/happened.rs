@@ -2,13 +2,13 @@
 
 use super::member::Listed;
 use super::state::Cluster;
-use crate::console::state::State;
+use crate::console::Context;
 use crate::console::toast::Toast;
 use crate::engine::sample::{AlarmKind, Sample};
 
 /// Members that came, went, or became voters since the list before; nothing of the first list.
-pub(crate) fn to_members(state: &mut State, id: u64, listed: &[Listed]) {
-    let cluster = &state.cluster;
+pub(crate) fn to_members(ctx: &mut Context, id: u64, listed: &[Listed]) {
+    let cluster = &ctx.cluster;
     if cluster.id != id || cluster.members.is_empty() {
         return;
     }
@@ -28,36 +28,36 @@ pub(crate) fn to_members(state: &mut State, id: u64, listed: &[Listed]) {
     let gone =
         cluster.members.iter().filter(|old| !listed.iter().any(|new| new.id == old.listed.id));
     said.extend(gone.map(|member| format!("{} was removed", member.name())));
-    tell(state, said);
+    tell(ctx, said);
 }
 
 /// What a member says differently from before: its version.
-pub(crate) fn to_version(state: &mut State, id: u64, sample: &Sample) {
-    let Some(member) = state.cluster.member(id) else { return };
+pub(crate) fn to_version(ctx: &mut Context, id: u64, sample: &Sample) {
+    let Some(member) = ctx.cluster.member(id) else { return };
     let old = member.sample.as_ref().map(|sample| sample.version.clone()).unwrap_or_default();
     if !old.is_empty() && !sample.version.is_empty() && old != sample.version {
         let said = format!("{} runs {} now, {old} before", member.name(), sample.version);
-        tell(state, vec![said]);
+        tell(ctx, vec![said]);
     }
 }
 
 /// Alarms that were raised or cleared since they were told last; nothing of those that stand at the beginning.
-pub(crate) fn to_alarms(state: &mut State) {
+pub(crate) fn to_alarms(ctx: &mut Context) {
     let now: Vec<(AlarmKind, u64)> =
-        state.cluster.alarms().map(|(kind, member)| (kind.clone(), member)).collect();
-    let Some(before) = state.cluster.alarms_told.replace(now.clone()) else { return };
+        ctx.cluster.alarms().map(|(kind, member)| (kind.clone(), member)).collect();
+    let Some(before) = ctx.cluster.alarms_told.replace(now.clone()) else { return };
     let words = |cluster: &Cluster, (kind, member): &(AlarmKind, u64), what: &str| {
         format!("alarm {} of {} was {what}", kind.name(), cluster.name(*member))
     };
     let raised = now.iter().filter(|alarm| !before.contains(alarm));
-    let mut said: Vec<_> = raised.map(|alarm| words(&state.cluster, alarm, "raised")).collect();
+    let mut said: Vec<_> = raised.map(|alarm| words(&ctx.cluster, alarm, "raised")).collect();
     let cleared = before.iter().filter(|alarm| !now.contains(alarm));
-    said.extend(cleared.map(|alarm| words(&state.cluster, alarm, "cleared")));
-    tell(state, said);
+    said.extend(cleared.map(|alarm| words(&ctx.cluster, alarm, "cleared")));
+    tell(ctx, said);
 }
 
-fn tell(state: &mut State, said: Vec<String>) {
+fn tell(ctx: &mut Context, said: Vec<String>) {
     for what in said {
-        state.toasts.happened(Toast::info(state.now, what, ""));
+        ctx.toasts.happened(Toast::info(ctx.now, what, ""));
     }
 }

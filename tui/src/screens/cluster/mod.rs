@@ -14,10 +14,11 @@ pub mod leadership;
 pub mod member;
 pub mod rates;
 mod sampling;
-pub(crate) mod screen;
+mod screen;
 pub mod space;
 mod state;
 pub mod verdict;
 pub(crate) mod view;
 
+pub use screen::ClusterScreen;
 pub use state::*;

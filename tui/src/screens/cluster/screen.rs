@@ -1,13 +1,37 @@
-//! The Cluster screen as the frame sees it: one list, the members.
+//! [`ClusterScreen`]: the screen as the frame sees it, a list of members.
 
-use crate::console::CommandLine;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::member::Member;
+use super::view;
 use crate::console::action::Scope;
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{Bundled, CommandLine, Context, Effect};
 use crate::screens::{Motion, Screen, ScreenId};
 
-/// The Cluster screen.
-pub(crate) struct ClusterScreen;
+/// The Cluster screen; what it shows of the cluster is in the context.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterScreen {
+    /// The chosen member.
+    pub chosen: usize,
+    /// Somebody answers where a bundled server stands in for it.
+    pub elsewhere: bool,
+}
+
+impl ClusterScreen {
+    /// The chosen member.
+    #[must_use]
+    pub fn member<'a>(&self, ctx: &'a Context) -> Option<&'a Member> {
+        ctx.cluster.members.get(self.chosen)
+    }
+
+    /// The chosen member as a bundled process, with its name.
+    #[must_use]
+    pub fn bundled(&self, ctx: &Context) -> Option<(String, Bundled)> {
+        let name = self.member(ctx)?.name();
+        ctx.bundled.get(&name).map(|process| (name, *process))
+    }
+}
 
 impl Screen for ClusterScreen {
     fn id(&self) -> ScreenId {
@@ -22,14 +46,18 @@ impl Screen for ClusterScreen {
         Scope::Cluster
     }
 
-    fn command(&self, state: &State) -> Option<CommandLine> {
-        let member = state.chosen_member().filter(|member| !member.listed.endpoint.is_empty())?;
+    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, _: Rect) {
+        view::draw(self, ctx, frame, area);
+    }
+
+    fn command(&self, ctx: &Context) -> Option<CommandLine> {
+        let member = self.member(ctx).filter(|member| !member.listed.endpoint.is_empty())?;
         let of = format!("--endpoints={}", member.listed.endpoint);
         Some(CommandLine::new("endpoint status").flag(of).flag("--write-out=table"))
     }
 
-    fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
-        state.chosen = motion.apply(state.chosen, state.cluster.members.len(), state.page());
+    fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
+        self.chosen = motion.apply(self.chosen, ctx.cluster.members.len(), ctx.page());
         Vec::new()
     }
 }

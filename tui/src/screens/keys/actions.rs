@@ -1,278 +1,249 @@
 //! What a person can do on the Keys screen: a table, for each of them is one call into its room.
 
-use super::{Ask, Pane, Undo};
-use crate::console::action::{Action, Scope};
-use crate::console::{Effect, State};
+use super::{Ask, Keys, Pane, Undo};
+use crate::console::Context;
+use crate::console::action::Action;
 use crate::screens::keys;
 
-/// One thing to do.
-struct Do {
-    name: &'static str,
-    help: &'static str,
-    /// What it would do now, when that is worth the room.
-    label: fn(&State) -> Option<&'static str>,
-    run: fn(&mut State) -> Vec<Effect>,
-}
-
-impl Action for Do {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Keys
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn label(&self, state: &State) -> Option<String> {
-        (self.label)(state).filter(|_| state.overlays.is_empty()).map(str::to_owned)
-    }
-
-    fn run(&self, state: &mut State) -> Vec<Effect> {
-        // What lies over the screen has the keyboard.
-        if state.overlays.is_empty() { (self.run)(state) } else { Vec::new() }
-    }
-}
-
 /// The actions, in the order of the footer.
-pub(crate) static TABLE: &[&dyn Action] = &[
-    &OPEN,
-    &RIGHT,
-    &CLOSE,
-    &EDIT,
-    &EDIT_HERE,
-    &RESTORE,
-    &UNDO,
-    &HISTORY,
-    &NEW,
-    &PREVIOUS,
-    &DELETE,
-    &DELETE_NOW,
-    &FUZZY,
-    &FILTER,
-    &PREFIX,
-    &VIEWER,
-    &BACK_ONE,
-    &ON_ONE,
-    &BACK_MANY,
-    &ON_MANY,
-    &GO,
-    &LIVE,
-    &GRAVEYARD,
-    &MARK,
-    &MARK_ALL,
-    &COPY,
-    &REFRESH,
-    &ZOOM,
-    &SEPARATOR,
+pub(crate) static TABLE: &[Action<Keys>] = &[
+    OPEN, RIGHT, CLOSE, EDIT, EDIT_HERE, RESTORE, UNDO, HISTORY, NEW, PREVIOUS, DELETE, DELETE_NOW,
+    FUZZY, FILTER, PREFIX, VIEWER, BACK_ONE, ON_ONE, BACK_MANY, ON_MANY, GO, LIVE, GRAVEYARD, MARK,
+    MARK_ALL, COPY, REFRESH, ZOOM, SEPARATOR,
 ];
 
 /// Whether what is shown is what is.
-fn live(state: &State) -> bool {
-    state.keyspace.at.is_none() && state.keyspace.graveyard.is_none()
+fn live(keys: &Keys) -> bool {
+    keys.at.is_none() && keys.graveyard.is_none()
 }
 
 /// Whether something can be edited.
-fn editable(state: &State) -> bool {
-    live(state) && !state.read_only
+fn editable(keys: &Keys, ctx: &Context) -> bool {
+    live(keys) && !ctx.read_only
 }
 
-fn has_value(state: &State) -> bool {
-    state.keyspace.value.entry.is_some()
+fn has_value(keys: &Keys) -> bool {
+    keys.value.entry.is_some()
 }
 
-static OPEN: Do = Do {
+const OPEN: Action<Keys> = Action {
     name: "open",
     help: "open or close a directory, read its next page, or go to the value",
-    label: |state| (state.keyspace.pane == Pane::Tree).then_some("open"),
+    label: |keys, _| (keys.pane == Pane::Tree).then(|| "open".to_owned()),
     run: keys::open,
+    over: false,
 };
-static RIGHT: Do = Do {
+const RIGHT: Action<Keys> = Action {
     name: "right",
     help: "open, as Enter does; in a value, more of what is to the right",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::right,
+    over: false,
 };
-static CLOSE: Do = Do {
+const CLOSE: Action<Keys> = Action {
     name: "close",
     help: "close the directory, or go to the one above; in a value, back to the left",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::close,
+    over: false,
 };
-static EDIT: Do = Do {
+const EDIT: Action<Keys> = Action {
     name: "edit",
     help: "edit the value in $VISUAL or $EDITOR; saved only if nobody changed it meanwhile, and its lease stays",
-    label: |state| (editable(state) && has_value(state)).then_some("edit"),
+    label: |keys, ctx| (editable(keys, ctx) && has_value(keys)).then(|| "edit".to_owned()),
     run: keys::edit_outside,
+    over: false,
 };
-static EDIT_HERE: Do = Do {
+const EDIT_HERE: Action<Keys> = Action {
     name: "edit-here",
     help: "edit the value on this screen; ^s saves as e does",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::edit_here,
+    over: false,
 };
-static RESTORE: Do = Do {
+const RESTORE: Action<Keys> = Action {
     name: "restore",
     help: "put back what is shown or marked: deleted keys, a version, a value or a directory of the past",
-    label: |state| {
-        let shown = !live(state) || state.keyspace.history.is_some();
-        let directory = state.keyspace.at.is_some();
-        (!state.read_only && shown && (has_value(state) || directory)).then_some("put back")
+    label: |keys, ctx| {
+        let shown = !live(keys) || keys.history.is_some();
+        let directory = keys.at.is_some();
+        (!ctx.read_only && shown && (has_value(keys) || directory)).then(|| "put back".to_owned())
     },
     run: keys::restore,
+    over: false,
 };
-static UNDO: Do = Do {
+const UNDO: Action<Keys> = Action {
     name: "undo",
     help: "take back the last change made here, of one key or many, if all is still as it left it",
-    label: |state| {
-        let by_key = matches!(state.keyspace.undo, Some(Undo::By { .. }));
-        (by_key && !state.read_only).then_some("undo")
+    label: |keys, ctx| {
+        let by_key = matches!(keys.undo, Some(Undo::By { .. }));
+        (by_key && !ctx.read_only).then(|| "undo".to_owned())
     },
     run: keys::undo,
+    over: false,
 };
-static HISTORY: Do = Do {
+const HISTORY: Action<Keys> = Action {
     name: "history",
     help: "the versions of the key, across deletes, and what each changed (pages move in that)",
-    label: |state| has_value(state).then_some("history"),
+    label: |keys, _| has_value(keys).then(|| "history".to_owned()),
     run: keys::history,
+    over: false,
 };
-static NEW: Do = Do {
+const NEW: Action<Keys> = Action {
     name: "new",
     help: "a new key; while a filter is set, the next match",
-    label: |state| {
-        if state.keyspace.filter.is_empty() {
-            editable(state).then_some("new")
+    label: |keys, ctx| {
+        if keys.filter.is_empty() {
+            editable(keys, ctx).then(|| "new".to_owned())
         } else {
-            Some("next")
+            Some("next".to_owned())
         }
     },
-    run: |state| {
-        if state.keyspace.filter.is_empty() {
-            keys::new_key(state)
-        } else {
-            keys::next_match(state, true)
-        }
+    run: |keys, ctx| {
+        if keys.filter.is_empty() { keys::new_key(keys, ctx) } else { keys::next_match(keys, true) }
     },
+    over: false,
 };
-static PREVIOUS: Do = Do {
+const PREVIOUS: Action<Keys> = Action {
     name: "match-before",
     help: "the match before",
-    label: |_| None,
-    run: |state| keys::next_match(state, false),
+    label: |_, _| None,
+    run: |keys, _| keys::next_match(keys, false),
+    over: false,
 };
-static DELETE: Do = Do {
+const DELETE: Action<Keys> = Action {
     name: "delete",
     help: "delete the key, or what is marked or below a directory; asks, with the exact count",
-    label: |state| editable(state).then_some("delete"),
+    label: |keys, ctx| editable(keys, ctx).then(|| "delete".to_owned()),
     run: keys::delete,
+    over: false,
 };
-static DELETE_NOW: Do = Do {
+const DELETE_NOW: Action<Keys> = Action {
     name: "delete-now",
     help: "delete the key at once, without a question; u takes it back",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::delete_now,
+    over: false,
 };
-static FUZZY: Do = Do {
+const FUZZY: Action<Keys> = Action {
     name: "jump",
     help: "jump to a key by a few of its letters",
-    label: |_| Some("jump"),
-    run: |state| keys::prompt(state, Ask::Fuzzy),
+    label: |_, _| Some("jump".to_owned()),
+    run: |keys, _| keys::prompt(keys, Ask::Fuzzy),
+    over: false,
 };
-static FILTER: Do = Do {
+const FILTER: Action<Keys> = Action {
     name: "filter",
     help: "show only what was loaded and has this in its name; n and N go through the matches",
-    label: |_| Some("filter"),
-    run: |state| keys::prompt(state, Ask::Filter),
+    label: |_, _| Some("filter".to_owned()),
+    run: |keys, _| keys::prompt(keys, Ask::Filter),
+    over: false,
 };
-static PREFIX: Do = Do {
+const PREFIX: Action<Keys> = Action {
     name: "prefix",
     help: "show only keys that begin so; the server filters",
-    label: |_| None,
-    run: |state| keys::prompt(state, Ask::Prefix),
+    label: |_, _| None,
+    run: |keys, _| keys::prompt(keys, Ask::Prefix),
+    over: false,
 };
-static VIEWER: Do = Do {
+const VIEWER: Action<Keys> = Action {
     name: "viewer",
     help: "show the value as text, JSON, YAML, a Kubernetes object, hex, raw",
-    label: |state| has_value(state).then_some("viewer"),
+    label: |keys, _| has_value(keys).then(|| "viewer".to_owned()),
     run: keys::next_viewer,
+    over: false,
 };
-static BACK_ONE: Do = Do {
+const BACK_ONE: Action<Keys> = Action {
     name: "step-back",
     help: "the revision before that changed something",
-    label: |_| Some("back in time"),
-    run: |state| keys::step(state, -1),
+    label: |_, _| Some("back in time".to_owned()),
+    run: |keys, ctx| keys::step(keys, ctx, -1),
+    over: false,
 };
-static ON_ONE: Do = Do {
+const ON_ONE: Action<Keys> = Action {
     name: "step-on",
     help: "the next revision that changed something",
-    label: |_| None,
-    run: |state| keys::step(state, 1),
+    label: |_, _| None,
+    run: |keys, ctx| keys::step(keys, ctx, 1),
+    over: false,
 };
-static BACK_MANY: Do = Do {
+const BACK_MANY: Action<Keys> = Action {
     name: "step-back-100",
     help: "a hundred changes back",
-    label: |_| None,
-    run: |state| keys::step(state, -100),
+    label: |_, _| None,
+    run: |keys, ctx| keys::step(keys, ctx, -100),
+    over: false,
 };
-static ON_MANY: Do = Do {
+const ON_MANY: Action<Keys> = Action {
     name: "step-on-100",
     help: "a hundred changes on",
-    label: |_| None,
-    run: |state| keys::step(state, 100),
+    label: |_, _| None,
+    run: |keys, ctx| keys::step(keys, ctx, 100),
+    over: false,
 };
-static GO: Do = Do {
+const GO: Action<Keys> = Action {
     name: "go-to-revision",
     help: "all keys and values as they were at a revision",
-    label: |_| None,
-    run: |state| keys::prompt(state, Ask::Revision),
+    label: |_, _| None,
+    run: |keys, _| keys::prompt(keys, Ask::Revision),
+    over: false,
 };
-static LIVE: Do = Do {
+const LIVE: Action<Keys> = Action {
     name: "live",
     help: "back to what is",
-    label: |state| (!live(state)).then_some("live"),
+    label: |keys, _| (!live(keys)).then(|| "live".to_owned()),
     run: keys::go_live,
+    over: false,
 };
-static GRAVEYARD: Do = Do {
+const GRAVEYARD: Action<Keys> = Action {
     name: "graveyard",
     help: "keys that were deleted since the last compaction; R puts back the chosen one, or all that are marked",
-    label: |_| Some("graveyard"),
+    label: |_, _| Some("graveyard".to_owned()),
     run: keys::graveyard,
+    over: false,
 };
-static MARK: Do = Do {
+const MARK: Action<Keys> = Action {
     name: "mark",
     help: "mark the key or directory, for a delete of many, or to put many back",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::mark,
+    over: false,
 };
-static MARK_ALL: Do = Do {
+const MARK_ALL: Action<Keys> = Action {
     name: "mark-all",
     help: "mark all keys of the graveyard, or none",
-    label: |state| state.keyspace.graveyard.as_ref().map(|_| "mark all"),
+    label: |keys, _| keys.graveyard.as_ref().map(|_| "mark all".to_owned()),
     run: keys::mark_all,
+    over: false,
 };
-static COPY: Do = Do {
+const COPY: Action<Keys> = Action {
     name: "copy",
     help: "copy the value to the clipboard of the terminal, or to a file when it is long",
-    label: |_| None,
+    label: |_, _| None,
     run: keys::copy_value,
+    over: false,
 };
-static REFRESH: Do =
-    Do { name: "refresh", help: "read the tree anew", label: |_| None, run: keys::reload };
-static ZOOM: Do = Do {
+const REFRESH: Action<Keys> = Action {
+    name: "refresh",
+    help: "read the tree anew",
+    label: |_, _| None,
+    run: keys::reload,
+    over: false,
+};
+const ZOOM: Action<Keys> = Action {
     name: "zoom",
     help: "the pane takes the whole screen, or gives it back",
-    label: |_| None,
-    run: |state| {
-        state.keyspace.zoom = !state.keyspace.zoom;
+    label: |_, _| None,
+    run: |keys, _| {
+        keys.zoom = !keys.zoom;
         Vec::new()
     },
+    over: false,
 };
-static SEPARATOR: Do = Do {
+const SEPARATOR: Action<Keys> = Action {
     name: "separator",
     help: r"what stands between names: any bytes (\xNN), or nothing for no tree",
-    label: |_| None,
-    run: |state| keys::prompt(state, Ask::Separator),
+    label: |_, _| None,
+    run: |keys, _| keys::prompt(keys, Ask::Separator),
+    over: false,
 };

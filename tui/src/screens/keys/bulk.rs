@@ -17,82 +17,86 @@ use super::travel::version_entry;
 use super::undo::about;
 use super::update::failed;
 use super::{Doing, Msg, Plan, Way};
-use crate::console::deed;
 use crate::console::deed::Deed;
-use crate::console::msg::Effect;
-use crate::console::state::{Confirm, Overlay, State, Tier};
+use crate::console::{Context, Effect, Tier, Yes, deed};
 use crate::engine::request::Trouble;
 use crate::screens::ScreenId;
+use crate::screens::keys::Keys;
 use crate::widget;
 use crate::widget::{bytes, escape_name, grouped};
 
 /// Asks the engine for a change of many.
-pub(super) fn ask(state: &mut State, bulk: Bulk, doing: Doing, asked: u32) -> Vec<Effect> {
-    let seen = state.keyspace.newest;
+pub(super) fn ask(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    bulk: Bulk,
+    doing: Doing,
+    asked: u32,
+) -> Vec<Effect> {
+    let seen = keys.newest;
     let change = ChangeMany { bulk, doing, asked, seen };
-    let effects = state.keyspace.requests.ask(change, Msg::Changed);
+    let effects = keys.requests.ask(change, Msg::Changed);
     if effects.is_empty() {
-        state.toasts.hint(state.now, "too much is under way: ^c gives it up");
+        ctx.toasts.hint(ctx.now, "too much is under way: ^c gives it up");
     }
     effects
 }
 
 /// Asks what it would do.
-fn ask_preview(state: &mut State, bulk: Bulk, asked: u32) -> Vec<Effect> {
-    state.keyspace.requests.ask(CountBulk { bulk, asked }, Msg::Counted)
+fn ask_preview(keys: &mut Keys, bulk: Bulk, asked: u32) -> Vec<Effect> {
+    keys.requests.ask(CountBulk { bulk, asked }, Msg::Counted)
 }
 
 /// What is marked, or else what is chosen. I1
-fn targets(state: &State) -> Vec<Target> {
-    let keyspace = &state.keyspace;
-    if keyspace.marks.is_empty() {
-        return keyspace.chosen_target().into_iter().collect();
+fn targets(keys: &Keys) -> Vec<Target> {
+    if keys.marks.is_empty() {
+        return keys.chosen_target().into_iter().collect();
     }
     let inside = |target: &Target| {
         let (Target::Key(name) | Target::Prefix(name)) = target;
         // Every prefix of the name that is marked itself.
         (0..=name.len()).any(|end| {
             let prefix = Target::Prefix(name.slice(..end));
-            prefix != *target && keyspace.marks.contains(&prefix)
+            prefix != *target && keys.marks.contains(&prefix)
         })
     };
-    keyspace.marks.iter().filter(|target| !inside(target)).cloned().collect()
+    keys.marks.iter().filter(|target| !inside(target)).cloned().collect()
 }
 
 /// Deletes what is chosen or marked, after a question.
-pub(crate) fn delete(state: &mut State) -> Vec<Effect> {
-    remove(state, true)
+pub(crate) fn delete(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    remove(keys, ctx, true)
 }
 
 /// Deletes the chosen key at once; asks all the same before more than one goes.
-pub(crate) fn delete_now(state: &mut State) -> Vec<Effect> {
-    remove(state, false)
+pub(crate) fn delete_now(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    remove(keys, ctx, false)
 }
 
-fn remove(state: &mut State, question: bool) -> Vec<Effect> {
-    if locked(state) {
+fn remove(keys: &mut Keys, ctx: &mut Context, question: bool) -> Vec<Effect> {
+    if locked(keys, ctx) {
         return Vec::new();
     }
-    let targets = targets(state);
+    let targets = targets(keys);
     if let [Target::Key(key)] = targets.as_slice() {
-        let Some(entry) = chosen(state).filter(|entry| entry.key == *key) else {
-            if !state.keyspace.marks.is_empty() {
-                return ask_preview(state, Bulk::Delete { targets, seen: 0 }, 0);
+        let Some(entry) = chosen(keys).filter(|entry| entry.key == *key) else {
+            if !keys.marks.is_empty() {
+                return ask_preview(keys, Bulk::Delete { targets, seen: 0 }, 0);
             }
-            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+            ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
             return Vec::new();
         };
         let (write, doing) = deletion(&entry);
         if !question {
-            return ask_write(state, write, doing);
+            return ask_write(keys, ctx, write, doing);
         }
-        ask_one(state, &entry, "");
+        ask_one(keys, ctx, &entry, "");
         return Vec::new();
     }
     if targets.is_empty() {
         return Vec::new();
     }
-    ask_preview(state, Bulk::Delete { targets, seen: 0 }, 0)
+    ask_preview(keys, Bulk::Delete { targets, seen: 0 }, 0)
 }
 
 fn deletion(entry: &Entry) -> (Write, Doing) {
@@ -102,7 +106,7 @@ fn deletion(entry: &Entry) -> (Write, Doing) {
 }
 
 /// Asks before a key goes.
-fn ask_one(state: &mut State, entry: &Entry, meanwhile: &str) {
+fn ask_one(keys: &mut Keys, ctx: &mut Context, entry: &Entry, meanwhile: &str) {
     let (write, doing) = deletion(entry);
     let lease = match entry.meta.lease {
         0 => String::new(),
@@ -115,55 +119,55 @@ fn ask_one(state: &mut State, entry: &Entry, meanwhile: &str) {
         grouped(entry.meta.modified.unsigned_abs()),
     );
     let title = doing.words();
-    question(state, Plan::One(write, doing), Tier::Loss, title, text);
+    keys.plan = Some(Plan::One(write, doing));
+    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Keys));
 }
 
 /// A key that was to be deleted is not as it was seen: it is asked about again, or it is gone.
-pub(super) fn delete_met(state: &mut State, write: &Write, theirs: Option<&Entry>) -> Vec<Effect> {
-    let noted = deed::note(state, Deed::not_made(write, "not done, for the key had changed"));
+pub(super) fn delete_met(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    write: &Write,
+    theirs: Option<&Entry>,
+) -> Vec<Effect> {
+    let noted = deed::note(ctx, Deed::not_made(write, "not done, for the key had changed"));
     if let Some(theirs) = theirs {
-        ask_one(state, theirs, "It was changed meanwhile. ");
+        ask_one(keys, ctx, theirs, "It was changed meanwhile. ");
     } else {
         let hint = format!("{} is gone already", escape_name(&write.key));
-        state.toasts.hint(state.now, hint);
+        ctx.toasts.hint(ctx.now, hint);
     }
     let mut effects = noted;
-    effects.extend(super::reload(state));
+    effects.extend(super::reload(keys, ctx));
     effects
 }
 
-fn question(state: &mut State, plan: Plan, tier: Tier, title: String, text: String) {
-    state.keyspace.plan = Some(plan);
-    let effect = Effect::Confirmed(ScreenId::Keys);
-    let confirm = Confirm { tier, title, text, effect, typed: String::new() };
-    state.overlays.push(Overlay::Confirm(Box::new(confirm)));
-}
-
 /// What was asked about is wanted.
-pub(super) fn planned(state: &mut State) -> Vec<Effect> {
-    match state.keyspace.plan.take() {
+pub(super) fn planned(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    match keys.plan.take() {
         None => Vec::new(),
-        Some(Plan::One(write, doing)) => ask_write(state, write, doing),
-        Some(Plan::Many(bulk, doing, asked)) => ask(state, bulk, doing, asked),
+        Some(Plan::One(write, doing)) => ask_write(keys, ctx, write, doing),
+        Some(Plan::Many(bulk, doing, asked)) => ask(keys, ctx, bulk, doing, asked),
     }
 }
 
 /// What a change of many would do is known: it is asked about, with the exact count and the first keys.
 pub(super) fn counted(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: CountBulk,
     found: Result<Preview, Trouble>,
 ) -> Vec<Effect> {
     let found = match found {
         Ok(found) => found,
         Err(trouble) => {
-            return failed(state, "cannot count what would be changed".to_owned(), trouble);
+            return failed(ctx, "cannot count what would be changed".to_owned(), trouble);
         }
     };
     match asked.bulk {
-        Bulk::Delete { targets, .. } => preview_delete(state, targets, &found, asked.asked),
+        Bulk::Delete { targets, .. } => preview_delete(keys, ctx, targets, &found, asked.asked),
         Bulk::PutBack { batches, leaseless, .. } => {
-            preview_back(state, batches, leaseless, &found);
+            preview_back(keys, ctx, batches, leaseless, &found);
         }
         // It is never asked about.
         Bulk::TakeAway(_) => {}
@@ -178,9 +182,15 @@ fn first_of(found: &Preview) -> String {
     format!("{}{more}", shown.join("  "))
 }
 
-fn preview_delete(state: &mut State, targets: Vec<Target>, found: &Preview, asked: u32) {
+fn preview_delete(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    targets: Vec<Target>,
+    found: &Preview,
+    asked: u32,
+) {
     if found.count == 0 {
-        state.toasts.hint(state.now, "nothing there to delete");
+        ctx.toasts.hint(ctx.now, "nothing there to delete");
         return;
     }
     let everything = targets.iter().any(|t| matches!(t, Target::Prefix(p) if p.is_empty()));
@@ -194,21 +204,28 @@ fn preview_delete(state: &mut State, targets: Vec<Target>, found: &Preview, aske
         "{meanwhile}{}. u takes it back, and the graveyard has them until a compaction.",
         first_of(found)
     );
-    let keys = if found.count == 1 { "key" } else { "keys" };
-    let title = format!("delete {} {keys} {what}", grouped(found.count));
+    let noun = if found.count == 1 { "key" } else { "keys" };
+    let title = format!("delete {} {noun} {what}", grouped(found.count));
     let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
     let bulk = Bulk::Delete { targets, seen: found.revision };
     let plan = Plan::Many(bulk, Doing::new(title.clone()), asked + 1);
-    question(state, plan, tier, title, text);
+    keys.plan = Some(plan);
+    ctx.confirm(tier, title, text, Yes::Planned(ScreenId::Keys));
 }
 
-fn preview_back(state: &mut State, batches: Vec<Batch>, leaseless: bool, found: &Preview) {
+fn preview_back(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    batches: Vec<Batch>,
+    leaseless: bool,
+    found: &Preview,
+) {
     if found.count == 0 {
         let hint = match found.kept {
             0 => "there was nothing to put back".to_owned(),
             kept => format!("{} there now, and stay as they are", all_are(kept)),
         };
-        state.toasts.hint(state.now, hint);
+        ctx.toasts.hint(ctx.now, hint);
         return;
     }
     let what = match batches.as_slice() {
@@ -229,7 +246,8 @@ fn preview_back(state: &mut State, batches: Vec<Batch>, leaseless: bool, found: 
     let title = format!("put back {} {what}", widget::counted(found.count, "key"));
     let bulk = Bulk::PutBack { batches, exact: false, leaseless };
     let plan = Plan::Many(bulk, Doing::new(title.clone()), 1);
-    question(state, plan, Tier::Loss, title, text);
+    keys.plan = Some(plan);
+    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Keys));
 }
 
 fn all_are(count: u64) -> String {
@@ -238,11 +256,11 @@ fn all_are(count: u64) -> String {
 
 /// Puts back what is shown: a key from its grave, a value from the past, a version from the history; what is marked, or
 /// a directory, after a question.
-pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
-    if read_only(state) {
+pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if read_only(ctx) {
         return Vec::new();
     }
-    if let Some(graveyard) = &state.keyspace.graveyard {
+    if let Some(graveyard) = &keys.graveyard {
         if !graveyard.marks.is_empty() {
             let mut by_revision: BTreeMap<i64, Vec<Target>> = BTreeMap::new();
             for (key, deleted) in &graveyard.marks {
@@ -252,78 +270,79 @@ pub(crate) fn restore(state: &mut State) -> Vec<Effect> {
                     .push(Target::Key(key.clone()));
             }
             let batch = |(revision, targets)| Batch { targets, revision };
-            return ask_back(state, by_revision.into_iter().map(batch).collect());
+            return ask_back(keys, by_revision.into_iter().map(batch).collect());
         }
-        let Some(entry) = chosen(state) else {
-            state.toasts.hint(state.now, "its value is still being read: once more in a moment");
+        let Some(entry) = chosen(keys) else {
+            ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
             return Vec::new();
         };
-        return put_back(state, entry, None);
+        return put_back(keys, ctx, entry, None);
     }
-    let version = version_entry(state);
-    if let Some(revision) = state.keyspace.at.filter(|_| version.is_none()) {
-        let targets = targets(state);
-        let many = !state.keyspace.marks.is_empty();
+    let version = version_entry(keys);
+    if let Some(revision) = keys.at.filter(|_| version.is_none()) {
+        let targets = targets(keys);
+        let many = !keys.marks.is_empty();
         if many || matches!(targets.as_slice(), [Target::Prefix(_)]) {
-            return ask_back(state, vec![Batch { targets, revision }]);
+            return ask_back(keys, vec![Batch { targets, revision }]);
         }
     }
-    let past = state.keyspace.at.is_some();
-    let Some(old) = version.or_else(|| chosen(state).filter(|_| past)) else {
+    let past = keys.at.is_some();
+    let Some(old) = version.or_else(|| chosen(keys).filter(|_| past)) else {
         return Vec::new();
     };
-    state.keyspace.requests.ask(ReadLive { old }, Msg::Live)
+    keys.requests.ask(ReadLive { old }, Msg::Live)
 }
 
-fn ask_back(state: &mut State, batches: Vec<Batch>) -> Vec<Effect> {
+fn ask_back(keys: &mut Keys, batches: Vec<Batch>) -> Vec<Effect> {
     let mut bulk = Bulk::PutBack { batches, exact: false, leaseless: false };
-    without_lost_lease(state, &mut bulk);
-    ask_preview(state, bulk, 0)
+    without_lost_lease(keys, &mut bulk);
+    ask_preview(keys, bulk, 0)
 }
 
 /// A lease that was found to be gone is not asked for again.
-pub(super) fn without_lost_lease(state: &State, bulk: &mut Bulk) {
+pub(super) fn without_lost_lease(keys: &Keys, bulk: &mut Bulk) {
     if let Bulk::PutBack { leaseless, .. } = bulk {
-        *leaseless = state.keyspace.leaseless.is_some();
+        *leaseless = keys.leaseless.is_some();
     }
 }
 
 /// How far a change of many came.
 pub(super) fn changed(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: &ChangeMany,
     changed: Result<Changed, Trouble>,
 ) -> Vec<Effect> {
     let ChangeMany { bulk, doing, asked, .. } = asked;
     let mut changed = match changed {
         Ok(changed) => changed,
-        Err(trouble) => return failed(state, format!("could not {}", doing.words()), trouble),
+        Err(trouble) => return failed(ctx, format!("could not {}", doing.words()), trouble),
     };
     let mut effects = Vec::new();
     if !changed.batches.is_empty() {
-        effects.extend(deed::done(state, Deed::bulk(bulk, &changed)));
+        effects.extend(deed::done(ctx, Deed::bulk(bulk, &changed)));
     }
     let stopped = changed.stopped.take();
     // What was interrupted while it was taken back goes on by the same key.
     if doing.way == Way::Do || stopped.is_none() {
-        state.keyspace.changed_many(bulk, doing, &changed);
+        keys.changed_many(bulk, doing, &changed);
     }
     match stopped {
         None => {
-            state.keyspace.marks.clear();
+            keys.marks.clear();
             if matches!(bulk, Bulk::PutBack { .. }) {
-                state.keyspace.leaseless = None;
+                keys.leaseless = None;
             }
-            tell(state, bulk, doing, &changed);
+            tell(ctx, bulk, doing, &changed);
         }
         Some(Stop::Changed(left)) => {
             if let (Bulk::Delete { .. }, Way::Do) = (bulk, doing.way) {
-                effects.extend(asked_again(state, left, &changed, *asked));
+                effects.extend(asked_again(keys, ctx, left, &changed, *asked));
                 return effects;
             }
             let what = format!("{} was changed meanwhile: nothing was done", about(&left));
             let why = format!("it is not as the last change left it; not done: {}", doing.words());
-            state.toasts.error(state.now, what, why, "H shows who was faster".to_owned());
+            ctx.toasts.error(ctx.now, what, why, "H shows who was faster".to_owned());
         }
         Some(Stop::LeaseGone(key)) => {
             let what = format!("the lease of {} is gone", escape_name(&key));
@@ -331,14 +350,14 @@ pub(super) fn changed(
                 0 => "nothing was done".to_owned(),
                 count => format!("{} were put back before", widget::counted(count, "key")),
             };
-            state.keyspace.leaseless = Some(key);
+            keys.leaseless = Some(key);
             let next = "the same key again puts back without leases what has none left";
-            state.toasts.error(state.now, what, done, next.to_owned());
+            ctx.toasts.error(ctx.now, what, done, next.to_owned());
         }
         Some(Stop::Failed { trouble, unknown }) => {
             if unknown && doing.way == Way::Do {
                 let why = format!("nobody knows how much was done of {}", doing.words());
-                state.keyspace.no_undo(why);
+                keys.no_undo(why);
             }
             let done = match changed.count {
                 0 => String::new(),
@@ -351,16 +370,16 @@ pub(super) fn changed(
                 "" => "r reads the keys anew".to_owned(),
                 next => next.to_owned(),
             };
-            state.toasts.error(state.now, what, trouble.why, next);
+            ctx.toasts.error(ctx.now, what, trouble.why, next);
         }
     }
-    effects.extend(super::graveyard_closed(state));
-    effects.extend(super::reload_at(state, None));
+    effects.extend(super::graveyard_closed(keys));
+    effects.extend(super::reload_at(keys, None));
     effects
 }
 
 /// Tells what was done.
-fn tell(state: &mut State, bulk: &Bulk, doing: &Doing, changed: &Changed) {
+fn tell(ctx: &mut Context, bulk: &Bulk, doing: &Doing, changed: &Changed) {
     let count = widget::counted(changed.count, "key");
     let what = match (bulk, doing.way) {
         (Bulk::Delete { .. }, Way::Do) => format!("deleted {count}"),
@@ -373,18 +392,24 @@ fn tell(state: &mut State, bulk: &Bulk, doing: &Doing, changed: &Changed) {
         kept => format!("; {} were there and stay", grouped(kept)),
     };
     let next = if changed.count > 0 { "u takes it back" } else { "" };
-    state.toasts.info(state.now, format!("{what}{kept}"), next);
+    ctx.toasts.info(ctx.now, format!("{what}{kept}"), next);
 }
 
 /// Somebody was faster than a delete: what is left of it is counted and asked about again.
-fn asked_again(state: &mut State, left: Vec<Target>, changed: &Changed, asked: u32) -> Vec<Effect> {
+fn asked_again(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    left: Vec<Target>,
+    changed: &Changed,
+    asked: u32,
+) -> Vec<Effect> {
     let done = match changed.count {
         0 => "nothing was deleted".to_owned(),
         count => format!("only {} were deleted", widget::counted(count, "key")),
     };
     let what = format!("somebody was faster: {done}");
-    state.toasts.hint(state.now, what);
-    let mut effects = super::reload(state);
-    effects.extend(ask_preview(state, Bulk::Delete { targets: left, seen: 0 }, asked.max(1)));
+    ctx.toasts.hint(ctx.now, what);
+    let mut effects = super::reload(keys, ctx);
+    effects.extend(ask_preview(keys, Bulk::Delete { targets: left, seen: 0 }, asked.max(1)));
     effects
 }

@@ -10,10 +10,9 @@ use super::travel::{difference, version_entry};
 use super::update::{failed, shown};
 use super::{Ask, Conflict, Doing, EditValue, Editor, Msg, Pane, Prompt, Way, bulk, model};
 use crate::console::deed::Deed;
-use crate::console::msg::Effect;
-use crate::console::state::State;
-use crate::console::{CommandLine, deed};
+use crate::console::{CommandLine, Context, Effect, deed};
 use crate::engine::request::Trouble;
+use crate::screens::keys::Keys;
 use crate::widget::escape_name;
 use crate::widget::line::LineInput;
 
@@ -21,47 +20,52 @@ use crate::widget::line::LineInput;
 const HERE_BYTES_MAX: usize = 256 << 10;
 
 /// Whether the console only looks, which it then says.
-pub(super) fn read_only(state: &mut State) -> bool {
-    if state.read_only {
-        state.toasts.hint(state.now, "read-only: nothing is changed from here");
+pub(super) fn read_only(ctx: &mut Context) -> bool {
+    if ctx.read_only {
+        ctx.toasts.hint(ctx.now, "read-only: nothing is changed from here");
     }
-    state.read_only
+    ctx.read_only
 }
 
 /// I4: nothing is edited in the past, nor by who only looks. Answers whether that stands in the way.
-pub(super) fn locked(state: &mut State) -> bool {
-    if read_only(state) {
+pub(super) fn locked(keys: &mut Keys, ctx: &mut Context) -> bool {
+    if read_only(ctx) {
         return true;
     }
-    let past = state.keyspace.at.is_some() || state.keyspace.graveyard.is_some();
+    let past = keys.at.is_some() || keys.graveyard.is_some();
     if past {
-        state.toasts.hint(state.now, "nothing is edited in the past: T goes back to live");
+        ctx.toasts.hint(ctx.now, "nothing is edited in the past: T goes back to live");
     }
     past
 }
 
 /// The chosen key as it is shown.
-pub(super) fn chosen(state: &State) -> Option<Entry> {
-    state.keyspace.value.entry.clone().filter(|_| state.keyspace.value.here)
+pub(super) fn chosen(keys: &Keys) -> Option<Entry> {
+    keys.value.entry.clone().filter(|_| keys.value.here)
 }
 
-pub(super) fn ask_write(state: &mut State, write: Write, doing: Doing) -> Vec<Effect> {
-    let seen = state.keyspace.newest;
-    let effects = state.keyspace.requests.ask(WriteKey { write, doing, seen }, Msg::Written);
+pub(super) fn ask_write(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    write: Write,
+    doing: Doing,
+) -> Vec<Effect> {
+    let seen = keys.newest;
+    let effects = keys.requests.ask(WriteKey { write, doing, seen }, Msg::Written);
     if effects.is_empty() {
-        state.toasts.hint(state.now, "too much is under way: ^c gives it up");
+        ctx.toasts.hint(ctx.now, "too much is under way: ^c gives it up");
     }
     effects
 }
 
 /// Edits the chosen value in `$EDITOR`.
-pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
-    if locked(state) {
+pub(crate) fn edit_outside(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if locked(keys, ctx) {
         return Vec::new();
     }
-    let Some(mut entry) = chosen(state) else { return Vec::new() };
+    let Some(mut entry) = chosen(keys) else { return Vec::new() };
     let mut text = entry.value.to_vec();
-    if let Some(conflict) = state.keyspace.conflict.take() {
+    if let Some(conflict) = keys.conflict.take() {
         // What was wanted, to be looked at again over what is there.
         if let Change::Value(wanted) | Change::Put(wanted, _) = &conflict.write.change {
             text = wanted.to_vec();
@@ -77,20 +81,21 @@ pub(crate) fn edit_outside(state: &mut State) -> Vec<Effect> {
     } else {
         "value.txt"
     };
-    let ticket = state.keyspace.requests.open(EditValue(entry), Msg::Edited);
+    let ticket = keys.requests.open(EditValue(entry), Msg::Edited);
     ticket.map(|ticket| Effect::Edit { ticket, name, text }).into_iter().collect()
 }
 
 /// The editor has ended.
 pub(super) fn edited(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     EditValue(entry): EditValue,
     text: Result<Vec<u8>, Trouble>,
 ) -> Vec<Effect> {
     let mut text = match text {
         Ok(text) => text,
         Err(trouble) => {
-            return failed(state, format!("could not edit {}", shown(&entry.key)), trouble);
+            return failed(ctx, format!("could not edit {}", shown(&entry.key)), trouble);
         }
     };
     // An editor ends the last line; the value had none, so it gets none.
@@ -101,27 +106,27 @@ pub(super) fn edited(
         }
     }
     if text == entry.value {
-        state.toasts.hint(state.now, "nothing was changed");
+        ctx.toasts.hint(ctx.now, "nothing was changed");
         return Vec::new();
     }
     let doing = Doing::new(format!("save {}", escape_name(&entry.key)));
     let change = Change::Value(text.into());
-    ask_write(state, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
+    ask_write(keys, ctx, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
 }
 
 /// Edits the chosen value here.
-pub(crate) fn edit_here(state: &mut State) -> Vec<Effect> {
-    if locked(state) {
+pub(crate) fn edit_here(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if locked(keys, ctx) {
         return Vec::new();
     }
-    let Some(entry) = chosen(state) else { return Vec::new() };
+    let Some(entry) = chosen(keys) else { return Vec::new() };
     if entry.value.len() > HERE_BYTES_MAX || !is_editable(&entry.value) {
         let hint = "this value is too long or no plain text: e edits it in $EDITOR";
-        state.toasts.hint(state.now, hint);
+        ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }
-    state.keyspace.editor = Some(editor(entry.key, entry.meta.modified, entry.value));
-    state.keyspace.pane = Pane::Value;
+    keys.editor = Some(editor(entry.key, entry.meta.modified, entry.value));
+    keys.pane = Pane::Value;
     Vec::new()
 }
 
@@ -153,13 +158,13 @@ impl Editor {
 }
 
 /// Asks for the name of a new key.
-pub(crate) fn new_key(state: &mut State) -> Vec<Effect> {
-    if locked(state) {
+pub(crate) fn new_key(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if locked(keys, ctx) {
         return Vec::new();
     }
     let mut line = LineInput::default();
-    let row = state.keyspace.tree.rows().get(state.keyspace.chosen).copied();
-    let tree = &state.keyspace.tree;
+    let row = keys.tree.rows().get(keys.chosen).copied();
+    let tree = &keys.tree;
     let prefix = match row {
         Some(row) if tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open) => {
             tree.dir_prefix(row.node)
@@ -168,29 +173,29 @@ pub(crate) fn new_key(state: &mut State) -> Vec<Effect> {
         None => tree.prefix.clone(),
     };
     line.set(&super::viewers::raw(&prefix));
-    state.keyspace.prompt = Some(Prompt { ask: Ask::NewKey, line, error: None });
+    keys.prompt = Some(Prompt { ask: Ask::NewKey, line, error: None });
     Vec::new()
 }
 
 /// Opens the editor for a new key.
-pub(super) fn begin_new(state: &mut State, key: Bytes) {
-    state.keyspace.editor = Some(editor(key, 0, Bytes::new()));
-    state.keyspace.pane = Pane::Value;
+pub(super) fn begin_new(keys: &mut Keys, key: Bytes) {
+    keys.editor = Some(editor(key, 0, Bytes::new()));
+    keys.pane = Pane::Value;
 }
 
 /// A key typed into the editor.
-pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let Some(editor) = &mut state.keyspace.editor else { return Vec::new() };
+pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
+    let Some(editor) = &mut keys.editor else { return Vec::new() };
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Char('s') if ctrl => return save(state),
+        KeyCode::Char('s') if ctrl => return save(keys, ctx),
         KeyCode::Esc => {
             let text = editor.text();
             let changed = text.as_bytes() != &editor.original[..] || editor.expected == 0;
             if changed && !std::mem::replace(&mut editor.leaving, true) {
-                state.toasts.hint(state.now, "not saved: ^s saves, Esc again throws it away");
+                ctx.toasts.hint(ctx.now, "not saved: ^s saves, Esc again throws it away");
             } else {
-                state.keyspace.editor = None;
+                keys.editor = None;
             }
         }
         _ => {
@@ -201,72 +206,72 @@ pub(super) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn save(state: &mut State) -> Vec<Effect> {
-    let Some(editor) = state.keyspace.editor.take() else { return Vec::new() };
+fn save(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    let Some(editor) = keys.editor.take() else { return Vec::new() };
     let text = editor.text();
     if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
-        state.toasts.hint(state.now, "nothing was changed");
+        ctx.toasts.hint(ctx.now, "nothing was changed");
         return Vec::new();
     }
     let doing = Doing::new(format!("save {}", escape_name(&editor.key)));
     let change = Change::Value(text.into());
-    ask_write(state, Write { key: editor.key, expected: editor.expected, change }, doing)
+    ask_write(keys, ctx, Write { key: editor.key, expected: editor.expected, change }, doing)
 }
 
 /// What became of a change.
 pub(super) fn written(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: WriteKey,
     written: Result<Written, Trouble>,
 ) -> Vec<Effect> {
-    let now = state.now;
+    let now = ctx.now;
     let WriteKey { write, doing, .. } = asked;
     let written = match written {
         Ok(written) => written,
-        Err(trouble) => return failed(state, format!("could not {}", doing.words()), trouble),
+        Err(trouble) => return failed(ctx, format!("could not {}", doing.words()), trouble),
     };
     match written {
         Written::Done(revision, before) => {
-            let noted = deed::done(state, Deed::write(&write, before.as_ref()));
-            let keyspace = &mut state.keyspace;
-            keyspace.leaseless = None;
-            keyspace.newest = keyspace.newest.max(revision);
-            keyspace.changed_one(&write, &doing, revision, before);
+            let noted = deed::done(ctx, Deed::write(&write, before.as_ref()));
+            keys.leaseless = None;
+            keys.newest = keys.newest.max(revision);
+            keys.changed_one(&write, &doing, revision, before);
             if write.change == Change::Delete {
-                keyspace.marks.remove(&Target::Key(write.key.clone()));
+                keys.marks.remove(&Target::Key(write.key.clone()));
             }
             let words = format!("done: {}, at revision {revision}", doing.words());
-            state.toasts.info(now, words, "u takes it back");
+            ctx.toasts.info(now, words, "u takes it back");
             let mut effects = noted;
-            effects.extend(super::graveyard_closed(state));
-            effects.extend(super::reload_at(state, None));
+            effects.extend(super::graveyard_closed(keys));
+            effects.extend(super::reload_at(keys, None));
             // A new key is shown where it stands.
-            super::search::lead_to(state, &write.key);
+            super::search::lead_to(keys, &write.key);
             effects
         }
         Written::Conflict(theirs) if write.change == Change::Delete && doing.way == Way::Do => {
-            bulk::delete_met(state, &write, theirs.as_ref())
+            bulk::delete_met(keys, ctx, &write, theirs.as_ref())
         }
         Written::LeaseGone => {
             let what = format!("could not {}", doing.words());
             let why = "its lease is gone".to_owned();
             let next = "the same key again puts it back without one".to_owned();
-            state.toasts.error(now, what, why, next);
-            state.keyspace.leaseless = Some(write.key);
+            ctx.toasts.error(now, what, why, next);
+            keys.leaseless = Some(write.key);
             Vec::new()
         }
         Written::Unknown(trouble) => {
-            let noted = deed::note(state, Deed::not_made(&write, "it may have been done"));
+            let noted = deed::note(ctx, Deed::not_made(&write, "it may have been done"));
             let why = format!("nobody knows whether this was done: {}", doing.words());
-            state.keyspace.no_undo(why);
+            keys.no_undo(why);
             let at = if trouble.place.is_empty() { "" } else { " at " };
             let what = format!("could not {}{at}{}", doing.words(), trouble.place);
-            state.toasts.error(now, what, trouble.why, trouble.next);
+            ctx.toasts.error(now, what, trouble.why, trouble.next);
             noted
         }
         Written::Conflict(theirs) => {
             let noted =
-                deed::note(state, Deed::not_made(&write, "not done, for the key had changed"));
+                deed::note(ctx, Deed::not_made(&write, "not done, for the key had changed"));
             let wanted = match &write.change {
                 Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
                 Change::Delete => None,
@@ -274,18 +279,18 @@ pub(super) fn written(
             let there = theirs.as_ref().map(|entry| &entry.value);
             let diff = difference(there, wanted.as_ref());
             let key = escape_name(&write.key);
-            state.keyspace.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
-            (state.keyspace.pane, state.keyspace.shift) = (Pane::Value, 0);
+            keys.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
+            (keys.pane, keys.shift) = (Pane::Value, 0);
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();
-            state.toasts.error(now, what, "it is not as it was shown".to_owned(), next);
+            ctx.toasts.error(now, what, "it is not as it was shown".to_owned(), next);
             noted
         }
     }
 }
 
-pub(super) fn without_lost_lease(state: &State, write: &mut Write) {
-    if state.keyspace.leaseless.as_ref() == Some(&write.key)
+pub(super) fn without_lost_lease(keys: &Keys, write: &mut Write) {
+    if keys.leaseless.as_ref() == Some(&write.key)
         && let Change::Put(_, lease) = &mut write.change
     {
         *lease = 0;
@@ -294,21 +299,27 @@ pub(super) fn without_lost_lease(state: &State, write: &mut Write) {
 
 /// The key that an old value is put back over was read.
 pub(super) fn live_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     ReadLive { old }: ReadLive,
     live: Result<Option<Entry>, Trouble>,
 ) -> Vec<Effect> {
     match live {
-        Ok(live) => put_back(state, old, live.as_ref()),
-        Err(trouble) => failed(state, format!("could not put {} back", shown(&old.key)), trouble),
+        Ok(live) => put_back(keys, ctx, old, live.as_ref()),
+        Err(trouble) => failed(ctx, format!("could not put {} back", shown(&old.key)), trouble),
     }
 }
 
 /// Puts a value back over what is there now: only if that is still so.
-pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> Vec<Effect> {
+pub(super) fn put_back(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    old: Entry,
+    live: Option<&Entry>,
+) -> Vec<Effect> {
     let (expected, change) = match live {
         Some(live) if live.value == old.value => {
-            state.toasts.hint(state.now, "the key has this value already");
+            ctx.toasts.hint(ctx.now, "the key has this value already");
             return Vec::new();
         }
         Some(live) => (live.meta.modified, Change::Value(old.value)),
@@ -317,27 +328,26 @@ pub(super) fn put_back(state: &mut State, old: Entry, live: Option<&Entry>) -> V
     let words = format!("put {} back as of {}", escape_name(&old.key), old.meta.modified);
     let doing = Doing::new(words);
     let mut write = Write { key: old.key, expected, change };
-    without_lost_lease(state, &mut write);
-    ask_write(state, write, doing)
+    without_lost_lease(keys, &mut write);
+    ask_write(keys, ctx, write, doing)
 }
 
 /// Copies the value.
-pub(crate) fn copy_value(state: &mut State) -> Vec<Effect> {
-    let entry = version_entry(state).or_else(|| chosen(state));
+pub(crate) fn copy_value(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    let entry = version_entry(keys).or_else(|| chosen(keys));
     entry.map(|entry| Effect::Copy(entry.value.to_vec())).into_iter().collect()
 }
 
 /// The command that reads what is shown.
-pub(super) fn command(state: &State) -> Option<CommandLine> {
-    let keyspace = &state.keyspace;
-    let history = keyspace.history.as_ref();
+pub(super) fn command(keys: &Keys) -> Option<CommandLine> {
+    let history = keys.history.as_ref();
     if let Some((history, version)) = history.and_then(|h| Some((h, h.versions.get(h.chosen)?))) {
         let get = CommandLine::new("get").arg(&history.key);
         return Some(get.flag(format!("--rev={}", version.revision)));
     }
-    let (target, at) = match (&keyspace.graveyard, keyspace.chosen_key()) {
+    let (target, at) = match (&keys.graveyard, keys.chosen_key()) {
         (Some(_), grave) => (grave.clone().map(|(key, _)| Target::Key(key)), grave.map(|g| g.1)),
-        (None, _) => (keyspace.chosen_target(), keyspace.at),
+        (None, _) => (keys.chosen_target(), keys.at),
     };
     let get = match target? {
         Target::Key(key) => CommandLine::new("get").arg(&key),

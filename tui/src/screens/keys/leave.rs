@@ -1,9 +1,8 @@
 //! What was seen is not there any more: another cluster answers, or this one was put back to an older state.
 
 use super::tree::Tree;
-use super::{KeysScreen, Keyspace, Pane, Undo, load};
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use super::{Keys, Pane, Undo, load};
+use crate::console::{Context, Effect};
 use crate::screens::{Screen, ScreenId};
 use crate::widget::grouped;
 
@@ -14,25 +13,24 @@ const OTHER_CLUSTER: &str =
 const OTHER_HISTORY: &str = "the cluster was put back to a state before the last change";
 
 /// Drops everything that was of the cluster.
-pub(crate) fn leave(state: &mut State) -> Vec<Effect> {
+pub(crate) fn leave(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     // A change that is under way is told about, and noted.
-    let mut effects = KeysScreen.cancel(state).unwrap_or_default();
-    let keyspace = &mut state.keyspace;
-    effects.extend(keyspace.requests.forget());
-    let before = std::mem::take(keyspace);
-    keyspace.tree = Tree::new(before.tree.prefix, before.tree.separator);
-    keyspace.value.viewer = before.value.viewer;
-    keyspace.requests = before.requests;
-    keyspace.undo = before.undo.map(|_| Undo::Not(OTHER_CLUSTER.to_owned()));
+    let mut effects = keys.cancel(ctx).unwrap_or_default();
+    effects.extend(keys.requests.forget());
+    let before = std::mem::take(keys);
+    keys.tree = Tree::new(before.tree.prefix, before.tree.separator);
+    keys.value.viewer = before.value.viewer;
+    keys.requests = before.requests;
+    keys.undo = before.undo.map(|_| Undo::Not(OTHER_CLUSTER.to_owned()));
     effects
 }
 
 /// Reads the keys of the cluster that answers now, when they are looked at.
-pub(crate) fn begin_anew(state: &mut State) -> Vec<Effect> {
-    if state.screen == ScreenId::Keys { load::reload(state) } else { Vec::new() }
+pub(crate) fn begin_anew(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if ctx.screen == ScreenId::Keys { load::reload(keys, ctx) } else { Vec::new() }
 }
 
-impl Keyspace {
+impl Keys {
     /// What was seen at a revision that the cluster does not have any more goes.
     fn go_back(&mut self) {
         self.undo = self.undo.take().map(|_| Undo::Not(OTHER_HISTORY.to_owned()));
@@ -46,18 +44,18 @@ impl Keyspace {
 }
 
 /// A tree has come that is of the newest revision, which is `revision`.
-pub(super) fn note_newest(state: &mut State, revision: i64) {
-    let before = state.keyspace.newest;
-    state.keyspace.newest = revision;
+pub(super) fn note_newest(keys: &mut Keys, ctx: &mut Context, revision: i64) {
+    let before = keys.newest;
+    keys.newest = revision;
     if revision >= before {
         return;
     }
-    state.keyspace.go_back();
-    state.done = None;
+    keys.go_back();
+    ctx.done = None;
     let number = |revision: i64| grouped(revision.unsigned_abs());
     let what =
         format!("the keys went back to revision {} from {}", number(revision), number(before));
-    let why = "the cluster's data was replaced by an older state, or by none".to_owned();
+    let why = "the cluster's data was replaced by an older keys, ctx, or by none".to_owned();
     let next = "all is read anew; u takes nothing back".to_owned();
-    state.toasts.error(state.now, what, why, next);
+    ctx.toasts.error(ctx.now, what, why, next);
 }

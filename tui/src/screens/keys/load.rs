@@ -7,9 +7,8 @@ use super::requests::{ReadHistory, ReadPage, ReadValue};
 use super::tree::{ROOT, ROWS_MAX, RowKind, Tree};
 use super::update::{failed, shown};
 use super::viewers::lines;
-use super::{Coming, Keyspace, Msg, Pane, Which};
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use super::{Coming, Keys, Msg, Pane, Which};
+use crate::console::{Context, Effect};
 use crate::engine::request::{REQUESTS_MAX, Trouble};
 use crate::widget::{escape, grouped};
 
@@ -20,7 +19,7 @@ const NODES_MAX: usize = 100_000;
 /// Keys and directories that are marked at most.
 const MARKS_MAX: usize = 10_000;
 
-impl Keyspace {
+impl Keys {
     /// Wants a page of a directory.
     pub(super) fn want(&mut self, dir: u32, which: Which) -> Vec<Effect> {
         let tree = match which {
@@ -111,31 +110,32 @@ impl Keyspace {
 
 /// A page of a directory has come.
 pub(super) fn page_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: &ReadPage,
     page: Result<Page, Trouble>,
 ) -> Vec<Effect> {
     match page {
         Ok(page) => {
-            let mut effects = state.keyspace.take_page(asked.dir, asked.tree, page);
+            let mut effects = keys.take_page(asked.dir, asked.tree, page);
             if asked.tree == Which::Shown {
-                effects.extend(look(state, false));
+                effects.extend(look(keys, false));
             }
             effects
         }
         Err(trouble) => {
-            let (what, mut effects) = state.keyspace.give_page_up(asked, &trouble);
+            let (what, mut effects) = keys.give_page_up(asked, &trouble);
             // What a user may not read as a whole may be readable in part.
             let next = "F /prefix/ shows the keys below a prefix that this user may read";
             let denied = trouble.why.contains("permission denied");
             let next = if denied { next.to_owned() } else { trouble.next };
-            effects.extend(failed(state, what, Trouble { next, ..trouble }));
+            effects.extend(failed(ctx, what, Trouble { next, ..trouble }));
             effects
         }
     }
 }
 
-impl Keyspace {
+impl Keys {
     /// Nothing waits for a page any more; answers the words for what was wanted.
     fn give_page_up(&mut self, asked: &ReadPage, trouble: &Trouble) -> (String, Vec<Effect>) {
         self.fresh.failed(trouble.clone());
@@ -161,11 +161,12 @@ impl Keyspace {
 
 /// The value of the chosen key has come.
 pub(super) fn value_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: &ReadValue,
     read: Result<Option<Entry>, Trouble>,
 ) -> Vec<Effect> {
-    let value = &mut state.keyspace.value;
+    let value = &mut keys.value;
     match read {
         Ok(_) if value.key.as_ref() != Some(&asked.key) => Vec::new(),
         Ok(entry) => {
@@ -178,185 +179,179 @@ pub(super) fn value_read(
         Err(trouble) => {
             value.here = true;
             value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))];
-            failed(state, format!("cannot read {}", shown(&asked.key)), trouble)
+            failed(ctx, format!("cannot read {}", shown(&asked.key)), trouble)
         }
     }
 }
 
 /// Reads the tree anew: at the newest revision, or at the one that is looked at.
-pub(crate) fn reload(state: &mut State) -> Vec<Effect> {
-    let at = state.keyspace.at;
-    reload_at(state, at)
+pub(crate) fn reload(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    let at = keys.at;
+    reload_at(keys, at)
 }
 
 /// Reads the tree anew at a revision (`None`: the newest).
-pub(crate) fn reload_at(state: &mut State, at: Option<i64>) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    let tree = Tree::new(keyspace.tree.prefix.clone(), keyspace.tree.separator.clone());
-    replace(keyspace, tree, at)
+pub(crate) fn reload_at(keys: &mut Keys, at: Option<i64>) -> Vec<Effect> {
+    let tree = Tree::new(keys.tree.prefix.clone(), keys.tree.separator.clone());
+    replace(keys, tree, at)
 }
 
 /// Reads another tree.
-pub(super) fn replace(keyspace: &mut Keyspace, tree: Tree, at: Option<i64>) -> Vec<Effect> {
-    let mut effects = keyspace.requests.cancel::<ReadPage>(|_| true);
-    keyspace.queue.clear();
-    keyspace.tree.stop_loading();
-    let open = keyspace.opened.clone();
+pub(super) fn replace(keys: &mut Keys, tree: Tree, at: Option<i64>) -> Vec<Effect> {
+    let mut effects = keys.requests.cancel::<ReadPage>(|_| true);
+    keys.queue.clear();
+    keys.tree.stop_loading();
+    let open = keys.opened.clone();
     let at = at.unwrap_or(0);
-    keyspace.coming = Some(Coming { tree, open, key: None, jump: false, at, requests: 0 });
-    effects.extend(keyspace.want(ROOT, Which::Coming));
+    keys.coming = Some(Coming { tree, open, key: None, jump: false, at, requests: 0 });
+    effects.extend(keys.want(ROOT, Which::Coming));
     effects
 }
 
 /// I2: puts the tree that has come on screen.
-pub(super) fn swap(state: &mut State) -> Vec<Effect> {
-    let now = state.now;
-    let keyspace = &mut state.keyspace;
-    let Some(coming) = keyspace.coming.take() else { return Vec::new() };
-    keyspace.opened.extend(coming.open);
-    keyspace.tree = coming.tree;
-    keyspace.at = (coming.at > 0).then_some(coming.at);
-    keyspace.refreshed = (now, coming.requests);
-    let filter = keyspace.filter.clone();
-    keyspace.tree.set_filter(&filter);
+pub(super) fn swap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    let now = ctx.now;
+    let Some(coming) = keys.coming.take() else { return Vec::new() };
+    keys.opened.extend(coming.open);
+    keys.tree = coming.tree;
+    keys.at = (coming.at > 0).then_some(coming.at);
+    keys.refreshed = (now, coming.requests);
+    let filter = keys.filter.clone();
+    keys.tree.set_filter(&filter);
     if let Some(key) = coming.key {
-        keyspace.wanted = key;
+        keys.wanted = key;
     }
-    let key = keyspace.wanted.clone();
-    let placed = if coming.jump { keyspace.tree.place(&key) } else { None };
-    keyspace.chosen = placed.or_else(|| keyspace.tree.row_of_key(&key)).unwrap_or(0);
-    keyspace.fresh.came(now);
-    if state.keyspace.at.is_none() {
-        let revision = state.keyspace.tree.revision;
-        super::leave::note_newest(state, revision);
+    let key = keys.wanted.clone();
+    let placed = if coming.jump { keys.tree.place(&key) } else { None };
+    keys.chosen = placed.or_else(|| keys.tree.row_of_key(&key)).unwrap_or(0);
+    keys.fresh.came(now);
+    if keys.at.is_none() {
+        let revision = keys.tree.revision;
+        super::leave::note_newest(keys, ctx, revision);
     }
-    let mut effects = look(state, true);
-    if state.keyspace.strip.to < state.keyspace.tree.revision && state.keyspace.at.is_none() {
-        effects.extend(super::travel::read_changes(state));
+    let mut effects = look(keys, true);
+    if keys.strip.to < keys.tree.revision && keys.at.is_none() {
+        effects.extend(super::travel::read_changes(keys));
     }
-    effects.extend(super::travel::read_histogram(state));
+    effects.extend(super::travel::read_histogram(keys));
     effects
 }
 
 /// Opens what is chosen: a directory, a further page, a value.
-pub(crate) fn open(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    if let Some(graveyard) = &keyspace.graveyard {
+pub(crate) fn open(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if let Some(graveyard) = &keys.graveyard {
         let more = graveyard.chosen >= graveyard.graves.len();
-        return if more { super::travel::more_graves(state) } else { focus_value(state) };
+        return if more { super::travel::more_graves(keys) } else { focus_value(keys) };
     }
-    if keyspace.pane == Pane::Value {
-        return super::travel::more_history(state);
+    if keys.pane == Pane::Value {
+        return super::travel::more_history(keys);
     }
-    let Some(row) = keyspace.tree.rows().get(keyspace.chosen).copied() else { return Vec::new() };
+    let Some(row) = keys.tree.rows().get(keys.chosen).copied() else { return Vec::new() };
     if row.kind != RowKind::Node {
-        return keyspace.want(row.node, Which::Shown);
+        return keys.want(row.node, Which::Shown);
     }
-    let Some(node) = keyspace.tree.node(row.node) else { return Vec::new() };
-    let Some(dir) = &node.dir else { return focus_value(state) };
+    let Some(node) = keys.tree.node(row.node) else { return Vec::new() };
+    let Some(dir) = &node.dir else { return focus_value(keys) };
     let opening = !dir.open;
-    if opening && keyspace.tree.full {
+    if opening && keys.tree.full {
         let hint = format!("{ROWS_MAX} rows are open: close some, or filter with F");
-        state.toasts.hint(state.now, hint);
+        ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }
-    keyspace.remember(row.node, opening);
+    keys.remember(row.node, opening);
     let mut effects = Vec::new();
-    if keyspace.tree.set_open(row.node, opening) {
-        effects.extend(keyspace.want(row.node, Which::Shown));
-        keyspace.tree.lay_out();
+    if keys.tree.set_open(row.node, opening) {
+        effects.extend(keys.want(row.node, Which::Shown));
+        keys.tree.lay_out();
     }
-    if keyspace.tree.len() > NODES_MAX {
-        effects.extend(reload(state));
+    if keys.tree.len() > NODES_MAX {
+        effects.extend(reload(keys, ctx));
     }
     effects
 }
 
-fn focus_value(state: &mut State) -> Vec<Effect> {
-    state.keyspace.pane = Pane::Value;
+fn focus_value(keys: &mut Keys) -> Vec<Effect> {
+    keys.pane = Pane::Value;
     Vec::new()
 }
 
 /// Closes the chosen directory, or goes to the one that the chosen row is in; beside the tree, goes left.
-pub(crate) fn close(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    if keyspace.pane == Pane::Value {
-        if !super::sideways::left(keyspace) {
-            keyspace.pane = Pane::Tree;
+pub(crate) fn close(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    if keys.pane == Pane::Value {
+        if !super::sideways::left(keys) {
+            keys.pane = Pane::Tree;
         }
         return Vec::new();
     }
-    let Some(row) = keyspace.tree.rows().get(keyspace.chosen).copied() else { return Vec::new() };
-    let open = keyspace.tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);
+    let Some(row) = keys.tree.rows().get(keys.chosen).copied() else { return Vec::new() };
+    let open = keys.tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);
     let to = if row.kind == RowKind::Node && open {
         row.node
     } else if row.kind == RowKind::Node {
-        keyspace.tree.parent(row.node)
+        keys.tree.parent(row.node)
     } else {
         row.node
     };
     if open && row.kind == RowKind::Node {
-        keyspace.tree.set_open(row.node, false);
-        keyspace.remember(row.node, false);
+        keys.tree.set_open(row.node, false);
+        keys.remember(row.node, false);
     }
-    keyspace.chosen = keyspace.tree.row_of(to).unwrap_or(keyspace.chosen);
-    keyspace.remember_chosen();
-    look(state, false)
+    keys.chosen = keys.tree.row_of(to).unwrap_or(keys.chosen);
+    keys.remember_chosen();
+    look(keys, false)
 }
 
 /// Sees to it that the chosen key's value is on its way; `anew` also when it is the key that is shown.
-pub(super) fn look(state: &mut State, anew: bool) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    let rows = keyspace.tree.rows().len();
-    keyspace.chosen = keyspace.chosen.min(rows.saturating_sub(1));
-    let chosen = keyspace.chosen_key();
-    let same = chosen.as_ref().map(|(key, _)| key) == keyspace.value.key.as_ref();
+pub(super) fn look(keys: &mut Keys, anew: bool) -> Vec<Effect> {
+    let rows = keys.tree.rows().len();
+    keys.chosen = keys.chosen.min(rows.saturating_sub(1));
+    let chosen = keys.chosen_key();
+    let same = chosen.as_ref().map(|(key, _)| key) == keys.value.key.as_ref();
     if same && !anew {
         return Vec::new();
     }
-    let mut effects = keyspace.requests.cancel::<ReadValue>(|_| true);
+    let mut effects = keys.requests.cancel::<ReadValue>(|_| true);
     if !same {
-        keyspace.value.key = chosen.as_ref().map(|(key, _)| key.clone());
-        (keyspace.value.entry, keyspace.value.here) = (None, false);
-        keyspace.value.lines.clear();
-        (keyspace.value.scroll, keyspace.shift) = (0, 0);
-        if keyspace.history.take().is_some() {
-            effects.extend(keyspace.requests.cancel::<ReadHistory>(|_| true));
+        keys.value.key = chosen.as_ref().map(|(key, _)| key.clone());
+        (keys.value.entry, keys.value.here) = (None, false);
+        keys.value.lines.clear();
+        (keys.value.scroll, keys.shift) = (0, 0);
+        if keys.history.take().is_some() {
+            effects.extend(keys.requests.cancel::<ReadHistory>(|_| true));
         }
     }
     if let Some((key, at)) = chosen {
-        effects.extend(keyspace.requests.ask(ReadValue { key, at }, Msg::Value));
+        effects.extend(keys.requests.ask(ReadValue { key, at }, Msg::Value));
     }
     effects
 }
 
 /// Marks the chosen key or directory, or takes its mark away.
-pub(crate) fn mark(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    if keyspace.pane == Pane::Value {
+pub(crate) fn mark(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    if keys.pane == Pane::Value {
         return Vec::new();
     }
-    if let Some(graveyard) = &mut keyspace.graveyard {
+    if let Some(graveyard) = &mut keys.graveyard {
         let Some(grave) = graveyard.graves.get(graveyard.chosen) else { return Vec::new() };
         if graveyard.marks.remove(&grave.key).is_none() && graveyard.marks.len() < MARKS_MAX {
             graveyard.marks.insert(grave.key.clone(), grave.deleted);
         }
         graveyard.chosen += 1;
-        return look(state, false);
+        return look(keys, false);
     }
-    let Some(target) = keyspace.chosen_target() else { return Vec::new() };
-    if !keyspace.marks.remove(&target) && keyspace.marks.len() < MARKS_MAX {
-        keyspace.marks.insert(target);
+    let Some(target) = keys.chosen_target() else { return Vec::new() };
+    if !keys.marks.remove(&target) && keys.marks.len() < MARKS_MAX {
+        keys.marks.insert(target);
     }
-    keyspace.chosen = (keyspace.chosen + 1).min(keyspace.tree.rows().len().saturating_sub(1));
-    keyspace.remember_chosen();
-    look(state, false)
+    keys.chosen = (keys.chosen + 1).min(keys.tree.rows().len().saturating_sub(1));
+    keys.remember_chosen();
+    look(keys, false)
 }
 
 /// Marks all that the graveyard shows, or takes all marks away.
-pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
-    let Some(graveyard) = &mut state.keyspace.graveyard else {
-        state.toasts.hint(state.now, "marks all keys of the graveyard: B goes there");
+pub(crate) fn mark_all(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    let Some(graveyard) = &mut keys.graveyard else {
+        ctx.toasts.hint(ctx.now, "marks all keys of the graveyard: B goes there");
         return Vec::new();
     };
     let all = graveyard.graves.len().min(MARKS_MAX);
@@ -370,9 +365,9 @@ pub(crate) fn mark_all(state: &mut State) -> Vec<Effect> {
 }
 
 /// Shows the value by the next viewer.
-pub(crate) fn next_viewer(state: &mut State) -> Vec<Effect> {
-    state.keyspace.shift = 0;
-    let value = &mut state.keyspace.value;
+pub(crate) fn next_viewer(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    keys.shift = 0;
+    let value = &mut keys.value;
     value.viewer = value.viewer.next();
     value.scroll = 0;
     if let Some(entry) = &value.entry {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! keys typed ─▶ screen · change · travel · search ─▶ Effect::Ask ─▶ requests, run by the engine
-//!                        Keyspace ◀─ update ◀─ Msg ◀──┘
+//!                        Keys ◀─ update ◀─ Msg ◀──┘
 //! ```
 //!
 //! * I1: the tree, and the value beside it, are of one revision, which is shown; nothing newer mixes in.
@@ -61,12 +61,11 @@ pub(crate) use bulk::{delete, delete_now, restore};
 pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
 pub(crate) use leave::{begin_anew, leave};
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
-pub(crate) use screen::KeysScreen;
 pub(crate) use search::{next_match, prompt};
 pub(crate) use sideways::right;
 pub(crate) use travel::{go_live, graveyard, history, step};
+pub(crate) use undo::undo;
 pub use undo::{Reversal, Undo, Way};
-pub(crate) use undo::{command_changes, undo};
 
 use travel::graveyard_closed;
 
@@ -315,7 +314,7 @@ pub struct Conflict {
 
 /// The Keys screen.
 #[derive(Clone, Debug)]
-pub struct Keyspace {
+pub struct Keys {
     /// The tree on screen.
     pub tree: Tree,
     /// The tree that will replace it.
@@ -372,7 +371,7 @@ pub struct Keyspace {
     pub fresh: Freshness,
 }
 
-impl Default for Keyspace {
+impl Default for Keys {
     fn default() -> Self {
         Self {
             tree: Tree::new(Bytes::new(), Bytes::from_static(b"/")),
@@ -413,7 +412,7 @@ impl Default for Keyspace {
     }
 }
 
-impl Keyspace {
+impl Keys {
     /// Whether a tree is being read.
     #[must_use]
     pub fn is_reading(&self) -> bool {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
+use ratatui::Frame;
+use ratatui::layout::Rect;
 
 use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Pane, bulk, change, load, search};
+use super::{Keys, Pane, bulk, change, load, search, view};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
-use crate::console::msg::{Effect, Pace};
-use crate::console::state::State;
-use crate::console::{CommandLine, deed};
+use crate::console::{CommandLine, Context, Effect, Pace, deed};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
 
@@ -27,10 +27,7 @@ const BESIDE_VALUE: usize = 6;
 const BESIDE_DIFF: usize = 12;
 const BESIDE_TREE: usize = 8;
 
-/// The Keys screen.
-pub(crate) struct KeysScreen;
-
-impl Screen for KeysScreen {
+impl Screen for Keys {
     fn id(&self) -> ScreenId {
         ScreenId::Keys
     }
@@ -43,201 +40,198 @@ impl Screen for KeysScreen {
         Scope::Keys
     }
 
-    fn enter(&self, state: &mut State) -> Vec<Effect> {
-        if state.keyspace.tree.revision == 0 && state.keyspace.coming.is_none() {
-            return load::reload(state);
+    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+        view::draw(self, ctx, frame, area, bottom);
+    }
+
+    fn enter(&mut self, ctx: &mut Context) -> Vec<Effect> {
+        if self.tree.revision == 0 && self.coming.is_none() {
+            return load::reload(self, ctx);
         }
         Vec::new()
     }
 
-    fn command(&self, state: &State) -> Option<CommandLine> {
-        change::command(state)
+    fn command(&self, _: &Context) -> Option<CommandLine> {
+        change::command(self)
     }
 
-    fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
-        let page = state.page();
+    fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
+        let page = ctx.page();
         let diff_page = page.saturating_sub(BESIDE_DIFF);
-        let keyspace = &mut state.keyspace;
-        if keyspace.pane == Pane::Value {
-            if let Some(conflict) = &mut keyspace.conflict {
+        if self.pane == Pane::Value {
+            if let Some(conflict) = &mut self.conflict {
                 conflict.scroll = motion.apply(conflict.scroll, conflict.diff.len(), diff_page);
-            } else if let Some(history) = &mut keyspace.history {
+            } else if let Some(history) = &mut self.history {
                 // Steps choose a version, pages go through what it changed.
                 if matches!(motion, Motion::Half(_) | Motion::Page(_)) {
                     history.scroll = motion.apply(history.scroll, history.diff.len(), diff_page);
                 } else {
                     let chosen = motion.apply(history.chosen, history.versions.len(), page);
                     choose_version(history, chosen);
-                    keyspace.shift = 0;
+                    self.shift = 0;
                 }
             } else {
-                let (value, page) = (&mut keyspace.value, page.saturating_sub(BESIDE_VALUE));
+                let (value, page) = (&mut self.value, page.saturating_sub(BESIDE_VALUE));
                 value.scroll = motion.apply(value.scroll, value.lines.len(), page);
             }
             return Vec::new();
         }
         let page = page.saturating_sub(BESIDE_TREE);
-        if let Some(graveyard) = &mut keyspace.graveyard {
+        if let Some(graveyard) = &mut self.graveyard {
             let rows = graveyard.graves.len() + 1;
             graveyard.chosen = motion.apply(graveyard.chosen, rows, page);
         } else {
-            keyspace.chosen = motion.apply(keyspace.chosen, keyspace.tree.rows().len(), page);
-            keyspace.remember_chosen();
+            self.chosen = motion.apply(self.chosen, self.tree.rows().len(), page);
+            self.remember_chosen();
         }
-        look(state, false)
+        look(self, false)
     }
 
-    fn focus(&self, state: &mut State, _forward: bool) {
-        let keyspace = &mut state.keyspace;
-        keyspace.pane = if keyspace.pane == Pane::Tree { Pane::Value } else { Pane::Tree };
+    fn focus(&mut self, _forward: bool) {
+        self.pane = if self.pane == Pane::Tree { Pane::Value } else { Pane::Tree };
     }
 
     fn has_panes(&self) -> bool {
         true
     }
 
-    fn takes_text(&self, state: &State) -> bool {
-        state.keyspace.prompt.is_some() || state.keyspace.editor.is_some()
+    fn takes_text(&self) -> bool {
+        self.prompt.is_some() || self.editor.is_some()
     }
 
-    fn typed(&self, state: &mut State, key: KeyEvent) -> Vec<Effect> {
-        if state.keyspace.prompt.is_some() {
-            search::typed(state, key)
+    fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
+        if self.prompt.is_some() {
+            search::typed(self, ctx, key)
         } else {
-            change::typed(state, key)
+            change::typed(self, ctx, key)
         }
     }
 
-    fn pasted(&self, state: &mut State, text: &str) -> Vec<Effect> {
-        if state.keyspace.prompt.is_some() {
-            return search::pasted(state, text);
+    fn pasted(&mut self, _: &mut Context, text: &str) -> Vec<Effect> {
+        if self.prompt.is_some() {
+            return search::pasted(self, text);
         }
-        if let Some(editor) = &mut state.keyspace.editor {
+        if let Some(editor) = &mut self.editor {
             editor.leaving = false;
             editor.area.insert_str(text);
         }
         Vec::new()
     }
 
-    fn back(&self, state: &mut State) -> Option<Vec<Effect>> {
-        let keyspace = &mut state.keyspace;
-        if keyspace.conflict.take().is_some() {
-            return Some(load::reload(state));
+    fn back(&mut self, ctx: &mut Context) -> Option<Vec<Effect>> {
+        if self.conflict.take().is_some() {
+            return Some(load::reload(self, ctx));
         }
-        if keyspace.history.is_some() {
-            return Some(super::history(state));
+        if self.history.is_some() {
+            return Some(super::history(self, ctx));
         }
-        if keyspace.pane == Pane::Value {
-            (keyspace.pane, keyspace.zoom) = (Pane::Tree, false);
+        if self.pane == Pane::Value {
+            (self.pane, self.zoom) = (Pane::Tree, false);
             return Some(Vec::new());
         }
-        if let Some(graveyard) = &mut keyspace.graveyard {
+        if let Some(graveyard) = &mut self.graveyard {
             if !graveyard.marks.is_empty() {
                 graveyard.marks.clear();
                 return Some(Vec::new());
             }
-            return Some(super::graveyard(state));
+            return Some(super::graveyard(self, ctx));
         }
-        if !keyspace.filter.is_empty() {
-            keyspace.filter.clear();
-            let node = keyspace.tree.rows().get(keyspace.chosen).map(|row| row.node);
-            keyspace.tree.set_filter("");
-            let row = node.and_then(|node| keyspace.tree.row_of(node));
-            keyspace.chosen = row.unwrap_or(0);
-            return Some(look(state, false));
+        if !self.filter.is_empty() {
+            self.filter.clear();
+            let node = self.tree.rows().get(self.chosen).map(|row| row.node);
+            self.tree.set_filter("");
+            let row = node.and_then(|node| self.tree.row_of(node));
+            self.chosen = row.unwrap_or(0);
+            return Some(look(self, false));
         }
-        if !keyspace.marks.is_empty() {
-            keyspace.marks.clear();
+        if !self.marks.is_empty() {
+            self.marks.clear();
             return Some(Vec::new());
         }
         None
     }
 
-    fn has_back(&self, state: &State) -> bool {
-        let keyspace = &state.keyspace;
-        keyspace.conflict.is_some()
-            || keyspace.history.is_some()
-            || keyspace.pane == Pane::Value
-            || keyspace.graveyard.is_some()
-            || !keyspace.filter.is_empty()
-            || !keyspace.marks.is_empty()
+    fn has_back(&self) -> bool {
+        self.conflict.is_some()
+            || self.history.is_some()
+            || self.pane == Pane::Value
+            || self.graveyard.is_some()
+            || !self.filter.is_empty()
+            || !self.marks.is_empty()
     }
 
-    fn cancel(&self, state: &mut State) -> Option<Vec<Effect>> {
-        let keyspace = &mut state.keyspace;
-        if !keyspace.is_reading() && keyspace.coming.is_none() {
+    fn cancel(&mut self, ctx: &mut Context) -> Option<Vec<Effect>> {
+        if !self.is_reading() && self.coming.is_none() {
             return None;
         }
-        let writes: Vec<WriteKey> = keyspace.requests.running().cloned().collect();
-        let bulks: Vec<ChangeMany> = keyspace.requests.running().cloned().collect();
-        if keyspace.is_changing() {
+        let writes: Vec<WriteKey> = self.requests.running().cloned().collect();
+        let bulks: Vec<ChangeMany> = self.requests.running().cloned().collect();
+        if self.is_changing() {
             let what = "a change was given up while it was under way".to_owned();
             let why = "it may have been done all the same".to_owned();
-            state.toasts.error(state.now, what, why, "r reads the keys anew".to_owned());
+            ctx.toasts.error(ctx.now, what, why, "r reads the self anew".to_owned());
         }
-        let keyspace = &mut state.keyspace;
         let doings = writes.iter().map(|w| &w.doing).chain(bulks.iter().map(|b| &b.doing));
         if let Some(doing) = doings.last() {
             let words = doing.words();
-            keyspace.no_undo(format!("it was given up, and may have been done: {words}"));
+            self.no_undo(format!("it was given up, and may have been done: {words}"));
         }
-        if !keyspace.value.here {
+        if !self.value.here {
             // It is asked for again as soon as it is looked at again.
-            keyspace.value.key = None;
+            self.value.key = None;
         }
-        keyspace.queue.clear();
-        keyspace.coming = None;
-        keyspace.strip.loading = false;
-        if let Some(graveyard) = &mut keyspace.graveyard {
+        self.queue.clear();
+        self.coming = None;
+        self.strip.loading = false;
+        if let Some(graveyard) = &mut self.graveyard {
             graveyard.loading = false;
         }
-        if let Some(history) = &mut keyspace.history
+        if let Some(history) = &mut self.history
             && history.reached.is_none()
         {
             history.end();
         }
-        keyspace.tree.stop_loading();
-        let mut effects = keyspace.requests.forget();
+        self.tree.stop_loading();
+        let mut effects = self.requests.forget();
         let not_made = |w: &WriteKey| Deed::not_made(&w.write, "given up; it may have been done");
         let given_up = |b: &ChangeMany| Deed::given_up(&b.bulk);
         for deed in writes.iter().map(not_made).chain(bulks.iter().map(given_up)) {
-            effects.extend(deed::note(state, deed));
+            effects.extend(deed::note(ctx, deed));
         }
         Some(effects)
     }
 
-    fn confirmed(&self, state: &mut State) -> Vec<Effect> {
-        bulk::planned(state)
+    fn confirmed(&mut self, ctx: &mut Context) -> Vec<Effect> {
+        bulk::planned(self, ctx)
     }
 
-    fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        let msg = state.keyspace.requests.take(ticket, answer);
-        msg.map_or_else(Vec::new, |msg| update(state, msg))
+    fn answered(&mut self, ctx: &mut Context, ticket: Ticket, answer: Answer) -> Vec<Effect> {
+        let msg = self.requests.take(ticket, answer);
+        msg.map_or_else(Vec::new, |msg| update(self, ctx, msg))
     }
 
     /// Reads the tree anew when there is something newer and that is cheap.
-    fn tick(&self, state: &mut State) -> Vec<Effect> {
-        let keyspace = &state.keyspace;
-        let (at, requests) = keyspace.refreshed;
-        let shown = keyspace.tree.revision;
-        let behind = state.cluster.newest().2 > shown;
+    fn tick(&mut self, ctx: &mut Context) -> Vec<Effect> {
+        let (at, requests) = self.refreshed;
+        let shown = self.tree.revision;
+        let behind = ctx.cluster.newest().2 > shown;
         // Somebody who leads, and knows less than was read before that was said: the data was replaced.
-        let leads = state.cluster.leader_sample().filter(|s| s.revision > 0 && s.at > at);
+        let leads = ctx.cluster.leader_sample().filter(|s| s.revision > 0 && s.at > at);
         let gone_back = leads.is_some_and(|sample| sample.revision < shown);
-        let due = state.now.since(at) >= REFRESH_EVERY && requests <= REFRESH_REQUESTS_MAX;
-        let idle = !keyspace.is_reading()
-            && keyspace.coming.is_none()
-            && keyspace.editor.is_none()
-            && keyspace.prompt.is_none()
-            && keyspace.conflict.is_none()
-            && keyspace.graveyard.is_none()
-            && keyspace.history.is_none()
-            && state.overlays.is_empty();
-        let live = keyspace.at.is_none() && state.pace == Pace::Focused;
+        let due = ctx.now.since(at) >= REFRESH_EVERY && requests <= REFRESH_REQUESTS_MAX;
+        let idle = !self.is_reading()
+            && self.coming.is_none()
+            && self.editor.is_none()
+            && self.prompt.is_none()
+            && self.conflict.is_none()
+            && self.graveyard.is_none()
+            && self.history.is_none()
+            && ctx.overlays.is_empty();
+        let live = self.at.is_none() && ctx.pace == Pace::Focused;
         if live && idle && due && (behind || gone_back || shown == 0) {
             // A failure is not repeated faster than a success.
-            state.keyspace.refreshed.0 = state.now;
-            return load::reload(state);
+            self.refreshed.0 = ctx.now;
+            return load::reload(self, ctx);
         }
         Vec::new()
     }

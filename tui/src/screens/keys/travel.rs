@@ -9,11 +9,10 @@ use super::requests::{ReadChanges, ReadGraves, ReadHistogram, ReadHistory};
 use super::update::{failed, shown};
 use super::viewers::{Viewer, lines};
 use super::{DiffLine, Graveyard, History, Msg, Pane, model};
-use crate::console::deed;
 use crate::console::deed::Deed;
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{Context, Effect, deed};
 use crate::engine::request::Trouble;
+use crate::screens::keys::Keys;
 
 /// Revisions with changes that are remembered.
 const CHANGES_MAX: usize = 100_000;
@@ -25,11 +24,10 @@ const COMPARED_LINES_MAX: usize = 1_000;
 const GRAVE_WINDOWS: i64 = 4;
 
 /// Goes `by` steps through the revisions that changed something.
-pub(crate) fn step(state: &mut State, by: i64) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    let here = keyspace.coming.as_ref().filter(|coming| coming.at > 0).map(|coming| coming.at);
-    let here = here.or(keyspace.at).unwrap_or(keyspace.tree.revision);
-    let known = &keyspace.strip.changes;
+pub(crate) fn step(keys: &mut Keys, ctx: &mut Context, by: i64) -> Vec<Effect> {
+    let here = keys.coming.as_ref().filter(|coming| coming.at > 0).map(|coming| coming.at);
+    let here = here.or(keys.at).unwrap_or(keys.tree.revision);
+    let known = &keys.strip.changes;
     let steps = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX).saturating_sub(1);
     let to = if by < 0 {
         let covered = known.range(..here).nth_back(steps).map(|(revision, _)| *revision);
@@ -41,77 +39,76 @@ pub(crate) fn step(state: &mut State, by: i64) -> Vec<Effect> {
     } else {
         known.range(here.saturating_add(1)..).nth(steps).map_or(i64::MAX, |(revision, _)| *revision)
     };
-    let wall = keyspace.strip.wall.unwrap_or(1);
+    let wall = keys.strip.wall.unwrap_or(1);
     if to < wall && here <= wall {
         let words =
             format!("revision {wall} is the first that is known: what was before is compacted");
-        state.toasts.hint(state.now, words);
+        ctx.toasts.hint(ctx.now, words);
         return Vec::new();
     }
-    if by > 0 && (to == i64::MAX || to >= keyspace.strip.to) {
-        return go_live(state);
+    if by > 0 && (to == i64::MAX || to >= keys.strip.to) {
+        return go_live(keys, ctx);
     }
-    go_to(state, to.max(wall))
+    go_to(keys, to.max(wall))
 }
 
 /// Goes to a revision.
-pub(super) fn go_to(state: &mut State, revision: i64) -> Vec<Effect> {
+pub(super) fn go_to(keys: &mut Keys, revision: i64) -> Vec<Effect> {
     let mut effects = Vec::new();
-    effects.extend(graveyard_closed(state));
-    let strip = &state.keyspace.strip;
+    effects.extend(graveyard_closed(keys));
+    let strip = &keys.strip;
     if revision < strip.from.saturating_add(100) && strip.from > 1 && strip.wall.is_none() {
-        effects.extend(read_changes(state));
+        effects.extend(read_changes(keys));
     }
-    effects.extend(reload_at(state, Some(revision)));
+    effects.extend(reload_at(keys, Some(revision)));
     effects
 }
 
 /// Back to what is.
-pub(crate) fn go_live(state: &mut State) -> Vec<Effect> {
-    let mut effects = graveyard_closed(state);
-    state.keyspace.strip.asked = false;
-    effects.extend(reload_at(state, None));
+pub(crate) fn go_live(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    let mut effects = graveyard_closed(keys);
+    keys.strip.asked = false;
+    effects.extend(reload_at(keys, None));
     effects
 }
 
 /// Reads the next window of changes: the newest when what was read is behind, else the one before.
-pub(super) fn read_changes(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    let live = keyspace.tree.revision;
-    if keyspace.strip.loading || live == 0 {
+pub(super) fn read_changes(keys: &mut Keys) -> Vec<Effect> {
+    let live = keys.tree.revision;
+    if keys.strip.loading || live == 0 {
         return Vec::new();
     }
-    let to = if keyspace.at.is_none() && keyspace.strip.to < live {
+    let to = if keys.at.is_none() && keys.strip.to < live {
         live
-    } else if keyspace.strip.from > 1 && keyspace.strip.wall.is_none() {
-        keyspace.strip.from.saturating_sub(1)
+    } else if keys.strip.from > 1 && keys.strip.wall.is_none() {
+        keys.strip.from.saturating_sub(1)
     } else {
         return Vec::new();
     };
-    keyspace.strip.loading = true;
-    keyspace.requests.ask(ReadChanges { to }, |_, changes| Msg::Changes(changes))
+    keys.strip.loading = true;
+    keys.requests.ask(ReadChanges { to }, |_, changes| Msg::Changes(changes))
 }
 
 /// Asks how much changed when, over all revisions: once, and again on the way back from the past.
-pub(super) fn read_histogram(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    let live = keyspace.tree.revision;
-    if live == 0 || keyspace.at.is_some() || std::mem::replace(&mut keyspace.strip.asked, true) {
+pub(super) fn read_histogram(keys: &mut Keys) -> Vec<Effect> {
+    let live = keys.tree.revision;
+    if live == 0 || keys.at.is_some() || std::mem::replace(&mut keys.strip.asked, true) {
         return Vec::new();
     }
-    keyspace.requests.ask(ReadHistogram { to: live }, |_, counts| Msg::Histogram(counts))
+    keys.requests.ask(ReadHistogram { to: live }, |_, counts| Msg::Histogram(counts))
 }
 
 /// Takes in a window of changes.
 pub(super) fn changes_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     changes: Result<(Vec<Changes>, Reached), Trouble>,
 ) -> Vec<Effect> {
-    let strip = &mut state.keyspace.strip;
+    let strip = &mut keys.strip;
     strip.loading = false;
     let (changes, reached) = match changes {
         Ok(changes) => changes,
-        Err(trouble) => return failed(state, "cannot read what changed".to_owned(), trouble),
+        Err(trouble) => return failed(ctx, "cannot read what changed".to_owned(), trouble),
     };
     let last = changes.last().map_or(0, |changes| changes.revision);
     // A window that does not touch what is known begins the strip anew.
@@ -134,34 +131,33 @@ pub(super) fn changes_read(
 
 /// It is known how much changed when, or that the server does not tell.
 pub(super) fn histogram_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     histogram: Result<Option<Histogram>, Trouble>,
 ) -> Vec<Effect> {
     match histogram {
         Ok(Some(Histogram { slices, wall })) => {
-            let strip = &mut state.keyspace.strip;
+            let strip = &mut keys.strip;
             strip.wall = strip.wall.max(wall);
             strip.slices = slices;
             Vec::new()
         }
         Ok(None) => Vec::new(),
-        Err(trouble) => failed(state, "cannot read how much changed when".to_owned(), trouble),
+        Err(trouble) => failed(ctx, "cannot read how much changed when".to_owned(), trouble),
     }
 }
 
 /// Shows or hides the versions of the chosen key.
-pub(crate) fn history(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
-    keyspace.shift = 0;
-    if keyspace.history.take().is_some() {
-        keyspace.pane = Pane::Tree;
-        return keyspace.requests.cancel::<ReadHistory>(|_| true);
+pub(crate) fn history(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    keys.shift = 0;
+    if keys.history.take().is_some() {
+        keys.pane = Pane::Tree;
+        return keys.requests.cancel::<ReadHistory>(|_| true);
     }
-    let Some((key, _)) = keyspace.chosen_key() else { return Vec::new() };
-    let mut effects = deed::done(state, Deed::history(&key));
-    let keyspace = &mut state.keyspace;
-    let at = keyspace.at.unwrap_or(0);
-    keyspace.history = Some(History {
+    let Some((key, _)) = keys.chosen_key() else { return Vec::new() };
+    let mut effects = deed::done(ctx, Deed::history(&key));
+    let at = keys.at.unwrap_or(0);
+    keys.history = Some(History {
         key: key.clone(),
         versions: Vec::new(),
         reached: None,
@@ -169,18 +165,19 @@ pub(crate) fn history(state: &mut State) -> Vec<Effect> {
         diff: Vec::new(),
         scroll: 0,
     });
-    keyspace.pane = Pane::Value;
-    effects.extend(keyspace.requests.ask(ReadHistory { key, at }, Msg::Versions));
+    keys.pane = Pane::Value;
+    effects.extend(keys.requests.ask(ReadHistory { key, at }, Msg::Versions));
     effects
 }
 
 /// Versions of a key have come.
 pub(super) fn versions_read(
-    state: &mut State,
+    keys: &mut Keys,
+    ctx: &mut Context,
     asked: &ReadHistory,
     read: Result<Versions, Trouble>,
 ) -> Vec<Effect> {
-    let history = state.keyspace.history.as_mut();
+    let history = keys.history.as_mut();
     match read {
         Ok(Versions { versions, reached }) => {
             if let Some(history) = history.filter(|history| history.key == asked.key) {
@@ -194,7 +191,7 @@ pub(super) fn versions_read(
             if let Some(history) = history {
                 history.end();
             }
-            failed(state, format!("cannot read the history of {}", shown(&asked.key)), trouble)
+            failed(ctx, format!("cannot read the history of {}", shown(&asked.key)), trouble)
         }
     }
 }
@@ -208,14 +205,14 @@ impl History {
 }
 
 /// Reads older versions.
-pub(super) fn more_history(state: &mut State) -> Vec<Effect> {
-    let Some(history) = &mut state.keyspace.history else { return Vec::new() };
+pub(super) fn more_history(keys: &mut Keys) -> Vec<Effect> {
+    let Some(history) = &mut keys.history else { return Vec::new() };
     let Some(reached) = history.reached.filter(|r| r.wall.is_none() && r.from > 1) else {
         return Vec::new();
     };
     history.reached = None;
     let older = ReadHistory { key: history.key.clone(), at: reached.from.saturating_sub(1) };
-    state.keyspace.requests.ask(older, Msg::Versions)
+    keys.requests.ask(older, Msg::Versions)
 }
 
 /// Chooses a version, and shows what it changed.
@@ -232,8 +229,8 @@ pub(super) fn compare(history: &mut History) {
 }
 
 /// The chosen version, when versions are shown and it is no delete.
-pub(super) fn version_entry(state: &State) -> Option<Entry> {
-    let history = state.keyspace.history.as_ref()?;
+pub(super) fn version_entry(keys: &Keys) -> Option<Entry> {
+    let history = keys.history.as_ref()?;
     history.versions.get(history.chosen)?.entry.clone()
 }
 
@@ -270,34 +267,33 @@ pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<D
 }
 
 /// Shows or hides the keys that were deleted.
-pub(crate) fn graveyard(state: &mut State) -> Vec<Effect> {
-    if state.keyspace.graveyard.is_some() {
-        let mut effects = graveyard_closed(state);
-        effects.extend(look(state, false));
+pub(crate) fn graveyard(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
+    if keys.graveyard.is_some() {
+        let mut effects = graveyard_closed(keys);
+        effects.extend(look(keys, false));
         return effects;
     }
-    if state.keyspace.tree.revision == 0 {
+    if keys.tree.revision == 0 {
         return Vec::new();
     }
-    state.keyspace.graveyard = Some(Graveyard::default());
-    state.keyspace.pane = Pane::Tree;
-    more_graves(state)
+    keys.graveyard = Some(Graveyard::default());
+    keys.pane = Pane::Tree;
+    more_graves(keys)
 }
 
 /// Closes the graveyard.
-pub(super) fn graveyard_closed(state: &mut State) -> Vec<Effect> {
-    if state.keyspace.graveyard.take().is_none() {
+pub(super) fn graveyard_closed(keys: &mut Keys) -> Vec<Effect> {
+    if keys.graveyard.take().is_none() {
         return Vec::new();
     }
-    state.keyspace.requests.cancel::<ReadGraves>(|_| true)
+    keys.requests.cancel::<ReadGraves>(|_| true)
 }
 
 /// Reads the next window of deletes, further back.
-pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
-    let keyspace = &mut state.keyspace;
+pub(super) fn more_graves(keys: &mut Keys) -> Vec<Effect> {
     // Live, it is as of now and not as of the tree, which may be a moment old.
-    let (prefix, revision) = (keyspace.tree.prefix.clone(), keyspace.at.unwrap_or(0));
-    let Some(graveyard) = &mut keyspace.graveyard else { return Vec::new() };
+    let (prefix, revision) = (keys.tree.prefix.clone(), keys.at.unwrap_or(0));
+    let Some(graveyard) = &mut keys.graveyard else { return Vec::new() };
     let to = match graveyard.reached {
         None => revision,
         Some(Reached { wall: None, from }) if from > 1 => from.saturating_sub(1),
@@ -306,20 +302,26 @@ pub(super) fn more_graves(state: &mut State) -> Vec<Effect> {
     if std::mem::replace(&mut graveyard.loading, true) {
         return Vec::new();
     }
-    keyspace.requests.ask(ReadGraves { prefix, to }, |_, graves| Msg::Graves(graves))
+    keys.requests.ask(ReadGraves { prefix, to }, |_, graves| Msg::Graves(graves))
 }
 
 /// Takes in a window of deletes.
-pub(super) fn graves_read(state: &mut State, read: Result<Graves, Trouble>) -> Vec<Effect> {
-    let revision = state.keyspace.tree.revision;
-    if let Some(graveyard) = &mut state.keyspace.graveyard {
+pub(super) fn graves_read(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    read: Result<Graves, Trouble>,
+) -> Vec<Effect> {
+    let revision = keys.tree.revision;
+    if let Some(graveyard) = &mut keys.graveyard {
         graveyard.loading = false;
     }
     let Graves { graves, alive, reached } = match read {
         Ok(graves) => graves,
-        Err(trouble) => return failed(state, "cannot read what was deleted".to_owned(), trouble),
+        Err(trouble) => {
+            return failed(ctx, "cannot read what was deleted".to_owned(), trouble);
+        }
     };
-    let Some(graveyard) = &mut state.keyspace.graveyard else { return Vec::new() };
+    let Some(graveyard) = &mut keys.graveyard else { return Vec::new() };
     // Windows come newest first: the first word on a key is the last that was said.
     for grave in graves {
         if graveyard.seen.insert(grave.key.clone()) {
@@ -329,9 +331,9 @@ pub(super) fn graves_read(state: &mut State, read: Result<Graves, Trouble>) -> V
     graveyard.seen.extend(alive);
     graveyard.reached = Some(reached);
     let far = revision.saturating_sub(reached.from) >= GRAVE_WINDOWS * model::WINDOW_REVISIONS;
-    let mut effects = look(state, false);
+    let mut effects = look(keys, false);
     if !far {
-        effects.extend(more_graves(state));
+        effects.extend(more_graves(keys));
     }
     effects
 }

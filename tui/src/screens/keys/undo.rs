@@ -4,14 +4,10 @@
 //!   which nobody knows what became of it, and one by a command, leave nothing to take back but the reason.
 //! * I2: what was taken back can be made again the same way, and so on.
 
-use mini_etcd_shared::command::{Effect as Does, Target as Named};
-use mini_etcd_shared::language::{Action, Statement, StatementKind};
-
 use super::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
 use super::requests::{ChangeMany, WriteKey};
-use super::{Doing, Keyspace, bulk, change};
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use super::{Doing, Keys, bulk, change};
+use crate::console::{Context, Effect};
 
 /// Whether something is done, or taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +54,7 @@ pub enum Reversal {
     Many(Bulk),
 }
 
-impl Keyspace {
+impl Keys {
     /// Whether a change is under way.
     pub(crate) fn is_changing(&self) -> bool {
         self.requests.running::<WriteKey>().next().is_some()
@@ -121,69 +117,42 @@ impl Keyspace {
 }
 
 /// Takes back the last change, if what it left is still so.
-pub(crate) fn undo(state: &mut State) -> Vec<Effect> {
-    if change::read_only(state) {
+pub(crate) fn undo(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    if change::read_only(ctx) {
         return Vec::new();
     }
-    if state.keyspace.is_changing() {
+    if keys.is_changing() {
         let hint = "the last change is still under way: ^c gives it up";
-        state.toasts.hint(state.now, hint);
+        ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }
-    let (reversal, doing) = match state.keyspace.undo.clone() {
+    let (reversal, doing) = match keys.undo.clone() {
         None => {
-            state.toasts.hint(state.now, "there is nothing to take back");
+            ctx.toasts.hint(ctx.now, "there is nothing to take back");
             return Vec::new();
         }
         Some(Undo::Not(why)) => {
-            state.toasts.hint(state.now, format!("u takes nothing back: {why}"));
+            ctx.toasts.hint(ctx.now, format!("u takes nothing back: {why}"));
             return Vec::new();
         }
         Some(Undo::By { reversal, what, way, .. }) => (reversal, Doing { what, way }),
     };
     match reversal {
         Reversal::One(mut write) => {
-            change::without_lost_lease(state, &mut write);
-            change::ask_write(state, write, doing)
+            change::without_lost_lease(keys, &mut write);
+            change::ask_write(keys, ctx, write, doing)
         }
         Reversal::Many(mut bulk) => {
-            bulk::without_lost_lease(state, &mut bulk);
-            bulk::ask(state, bulk, doing, 0)
+            bulk::without_lost_lease(keys, &mut bulk);
+            bulk::ask(keys, ctx, bulk, doing, 0)
         }
     }
 }
 
-/// I1: a command that changes keys is run, in the pane or the palette.
-pub(crate) fn command_changes(state: &mut State, statements: &[Statement], text: &str) {
-    if statements.iter().any(changes) {
-        let why = format!("the last change was made by a command, {text}");
-        state.keyspace.no_undo(why);
-    }
-}
-
-fn changes(statement: &Statement) -> bool {
-    match &statement.kind {
-        StatementKind::Run(run) => match &run.action {
-            Action::Command { target: Named::Command(spec), .. } => {
-                matches!(spec.effect, Does::Writes | Does::Destroys)
-            }
-            Action::Txn(txn) => {
-                let operations = txn.success.iter().chain(&txn.failure);
-                operations.into_iter().any(|operation| operation.command.effect != Does::Reads)
-            }
-            Action::Meta { spec, .. } => spec.name == "\\source",
-            Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,
-        },
-        StatementKind::Test { body, .. }
-        | StatementKind::Setup(body)
-        | StatementKind::Teardown(body)
-        | StatementKind::Repeat { body, .. }
-        | StatementKind::With { body, .. } => body.iter().any(changes),
-        StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).any(changes),
-        StatementKind::Expect(_)
-        | StatementKind::Await(_)
-        | StatementKind::Cancel(_)
-        | StatementKind::Set { .. } => false,
+impl Keys {
+    /// I1: a command that changes keys is run, in the pane or the palette.
+    pub(crate) fn changed_by(&mut self, command: &str) {
+        self.no_undo(format!("the last change was made by a command, {command}"));
     }
 }
 

@@ -3,39 +3,39 @@
 use super::Msg;
 use super::load::swap;
 use super::{bulk, change, load, search, travel};
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{Context, Effect};
 use crate::engine::request::Trouble;
+use crate::screens::keys::Keys;
 use crate::widget::escape_name;
 
 /// Takes in what has come of a request.
-pub(super) fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+pub(super) fn update(keys: &mut Keys, ctx: &mut Context, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg {
-        Msg::Page(asked, page) => load::page_read(state, &asked, page),
-        Msg::Value(asked, value) => load::value_read(state, &asked, value),
-        Msg::Live(asked, live) => change::live_read(state, asked, live),
-        Msg::Edited(asked, text) => change::edited(state, asked, text),
-        Msg::Written(asked, written) => change::written(state, asked, written),
-        Msg::Counted(asked, found) => bulk::counted(state, asked, found),
-        Msg::Changed(asked, changed) => bulk::changed(state, &asked, changed),
-        Msg::Versions(asked, versions) => travel::versions_read(state, &asked, versions),
-        Msg::Changes(changes) => travel::changes_read(state, changes),
-        Msg::Histogram(histogram) => travel::histogram_read(state, histogram),
-        Msg::Graves(graves) => travel::graves_read(state, graves),
-        Msg::Found(found) => search::found(state, found),
+        Msg::Page(asked, page) => load::page_read(keys, ctx, &asked, page),
+        Msg::Value(asked, value) => load::value_read(keys, ctx, &asked, value),
+        Msg::Live(asked, live) => change::live_read(keys, ctx, asked, live),
+        Msg::Edited(asked, text) => change::edited(keys, ctx, asked, text),
+        Msg::Written(asked, written) => change::written(keys, ctx, asked, written),
+        Msg::Counted(asked, found) => bulk::counted(keys, ctx, asked, found),
+        Msg::Changed(asked, changed) => bulk::changed(keys, ctx, &asked, changed),
+        Msg::Versions(asked, versions) => travel::versions_read(keys, ctx, &asked, versions),
+        Msg::Changes(changes) => travel::changes_read(keys, ctx, changes),
+        Msg::Histogram(histogram) => travel::histogram_read(keys, ctx, histogram),
+        Msg::Graves(graves) => travel::graves_read(keys, ctx, graves),
+        Msg::Found(found) => search::found(keys, ctx, found),
     };
-    effects.extend(state.keyspace.work());
-    if state.keyspace.has_come() {
-        effects.extend(swap(state));
+    effects.extend(keys.work());
+    if keys.has_come() {
+        effects.extend(swap(keys, ctx));
     }
     effects
 }
 
 /// What could not be done is told; what is on screen stays.
-pub(super) fn failed(state: &mut State, what: String, trouble: Trouble) -> Vec<Effect> {
+pub(super) fn failed(ctx: &mut Context, what: String, trouble: Trouble) -> Vec<Effect> {
     let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
     let next = if trouble.next.is_empty() { "r reads again".to_owned() } else { trouble.next };
-    state.toasts.error(state.now, what, trouble.why, next);
+    ctx.toasts.error(ctx.now, what, trouble.why, next);
     Vec::new()
 }
 

@@ -1,71 +1,46 @@
 //! Keys of the REPL screen, while nothing is typed.
 
-use crate::console::action::{Action, Scope};
-use crate::console::{Effect, State};
+use super::Repl;
+use crate::console::Effect;
+use crate::console::action::Action;
 
 /// The keys of the screen.
-pub(crate) static TABLE: &[&dyn Action] = &[&TYPE, &COPY, &CLEAR];
+pub(crate) static TABLE: &[Action<Repl>] = &[TYPE, COPY, CLEAR];
 
-struct Do {
-    name: &'static str,
-    help: &'static str,
-    label: fn(&State) -> Option<String>,
-    run: fn(&mut State) -> Vec<Effect>,
-}
-
-static TYPE: Do = Do {
+const TYPE: Action<Repl> = Action {
     name: "type",
     help: "back to the line: Enter runs, Tab completes, Up recalls, ^r searches, ^o edits, Esc leaves it",
-    label: |_| Some("type".to_owned()),
-    run: |state| {
-        state.repl.typing = true;
+    label: |_, _| Some("type".to_owned()),
+    run: |repl, _| {
+        repl.typing = true;
         Vec::new()
     },
+    over: false,
 };
 
-static COPY: Do = Do {
+const COPY: Action<Repl> = Action {
     name: "copy",
     help: "copy all that is in the scrollback",
-    label: |state| (state.repl.scrollback.lines().len() > 0).then(|| "copy".to_owned()),
-    run: |state| {
+    label: |repl, _| (repl.scrollback.lines().len() > 0).then(|| "copy".to_owned()),
+    run: |repl, _| {
         let mut text = String::new();
-        for line in state.repl.scrollback.lines() {
+        for line in repl.scrollback.lines() {
             text.push_str(&line.text);
             text.push('\n');
         }
         if text.is_empty() { Vec::new() } else { vec![Effect::Copy(text.into_bytes())] }
     },
+    over: false,
 };
 
-static CLEAR: Do = Do {
+const CLEAR: Action<Repl> = Action {
     name: "clear",
     help: "take the scrollback away",
-    label: |state| (state.repl.scrollback.lines().len() > 0).then(|| "clear".to_owned()),
-    run: |state| {
+    label: |repl, _| (repl.scrollback.lines().len() > 0).then(|| "clear".to_owned()),
+    run: |repl, _| {
         // The line of what runs is gone with it: its time is noted nowhere.
-        state.repl.scrollback.clear();
+        repl.scrollback.clear();
         Vec::new()
     },
+    over: false,
 };
-
-impl Action for Do {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Repl
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn label(&self, state: &State) -> Option<String> {
-        state.overlays.is_empty().then(|| (self.label)(state)).flatten()
-    }
-
-    fn run(&self, state: &mut State) -> Vec<Effect> {
-        (self.run)(state)
-    }
-}

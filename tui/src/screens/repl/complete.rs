@@ -6,13 +6,13 @@ use super::entry::Entry;
 use super::requests::Complete;
 use super::run::{Place, entry};
 use super::{Msg, Prompt};
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{Context, Effect};
+use crate::screens::repl::Repl;
 
 /// Tab: offers what could stand at the cursor.
-pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
-    let prompt = state.repl.prompt.clone();
-    let (entry, _) = entry(state, place);
+pub(super) fn complete(repl: &mut Repl, ctx: &mut Context, place: Place) -> Vec<Effect> {
+    let prompt = ctx.prompt.clone();
+    let (entry, _) = entry(repl, place);
     let (text, at) = entry.cursor();
     let found = complete::place(text.as_bytes(), at, &prompt.context());
     match found.wants {
@@ -24,7 +24,7 @@ pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
             Vec::new()
         }
         Wants::Key | Wants::Member | Wants::File => {
-            let requests = &mut state.repl.requests;
+            let requests = &mut repl.requests;
             // Only the newest question is worth an answer.
             let mut effects = requests.cancel::<Complete>(|_| true);
             effects.extend(requests.ask(Complete { place, text, at, prompt }, Msg::Completed));
@@ -34,12 +34,17 @@ pub(super) fn complete(state: &mut State, place: Place) -> Vec<Effect> {
 }
 
 /// The engine has found candidates; they are dropped when something else was typed meanwhile.
-pub(super) fn completed(state: &mut State, asked: Complete, completion: Completion) {
+pub(super) fn completed(
+    repl: &mut Repl,
+    ctx: &mut Context,
+    asked: Complete,
+    completion: Completion,
+) {
     let Complete { place, text, at, .. } = asked;
     if completion.candidates.is_empty() {
-        state.toasts.hint(state.now, "nothing begins like this");
+        ctx.toasts.hint(ctx.now, "nothing begins like this");
     }
-    let (entry, _) = entry(state, place);
+    let (entry, _) = entry(repl, place);
     if entry.cursor() == (text, at) && entry.search.is_none() {
         entry.offer(completion);
     }
@@ -61,9 +66,9 @@ pub fn hint(entry: &Entry, prompt: &Prompt) -> (String, Option<&'static str>) {
 }
 
 /// Right at the end of the line: takes the rest of the only word that fits. Answers whether there was one.
-pub(super) fn take_hint(state: &mut State, place: Place) -> bool {
-    let context = state.repl.prompt.context();
-    let (entry, _) = entry(state, place);
+pub(super) fn take_hint(repl: &mut Repl, ctx: &mut Context, place: Place) -> bool {
+    let context = ctx.prompt.context();
+    let (entry, _) = entry(repl, place);
     let (text, at) = entry.cursor();
     if at < text.len() {
         return false;

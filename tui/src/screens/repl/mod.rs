@@ -17,6 +17,7 @@ pub(crate) mod actions;
 mod complete;
 pub mod entry;
 mod history;
+pub mod palette;
 pub mod requests;
 pub mod risk;
 mod run;
@@ -32,10 +33,10 @@ use mini_etcd_shared::complete::{Completion, Context};
 pub use complete::hint;
 pub use history::History;
 pub use run::{Place, continuation, drop_line, give_up, prompt};
-pub(crate) use run::{begin, ended, enter, said, typed};
-pub(crate) use screen::ReplScreen;
+pub(crate) use run::{accept, begin, ended, enter, refuse, said, typed};
 
 use entry::Entry;
+use palette::Palette;
 use requests::Complete;
 use scrollback::Scrollback;
 
@@ -121,8 +122,10 @@ pub struct Repl {
     pub scrollback: Scrollback,
     /// What runs, wherever it was begun.
     pub running: Option<Running>,
-    /// How the session is.
-    pub prompt: Prompt,
+    /// The palette, also while it is closed.
+    pub palette: Palette,
+    /// Number of the last run.
+    pub runs: u64,
     /// Whether keys are typed into the line; otherwise they move in the scrollback.
     pub typing: bool,
     /// What is asked for the line.
@@ -136,7 +139,8 @@ impl Default for Repl {
             history: History::default(),
             scrollback: Scrollback::default(),
             running: None,
-            prompt: Prompt { format: "simple".to_owned(), ..Prompt::default() },
+            palette: Palette::default(),
+            runs: 0,
             typing: true,
             requests: Requests::new(ScreenId::Repl.number()),
         }

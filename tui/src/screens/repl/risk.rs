@@ -4,13 +4,40 @@ use bytes::Bytes;
 use mini_etcd_shared::command::{COMPACTION, DEL, Effect, Given, Target, parse_for};
 use mini_etcd_shared::language::{Action, Statement, StatementKind, Word};
 
-use crate::console::state::Tier;
+use crate::console::Tier;
 
 /// How a line has to be confirmed, and what to say; `None` when it is simply done.
 #[must_use]
 pub fn of(statements: &[Statement]) -> Option<(Tier, String)> {
     // Of several, the first of the worst.
     statements.iter().rev().filter_map(of_one).max_by_key(rank)
+}
+
+/// Whether a statement changes keys.
+pub(super) fn changes(statement: &Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Run(run) => match &run.action {
+            Action::Command { target: Target::Command(spec), .. } => {
+                matches!(spec.effect, Effect::Writes | Effect::Destroys)
+            }
+            Action::Txn(txn) => {
+                let operations = txn.success.iter().chain(&txn.failure);
+                operations.into_iter().any(|operation| operation.command.effect != Effect::Reads)
+            }
+            Action::Meta { spec, .. } => spec.name == "\\source",
+            Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,
+        },
+        StatementKind::Test { body, .. }
+        | StatementKind::Setup(body)
+        | StatementKind::Teardown(body)
+        | StatementKind::Repeat { body, .. }
+        | StatementKind::With { body, .. } => body.iter().any(changes),
+        StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).any(changes),
+        StatementKind::Expect(_)
+        | StatementKind::Await(_)
+        | StatementKind::Cancel(_)
+        | StatementKind::Set { .. } => false,
+    }
 }
 
 fn rank(found: &(Tier, String)) -> u8 {

@@ -1,21 +1,18 @@
 //! The pane as the frame sees it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 
-use super::Msg;
 use super::complete::completed;
 use super::run::{Place, edit, enter, typed};
-use crate::console::CommandLine;
+use super::{Msg, Repl, view};
 use crate::console::action::Scope;
-use crate::console::msg::Effect;
-use crate::console::state::State;
+use crate::console::{CommandLine, Context, Effect};
 use crate::engine::request::{Answer, Ticket, Trouble};
 use crate::screens::{Motion, Screen, ScreenId};
 
-/// The REPL pane.
-pub(crate) struct ReplScreen;
-
-impl Screen for ReplScreen {
+impl Screen for Repl {
     fn id(&self) -> ScreenId {
         ScreenId::Repl
     }
@@ -28,19 +25,23 @@ impl Screen for ReplScreen {
         Scope::Repl
     }
 
-    fn enter(&self, state: &mut State) -> Vec<Effect> {
-        state.repl.typing = true;
+    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+        view::draw(self, ctx, frame, area, bottom);
+    }
+
+    fn enter(&mut self, _: &mut Context) -> Vec<Effect> {
+        self.typing = true;
         Vec::new()
     }
 
-    fn command(&self, state: &State) -> Option<CommandLine> {
-        let history = &state.repl.history;
+    fn command(&self, _: &Context) -> Option<CommandLine> {
+        let history = &self.history;
         history.len().checked_sub(1).and_then(|last| history.get(last)).map(CommandLine::line)
     }
 
-    fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
-        let page = state.page();
-        let scrollback = &mut state.repl.scrollback;
+    fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
+        let page = ctx.page();
+        let scrollback = &mut self.scrollback;
         let count = scrollback.lines().len();
         let last = count.saturating_sub(1);
         let from = last.saturating_sub(scrollback.back());
@@ -48,63 +49,63 @@ impl Screen for ReplScreen {
         Vec::new()
     }
 
-    fn takes_text(&self, state: &State) -> bool {
-        state.repl.typing
+    fn takes_text(&self) -> bool {
+        self.typing
     }
 
-    fn typed(&self, state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-        let entry = &state.repl.entry;
+        let entry = &self.entry;
         let choosing = entry.popup.is_some() || entry.search.is_some();
         match key.code {
-            KeyCode::Enter => return enter(state, Place::Pane),
-            KeyCode::Esc if !choosing => state.repl.typing = false,
-            KeyCode::Char('d') if ctrl && entry.is_empty() => state.repl.typing = false,
-            KeyCode::Char('o') if ctrl => return edit(state),
-            KeyCode::PageUp => return self.motion(state, Motion::Page(-1)),
-            KeyCode::PageDown => return self.motion(state, Motion::Page(1)),
+            KeyCode::Enter => return enter(self, ctx, Place::Pane),
+            KeyCode::Esc if !choosing => self.typing = false,
+            KeyCode::Char('d') if ctrl && entry.is_empty() => self.typing = false,
+            KeyCode::Char('o') if ctrl => return edit(self),
+            KeyCode::PageUp => return self.motion(ctx, Motion::Page(-1)),
+            KeyCode::PageDown => return self.motion(ctx, Motion::Page(1)),
             _ => {
-                state.repl.scrollback.look_back(0);
-                return typed(state, Place::Pane, key);
+                self.scrollback.look_back(0);
+                return typed(self, ctx, Place::Pane, key);
             }
         }
         Vec::new()
     }
 
-    fn pasted(&self, state: &mut State, text: &str) -> Vec<Effect> {
-        if !state.repl.entry.insert(text) {
-            state.toasts.hint(state.now, "only a part of it had room");
+    fn pasted(&mut self, ctx: &mut Context, text: &str) -> Vec<Effect> {
+        if !self.entry.insert(text) {
+            ctx.toasts.hint(ctx.now, "only a part of it had room");
         }
         Vec::new()
     }
 
-    fn back(&self, state: &mut State) -> Option<Vec<Effect>> {
-        let looked_back = state.repl.scrollback.back() > 0;
-        state.repl.scrollback.look_back(0);
+    fn back(&mut self, _: &mut Context) -> Option<Vec<Effect>> {
+        let looked_back = self.scrollback.back() > 0;
+        self.scrollback.look_back(0);
         looked_back.then(Vec::new)
     }
 
-    fn has_back(&self, state: &State) -> bool {
-        state.repl.scrollback.back() > 0
+    fn has_back(&self) -> bool {
+        self.scrollback.back() > 0
     }
 
-    fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        match state.repl.requests.take(ticket, answer) {
-            Some(Msg::Completed(asked, Ok(completion))) => completed(state, asked, completion),
-            Some(Msg::Completed(_, Err(trouble))) => failed(state, "completion", trouble),
+    fn answered(&mut self, ctx: &mut Context, ticket: Ticket, answer: Answer) -> Vec<Effect> {
+        match self.requests.take(ticket, answer) {
+            Some(Msg::Completed(asked, Ok(completion))) => completed(self, ctx, asked, completion),
+            Some(Msg::Completed(_, Err(trouble))) => failed(ctx, "completion", trouble),
             Some(Msg::Edited(_, Ok(text))) => {
                 let text = String::from_utf8_lossy(&text).into_owned();
-                state.repl.entry.set(text.trim_end_matches('\n'));
-                state.repl.typing = true;
+                self.entry.set(text.trim_end_matches('\n'));
+                self.typing = true;
             }
-            Some(Msg::Edited(_, Err(trouble))) => failed(state, "the editor", trouble),
+            Some(Msg::Edited(_, Err(trouble))) => failed(ctx, "the editor", trouble),
             None => {}
         }
         Vec::new()
     }
 }
 
-fn failed(state: &mut State, what: &str, trouble: Trouble) {
+fn failed(ctx: &mut Context, what: &str, trouble: Trouble) {
     let what = format!("{what} {}", trouble.place);
-    state.toasts.error(state.now, what, trouble.why, trouble.next);
+    ctx.toasts.error(ctx.now, what, trouble.why, trouble.next);
 }

@@ -8,8 +8,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::scrollback::Kind;
 use super::{Repl, continuation, hint, prompt, scrollback};
-use crate::console::State;
-use crate::console::palette::view::{choices, typed_line};
+use crate::console::Context;
+use crate::console::palette::{choices, typed_line};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, age, fit, panel, say};
 
@@ -17,18 +17,18 @@ use crate::widget::{Look, age, fit, panel, say};
 const SCOPE_WIDTH: usize = 30;
 
 /// Draws the pane, and over the footer what can be done in the line.
-pub(crate) fn repl(state: &State, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
-    let look = &state.look;
-    let inside = panel(frame, look, body, "REPL", title(state));
+pub(super) fn draw(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
+    let look = &ctx.look;
+    let inside = panel(frame, look, body, "REPL", title(repl, ctx));
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
-    let below = below(look, &state.repl);
+    let below = below(look, repl, &ctx.prompt.scope);
     let height = usize::from(inside.height);
-    let entry_rows = if state.repl.scrollback.back() > 0 { 0 } else { below.len() };
+    let entry_rows = if repl.scrollback.back() > 0 { 0 } else { below.len() };
     let room = height.saturating_sub(entry_rows);
-    let mut rows = newest(look, &state.repl, room, usize::from(inside.width));
+    let mut rows = newest(look, repl, room, usize::from(inside.width));
     let cursor = rows.len();
-    if state.repl.scrollback.back() > 0 {
-        let words = format!("{} lines below, G goes there", state.repl.scrollback.back());
+    if repl.scrollback.back() > 0 {
+        let words = format!("{} lines below, G goes there", repl.scrollback.back());
         if let Some(last) = rows.last_mut() {
             *last = Line::from(say(look, Meaning::Accent, words));
         }
@@ -39,24 +39,24 @@ pub(crate) fn repl(state: &State, frame: &mut Frame<'_>, body: Rect, bottom: Rec
     for (row, y) in rows.into_iter().skip(skipped).zip(inside.y..inside.bottom()) {
         frame.render_widget(row, Rect { y, height: 1, ..inside });
     }
-    if state.repl.scrollback.back() == 0 {
-        let place = cursor + state.repl.entry.above.len();
+    if repl.scrollback.back() == 0 {
+        let place = cursor + repl.entry.above.len();
         let y = u16::try_from(place.saturating_sub(skipped)).unwrap_or(u16::MAX);
         let y = inside.y.saturating_add(y).min(inside.bottom().saturating_sub(1));
-        entry(state, frame, Rect { y, height: 1, ..inside });
+        entry(repl, ctx, frame, Rect { y, height: 1, ..inside });
     }
-    if state.repl.typing && state.overlays.is_empty() {
+    if repl.typing && ctx.overlays.is_empty() {
         keys(look, frame, bottom);
     }
 }
 
-fn entry(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, repl) = (&state.look, &state.repl);
+fn entry(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let (look, repl) = (&ctx.look, repl);
     frame.render_widget(Clear, area);
     if !repl.typing {
         let words = format!(
             "{}{}",
-            head(look, repl),
+            head(look, repl, &ctx.prompt.scope),
             repl.entry.line.shown().0 + &repl.entry.line.shown().1
         );
         frame.render_widget(Line::from(say(look, Meaning::Dim, words)), area);
@@ -64,17 +64,23 @@ fn entry(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
     let hint = match &repl.running {
         Some(running) if repl.entry.is_empty() => {
-            let since = age(state.now.since(running.since));
+            let since = age(ctx.now.since(running.since));
             (format!("  running for {since}, ^c gives it up"), None)
         }
-        _ => hint(&repl.entry, &repl.prompt),
+        _ => hint(&repl.entry, &ctx.prompt),
     };
-    typed_line(look, &repl.entry, frame, area, (&head(look, repl), &hint.0, hint.1));
+    typed_line(
+        look,
+        &repl.entry,
+        frame,
+        area,
+        (&head(look, repl, &ctx.prompt.scope), &hint.0, hint.1),
+    );
 }
 
 /// The prompt of the line with the cursor.
-fn head(look: &Look, repl: &Repl) -> String {
-    let prompt = prompt(&fit(&repl.prompt.scope, SCOPE_WIDTH, &look.glyphs));
+fn head(look: &Look, repl: &Repl, scope: &str) -> String {
+    let prompt = prompt(&fit(scope, SCOPE_WIDTH, &look.glyphs));
     if repl.entry.above.is_empty() { prompt } else { continuation(&prompt) }
 }
 
@@ -84,8 +90,8 @@ struct Row {
 }
 
 /// The lines of what is typed, with room for the one with the cursor; then choices, or why it cannot be run.
-fn below(look: &Look, repl: &Repl) -> Vec<Row> {
-    let prompt = prompt(&fit(&repl.prompt.scope, SCOPE_WIDTH, &look.glyphs));
+fn below(look: &Look, repl: &Repl, scope: &str) -> Vec<Row> {
+    let prompt = prompt(&fit(scope, SCOPE_WIDTH, &look.glyphs));
     let mut rows = Vec::new();
     for (at, text) in repl.entry.above.iter().enumerate() {
         let head = if at == 0 { prompt.clone() } else { continuation(&prompt) };
@@ -155,23 +161,23 @@ fn cut(text: &str, width: usize) -> Vec<&str> {
     pieces
 }
 
-fn title(state: &State) -> Line<'static> {
-    let (look, repl) = (&state.look, &state.repl);
+fn title(repl: &Repl, ctx: &Context) -> Line<'static> {
+    let (look, repl) = (&ctx.look, repl);
     let mut spans = vec![Span::raw(" ")];
     if let Some(running) = &repl.running {
-        let since = age(state.now.since(running.since));
+        let since = age(ctx.now.since(running.since));
         spans.push(say(look, Meaning::Warn, format!("running {since}  ")));
     }
-    if let Some(file) = &repl.prompt.recording {
+    if let Some(file) = &ctx.prompt.recording {
         spans.push(say(look, Meaning::Badge, format!("recording {}", fit(file, 24, &look.glyphs))));
         spans.push(Span::raw("  "));
     }
-    if !repl.prompt.watches.is_empty() {
-        let watches = fit(&repl.prompt.watches.join(" "), 20, &look.glyphs);
+    if !ctx.prompt.watches.is_empty() {
+        let watches = fit(&ctx.prompt.watches.join(" "), 20, &look.glyphs);
         spans.push(say(look, Meaning::Ok, format!("watching {watches}  ")));
     }
-    let timing = if repl.prompt.timing { "  timing on" } else { "" };
-    spans.push(say(look, Meaning::Dim, format!("{}{timing} ", repl.prompt.format)));
+    let timing = if ctx.prompt.timing { "  timing on" } else { "" };
+    spans.push(say(look, Meaning::Dim, format!("{}{timing} ", ctx.prompt.format)));
     Line::from(spans)
 }
 

@@ -34,19 +34,19 @@ pub use export::lines;
 pub use filter::{Filter, FilterError, Needle};
 pub use form::{FIELDS, Field, Form};
 pub use ring::{Bound, Ring};
+pub(crate) use screen::begin;
 pub(crate) use screen::find;
-pub(crate) use screen::{WatchScreen, begin};
 pub use spec::{Reach, Spec};
 pub use tail::{HELD, KEPT, Link, News, Row, Tail};
 pub(crate) use typed::watched;
 
 use super::ScreenId;
-use crate::console::{Effect, State};
+use crate::console::{Context, Effect};
 use crate::engine::request::{Requests, Trouble};
 use crate::widget::line::LineInput;
 use requests::{Follow, Save};
 
-/// Tails at a time.
+/// Watch at a time.
 pub const TAILS_MAX: usize = 8;
 /// Rows of the list that are not rows of the screen: header, tabs, borders, head of the columns, status, footer.
 pub const CHROME: u16 = 7;
@@ -75,7 +75,7 @@ pub enum Prompt {
 
 /// The screen's part of the state.
 #[derive(Clone, Debug)]
-pub struct Tails {
+pub struct Watch {
     list: Vec<Tail>,
     active: usize,
     last: u64,
@@ -86,7 +86,7 @@ pub struct Tails {
     requests: Requests<Msg>,
 }
 
-impl Default for Tails {
+impl Default for Watch {
     fn default() -> Self {
         Self {
             list: Vec::new(),
@@ -100,7 +100,7 @@ impl Default for Tails {
 }
 
 /// Ends all of them: what they follow is gone. Answers how many there were, and what to give up.
-pub(crate) fn leave(tails: &mut Tails) -> (usize, Vec<Effect>) {
+pub(crate) fn leave(tails: &mut Watch) -> (usize, Vec<Effect>) {
     let effects = tails.requests.forget();
     let before = std::mem::take(tails);
     tails.requests = before.requests;
@@ -108,7 +108,7 @@ pub(crate) fn leave(tails: &mut Tails) -> (usize, Vec<Effect>) {
     (before.list.len(), effects)
 }
 
-impl Tails {
+impl Watch {
     /// All tails, in the order in which they were begun.
     #[must_use]
     pub fn list(&self) -> &[Tail] {
@@ -192,6 +192,6 @@ impl Tails {
 
 /// Rows of the list at a time.
 #[must_use]
-pub fn page(state: &State) -> usize {
-    usize::from(state.size.1.saturating_sub(CHROME).max(1))
+pub fn page(ctx: &Context) -> usize {
+    usize::from(ctx.size.1.saturating_sub(CHROME).max(1))
 }

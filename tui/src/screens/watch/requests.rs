@@ -1,4 +1,4 @@
-//! Tails: a watch that goes on over reconnects and compactions, and says so; and the file that a tail is written to.
+//! Watch: a watch that goes on over reconnects and compactions, and says so; and the file that a tail is written to.
 //!
 //! * I1: a tail reads no further than the screen takes: its parts wait, and the server keeps what is behind them.
 //! * I2: a member that holds the connection and says nothing is given up: progress is asked for more often than silence

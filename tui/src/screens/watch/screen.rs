@@ -1,24 +1,21 @@
 //! The Watch screen as the frame sees it.
 
 use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 
 use super::filter::{Filter, Needle};
 use super::spec::Spec;
 use super::tail::{Link, News};
-use super::{Msg, Prompt, page};
+use super::{Msg, Prompt, Watch, page, view};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
-use crate::console::msg::Effect;
-use crate::console::state::{Redraw, State};
-use crate::console::{CommandLine, deed};
+use crate::console::{CommandLine, Context, Effect, Redraw, deed};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::cluster::member::Member;
 use crate::screens::{Motion, Screen, ScreenId};
 
-/// The Watch screen.
-pub(crate) struct WatchScreen;
-
-impl Screen for WatchScreen {
+impl Screen for Watch {
     fn id(&self) -> ScreenId {
         ScreenId::Watch
     }
@@ -31,42 +28,50 @@ impl Screen for WatchScreen {
         Scope::Watch
     }
 
-    fn command(&self, state: &State) -> Option<CommandLine> {
-        state.watch.active().map(|tail| tail.spec.command())
+    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+        view::draw(self, ctx, frame, area, bottom);
     }
 
-    fn motion(&self, state: &mut State, motion: Motion) -> Vec<Effect> {
-        let page = page(state);
-        if let Some(detail) = &mut state.watch.detail {
+    fn command(&self, _: &Context) -> Option<CommandLine> {
+        self.active().map(|tail| tail.spec.command())
+    }
+
+    fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
+        let page = page(ctx);
+        if let Some(detail) = &mut self.detail {
             detail.first = motion.apply(detail.first, detail.lines.len(), page);
-        } else if let Some(tail) = state.watch.active_mut() {
+        } else if let Some(tail) = self.active_mut() {
             tail.motion(motion, page);
         }
         Vec::new()
     }
 
-    fn focus(&self, state: &mut State, forward: bool) {
-        state.watch.turn(forward);
+    fn focus(&mut self, forward: bool) {
+        self.turn(forward);
     }
 
     fn has_panes(&self) -> bool {
         false
     }
 
-    fn takes_text(&self, state: &State) -> bool {
-        state.watch.prompt.is_some()
+    fn offers_actions(&self) -> bool {
+        self.is_plain()
     }
 
-    fn typed(&self, state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    fn takes_text(&self) -> bool {
+        self.prompt.is_some()
+    }
+
+    fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
         match key.code {
             KeyCode::Esc => {
-                state.watch.prompt = None;
+                self.prompt = None;
                 return Vec::new();
             }
-            KeyCode::Enter => return entered(state),
+            KeyCode::Enter => return entered(self, ctx),
             _ => {}
         }
-        match &mut state.watch.prompt {
+        match &mut self.prompt {
             Some(Prompt::Form(form)) => form.key(key),
             Some(Prompt::Filter(line, error)) => {
                 line.key(key);
@@ -80,8 +85,8 @@ impl Screen for WatchScreen {
         Vec::new()
     }
 
-    fn pasted(&self, state: &mut State, text: &str) -> Vec<Effect> {
-        match &mut state.watch.prompt {
+    fn pasted(&mut self, _: &mut Context, text: &str) -> Vec<Effect> {
+        match &mut self.prompt {
             Some(Prompt::Form(form)) => form.paste(text),
             Some(Prompt::Search(line) | Prompt::Save(line) | Prompt::Filter(line, _)) => {
                 line.insert(text);
@@ -91,11 +96,11 @@ impl Screen for WatchScreen {
         Vec::new()
     }
 
-    fn back(&self, state: &mut State) -> Option<Vec<Effect>> {
-        if state.watch.detail.take().is_some() {
+    fn back(&mut self, _: &mut Context) -> Option<Vec<Effect>> {
+        if self.detail.take().is_some() {
             return Some(Vec::new());
         }
-        let tail = state.watch.active_mut()?;
+        let tail = self.active_mut()?;
         if tail.search.take().is_none() {
             tail.pinned.as_ref()?;
             tail.unpin();
@@ -103,26 +108,26 @@ impl Screen for WatchScreen {
         Some(Vec::new())
     }
 
-    fn has_back(&self, state: &State) -> bool {
+    fn has_back(&self) -> bool {
         let narrowed = |tail: &super::Tail| tail.search.is_some() || tail.pinned.is_some();
-        state.watch.detail.is_some() || state.watch.active().is_some_and(narrowed)
+        self.detail.is_some() || self.active().is_some_and(narrowed)
     }
 
-    fn answered(&self, state: &mut State, ticket: Ticket, answer: Answer) -> Vec<Effect> {
-        match state.watch.requests.take(ticket, answer) {
+    fn answered(&mut self, ctx: &mut Context, ticket: Ticket, answer: Answer) -> Vec<Effect> {
+        match self.requests.take(ticket, answer) {
             Some(Msg::News(asked, told)) => {
                 let told = told.unwrap_or_else(|trouble| News::Ended(trouble.why));
-                news(state, asked.tail, told);
+                news(self, ctx, asked.tail, told);
             }
             Some(Msg::Saved(asked, Ok(lines))) => {
                 let words = format!("{lines} lines written to {}", asked.file);
-                state.toasts.info(state.now, words, "");
-                state.dirty(Redraw::Data);
+                ctx.toasts.info(ctx.now, words, "");
+                ctx.dirty(Redraw::Data);
             }
             Some(Msg::Saved(_, Err(trouble))) => {
                 let what = format!("nothing was written to {}", trouble.place);
-                state.toasts.error(state.now, what, trouble.why, trouble.next);
-                state.dirty(Redraw::Data);
+                ctx.toasts.error(ctx.now, what, trouble.why, trouble.next);
+                ctx.dirty(Redraw::Data);
             }
             None => {}
         }
@@ -130,63 +135,63 @@ impl Screen for WatchScreen {
     }
 }
 
-fn news(state: &mut State, number: u64, told: News) {
-    let on_top = state.screen == ScreenId::Watch
-        && state.watch.active().is_some_and(|tail| tail.number == number);
-    let Some(tail) = state.watch.list.iter_mut().find(|tail| tail.number == number) else { return };
+fn news(watch: &mut Watch, ctx: &mut Context, number: u64, told: News) {
+    let on_top =
+        ctx.screen == ScreenId::Watch && watch.active().is_some_and(|tail| tail.number == number);
+    let Some(tail) = watch.list.iter_mut().find(|tail| tail.number == number) else { return };
     let was_live = matches!(tail.link, Link::Live);
     let name = tail.name();
-    let cluster = &state.cluster;
+    let cluster = &ctx.cluster;
     let of = |id: u64, endpoint: &str| {
         let at = || cluster.members.iter().find(|member| member.listed.endpoint == endpoint);
         cluster.member(id).or_else(at).map_or_else(|| endpoint.to_owned(), Member::name)
     };
-    tail.take(told, state.now, state.wall, of);
+    tail.take(told, ctx.now, ctx.wall, of);
     // On another screen a tail that ended is news; one that is lost says so when it is looked at.
     if let Link::Ended(why) = &tail.link
         && !on_top
     {
         let what = format!("tail {name} ended");
-        state.toasts.error(state.now, what, why.clone(), "3 shows it".to_owned());
-        state.dirty(Redraw::Data);
+        ctx.toasts.error(ctx.now, what, why.clone(), "3 shows it".to_owned());
+        ctx.dirty(Redraw::Data);
     }
     let stands = matches!(
-        state.watch.list.iter().find(|tail| tail.number == number).map(|tail| &tail.link),
+        watch.list.iter().find(|tail| tail.number == number).map(|tail| &tail.link),
         Some(Link::Live)
     );
     if on_top || was_live != stands {
-        state.dirty(Redraw::Data);
+        ctx.dirty(Redraw::Data);
     }
 }
 
 /// Enter, while something is typed.
-fn entered(state: &mut State) -> Vec<Effect> {
-    let page = page(state);
-    match state.watch.prompt.take() {
-        Some(Prompt::Search(line)) => search(state, line.text(), page),
+fn entered(watch: &mut Watch, ctx: &mut Context) -> Vec<Effect> {
+    let page = page(ctx);
+    match watch.prompt.take() {
+        Some(Prompt::Search(line)) => search(watch, ctx, line.text(), page),
         Some(Prompt::Filter(line, _)) => {
             let text = line.text().trim();
             let parsed = if text.is_empty() { Ok(None) } else { Filter::parse(text).map(Some) };
             match parsed {
                 Ok(filter) => {
-                    if let Some(tail) = state.watch.active_mut() {
+                    if let Some(tail) = watch.active_mut() {
                         tail.set_filter(filter);
                     }
                 }
-                Err(error) => state.watch.prompt = Some(Prompt::Filter(line, Some(error))),
+                Err(error) => watch.prompt = Some(Prompt::Filter(line, Some(error))),
             }
         }
         Some(Prompt::Save(line)) => {
             let file = line.text().trim();
             if file.is_empty() {
-                state.watch.prompt = Some(Prompt::Save(line));
+                watch.prompt = Some(Prompt::Save(line));
                 return Vec::new();
             }
-            return state.watch.save(file.to_owned());
+            return watch.save(file.to_owned());
         }
         Some(Prompt::Form(mut form)) => match form.read() {
-            Some((spec, filter)) => return begin(state, &spec, filter),
-            None => state.watch.prompt = Some(Prompt::Form(form)),
+            Some((spec, filter)) => return begin(watch, ctx, &spec, filter),
+            None => watch.prompt = Some(Prompt::Form(form)),
         },
         None => {}
     }
@@ -194,37 +199,42 @@ fn entered(state: &mut State) -> Vec<Effect> {
 }
 
 /// Begins a tail, and goes to it.
-pub(crate) fn begin(state: &mut State, spec: &Spec, filter: Option<Filter>) -> Vec<Effect> {
-    if !state.watch.has_room() {
+pub(crate) fn begin(
+    watch: &mut Watch,
+    ctx: &mut Context,
+    spec: &Spec,
+    filter: Option<Filter>,
+) -> Vec<Effect> {
+    if !watch.has_room() {
         return Vec::new();
     }
-    let mut effects = state.watch.begin(spec.clone(), filter);
-    let name = format!("tail{}", state.watch.last);
-    effects.extend(deed::done(state, Deed::tail(&name, spec)));
+    let mut effects = watch.begin(spec.clone(), filter);
+    let name = format!("tail{}", watch.last);
+    effects.extend(deed::done(ctx, Deed::tail(&name, spec)));
     effects
 }
 
-fn search(state: &mut State, text: &str, page: usize) {
-    let Some(tail) = state.watch.active_mut() else { return };
+fn search(watch: &mut Watch, ctx: &mut Context, text: &str, page: usize) {
+    let Some(tail) = watch.active_mut() else { return };
     if text.is_empty() {
         tail.search = None;
         return;
     }
     let Some(needle) = Needle::text(text.as_bytes()) else {
-        state.toasts.hint(state.now, "this text is too long to look for");
+        ctx.toasts.hint(ctx.now, "this text is too long to look for");
         return;
     };
     tail.search = Some((text.to_owned(), needle));
-    find(state, true, page);
+    find(watch, ctx, true, page);
 }
 
 /// Goes to the next place where the text is found, and says what is worth saying.
-pub(crate) fn find(state: &mut State, forward: bool, page: usize) {
-    let Some(tail) = state.watch.active_mut() else { return };
+pub(crate) fn find(watch: &mut Watch, ctx: &mut Context, forward: bool, page: usize) {
+    let Some(tail) = watch.active_mut() else { return };
     let Some(text) = tail.search.as_ref().map(|(text, _)| text.clone()) else { return };
     match tail.find(forward, page) {
-        None => state.toasts.hint(state.now, format!("{text} is in no row that is shown")),
-        Some(true) => state.toasts.hint(state.now, "the search went round the end"),
+        None => ctx.toasts.hint(ctx.now, format!("{text} is in no row that is shown")),
+        Some(true) => ctx.toasts.hint(ctx.now, "the search went round the end"),
         Some(false) => {}
     }
 }

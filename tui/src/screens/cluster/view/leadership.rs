@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::State;
+use crate::console::Context;
 use crate::console::toast::Gravity;
 use crate::engine::sample::{AlarmKind, Denied, Source};
 use crate::screens::cluster::leadership::{Change, WINDOW};
@@ -24,24 +24,23 @@ const WINDOWS: [u64; 3] = [120, 600, WINDOW.as_secs()];
 const HEAD: usize = 9;
 
 /// Draws lanes, changes and advice.
-pub(crate) fn leadership(state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(crate) fn leadership(ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     if area.height < 3 {
         return;
     }
-    let look = &state.look;
-    let seen =
-        state.cluster.leadership.since().map_or(Duration::ZERO, |since| state.now.since(since));
+    let look = &ctx.look;
+    let seen = ctx.cluster.leadership.since().map_or(Duration::ZERO, |since| ctx.now.since(since));
     let window = WINDOWS.into_iter().find(|w| *w >= seen.as_secs()).unwrap_or(WINDOW.as_secs());
     let title = format!("Leadership, last {} min, and what happened", window / 60);
     let since = say(look, Meaning::Dim, format!(" watched for {} ", age(seen)));
     let inside = panel(frame, look, area, &title, Line::from(since));
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
     // What to do comes first, then the last that happened, then who led.
-    let mut advice = advised(state, width);
+    let mut advice = advised(ctx, width);
     advice.truncate(height);
-    let events = events(state, width);
+    let events = events(ctx, width);
     let room = height - advice.len();
-    let mut lines = lanes(state, window, width, room.saturating_sub(events.len().min(1)));
+    let mut lines = lanes(ctx, window, width, room.saturating_sub(events.len().min(1)));
     lines.truncate(room);
     let rest = room - lines.len();
     lines.extend(events.into_iter().take(rest));
@@ -52,10 +51,10 @@ pub(crate) fn leadership(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The advice in lines of that width.
-fn advised(state: &State, width: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
+fn advised(ctx: &Context, width: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
     let mut lines = Vec::new();
-    for (meaning, words) in advice(state) {
+    for (meaning, words) in advice(ctx) {
         for (at, words) in wrap(&words, width.saturating_sub(HEAD + 1)).into_iter().enumerate() {
             let head = if at == 0 { " advice  " } else { "         " };
             lines.push(Line::from(vec![say(look, Meaning::Dim, head), say(look, meaning, words)]));
@@ -65,36 +64,35 @@ fn advised(state: &State, width: usize) -> Vec<Line<'static>> {
 }
 
 /// Lines that the panel needs, its border included, when there is advice.
-pub(crate) fn lines_of_advice(state: &State, width: u16) -> u16 {
-    let advice = advised(state, usize::from(width).saturating_sub(2)).len();
+pub(crate) fn lines_of_advice(ctx: &Context, width: u16) -> u16 {
+    let advice = advised(ctx, usize::from(width).saturating_sub(2)).len();
     let lines = if advice > 0 { advice + 2 } else { 0 };
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
 /// One lane for each member that led; without room for all, the ones of who does not lead go.
-fn lanes(state: &State, window: u64, width: usize, room: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
+fn lanes(ctx: &Context, window: u64, width: usize, room: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
     let mut leaders: Vec<u64> =
-        state.cluster.leadership.spans().filter_map(|span| span.leader).collect();
-    leaders.sort_by_key(|id| state.cluster.name(*id));
+        ctx.cluster.leadership.spans().filter_map(|span| span.leader).collect();
+    leaders.sort_by_key(|id| ctx.cluster.name(*id));
     leaders.dedup();
     while leaders.len() > room.max(1) {
-        let goes = leaders.iter().position(|id| state.cluster.leader() != Some(*id));
+        let goes = leaders.iter().position(|id| ctx.cluster.leader() != Some(*id));
         leaders.remove(goes.unwrap_or_default());
     }
     if leaders.is_empty() {
         return vec![Line::from(say(look, Meaning::Dim, " no leader seen yet"))];
     }
-    let (term, ..) = state.cluster.newest();
+    let (term, ..) = ctx.cluster.newest();
     let tail = format!(" term {term} ");
     let cells = width.saturating_sub(HEAD + tail.len());
     let draw = |id: u64| {
-        let name = fit(&state.cluster.name(id), HEAD - 2, &look.glyphs);
-        let now = state.cluster.leader() == Some(id);
+        let name = fit(&ctx.cluster.name(id), HEAD - 2, &look.glyphs);
+        let now = ctx.cluster.leader() == Some(id);
         let meaning = if now { Meaning::Leader } else { Meaning::Text };
         let mut spans = vec![say(look, meaning, format!(" {name:<width$}", width = HEAD - 1))];
-        let lane: String =
-            (0..cells).map(|cell| lane_cell(state, id, window, cell, cells)).collect();
+        let lane: String = (0..cells).map(|cell| lane_cell(ctx, id, window, cell, cells)).collect();
         spans.push(say(look, if now { Meaning::Leader } else { Meaning::BarPart }, lane));
         spans.push(say(look, Meaning::Dim, if now { tail.clone() } else { String::new() }));
         Line::from(spans)
@@ -102,20 +100,20 @@ fn lanes(state: &State, window: u64, width: usize, room: usize) -> Vec<Line<'sta
     leaders.into_iter().map(draw).collect()
 }
 
-fn lane_cell(state: &State, id: u64, window: u64, cell: usize, cells: usize) -> &'static str {
+fn lane_cell(ctx: &Context, id: u64, window: u64, cell: usize, cells: usize) -> &'static str {
     let window = Duration::from_secs(window);
     let back = |cell: usize| window.mul_f64(1.0 - ratio(cell, cells));
     let (from, to) = (back(cell), back(cell + 1));
-    let at = |back: Duration| Moment(state.now.0.saturating_sub(back));
+    let at = |back: Duration| Moment(ctx.now.0.saturating_sub(back));
     // Time before the console looked, on the clock that begins at its start.
-    let before_start = from > state.now.0;
-    let led = state
+    let before_start = from > ctx.now.0;
+    let led = ctx
         .cluster
         .leadership
         .spans()
         .any(|span| span.leader == Some(id) && span.from <= at(to) && span.to >= at(from));
-    match (before_start && to > state.now.0, led) {
-        (false, true) => state.look.glyphs.bar[0],
+    match (before_start && to > ctx.now.0, led) {
+        (false, true) => ctx.look.glyphs.bar[0],
         _ => " ",
     }
 }
@@ -126,32 +124,32 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 /// Changes of leadership and what happened to members, newest first.
-pub(crate) fn events(state: &State, width: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
-    let changes = state.cluster.leadership.changes();
-    let changes = changes.iter().map(|change| (change.at, change_line(state, change)));
-    let said = state.toasts.journal().rev().map(|toast| {
+pub(crate) fn events(ctx: &Context, width: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
+    let changes = ctx.cluster.leadership.changes();
+    let changes = changes.iter().map(|change| (change.at, change_line(ctx, change)));
+    let said = ctx.toasts.journal().rev().map(|toast| {
         let meaning = if toast.gravity == Gravity::Error { Meaning::Bad } else { Meaning::Text };
         let why = if toast.why.is_empty() { String::new() } else { format!(": {}", toast.why) };
         let text =
             fit(&format!("{}{why}", toast.what), width.saturating_sub(HEAD + 3), &look.glyphs);
-        (toast.at, Line::from(vec![when(state, toast.at), say(look, meaning, text)]))
+        (toast.at, Line::from(vec![when(ctx, toast.at), say(look, meaning, text)]))
     });
     let mut events: Vec<_> = changes.chain(said).collect();
     events.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     events.into_iter().map(|(_, line)| line).collect()
 }
 
-fn when(state: &State, at: Moment) -> Span<'static> {
-    let clock = state.wall_at(at) % 86_400;
+fn when(ctx: &Context, at: Moment) -> Span<'static> {
+    let clock = ctx.wall_at(at) % 86_400;
     let text = format!(" {:02}:{:02}:{:02}  ", clock / 3600, clock % 3600 / 60, clock % 60);
-    say(&state.look, Meaning::Dim, text)
+    say(&ctx.look, Meaning::Dim, text)
 }
 
-fn change_line(state: &State, change: &Change) -> Line<'static> {
-    let (look, cluster) = (&state.look, &state.cluster);
+fn change_line(ctx: &Context, change: &Change) -> Line<'static> {
+    let (look, cluster) = (&ctx.look, &ctx.cluster);
     Line::from(vec![
-        when(state, change.at),
+        when(ctx, change.at),
         say(look, Meaning::Text, format!("leader {}", cluster.name(change.from))),
         say(look, Meaning::Dim, format!(" {} ", look.glyphs.arrow)),
         say(look, Meaning::Leader, cluster.name(change.to)),
@@ -160,9 +158,9 @@ fn change_line(state: &State, change: &Change) -> Line<'static> {
 }
 
 /// What a person should look at, worst first.
-pub(crate) fn advice(state: &State) -> Vec<(Meaning, String)> {
-    let cluster = &state.cluster;
-    let mut said = of_stop(state);
+pub(crate) fn advice(ctx: &Context) -> Vec<(Meaning, String)> {
+    let cluster = &ctx.cluster;
+    let mut said = of_stop(ctx);
     if let Some(denied) = cluster.locked {
         let words = match denied {
             Denied::Password => "authentication failed, no key is read or written:",
@@ -172,9 +170,9 @@ pub(crate) fn advice(state: &State) -> Vec<(Meaning, String)> {
     }
     for member in &cluster.members {
         let name = member.name();
-        match (cluster.health(member, state.now, state.stale_after()), &member.link) {
+        match (cluster.health(member, ctx.now, ctx.stale_after()), &member.link) {
             (Health::Down, Link::Down(fault, _)) => {
-                let next = if state.bundled.contains_key(&name) {
+                let next = if ctx.bundled.contains_key(&name) {
                     "choose it and press r"
                 } else if member.is_refused() {
                     &fault.next
@@ -224,8 +222,8 @@ pub(crate) fn advice(state: &State) -> Vec<(Meaning, String)> {
 const KEYS: &str = "delete keys, or raise --quota-backend-bytes";
 
 /// What the alarms mean, and how to be rid of them.
-fn of_stop(state: &State) -> Vec<(Meaning, String)> {
-    let cluster = &state.cluster;
+fn of_stop(ctx: &Context) -> Vec<(Meaning, String)> {
+    let cluster = &ctx.cluster;
     let (.., revision) = cluster.newest();
     let mut said = Vec::new();
     match cluster.stop() {

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::console::State;
+use crate::console::Context;
 use crate::engine::sample::{Sample, Source};
 use crate::screens::cluster::member::{Link, Member};
 use crate::widget::theme::Meaning;
@@ -14,17 +14,17 @@ use crate::widget::{age, bytes, duration_us, fit, grouped, popup, say};
 const NAMES: usize = 17;
 
 /// Draws the member.
-pub(crate) fn member(state: &State, frame: &mut Frame<'_>, id: u64) {
-    let look = &state.look;
-    let Some(member) = state.cluster.member(id) else { return };
-    let mut facts = place(state, member);
+pub(crate) fn member(ctx: &Context, frame: &mut Frame<'_>, id: u64) {
+    let look = &ctx.look;
+    let Some(member) = ctx.cluster.member(id) else { return };
+    let mut facts = place(ctx, member);
     match &member.sample {
-        Some(sample) => facts.extend(said(state, sample)),
+        Some(sample) => facts.extend(said(ctx, sample)),
         None => facts.push(("said", "nothing yet".to_owned())),
     }
-    let width = state.size.0.saturating_sub(4).min(84);
+    let width = ctx.size.0.saturating_sub(4).min(84);
     let height = u16::try_from(facts.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let height = height.min(state.size.1.saturating_sub(2));
+    let height = height.min(ctx.size.1.saturating_sub(2));
     let right = say(look, Meaning::Dim, " j k next member, Esc closes ");
     let title = format!("Member {}", member.name());
     let inside = popup(frame, look, (width, height), &title, Line::from(right));
@@ -46,7 +46,7 @@ fn open_calls(sample: &Sample) -> Option<String> {
 
 const NOT_OFFERED: &str = "not offered by this server";
 
-fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
+fn place(ctx: &Context, member: &Member) -> Vec<(&'static str, String)> {
     let listed = &member.listed;
     let link = match &member.link {
         Link::Connecting if member.is_unstarted() => "none: it has never started".to_owned(),
@@ -54,12 +54,12 @@ fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
         Link::Live => "heard".to_owned(),
         Link::Down(fault, since) => {
             let next = if fault.next.is_empty() { "" } else { "; " };
-            let since = age(state.now.since(*since));
+            let since = age(ctx.now.since(*since));
             format!("not heard for {since}: {}{next}{}", fault.words, fault.next)
         }
     };
     vec![
-        ("id", format!("{:x} in cluster {:x}", listed.id, state.cluster.id)),
+        ("id", format!("{:x} in cluster {:x}", listed.id, ctx.cluster.id)),
         ("asked at", listed.endpoint.clone()),
         ("clients reach it", listed.client_urls.join(", ")),
         ("peers reach it", listed.peer_urls.join(", ")),
@@ -67,7 +67,7 @@ fn place(state: &State, member: &Member) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
+fn said(ctx: &Context, sample: &Sample) -> Vec<(&'static str, String)> {
     let or = |value: Option<String>| value.unwrap_or_else(|| NOT_OFFERED.to_owned());
     let latency = |us: Option<u64>| {
         or(us.map(|us| if us == 0 { "none in the last interval".into() } else { duration_us(us) }))
@@ -82,7 +82,7 @@ fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
     let compacted = sample.compacted.map(|c| u64::try_from(c).map_or("never".into(), grouped));
     let mut facts = vec![
         ("version", version),
-        ("heard by", format!("{source}, {} ago", age(state.now.since(sample.at)))),
+        ("heard by", format!("{source}, {} ago", age(ctx.now.since(sample.at)))),
         ("uptime", or(sample.uptime_s.map(|s| age(std::time::Duration::from_secs(s))))),
         ("term", sample.term.to_string()),
         ("commit, applied", format!("{}, {}", grouped(sample.commit), grouped(sample.applied))),
@@ -108,7 +108,7 @@ fn said(state: &State, sample: &Sample) -> Vec<(&'static str, String)> {
         ("watches", or(sample.watchers.map(grouped))),
     ];
     for alarm in &sample.alarms {
-        let words = format!("{} of {}", alarm.kind.name(), state.cluster.name(alarm.member));
+        let words = format!("{} of {}", alarm.kind.name(), ctx.cluster.name(alarm.member));
         facts.push(("alarm", words));
     }
     facts.extend(sample.complaints.iter().map(|words| ("complaint", words.clone())));

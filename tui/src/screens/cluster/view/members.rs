@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::{Bundled, State};
+use crate::console::{Bundled, Context};
 use crate::engine::sample::{Role, Sample, Source};
 use crate::screens::cluster;
 use crate::screens::cluster::member::{Link, Member};
@@ -37,9 +37,9 @@ struct Place {
 }
 
 /// Draws the table.
-pub(crate) fn members(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let verdict = state.cluster.verdict(state.now, state.stale_after());
+pub(super) fn members(chosen: usize, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let verdict = ctx.cluster.verdict(ctx.now, ctx.stale_after());
     let meaning = match verdict.level {
         Level::Unknown => Meaning::Dim,
         Level::Ok => Meaning::Ok,
@@ -52,17 +52,17 @@ pub(crate) fn members(state: &State, frame: &mut Frame<'_>, area: Rect) {
         Span::raw(" "),
     ]);
     let inside = panel(frame, look, area, "Members", right);
-    if state.cluster.members.is_empty() {
-        silent(state, frame, inside);
+    if ctx.cluster.members.is_empty() {
+        silent(ctx, frame, inside);
         return;
     }
     // A free column at the right, as there is one at the left.
-    let places = columns(state, usize::from(inside.width).saturating_sub(1));
-    let mut lines = vec![heads(state, &places)];
+    let places = columns(ctx, usize::from(inside.width).saturating_sub(1));
+    let mut lines = vec![heads(ctx, &places)];
     let visible = usize::from(inside.height).saturating_sub(1);
-    let first = state.chosen.saturating_sub(visible.saturating_sub(1));
-    for (at, member) in state.cluster.members.iter().enumerate().skip(first).take(visible) {
-        lines.push(row(state, member, at == state.chosen, &places, usize::from(inside.width)));
+    let first = chosen.saturating_sub(visible.saturating_sub(1));
+    for (at, member) in ctx.cluster.members.iter().enumerate().skip(first).take(visible) {
+        lines.push(row(ctx, member, at == chosen, &places, usize::from(inside.width)));
     }
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
@@ -70,10 +70,10 @@ pub(crate) fn members(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// Nobody has told who is in the cluster.
-fn silent(state: &State, frame: &mut Frame<'_>, inside: Rect) {
-    let look = &state.look;
+fn silent(ctx: &Context, frame: &mut Frame<'_>, inside: Rect) {
+    let look = &ctx.look;
     let mut lines: Vec<Line<'_>> = Vec::new();
-    for (endpoint, fault) in &state.cluster.silent {
+    for (endpoint, fault) in &ctx.cluster.silent {
         lines.push(Line::from(vec![
             say(look, Meaning::Bad, format!(" {} ", look.glyphs.down)),
             say(look, Meaning::Strong, format!("{endpoint}  ")),
@@ -91,7 +91,7 @@ fn silent(state: &State, frame: &mut Frame<'_>, inside: Rect) {
             format!(" {} asking who is in the cluster", look.glyphs.wait),
         )));
     }
-    if state.may_stand_in() {
+    if ctx.may_stand_in() {
         let words = "   b starts a bundled server, on a free port and temporary data";
         lines.push(Line::from(say(look, Meaning::Text, words)));
     }
@@ -101,10 +101,10 @@ fn silent(state: &State, frame: &mut Frame<'_>, inside: Rect) {
 }
 
 /// The columns that fit: who and how it is always stay, the rest goes by worth.
-fn columns(state: &State, width: usize) -> Vec<Place> {
-    let (_, commit, _) = state.cluster.newest();
+fn columns(ctx: &Context, width: usize) -> Vec<Place> {
+    let (_, commit, _) = ctx.cluster.newest();
     let number = (grouped(commit).len() + 2).max(9);
-    let names = state.cluster.members.iter().map(|m| m.name().len()).max().unwrap_or(0);
+    let names = ctx.cluster.members.iter().map(|m| m.name().len()).max().unwrap_or(0);
     let place = |column, head, width| Place { column, head, width };
     let mut places = vec![
         place(Column::Name, "NAME", names.clamp(4, 16) + 2),
@@ -117,7 +117,7 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
         place(Column::Space, "IN USE / ALLOC / QUOTA", 36),
         place(Column::Rtt, "RTT", 8),
         place(Column::Sync, "FSYNC99", 9),
-        place(Column::Clients, clients_head(state), 9),
+        place(Column::Clients, clients_head(ctx), 9),
     ];
     let total = |places: &[Place]| places.iter().map(|place| place.width).sum::<usize>();
     // The bar is the first to shrink, then whole columns go.
@@ -150,7 +150,7 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
             // What counts against the quota.
             let of_etcd =
                 |member: &Member| member.sample.as_ref().map(|s| s.source) == Some(Source::Status);
-            let etcd = state.cluster.members.iter().any(of_etcd);
+            let etcd = ctx.cluster.members.iter().any(of_etcd);
             place.head = if etcd { "ALLOC/QUOTA" } else { "USE/QUOTA" };
         }
     }
@@ -158,9 +158,9 @@ fn columns(state: &State, width: usize) -> Vec<Place> {
 }
 
 /// etcd does not tell its connections; the calls that stay open say as much of who is there.
-fn clients_head(state: &State) -> &'static str {
+fn clients_head(ctx: &Context) -> &'static str {
     let told = |sample: &Sample| sample.connections.is_none() && sample.streams.is_some();
-    let samples = state.cluster.members.iter().filter_map(|member| member.sample.as_ref());
+    let samples = ctx.cluster.members.iter().filter_map(|member| member.sample.as_ref());
     if samples.clone().any(told) && samples.clone().all(|s| s.connections.is_none()) {
         "STREAMS"
     } else {
@@ -172,7 +172,7 @@ fn left_aligned(column: Column) -> bool {
     matches!(column, Column::Name | Column::Role | Column::State | Column::Space)
 }
 
-fn heads(state: &State, places: &[Place]) -> Line<'static> {
+fn heads(ctx: &Context, places: &[Place]) -> Line<'static> {
     let cells = places.iter().map(|place| {
         let gap = if place.column == Column::Space { "  " } else { "" };
         let text = if left_aligned(place.column) {
@@ -189,30 +189,30 @@ fn heads(state: &State, places: &[Place]) -> Line<'static> {
             text
         }
     });
-    Line::from(say(&state.look, Meaning::Dim, cells.collect::<String>()))
+    Line::from(say(&ctx.look, Meaning::Dim, cells.collect::<String>()))
 }
 
 fn row(
-    state: &State,
+    ctx: &Context,
     member: &Member,
     chosen: bool,
     places: &[Place],
     width: usize,
 ) -> Line<'static> {
-    let look = &state.look;
-    let health = state.cluster.health(member, state.now, state.stale_after());
+    let look = &ctx.look;
+    let health = ctx.cluster.health(member, ctx.now, ctx.stale_after());
     let mark = if chosen { look.glyphs.mark } else { " " };
     let mut spans = vec![say(look, Meaning::Accent, mark)];
     let mut used = 1;
     for place in places {
         let who = matches!(place.column, Column::Name | Column::Role | Column::State);
-        if let Some(words) = reason(state, member, health).filter(|_| !who) {
+        if let Some(words) = reason(ctx, member, health).filter(|_| !who) {
             let room = width.saturating_sub(used + 1);
             spans.push(say(look, Meaning::Text, format!(" {}", fit(&words, room, &look.glyphs))));
             used = width;
             break;
         }
-        let cell = cell(state, member, health, place);
+        let cell = cell(ctx, member, health, place);
         // The mark took the first column of the name.
         let wide = place.width - usize::from(place.column == Column::Name);
         let text: usize = cell.iter().map(Span::width).sum();
@@ -232,25 +232,24 @@ fn row(
 }
 
 /// Why there are no numbers to show.
-fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
-    let bundled = state.bundled.get(&member.name());
+fn reason(ctx: &Context, member: &Member, health: Health) -> Option<String> {
+    let bundled = ctx.bundled.get(&member.name());
     match (&member.link, bundled, health) {
         (Link::Down(_, since), Some(Bundled::Killed), _) => Some(format!(
             "killed {} ago with SIGKILL; r starts it again",
-            age(state.now.since(*since))
+            age(ctx.now.since(*since))
         )),
-        (Link::Down(_, since), Some(Bundled::Ended), _) => Some(format!(
-            "its process ended {} ago; r starts it again",
-            age(state.now.since(*since))
-        )),
+        (Link::Down(_, since), Some(Bundled::Ended), _) => {
+            Some(format!("its process ended {} ago; r starts it again", age(ctx.now.since(*since))))
+        }
         (Link::Down(fault, since), _, Health::Unreachable) => {
-            Some(format!("{} for {}; others hear it", fault.words, age(state.now.since(*since))))
+            Some(format!("{} for {}; others hear it", fault.words, age(ctx.now.since(*since))))
         }
         (Link::Down(fault, since), _, Health::Unreached | Health::Silent) => Some(format!(
             "{} ({}, for {}); whether it lives is not known here",
             fault.words,
             member.listed.endpoint,
-            age(state.now.since(*since))
+            age(ctx.now.since(*since))
         )),
         (Link::Down(fault, _), ..) if !member.is_refused() => Some(format!(
             "the others do not hear it; from here: {} ({})",
@@ -258,7 +257,7 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
         )),
         (Link::Down(fault, since), ..) => {
             let at = &member.listed.endpoint;
-            Some(format!("{} ({at}, for {})", fault.words, age(state.now.since(*since))))
+            Some(format!("{} ({at}, for {})", fault.words, age(ctx.now.since(*since))))
         }
         (_, _, Health::Unstarted) => {
             Some(format!("never started (peer URL {})", member.listed.peer_urls.join(", ")))
@@ -270,8 +269,8 @@ fn reason(state: &State, member: &Member, health: Health) -> Option<String> {
     }
 }
 
-fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Span<'static>> {
-    let look = &state.look;
+fn cell(ctx: &Context, member: &Member, health: Health, place: &Place) -> Vec<Span<'static>> {
+    let look = &ctx.look;
     let none = || vec![say(look, Meaning::Dim, look.glyphs.none)];
     let sample = member.sample.as_ref();
     let number = |value: Option<u64>, meaning| match value {
@@ -284,19 +283,19 @@ fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Sp
             let meaning = if role == Role::Leader { Meaning::Leader } else { Meaning::Strong };
             vec![say(look, meaning, fit(&member.name(), place.width - 2, &look.glyphs))]
         }
-        Column::Role => vec![role(state, member)],
-        Column::State => vec![health_words(state, member, health)],
+        Column::Role => vec![role(ctx, member)],
+        Column::State => vec![health_words(ctx, member, health)],
         Column::Term => number(sample.map(|s| s.term), Meaning::Text),
         Column::Commit => number(sample.map(|s| s.commit), Meaning::Text),
         Column::Applied => number(sample.map(|s| s.applied), Meaning::Text),
-        Column::Lag => match state.cluster.lag(member.listed.id) {
+        Column::Lag => match ctx.cluster.lag(member.listed.id) {
             Some(lag) if lag > cluster::state::LAG_ENTRIES => {
                 vec![say(look, Meaning::Warn, short(lag))]
             }
             Some(lag) => vec![say(look, Meaning::Text, short(lag))],
             None => none(),
         },
-        Column::Space => sample.map_or_else(none, |sample| space(state, sample, place.width)),
+        Column::Space => sample.map_or_else(none, |sample| space(ctx, sample, place.width)),
         Column::Rtt => match member.rtt {
             Some(rtt) => {
                 let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
@@ -316,21 +315,21 @@ fn cell(state: &State, member: &Member, health: Health, place: &Place) -> Vec<Sp
     }
 }
 
-fn role(state: &State, member: &Member) -> Span<'static> {
+fn role(ctx: &Context, member: &Member) -> Span<'static> {
     let (meaning, letter) = match member.role() {
         Role::Leader => (Meaning::Leader, "L"),
         Role::Follower => (Meaning::Text, "F"),
         Role::Candidate => (Meaning::Warn, "C"),
         Role::Learner => (Meaning::Learner, "l"),
-        Role::Unknown => (Meaning::Dim, state.look.glyphs.none),
+        Role::Unknown => (Meaning::Dim, ctx.look.glyphs.none),
     };
-    say(&state.look, meaning, letter)
+    say(&ctx.look, meaning, letter)
 }
 
-fn health_words(state: &State, member: &Member, health: Health) -> Span<'static> {
-    let glyphs = &state.look.glyphs;
-    let age = member.age(state.now).map_or_else(String::new, age);
-    let killed = state.bundled.get(&member.name()) == Some(&Bundled::Killed);
+fn health_words(ctx: &Context, member: &Member, health: Health) -> Span<'static> {
+    let glyphs = &ctx.look.glyphs;
+    let age = member.age(ctx.now).map_or_else(String::new, age);
+    let killed = ctx.bundled.get(&member.name()) == Some(&Bundled::Killed);
     let (meaning, sign, words) = match health {
         Health::Connecting => (Meaning::Dim, glyphs.wait, "wait".to_owned()),
         Health::Ok if member.listed.learner => {
@@ -349,12 +348,12 @@ fn health_words(state: &State, member: &Member, health: Health) -> Span<'static>
         Health::Down if killed => (Meaning::Bad, glyphs.down, "killed".to_owned()),
         Health::Down => (Meaning::Bad, glyphs.down, "down".to_owned()),
     };
-    say(&state.look, meaning, format!("{sign} {words}"))
+    say(&ctx.look, meaning, format!("{sign} {words}"))
 }
 
 /// Bytes in use, allocated and allowed, as a bar and as numbers.
-fn space(state: &State, sample: &Sample, width: usize) -> Vec<Span<'static>> {
-    let look = &state.look;
+fn space(ctx: &Context, sample: &Sample, width: usize) -> Vec<Span<'static>> {
+    let look = &ctx.look;
     let text = |value: Option<u64>| value.map_or_else(|| look.glyphs.none.to_owned(), bytes);
     let (used, allocated) = (sample.in_use, sample.allocated);
     if width < 28 {

@@ -9,7 +9,8 @@ mod rates;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use crate::console::State;
+use super::ClusterScreen;
+use crate::console::Context;
 use rates::CHARTS;
 
 /// Width from which two panels stand side by side.
@@ -23,13 +24,13 @@ const LEADERSHIP_LINES: u16 = 4;
 const LEADERSHIP_EASE: u16 = 10;
 
 /// Draws the Cluster screen.
-pub(crate) fn cluster(state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(screen: &ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let wide = area.width >= TWO_PANES;
     let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     // Of each place that is silent: what it says, and what to do; and what else can be done.
-    let silent = state.cluster.silent.len() * 2 + usize::from(state.may_stand_in());
-    let rows = count(state.cluster.members.len().max(silent)).max(1);
-    let lanes = count(progress::lines(state)).max(1).saturating_add(2);
+    let silent = ctx.cluster.silent.len() * 2 + usize::from(ctx.may_stand_in());
+    let rows = count(ctx.cluster.members.len().max(silent)).max(1);
+    let lanes = count(progress::lines(ctx)).max(1).saturating_add(2);
     let most = area.height.saturating_sub(if wide { RATES_LINES } else { lanes.min(5) });
     let table = rows.saturating_add(3).min(most.max(4));
     let rest = area.height - table.min(area.height);
@@ -41,7 +42,7 @@ pub(crate) fn cluster(state: &State, frame: &mut Frame<'_>, area: Rect) {
     };
     let mut bottom = rest - middle - stacked;
     // What to do goes before rates.
-    let advice = leadership::lines_of_advice(state, area.width);
+    let advice = leadership::lines_of_advice(ctx, area.width);
     if advice > 0 && bottom < advice.max(LEADERSHIP_LINES) {
         bottom += std::mem::take(&mut stacked);
     }
@@ -58,15 +59,15 @@ pub(crate) fn cluster(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
     let heights = [table, middle, stacked, bottom].map(Constraint::Length);
     let [top, middle, stacked, bottom] = Layout::vertical(heights).areas(area);
-    members::members(state, frame, top);
+    members::members(screen.chosen, ctx, frame, top);
     if wide {
         let halves = [Constraint::Fill(1), Constraint::Fill(1)];
         let [left, right] = Layout::horizontal(halves).areas(middle);
-        progress::progress(state, frame, left);
-        rates::rates(state, frame, right);
+        progress::progress(ctx, frame, left);
+        rates::rates(ctx, frame, right);
     } else {
-        progress::progress(state, frame, middle);
-        rates::rates(state, frame, stacked);
+        progress::progress(ctx, frame, middle);
+        rates::rates(ctx, frame, stacked);
     }
-    leadership::leadership(state, frame, bottom);
+    leadership::leadership(ctx, frame, bottom);
 }

@@ -4,16 +4,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::State;
+use crate::console::Context;
 use crate::engine::sample::{Progress, Sample, Sending};
 use crate::screens::cluster::member::Member;
 use crate::widget::theme::Meaning;
 use crate::widget::{bar, bytes, fit, grouped, panel, say, short};
 
 /// Lines the panel would fill.
-pub(crate) fn lines(state: &State) -> usize {
-    let members = state.cluster.members.len();
-    match state.cluster.leader_sample().map(|sample| sample.progress.is_some()) {
+pub(crate) fn lines(ctx: &Context) -> usize {
+    let members = ctx.cluster.members.len();
+    match ctx.cluster.leader_sample().map(|sample| sample.progress.is_some()) {
         Some(true) => members.saturating_sub(1),
         Some(false) => members,
         None => 1,
@@ -21,65 +21,64 @@ pub(crate) fn lines(state: &State) -> usize {
 }
 
 /// Draws the lanes.
-pub(crate) fn progress(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let leader = state.cluster.leader();
-    let told = state.cluster.leader_sample().is_some_and(|sample| sample.progress.is_some());
+pub(crate) fn progress(ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let leader = ctx.cluster.leader();
+    let told = ctx.cluster.leader_sample().is_some_and(|sample| sample.progress.is_some());
     let title = match leader {
-        Some(id) if told => format!("Raft progress, as {} sees it", state.cluster.name(id)),
+        Some(id) if told => format!("Raft progress, as {} sees it", ctx.cluster.name(id)),
         Some(_) => "Raft progress, compared".to_owned(),
         None => "Raft progress".to_owned(),
     };
     let inside = panel(frame, look, area, &title, Line::default());
     let width = usize::from(inside.width).saturating_sub(1);
-    let lanes = match (leader, state.cluster.leader_sample()) {
+    let lanes = match (leader, ctx.cluster.leader_sample()) {
         (Some(_), Some(sample)) => match &sample.progress {
-            Some(progress) => offered(state, sample, progress, (width, usize::from(inside.height))),
-            None => by_status(state, sample, width),
+            Some(progress) => offered(ctx, sample, progress, (width, usize::from(inside.height))),
+            None => by_status(ctx, sample, width),
         },
-        (Some(id), None) => vec![note(
-            state,
-            &format!("{} leads and is not heard from here", state.cluster.name(id)),
-        )],
-        (None, _) => vec![note(state, "no leader seen: nobody tells who sends to whom")],
+        (Some(id), None) => {
+            vec![note(ctx, &format!("{} leads and is not heard from here", ctx.cluster.name(id)))]
+        }
+        (None, _) => vec![note(ctx, "no leader seen: nobody tells who sends to whom")],
     };
     for (line, y) in lanes.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
 }
 
-fn note(state: &State, words: &str) -> Line<'static> {
-    Line::from(say(&state.look, Meaning::Dim, format!(" {words}")))
+fn note(ctx: &Context, words: &str) -> Line<'static> {
+    Line::from(say(&ctx.look, Meaning::Dim, format!(" {words}")))
 }
 
 fn offered(
-    state: &State,
+    ctx: &Context,
     leader: &Sample,
     progress: &[Progress],
     (width, height): (usize, usize),
 ) -> Vec<Line<'static>> {
     let mut lanes: Vec<_> = progress.iter().filter(|p| p.member != leader.leader).collect();
-    lanes.sort_by_key(|progress| state.cluster.name(progress.member));
+    lanes.sort_by_key(|progress| ctx.cluster.name(progress.member));
     if lanes.is_empty() {
-        return vec![note(state, "one member: every write is its own majority")];
+        return vec![note(ctx, "one member: every write is its own majority")];
     }
     if height >= lanes.len() * 3 {
-        let tall = |progress| tall_lane(state, leader, progress, width);
+        let tall = |progress| tall_lane(ctx, leader, progress, width);
         return lanes.into_iter().flat_map(tall).collect();
     }
-    lanes.into_iter().map(|progress| lane(state, leader, progress, width)).collect()
+    lanes.into_iter().map(|progress| lane(ctx, leader, progress, width)).collect()
 }
 
 /// Who it is and how it is sent.
-fn head(state: &State, progress: &Progress) -> Vec<Span<'static>> {
-    let look = &state.look;
+fn head(ctx: &Context, progress: &Progress) -> Vec<Span<'static>> {
+    let look = &ctx.look;
     let (meaning, sending) = match progress.sending {
         _ if !progress.active => (Meaning::Bad, "unheard"),
         Sending::Probe => (Meaning::Warn, "probe"),
         Sending::Replicate => (Meaning::Ok, "replicate"),
         Sending::Snapshot => (Meaning::Learner, "snapshot"),
     };
-    let name = fit(&state.cluster.name(progress.member), 8, &look.glyphs);
+    let name = fit(&ctx.cluster.name(progress.member), 8, &look.glyphs);
     vec![
         say(look, Meaning::Strong, format!(" {name:<5}")),
         say(look, meaning, format!("{sending:<10}")),
@@ -91,8 +90,8 @@ fn is_unknown(progress: &Progress) -> bool {
     !progress.active && progress.matched == 0
 }
 
-fn unknown(state: &State, leader: &Sample) -> String {
-    format!("not heard since {} leads", state.cluster.name(leader.leader))
+fn unknown(ctx: &Context, leader: &Sample) -> String {
+    format!("not heard since {} leads", ctx.cluster.name(leader.leader))
 }
 
 fn last_index(leader: &Sample) -> u64 {
@@ -109,13 +108,13 @@ fn behind_words(progress: &Progress, behind: u64) -> String {
 
 /// A bar in what room there is, and what stands behind it.
 fn finish(
-    state: &State,
+    ctx: &Context,
     mut spans: Vec<Span<'static>>,
     width: usize,
     (part, whole): (u64, u64),
     tail: String,
 ) -> Line<'static> {
-    let look = &state.look;
+    let look = &ctx.look;
     let used = spans.iter().map(Span::width).sum::<usize>() + tail.chars().count() + 2;
     let room = width.saturating_sub(used);
     if room >= 4 {
@@ -128,21 +127,21 @@ fn finish(
 
 /// Two lines and a gap: the bar, and the figures below it.
 fn tall_lane(
-    state: &State,
+    ctx: &Context,
     leader: &Sample,
     progress: &Progress,
     width: usize,
 ) -> [Line<'static>; 3] {
-    let look = &state.look;
+    let look = &ctx.look;
     if is_unknown(progress) {
-        let words = say(look, Meaning::Dim, unknown(state, leader));
-        let lane = [head(state, progress), vec![words]].concat();
+        let words = say(look, Meaning::Dim, unknown(ctx, leader));
+        let lane = [head(ctx, progress), vec![words]].concat();
         return [Line::from(lane), Line::default(), Line::default()];
     }
     let last = last_index(leader);
     let behind = last.saturating_sub(progress.matched);
     let tail = behind_words(progress, behind) + &percent(progress.matched, last);
-    let lane = finish(state, head(state, progress), width, (progress.matched, last), tail);
+    let lane = finish(ctx, head(ctx, progress), width, (progress.matched, last), tail);
     let mut figures = vec![Span::raw("      ")];
     for (word, value) in [
         ("match", progress.matched),
@@ -155,13 +154,13 @@ fn tall_lane(
     [lane, Line::from(figures), Line::default()]
 }
 
-fn lane(state: &State, leader: &Sample, progress: &Progress, width: usize) -> Line<'static> {
-    let look = &state.look;
+fn lane(ctx: &Context, leader: &Sample, progress: &Progress, width: usize) -> Line<'static> {
+    let look = &ctx.look;
     let last = last_index(leader);
     let behind = last.saturating_sub(progress.matched);
-    let mut spans = head(state, progress);
+    let mut spans = head(ctx, progress);
     if is_unknown(progress) {
-        spans.push(say(look, Meaning::Dim, unknown(state, leader)));
+        spans.push(say(look, Meaning::Dim, unknown(ctx, leader)));
         return Line::from(spans);
     }
     spans.push(say(look, Meaning::Dim, "match "));
@@ -176,7 +175,7 @@ fn lane(state: &State, leader: &Sample, progress: &Progress, width: usize) -> Li
             spans.push(say(look, Meaning::Text, grouped(value)));
         }
     }
-    finish(state, spans, width, (progress.matched, last), tail)
+    finish(ctx, spans, width, (progress.matched, last), tail)
 }
 
 /// Never 100 % while something is missing.
@@ -186,28 +185,28 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 /// A server that tells nothing about its followers: compare what the members say themselves.
-fn by_status(state: &State, leader: &Sample, width: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
+fn by_status(ctx: &Context, leader: &Sample, width: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
     let words = format!("match and next: not offered by etcd {}; by Status:", leader.version);
-    let mut lines = vec![note(state, &words)];
-    let members = state.cluster.members.iter().filter(|member| member.listed.id != leader.leader);
+    let mut lines = vec![note(ctx, &words)];
+    let members = ctx.cluster.members.iter().filter(|member| member.listed.id != leader.leader);
     lines.extend(members.map(|member| {
         let name = fit(&member.name(), 8, &look.glyphs);
         let mut spans = vec![say(look, Meaning::Strong, format!(" {name:<9}"))];
-        spans.extend(compared(state, member, leader, width.saturating_sub(10)));
+        spans.extend(compared(ctx, member, leader, width.saturating_sub(10)));
         Line::from(spans)
     }));
     lines
 }
 
-fn compared(state: &State, member: &Member, leader: &Sample, width: usize) -> Vec<Span<'static>> {
-    let look = &state.look;
-    let (Some(sample), Some(lag)) = (member.live(), state.cluster.lag(member.listed.id)) else {
+fn compared(ctx: &Context, member: &Member, leader: &Sample, width: usize) -> Vec<Span<'static>> {
+    let look = &ctx.look;
+    let (Some(sample), Some(lag)) = (member.live(), ctx.cluster.lag(member.listed.id)) else {
         return vec![say(look, Meaning::Bad, "not heard")];
     };
     let commit = format!("commit {}", grouped(sample.commit));
     let has = leader.commit.saturating_sub(lag);
     let words = if lag == 0 { String::new() } else { format!("  {} behind", short(lag)) };
     let tail = words + &percent(has, leader.commit);
-    finish(state, vec![say(look, Meaning::Text, commit)], width, (has, leader.commit), tail).spans
+    finish(ctx, vec![say(look, Meaning::Text, commit)], width, (has, leader.commit), tail).spans
 }

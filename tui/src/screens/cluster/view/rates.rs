@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::State;
+use crate::console::Context;
 use crate::engine::sample::Source;
 use crate::screens::cluster::member::Member;
 use crate::screens::cluster::rates::{SECONDS_KEPT, Series};
@@ -33,25 +33,25 @@ struct Chart<'a> {
 }
 
 /// Draws the charts.
-pub(crate) fn rates(state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(crate) fn rates(ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     if area.height < 3 {
         return;
     }
-    let look = &state.look;
+    let look = &ctx.look;
     let inside = panel(frame, look, area, "Rates, last 2 min", Line::default());
     let rows = usize::from(inside.height / CHARTS).clamp(1, ROWS_MAX);
-    let lines = charts(state)
+    let lines = charts(ctx)
         .into_iter()
-        .flat_map(|chart| draw(state, &chart, usize::from(inside.width), rows));
+        .flat_map(|chart| draw(ctx, &chart, usize::from(inside.width), rows));
     for (line, y) in lines.zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
 }
 
-fn charts(state: &State) -> [Chart<'_>; 4] {
-    let (rates, second) = (&state.cluster.rates, state.now.0.as_secs());
-    let leader = state.cluster.leader_sample();
-    let heard = leader.or_else(|| state.cluster.members.iter().find_map(Member::live));
+fn charts(ctx: &Context) -> [Chart<'_>; 4] {
+    let (rates, second) = (&ctx.cluster.rates, ctx.now.0.as_secs());
+    let leader = ctx.cluster.leader_sample();
+    let heard = leader.or_else(|| ctx.cluster.members.iter().find_map(Member::live));
     let by_status = heard.is_some_and(|s| s.source == Source::Status);
     let (of_leader, of_all) = match (leader, heard) {
         (Some(_), _) => ("nothing heard", "no writes seen"),
@@ -62,7 +62,7 @@ fn charts(state: &State) -> [Chart<'_>; 4] {
         series.highest(second).map_or_else(String::new, |value| format!("max {}", show(value)))
     };
     let slow: Option<u64> =
-        state.cluster.members.iter().filter_map(|m| m.live()).map(|s| s.slow_watchers).sum();
+        ctx.cluster.members.iter().filter_map(|m| m.live()).map(|s| s.slow_watchers).sum();
     let offered = |word| if by_status { "not offered by this server" } else { word };
     let latency = if by_status {
         let note = highest(&rates.rtt, micros);
@@ -111,9 +111,9 @@ fn charts(state: &State) -> [Chart<'_>; 4] {
 }
 
 /// A chart of so many rows: its name and figures stand in the lowest.
-fn draw(state: &State, chart: &Chart<'_>, width: usize, rows: usize) -> Vec<Line<'static>> {
-    let look = &state.look;
-    let second = state.now.0.as_secs();
+fn draw(ctx: &Context, chart: &Chart<'_>, width: usize, rows: usize) -> Vec<Line<'static>> {
+    let look = &ctx.look;
+    let second = ctx.now.0.as_secs();
     let name = say(look, Meaning::Dim, format!(" {:<width$}", chart.name, width = HEAD - 1));
     if chart.series.highest(second).is_none() {
         // A name that takes its whole place has no blank behind it.
@@ -131,14 +131,14 @@ fn draw(state: &State, chart: &Chart<'_>, width: usize, rows: usize) -> Vec<Line
     let row = |(at, spans): (usize, Vec<Span<'static>>)| {
         let lowest = at + 1 == rows;
         let head = if lowest { name.clone() } else { Span::raw(" ".repeat(HEAD)) };
-        let tail = if lowest { figures(state, chart, second) } else { Vec::new() };
+        let tail = if lowest { figures(ctx, chart, second) } else { Vec::new() };
         std::iter::once(head).chain(spans).chain(tail).collect::<Line<'_>>()
     };
     charted.into_iter().enumerate().map(row).collect()
 }
 
-fn figures(state: &State, chart: &Chart<'_>, second: u64) -> Vec<Span<'static>> {
-    let look = &state.look;
+fn figures(ctx: &Context, chart: &Chart<'_>, second: u64) -> Vec<Span<'static>> {
+    let look = &ctx.look;
     let latest = chart.series.latest(second);
     let now = latest.map_or_else(|| "idle".to_owned(), chart.show);
     let hot = latest.zip(chart.hot).is_some_and(|(value, hot)| value > hot);

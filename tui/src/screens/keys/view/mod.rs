@@ -13,7 +13,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
 use super::{Ask, Pane};
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::keys::Keys;
 use crate::widget::theme::Meaning;
 use crate::widget::{fit, grouped, say};
 
@@ -28,66 +29,63 @@ const STRIP_LINES: u16 = 5;
 const DETAIL_LINES: u16 = 5;
 
 /// Draws the Keys screen; `bottom` is the line of the footer, which a line being typed covers.
-pub(crate) fn keyspace(state: &State, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
-    let keyspace = &state.keyspace;
-    let past = keyspace.at.is_some() || keyspace.graveyard.is_some();
+pub(super) fn draw(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    let past = keys.at.is_some() || keys.graveyard.is_some();
     let banner = u16::from(past);
     let height = area.height;
     let strip =
         if height >= STRIP_EASE || (past && height >= STRIP_LEAST) { STRIP_LINES } else { 0 };
-    let strip = if keyspace.zoom { 0 } else { strip };
+    let strip = if keys.zoom { 0 } else { strip };
     let rows = [Constraint::Length(banner), Constraint::Min(0), Constraint::Length(strip)];
     let [top, middle, low] = Layout::vertical(rows).areas(area);
     if past {
-        draw_banner(state, frame, top);
+        draw_banner(keys, ctx, frame, top);
     }
-    panes(state, frame, middle);
+    panes(keys, ctx, frame, middle);
     if strip > 0 {
-        strip::strip(state, frame, low);
+        strip::strip(keys, ctx, frame, low);
     }
-    if let Some(line) = &keyspace.prompt {
+    if let Some(line) = &keys.prompt {
         if line.ask == Ask::Fuzzy {
-            prompt::matches(state, frame, middle);
+            prompt::matches(keys, ctx, frame, middle);
         }
-        prompt::prompt(state, line, frame, bottom);
+        prompt::prompt(ctx, line, frame, bottom);
     }
 }
 
-fn panes(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let keyspace = &state.keyspace;
-    if area.width >= TWO_PANES && !keyspace.zoom {
+fn panes(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    if area.width >= TWO_PANES && !keys.zoom {
         let halves = [Constraint::Percentage(48), Constraint::Fill(1)];
         let [left, right] = Layout::horizontal(halves).areas(area);
-        tree::tree(state, frame, left);
-        value::value(state, frame, right);
-    } else if keyspace.pane == Pane::Value {
-        value::value(state, frame, area);
+        tree::tree(keys, ctx, frame, left);
+        value::value(keys, ctx, frame, right);
+    } else if keys.pane == Pane::Value {
+        value::value(keys, ctx, frame, area);
     } else {
-        let detail = if keyspace.zoom || area.height < DETAIL_LINES * 2 { 0 } else { DETAIL_LINES };
+        let detail = if keys.zoom || area.height < DETAIL_LINES * 2 { 0 } else { DETAIL_LINES };
         let rows = [Constraint::Min(0), Constraint::Length(detail)];
         let [top, low] = Layout::vertical(rows).areas(area);
-        tree::tree(state, frame, top);
+        tree::tree(keys, ctx, frame, top);
         if detail > 0 {
-            value::detail(state, frame, low);
+            value::detail(keys, ctx, frame, low);
         }
     }
 }
 
 /// In the past it is said in words that nothing is edited.
-fn draw_banner(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let keyspace = &state.keyspace;
-    let words = if keyspace.graveyard.is_some() {
+fn draw_banner(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let words = if keys.graveyard.is_some() {
         " GRAVEYARD  R puts back the chosen key, or those that Space and a mark.".to_owned()
     } else {
-        let at = keyspace.at.unwrap_or(0);
-        let behind = state.cluster.newest().2.saturating_sub(at).max(0);
+        let at = keys.at.unwrap_or(0);
+        let behind = ctx.cluster.newest().2.saturating_sub(at).max(0);
         format!(
             " TIME TRAVEL at {}, {} behind live. Editing is off; R puts a value or a directory back. T returns.",
             grouped(at.unsigned_abs()),
             grouped(behind.unsigned_abs())
         )
     };
-    let words = fit(&words, usize::from(area.width), &state.look.glyphs);
+    let words = fit(&words, usize::from(area.width), &ctx.look.glyphs);
     let words = format!("{words:<width$}", width = usize::from(area.width));
-    frame.render_widget(Line::from(say(&state.look, Meaning::Badge, words)), area);
+    frame.render_widget(Line::from(say(&ctx.look, Meaning::Badge, words)), area);
 }

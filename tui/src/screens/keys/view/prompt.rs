@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::keys::Keys;
 use crate::screens::keys::{Ask, Prompt};
 use crate::widget::theme::Meaning;
 use crate::widget::{counted, escape_name, fit, panel, say, style};
@@ -25,8 +26,8 @@ fn words(ask: Ask) -> (&'static str, &'static str) {
 }
 
 /// Draws the line over the footer.
-pub(super) fn prompt(state: &State, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+pub(super) fn prompt(ctx: &Context, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
     frame.render_widget(Clear, area);
     let (name, hint) = words(prompt.ask);
     let head = format!(" {name}: ");
@@ -59,8 +60,8 @@ pub(super) fn prompt(state: &State, prompt: &Prompt, frame: &mut Frame<'_>, area
 }
 
 /// Draws the matches of a jump over the screen.
-pub(super) fn matches(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, matches) = (&state.look, &state.keyspace.matches);
+pub(super) fn matches(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let (look, matches) = (&ctx.look, &keys.matches);
     frame.render_widget(Clear, area);
     let looked = counted(matches.looked, "key");
     let words =

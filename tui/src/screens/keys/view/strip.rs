@@ -4,15 +4,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::keys::Keys;
 use crate::screens::keys::Strip;
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, counted, fit, grouped, panel, say};
 
 /// Draws the strip.
-pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, keyspace) = (&state.look, &state.keyspace);
-    let strip = &keyspace.strip;
+pub(super) fn strip(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let strip = &keys.strip;
     let scale = Scale::of(strip, usize::from(area.width).saturating_sub(14).max(1));
     let title = fit(&title(strip, &scale), usize::from(area.width) * 3 / 4, &look.glyphs);
     let right = if strip.loading {
@@ -27,7 +28,7 @@ pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let puts: String = counts.iter().map(|(puts, _)| height(look, *puts, most)).collect();
     let cross = |deletes: u64| if deletes > 0 { look.glyphs.grave } else { " " };
     let deletes: String = counts.iter().map(|(_, deletes)| cross(*deletes)).collect();
-    let here = keyspace.at.unwrap_or(keyspace.tree.revision);
+    let here = keys.at.unwrap_or(keys.tree.revision);
     let here = (scale.from..=scale.to).contains(&here).then(|| scale.cell(here));
     let mark = |at| if Some(at) == here { look.glyphs.here } else { " " };
     let place: String = (0..scale.cells).map(mark).collect();
@@ -43,7 +44,7 @@ pub(super) fn strip(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let lines = [
         row(Meaning::Chart, puts, "puts"),
         row(Meaning::Bad, deletes, "deletes"),
-        row(Meaning::Accent, place, if keyspace.at.is_some() { "you" } else { "live" }),
+        row(Meaning::Accent, place, if keys.at.is_some() { "you" } else { "live" }),
     ];
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });

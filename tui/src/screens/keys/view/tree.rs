@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::keys::Keys;
 use crate::screens::keys::Pane;
 use crate::screens::keys::model::Target;
 use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind};
@@ -17,28 +18,28 @@ use crate::widget::{age, counted, escape_name, fit, grouped, panel, say, style};
 const INDENT: usize = 2;
 
 /// Draws the tree.
-pub(super) fn tree(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, keyspace) = (&state.look, &state.keyspace);
+pub(super) fn tree(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
     frame.render_widget(Clear, area);
-    let (rows, chosen) = match &keyspace.graveyard {
+    let (rows, chosen) = match &keys.graveyard {
         Some(graveyard) => (graveyard.graves.len() + 1, graveyard.chosen),
-        None => (keyspace.tree.rows().len(), keyspace.chosen),
+        None => (keys.tree.rows().len(), keys.chosen),
     };
-    let right = Line::from(right(state));
-    let title = title(state, usize::from(area.width).saturating_sub(right.width() + 6));
+    let right = Line::from(right(keys, ctx));
+    let title = title(keys, ctx, usize::from(area.width).saturating_sub(right.width() + 6));
     let inside = panel(frame, look, area, &title, right);
     let height = usize::from(inside.height);
     let first = scrolled(chosen, rows, height);
     let width = usize::from(inside.width);
     for (at, y) in (first..rows).zip(inside.y..inside.bottom()) {
-        let line = match &keyspace.graveyard {
-            Some(_) => grave(state, at, width),
-            None => keyspace.tree.rows().get(at).map(|row| row_line(state, *row, width)),
+        let line = match &keys.graveyard {
+            Some(_) => grave(keys, ctx, at, width),
+            None => keys.tree.rows().get(at).map(|row| row_line(keys, ctx, *row, width)),
         };
         let Some(mut line) = line else { continue };
         let place = Rect { y, height: 1, ..inside };
         if at == chosen {
-            let focused = keyspace.pane == Pane::Tree;
+            let focused = keys.pane == Pane::Tree;
             let mark = if focused { look.glyphs.mark } else { " " };
             if let Some(first) = line.spans.first_mut() {
                 *first = say(look, Meaning::Accent, mark);
@@ -49,7 +50,7 @@ pub(super) fn tree(state: &State, frame: &mut Frame<'_>, area: Rect) {
         frame.render_widget(line, place);
     }
     if rows == 0 && inside.height > 0 {
-        let words = empty(state);
+        let words = empty(keys);
         let line = Line::from(say(look, Meaning::Dim, format!(" {words}")));
         frame.render_widget(line, Rect { height: 1, ..inside });
     }
@@ -61,12 +62,11 @@ fn scrolled(chosen: usize, rows: usize, height: usize) -> usize {
     chosen.saturating_sub(height * 2 / 3).min(rows.saturating_sub(height))
 }
 
-fn title(state: &State, room: usize) -> String {
-    let keyspace = &state.keyspace;
-    if keyspace.graveyard.is_some() {
+fn title(keys: &Keys, ctx: &Context, room: usize) -> String {
+    if keys.graveyard.is_some() {
         return "Graveyard".to_owned();
     }
-    let tree = &keyspace.tree;
+    let tree = &keys.tree;
     let prefix =
         if tree.prefix.is_empty() { "all keys".to_owned() } else { escape_name(&tree.prefix) };
     let separator = match &tree.separator[..] {
@@ -74,43 +74,43 @@ fn title(state: &State, room: usize) -> String {
         [] => "  no separator".to_owned(),
         other => format!("  sep {}", escape_name(other)),
     };
-    let filter = match keyspace.filter.as_str() {
+    let filter = match keys.filter.as_str() {
         "" => String::new(),
         filter => format!("  /{filter}"),
     };
     let text = format!("Keys  {prefix}{separator}{filter}");
-    fit(&text, room, &state.look.glyphs)
+    fit(&text, room, &ctx.look.glyphs)
 }
 
-fn right(state: &State) -> Vec<Span<'static>> {
-    let (look, keyspace) = (&state.look, &state.keyspace);
+fn right(keys: &Keys, ctx: &Context) -> Vec<Span<'static>> {
+    let look = &ctx.look;
     let mut spans = vec![Span::raw(" ")];
     // What nobody answers for is stale, whether it was asked for anew or not.
-    let unheard = state.cluster.is_unheard(state.now, state.stale_after());
-    let unheard = keyspace.fresh.at.filter(|_| unheard).map(|at| state.now.since(at));
-    if let Some(stale) = keyspace.fresh.stale(state.now).or(unheard) {
+    let unheard = ctx.cluster.is_unheard(ctx.now, ctx.stale_after());
+    let unheard = keys.fresh.at.filter(|_| unheard).map(|at| ctx.now.since(at));
+    if let Some(stale) = keys.fresh.stale(ctx.now).or(unheard) {
         spans.push(say(look, Meaning::Bad, format!("stale {}  ", age(stale))));
-    } else if keyspace.is_reading() {
+    } else if keys.is_reading() {
         spans.push(say(look, Meaning::Dim, format!("{}  ", look.glyphs.wait)));
     }
-    let marks = keyspace.graveyard.as_ref().map_or(keyspace.marks.len(), |g| g.marks.len());
+    let marks = keys.graveyard.as_ref().map_or(keys.marks.len(), |g| g.marks.len());
     if marks > 0 {
         spans.push(say(look, Meaning::Accent, format!("{marks} marked  ")));
     }
-    if let Some(graveyard) = &keyspace.graveyard {
+    if let Some(graveyard) = &keys.graveyard {
         let found = counted(u64::try_from(graveyard.graves.len()).unwrap_or(0), "key");
         spans.push(say(look, Meaning::Dim, format!("{found} ")));
         return spans;
     }
-    if keyspace.tree.full {
+    if keys.tree.full {
         spans.push(say(look, Meaning::Warn, format!("only {ROWS_MAX} rows: F filters  ")));
     }
-    let revision = keyspace.tree.revision;
+    let revision = keys.tree.revision;
     if revision > 0 {
-        let newest = state.cluster.newest().2;
+        let newest = ctx.cluster.newest().2;
         let words = format!("rev {}", grouped(revision.unsigned_abs()));
         spans.push(say(look, Meaning::Dim, words));
-        if keyspace.at.is_none() && newest > revision {
+        if keys.at.is_none() && newest > revision {
             let newer = grouped(newest.abs_diff(revision));
             spans.push(say(look, Meaning::Warn, format!("  {newer} newer")));
         }
@@ -119,24 +119,23 @@ fn right(state: &State) -> Vec<Span<'static>> {
     spans
 }
 
-fn empty(state: &State) -> String {
-    let keyspace = &state.keyspace;
-    let loaded = keyspace.tree.node(ROOT).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.loaded);
-    if !keyspace.filter.is_empty() {
+fn empty(keys: &Keys) -> String {
+    let loaded = keys.tree.node(ROOT).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.loaded);
+    if !keys.filter.is_empty() {
         "nothing that was loaded has this in its name".to_owned()
-    } else if loaded && keyspace.at.is_some() {
+    } else if loaded && keys.at.is_some() {
         "there were no keys here".to_owned()
     } else if loaded {
         "there are no keys here: n makes one".to_owned()
-    } else if let Some(trouble) = &keyspace.fresh.failed {
+    } else if let Some(trouble) = &keys.fresh.failed {
         format!("not read: {}", trouble.why)
     } else {
         "the keys are being read".to_owned()
     }
 }
 
-fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
-    let (look, tree) = (&state.look, &state.keyspace.tree);
+fn row_line(keys: &Keys, ctx: &Context, row: Row, width: usize) -> Line<'static> {
+    let (look, tree) = (&ctx.look, &keys.tree);
     let depth = usize::from(row.depth).min(width / 4 / INDENT);
     let indent = " ".repeat(depth * INDENT);
     let Some(node) = tree.node(row.node) else { return Line::default() };
@@ -152,7 +151,7 @@ fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
         let text = fit(&format!("{indent}  {} {words}", look.glyphs.wait), width - 1, &look.glyphs);
         return Line::from(vec![Span::raw(" "), say(look, Meaning::Dim, text)]);
     }
-    let marked = marked(state, row.node);
+    let marked = marked(keys, row.node);
     let sign = match (&node.dir, marked) {
         (_, true) => look.glyphs.full,
         (Some(dir), _) if dir.open => look.glyphs.open,
@@ -162,12 +161,12 @@ fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
     let slash = if node.dir.is_some() { escape_name(&tree.separator) } else { String::new() };
     let name = escape_name(tree.name(row.node));
     let name = if name.is_empty() && node.dir.is_none() { "(empty name)".to_owned() } else { name };
-    let (meaning, facts) = facts(state, row.node);
+    let (meaning, facts) = facts(keys, row.node);
     let left = format!("{indent}{sign} ");
     let room = width.saturating_sub(left.width() + facts.width() + 4);
     let name = fit(&format!("{name}{slash}"), room, &look.glyphs);
     let gap = width.saturating_sub(1 + left.width() + name.width() + facts.width() + 1);
-    let of_name = if state.keyspace.tree.matches(row.node) {
+    let of_name = if keys.tree.matches(row.node) {
         Meaning::Accent
     } else if node.dir.is_some() {
         Meaning::Strong
@@ -184,16 +183,15 @@ fn row_line(state: &State, row: Row, width: usize) -> Line<'static> {
     ])
 }
 
-fn marked(state: &State, node: u32) -> bool {
-    let keyspace = &state.keyspace;
-    !keyspace.marks.is_empty()
-        && (keyspace.marks.contains(&Target::Key(keyspace.tree.key(node)))
-            || keyspace.marks.contains(&Target::Prefix(keyspace.tree.dir_prefix(node))))
+fn marked(keys: &Keys, node: u32) -> bool {
+    !keys.marks.is_empty()
+        && (keys.marks.contains(&Target::Key(keys.tree.key(node)))
+            || keys.marks.contains(&Target::Prefix(keys.tree.dir_prefix(node))))
 }
 
 /// What is known of a node without reading its value.
-fn facts(state: &State, id: u32) -> (Meaning, String) {
-    let Some(node) = state.keyspace.tree.node(id) else { return (Meaning::Dim, String::new()) };
+fn facts(keys: &Keys, id: u32) -> (Meaning, String) {
+    let Some(node) = keys.tree.node(id) else { return (Meaning::Dim, String::new()) };
     let mut parts = Vec::new();
     if let Some(meta) = node.key {
         if meta.lease != 0 {
@@ -209,8 +207,8 @@ fn facts(state: &State, id: u32) -> (Meaning, String) {
     (Meaning::Dim, parts.join("  "))
 }
 
-fn grave(state: &State, at: usize, width: usize) -> Option<Line<'static>> {
-    let (look, graveyard) = (&state.look, state.keyspace.graveyard.as_ref()?);
+fn grave(keys: &Keys, ctx: &Context, at: usize, width: usize) -> Option<Line<'static>> {
+    let (look, graveyard) = (&ctx.look, keys.graveyard.as_ref()?);
     let Some(grave) = graveyard.graves.get(at) else {
         let reached = graveyard.reached;
         let words = match reached {

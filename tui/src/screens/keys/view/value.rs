@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::keys::Keys;
 use crate::screens::keys::model::{Entry, Meta};
 use crate::screens::keys::viewers::VIEWERS;
 use crate::screens::keys::{Conflict, DiffLine, Editor, History, Pane};
@@ -17,23 +18,22 @@ use crate::widget::{bytes, escape_name, fit, grouped, panel, say, style};
 const VERSIONS_SHOWN: usize = 6;
 
 /// Draws the pane.
-pub(super) fn value(state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Clear, area);
-    let keyspace = &state.keyspace;
-    if let Some(editor) = &keyspace.editor {
-        draw_editor(state, editor, frame, area);
-    } else if let Some(conflict) = &keyspace.conflict {
-        draw_conflict(state, conflict, frame, area);
-    } else if let Some(history) = &keyspace.history {
-        draw_history(state, history, frame, area);
+    if let Some(editor) = &keys.editor {
+        draw_editor(ctx, editor, frame, area);
+    } else if let Some(conflict) = &keys.conflict {
+        draw_conflict(keys, ctx, conflict, frame, area);
+    } else if let Some(history) = &keys.history {
+        draw_history(keys, ctx, history, frame, area);
     } else {
-        draw_value(state, frame, area);
+        draw_value(keys, ctx, frame, area);
     }
 }
 
-fn name(state: &State, key: &[u8], area: Rect, rest: usize) -> String {
+fn name(ctx: &Context, key: &[u8], area: Rect, rest: usize) -> String {
     let room = usize::from(area.width).saturating_sub(rest + 6);
-    fit(&escape_name(key), room, &state.look.glyphs)
+    fit(&escape_name(key), room, &ctx.look.glyphs)
 }
 
 /// Puts lines below each other, as many as there is room for.
@@ -66,8 +66,8 @@ fn metadata(meta: &Meta, size: usize) -> String {
     )
 }
 
-fn about(state: &State) -> (Meaning, String) {
-    let value = &state.keyspace.value;
+fn about(keys: &Keys) -> (Meaning, String) {
+    let value = &keys.value;
     match (&value.key, &value.entry) {
         (None, _) => (Meaning::Dim, "no key is chosen".to_owned()),
         (Some(_), Some(entry)) => (Meaning::Dim, metadata(&entry.meta, entry.value.len())),
@@ -79,20 +79,20 @@ fn about(state: &State) -> (Meaning, String) {
     }
 }
 
-fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, value) = (&state.look, &state.keyspace.value);
-    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(state, k, area, 0));
+fn draw_value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let (look, value) = (&ctx.look, &keys.value);
+    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(ctx, k, area, 0));
     let inside = panel(frame, look, area, &title, Line::default());
     let width = usize::from(inside.width).saturating_sub(1);
-    let (meaning, words) = about(state);
+    let (meaning, words) = about(keys);
     let words = fit(&words, width, &look.glyphs);
     let mut head = vec![Line::from(say(look, meaning, format!(" {words}")))];
     if let Some(entry) = &value.entry {
-        head.push(tabs(state, entry));
+        head.push(tabs(keys, ctx, entry));
     }
     let rest = put(frame, inside, head);
     let shown = value.lines.iter().skip(value.scroll).take(usize::from(rest.height));
-    let shift = state.keyspace.shift;
+    let shift = keys.shift;
     let lines = shown.map(|line| {
         let text = fit(&part(line, shift, width), width, &look.glyphs);
         Line::from(say(look, Meaning::Text, format!(" {text}")))
@@ -104,7 +104,7 @@ fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
     let below = value.lines.len().saturating_sub(value.scroll + usize::from(rest.height));
     let moved = below > 0 || value.scroll > 0 || shift > 0;
-    if moved && state.keyspace.pane == Pane::Value && area.height > 2 {
+    if moved && keys.pane == Pane::Value && area.height > 2 {
         let column = if shift > 0 { format!(", column {}", shift + 1) } else { String::new() };
         let words = format!(" line {} of {}{column} ", value.scroll + 1, value.lines.len());
         let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
@@ -115,8 +115,8 @@ fn draw_value(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The viewers, and which one shows the value.
-fn tabs(state: &State, entry: &Entry) -> Line<'static> {
-    let (look, viewer) = (&state.look, state.keyspace.value.viewer);
+fn tabs(keys: &Keys, ctx: &Context, entry: &Entry) -> Line<'static> {
+    let (look, viewer) = (&ctx.look, keys.value.viewer);
     let of = viewer.of(&entry.value);
     let mut spans = vec![Span::raw(" ")];
     for each in VIEWERS {
@@ -134,12 +134,12 @@ fn tabs(state: &State, entry: &Entry) -> Line<'static> {
 }
 
 /// Three lines about the chosen key, below a tree that has the screen for itself.
-pub(super) fn detail(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let (look, value) = (&state.look, &state.keyspace.value);
-    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(state, k, area, 0));
+pub(super) fn detail(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let (look, value) = (&ctx.look, &keys.value);
+    let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(ctx, k, area, 0));
     let inside = panel(frame, look, area, &title, Line::default());
     let width = usize::from(inside.width).saturating_sub(1);
-    let (meaning, words) = about(state);
+    let (meaning, words) = about(keys);
     let mut lines =
         vec![Line::from(say(look, meaning, format!(" {}", fit(&words, width, &look.glyphs))))];
     for line in value.lines.iter().take(2) {
@@ -149,8 +149,14 @@ pub(super) fn detail(state: &State, frame: &mut Frame<'_>, area: Rect) {
     put(frame, inside, lines);
 }
 
-fn diff_lines(state: &State, diff: &[DiffLine], scroll: usize, area: Rect) -> Vec<Line<'static>> {
-    let look = &state.look;
+fn diff_lines(
+    keys: &Keys,
+    ctx: &Context,
+    diff: &[DiffLine],
+    scroll: usize,
+    area: Rect,
+) -> Vec<Line<'static>> {
+    let look = &ctx.look;
     let width = usize::from(area.width).saturating_sub(4);
     let line = |line: &DiffLine| {
         let meaning = match line.sign {
@@ -158,15 +164,15 @@ fn diff_lines(state: &State, diff: &[DiffLine], scroll: usize, area: Rect) -> Ve
             '-' => Meaning::Bad,
             _ => Meaning::Text,
         };
-        let text = fit(&part(&line.text, state.keyspace.shift, width), width, &look.glyphs);
+        let text = fit(&part(&line.text, keys.shift, width), width, &look.glyphs);
         Line::from(say(look, meaning, format!(" {} {text}", line.sign)))
     };
     diff.iter().skip(scroll).take(usize::from(area.height)).map(line).collect()
 }
 
-fn draw_history(state: &State, history: &History, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let title = format!("History of {}", name(state, &history.key, area, 30));
+fn draw_history(keys: &Keys, ctx: &Context, history: &History, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let title = format!("History of {}", name(ctx, &history.key, area, 30));
     let known = match history.reached {
         None => format!("{} reading ", look.glyphs.wait),
         Some(reached) => match reached.wall {
@@ -211,12 +217,18 @@ fn draw_history(state: &State, history: &History, frame: &mut Frame<'_>, area: R
     let rest = put(frame, inside, lines);
     let what = Line::from(say(look, Meaning::Column, " what this version changed"));
     let rest = put(frame, rest, [what]);
-    put(frame, rest, diff_lines(state, &history.diff, history.scroll, rest));
+    put(frame, rest, diff_lines(keys, ctx, &history.diff, history.scroll, rest));
 }
 
-fn draw_conflict(state: &State, conflict: &Conflict, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let title = format!("Changed meanwhile: {}", name(state, &conflict.write.key, area, 24));
+fn draw_conflict(
+    keys: &Keys,
+    ctx: &Context,
+    conflict: &Conflict,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let look = &ctx.look;
+    let title = format!("Changed meanwhile: {}", name(ctx, &conflict.write.key, area, 24));
     let inside = panel(frame, look, area, &title, Line::default());
     let width = usize::from(inside.width).saturating_sub(1);
     let theirs = conflict.theirs.as_ref().map_or_else(
@@ -233,13 +245,13 @@ fn draw_conflict(state: &State, conflict: &Conflict, frame: &mut Frame<'_>, area
         Line::default(),
     ];
     let rest = put(frame, inside, head);
-    put(frame, rest, diff_lines(state, &conflict.diff, conflict.scroll, rest));
+    put(frame, rest, diff_lines(keys, ctx, &conflict.diff, conflict.scroll, rest));
 }
 
-fn draw_editor(state: &State, editor: &Editor, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+fn draw_editor(ctx: &Context, editor: &Editor, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
     let what = if editor.expected == 0 { "New key" } else { "Edit" };
-    let title = format!("{what} {}", name(state, &editor.key, area, 40));
+    let title = format!("{what} {}", name(ctx, &editor.key, area, 40));
     let right = Line::from(say(look, Meaning::Dim, " ^s saves, Esc leaves "));
     let inside = panel(frame, look, area, &title, right);
     let mut text = editor.area.clone();

@@ -1,66 +1,72 @@
-use super::{Deed, plain, roomy};
+use super::{plain, roomy};
+use crate::console::action::Action;
+use crate::screens::watch::Watch;
 use crate::screens::watch::{Prompt, TAILS_MAX};
 use crate::widget::line::LineInput;
 
 /// Asks what a new tail is to follow.
-pub(super) static NEW: Deed = Deed {
+pub(super) const NEW: Action<Watch> = Action {
     name: "new",
     help: "begin another tail: a key, a prefix, a range; from now or an old revision",
-    label: |state| state.watch.has_room().then(|| "new tail".to_owned()),
-    run: |state| {
-        if !state.watch.has_room() {
+    label: |watch, _| watch.has_room().then(|| "new tail".to_owned()),
+    run: |watch, ctx| {
+        if !watch.has_room() {
             let words = format!("{TAILS_MAX} tails is all; x closes one");
-            state.toasts.hint(state.now, words);
-        } else if state.watch.is_plain() {
-            state.watch.prompt = Some(Prompt::Form(Box::default()));
+            ctx.toasts.hint(ctx.now, words);
+        } else if watch.is_plain() {
+            watch.prompt = Some(Prompt::Form(Box::default()));
         }
         Vec::new()
     },
+    over: false,
 };
 
 /// Asks what to look for.
-pub(super) static SEARCH: Deed = Deed {
+pub(super) const SEARCH: Action<Watch> = Action {
     name: "search",
     help: "look for text in keys and values; n and N go on",
-    label: |state| state.watch.active().filter(|_| roomy(state)).map(|_| "search".to_owned()),
-    run: |state| {
-        if let Some(tail) = plain(state) {
+    label: |watch, ctx| watch.active().filter(|_| roomy(ctx)).map(|_| "search".to_owned()),
+    run: |watch, _| {
+        if let Some(tail) = plain(watch) {
             let line = filled(tail.search.as_ref().map_or("", |(text, _)| text));
-            state.watch.prompt = Some(Prompt::Search(line));
+            watch.prompt = Some(Prompt::Search(line));
         }
         Vec::new()
     },
+    over: false,
 };
 
 /// Asks which events to show.
-pub(super) static FILTER: Deed = Deed {
+pub(super) const FILTER: Action<Watch> = Action {
     name: "filter",
     help: "show only some events: put & ~timeout, key^/a, size>100, re:x.*y",
-    label: |state| state.watch.active().map(|_| "filter".to_owned()),
-    run: |state| {
-        if let Some(tail) = plain(state) {
+    label: |watch, _| watch.active().map(|_| "filter".to_owned()),
+    run: |watch, _| {
+        if let Some(tail) = plain(watch) {
             let line = filled(tail.filter.as_ref().map_or("", |filter| filter.text()));
-            state.watch.prompt = Some(Prompt::Filter(line, None));
+            watch.prompt = Some(Prompt::Filter(line, None));
         }
         Vec::new()
     },
+    over: false,
 };
 
 /// Asks where to write the tail.
-pub(super) static SAVE: Deed = Deed {
+pub(super) const SAVE: Action<Watch> = Action {
     name: "save",
     help: "write what is shown to a file, as lines of JSON",
-    label: |state| {
-        let tail = state.watch.active()?;
-        (tail.rows() > 0 && roomy(state)).then(|| "save".to_owned())
+    label: |watch, ctx| {
+        let tail = watch.active()?;
+        (tail.rows() > 0 && roomy(ctx)).then(|| "save".to_owned())
     },
-    run: |state| {
-        if let Some(tail) = plain(state).filter(|tail| tail.rows() > 0) {
+    run: |watch, _| {
+        if let Some(tail) = plain(watch).filter(|tail| tail.rows() > 0) {
             let line = filled(&format!("{}-at-{}.jsonl", tail.name(), tail.newest));
-            state.watch.prompt = Some(Prompt::Save(line));
+            watch.prompt = Some(Prompt::Save(line));
         }
         Vec::new()
     },
+    over: false,
 };
 
 fn filled(text: &str) -> LineInput {

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use super::end_of;
-use crate::console::State;
+use crate::console::Context;
 use crate::screens::watch::{FIELDS, Field, Form, Reach};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, fit, popup, say, wrap};
@@ -17,9 +17,9 @@ const WIDTH_MAX: u16 = 76;
 const NAMES: usize = 12;
 
 /// Draws the form.
-pub(super) fn form(state: &State, frame: &mut Frame<'_>, form: &Form) {
-    let look = &state.look;
-    let width = state.size.0.saturating_sub(4).min(WIDTH_MAX);
+pub(super) fn form(ctx: &Context, frame: &mut Frame<'_>, form: &Form) {
+    let look = &ctx.look;
+    let width = ctx.size.0.saturating_sub(4).min(WIDTH_MAX);
     let room = usize::from(width).saturating_sub(4);
     let error = form.error.as_ref().map_or_else(Vec::new, |(_, why)| wrap(why, room));
     let fields: Vec<_> = FIELDS.into_iter().filter(|field| form.counts(*field)).collect();

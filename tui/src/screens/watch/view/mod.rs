@@ -10,7 +10,8 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Detail, Link, Prompt, Sign, Tail};
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::watch::Watch;
 use crate::widget::theme::Meaning;
 use crate::widget::{age, escape, escape_name, fit, grouped, panel, popup, rate, say};
 
@@ -18,43 +19,43 @@ use crate::widget::{age, escape, escape_name, fit, grouped, panel, popup, rate, 
 const SILENT_AFTER_SECONDS: u64 = 5;
 
 /// Draws the tail on top, and what lies over it; what is typed stands over the footer.
-pub(crate) fn watch(state: &State, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
-    match state.watch.active() {
-        Some(tail) => list(state, frame, area, tail),
-        None => nothing(state, frame, area),
+pub(super) fn draw(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    match watch.active() {
+        Some(tail) => list(watch, ctx, frame, area, tail),
+        None => nothing(ctx, frame, area),
     }
-    over(state, frame, bottom);
+    over(watch, ctx, frame, bottom);
 }
 
-fn list(state: &State, frame: &mut Frame<'_>, area: Rect, tail: &Tail) {
-    let look = &state.look;
-    let right = right(state, tail);
+fn list(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect, tail: &Tail) {
+    let look = &ctx.look;
+    let right = right(watch, ctx, tail);
     let room = usize::from(area.width).saturating_sub(right.width() + 6);
     let title = fit(&title(tail), room.max(12), &look.glyphs);
     let inside = panel(frame, look, area, &title, right);
-    tabs(state, frame, area);
+    tabs(watch, ctx, frame, area);
     let list = Rect { height: inside.height.saturating_sub(1), ..inside };
-    rows::rows(state, tail, frame, list);
+    rows::rows(ctx, tail, frame, list);
     if inside.height > 0 {
         let line = Rect { y: inside.bottom() - 1, height: 1, ..inside };
-        frame.render_widget(status(state, tail, usize::from(inside.width)), line);
+        frame.render_widget(status(ctx, tail, usize::from(inside.width)), line);
     }
 }
 
 /// What is typed, and what lies over the list.
-fn over(state: &State, frame: &mut Frame<'_>, bottom: Rect) {
-    if let Some(detail) = &state.watch.detail {
-        self::detail(state, frame, detail);
+fn over(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, bottom: Rect) {
+    if let Some(detail) = &watch.detail {
+        self::detail(ctx, frame, detail);
     }
-    match &state.watch.prompt {
+    match &watch.prompt {
         None => {}
-        Some(Prompt::Form(form)) => form::form(state, frame, form),
-        Some(prompt) => prompt::prompt(state, frame, bottom, prompt),
+        Some(Prompt::Form(form)) => form::form(ctx, frame, form),
+        Some(prompt) => prompt::prompt(watch, ctx, frame, bottom, prompt),
     }
 }
 
-fn nothing(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+fn nothing(ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
     let inside = panel(frame, look, area, "Watch", Line::default());
     let lines = [
         "",
@@ -94,19 +95,17 @@ fn end_of(text: &str, room: usize) -> &str {
     kept
 }
 
-fn right(state: &State, tail: &Tail) -> Line<'static> {
-    let look = &state.look;
+fn right(_: &Watch, ctx: &Context, tail: &Tail) -> Line<'static> {
+    let look = &ctx.look;
     let (meaning, word) = match &tail.link {
         Link::Connecting => (Meaning::Dim, "connecting".to_owned()),
         Link::Live | Link::Resuming { .. } if tail.paused => (Meaning::Warn, "paused".to_owned()),
-        Link::Live => match silent(state, tail) {
+        Link::Live => match silent(ctx, tail) {
             Some(silence) => (Meaning::Warn, format!("stale {silence}")),
             None => (Meaning::Ok, "live".to_owned()),
         },
         Link::Resuming { .. } => (Meaning::Warn, "resuming".to_owned()),
-        Link::Away { since, .. } => {
-            (Meaning::Bad, format!("away {}", age(state.now.since(*since))))
-        }
+        Link::Away { since, .. } => (Meaning::Bad, format!("away {}", age(ctx.now.since(*since)))),
         Link::Ended(_) => (Meaning::Bad, "ended".to_owned()),
     };
     let (kept, dropped) = tail.kept();
@@ -114,22 +113,22 @@ fn right(state: &State, tail: &Tail) -> Line<'static> {
     Line::from(vec![
         Span::raw(" "),
         say(look, meaning, word),
-        say(look, Meaning::Text, format!("  {} ev/s", rate(tail.rate(state.now)))),
+        say(look, Meaning::Text, format!("  {} ev/s", rate(tail.rate(ctx.now)))),
         say(look, Meaning::Dim, format!("  kept {}  dropped {} ", number(kept), grouped(dropped))),
     ])
 }
 
-fn silent(state: &State, tail: &Tail) -> Option<String> {
-    let silence = tail.silent(state.now)?;
+fn silent(ctx: &Context, tail: &Tail) -> Option<String> {
+    let silence = tail.silent(ctx.now)?;
     (silence.as_secs() >= SILENT_AFTER_SECONDS).then(|| age(silence))
 }
 
 /// How far the tail is, or what is the matter with it.
-fn status(state: &State, tail: &Tail, width: usize) -> Line<'static> {
-    let look = &state.look;
-    let silence = silent(state, tail);
+fn status(ctx: &Context, tail: &Tail, width: usize) -> Line<'static> {
+    let look = &ctx.look;
+    let silence = silent(ctx, tail);
     // While the server speaks, its own word counts: the others' newest revision would always be a little ahead of it.
-    let cluster = if silence.is_some() { state.cluster.newest().2 } else { 0 };
+    let cluster = if silence.is_some() { ctx.cluster.newest().2 } else { 0 };
     let number = |revision: i64| grouped(revision.unsigned_abs());
     let (meaning, mut words) = match &tail.link {
         Link::Connecting => (Meaning::Dim, "no member has taken it yet".to_owned()),
@@ -168,15 +167,15 @@ fn status(state: &State, tail: &Tail, width: usize) -> Line<'static> {
 }
 
 /// The other tails, in the lower border.
-fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let list = state.watch.list();
+fn tabs(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let list = watch.list();
     if list.len() < 2 || area.height < 2 {
         return;
     }
     let mut spans = vec![say(look, Meaning::Key, " Tab")];
     for tail in list {
-        let on_top = state.watch.active().is_some_and(|active| active.number == tail.number);
+        let on_top = watch.active().is_some_and(|active| active.number == tail.number);
         let trouble = matches!(tail.link, Link::Away { .. } | Link::Ended(_));
         let words = format!("{}{}", tail.name(), if trouble { "!" } else { "" });
         spans.push(Span::raw(" "));
@@ -194,9 +193,9 @@ fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// An event in full.
-fn detail(state: &State, frame: &mut Frame<'_>, detail: &Detail) {
-    let look = &state.look;
-    let (width, height) = (state.size.0.saturating_sub(6), state.size.1.saturating_sub(6));
+fn detail(ctx: &Context, frame: &mut Frame<'_>, detail: &Detail) {
+    let look = &ctx.look;
+    let (width, height) = (ctx.size.0.saturating_sub(6), ctx.size.1.saturating_sub(6));
     let lines = u16::try_from(detail.lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");
     let title = fit(&detail.title, usize::from(width).saturating_sub(32), &look.glyphs);

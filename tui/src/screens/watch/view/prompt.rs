@@ -7,14 +7,21 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::end_of;
-use crate::console::State;
+use crate::console::Context;
+use crate::screens::watch::Watch;
 use crate::screens::watch::{Prompt, Tail};
 use crate::widget::theme::Meaning;
 use crate::widget::{fit, say};
 
 /// Draws the line.
-pub(super) fn prompt(state: &State, frame: &mut Frame<'_>, area: Rect, prompt: &Prompt) {
-    let look = &state.look;
+pub(super) fn prompt(
+    watch: &Watch,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    prompt: &Prompt,
+) {
+    let look = &ctx.look;
     let (name, line, hint) = match prompt {
         Prompt::Search(line) => ("/", line, String::new()),
         Prompt::Filter(line, None) => (
@@ -24,7 +31,7 @@ pub(super) fn prompt(state: &State, frame: &mut Frame<'_>, area: Rect, prompt: &
         ),
         Prompt::Filter(line, Some(error)) => ("filter: ", line, error.to_string()),
         Prompt::Save(line) => {
-            let rows = state.watch.active().map_or(0, Tail::rows);
+            let rows = watch.active().map_or(0, Tail::rows);
             ("save to: ", line, format!("what is shown, {rows} rows; replaces no file"))
         }
         Prompt::Form(_) => return,

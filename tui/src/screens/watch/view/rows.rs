@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-use crate::console::State;
+use crate::console::Context;
 use crate::screens::watch::{Entry, Event, Kind, Mark, Revision, Row, Tail, What};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, bytes, escape, escape_name, fit, grouped, say, style};
@@ -64,8 +64,8 @@ struct Cells {
 }
 
 /// Draws the head of the columns and the rows below it.
-pub(super) fn rows(state: &State, tail: &Tail, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
+pub(super) fn rows(ctx: &Context, tail: &Tail, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
     let columns = Columns::of(tail, usize::from(area.width));
     let head = Cells {
         mark: " ",

@@ -7,21 +7,22 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use crate::console::State;
+use crate::console::Context;
 use crate::screens::repl;
+use crate::screens::repl::Repl;
 use crate::screens::repl::entry::Entry;
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, fit, panel, say, style};
 
 /// Draws the output over the lower part of the screen and the line over the footer.
-pub(crate) fn palette(state: &State, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
-    output(state, frame, body);
-    input(state, frame, bottom);
+pub(crate) fn palette(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
+    output(repl, ctx, frame, body);
+    input(repl, ctx, frame, bottom);
 }
 
-fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let look = &state.look;
-    let entry = &state.palette.entry;
+fn input(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let entry = &repl.palette.entry;
     // Lines that are finished, and what one can choose from, stand above the line with the cursor.
     let mut rows: Vec<Line<'static>> = entry
         .above
@@ -38,21 +39,21 @@ fn input(state: &State, frame: &mut Frame<'_>, area: Rect) {
     }
     frame.render_widget(Clear, area);
     let head = if entry.above.is_empty() { " :" } else { " .." };
-    let hint = hint(state);
+    let hint = hint(repl, ctx);
     typed_line(look, entry, frame, area, (head, &hint.0, hint.1));
 }
 
 /// What stands behind an empty line, or what may follow the words in it.
-fn hint(state: &State) -> (String, Option<&'static str>) {
-    let entry = &state.palette.entry;
-    let words = match &state.repl.running {
+fn hint(repl: &Repl, ctx: &Context) -> (String, Option<&'static str>) {
+    let entry = &repl.palette.entry;
+    let words = match &repl.running {
         Some(running) if entry.is_empty() => {
             format!("  running {}  (^c gives up)", running.text.replace('\n', " ; "))
         }
         _ if entry.is_empty() => {
             "  a command: get, put, del, member list ...   help lists them, Esc closes".to_owned()
         }
-        _ => return repl::hint(entry, &state.repl.prompt),
+        _ => return repl::hint(entry, &ctx.prompt),
     };
     (words, None)
 }
@@ -124,9 +125,9 @@ pub(crate) fn choices(look: &Look, entry: &Entry) -> Vec<Line<'static>> {
     rows
 }
 
-fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
-    let look = &state.look;
-    let Some(output) = &state.palette.output else { return };
+fn output(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect) {
+    let look = &ctx.look;
+    let Some(output) = &repl.palette.output else { return };
     let lines = u16::try_from(output.text.len().max(1)).unwrap_or(u16::MAX).saturating_add(2);
     let height = lines.min(body.height);
     let area = Rect { y: body.bottom() - height, height, ..body };
@@ -135,12 +136,12 @@ fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
     let wide =
         output.text.iter().any(|text| text.width() + 1 > usize::from(area.width.saturating_sub(2)));
     let title = fit(&format!(": {}", output.line), usize::from(area.width / 2), &look.glyphs);
-    let inside = panel(frame, look, area, &title, right(look, state, wide));
+    let inside = panel(frame, look, area, &title, right(look, repl, ctx, wide));
     let meaning = if output.failed { Meaning::Bad } else { Meaning::Text };
     let last = output.text.len().saturating_sub(usize::from(inside.height));
-    let shown = output.text.iter().skip(state.palette.scroll.min(last));
+    let shown = output.text.iter().skip(repl.palette.scroll.min(last));
     for (text, y) in shown.zip(inside.y..inside.bottom()) {
-        let text: String = text.chars().skip(state.palette.shift).collect();
+        let text: String = text.chars().skip(repl.palette.shift).collect();
         let text = fit(&text, usize::from(inside.width).saturating_sub(1), &look.glyphs);
         frame.render_widget(
             Line::from(say(look, meaning, format!(" {text}"))),
@@ -149,19 +150,19 @@ fn output(state: &State, frame: &mut Frame<'_>, body: Rect) {
     }
     if output.text.is_empty() {
         let words =
-            if state.repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
+            if repl.running.is_some() { " runs, ^c gives it up" } else { " nothing to show" };
         let words = say(look, Meaning::Dim, words);
         frame.render_widget(Line::from(words), Rect { height: 1, ..inside });
     }
 }
 
-fn right(look: &Look, state: &State, wide: bool) -> Line<'static> {
-    let Some(output) = &state.palette.output else { return Line::default() };
+fn right(look: &Look, repl: &Repl, _: &Context, wide: bool) -> Line<'static> {
+    let Some(output) = &repl.palette.output else { return Line::default() };
     let lines = match output.text.len() {
         1 => "1 line".to_owned(),
         count => format!("{count} lines"),
     };
-    let (meaning, word) = match (output.failed, &state.repl.running) {
+    let (meaning, word) = match (output.failed, &repl.running) {
         (true, _) => (Meaning::Bad, "failed  "),
         (false, Some(_)) => (Meaning::Warn, "running  "),
         (false, None) => (Meaning::Ok, "ok  "),

@@ -1,8 +1,6 @@
 //! The `:` palette: a line for the session that the REPL pane has too, and what its last run printed.
 
-pub(crate) mod view;
-
-use crate::screens::repl::entry::Entry;
+use super::entry::Entry;
 
 /// Lines of output that are kept.
 pub const OUTPUT_LINES_MAX: usize = 10_000;
