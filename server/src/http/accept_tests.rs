@@ -23,18 +23,25 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::accept::{Patience, accept, connections_with};
-use super::site::PLAIN;
-use super::{Capacity, Page, Pages, Site, Slots, bind};
+use super::site::{PLAIN, Route, TextPage, route};
+use super::{Capacity, HttpHandler, Site, Slots, bind};
 use crate::api::{InFlight, Router};
 use crate::limits;
 use crate::metrics::Metrics;
 
 struct OnePage;
 
-impl Pages for OnePage {
-    fn get<'a>(&'a self, path: &'a str, _query: &'a str) -> Option<BoxFuture<'a, Page>> {
-        let page = Page { status: StatusCode::OK, content_type: PLAIN, text: "here".to_owned() };
-        (path == "/page").then(|| async move { page }.boxed())
+impl HttpHandler for OnePage {
+    fn call(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+    ) -> BoxFuture<'static, http::Response<Body>> {
+        let page = |_: &(), _| {
+            let (status, text) = (StatusCode::OK, "here".to_owned());
+            let page = TextPage { status, content_type: PLAIN, text };
+            Some(async move { http::Response::from(page) }.boxed())
+        };
+        route(&[Route { path: "/page", method: http::Method::GET, page }], &(), request)
     }
 }
 

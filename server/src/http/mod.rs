@@ -14,7 +14,7 @@
 //!   [`SHUTDOWN_TIMEOUT`](crate::limits::SHUTDOWN_TIMEOUT).
 //!
 //! It refuses no `:authority` by itself, but the HTTP/2 library refuses one that is no authority at all
-//! (`docs/compat.md`). TLS and the JSON gateway come later and have their place in `accept` and `site`.
+//! (`docs/compat.md`). TLS comes later and has its place in `accept`, the JSON gateway in a handler beside `pages`.
 //!
 //! Tested in `accept_tests`, against raw sockets.
 
@@ -29,5 +29,5 @@ mod slots;
 
 pub use accept::{Intake, accept, bind, connections};
 pub use pages::MemberPages;
-pub use site::{Page, Pages, Site};
+pub use site::{HttpHandler, Site};
 pub use slots::{Capacity, Slots};

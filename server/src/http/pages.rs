@@ -1,13 +1,17 @@
-//! The pages of a member: health in etcd's two styles, version, metrics.
+//! [`MemberPages`]: health in etcd's two styles, version, metrics.
+
+use std::future::{Future, ready};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::StatusCode;
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
 use mini_etcd_proto::etcdserverpb::AlarmType;
 use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION};
+use tonic::body::Body;
 
 use super::probe::{Check, Group, report};
-use super::site::{PLAIN, Page, Pages};
+use super::site::{HttpHandler, PLAIN, Page, Route, TextPage, route};
 use crate::api::Host;
 use crate::error::RequestError;
 use crate::limits;
@@ -16,6 +20,17 @@ use crate::limits;
 const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a second";
 
 /// The pages of a member.
+static ROUTES: [Route<Host>; 7] = [
+    get("/health", |host, request| text(health(host.clone(), uri(request)))),
+    get("/version", |_, _| text(ready(version()))),
+    get("/metrics", |host, _| text(metrics(host.clone()))),
+    get("/livez", probe),
+    get("/livez/", probe),
+    get("/readyz", probe),
+    get("/readyz/", probe),
+];
+
+/// Serves what is not gRPC at a member.
 pub struct MemberPages {
     host: Host,
 }
@@ -26,123 +41,137 @@ impl MemberPages {
     pub fn new(host: Host) -> Self {
         Self { host }
     }
+}
 
-    async fn health(&self, query: &str) -> Page {
-        let problem = self.unhealthy(query).await;
-        let metrics = self.host.metrics();
-        match &problem {
-            None => metrics.health_successes.inc(),
-            Some(_) => metrics.health_failures.inc(),
-        };
-        health_page(problem.as_deref())
+impl HttpHandler for MemberPages {
+    fn call(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Body>> {
+        route(&ROUTES, &self.host, request)
     }
+}
 
-    /// What is wrong, in etcd's order: alarms, leader, a read.
-    async fn unhealthy(&self, query: &str) -> Option<String> {
+const fn get(path: &'static str, page: Page<Host>) -> Route<Host> {
+    Route { path, method: Method::GET, page }
+}
+
+fn text(
+    page: impl Future<Output = TextPage> + Send + 'static,
+) -> Option<BoxFuture<'static, Response<Body>>> {
+    Some(page.map(Response::from).boxed())
+}
+
+fn uri(request: Request<Incoming>) -> Uri {
+    request.into_parts().0.uri
+}
+
+async fn health(host: Host, uri: Uri) -> TextPage {
+    let problem = unhealthy(&host, query(&uri)).await;
+    let metrics = host.metrics();
+    match &problem {
+        None => metrics.health_successes.inc(),
+        Some(_) => metrics.health_failures.inc(),
+    };
+    health_page(problem.as_deref())
+}
+
+/// What is wrong, in etcd's order: alarms, leader, a read.
+async fn unhealthy(host: &Host, query: &str) -> Option<String> {
+    let excluded: Vec<_> = values(query, "exclude").collect();
+    let state = host.published();
+    let alarms = state.alarms.raised.iter().map(|(_, alarm)| match AlarmType::try_from(*alarm) {
+        Ok(alarm) => alarm.as_str_name(),
+        Err(_) => "UNKNOWN",
+    });
+    for alarm in alarms {
+        if !excluded.contains(&alarm) {
+            return Some(format!("ALARM {alarm}"));
+        }
+    }
+    if values(query, "serializable").next() == Some("true") {
+        return None;
+    }
+    if host.is_disk_stalled() {
+        return Some(DISK_STALLED.to_owned());
+    }
+    if !host.has_leader() {
+        return Some("RAFT NO LEADER".to_owned());
+    }
+    linearizable_read(host).await.err().map(|error| format!("RANGE ERROR:{error}"))
+}
+
+async fn linearizable_read(host: &Host) -> Result<(), RequestError> {
+    let read = tokio::time::timeout(limits::REQUEST_TIMEOUT, host.barrier()).await;
+    read.unwrap_or(Err(RequestError::Timeout)).map(drop)
+}
+
+/// Answers for a group of checks, or for one of them that the path names.
+fn probe(host: &Host, request: Request<Incoming>) -> Option<BoxFuture<'static, Response<Body>>> {
+    let (host, uri) = (host.clone(), uri(request));
+    let (group, only) = Group::by_path(uri.path())?;
+    text(async move {
+        let query = query(&uri);
         let excluded: Vec<_> = values(query, "exclude").collect();
-        let state = self.host.published();
-        let alarms =
-            state.alarms.raised.iter().map(|(_, alarm)| match AlarmType::try_from(*alarm) {
-                Ok(alarm) => alarm.as_str_name(),
-                Err(_) => "UNKNOWN",
-            });
-        for alarm in alarms {
-            if !excluded.contains(&alarm) {
-                return Some(format!("ALARM {alarm}"));
-            }
-        }
-        if values(query, "serializable").next() == Some("true") {
-            return None;
-        }
-        if self.host.is_disk_stalled() {
-            return Some(DISK_STALLED.to_owned());
-        }
-        if !self.host.has_leader() {
-            return Some("RAFT NO LEADER".to_owned());
-        }
-        self.linearizable_read().await.err().map(|error| format!("RANGE ERROR:{error}"))
-    }
-
-    async fn linearizable_read(&self) -> Result<(), RequestError> {
-        let read = tokio::time::timeout(limits::REQUEST_TIMEOUT, self.host.barrier()).await;
-        read.unwrap_or(Err(RequestError::Timeout)).map(drop)
-    }
-
-    async fn probe(&self, group: Group, only: Option<&str>, query: &str) -> Page {
-        let excluded: Vec<_> = match only {
-            Some(_) => Vec::new(),
-            None => values(query, "exclude").collect(),
-        };
         let mut results = Vec::new();
         for check in group.checks() {
-            let is_wanted = only.is_none_or(|only| only == check.name());
-            if is_wanted && !excluded.contains(&check.name()) {
-                results.push((*check, self.check(*check).await));
+            let is_wanted = match only {
+                Some(only) => only == *check,
+                None => !excluded.contains(&check.name()),
+            };
+            if is_wanted {
+                results.push((*check, run(&host, *check).await));
             }
         }
         report(&results, has(query, "verbose"))
-    }
+    })
+}
 
-    async fn check(&self, check: Check) -> Result<(), String> {
-        match check {
-            Check::DataCorruption => {
-                let corrupt = i32::from(AlarmType::Corrupt);
-                let alarms = &self.host.published().alarms.raised;
-                if alarms.iter().any(|(_, alarm)| *alarm == corrupt) {
-                    return Err("alarm activated: CORRUPT".to_owned());
-                }
-                Ok(())
+async fn run(host: &Host, check: Check) -> Result<(), String> {
+    match check {
+        Check::DataCorruption => {
+            let corrupt = i32::from(AlarmType::Corrupt);
+            let alarms = &host.published().alarms.raised;
+            if alarms.iter().any(|(_, alarm)| *alarm == corrupt) {
+                return Err("alarm activated: CORRUPT".to_owned());
             }
-            // A read that waits for what is committed waits for the same disk: the answer would come too late.
-            Check::DiskWrite | Check::LinearizableRead if self.host.is_disk_stalled() => {
-                Err(DISK_STALLED.to_owned())
-            }
-            Check::LinearizableRead => {
-                self.linearizable_read().await.map_err(|error| error.to_string())
-            }
-            Check::NonLearner if self.host.is_learner() => {
-                Err("not supported for learner".to_owned())
-            }
-            // The published state can be read as long as the process is there.
-            Check::SerializableRead | Check::NonLearner | Check::DiskWrite => Ok(()),
+            Ok(())
         }
+        // A read that waits for what is committed waits for the same disk: the answer would come too late.
+        Check::DiskWrite | Check::LinearizableRead if host.is_disk_stalled() => {
+            Err(DISK_STALLED.to_owned())
+        }
+        Check::LinearizableRead => linearizable_read(host).await.map_err(|error| error.to_string()),
+        Check::NonLearner if host.is_learner() => Err("not supported for learner".to_owned()),
+        // The published state can be read as long as the process is there.
+        Check::SerializableRead | Check::NonLearner | Check::DiskWrite => Ok(()),
     }
 }
 
-impl Pages for MemberPages {
-    fn get<'a>(&'a self, path: &'a str, query: &'a str) -> Option<BoxFuture<'a, Page>> {
-        let page = match path {
-            "/health" => self.health(query).boxed(),
-            "/version" => std::future::ready(version()).boxed(),
-            "/metrics" => async { metrics(&self.host) }.boxed(),
-            path => {
-                let (group, only) = Group::by_path(path)?;
-                self.probe(group, only, query).boxed()
-            }
-        };
-        Some(page)
-    }
-}
-
-fn health_page(problem: Option<&str>) -> Page {
+fn health_page(problem: Option<&str>) -> TextPage {
     let status = if problem.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let end = if problem.is_none() { "" } else { "\n" };
     let health = problem.is_none().to_string();
     let reason = serde_json::Value::from(problem.unwrap_or_default());
     let text = format!("{{\"health\":\"{health}\",\"reason\":{reason}}}{end}");
-    Page { status, content_type: PLAIN, text }
+    TextPage { status, content_type: PLAIN, text }
 }
 
-fn version() -> Page {
+fn version() -> TextPage {
     let text = format!(
         "{{\"etcdserver\":\"{ETCD_VERSION}\",\"etcdcluster\":\"{CLUSTER_VERSION}\",\"storage\":\"{STORAGE_VERSION}\"}}"
     );
-    Page { status: StatusCode::OK, content_type: "application/json", text }
+    TextPage { status: StatusCode::OK, content_type: "application/json", text }
 }
 
-fn metrics(host: &Host) -> Page {
+async fn metrics(host: Host) -> TextPage {
     let text = host.metrics().expose(&host.facts());
-    Page { status: StatusCode::OK, content_type: "text/plain; version=0.0.4; charset=utf-8", text }
+    TextPage {
+        status: StatusCode::OK,
+        content_type: "text/plain; version=0.0.4; charset=utf-8",
+        text,
+    }
+}
+
+fn query(uri: &Uri) -> &str {
+    uri.query().unwrap_or_default()
 }
 
 /// Values of a query's parameter.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::StatusCode;
 
-use super::site::{PLAIN, Page};
+use super::site::{PLAIN, TextPage};
 
 /// One check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Group {
     }
 
     /// The group of a path, and the one check that it may name.
-    pub(super) fn by_path(path: &str) -> Option<(Self, Option<&str>)> {
+    pub(super) fn by_path(path: &str) -> Option<(Self, Option<Check>)> {
         let groups = [("/livez", Self::Live), ("/readyz", Self::Ready)];
         groups.into_iter().find_map(|(root, group)| {
             let rest = path.strip_prefix(root)?;
@@ -62,14 +62,14 @@ impl Group {
                 return Some((group, None));
             }
             let only = rest.strip_prefix('/')?;
-            let is_known = group.checks().iter().any(|check| check.name() == only);
-            is_known.then_some((group, Some(only)))
+            let only = group.checks().iter().find(|check| check.name() == only)?;
+            Some((group, Some(*only)))
         })
     }
 }
 
 /// One line for each check when one failed or the client wants to see them all.
-pub(super) fn report(results: &[(Check, Result<(), String>)], verbose: bool) -> Page {
+pub(super) fn report(results: &[(Check, Result<(), String>)], verbose: bool) -> TextPage {
     let failed = results.iter().any(|(_, result)| result.is_err());
     let mut text = String::new();
     if failed || verbose {
@@ -85,7 +85,7 @@ pub(super) fn report(results: &[(Check, Result<(), String>)], verbose: bool) -> 
         text.push_str("ok\n");
     }
     let status = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    Page { status, content_type: PLAIN, text }
+    TextPage { status, content_type: PLAIN, text }
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
         for (path, want) in [
             ("/livez", Some((Group::Live, None))),
             ("/readyz", Some((Group::Ready, None))),
-            ("/readyz/non_learner", Some((Group::Ready, Some("non_learner")))),
+            ("/readyz/non_learner", Some((Group::Ready, Some(Check::NonLearner)))),
             ("/livez/non_learner", None),
             ("/readyz/", None),
             ("/readyzz", None),

@@ -1,29 +1,74 @@
-//! Everything behind the port: gRPC calls go to the router, the rest are pages.
+//! [`Site`]: everything behind the port. gRPC calls go to the router, other requests to a handler with a table of routes.
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
 use crate::api::{Router, is_grpc};
 
-/// What answers requests that are no gRPC calls.
-pub trait Pages: Send + Sync {
-    /// Answers a request by its path and query; `None` when there is no such page.
-    fn get<'a>(&'a self, path: &'a str, query: &'a str) -> Option<BoxFuture<'a, Page>>;
+/// Answers requests that are no gRPC calls.
+pub trait HttpHandler: Send + Sync {
+    /// The answer to a request, which may stream its body.
+    fn call(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Body>>;
 }
 
-/// An answer for a person or a probe.
+/// A line of a table of routes.
+pub(super) struct Route<S> {
+    /// The path, or, when it ends in `/`, what the path begins with.
+    pub(super) path: &'static str,
+    pub(super) method: Method,
+    pub(super) page: Page<S>,
+}
+
+/// What answers at a route, with the state of the handler; none where there is no such page.
+pub(super) type Page<S> = fn(&S, Request<Incoming>) -> Option<BoxFuture<'static, Response<Body>>>;
+
+/// Answers a request by a table of routes.
+pub(super) fn route<S>(
+    table: &[Route<S>],
+    state: &S,
+    request: Request<Incoming>,
+) -> BoxFuture<'static, Response<Body>> {
+    let (path, method) = (request.uri().path(), request.method().clone());
+    let fits = |route: &&Route<S>| {
+        path == route.path || route.path.ends_with('/') && path.starts_with(route.path)
+    };
+    let found = table.iter().find(fits);
+    let Some((allowed, page)) =
+        found.and_then(|route| Some((&route.method, (route.page)(state, request)?)))
+    else {
+        return ready(refusal(StatusCode::NOT_FOUND, "404 page not found\n")).boxed();
+    };
+    if method != *allowed {
+        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+        if let Ok(allow) = HeaderValue::from_str(allowed.as_str()) {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        return ready(response).boxed();
+    }
+    page
+}
+
+/// Text for a person or a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Status.
-    pub status: StatusCode,
-    /// Type of the text.
-    pub content_type: &'static str,
-    /// The text.
-    pub text: String,
+pub(super) struct TextPage {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) text: String,
+}
+
+impl From<TextPage> for Response<Body> {
+    fn from(page: TextPage) -> Self {
+        let mut response = Self::new(Body::new(http_body_util::Full::from(page.text)));
+        *response.status_mut() = page.status;
+        let content_type = HeaderValue::from_static(page.content_type);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+    }
 }
 
 /// Plain text, as Go's servers declare it.
@@ -32,13 +77,13 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 /// Everything behind the port.
 pub struct Site {
     router: Router,
-    pages: Arc<dyn Pages>,
+    pages: Arc<dyn HttpHandler>,
 }
 
 impl Site {
     /// A site of both.
     #[must_use]
-    pub fn new(router: Router, pages: Arc<dyn Pages>) -> Self {
+    pub fn new(router: Router, pages: Arc<dyn HttpHandler>) -> Self {
         Self { router, pages }
     }
 
@@ -47,31 +92,14 @@ impl Site {
         if request.version() == http::Version::HTTP_2 && is_grpc(request.headers()) {
             return self.router.call(request).await;
         }
-        let uri = request.uri();
-        let Some(page) = self.pages.get(uri.path(), uri.query().unwrap_or_default()) else {
-            return refusal(StatusCode::NOT_FOUND, "404 page not found\n");
-        };
-        if request.method() != Method::GET {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-            return response;
-        }
-        let page = page.await;
-        text(page.status, page.content_type, page.text)
+        self.pages.call(request).await
     }
 }
 
 fn refusal(status: StatusCode, words: &str) -> Response<Body> {
-    let mut response = text(status, PLAIN, words.to_owned());
+    let page = TextPage { status, content_type: PLAIN, text: words.to_owned() };
+    let mut response = Response::from(page);
     let headers = response.headers_mut();
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn text(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::new(http_body_util::Full::from(text)));
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static(content_type);
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
