@@ -5,6 +5,8 @@
 //! stop:  hand leadership over ─▶ port ─▶ raft ─▶ log writer, apply
 //! ```
 //!
+//! Each lifetime is one value, and each stands on the one before: `OpenedDisk`, `RunningThreads`, `ServingListeners`.
+//!
 //! *Threads.* `rpc` is a single-threaded runtime for clients and peers, and there are as many as processors, up to
 //! four; `raft`, `log` and `apply` are plain threads, each the owner of what its name says. They end from left to
 //! right: each closes the queue of the next.
@@ -23,14 +25,16 @@
 //!
 //! [`limits::SHUTDOWN_TIMEOUT`]: crate::limits::SHUTDOWN_TIMEOUT
 
-mod assemble;
 mod data;
 mod descriptors;
+mod disk;
 mod error;
 mod program;
 mod publish;
 mod rpc;
 mod running;
+mod serving;
+mod threads;
 
 pub use error::StartError;
 pub use program::main_with_args;

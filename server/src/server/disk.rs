@@ -1,0 +1,104 @@
+//! [`OpenedDisk`]: the directory of a member, its log and its state, found sound.
+
+use mini_etcd_shared::clock::SystemClock;
+use mini_etcd_shared::types::{LogIndex, Term};
+
+use super::StartError;
+use super::data::Data;
+use super::descriptors::{self, Descriptors};
+use super::rpc;
+use crate::apply::{Applier, ApplyError, Birth, Identity};
+use crate::config::{Cluster, Config};
+use crate::log::{self, DirStore, Recovered};
+use crate::node::transport::{LocalNames, ask_peers};
+use crate::storage::{FjallEngine, FjallOptions, Space};
+
+/// Term that a new cluster is born with.
+const BIRTH_TERM: Term = Term(1);
+
+/// What was found in the directory, or made there.
+pub(super) struct OpenedDisk {
+    pub data: Data,
+    pub cluster: Cluster,
+    pub identity: Identity,
+    pub names: LocalNames,
+    pub descriptors: Descriptors,
+    /// Drawn anew at each start of the member.
+    pub boot_nonce: u64,
+    pub clock: SystemClock,
+    pub store: DirStore<SystemClock>,
+    pub recovered: Recovered,
+    pub applier: Applier<FjallEngine>,
+}
+
+impl OpenedDisk {
+    /// Takes the directory and opens what is there, or makes what a new member begins with.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let data = Data::open(config)?;
+        let cluster = data.cluster()?;
+        let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+        let names = data.local_names(&cluster);
+        let peers = cluster.peers().count();
+        let descriptors = Descriptors::plan(descriptors::limit(), rpc::processors(), peers)?;
+        let boot_nonce = rand::random();
+        if log::is_new(data.path())? {
+            ask_peers(&cluster, &names, boot_nonce)
+                .await
+                .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
+        }
+        data.keep()?;
+        let clock = SystemClock::new();
+        let tables_open = descriptors.tables_open;
+        let (store, recovered, applier) = open(&data, &cluster, &clock, tables_open)?;
+        Ok(Self {
+            data,
+            cluster,
+            identity,
+            names,
+            descriptors,
+            boot_nonce,
+            clock,
+            store,
+            recovered,
+            applier,
+        })
+    }
+}
+
+type Databases = (DirStore<SystemClock>, Recovered, Applier<FjallEngine>);
+
+fn open(
+    data: &Data,
+    cluster: &Cluster,
+    clock: &SystemClock,
+    tables_open: usize,
+) -> Result<Databases, StartError> {
+    let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let state = data.state_path();
+    if log::is_new(data.path())? && state.exists() {
+        // The log is made first. A state without one has lost it.
+        let detail = format!("{}: there is a state and no log", data.path().display());
+        return Err(StartError::Lost { detail });
+    }
+    let birth = (LogIndex::BIRTH, BIRTH_TERM);
+    let options = FjallOptions { tables_open, ..FjallOptions::log() };
+    let (store, recovered) = log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
+    let engine = || {
+        let options = FjallOptions { tables_open, ..FjallOptions::state() };
+        FjallEngine::open(&state, &[Space::Rows, Space::System, Space::Meta], options)
+    };
+    let applier = match Applier::open(engine()?, identity) {
+        // A log that still has all of its entries can make the state anew.
+        Err(ApplyError::Empty) if recovered.truncated == birth => {
+            let birth = Birth {
+                index: LogIndex::BIRTH,
+                term: BIRTH_TERM,
+                conf_state: cluster.conf_state(),
+                members: cluster.birth_members(),
+            };
+            Applier::create(engine()?, identity, &birth)?
+        }
+        opened => opened?,
+    };
+    Ok((store, recovered, applier))
+}

@@ -1,0 +1,226 @@
+//! [`ServingListeners`]: the ports of a member and what serves its connections, over the running threads.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{SetOnce, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::StartError;
+use super::publish::publish;
+use super::rpc;
+use super::threads::RunningThreads;
+use crate::api::{About, Host, services};
+use crate::config::{Cluster, Config, Listen};
+use crate::http::{self, MemberPages, Site, Slots};
+use crate::node::transport::{LocalNames, PeerTable};
+use crate::watch::Hub;
+
+/// Longest wait for connections to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What answers at the ports, and what stops it.
+pub(super) struct ServingListeners {
+    pub started: Started,
+    hub: Hub,
+    /// Turns true when the port is to be closed: no more calls, and the end of connections once they are quiet.
+    closing: watch::Sender<bool>,
+    /// Turns true when streams are to end, those of peers included.
+    ending: watch::Sender<bool>,
+    /// Turns true when connections of other threads are not waited for any longer.
+    cutting: watch::Sender<bool>,
+    /// Ends with the last connection of the last thread.
+    connections: JoinSet<()>,
+    /// Dialers, publication and the completion of requests.
+    tasks: JoinSet<()>,
+    /// The further rpc threads.
+    rpc: Vec<JoinHandle<()>>,
+}
+
+/// Where a member answers.
+#[derive(Clone, Debug)]
+pub(super) struct Started {
+    pub client_addr: SocketAddr,
+    pub client_url: String,
+    /// Set once the cluster lists the member with the address of its clients.
+    pub listed: Arc<SetOnce<()>>,
+}
+
+impl ServingListeners {
+    /// Serves at `ports`. The runtime this is called in is the one that serves first.
+    pub fn start(
+        config: &Config,
+        ports: Ports,
+        threads: &RunningThreads,
+        table: PeerTable,
+    ) -> io::Result<Self> {
+        let RunningThreads { cluster, metrics, hub, proposer, .. } = threads;
+        let client_addr = ports.clients;
+        let (closing, closed) = watch::channel(false);
+        let (ending, ended) = watch::channel(false);
+        let (cutting, cut) = watch::channel(false);
+        let listed = Arc::<SetOnce<()>>::default();
+        let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
+        let about = About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed) };
+        let host = Host::new(about, proposer.clone(), hub.clone(), metrics.clone());
+        let connections_of = |host: Host| {
+            let peers = threads.peers.clone().into_server();
+            let router = services(&host, ended.clone()).with(peers);
+            let site = Arc::new(Site::new(router, Arc::new(MemberPages::new(host))));
+            http::connections(site, metrics.clone(), closed.clone())
+        };
+        let mut connections = JoinSet::new();
+        let (intake, first) = connections_of(host.clone());
+        connections.spawn(first);
+        let (mut intakes, mut rpc) = (vec![intake], Vec::new());
+        for proposer in &threads.proposers {
+            let hub = hub.on_another_thread();
+            let (intake, further) = connections_of(host.on(proposer.clone(), hub.clone()));
+            let thread = rpc::start(proposer.clone(), hub, further, cut.clone())?;
+            intakes.push(intake);
+            rpc.push(thread.handle);
+            connections.spawn(async move {
+                // An error means that the thread is gone, which is its end too.
+                let _ = thread.ended.await;
+            });
+        }
+        let slots = Slots::new(threads.connections, metrics.clone());
+        connections.spawn(http::accept(ports.all, intakes, slots, closed));
+        let mut tasks = rpc::requests(proposer, hub);
+        let watches = hub.clone();
+        tasks.spawn(async move { watches.run(|| host.has_leader()).await });
+        tasks.spawn(table.follow(threads.shown.members.subscribe()));
+        let url = advertised(config, cluster, &threads.names, client_addr);
+        tasks.spawn(publish(proposer.clone(), name, url, Arc::clone(&listed)));
+        let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
+        tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
+        let started = Started { client_addr, client_url: local_url(client_addr), listed };
+        let hub = hub.clone();
+        Ok(Self { started, hub, closing, ending, cutting, connections, tasks, rpc })
+    }
+
+    /// Stops in order, over `threads`.
+    pub async fn stop(mut self, threads: RunningThreads) {
+        threads.hand_over().await;
+        // Nobody listens any more when an error comes of it.
+        let _ = self.closing.send(true);
+        // IMPORTANT: what is under way needs the peers to come to its end, so their streams end after it.
+        threads.finish().await;
+        let _ = self.ending.send(true);
+        self.hub.stop();
+        let drained = async { while self.connections.join_next().await.is_some() {} };
+        if timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+            tracing::warn!("clients are cut off");
+            self.connections.abort_all();
+            let _ = self.cutting.send(true);
+        }
+        let data = threads.stop(self.rpc).await;
+        self.tasks.shutdown().await;
+        drop(data);
+    }
+}
+
+/// The ports, taken and not served yet.
+pub(super) struct Ports {
+    all: Vec<TcpListener>,
+    clients: SocketAddr,
+}
+
+/// Takes the ports.
+pub(super) fn listen(config: &Config) -> Result<Ports, StartError> {
+    let first = bind(&config.listen)?;
+    let refuse = |source| StartError::Listen { address: config.listen.to_string(), source };
+    let clients = first.local_addr().map_err(refuse)?;
+    let mut all = vec![first];
+    for more in [&config.listen_peer, &config.listen_metrics].into_iter().flatten() {
+        all.push(bind(more)?);
+    }
+    Ok(Ports { all, clients })
+}
+
+/// The first of its addresses that can be taken. A machine without IPv6 has every interface by IPv4.
+fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
+    let refuse = |source| StartError::Listen { address: listen.to_string(), source };
+    let mut problem = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+    for address in listen.resolve().map_err(refuse)? {
+        match http::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = error,
+        }
+        if problem.kind() == io::ErrorKind::AddrInUse {
+            break;
+        }
+    }
+    Err(refuse(problem))
+}
+
+/// Client URL told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
+/// its name means something to them, else the address that is listened on, or this machine when that is every one.
+fn advertised(
+    config: &Config,
+    cluster: &Cluster,
+    names: &LocalNames,
+    clients: SocketAddr,
+) -> String {
+    if let Some(url) = &config.advertise {
+        return url.clone();
+    }
+    match cluster.member(cluster.me()) {
+        Some(me)
+            if !cluster.typed().is_empty()
+                && me.address.port == clients.port()
+                && !names.contains(&me.address.host) =>
+        {
+            me.address.url()
+        }
+        _ if clients.ip().is_unspecified() => format!("http://localhost:{}", clients.port()),
+        _ => format!("http://{clients}"),
+    }
+}
+
+/// URL for a client on this machine.
+fn local_url(clients: SocketAddr) -> String {
+    if clients.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}", clients.port());
+    }
+    format!("http://{clients}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: who follows the advertised URL gets to this member. Method: the table of what is typed.
+    #[test]
+    fn what_is_advertised_is_where_the_member_listens() {
+        let three = "n1:2380,n2:2381";
+        for (peers, are_local, listens, url) in [
+            ("", false, "[::1]:2379", "http://[::1]:2379"),
+            ("", false, "127.0.0.1:2379", "http://127.0.0.1:2379"),
+            ("", false, "[::1]:2380", "http://[::1]:2380"),
+            ("", false, "[::]:2379", "http://localhost:2379"),
+            ("", false, "0.0.0.0:2379", "http://localhost:2379"),
+            // The own entry of the list, where clients use its port and know its name.
+            (three, false, "[::]:2380", "http://n1:2380"),
+            (three, true, "[::]:2380", "http://localhost:2380"),
+            (three, true, "[::1]:2380", "http://[::1]:2380"),
+            (three, false, "10.0.0.1:2379", "http://10.0.0.1:2379"),
+        ] {
+            let cluster = match peers {
+                "" => Cluster::alone("n1"),
+                peers => Cluster::parse(peers, "n1").unwrap(),
+            };
+            let names = if are_local { LocalNames::of(&cluster) } else { LocalNames::default() };
+            let mut config = Config::alone("d");
+            let listens = listens.parse().unwrap();
+            assert_eq!(advertised(&config, &cluster, &names, listens), url, "{listens}");
+            config.advertise = Some("http://typed:1".to_owned());
+            assert_eq!(advertised(&config, &cluster, &names, listens), "http://typed:1");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! [`RunningThreads`]: the raft, log and apply threads over an opened disk, and the handles to them.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mini_etcd_shared::clock::SystemClock;
+use mini_etcd_shared::types::MemberId;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::StartError;
+use super::data::Data;
+use super::disk::OpenedDisk;
+use crate::apply::{Applier, Published};
+use crate::config::Cluster;
+use crate::fatal;
+use crate::http::Capacity;
+use crate::log::{DirStore, LogReader};
+use crate::metrics::Metrics;
+use crate::node::transport::{
+    Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, standing,
+};
+use crate::node::{
+    ApplyThread, Completions, Inbox, Incarnation, LogWriter, ParkedReads, Proposer, Queue,
+    RaftThread, Shown,
+};
+use crate::raft::{Driver, DriverConfig};
+use crate::storage::FjallEngine;
+use crate::watch::Hub;
+
+/// Longest wait for another leader during a stop.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest wait for requests that were begun.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The threads of a member, and what those need that serve its connections.
+pub(super) struct RunningThreads {
+    pub cluster: Cluster,
+    pub names: LocalNames,
+    pub boot_nonce: u64,
+    pub connections: Capacity,
+    pub metrics: Metrics,
+    pub hub: Hub,
+    /// That of the first rpc thread, which is the one that starts the others.
+    pub proposer: Proposer,
+    /// One for each further rpc thread.
+    pub proposers: Vec<Proposer>,
+    pub peers: PeerService,
+    pub shown: Arc<Shown>,
+    inbox: Arc<Inbox>,
+    handles: Vec<JoinHandle<()>>,
+    /// Held for its lock: another process is told at once that the directory is in use.
+    data: Data,
+}
+
+impl RunningThreads {
+    /// Starts the threads. What dials the peers is the caller's to run.
+    pub fn start(disk: OpenedDisk) -> Result<(Self, PeerTable), StartError> {
+        let OpenedDisk { data, cluster, identity, names, boot_nonce, .. } = disk;
+        let OpenedDisk { descriptors, clock, store, recovered, applier, .. } = disk;
+        let (me, published) = (identity.member_id, applier.published());
+        let reader = recovered.reader.clone();
+        let driver = Driver::new(DriverConfig {
+            id: me,
+            log: recovered,
+            applied: published.applied,
+            conf_state: published.conf_state.clone(),
+            seed: rand::random(),
+            boot_nonce,
+        })?;
+        let shown = Arc::new(shown(&driver, reader, &published));
+        let incarnation = Incarnation::new(rand::random());
+        let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
+        let completions = Arc::new(Completions::new(descriptors.rpc_threads));
+        let seen = Arc::<Seen>::default();
+        let known = standing(shown.clone(), seen.clone());
+        let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
+        let peers = PeerService::new(hellos.clone(), inbox.clone(), metrics.clone());
+        let (local, into) = (names.clone(), inbox.clone());
+        let dialing = Dialing { me, names: local, hellos, inbox: into, metrics: metrics.clone() };
+        let table = PeerTable::new(dialing);
+        let hub = Hub::new(published);
+        let links = Links {
+            inbox: inbox.clone(),
+            outgoing: table.outgoing(),
+            shown: shown.clone(),
+            parked: Arc::new(ParkedReads::new(shown.clone(), completions.clone())),
+            completions: completions.clone(),
+            metrics: metrics.clone(),
+            clock,
+        };
+        let handles = links
+            .start((store, driver, applier), (me, incarnation.number), seen, hub.clone())
+            .map_err(StartError::Thread)?;
+        let proposer = |thread| {
+            let returns = (completions.clone(), thread);
+            Proposer::new(identity, inbox.clone(), shown.clone(), returns, incarnation)
+        };
+        let (first, proposers) = (proposer(0), (1..completions.threads()).map(proposer).collect());
+        let threads = Self {
+            cluster,
+            names,
+            boot_nonce,
+            connections: descriptors.connections,
+            metrics,
+            hub,
+            proposer: first,
+            proposers,
+            peers,
+            shown,
+            inbox,
+            handles,
+            data,
+        };
+        Ok((threads, table))
+    }
+
+    /// Hands leadership over, where this member leads others.
+    pub async fn hand_over(&self) {
+        let status = self.proposer.status();
+        if !status.leads() || status.voters.len() < 2 {
+            return;
+        }
+        match self.proposer.move_leader(None, HAND_OVER_TIMEOUT).await {
+            Ok(()) => tracing::info!("leadership is handed over"),
+            Err(error) => tracing::warn!("leadership is not handed over: {error}"),
+        }
+    }
+
+    /// Waits for requests that were begun, but not for ever.
+    pub async fn finish(&self) {
+        let finished = async {
+            self.proposer.finished().await;
+            for proposer in &self.proposers {
+                proposer.finished().await;
+            }
+        };
+        if timeout(FINISH_TIMEOUT, finished).await.is_err() {
+            tracing::warn!("requests are under way and get no answer");
+        }
+    }
+
+    /// Ends the threads, and waits for them and for `others` that depend on them. The directory stays locked until the
+    /// answer is dropped.
+    pub async fn stop(self, others: Vec<JoinHandle<()>>) -> Data {
+        self.inbox.stop();
+        let handles = self.handles;
+        let joined = tokio::task::spawn_blocking(move || {
+            for handle in handles.into_iter().chain(others) {
+                // A panic there ended the process.
+                let _ = handle.join();
+            }
+        });
+        let _ = joined.await;
+        self.data
+    }
+}
+
+/// What the threads share.
+struct Links {
+    inbox: Arc<Inbox>,
+    outgoing: Outgoing,
+    shown: Arc<Shown>,
+    parked: Arc<ParkedReads>,
+    completions: Arc<Completions>,
+    metrics: Metrics,
+    clock: SystemClock,
+}
+
+impl Links {
+    /// Starts each thread with what it owns.
+    fn start(
+        self,
+        (store, driver, applier): (DirStore<SystemClock>, Driver, Applier<FjallEngine>),
+        (me, incarnation): (MemberId, u64),
+        seen: Arc<Seen>,
+        hub: Hub,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let (log, apply) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
+        let hashes = applier.hash_elsewhere();
+        let writer = LogWriter {
+            store,
+            tasks: log.clone(),
+            inbox: self.inbox.clone(),
+            outgoing: self.outgoing.clone(),
+            shown: self.shown.clone(),
+            metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
+        };
+        let apply_thread = ApplyThread {
+            applier,
+            me,
+            incarnation,
+            tasks: apply.clone(),
+            inbox: self.inbox.clone(),
+            shown: self.shown.clone(),
+            completions: self.completions.clone(),
+            parked: self.parked.clone(),
+            listener: Box::new(move |applied| hub.publish(applied)),
+            hashes: hashes.clone(),
+            metrics: self.metrics,
+            clock: self.clock.clone(),
+        };
+        let raft = RaftThread {
+            driver,
+            inbox: self.inbox,
+            log,
+            apply,
+            outgoing: self.outgoing,
+            seen,
+            has_log: BTreeSet::new(),
+            shown: self.shown,
+            parked: self.parked,
+            completions: self.completions,
+            clock: self.clock,
+        };
+        let hash = fatal::spawn("hash", move || hashes.run())?;
+        Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?, hash])
+    }
+}
+
+/// What the threads show before they begin.
+fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
+    Shown {
+        status: ArcSwap::from_pointee(driver.status()),
+        log: ArcSwap::from_pointee(log),
+        leader: watch::Sender::new(MemberId(0)),
+        members: watch::Sender::new(Arc::clone(&published.members)),
+        compacted: watch::Sender::new(published.compact_finished),
+        published: ArcSwap::new(Arc::clone(published)),
+    }
+}
