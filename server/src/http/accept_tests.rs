@@ -36,7 +36,7 @@ impl HttpHandler for OnePage {
         &self,
         request: http::Request<hyper::body::Incoming>,
     ) -> BoxFuture<'static, http::Response<Body>> {
-        let page = |_: &(), _| {
+        let page = |(): &(), _| {
             let (status, text) = (StatusCode::OK, "here".to_owned());
             let page = TextPage { status, content_type: PLAIN, text };
             Some(async move { http::Response::from(page) }.boxed())

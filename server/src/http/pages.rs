@@ -21,9 +21,12 @@ const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a
 
 /// The pages of a member.
 static ROUTES: [Route<Host>; 7] = [
-    get("/health", |host, request| text(health(host.clone(), uri(request)))),
-    get("/version", |_, _| text(ready(version()))),
-    get("/metrics", |host, _| text(metrics(host.clone()))),
+    get("/health", |host, request| Some(text(health(host.clone(), uri(request))))),
+    get("/version", |_, _| Some(text(ready(version())))),
+    get("/metrics", |host, _| {
+        let host = host.clone();
+        Some(text(async move { metrics(&host) }))
+    }),
     get("/livez", probe),
     get("/livez/", probe),
     get("/readyz", probe),
@@ -55,8 +58,8 @@ const fn get(path: &'static str, page: Page<Host>) -> Route<Host> {
 
 fn text(
     page: impl Future<Output = TextPage> + Send + 'static,
-) -> Option<BoxFuture<'static, Response<Body>>> {
-    Some(page.map(Response::from).boxed())
+) -> BoxFuture<'static, Response<Body>> {
+    page.map(Response::from).boxed()
 }
 
 fn uri(request: Request<Incoming>) -> Uri {
@@ -107,7 +110,7 @@ async fn linearizable_read(host: &Host) -> Result<(), RequestError> {
 fn probe(host: &Host, request: Request<Incoming>) -> Option<BoxFuture<'static, Response<Body>>> {
     let (host, uri) = (host.clone(), uri(request));
     let (group, only) = Group::by_path(uri.path())?;
-    text(async move {
+    Some(text(async move {
         let query = query(&uri);
         let excluded: Vec<_> = values(query, "exclude").collect();
         let mut results = Vec::new();
@@ -121,7 +124,7 @@ fn probe(host: &Host, request: Request<Incoming>) -> Option<BoxFuture<'static, R
             }
         }
         report(&results, has(query, "verbose"))
-    })
+    }))
 }
 
 async fn run(host: &Host, check: Check) -> Result<(), String> {
@@ -161,7 +164,7 @@ fn version() -> TextPage {
     TextPage { status: StatusCode::OK, content_type: "application/json", text }
 }
 
-async fn metrics(host: Host) -> TextPage {
+fn metrics(host: &Host) -> TextPage {
     let text = host.metrics().expose(&host.facts());
     TextPage {
         status: StatusCode::OK,
