@@ -27,7 +27,7 @@
 //! *What it refuses.* It keeps no cache (raft owns the tail), knows no commands, and repairs nothing that was
 //! acknowledged.
 //!
-//! *Where it is tested.* `suite` runs against memory, the simulated disk and fjall; `testscripts/` shows recoveries with
+//! *Where it is tested*, in `tests`. `suite` runs against memory, the simulated disk and fjall; `testscripts/` shows recoveries with
 //! what stands on disk; `model` compares random writes and crashes with a list; `damage` flips bits and cuts files.
 
 mod aside;
@@ -49,10 +49,4 @@ pub use reader::LogReader;
 pub use store::{LogStore, LogWrite, Recovered};
 
 #[cfg(test)]
-mod damage;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod suite;
-#[cfg(test)]
-mod testscripts;
+mod tests;

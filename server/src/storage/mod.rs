@@ -19,7 +19,7 @@
 //! as `log` does with its chain and its guard.
 //!
 //! *Where it is tested.* `suite` is the contract as tests and runs against all three engines; what only fjall can do
-//! wrong is tested in `fjall`, damage on its files in `log::damage`.
+//! wrong is tested in `fjall`, damage on its files in `log::tests`.
 
 mod engine;
 mod fjall;

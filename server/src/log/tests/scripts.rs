@@ -7,10 +7,10 @@ use goldenscript::{Command, Context, Runner};
 use mini_etcd_proto::internalpb::HardState;
 use mini_etcd_shared::types::{LogIndex, Term};
 
-use super::codec::{self, Truncated};
-use super::guard::{self, Found};
 use super::suite::{Still, entry};
-use super::{LogStore, LogWrite, MemoryGuard};
+use crate::log::codec::{self, Truncated};
+use crate::log::guard::{self, Found};
+use crate::log::{LogStore, LogWrite, MemoryGuard};
 use crate::storage::{Batch, Durability, Engine, SimDisk, SimEngine, Space};
 
 type Failure = Box<dyn std::error::Error>;

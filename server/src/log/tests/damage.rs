@@ -13,10 +13,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-use super::aside::copy_sparse;
-use super::dir::{open_dir, open_dir_with};
 use super::suite::{Still, entry, write};
-use super::{DirStore, LogError, LogWrite};
+use crate::log::aside::copy_sparse;
+use crate::log::dir::{open_dir, open_dir_with};
+use crate::log::{DirStore, LogError, LogWrite};
 use crate::storage::FjallOptions;
 
 /// Flips of each of the two images, and cuts.
@@ -62,7 +62,7 @@ fn seed() -> u64 {
     seed
 }
 
-fn open(dir: &Path) -> Result<(DirStore<Still>, super::Recovered), LogError> {
+fn open(dir: &Path) -> Result<(DirStore<Still>, crate::log::Recovered), LogError> {
     open_dir_with(dir, Still, None, OPTIONS)
 }
 

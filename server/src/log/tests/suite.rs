@@ -5,10 +5,10 @@ use mini_etcd_proto::internalpb::{Entry, HardState};
 use mini_etcd_shared::clock::{Clock, Moment, SystemClock};
 use mini_etcd_shared::types::{LogIndex, Term};
 
-use super::{
+use crate::limits;
+use crate::log::{
     FileGuard, GuardFile, LogReader, LogStore, LogWrite, MemoryGuard, Recovered, open_dir,
 };
-use crate::limits;
 use crate::storage::{Engine, FjallEngine, MemoryEngine, SimDisk, SimEngine};
 
 /// A clock that stands still.

@@ -5,7 +5,7 @@ use mini_etcd_shared::types::{LogIndex, Term};
 use proptest::prelude::*;
 
 use super::suite::{Still, entry};
-use super::{LogError, LogReader, LogStore, LogWrite, MemoryGuard};
+use crate::log::{LogError, LogReader, LogStore, LogWrite, MemoryGuard};
 use crate::storage::{Fault, SimDisk, SimEngine};
 
 #[derive(Clone, Debug)]

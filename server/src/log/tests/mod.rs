@@ -1,0 +1,4 @@
+mod damage;
+mod model;
+mod scripts;
+mod suite;
