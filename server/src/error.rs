@@ -61,9 +61,6 @@ pub enum RequestError {
     /// This member does not lead.
     #[error("etcdserver: not leader")]
     NotLeader,
-    /// The leader changed while a read waited.
-    #[error("etcdserver: leader changed")]
-    LeaderChanged,
     /// A target that leadership cannot go to.
     #[error("etcdserver: bad leader transferee")]
     BadLeaderTransferee,
@@ -85,9 +82,6 @@ pub enum RequestError {
     /// No result in time while the leader could not be reached; a write's outcome is not known.
     #[error("etcdserver: request timed out, possibly due to connection lost")]
     TimeoutDueToConnectionLost,
-    /// The member is no voter and may not do this.
-    #[error("etcdserver: rpc not supported for learner")]
-    NotSupportedForLearner,
     /// A watch stream ended because its client did.
     #[error("etcdserver: watch canceled")]
     WatchCanceled,
@@ -151,11 +145,8 @@ impl RequestError {
             }
             Self::Corrupt => Code::DataLoss,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
-            Self::NotLeader | Self::BadLeaderTransferee | Self::NotSupportedForLearner => {
-                Code::FailedPrecondition
-            }
+            Self::NotLeader | Self::BadLeaderTransferee => Code::FailedPrecondition,
             Self::NoLeader
-            | Self::LeaderChanged
             | Self::Stopped
             | Self::Timeout
             | Self::TimeoutDueToLeaderFail

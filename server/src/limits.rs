@@ -325,9 +325,6 @@ pub const LOG_BATCH_BYTES_MAX: usize = 1 << 20;
 /// Writes of the log on their way above which no proposals are taken.
 pub const LOG_TASKS_WAITING_MAX: u64 = 64;
 
-/// Bytes of committed entries that wait for apply; more are read from the log again.
-pub const APPLY_QUEUE_BYTES_MAX: usize = 32 << 20;
-
 /// Time between two looks at the size of a database on disk.
 pub const DISK_MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 

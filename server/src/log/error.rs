@@ -114,20 +114,4 @@ pub enum Finding {
     /// A row of hard state or truncation cannot be read.
     #[error("the row {0:?} cannot be read")]
     Meta(&'static str),
-    /// The state is ahead of the log.
-    #[error("entries up to index {applied} were applied and the log ends at {last}")]
-    AppliedBeyond {
-        /// Index of the state.
-        applied: LogIndex,
-        /// Last index of the log.
-        last: LogIndex,
-    },
-    /// The state is behind the log's first entry.
-    #[error("the state is that of index {applied} and the log begins after {truncated}")]
-    AppliedBefore {
-        /// Index of the state.
-        applied: LogIndex,
-        /// Last index that was truncated.
-        truncated: LogIndex,
-    },
 }

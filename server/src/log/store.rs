@@ -42,29 +42,6 @@ pub struct Recovered {
     pub clean: bool,
 }
 
-impl Recovered {
-    /// Whether a state at `applied` goes with this log (raft-fjall-notes, B5); `place` is the directory that the
-    /// error names.
-    ///
-    /// # Errors
-    /// The state is ahead of the log, or too old to go on from.
-    pub fn check_applied(&self, applied: LogIndex, place: &str) -> Result<(), LogError> {
-        let (last, truncated) = (self.last.0, self.truncated.0);
-        let place = place.to_owned();
-        if applied > last {
-            return Err(LogError::Missing {
-                place,
-                finding: Finding::AppliedBeyond { applied, last },
-            });
-        }
-        if applied < truncated {
-            let finding = Finding::AppliedBefore { applied, truncated };
-            return Err(LogError::Damaged { place, finding });
-        }
-        Ok(())
-    }
-}
-
 /// What stands on disk, as far as the next write needs to know.
 #[derive(Clone, Copy)]
 struct Shape {
