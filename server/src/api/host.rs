@@ -1,4 +1,4 @@
-//! What every service needs of the member it serves for.
+//! [`Host`]: a member as its services see it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `etcdserverpb.KV`.
+//! [`KvService`]: `etcdserverpb.KV`.
 
 use std::sync::Arc;
 

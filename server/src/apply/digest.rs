@@ -1,4 +1,4 @@
-//! The rolling digest: one number that differs when two members came to different states.
+//! [`Digest`]: a rolling digest of the state, one number that differs when two members came to different states.
 //!
 //! It is stored and compared between versions of the program, so the function never changes: words of eight
 //! bytes, little-endian, each folded in by a multiplication. It finds accidents, not forgeries.

@@ -1,4 +1,4 @@
-//! What apply publishes.
+//! [`Published`]: the state that readers see.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What comes to apply and what leaves it.
+//! [`ApplyTask`] and [`Applied`]: what apply is given and what it answers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The accept loop: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
+//! Accepts connections: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
 //! and each stays on its thread: what belongs to a connection never crosses from one to another.
 
 use std::io;

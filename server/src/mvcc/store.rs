@@ -1,4 +1,4 @@
-//! The writing side: one turn of changes at a time, each turn one batch.
+//! [`Store`]: the keys for the apply thread, which alone changes them; one batch a turn.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};

@@ -1,4 +1,4 @@
-//! The thread that owns the applied state: batches in, results, events and a new published state out.
+//! [`ApplyThread`]: owns the applied state. batches in, results, events and a new published state out.
 
 use std::mem;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Results on their way from plain threads to the tasks that wait for them.
+//! [`Completions`]: results on their way from plain threads to the tasks that wait for them.
 //!
 //! Waking a task from another thread is a system call. So results travel in batches: a thread leaves its batch here
 //! and wakes one task, which completes all waiters on their own thread.

@@ -1,4 +1,4 @@
-//! What a service holds to get something done: a cheap, cloneable handle.
+//! [`Proposer`]: the handle by which services write and read; cheap to clone.
 //!
 //! Writes and reads go into the inbox of the Raft thread under a number; their tasks wait on a oneshot in the table
 //! of waiters, which one task completes in batches ([`Proposer::complete`]). The deadlines are the driver's: every

@@ -1,4 +1,4 @@
-//! What waits for the Raft thread: one lock, one wake for each turn, a bound for each class.
+//! [`Inbox`]: the inputs that wait for the Raft thread. One lock, one wake for each turn, a bound for each class.
 //!
 //! | class | bound | over it |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! The thread that owns the log: what waits becomes one write and one sync.
+//! [`LogWriter`]: the thread that owns the log. What waits becomes one write and one sync.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,4 +1,4 @@
-//! Reads whose index is known and not yet applied.
+//! [`ParkedReads`]: reads whose index is known and not yet applied.
 
 use std::collections::BTreeMap;
 use std::mem;

@@ -1,4 +1,4 @@
-//! A queue between two threads that is emptied in batches and woken at most once for each batch.
+//! [`Queue`]: a queue between two threads that is emptied in batches and woken at most once for each batch.
 
 use std::collections::VecDeque;
 use std::mem;

@@ -1,4 +1,4 @@
-//! The Raft thread: takes a turn's inputs, steps the driver, hands its jobs out.
+//! [`RaftThread`]: takes a turn's inputs, steps the driver, hands its jobs out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

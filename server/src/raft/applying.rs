@@ -1,4 +1,4 @@
-//! What is committed, what apply was given of it, and what it has done.
+//! [`Applying`]: what is committed, what apply was given of it, and what it has done.
 
 use std::collections::VecDeque;
 

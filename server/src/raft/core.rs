@@ -192,7 +192,7 @@ impl NodeCore {
         }
     }
 
-    /// Proposes entries, all in one message: it costs the same as one entry (raft-fjall-notes, A4).
+    /// Proposes entries, all in one message: it costs the same as one entry.
     ///
     /// # Errors
     /// [`Dropped`], and none is appended.

@@ -1,4 +1,4 @@
-//! The order of things: what may be sent, written, applied and answered, and when.
+//! [`Driver`]: decides what may be sent, written, applied and answered, and when.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The driver's share in writes: to the own log where this member leads, else to the leader.
+//! Proposes the writes of clients: to the own log where this member leads, else to the leader.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ impl Driver {
         };
         let own = change.kind() == Kind::Remove && change.member_id == self.id.0;
         if own && self.conf_state.voters.len() > 1 {
-            // A leader never removes itself (raft-fjall-notes, A12): its successor does.
+            // A leader never removes itself, for raft-rs panics at its next step: its successor does.
             self.transfer(None);
             return self.turn_down(vec![item], Verdict::Elsewhere, turn);
         }

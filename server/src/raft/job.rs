@@ -1,4 +1,4 @@
-//! What goes into the driver and what comes out of it.
+//! [`Input`] and [`Job`]: what goes into the driver and what comes out of it.
 
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::EntryKind;

@@ -1,4 +1,4 @@
-//! A disk that does not finish a write, seen from the Raft thread.
+//! [`Stall`]: notices a disk that does not finish a write, from the Raft thread.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Where a member stands, as plain data.
+//! [`RaftStatus`]: role, term, indexes and followers of a member, as plain data.
 
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 

@@ -1,4 +1,4 @@
-//! Strong hints that the leader's process died, and whose turn it is to follow it.
+//! [`Suspicion`]: strong hints that the leader's process died, and who campaigns first after it.
 
 use std::collections::BTreeMap;
 

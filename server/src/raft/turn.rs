@@ -1,4 +1,4 @@
-//! The jobs of one turn, in the order in which they must start.
+//! Collects the jobs of one turn, in the order in which they must start.
 
 use mini_etcd_proto::internalpb::Entry;
 use mini_etcd_proto::peerpb::RaftMessage;

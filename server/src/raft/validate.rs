@@ -1,5 +1,4 @@
-//! What a peer may say. Raft's crate trusts its messages and panics on many that no sound peer sends; those end
-//! here (raft-fjall-notes, A14).
+//! Checks messages of peers. raft-rs trusts its messages and panics on many that no sound peer sends; those end here.
 
 use mini_etcd_proto::internalpb::{ConfChange, Entry, EntryKind};
 use mini_etcd_proto::peerpb::RaftMessage;

@@ -1,4 +1,4 @@
-//! The log as Raft reads it: the newest entries in memory, older ones from disk.
+//! [`LogView`]: the log as Raft reads it. The newest entries in memory, older ones from disk.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The directory of a member: who may use it, and whose it is.
+//! [`Data`]: locks a member's directory and checks whose it is.
 //!
 //! | file | what it is |
 //! |---|---|

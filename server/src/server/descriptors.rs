@@ -1,4 +1,4 @@
-//! How many descriptors the system allows, and what they are for.
+//! [`Descriptors`]: divides the file descriptors that the system allows.
 //!
 //! ```text
 //! limit = own + threads + peers + tables of log and state + clients + guests

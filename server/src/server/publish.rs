@@ -1,4 +1,4 @@
-//! Telling the cluster where clients reach this member.
+//! Publishes where clients reach this member.
 
 use std::sync::Arc;
 use std::time::Duration;

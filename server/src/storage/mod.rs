@@ -11,7 +11,7 @@
 //! - I2: after a crash the content is that of a prefix of the commits, and the prefix contains every commit that
 //!   a finished sync covered.
 //! - I3: a reader shows the state between two commits and never changes. To keep that true over fjall, only the
-//!   thread that commits may open readers; it hands out clones (raft-fjall-notes, C6).
+//!   thread that commits may open readers; it hands out clones.
 //! - I4: after an error nothing more is accepted: the error repeats until the process ends.
 //!
 //! *What it refuses.* It does not know what a row means, and it does not find out that rows are gone: damage that

@@ -190,7 +190,7 @@ impl Core {
         self.streams.values().any(|stream| stream.requires_leader && stream.end.is_none())
     }
 
-    /// Answers a request for a watch (facts 6.2, 6.3).
+    /// Answers a request for a watch.
     pub fn create(&mut self, id: StreamId, request: &WatchCreateRequest) {
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end.is_none()) else {
@@ -231,7 +231,7 @@ impl Core {
         }
     }
 
-    /// Ends a watch at its client's request (facts 6.5).
+    /// Ends a watch at its client's request.
     pub fn cancel(&mut self, id: StreamId, watch_id: i64) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(serial) = stream.watches.remove(&watch_id) else { return };
@@ -359,7 +359,7 @@ impl Core {
         self.lagging.insert(serial);
     }
 
-    /// Tells a lagging watch that its history is compacted (facts 6.4).
+    /// Tells a lagging watch that its history is compacted.
     pub(super) fn give_up(&mut self, serial: Serial) {
         let Some(watch) = self.watches.get_mut(&serial) else { return };
         let Some(stream) = self.streams.get_mut(&watch.stream) else { return };

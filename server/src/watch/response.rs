@@ -7,7 +7,7 @@ use super::frame::Body;
 /// One response of a stream, but for the parts of the header that name the member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Revision of the header (facts 6.7).
+    /// Revision of the header.
     pub revision: i64,
     /// The watch; -1 for the whole stream, or for none.
     pub watch_id: i64,

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to a peer, made by hand so that a refused connection is told from a silent one.
+//! [`connect`]: one HTTP/2 connection to a peer, made by hand so that a refused connection is told from a silent one.
 
 use std::future::Future;
 use std::io;

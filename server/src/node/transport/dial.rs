@@ -1,4 +1,4 @@
-//! The task that keeps a stream to one peer open and brings its outbox there.
+//! [`Dialer`]: the task that keeps a stream to one peer open and sends its outbox there.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who speaks, and whether to listen.
+//! The handshake of peers: [`Hellos`] says who this member is, and checks who speaks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What waits to be sent to one peer.
+//! [`Outbox`]: messages that wait for the connection to one peer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;

@@ -1,4 +1,4 @@
-//! What a member without data asks before it makes a log (I4).
+//! [`ask_peers`]: asks whether a member without data is remembered, before it makes a log (I4).
 //!
 //! Only an answer forbids a fresh start. When nobody can be reached, three members of a new cluster may be starting
 //! at once; should the silent ones remember this member after all, their first hello ends it, before it has

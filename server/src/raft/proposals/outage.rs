@@ -32,7 +32,7 @@ impl Outage {
         self.reachable_since.remove(&peer);
     }
 
-    /// The error for a proposal that began at tick `begun` and has no result in time (facts §12).
+    /// The error for a proposal that began at tick `begun` and has no result in time.
     #[must_use]
     pub fn timeout(&self, begun: u64, leadership: Leadership, peers: usize) -> RequestError {
         let window = 2 * ELECTION_TICKS_MIN as u64;

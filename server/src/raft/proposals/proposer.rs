@@ -1,4 +1,4 @@
-//! Which proposal may go to which leader, and when it is known to be lost.
+//! [`Proposals`]: which proposal may go to which leader, and when it is known to be lost.
 
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::Term;
@@ -27,7 +27,7 @@ pub struct Proposals {
     now: u64,
     waiters: Waiters,
     applied_term: Term,
-    /// After a refusal nothing is forwarded until this tick, so that two members do not play ball.
+    /// After a refusal nothing is forwarded until this tick, so that two members do not bounce a proposal back and forth.
     hold_until: u64,
 }
 

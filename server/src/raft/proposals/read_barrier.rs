@@ -1,4 +1,4 @@
-//! From a linearizable read to the index it must see, many reads at a time.
+//! [`ReadBarrier`]: finds the read index of linearizable reads, many at a time.
 
 use std::collections::VecDeque;
 
@@ -53,7 +53,7 @@ struct Read {
 ///
 /// A read joins the next round that begins after its arrival, never one under way: the index of a round is only
 /// known to be new enough for what was there before it. Numbers are never used twice in the cluster's life, so a
-/// late answer cannot be taken for another's (reliability §1.3b).
+/// late answer cannot be taken for another's.
 #[derive(Debug)]
 pub struct ReadBarrier {
     now: u64,

@@ -1,4 +1,4 @@
-//! The table of what was proposed here and has no result yet.
+//! [`Waiters`]: the table of proposals without a result.
 
 use std::collections::{BTreeMap, VecDeque};
 

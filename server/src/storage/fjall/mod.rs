@@ -1,6 +1,6 @@
 //! The engine on fjall 3: the only code that knows it.
 //!
-//! What it shields the others from (raft-fjall-notes, C):
+//! What it shields the others from:
 //! - a snapshot taken while another thread commits can be torn: readers are opened by the owner of the engine, who is
 //!   also the only one who commits (`&mut self`);
 //! - one worker thread blocks itself for ever and two keep a core busy while they compact: there are two, and they run

@@ -90,8 +90,8 @@ fn keyspace_options(space: Space, options: FjallOptions) -> KeyspaceCreateOption
         .expect_point_read_hits(rows)
 }
 
-/// Removes what a process left that died while it created the database: without this it never opens again
-/// (raft-fjall-notes, C1). Only if nothing was ever written to it.
+/// Removes what a process left that died while it created the database: without this it never opens again.
+/// Only if nothing was ever written to it.
 fn clear_half_created(path: &Path) -> Result<(), StorageError> {
     let io =
         |source| StorageError::Io { context: format!("looking at {}", path.display()), source };

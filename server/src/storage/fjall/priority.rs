@@ -1,4 +1,4 @@
-//! Workers of fjall stand back: the first one spins while another compacts (raft-fjall-notes, C8).
+//! Workers of fjall stand back: the first one spins while another compacts.
 
 use std::collections::BTreeSet;
 use std::fs;
