@@ -103,25 +103,13 @@ pub enum RequestError {
     },
     /// A field of a request of ours with a value that it cannot have.
     #[error("mini-etcd: {field} is {given}: {accepted}")]
-    InvalidField {
-        /// The field.
-        field: &'static str,
-        /// What it holds.
-        given: String,
-        /// What it may hold.
-        accepted: String,
-    },
+    InvalidField { field: &'static str, given: String, accepted: String },
     /// The member's disk failed while reading; the process is about to end.
     #[error("etcdserver: storage failed: {0}")]
     Storage(String),
     /// The method is not built yet.
     #[error("unknown method {method} for service {service}")]
-    Unimplemented {
-        /// The method.
-        method: &'static str,
-        /// Its service.
-        service: &'static str,
-    },
+    Unimplemented { method: &'static str, service: &'static str },
 }
 
 impl RequestError {

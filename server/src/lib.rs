@@ -13,6 +13,8 @@
 
 // A stream of the process may be broken or full: `output` alone writes to them.
 #![cfg_attr(not(test), deny(clippy::print_stderr))]
+// A name that says it all needs no sentence.
+#![expect(missing_docs, reason = "a sentence that repeats a name says nothing")]
 
 pub mod api;
 pub mod apply;

@@ -13,7 +13,6 @@ use tonic::{Request, Response, Status};
 use super::Host;
 use crate::error::RequestError;
 
-/// Who is in the cluster.
 #[derive(Clone)]
 pub struct ClusterService {
     host: Host,

@@ -25,7 +25,6 @@ use super::results::Results;
 /// What a member says of itself and does not change.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Its name.
     pub name: String,
     /// Drawn anew at its start.
     pub boot_nonce: u64,

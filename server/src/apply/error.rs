@@ -23,19 +23,12 @@ pub enum ApplyError {
         found_member: MemberId,
         /// Cluster that the data is of.
         found_cluster: ClusterId,
-        /// This member.
         member: MemberId,
-        /// This cluster.
         cluster: ClusterId,
     },
     /// A format that this program does not know. For the operator: use a newer program.
     #[error("the applied state has format {found}, this program knows {known}")]
-    Format {
-        /// What was found.
-        found: u32,
-        /// What is known.
-        known: u32,
-    },
+    Format { found: u32, known: u32 },
     /// There is no state in the directory yet.
     #[error("there is no applied state yet")]
     Empty,
@@ -45,19 +38,13 @@ pub enum ApplyError {
     /// A committed entry does not follow the last one, or cannot be read. Nobody's fault but the program's.
     #[error("entry {index} cannot be applied: {reason}")]
     Entry {
-        /// The entry.
         index: LogIndex,
         /// What is wrong with it.
         reason: String,
     },
     /// A failure that other members need not share, so that it must not become an entry's outcome.
     #[error("entry {index} failed on this member only: {error}")]
-    Local {
-        /// The entry.
-        index: LogIndex,
-        /// The failure.
-        error: RequestError,
-    },
+    Local { index: LogIndex, error: RequestError },
 }
 
 impl ApplyError {

@@ -17,7 +17,6 @@ const REMOVED: u8 = b'r';
 /// The members, and who cannot be one any more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Members {
-    /// Members by id.
     pub by_id: BTreeMap<u64, Member>,
     /// Ids that were removed and are never used again.
     pub removed: BTreeSet<u64>,

@@ -11,9 +11,7 @@ use crate::mvcc::View;
 /// Whose state it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The cluster.
     pub cluster_id: ClusterId,
-    /// The member.
     pub member_id: MemberId,
 }
 
@@ -22,11 +20,9 @@ pub struct Identity {
 pub struct Birth {
     /// Index that the state stands at.
     pub index: LogIndex,
-    /// Its term.
     pub term: Term,
     /// Who votes.
     pub conf_state: ConfState,
-    /// The members.
     pub members: Vec<Member>,
 }
 
@@ -37,13 +33,11 @@ pub struct Published {
     pub view: View,
     /// Index of the last applied entry.
     pub applied: LogIndex,
-    /// Its term.
     pub applied_term: Term,
     /// Rolling digest over everything applied.
     pub digest: u64,
     /// Who votes, as of `applied`.
     pub conf_state: ConfState,
-    /// The members.
     pub members: Arc<Members>,
     /// The alarms that are raised.
     pub alarms: Arc<Alarms>,

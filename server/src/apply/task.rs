@@ -36,9 +36,7 @@ pub struct Applied {
 /// What an entry came to.
 #[derive(Clone, Debug)]
 pub struct EntryResult {
-    /// The entry.
     pub index: LogIndex,
-    /// Its term.
     pub term: Term,
     /// Member whose client asked.
     pub origin: MemberId,
@@ -55,7 +53,6 @@ pub struct EntryResult {
 pub enum Response {
     /// To a put, a removal or a transaction; has rows only at the member whose client asked.
     Write(Box<Answer>),
-    /// To a compaction.
     Compaction(CompactionResponse),
     /// To an alarm request.
     Alarm(AlarmResponse),

@@ -96,34 +96,16 @@ pub enum ConfigError {
     Usage(#[from] clap::Error),
     /// A value does not fit.
     #[error("{place}: {value:?} is not accepted: expected {accepted}")]
-    Value {
-        /// Where it stands.
-        place: Place,
-        /// What stands there.
-        value: String,
-        /// What may stand there.
-        accepted: String,
-    },
+    Value { place: Place, value: String, accepted: String },
     /// A list of peers that cannot be.
     #[error("{place}: {problem}")]
-    Peers {
-        /// Where it stands.
-        place: Place,
-        /// What is wrong.
-        problem: PeersError,
-    },
+    Peers { place: Place, problem: PeersError },
     /// A setting that does not exist.
     #[error("{place} is not a setting: expected one of {accepted}")]
-    Unknown {
-        /// Where it stands.
-        place: Place,
-        /// The settings there are.
-        accepted: String,
-    },
+    Unknown { place: Place, accepted: String },
     /// The file cannot be read, or is no TOML.
     #[error("{path}: {problem}")]
     File {
-        /// The file.
         path: PathBuf,
         /// What is wrong, with its line.
         problem: String,

@@ -22,7 +22,6 @@ const ALONE_PORT: u16 = 2380;
 pub struct Peer {
     /// Its number.
     pub id: MemberId,
-    /// Its name.
     pub name: String,
     /// Where it listens for peers.
     pub address: PeerAddress,
@@ -53,7 +52,6 @@ impl PeerAddress {
         Self::parse(url.strip_prefix("http://")?)
     }
 
-    /// The peer URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{self}")
@@ -84,36 +82,19 @@ impl Peer {
 pub enum PeersError {
     /// An item that is none.
     #[error("{item:?} is not accepted: expected name:port or name=host:port")]
-    Item {
-        /// The item.
-        item: String,
-    },
+    Item { item: String },
     /// An address with encryption, which is not built yet.
     #[error("{item:?} is not accepted: peers over https are not offered yet")]
-    Https {
-        /// The item.
-        item: String,
-    },
+    Https { item: String },
     /// A name that stands twice.
     #[error("the name {name:?} stands twice")]
-    NameTwice {
-        /// The name.
-        name: String,
-    },
+    NameTwice { name: String },
     /// An address that stands twice.
     #[error("the address {url} stands twice")]
-    AddressTwice {
-        /// The address.
-        url: String,
-    },
+    AddressTwice { url: String },
     /// This member is not in the list.
     #[error("--name {name:?} is not in the list of peers: expected one of {names}")]
-    NotNamed {
-        /// Name of this member.
-        name: String,
-        /// Names in the list.
-        names: String,
-    },
+    NotNamed { name: String, names: String },
 }
 
 /// The members of a new cluster, and which of them this one is.

@@ -6,7 +6,6 @@ use http::StatusCode;
 
 use super::site::{PLAIN, TextPage};
 
-/// One check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     DataCorruption,

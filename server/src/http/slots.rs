@@ -44,7 +44,6 @@ const LOOK_TAKES: usize = 64;
 /// How many connections may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Of clients.
     pub clients: usize,
     /// Beyond those, for the time it takes to say hello as a peer or to ask for a page.
     pub guests: usize,

@@ -45,7 +45,6 @@ pub enum RowFault {
 pub(super) struct Row {
     /// Crc of the row before.
     pub before: u32,
-    /// Crc of this row.
     pub crc: u32,
     /// At least one, contiguous, terms that do not fall.
     pub entries: Vec<Entry>,
@@ -122,7 +121,6 @@ pub(super) struct Truncated {
     pub kept: LogIndex,
     /// Index before the first entry.
     pub index: LogIndex,
-    /// Its term.
     pub term: Term,
     /// Crc of the last row that was dropped in front.
     pub crc: u32,

@@ -13,23 +13,13 @@ pub enum LogError {
         "acknowledged log is missing: {finding}; remove this member and add it anew (a lone member: restore a \
          backup); its data is in {place}"
     )]
-    Missing {
-        /// Where the data is.
-        place: String,
-        /// What was found.
-        finding: Finding,
-    },
+    Missing { place: String, finding: Finding },
     /// What is there is not what was written. Exit code 72.
     #[error(
         "the log is damaged: {finding}; check the disk, then remove this member and add it anew (a lone member: \
          restore a backup); its data is in {place}"
     )]
-    Damaged {
-        /// Where the data is.
-        place: String,
-        /// What was found.
-        finding: Finding,
-    },
+    Damaged { place: String, finding: Finding },
     /// The disk refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -62,7 +52,6 @@ pub enum Finding {
     /// The log ends before the guard.
     #[error("the log ends at index {last} and {guarded} was acknowledged")]
     Shorter {
-        /// Last index found.
         last: LogIndex,
         /// Last index that the guard knows.
         guarded: LogIndex,
@@ -70,33 +59,18 @@ pub enum Finding {
     /// A stop after which guard and log agree, and they do not.
     #[error("the log ends at index {last} and was closed at {guarded}")]
     Longer {
-        /// Last index found.
         last: LogIndex,
         /// Last index that the guard knows.
         guarded: LogIndex,
     },
     /// The log went back behind a truncation.
     #[error("the log is of epoch {found} and {guarded} was acknowledged")]
-    Epoch {
-        /// Epoch of the log.
-        found: u64,
-        /// Epoch of the guard.
-        guarded: u64,
-    },
+    Epoch { found: u64, guarded: u64 },
     /// Term or vote went back.
     #[error(
         "term {term} with vote {vote} is older than term {guarded_term} with vote {guarded_vote}"
     )]
-    Vote {
-        /// Term found.
-        term: Term,
-        /// Vote found.
-        vote: MemberId,
-        /// Term of the guard.
-        guarded_term: Term,
-        /// Vote of the guard.
-        guarded_vote: MemberId,
-    },
+    Vote { term: Term, vote: MemberId, guarded_term: Term, guarded_vote: MemberId },
     /// A row is not what follows the rows before it.
     #[error("after index {after}: {fault}")]
     Row {

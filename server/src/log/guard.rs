@@ -17,7 +17,6 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use crate::limits;
 use crate::storage::StorageError;
 
-/// Bytes of a slot.
 pub const SLOT_BYTES: usize = 72;
 
 const MAGIC: u32 = 0x4d45_4c47;
@@ -54,15 +53,12 @@ pub trait GuardFile: Send + 'static {
 pub struct Mark {
     /// Number of the last truncation.
     pub epoch: u64,
-    /// Last index.
     pub last: LogIndex,
-    /// Its term.
     pub last_term: Term,
     /// Crc of the row it ends.
     pub crc: u32,
     /// Current term.
     pub term: Term,
-    /// Vote in it.
     pub vote: MemberId,
 }
 

@@ -260,7 +260,6 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         LogReader::new(self.engine.reader(), place, truncated, self.shape.last)
     }
 
-    /// Bytes on disk.
     pub fn disk_bytes(&self) -> u64 {
         self.engine.disk_bytes()
     }

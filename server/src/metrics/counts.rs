@@ -6,7 +6,6 @@
 pub struct Counts {
     /// Ranges, those of conditions included.
     pub ranges: u64,
-    /// Puts.
     pub puts: u64,
     /// Removals.
     pub deletes: u64,

@@ -26,7 +26,6 @@ pub struct Facts {
     pub member_id: String,
     /// Version that the server reports.
     pub server_version: String,
-    /// Version of the cluster.
     pub cluster_version: String,
     /// A leader is known.
     pub has_leader: bool,
@@ -52,7 +51,6 @@ pub struct Facts {
     pub keys: u64,
     /// Current revision.
     pub revision: i64,
-    /// Compacted revision.
     pub compact_revision: i64,
     /// Open watch streams.
     pub watch_streams: u64,

@@ -94,11 +94,9 @@ struct Peers {
 /// Measurements of the traffic with one peer; resolve once for each peer.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Bytes sent to it.
     pub sent_bytes: Counter,
     /// Messages that did not reach it.
     pub send_failures: Counter,
-    /// Bytes received from it.
     pub received_bytes: Counter,
     /// Streams from it that ended in an error.
     pub receive_failures: Counter,

@@ -26,7 +26,6 @@ pub struct Answer {
 /// What an answer has.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
-    /// To a range.
     Range(Option<ResponseHeader>, Selection),
     /// To a put: the version before.
     Put(Option<ResponseHeader>, Option<Pick>),

@@ -14,7 +14,6 @@ use crate::error::RequestError;
 /// A key that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grave {
-    /// The key.
     pub key: Bytes,
     /// Its removal.
     pub removed: RowId,

@@ -19,7 +19,6 @@ const BUCKET: &[u8] = b"key";
 /// The hash of the keys and their history, comparable between members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashKv {
-    /// The hash.
     pub hash: u32,
     /// Compacted revision it stands on; -1 for none.
     pub compact_revision: i64,

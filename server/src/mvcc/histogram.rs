@@ -13,7 +13,6 @@ use crate::error::RequestError;
 /// Which changes are counted.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// Of which keys.
     pub range: KeyRange,
     /// First revision; 0 for the first that history has.
     pub first: i64,
@@ -26,9 +25,7 @@ pub struct Window {
 /// Counts of a run of revisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
-    /// Its first revision.
     pub first: Revision,
-    /// Its last revision.
     pub last: Revision,
     /// Versions that were put.
     pub puts: u64,

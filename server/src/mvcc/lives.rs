@@ -85,7 +85,6 @@ pub struct Version {
 /// A page of the versions of a key, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// The versions.
     pub versions: Vec<Version>,
     /// Older ones exist: go on below this one.
     pub below: Option<RowId>,

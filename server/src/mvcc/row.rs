@@ -9,7 +9,6 @@ use prost::encoding::{decode_varint, encode_varint};
 /// The name of one version: the revision that made it and its place among the changes of that revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId {
-    /// The revision.
     pub revision: Revision,
     /// Place among the changes of one transaction, from 0.
     pub sub: u32,

@@ -84,9 +84,7 @@ pub struct Written {
 /// A piece of the Raft log.
 #[derive(Clone, Debug)]
 pub struct LogPage {
-    /// First index of the log.
     pub first: LogIndex,
-    /// Last index of the log.
     pub last: LogIndex,
     /// The entries, by index.
     pub entries: Vec<Entry>,

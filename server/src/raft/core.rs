@@ -27,7 +27,6 @@ pub enum CoreError {
     AppliedBeyondLog {
         /// Index of the last applied entry.
         applied: LogIndex,
-        /// Last index of the log.
         last: LogIndex,
     },
     /// The state is older than the start of the log. For the operator; exit code 71.
@@ -43,7 +42,6 @@ pub enum CoreError {
     CommitBeyondLog {
         /// The commit index that was stored.
         commit: LogIndex,
-        /// Last index of the log.
         last: LogIndex,
     },
     /// Raft refuses its configuration. For nobody.
@@ -68,7 +66,6 @@ pub struct Dropped;
 
 /// What a core starts with.
 pub struct CoreConfig {
-    /// This member.
     pub id: MemberId,
     /// The log as it was found.
     pub log: Recovered,

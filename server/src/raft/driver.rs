@@ -29,7 +29,6 @@ pub type DriverError = CoreError;
 
 /// What a driver starts with.
 pub struct DriverConfig {
-    /// This member.
     pub id: MemberId,
     /// The log as it was found.
     pub log: Recovered,

@@ -18,19 +18,13 @@ pub enum Input {
     /// [`crate::limits::TICK`] passed.
     Tick,
     /// A peer said something. `from` is who the connection belongs to.
-    Message {
-        /// The peer.
-        from: MemberId,
-        /// What it said.
-        body: Body,
-    },
+    Message { from: MemberId, body: Body },
     /// A client of this member wants an entry.
     Propose {
         /// Number of the request; never used twice by one start of the member.
         sequence: u64,
         /// What `data` is.
         kind: EntryKind,
-        /// The entry's data.
         data: Bytes,
     },
     /// A client of this member wants a linearizable read.
@@ -52,38 +46,24 @@ pub enum Input {
     Applied {
         /// Index of the last.
         index: LogIndex,
-        /// Its term.
         term: Term,
         /// Numbers of the requests of this member among them.
         sequences: Vec<u64>,
     },
     /// A connection with a peer began.
     PeerHello {
-        /// The peer.
         id: MemberId,
         /// Drawn anew at each of its starts.
         boot_nonce: u64,
     },
     /// Nobody listens where the peer should: its process is gone.
-    PeerRefused {
-        /// The peer.
-        id: MemberId,
-    },
+    PeerRefused { id: MemberId },
     /// Messages for the peer were dropped. Once per time that the queue is full, not per message.
-    PeerUnreachable {
-        /// The peer.
-        id: MemberId,
-    },
+    PeerUnreachable { id: MemberId },
     /// What is sent to the peer leaves from now on.
-    PeerConnected {
-        /// The peer.
-        id: MemberId,
-    },
+    PeerConnected { id: MemberId },
     /// The connection to the peer broke: what was on its way may be lost, and what is sent now is.
-    PeerDisconnected {
-        /// The peer.
-        id: MemberId,
-    },
+    PeerDisconnected { id: MemberId },
     /// Leadership is to go to another member. Ignored where this member does not lead.
     TransferLeader {
         /// To whom; none for the one that is furthest.
@@ -101,26 +81,11 @@ pub enum Job {
     /// Committed entries to apply.
     Apply(ApplyTask),
     /// These reads see what they must once `index` is applied.
-    ReadReady {
-        /// The reads.
-        ids: Vec<u64>,
-        /// The index.
-        index: LogIndex,
-    },
+    ReadReady { ids: Vec<u64>, index: LogIndex },
     /// These writes end without a result.
-    FailWrites {
-        /// The requests.
-        sequences: Vec<u64>,
-        /// Why.
-        error: RequestError,
-    },
+    FailWrites { sequences: Vec<u64>, error: RequestError },
     /// These reads end without a result.
-    FailReads {
-        /// The reads.
-        ids: Vec<u64>,
-        /// Why.
-        error: RequestError,
-    },
+    FailReads { ids: Vec<u64>, error: RequestError },
     /// This member is removed once the [`Job::Apply`] before this is done. The driver does nothing any more.
     Removed,
 }

@@ -5,11 +5,9 @@ use mini_etcd_shared::types::{MemberId, Term};
 /// Who leads, in which term, as this member sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leadership {
-    /// This member.
     pub me: MemberId,
     /// The leader; 0 for none.
     pub leader: MemberId,
-    /// The term.
     pub term: Term,
 }
 

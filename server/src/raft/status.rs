@@ -66,9 +66,7 @@ pub struct RaftStatus {
     pub committed_in_term: bool,
     /// Highest applied index that Raft was told of.
     pub applied: LogIndex,
-    /// First index of the log.
     pub first: LogIndex,
-    /// Last index of the log.
     pub last: LogIndex,
     /// Highest index that is durable here.
     pub persisted: LogIndex,

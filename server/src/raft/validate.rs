@@ -52,7 +52,6 @@ pub enum Refusal {
 /// What a message is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// This member.
     pub me: MemberId,
     /// Whose connection it came on.
     pub from: MemberId,
@@ -60,9 +59,7 @@ pub struct Frame {
     pub is_member: bool,
     /// The leader; 0 for none.
     pub leader: MemberId,
-    /// The term.
     pub term: Term,
-    /// Last index of the log.
     pub last: LogIndex,
 }
 

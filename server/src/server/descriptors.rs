@@ -26,7 +26,6 @@ pub(super) struct Descriptors {
     pub rpc_threads: usize,
     /// Tables that each database keeps open; as many again are left for compactions.
     pub tables_open: usize,
-    /// Connections.
     pub connections: Capacity,
 }
 

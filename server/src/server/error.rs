@@ -18,61 +18,36 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// The refusal.
-        source: io::Error,
-    },
+    Listen { address: String, source: io::Error },
     /// The system allows too few open files.
     #[error(
         "the limit of open files is {limit} and at least {needed} are needed: raise the hard one, \
          as with ulimit -n or LimitNOFILE"
     )]
-    Descriptors {
-        /// Limit in force.
-        limit: usize,
-        /// Least that would do.
-        needed: usize,
-    },
+    Descriptors { limit: usize, needed: usize },
     /// The directory cannot be used.
     #[error("{path}: {source}")]
     Directory {
         /// The directory, or the file in it.
         path: PathBuf,
-        /// The refusal.
         source: io::Error,
     },
     /// Another process uses the directory.
     #[error("{path} is in use by another process")]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// The directory belongs to another member, or to another cluster.
     #[error("{path} belongs to {found}, and this is {wanted}")]
-    Foreign {
-        /// The directory.
-        path: PathBuf,
-        /// Whose it is.
-        found: String,
-        /// Who was started.
-        wanted: String,
-    },
+    Foreign { path: PathBuf, found: String, wanted: String },
     /// What says whose the directory is cannot be read.
     #[error("{path} is damaged: {detail}")]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
     },
     /// The log is gone, and there is reason to believe that there was one.
     #[error("{detail}")]
-    Lost {
-        /// Whose, and who knows.
-        detail: String,
-    },
+    Lost { detail: String },
     /// The log is not what was acknowledged.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -111,26 +111,13 @@ pub enum Durability {
 pub enum StorageError {
     /// Another process has the directory open. For the operator.
     #[error("{path} is in use by another process")]
-    Locked {
-        /// The directory.
-        path: String,
-    },
+    Locked { path: String },
     /// What is on disk cannot be what was written. For the operator; exit code 72.
     #[error("{path} is damaged: {detail}")]
-    Damaged {
-        /// The directory.
-        path: String,
-        /// What was found.
-        detail: String,
-    },
+    Damaged { path: String, detail: String },
     /// The operating system refused. For the operator; exit code 70.
     #[error("{context}: {source}")]
-    Io {
-        /// What was being done.
-        context: String,
-        /// The refusal.
-        source: io::Error,
-    },
+    Io { context: String, source: io::Error },
     /// An earlier error ended this engine; nothing is accepted any more.
     #[error("the storage engine stopped after an earlier error")]
     Stopped,

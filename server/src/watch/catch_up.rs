@@ -40,7 +40,6 @@ struct Found {
 /// The state that a pass reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
-    /// Its revision.
     pub revision: i64,
     /// History below this revision is given up; -1 for none.
     pub compacted: i64,

@@ -42,7 +42,6 @@ pub struct Core {
     wakes: Vec<StreamId>,
 }
 
-/// One watch.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) stream: StreamId,
@@ -146,7 +145,6 @@ impl Core {
         !self.watches.is_empty()
     }
 
-    /// Opens a stream.
     pub fn open(&mut self, requires_leader: bool) -> StreamId {
         self.last_stream += 1;
         self.streams.insert(self.last_stream, Stream::new(requires_leader));

@@ -41,7 +41,6 @@ impl Response {
         Self { revision, watch_id, kind, body: Body::empty() }
     }
 
-    /// Bytes of the events.
     #[must_use]
     pub fn event_bytes(&self) -> usize {
         self.body.bytes()

@@ -15,7 +15,6 @@ const HEAD_BYTES_MAX: usize = 96;
 /// Number of a stream, never used twice.
 pub type StreamId = u64;
 
-/// One stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// Watches by the number the client knows.

@@ -35,7 +35,6 @@ fn version(version: Version, wants_value: bool) -> KeyVersion {
     KeyVersion { mod_revision, sub: id.sub, kind, ..KeyVersion::default() }
 }
 
-/// The versions of a key.
 pub(super) fn key_history(
     view: &View,
     asked: &KeyHistory,

@@ -14,7 +14,6 @@ use crate::mvcc::RowId;
 /// A place in a walk over versions: a key, and the first of its versions that was not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The key.
     pub key: Box<[u8]>,
     /// The version.
     pub id: RowId,
@@ -23,7 +22,6 @@ pub struct Mark {
 /// Which versions are wanted.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    /// Of which keys.
     pub(crate) range: &'a KeyRange,
     /// Oldest revision.
     pub(crate) oldest: i64,

@@ -117,7 +117,6 @@ pub(crate) struct Hellos {
 pub(crate) struct Standing {
     /// Name of the peer; none when it is no member.
     pub peer: Option<String>,
-    /// Last index of its log.
     pub last: LogIndex,
     /// How far it has seen the peer's log reach.
     pub seen: LogIndex,

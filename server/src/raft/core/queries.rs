@@ -44,7 +44,6 @@ impl NodeCore {
         MemberId(self.raw.raft.vote)
     }
 
-    /// First index of the log.
     #[must_use]
     pub fn first_index(&self) -> LogIndex {
         LogIndex(self.raw.raft.raft_log.first_index())

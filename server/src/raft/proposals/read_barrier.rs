@@ -12,17 +12,9 @@ use crate::limits::{READ_RETRY_INTERVAL, READ_ROUNDS_MAX, TICK};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// This member leads: confirm with a quorum, under this number.
-    Quorum {
-        /// Number of the round.
-        round: u64,
-    },
+    Quorum { round: u64 },
     /// Ask the leader, under this number.
-    Ask {
-        /// The leader.
-        leader: MemberId,
-        /// Number of the round.
-        round: u64,
-    },
+    Ask { leader: MemberId, round: u64 },
 }
 
 /// What a finished round releases.
