@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::digest::Digest;
 use super::{Alarms, ApplyError, Birth, Identity, Members};
-use crate::mvcc::{LoadError, Standing, Store};
+use crate::mvcc::{LoadError, Store, StoreMeta};
 use crate::storage::{Batch, Durability, Engine, Reader, Space};
 
 /// Format of the rows, the system rows and what stands beside them.
@@ -105,7 +105,7 @@ fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError
     if let Some(error) = damaged {
         return Err(error);
     }
-    let standing = Standing {
+    let standing = StoreMeta {
         revision: meta.revision,
         compacted: meta.compact_revision,
         finished: meta.compact_finished,

@@ -66,7 +66,7 @@ const CONFIG_VARIABLE: &str = "MINI_ETCD_CONFIG";
 
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SettingSource {
     /// A flag, by its name.
     Flag(&'static str),
     /// A variable of the environment.
@@ -77,7 +77,7 @@ pub enum Place {
     Default(&'static str),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "--{name}"),
@@ -96,13 +96,13 @@ pub enum ConfigError {
     Usage(#[from] clap::Error),
     /// A value does not fit.
     #[error("{place}: {value:?} is not accepted: expected {accepted}")]
-    Value { place: Place, value: String, accepted: String },
+    Value { place: SettingSource, value: String, accepted: String },
     /// A list of peers that cannot be.
     #[error("{place}: {problem}")]
-    Peers { place: Place, problem: PeersError },
+    Peers { place: SettingSource, problem: PeersError },
     /// A setting that does not exist.
     #[error("{place} is not a setting: expected one of {accepted}")]
-    Unknown { place: Place, accepted: String },
+    Unknown { place: SettingSource, accepted: String },
     /// The file cannot be read, or is no TOML.
     #[error("{path}: {problem}")]
     File {
@@ -119,14 +119,14 @@ impl ConfigError {
         match self {
             Self::Usage(error) if !error.use_stderr() => 0,
             Self::Usage(_)
-            | Self::Value { place: Place::Flag(_), .. }
-            | Self::Peers { place: Place::Flag(_) | Place::Default(_), .. } => 2,
+            | Self::Value { place: SettingSource::Flag(_), .. }
+            | Self::Peers { place: SettingSource::Flag(_) | SettingSource::Default(_), .. } => 2,
             _ => 1,
         }
     }
 }
 
-type Found = BTreeMap<&'static str, (String, Place)>;
+type Found = BTreeMap<&'static str, (String, SettingSource)>;
 
 /// See [`Config::load`].
 pub(super) fn load(
@@ -158,7 +158,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
     ];
     for (name, value) in SETTINGS.into_iter().zip(values) {
         if let Some(value) = value {
-            found.insert(name, (value.clone(), Place::Flag(name)));
+            found.insert(name, (value.clone(), SettingSource::Flag(name)));
         }
     }
 }
@@ -175,7 +175,7 @@ fn from_variables(
             file.get_or_insert(value);
             continue;
         }
-        let place = Place::Variable(name.to_owned());
+        let place = SettingSource::Variable(name.to_owned());
         let Some(setting) = SETTINGS.into_iter().find(|setting| variable(setting) == name) else {
             let names: Vec<_> = SETTINGS.into_iter().map(variable).collect();
             let accepted = format!("{}, {CONFIG_VARIABLE}", names.join(", "));
@@ -197,7 +197,7 @@ fn from_file(path: &Path, found: &mut Found) -> Result<(), ConfigError> {
     let table: toml::Table =
         text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
     for (key, value) in table {
-        let place = Place::File(path.to_owned(), key.clone());
+        let place = SettingSource::File(path.to_owned(), key.clone());
         let Some(setting) = SETTINGS.into_iter().find(|setting| *setting == key) else {
             return Err(ConfigError::Unknown { place, accepted: SETTINGS.join(", ") });
         };
@@ -240,7 +240,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         let Some((text, place)) = found.get(setting) else { return Ok(None) };
         checked(text, place, Listen::ACCEPTED, Listen::parse).map(Some)
     };
-    let default_listen = (DEFAULT_LISTEN.to_owned(), Place::Default("listen"));
+    let default_listen = (DEFAULT_LISTEN.to_owned(), SettingSource::Default("listen"));
     let (text, place) = found.get("listen").unwrap_or(&default_listen);
     let cluster = match found.get("peers") {
         None => Cluster::alone(&name),
@@ -274,7 +274,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
 
 fn checked<T>(
     text: &str,
-    place: &Place,
+    place: &SettingSource,
     accepted: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, ConfigError> {

@@ -20,7 +20,7 @@ mod peers;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use layers::{ConfigError, Place};
+pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 pub use peers::{Cluster, Peer, PeerAddress, PeersError};
 

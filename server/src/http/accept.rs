@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::io::Metered;
 use super::site::Site;
-use super::slots::{Answer, Order, Place, Slot, Slots};
+use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use crate::api::{Unread, is_grpc, stopped};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -69,7 +69,7 @@ impl Default for Patience {
 }
 
 /// A connection on its way to the thread that will serve it.
-type Accepted = (std::net::TcpStream, Place);
+type Accepted = (std::net::TcpStream, SlotGuard);
 
 /// Where an rpc thread takes connections in. It may be used from any thread.
 #[derive(Clone)]
@@ -126,7 +126,7 @@ impl Acceptor {
         }
     }
 
-    fn hand_on(&self, stream: TcpStream, place: Place) {
+    fn hand_on(&self, stream: TcpStream, place: SlotGuard) {
         let stream = match tune(&stream).and_then(|()| stream.into_std()) {
             Ok(stream) => stream,
             Err(error) => {
@@ -202,7 +202,7 @@ impl Connections {
         }
     }
 
-    fn begin(&self, stream: std::net::TcpStream, place: Place, open: &mut JoinSet<()>) {
+    fn begin(&self, stream: std::net::TcpStream, place: SlotGuard, open: &mut JoinSet<()>) {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {

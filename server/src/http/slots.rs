@@ -120,7 +120,7 @@ pub struct Slot {
 }
 
 /// The place of an open connection; dropped after its socket.
-pub(super) struct Place(Arc<Slot>);
+pub(super) struct SlotGuard(Arc<Slot>);
 
 /// A call in progress on a connection.
 pub(super) struct Call(Arc<Slot>);
@@ -134,7 +134,7 @@ impl Slots {
     }
 
     /// Waits until there is a place for a connection that was accepted, and makes one where that is needed (I1).
-    pub(super) async fn admit(self: &Arc<Self>) -> Place {
+    pub(super) async fn admit(self: &Arc<Self>) -> SlotGuard {
         loop {
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable();
@@ -145,7 +145,7 @@ impl Slots {
         }
     }
 
-    fn try_admit(self: &Arc<Self>) -> Option<Place> {
+    fn try_admit(self: &Arc<Self>) -> Option<SlotGuard> {
         let now_ms = self.now_ms();
         let mut table = self.lock();
         let room = table.clients < self.capacity.clients || self.shed(&mut table, now_ms);
@@ -168,7 +168,7 @@ impl Slots {
         table.count(slot.number, kind);
         table.open.insert(slot.number, Arc::clone(&slot));
         self.metrics.connections.inc();
-        Some(Place(slot))
+        Some(SlotGuard(slot))
     }
 
     /// Makes a client's place free; false when all are in use (I2).
@@ -348,13 +348,13 @@ impl Slot {
     }
 }
 
-impl Place {
+impl SlotGuard {
     pub(super) fn slot(&self) -> &Arc<Slot> {
         &self.0
     }
 }
 
-impl Drop for Place {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         let slots = &self.0.slots;
         let mut table = slots.lock();
@@ -417,19 +417,19 @@ mod tests {
     }
 
     /// Has a connection quiet for as long as all of them exist.
-    fn age(place: &Place) {
+    fn age(place: &SlotGuard) {
         place.slot().quiet_since_ms.store(0, Relaxed);
         place.slot().slots.lock().next_look_ms = 0;
     }
 
     /// Admits one that speaks at once.
-    fn spoken(slots: &Arc<Slots>) -> Place {
+    fn spoken(slots: &Arc<Slots>) -> SlotGuard {
         let place = slots.admit().now_or_never().expect("there is a place");
         place.slot().spoke();
         place
     }
 
-    fn is_told(place: &Place, order: Order) -> bool {
+    fn is_told(place: &SlotGuard, order: Order) -> bool {
         place.slot().told(order).now_or_never().is_some()
     }
 
@@ -518,7 +518,7 @@ mod tests {
                     }
                 }
             }
-            open.retain(|place: &Place| !is_told(place, Order::Cut));
+            open.retain(|place: &SlotGuard| !is_told(place, Order::Cut));
             let table = slots.lock();
             assert!(table.without_peers() <= CAPACITY.clients + CAPACITY.guests);
             assert_eq!(table.open.len(), open.len());

@@ -93,7 +93,7 @@ struct Peers {
 
 /// Measurements of the traffic with one peer; resolve once for each peer.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub struct PeerMetrics {
     pub sent_bytes: Counter,
     /// Messages that did not reach it.
     pub send_failures: Counter,
@@ -142,9 +142,9 @@ impl Metrics {
 
     /// Handles for the traffic with `peer`.
     #[must_use]
-    pub fn peer(&self, peer: MemberId) -> Peer {
+    pub fn peer(&self, peer: MemberId) -> PeerMetrics {
         let (to, from) = ([("To", peer.to_string())], [("From", peer.to_string())]);
-        Peer {
+        PeerMetrics {
             sent_bytes: self.peers.sent_bytes.get_or_create_owned(&to),
             send_failures: self.peers.send_failures.get_or_create_owned(&to),
             received_bytes: self.peers.received_bytes.get_or_create_owned(&from),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::{KeyRange, Revision};
 
-use super::index::{Mark, Stamp, Wanted};
+use super::index::{IndexMark, Stamp, Wanted};
 use super::lives::{Filling, PageBounds};
 use super::{RowId, View};
 use crate::error::RequestError;
@@ -65,7 +65,7 @@ impl View {
         bounds: &PageBounds,
     ) -> (Vec<Found>, Option<Bytes>) {
         let wanted = Wanted { range, oldest: self.compacted, newest: at };
-        let from = Mark { key: from.into(), id: RowId::FIRST };
+        let from = IndexMark { key: from.into(), id: RowId::FIRST };
         let (mut found, mut filling) = (Vec::new(), Filling::default());
         let rest =
             self.shared.index.removed(wanted, Some(from), bounds.looks, &mut |key, end, last| {

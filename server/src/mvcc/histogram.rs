@@ -7,7 +7,7 @@
 use mini_etcd_shared::types::{KeyRange, Revision};
 
 use super::View;
-use super::index::{Mark, Wanted};
+use super::index::{IndexMark, Wanted};
 use crate::error::RequestError;
 
 /// Which changes are counted.
@@ -39,7 +39,7 @@ pub struct Histogram {
     /// Slices of equal size, give or take one revision, in order; together they are the window.
     pub slices: Vec<Slice>,
     /// Versions from here on are not in the counts yet.
-    pub rest: Option<Mark>,
+    pub rest: Option<IndexMark>,
 }
 
 /// A run of revisions cut into slices, the wider ones first.
@@ -98,7 +98,7 @@ impl View {
     pub fn histogram(
         &self,
         window: &Window,
-        from: Option<Mark>,
+        from: Option<IndexMark>,
         looks_max: usize,
     ) -> Result<Histogram, RequestError> {
         let (oldest, newest) = self.span(window)?;

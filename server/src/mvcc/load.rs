@@ -9,7 +9,7 @@ use prost::Message;
 use super::RowId;
 use super::index::{Builder, Life, Stamp};
 use super::row::{key_of, logical_len, split_row};
-use super::store::{Standing, Store};
+use super::store::{Store, StoreMeta};
 use crate::storage::{Reader, Space, StorageError};
 
 /// Why the keys cannot be taken up.
@@ -26,7 +26,7 @@ pub(crate) enum LoadError {
 impl Store {
     /// The keys as they stand in `reader`. Dead versions are in the index too: collecting them has to find them. The
     /// rows must add up to what `standing` says of them.
-    pub(crate) fn load(reader: Arc<dyn Reader>, standing: Standing) -> Result<Self, LoadError> {
+    pub(crate) fn load(reader: Arc<dyn Reader>, standing: StoreMeta) -> Result<Self, LoadError> {
         let mut builder = Builder::default();
         let mut bytes = 0;
         let mut damaged = None;

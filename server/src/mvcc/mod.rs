@@ -56,13 +56,13 @@ pub use hash::HashKv;
 pub(crate) use hashes::Hashes;
 pub use histogram::{Histogram, Slice, Window};
 pub use history::History;
-pub use index::Mark;
+pub use index::IndexMark;
 pub use lives::{PageBounds, Version, Versions};
 pub(crate) use load::LoadError;
 pub(crate) use pieces::Pieces;
 pub use row::RowId;
 #[cfg(test)]
 pub(crate) use row::split_row;
-pub(crate) use store::{Standing, Store};
+pub(crate) use store::{Store, StoreMeta};
 pub use txn::Estimate;
 pub use view::View;

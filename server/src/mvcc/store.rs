@@ -14,7 +14,7 @@ use super::hashes::Hashes;
 use super::index::{Index, Life, Stamp};
 use super::range::{Pick, Source, Values, check_size, decode};
 use super::row::{encode_kv, encode_row, key_of, logical_len};
-use super::view::{Pin, Shared, missing, read_version};
+use super::view::{Pin, SharedKeys, missing, read_version};
 use super::{Event, EventKind, RowId, View};
 use crate::error::RequestError;
 use crate::limits::VALUE_CACHE_BYTES_MAX;
@@ -26,7 +26,7 @@ pub(super) const NOW: i64 = i64::MAX;
 
 /// Where the keys stand; what `AppliedState` stores of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct StoreMeta {
     /// Revision of the last change.
     pub(crate) revision: i64,
     /// Revision below which history was given up; -1 for none.
@@ -39,9 +39,9 @@ pub(crate) struct Standing {
 
 /// The keys, for the one thread that changes them.
 pub(crate) struct Store {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedKeys>,
     pub(super) reader: Arc<dyn Reader>,
-    pub(super) standing: Standing,
+    pub(super) standing: StoreMeta,
     /// Held by views made since the last compaction.
     pub(super) pin: Arc<Pin>,
     /// Held by views made before it, while they live.
@@ -56,12 +56,12 @@ pub(crate) struct Store {
     pub(super) main: i64,
     /// Changes of the present entry.
     pub(super) sub: u32,
-    turn: Turn,
+    turn: Uncommitted,
 }
 
 /// What is not committed yet.
 #[derive(Default)]
-struct Turn {
+struct Uncommitted {
     batch: Batch,
     /// Puts of the turn, ascending: their rows are not on disk, and nothing may push them out of memory.
     pinned: Vec<(RowId, Bytes)>,
@@ -75,8 +75,8 @@ struct Turn {
 
 impl Store {
     /// The keys of `index`, whose rows stand in `reader`.
-    pub(super) fn new(index: Index, reader: Arc<dyn Reader>, standing: Standing) -> Self {
-        let shared = Arc::new(Shared { index, cache: Cache::new(VALUE_CACHE_BYTES_MAX) });
+    pub(super) fn new(index: Index, reader: Arc<dyn Reader>, standing: StoreMeta) -> Self {
+        let shared = Arc::new(SharedKeys { index, cache: Cache::new(VALUE_CACHE_BYTES_MAX) });
         Self {
             shared,
             reader,
@@ -88,11 +88,11 @@ impl Store {
             cursor: Box::default(),
             main: standing.revision,
             sub: 0,
-            turn: Turn::default(),
+            turn: Uncommitted::default(),
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> StoreMeta {
         self.standing
     }
 

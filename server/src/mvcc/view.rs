@@ -18,7 +18,7 @@ use crate::error::RequestError;
 use crate::storage::{Reader, Space, StorageError};
 
 /// What all views and the writer have in common.
-pub(crate) struct Shared {
+pub(crate) struct SharedKeys {
     pub(crate) index: Index,
     pub(crate) cache: Cache,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Pin;
 /// The keys at one applied state. Cheap to clone; whatever happens later does not show in it.
 #[derive(Clone)]
 pub struct View {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedKeys>,
     pub(super) reader: Arc<dyn Reader>,
     pub(super) pin: Option<Arc<Pin>>,
     pub(super) hashes: Arc<Hashes>,

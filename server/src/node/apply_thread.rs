@@ -66,7 +66,7 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         let mut chores = Chores { unsynced: false, collecting: true, measured: self.clock.now() };
         self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
         loop {
-            let mut batch = Batch::default();
+            let mut batch = BatchSize::default();
             match self.tasks.take(chores.patience(), |task| batch.takes(task)) {
                 Taken::Items(tasks) => self.turn(tasks, &mut chores)?,
                 Taken::Idle => self.idle(&mut chores)?,
@@ -160,12 +160,12 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
 
 /// How much one batch takes along.
 #[derive(Default)]
-struct Batch {
+struct BatchSize {
     entries: usize,
     bytes: usize,
 }
 
-impl Batch {
+impl BatchSize {
     fn takes(&mut self, task: &ApplyTask) -> bool {
         self.entries += task.entries.len();
         self.bytes += task.entries.iter().map(|entry| entry.data.len()).sum::<usize>();

@@ -45,10 +45,10 @@ pub struct Shown {
 /// The way from a service to the log and back.
 #[derive(Clone)]
 pub struct Proposer {
-    shared: Arc<Shared>,
+    shared: Arc<ProposerShared>,
 }
 
-struct Shared {
+struct ProposerShared {
     identity: Identity,
     incarnation: u64,
     inbox: Arc<Inbox>,
@@ -92,7 +92,7 @@ pub struct LogPage {
 
 /// Takes a waiter away when its task goes away first.
 struct Forget<'a> {
-    shared: &'a Shared,
+    shared: &'a ProposerShared,
     number: u64,
 }
 
@@ -120,7 +120,7 @@ impl Proposer {
         let Incarnation { number: incarnation, first } = incarnation;
         let own = first.next_multiple_of(completions.threads() as u64) + thread as u64;
         let (burst, waiters, next) = (Notify::new(), Mutex::default(), AtomicU64::new(own));
-        let shared = Shared {
+        let shared = ProposerShared {
             identity,
             incarnation,
             inbox,
@@ -310,7 +310,7 @@ impl Proposer {
     }
 }
 
-impl Shared {
+impl ProposerShared {
     fn number(&self) -> u64 {
         self.next.fetch_add(self.completions.threads() as u64, Ordering::Relaxed)
     }
@@ -436,7 +436,7 @@ mod tests {
         /// Numbers of what waits in the inbox, in order.
         fn taken(&self) -> Vec<u64> {
             let mut inputs = Vec::new();
-            self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
+            let _ = self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
             let number = |input: &Input| match input {
                 Input::Propose { sequence, .. } => *sequence,
                 Input::Read { id } => *id,

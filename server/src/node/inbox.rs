@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,15 +50,6 @@ struct State {
     /// Only then is a wake worth its system call.
     sleeping: bool,
     stopped: bool,
-}
-
-/// Whether the thread is to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Handle what was taken, which may be nothing when the time was up.
-    Go,
-    /// The member stops.
-    Stop,
 }
 
 impl Inbox {
@@ -138,14 +130,14 @@ impl Inbox {
 
     /// Takes one turn's inputs: control, messages, proposals, reads. Waits for `wait` when there is nothing.
     /// `proposals` is false while the log writer is behind: then they stay in their bounded queue. What was taken
-    /// before and still waits is `held`.
+    /// before and still waits is `held`. Breaks when the member stops.
     pub fn take(
         &self,
         wait: Duration,
         proposals: bool,
         held: Admission,
         into: &mut Vec<Input>,
-    ) -> Turn {
+    ) -> ControlFlow<()> {
         let mut state = self.lock();
         state.admission = held.and(state.queued());
         if !wait.is_zero() {
@@ -160,10 +152,10 @@ impl Inbox {
             state.sleeping = false;
         }
         if state.stopped {
-            return Turn::Stop;
+            return ControlFlow::Break(());
         }
         state.take(proposals, into);
-        Turn::Go
+        ControlFlow::Continue(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -289,7 +281,7 @@ mod tests {
     /// One turn as text, in order. The driver holds nothing before it.
     fn turn(inbox: &Inbox, proposals: bool) -> Vec<String> {
         let mut inputs = Vec::new();
-        inbox.take(Duration::ZERO, proposals, Admission::default(), &mut inputs);
+        let _ = inbox.take(Duration::ZERO, proposals, Admission::default(), &mut inputs);
         let text = |input: &Input| match input {
             Input::Message { body: Body::ReadBarrier(barrier), .. } => {
                 format!("message {}", barrier.round)
@@ -352,7 +344,7 @@ mod tests {
         turn(&inbox, true);
         let held = Load { count: 2, bytes: PROPOSAL_BYTES_WAITING_MAX };
         let held = Admission { proposals: held, reads: 0 };
-        inbox.take(Duration::ZERO, true, held, &mut Vec::new());
+        let _ = inbox.take(Duration::ZERO, true, held, &mut Vec::new());
         assert_eq!(inbox.propose(proposal(3, 1)), Err(RequestError::TooManyRequests));
         turn(&inbox, true);
         inbox.propose(proposal(4, 1)).unwrap();
@@ -375,7 +367,7 @@ mod tests {
             std::thread::spawn(move || {
                 let mut inputs = Vec::new();
                 let held = Admission::default();
-                inbox.take(Duration::from_secs(60), false, held, &mut inputs);
+                let _ = inbox.take(Duration::from_secs(60), false, held, &mut inputs);
                 inputs.len()
             })
         };
@@ -402,7 +394,7 @@ mod tests {
                 let mut inputs = Vec::new();
                 let mut turns = 0;
                 let (wait, held) = (Duration::from_secs(60), Admission::default());
-                while inbox.take(wait, true, held, &mut inputs) == Turn::Go {
+                while inbox.take(wait, true, held, &mut inputs).is_continue() {
                     turns += 1;
                 }
                 (inputs.len(), turns)

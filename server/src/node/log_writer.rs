@@ -48,7 +48,7 @@ impl<E: Engine, G: GuardFile, C: Clock> LogWriter<E, G, C> {
         self.metrics.log_disk_bytes.set(self.store.disk_bytes());
         loop {
             let wait = guard_due.then_some(GUARD_SYNC_INTERVAL);
-            let mut batch = Batch::default();
+            let mut batch = BatchSize::default();
             match self.tasks.take(wait, |task| batch.takes(task)) {
                 Taken::Items(tasks) => {
                     guard_due |= self.write(tasks)?;
@@ -96,12 +96,12 @@ impl<E: Engine, G: GuardFile, C: Clock> LogWriter<E, G, C> {
 
 /// How much one sync takes along.
 #[derive(Default)]
-struct Batch {
+struct BatchSize {
     tasks: usize,
     bytes: usize,
 }
 
-impl Batch {
+impl BatchSize {
     fn takes(&mut self, task: &WriteTask) -> bool {
         self.tasks += 1;
         self.bytes += task.write.entries.iter().map(Entry::encoded_len).sum::<usize>();
@@ -161,10 +161,10 @@ mod tests {
             },
             then_send: Vec::new(),
         };
-        let mut batch = Batch::default();
+        let mut batch = BatchSize::default();
         assert!(batch.takes(&task(LOG_BATCH_BYTES_MAX / 2)));
         assert!(!batch.takes(&task(LOG_BATCH_BYTES_MAX / 2)));
-        let mut batch = Batch::default();
+        let mut batch = BatchSize::default();
         assert!((0..LOG_BATCH_TASKS_MAX).all(|_| batch.takes(&task(0))));
         assert!(!batch.takes(&task(0)));
     }

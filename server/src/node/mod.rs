@@ -36,7 +36,7 @@ pub(crate) mod transport;
 pub(crate) use apply_thread::ApplyThread;
 pub use completions::{Completion, Completions};
 pub use handle::{LogPage, Proposer, Shown, Written};
-pub use inbox::{Inbox, Turn};
+pub use inbox::Inbox;
 pub use incarnation::Incarnation;
 pub(crate) use log_writer::LogWriter;
 pub(crate) use parked_reads::ParkedReads;

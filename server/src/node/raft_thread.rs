@@ -8,7 +8,7 @@ use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::MemberId;
 
-use super::inbox::{Inbox, Turn};
+use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::queue::Queue;
 use super::transport::{Outgoing, Seen};
@@ -52,7 +52,7 @@ impl<C: Clock> RaftThread<C> {
             let room = written.saturating_sub(persisted) < LOG_TASKS_WAITING_MAX
                 || !self.shown.status.load().leads();
             let held = self.driver.waiting();
-            if self.inbox.take(wait, room, held, &mut inputs) == Turn::Stop {
+            if self.inbox.take(wait, room, held, &mut inputs).is_break() {
                 break;
             }
             if let Some(number) = last_persisted(&inputs) {

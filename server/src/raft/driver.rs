@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
-use mini_etcd_proto::peerpb::{ReadBarrier as Ask, ReadIndex};
+use mini_etcd_proto::peerpb::{ReadBarrier as BarrierRequest, ReadIndex};
 use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
@@ -214,7 +214,7 @@ impl Driver {
                     turn.fail_writes(error, sequences);
                 }
             }
-            Body::ReadBarrier(Ask { round }) => {
+            Body::ReadBarrier(BarrierRequest { round }) => {
                 if membership::contains(&self.conf_state, from) {
                     self.observe();
                     self.barrier.ask(from, round);
@@ -337,7 +337,7 @@ impl Driver {
                 self.core.read_index(context_of(self.leadership.term, round));
             }
             Some(Question::Ask { leader, round }) => {
-                turn.send(leader, Body::ReadBarrier(Ask { round }));
+                turn.send(leader, Body::ReadBarrier(BarrierRequest { round }));
             }
             None => {}
         }

@@ -18,11 +18,11 @@ pub enum Fault {
 /// What outlives a process: the disk. Clones are the same disk.
 #[derive(Clone, Default)]
 pub struct SimDisk {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<DiskImage>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct DiskImage {
     /// What a crash cannot take away.
     durable: MemoryEngine,
     /// Commits since the last sync, in order.
@@ -34,7 +34,7 @@ struct Shared {
     generation: u64,
 }
 
-impl Shared {
+impl DiskImage {
     fn settle(&mut self, kept: usize) -> Result<(), StorageError> {
         let mut pending = std::mem::take(&mut self.pending);
         pending.truncate(kept);
@@ -96,7 +96,7 @@ impl SimDisk {
         self.lock().syncs
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, DiskImage> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,7 +113,7 @@ impl SimEngine {
     /// Runs `work` on the disk; any error stops the engine (I4).
     fn guarded(
         &mut self,
-        work: impl FnOnce(&mut Shared) -> Result<(), StorageError>,
+        work: impl FnOnce(&mut DiskImage) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         let mut shared = self.disk.lock();
         if self.stopped || shared.generation != self.generation {
@@ -151,14 +151,14 @@ impl Engine for SimEngine {
     }
 }
 
-fn sync(shared: &mut Shared) -> Result<(), StorageError> {
+fn sync(shared: &mut DiskImage) -> Result<(), StorageError> {
     shared.syncs += 1;
     fail_if(shared, Fault::Sync(shared.syncs), "sync")?;
     let all = shared.pending.len();
     shared.settle(all)
 }
 
-fn fail_if(shared: &mut Shared, fault: Fault, doing: &str) -> Result<(), StorageError> {
+fn fail_if(shared: &mut DiskImage, fault: Fault, doing: &str) -> Result<(), StorageError> {
     if !shared.faults.remove(&fault) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::mvcc::{Event, History};
 
 use super::core::{Core, State};
-use super::frame::{Turn, Versions};
+use super::frame::{EventBatch, Versions};
 use super::groups::{Groups, Serial, Share};
 
 /// One reading of history, shared by all watches that need it from about the same revision on.
@@ -86,7 +86,7 @@ fn share(
     (compacted, response_bytes): (i64, usize),
     versions: &mut Versions<'_>,
 ) -> Vec<Share> {
-    groups.share(&mut Turn::past(events, compacted, response_bytes, versions))
+    groups.share(&mut EventBatch::past(events, compacted, response_bytes, versions))
 }
 
 impl Core {

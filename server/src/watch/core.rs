@@ -12,7 +12,7 @@ use super::groups::{Groups, Serial};
 use super::held::Held;
 use super::recent::Recent;
 use super::response::{Kind, Response};
-use super::spec::{Refusal, Spec};
+use super::spec::{Spec, WatchRefusal};
 use super::stream::{Stream, StreamId};
 
 /// Every watch of the member. See the module for the rules that it keeps.
@@ -34,7 +34,7 @@ pub struct Core {
     pub(super) old: VecDeque<Serial>,
     pub(super) pass_in_flight: bool,
     pub(super) recent: Recent,
-    pub(super) counts: Counts,
+    pub(super) counts: WatchCounts,
     /// What all streams hold together.
     pub(super) held: Held,
     last_stream: StreamId,
@@ -70,7 +70,7 @@ pub(super) enum State {
 
 /// Figures for metrics and status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct WatchCounts {
     /// Open streams.
     pub streams: usize,
     /// Watches on them.
@@ -113,7 +113,7 @@ impl Core {
             old: VecDeque::new(),
             pass_in_flight: false,
             recent: Recent::new(revision.saturating_add(1)),
-            counts: Counts::default(),
+            counts: WatchCounts::default(),
             held: Held::new(limits::WATCH_BYTES_MAX),
             last_stream: 0,
             last_serial: 0,
@@ -129,8 +129,8 @@ impl Core {
 
     /// Figures now.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        Counts {
+    pub fn counts(&self) -> WatchCounts {
+        WatchCounts {
             streams: self.streams.len(),
             watchers: self.watches.len(),
             slow: self.lagging.len(),
@@ -420,17 +420,17 @@ impl Watch {
 }
 
 /// Why a watch must not be created, in the order in which etcd looks.
-fn refusal(stream: &Stream, request: &WatchCreateRequest, spec: &Spec) -> Option<Refusal> {
+fn refusal(stream: &Stream, request: &WatchCreateRequest, spec: &Spec) -> Option<WatchRefusal> {
     if request.start_revision < 0 {
-        return Some(Refusal::NegativeStart);
+        return Some(WatchRefusal::NegativeStart);
     }
     if spec.range.is_empty() {
-        return Some(Refusal::EmptyRange);
+        return Some(WatchRefusal::EmptyRange);
     }
     if request.watch_id != 0 && stream.watches.contains_key(&request.watch_id) {
-        return Some(Refusal::DuplicateId);
+        return Some(WatchRefusal::DuplicateId);
     }
-    (stream.watches.len() >= limits::WATCHES_PER_STREAM_MAX).then_some(Refusal::TooMany)
+    (stream.watches.len() >= limits::WATCHES_PER_STREAM_MAX).then_some(WatchRefusal::TooMany)
 }
 
 #[cfg(test)]

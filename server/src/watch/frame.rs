@@ -95,7 +95,7 @@ impl Body {
 }
 
 /// Events of one turn, and their frames as far as somebody wanted them.
-pub(crate) struct Turn<'a> {
+pub(crate) struct EventBatch<'a> {
     events: &'a [Event],
     plain: Vec<Option<Frame>>,
     with_prev: Vec<Option<Frame>>,
@@ -106,7 +106,7 @@ pub(crate) struct Turn<'a> {
     versions: &'a mut Versions<'a>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> EventBatch<'a> {
     /// A turn that was just applied: every version before a change can still be read.
     pub(crate) fn live(events: &'a [Event], versions: &'a mut Versions<'a>) -> Self {
         Self::past(events, i64::MIN, limits::WATCH_RESPONSE_BYTES, versions)
@@ -246,7 +246,7 @@ mod tests {
         let events = [event(5, EventKind::Put, Some(3)), event(6, EventKind::Delete, Some(5))];
         for with_prev in [false, true] {
             let mut versions = |id: RowId| Ok(Some(version(id.revision.0)));
-            let mut turn = Turn::live(&events, &mut versions);
+            let mut turn = EventBatch::live(&events, &mut versions);
             let bodies = turn.bodies(&spec(with_prev), &[0, 1]).unwrap();
             let bytes: Vec<u8> =
                 bodies[0].frames().iter().flat_map(|frame| frame.bytes.to_vec()).collect();
@@ -270,7 +270,7 @@ mod tests {
             reads += 1;
             Ok(Some(version(id.revision.0)))
         };
-        let mut turn = Turn::live(&events, &mut versions);
+        let mut turn = EventBatch::live(&events, &mut versions);
         for _ in 0..3 {
             turn.bodies(&spec(true), &[0]).unwrap();
         }
@@ -292,7 +292,7 @@ mod tests {
         }
         let mut versions = |_: RowId| Ok(None);
         let bodies =
-            Turn::live(&events, &mut versions).bodies(&spec(false), &[0, 1, 2, 3]).unwrap();
+            EventBatch::live(&events, &mut versions).bodies(&spec(false), &[0, 1, 2, 3]).unwrap();
         let spans: Vec<_> =
             bodies.iter().map(|body| (body.first(), body.last(), body.frames().len())).collect();
         assert_eq!(spans, [(5, 6, 3), (7, 7, 1)]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::RequestError;
 
-use super::frame::{Body, Turn};
+use super::frame::{Body, EventBatch};
 use super::index::Index;
 use super::spec::Spec;
 
@@ -83,7 +83,7 @@ impl Groups {
     }
 
     /// Who gets what of a turn. Only groups that an event concerns take work.
-    pub(crate) fn share(&self, turn: &mut Turn<'_>) -> Vec<Share> {
+    pub(crate) fn share(&self, turn: &mut EventBatch<'_>) -> Vec<Share> {
         let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         if self.is_empty() {
             return Vec::new();

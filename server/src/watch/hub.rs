@@ -19,7 +19,7 @@ use crate::limits;
 use crate::mvcc::{RowId, View};
 
 use super::catch_up::{At, Pass, Passed};
-use super::core::{Core, Counts, Popped};
+use super::core::{Core, Popped, WatchCounts};
 use super::inbox::{Inbox, place};
 use super::response::Response;
 use super::stream::StreamId;
@@ -28,18 +28,18 @@ use super::wakes::Wakes;
 /// Where apply publishes and streams are opened. Clones are handles of the same hub, on the same thread.
 #[derive(Clone)]
 pub struct Hub {
-    shared: Arc<Shared>,
+    shared: Arc<HubShared>,
     wakes: Arc<Wakes>,
 }
 
 /// One stream of watches. Dropping it closes the stream.
 pub struct WatchStream {
-    shared: Arc<Shared>,
+    shared: Arc<HubShared>,
     wakes: Arc<Wakes>,
     id: StreamId,
 }
 
-struct Shared {
+struct HubShared {
     /// Taken by the apply thread for a push; never held together with work.
     inbox: Mutex<Inbox>,
     /// Taken on the threads that serve clients, for as long as a turn takes.
@@ -63,7 +63,7 @@ impl Hub {
     pub fn new(published: Arc<Published>) -> Self {
         let (revision, compacted) = place(&published);
         let desk = Desk { core: Core::new(revision, compacted), wakers: BTreeMap::new() };
-        let shared = Shared {
+        let shared = HubShared {
             inbox: Mutex::new(Inbox::new(published)),
             desk: Mutex::new(desk),
             bell: Notify::new(),
@@ -110,7 +110,7 @@ impl Hub {
 
     /// Figures for metrics and status.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> WatchCounts {
         lock(&self.shared.desk).core.counts()
     }
 
@@ -173,7 +173,7 @@ struct HubTurn {
     requires_leader: bool,
 }
 
-impl Shared {
+impl HubShared {
     /// Runs `act` on a core that has seen all that was published, and wakes whom that concerns.
     fn with<T>(&self, act: impl FnOnce(&mut Core) -> T) -> T {
         let mut desk = lock(&self.desk);

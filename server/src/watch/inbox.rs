@@ -11,7 +11,7 @@ const EVENT_OVERHEAD: usize = 128;
 
 /// Turns that were applied and not yet fanned out.
 pub(super) struct Inbox {
-    turns: Vec<Turn>,
+    turns: Vec<QueuedEvents>,
     bytes: usize,
     /// Turns were left out: the fan-out is to skip to the latest state.
     lost: bool,
@@ -21,15 +21,15 @@ pub(super) struct Inbox {
 }
 
 /// One apply turn.
-pub(super) struct Turn {
+pub(super) struct QueuedEvents {
     pub(super) events: Arc<[Event]>,
     pub(super) revision: i64,
     pub(super) compacted: i64,
 }
 
 /// What was in the inbox.
-pub(super) struct Taken {
-    pub(super) turns: Vec<Turn>,
+pub(super) struct TakenEvents {
+    pub(super) turns: Vec<QueuedEvents>,
     pub(super) lost: bool,
     pub(super) latest: Arc<Published>,
 }
@@ -57,15 +57,19 @@ impl Inbox {
             self.bytes += EVENT_OVERHEAD;
             self.bytes +=
                 applied.events.iter().map(|event| event.kv.len() + EVENT_OVERHEAD).sum::<usize>();
-            self.turns.push(Turn { events: Arc::clone(&applied.events), revision, compacted });
+            self.turns.push(QueuedEvents {
+                events: Arc::clone(&applied.events),
+                revision,
+                compacted,
+            });
         }
         watched && !std::mem::replace(&mut self.rung, true)
     }
 
-    pub(super) fn take(&mut self) -> Taken {
+    pub(super) fn take(&mut self) -> TakenEvents {
         self.bytes = 0;
         self.rung = false;
-        Taken {
+        TakenEvents {
             turns: std::mem::take(&mut self.turns),
             lost: std::mem::take(&mut self.lost),
             latest: Arc::clone(&self.latest),

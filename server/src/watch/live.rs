@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::mvcc::Event;
 
 use super::core::{Core, State};
-use super::frame::{Turn, Versions};
+use super::frame::{EventBatch, Versions};
 use super::groups::Serial;
 
 impl Core {
@@ -24,7 +24,7 @@ impl Core {
             let (first, last) = (first.id.revision.0, last.id.revision.0);
             assert!(first > self.revision, "events from {first} after {}", self.revision); // I1
             assert!(last <= revision, "events up to {last} in a turn that ends at {revision}");
-            self.fan_out(&mut Turn::live(events, versions));
+            self.fan_out(&mut EventBatch::live(events, versions));
             self.recent.push(Arc::clone(events));
         }
         assert!(revision >= self.revision, "revision {revision} after {}", self.revision);
@@ -51,7 +51,7 @@ impl Core {
         self.compact(compacted);
     }
 
-    fn fan_out(&mut self, turn: &mut Turn<'_>) {
+    fn fan_out(&mut self, turn: &mut EventBatch<'_>) {
         for share in self.live.share(turn) {
             for serial in share.members {
                 match &share.bodies {

@@ -56,10 +56,10 @@ mod stream;
 mod wakes;
 
 pub use self::catch_up::{At, Pass, Passed};
-pub use self::core::{Core, Counts, Popped};
+pub use self::core::{Core, Popped, WatchCounts};
 pub use self::hub::{Hub, WatchStream};
 pub use self::response::{Kind, Response};
-pub use self::spec::Refusal;
+pub use self::spec::WatchRefusal;
 pub use self::stream::StreamId;
 
 #[cfg(test)]

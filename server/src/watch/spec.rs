@@ -48,7 +48,7 @@ fn owned(bytes: &Bytes) -> Bytes {
 
 /// Why a watch is not created. The words are etcd's, except where etcd has no limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum WatchRefusal {
     /// A start before all history.
     #[error("{}", RequestError::Compacted)]
     NegativeStart,

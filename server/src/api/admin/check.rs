@@ -8,7 +8,7 @@ use mini_etcd_shared::types::{KeyRange, Revision};
 
 use crate::error::RequestError;
 use crate::limits::{ADMIN_PAGE_ENTRIES_MAX, HISTOGRAM_SLICES_MAX};
-use crate::mvcc::{Mark, RowId, Window};
+use crate::mvcc::{IndexMark, RowId, Window};
 
 /// Entries of a page, or slices, for clients that leave it to us.
 const DEFAULT: usize = 100;
@@ -86,7 +86,7 @@ pub(super) fn deleted(request: DeletedRequest) -> Result<Deleted, RequestError> 
 /// Checks a request for a histogram: what to count, and from where on.
 pub(super) fn histogram(
     request: RevisionHistogramRequest,
-) -> Result<(Window, Option<Mark>), RequestError> {
+) -> Result<(Window, Option<IndexMark>), RequestError> {
     let range = range(request.key, request.range_end)?;
     let slices = count("slices", request.slices, HISTOGRAM_SLICES_MAX)?;
     let first = revision("from_revision", request.from_revision)?;
@@ -106,13 +106,14 @@ pub(super) fn histogram(
 }
 
 /// Where to go on, for the client to give back.
-pub(super) fn resume_of(mark: &Mark) -> Bytes {
+pub(super) fn resume_of(mark: &IndexMark) -> Bytes {
     [mark.id.key().as_slice(), &mark.key].concat().into()
 }
 
-fn mark_of(resume: &[u8]) -> Result<Mark, RequestError> {
+fn mark_of(resume: &[u8]) -> Result<IndexMark, RequestError> {
     let parts = resume.split_at_checked(ID_BYTES).filter(|(_, key)| !key.is_empty());
-    let mark = parts.and_then(|(id, key)| Some(Mark { id: RowId::parse(id)?, key: key.into() }));
+    let mark =
+        parts.and_then(|(id, key)| Some(IndexMark { id: RowId::parse(id)?, key: key.into() }));
     let given = || format!("{} bytes of something else", resume.len());
     mark.ok_or_else(|| refusal("resume", given(), "the resume of an answer, unchanged"))
 }
@@ -153,7 +154,7 @@ mod tests {
             to_revision: 9,
             ..RevisionHistogramRequest::default()
         };
-        let mark = Mark { key: b"\0key".as_slice().into(), id: RowId::FIRST };
+        let mark = IndexMark { key: b"\0key".as_slice().into(), id: RowId::FIRST };
         let resume = resume_of(&mark);
         let again = RevisionHistogramRequest { resume: resume.clone(), ..window.clone() };
         assert_eq!(histogram(again).unwrap().1, Some(mark));

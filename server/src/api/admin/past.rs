@@ -11,7 +11,7 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use super::check::{Deleted, KeyHistory, resume_of};
 use crate::error::RequestError;
 use crate::limits;
-use crate::mvcc::{Grave, Mark, PageBounds, RowId, Slice, Version, View, Window};
+use crate::mvcc::{Grave, IndexMark, PageBounds, RowId, Slice, Version, View, Window};
 
 fn put(id: RowId, kv: KeyValue, wants_value: bool) -> KeyVersion {
     KeyVersion {
@@ -65,7 +65,7 @@ fn slice(slice: &Slice) -> RevisionSlice {
 pub(super) fn histogram(
     view: &View,
     window: &Window,
-    from: Option<Mark>,
+    from: Option<IndexMark>,
 ) -> Result<RevisionHistogramResponse, RequestError> {
     let counted = view.histogram(window, from, limits::ADMIN_LOOKS_MAX)?;
     Ok(RevisionHistogramResponse {

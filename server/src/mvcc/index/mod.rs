@@ -43,7 +43,7 @@ use mini_etcd_shared::types::KeyRange;
 pub(crate) use build::Builder;
 use node::{Node, Pruning};
 pub(crate) use record::{Life, Stamp};
-pub use sweep::Mark;
+pub use sweep::IndexMark;
 pub(crate) use sweep::Wanted;
 use walk::{EVERYTHING, Stop, Walk};
 

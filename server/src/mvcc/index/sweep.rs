@@ -13,7 +13,7 @@ use crate::mvcc::RowId;
 
 /// A place in a walk over versions: a key, and the first of its versions that was not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct IndexMark {
     pub key: Box<[u8]>,
     /// The version.
     pub id: RowId,
@@ -34,14 +34,14 @@ enum Halt {
     /// The range was at its end.
     Done,
     /// The budget was.
-    Rest(Mark),
+    Rest(IndexMark),
     /// The visitor takes no more, and did not take this.
-    Full(Mark),
+    Full(IndexMark),
 }
 
 /// A slice of a walk over records.
 struct Slice<'a> {
-    from: &'a Mark,
+    from: &'a IndexMark,
     upper: Bound<&'a [u8]>,
     /// Records and versions that may still be looked at.
     budget: usize,
@@ -71,10 +71,10 @@ impl Index {
     pub(crate) fn sweep(
         &self,
         wanted: Wanted<'_>,
-        from: Option<Mark>,
+        from: Option<IndexMark>,
         max: usize,
         mut visit: impl FnMut(Stamp),
-    ) -> Option<Mark> {
+    ) -> Option<IndexMark> {
         let holds_any = |summary: Summary| summary.newest >= wanted.oldest;
         self.slices(wanted.range, from, max, |slice, root| {
             let from = slice.from;
@@ -86,7 +86,7 @@ impl Index {
                     next = next.max(from.id);
                 }
                 sweep_record(record, next, wanted.newest, &mut budget, &mut visit)
-                    .map_break(|id| Halt::Rest(Mark { key: key.into(), id }))
+                    .map_break(|id| Halt::Rest(IndexMark { key: key.into(), id }))
             })
         })
     }
@@ -97,15 +97,15 @@ impl Index {
     pub(crate) fn removed(
         &self,
         wanted: Wanted<'_>,
-        from: Option<Mark>,
+        from: Option<IndexMark>,
         max: usize,
         visit: VisitRemoved<'_>,
-    ) -> Option<Mark> {
+    ) -> Option<IndexMark> {
         let holds_any = |summary: Summary| summary.has_garbage() && summary.newest >= wanted.oldest;
         self.slices(wanted.range, from, max, |slice, root| {
             let mut budget = slice.budget;
             slice.records(root, EVERYTHING, &holds_any, &mut |key, record| {
-                let mark = || Mark { key: key.into(), id: RowId::FIRST };
+                let mark = || IndexMark { key: key.into(), id: RowId::FIRST };
                 if budget == 0 {
                     return ControlFlow::Break(Halt::Rest(mark()));
                 }
@@ -124,17 +124,17 @@ impl Index {
     fn slices(
         &self,
         range: &KeyRange,
-        from: Option<Mark>,
+        from: Option<IndexMark>,
         max: usize,
         mut slice: impl FnMut(&Slice<'_>, &Node) -> ControlFlow<Halt>,
-    ) -> Option<Mark> {
+    ) -> Option<IndexMark> {
         if range.is_empty() {
             return None;
         }
         let (start, upper) = (range.start().as_ref(), range.bounds().1);
         let mut from = from
             .filter(|mark| mark.key.as_ref() >= start)
-            .unwrap_or_else(|| Mark { key: start.into(), id: RowId::FIRST });
+            .unwrap_or_else(|| IndexMark { key: start.into(), id: RowId::FIRST });
         let mut left = max.max(1);
         while left > 0 {
             let budget = left.min(KEYS_PER_HOLD);

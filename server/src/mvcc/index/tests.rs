@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mini_etcd_shared::types::{KeyRange, Revision};
 use proptest::prelude::*;
 
-use super::{Builder, Index, Life, Mark, Stamp, Wanted};
+use super::{Builder, Index, IndexMark, Life, Stamp, Wanted};
 use crate::mvcc::RowId;
 
 /// Stamps of each key, oldest first.
@@ -45,7 +45,7 @@ impl Naive {
 
 /// Stamps of a range over a span of revisions, in parts of `max` looks.
 fn swept(index: &Index, wanted: Wanted<'_>, max: usize) -> Vec<Stamp> {
-    let (mut stamps, mut from) = (Vec::new(), None::<Mark>);
+    let (mut stamps, mut from) = (Vec::new(), None::<IndexMark>);
     loop {
         from = index.sweep(wanted, from, max, |stamp| stamps.push(stamp));
         if from.is_none() {
@@ -56,7 +56,7 @@ fn swept(index: &Index, wanted: Wanted<'_>, max: usize) -> Vec<Stamp> {
 
 /// Removed keys of a range with their removal, in parts of `max` looks.
 fn removed(index: &Index, wanted: Wanted<'_>, max: usize) -> Vec<(Vec<u8>, Stamp)> {
-    let (mut keys, mut from) = (Vec::new(), None::<Mark>);
+    let (mut keys, mut from) = (Vec::new(), None::<IndexMark>);
     loop {
         from = index.removed(wanted, from, max, &mut |key, end, _| {
             keys.push((key.to_vec(), end));

@@ -10,7 +10,7 @@ use mini_etcd_shared::types::MemberId;
 use tokio::sync::Notify;
 
 use crate::limits::{PEER_SEND_BATCH_BYTES, PEER_SEND_QUEUE_BYTES_MAX, PEER_SEND_QUEUE_MAX};
-use crate::metrics::Peer as PeerMetrics;
+use crate::metrics::PeerMetrics;
 use crate::node::Inbox;
 use crate::node::inbox::weight;
 use crate::raft::{Input, Outbound};

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::hello::{HelloRefused, Hellos};
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT};
-use crate::metrics::{Metrics, Peer as PeerMetrics};
+use crate::metrics::{Metrics, PeerMetrics};
 use crate::node::Inbox;
 use crate::raft::Input;
 use crate::repeats::{Say, TimedRepeats};
@@ -32,10 +32,10 @@ impl Proven {
 /// The service that peers call.
 #[derive(Clone)]
 pub(crate) struct PeerService {
-    shared: Arc<Shared>,
+    shared: Arc<StreamListener>,
 }
 
-struct Shared {
+struct StreamListener {
     hellos: Arc<Hellos>,
     inbox: Arc<Inbox>,
     metrics: Metrics,
@@ -56,7 +56,7 @@ struct Newest {
 impl PeerService {
     pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, metrics: Metrics) -> Self {
         let (newest, refused) = (Mutex::default(), TimedRepeats::default());
-        Self { shared: Arc::new(Shared { hellos, inbox, metrics, newest, refused }) }
+        Self { shared: Arc::new(StreamListener { hellos, inbox, metrics, newest, refused }) }
     }
 
     /// The service with the sizes that peers may use.
@@ -99,7 +99,7 @@ impl Peer for PeerService {
     }
 }
 
-impl Shared {
+impl StreamListener {
     fn refuse(&self, peer: MemberId, why: &HelloRefused) {
         if let Some(Say { more }) = self.refused.say((peer, why.clone())) {
             tracing::warn!(%peer, more, "peer refused: {why}");
