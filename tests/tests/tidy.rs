@@ -62,6 +62,37 @@ fn modules_import_only_what_stands_below_them() {
     assert!(wrong.is_empty(), "imports that reach upward:\n{}", wrong.join("\n"));
 }
 
+/// Goal: a screen of the console has one home, and what is below the screens knows none. Method: what each part of the
+/// console's code may not name.
+#[test]
+fn no_screen_knows_another_and_nothing_below_knows_a_screen() {
+    const SCREENS: [&str; 4] = ["cluster", "keys", "watch", "repl"];
+    let src = root().join("tui/src");
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&src) {
+        let inner = path.strip_prefix(&src).expect("below src").to_string_lossy().into_owned();
+        let of = |part: &str| inner.starts_with(part);
+        let own = inner.strip_prefix("screens/").and_then(|rest| rest.split('/').next());
+        let code = without_tests(&text);
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let names = |part: &str| line.contains(&format!("crate::{part}"));
+            let mut words = line.split(|c: char| !c.is_alphanumeric());
+            let aside = own.is_some_and(|own| {
+                let other =
+                    |word: &str| SCREENS.contains(&word) && SCREENS.contains(&own) && word != own;
+                names("screens") && words.any(other)
+            });
+            let upward = ((of("widget/") || of("engine/"))
+                && (names("console") || names("screens")))
+                || (of("widget/") && names("engine"));
+            if aside || upward {
+                wrong.push(format!("{inner}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that reach upward or aside:\n{}", wrong.join("\n"));
+}
+
 /// Goal: only `storage` names fjall, only `raft` names raft-rs, and nothing parses bytes with rust-protobuf.
 #[test]
 fn foreign_crates_stay_behind_their_module() {

@@ -24,7 +24,7 @@ use mini_etcd_shared::clock::{Clock, SystemClock};
 use mini_etcd_shared::port::HeldPort;
 use mini_etcd_tui::console::keymap::Keymap;
 use mini_etcd_tui::console::view::view;
-use mini_etcd_tui::console::{Msg, Origin, Setup, State, update};
+use mini_etcd_tui::console::{Effect, Msg, Origin, Setup, State, update};
 use mini_etcd_tui::engine;
 use mini_etcd_tui::engine::Engine;
 use mini_etcd_tui::screens::keys::tree::RowKind;
@@ -134,7 +134,9 @@ impl Console {
     fn frame(&mut self, msg: Msg) {
         let began = self.clock.now();
         for effect in update(&mut self.state, msg) {
-            self.handle.send(effect);
+            if let Effect::Engine(order) = effect {
+                self.handle.send(order);
+            }
         }
         self.terminal.draw(|frame| view(&self.state, frame)).unwrap();
         self.longest = self.longest.max(self.clock.now().since(began));

@@ -21,8 +21,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::console::{Ended, Report};
 use crate::engine::Inbox;
+use crate::engine::report::{Ended, Report};
 
 /// Members that a demo may have.
 pub const MEMBERS_MAX: usize = 9;

@@ -212,7 +212,7 @@ async fn run(
         };
         let Console { screen: taken, .. } = console;
         screen = next.is_some().then_some(taken);
-        handle.send(crate::console::Effect::Quit);
+        handle.send(crate::engine::order::Order::Quit);
         let ended = engine.await;
         let logs = ended.as_ref().ok().and_then(Option::as_ref);
         if let Some(logs) = logs.filter(|_| screen.is_none()) {

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Report;
 use super::terminal::Screen;
+use crate::engine::report::Report;
 use crate::widget::bytes;
 
 /// Bytes that terminals commonly take; beyond that they cut it off without a word.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use mini_etcd_shared::clock::Moment;
 
 use super::deed::Deed;
-use super::msg::{Effect, Pace};
+use super::msg::Effect;
+use super::spec::Spec;
 use super::toast::Toasts;
+use crate::engine::report::Pace;
 use crate::engine::sample::Denied;
+use crate::engine::session::Prompt;
 use crate::screens::ScreenId;
 use crate::screens::cluster::Cluster;
-use crate::screens::repl::Prompt;
-use crate::screens::watch::Spec;
 use crate::widget::Look;
 
 /// Difference to the wall clock from which it was set meanwhile.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! change is answered, member is killed, tail is begun ─▶ done ─┬─▶ Context::done ─▶ copied
-//!                                                              └─▶ Effect::Note ─▶ Recording
+//!                                                              └─▶ Effect::Engine(Order::Note) ─▶ Recording
 //! ```
 //!
 //! * I1: a change that was guarded is guarded in the statements too, by a revision that is read anew.
@@ -17,9 +17,10 @@ use mini_etcd_shared::language::written;
 use super::command_line::CommandLine;
 use super::context::Context;
 use super::msg::Effect;
+use super::spec::Spec;
+use crate::engine::order::Order;
 use crate::record::{SEEN, VALUE_BYTES_MAX, seen};
 use crate::screens::keys::model::{Batch, Bulk, Change, Changed, Entry, Target, Write};
-use crate::screens::watch::Spec;
 
 /// Single keys of one transaction; etcd takes 128 operations by default.
 pub(crate) const KEYS_PER_TXN: usize = 100;
@@ -50,7 +51,7 @@ pub(crate) fn note(ctx: &Context, deed: Deed) -> Vec<Effect> {
     // I3
     let counts = !prompt.prefix.is_empty() && deed.keys.iter().any(|key| !key.starts_with(b"/"));
     let scope = counts.then(|| prompt.prefix.clone());
-    vec![Effect::Note { script: deed.script, scope }]
+    vec![Effect::Engine(Order::Note { script: deed.script, scope })]
 }
 
 impl Deed {

@@ -16,7 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::input::Input;
 use super::signals::{News, Signals, stop_here};
 use super::terminal::{PANICKED, Screen};
-use super::{Attach, Effect, Msg, Pace, Redraw, Report, State, clipboard, editor, update};
+use super::{Attach, Effect, Msg, Redraw, State, clipboard, editor, update};
+use crate::engine::report::{Pace, Report};
 use crate::engine::request::Answer;
 use crate::engine::{Handle, Inbox};
 
@@ -141,10 +142,12 @@ impl Console {
                     };
                     let effects = self.report(Report::Answer(ticket, answer));
                     for effect in effects {
-                        self.engine.send(effect);
+                        if let Effect::Engine(order) = effect {
+                            self.engine.send(order);
+                        }
                     }
                 }
-                effect => self.engine.send(effect),
+                Effect::Engine(order) => self.engine.send(order),
             }
         }
         Ok(None)

@@ -9,6 +9,7 @@ use super::context::Overlay;
 use super::msg::Effect;
 use super::state::State;
 use super::toast::Toast;
+use crate::engine::order::Order;
 use crate::screens::cluster::Cluster;
 use crate::screens::{keys, watch};
 
@@ -19,7 +20,7 @@ pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
     let (ended, given_up) = watch::leave(&mut state.watch);
     effects.extend(given_up);
     // What is asked from here on is asked of the new one.
-    effects.push(Effect::Cluster(id));
+    effects.push(Effect::Engine(Order::Cluster(id)));
     state.ctx.cluster = Cluster { id, woke: state.ctx.cluster.woke, ..Cluster::default() };
     state.cluster.chosen = 0;
     state.ctx.done = None;

@@ -4,14 +4,16 @@ use crossterm::event::KeyEventKind;
 
 use super::context::{Bundled, Origin, Redraw, Wish};
 use super::deed::{self, Deed};
-use super::msg::{Effect, Ended, Msg, Pace, Report};
+use super::msg::{Effect, Msg};
 use super::press;
 use super::replaced::replaced;
 use super::state::State;
 use super::toast::Toast;
-use crate::engine::sample::{Fault, Sample};
+use crate::engine::order::Order;
+use crate::engine::report::{Ended, Pace, Report};
+use crate::engine::sample::{Fault, Listed, Sample};
 use crate::screens::cluster::happened;
-use crate::screens::cluster::member::{Link, Listed};
+use crate::screens::cluster::member::Link;
 use crate::screens::repl::{self, Place};
 use crate::screens::watch::{self, TAILS_MAX};
 use crate::screens::{SCREENS, ScreenId, cluster};
@@ -47,7 +49,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Focus(focused) => {
             state.ctx.pace = if focused { Pace::Focused } else { Pace::Blurred };
             state.ctx.dirty(Redraw::Data);
-            return vec![Effect::Pace(state.ctx.pace)];
+            return vec![Effect::Engine(Order::Pace(state.ctx.pace))];
         }
         Msg::Report(generation, Report::Answer(ticket, answer))
             if generation == state.generation =>
@@ -103,12 +105,12 @@ fn grant(state: &mut State) -> Vec<Effect> {
 /// What is done to a bundled member.
 fn to_members(state: &mut State, effect: &Effect) -> Vec<Effect> {
     match effect {
-        Effect::Kill(name) => {
+        Effect::Engine(Order::Kill(name)) => {
             // What follows from it is no news, so it is known before it happens.
             state.ctx.bundled.insert(name.clone(), Bundled::Killed);
             deed::done(&mut state.ctx, Deed::kill(name))
         }
-        Effect::Restart(name) => deed::done(&mut state.ctx, Deed::restart(name)),
+        Effect::Engine(Order::Restart(name)) => deed::done(&mut state.ctx, Deed::restart(name)),
         _ => Vec::new(),
     }
 }

@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 use super::access::Access;
 use super::sample::Fault;
 use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
-use crate::console::{Pace, Report};
-use crate::screens::cluster::member::Listed;
+use crate::engine::report::{Pace, Report};
+use crate::engine::sample::Listed;
 
 /// Time between two looks while all is well, and while nobody answers.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

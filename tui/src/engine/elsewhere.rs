@@ -7,7 +7,7 @@ use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use tokio::time::sleep;
 
 use super::{ANSWER_WITHIN, Shared};
-use crate::console::{Pace, Report};
+use crate::engine::report::{Pace, Report};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

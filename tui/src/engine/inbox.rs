@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use super::request::{Answer, Ticket};
 use super::sample::{Fault, Proof, Sample};
-use crate::console::Report;
-use crate::screens::cluster::member::Listed;
-use crate::screens::repl::Ended;
-use crate::screens::repl::scrollback::{LINES_MAX, Said};
+use crate::engine::report::Report;
+use crate::engine::sample::Listed;
+use crate::engine::session::RunEnded;
+use crate::engine::session::{LINES_MAX, Said};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.
 const EVENTS_MAX: usize = 256;
@@ -44,7 +44,7 @@ struct Waiting {
     /// Lines that had to make room for newer ones.
     lost: u64,
     /// Runs that are over; as many as were begun.
-    ran: Vec<(u64, Ended)>,
+    ran: Vec<(u64, RunEnded)>,
 }
 
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Inbox {
     }
 
     /// A run is over; what it said comes first.
-    pub fn ran(&self, run: u64, ended: Ended) {
+    pub fn ran(&self, run: u64, ended: RunEnded) {
         self.put(|waiting| waiting.ran.push((run, ended)));
     }
 

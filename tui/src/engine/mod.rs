@@ -1,7 +1,7 @@
 //! Everything that waits: it owns the clients and turns effects into reports.
 //!
 //! ```text
-//! Effect ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
+//! Order ─▶ engine ─┬─▶ directory: who is in the cluster ─▶ one follower per member ─┐
 //!                   ├─▶ request: what screens ask for, one task each               │
 //!                   ├─▶ session: palette and REPL pane, on a thread of its own       ├─▶ Inbox ─▶ Msg::Report
 //!                   └─▶ bundled members                                              ┘
@@ -23,10 +23,12 @@ pub(crate) mod fault;
 mod follow;
 mod inbox;
 mod metrics;
+pub mod order;
+pub mod report;
 pub mod request;
 pub mod sample;
 mod sampler;
-mod session;
+pub mod session;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,13 +44,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use inbox::Inbox;
+use order::Order;
+use report::{Pace, Report};
 use request::{Answer, Clients, Job, Reply, Ticket};
 
 use crate::bundled::Fleet;
-use crate::console::{Effect, Pace, Report};
 use crate::login::lasting;
 use crate::record::Recording;
-use crate::screens::cluster::member::Listed;
+use sample::Listed;
 
 /// How long a connection may take to come about, and a question to be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -91,24 +94,24 @@ struct Known {
 /// A way to tell the engine what to do.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    effects: mpsc::UnboundedSender<Effect>,
+    effects: mpsc::UnboundedSender<Order>,
 }
 
 impl Handle {
     /// Has something done.
-    pub fn send(&self, effect: Effect) {
+    pub fn send(&self, effect: Order) {
         // The engine is gone only when the console is ending.
         let _gone = self.effects.send(effect);
     }
 }
 
-/// Runs until `Effect::Quit`; then stops the bundled members.
+/// Runs until `Order::Quit`; then stops the bundled members.
 pub struct Engine {
     shared: Shared,
     pace: watch::Sender<Pace>,
-    effects: mpsc::UnboundedReceiver<Effect>,
+    effects: mpsc::UnboundedReceiver<Order>,
     /// For what a session wants of the engine.
-    own: mpsc::WeakUnboundedSender<Effect>,
+    own: mpsc::WeakUnboundedSender<Order>,
     listed: mpsc::Receiver<Known>,
     /// One task per member of a cluster, with the endpoint that it asks.
     followers: BTreeMap<(u64, u64), (String, AbortHandle)>,
@@ -176,7 +179,7 @@ impl Engine {
         loop {
             tokio::select! {
                 effect = self.effects.recv() => match effect {
-                    None | Some(Effect::Quit) => break,
+                    None | Some(Order::Quit) => break,
                     Some(effect) => self.carry_out(effect),
                 },
                 Some(listed) = self.listed.recv() => self.follow(&listed),
@@ -195,44 +198,39 @@ impl Engine {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, effect: Order) {
         match effect {
-            Effect::Run(run, text) => self.run_text(run, text),
-            Effect::Cancel(run) => self.work(session::Work::Cancel(run)),
-            Effect::Ask(ticket, job) => self.ask(ticket, job),
-            Effect::Drop(ticket) => {
+            Order::Run(run, text) => self.run_text(run, text),
+            Order::Cancel(run) => self.work(session::Work::Cancel(run)),
+            Order::Ask(ticket, job) => self.ask(ticket, job),
+            Order::Drop(ticket) => {
                 if let Some(task) = self.asked.remove(&ticket) {
                     task.abort();
                 }
             }
-            Effect::Kill(name) => {
+            Order::Kill(name) => {
                 if let Some(fleet) = &mut self.fleet {
                     fleet.kill(&name);
                 }
             }
-            Effect::Restart(name) => {
+            Order::Restart(name) => {
                 if let Some(fleet) = &mut self.fleet {
                     fleet.start(&name, &self.shared.inbox);
                 }
             }
-            Effect::Note { script, scope } => {
+            Order::Note { script, scope } => {
                 if let Err(words) = self.recording.deed(&script, scope) {
                     let next = "\\record FILE begins another one".to_owned();
                     let what = "the recording has ended".to_owned();
                     self.shared.inbox.event(Report::Trouble(what, words, next));
                 }
             }
-            Effect::Pace(pace) => {
+            Order::Pace(pace) => {
                 self.pace.send_replace(pace);
             }
-            Effect::Cluster(cluster) => self.hold_to(cluster),
-            // The terminal's own.
-            Effect::Repaint
-            | Effect::Suspend
-            | Effect::Quit
-            | Effect::Edit { .. }
-            | Effect::Copy(_)
-            | Effect::Attach(_) => {}
+            Order::Cluster(cluster) => self.hold_to(cluster),
+            // The loop has ended by it.
+            Order::Quit => {}
         }
     }
 

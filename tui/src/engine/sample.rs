@@ -4,6 +4,23 @@
 
 use mini_etcd_shared::clock::Moment;
 
+/// A member as the member list names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number.
+    pub id: u64,
+    /// Its name; empty until it has started once.
+    pub name: String,
+    /// Listens without a vote.
+    pub learner: bool,
+    /// Where clients reach it.
+    pub client_urls: Vec<String>,
+    /// Where its peers reach it.
+    pub peer_urls: Vec<String>,
+    /// Where this console reaches it; empty when nowhere is known.
+    pub endpoint: String,
+}
+
 /// What a member is in its cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {

@@ -10,6 +10,7 @@
 pub mod cluster;
 pub mod keys;
 pub mod repl;
+pub mod requests;
 pub mod watch;
 
 use crossterm::event::KeyEvent;
@@ -136,7 +137,7 @@ pub trait Screen {
     fn confirmed(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()
     }
-    /// The engine answers. A late answer is the screen's to drop, by its [`crate::engine::request::Requests`].
+    /// The engine answers. A late answer is the screen's to drop, by its [`requests::Requests`].
     fn answered(&mut self, _ctx: &mut Context, _: Ticket, _: Answer) -> Vec<Effect> {
         Vec::new()
     }

@@ -12,7 +12,7 @@ use mini_etcd_shared::session::Host;
 use tokio::time::timeout;
 
 use super::servers::{Bundled, ready};
-use crate::console::Report;
+use crate::engine::report::Report;
 
 /// How long a member may take to die, and the search for a leader to end.
 const KILL_WITHIN: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, Msg, State, update};
+use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::screens::watch::requests::Follow;
 use mini_etcd_tui::screens::watch::{Reach, Spec};
 use mini_etcd_tui::widget::theme::Depth;
@@ -28,7 +29,7 @@ fn palette(state: &mut State, line: &str) -> Vec<Effect> {
 }
 
 fn followed(effects: &[Effect]) -> Spec {
-    let [Effect::Ask(_, job)] = effects else { panic!("{effects:?}") };
+    let [Effect::Engine(Order::Ask(_, job))] = effects else { panic!("{effects:?}") };
     job.request::<Follow>().unwrap().spec.clone()
 }
 
@@ -96,7 +97,7 @@ fn what_a_tail_cannot_do_stays_in_the_palette_with_the_reason() {
     assert!(state.repl.palette.output.as_ref().unwrap().text[0].contains("8 tails"));
     ctrl(&mut state, 'c');
     type_text(&mut state, "watch a & as w1");
-    let run = Effect::Run(1, "watch a & as w1".into());
+    let run = Effect::Engine(Order::Run(1, "watch a & as w1".into()));
     assert_eq!(key(&mut state, KeyCode::Enter), [run], "that is the session's");
 }
 

@@ -123,10 +123,10 @@ impl Driver {
 
     pub fn send(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            if matches!(effect, Effect::Copy(_) | Effect::Edit { .. }) {
-                self.wanted.push(effect);
-            } else {
-                self.handle.send(effect);
+            match effect {
+                Effect::Copy(_) | Effect::Edit { .. } => self.wanted.push(effect),
+                Effect::Engine(order) => self.handle.send(order),
+                _ => {}
             }
         }
     }

@@ -8,7 +8,8 @@ use mini_etcd_proto::etcdserverpb::Member;
 use mini_etcd_shared::client::{Credentials, Endpoint};
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::port::HeldPort;
-use mini_etcd_tui::console::{Effect, Pace, Report};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::{Pace, Report};
 use mini_etcd_tui::engine::request::{Answer, Job, Ticket, Trouble};
 use mini_etcd_tui::engine::sample::{Role, Sample, Source};
 use mini_etcd_tui::engine::{Engine, Handle, Inbox, Setup};
@@ -189,7 +190,7 @@ async fn write(handle: &Handle, inbox: &Inbox, id: u64) -> Answer {
     let ticket = Ticket { screen: ScreenId::Keys.number(), id };
     let write = Write { key: "k".into(), expected: 0, change: Change::Delete };
     let doing = Doing { what: String::new(), way: Way::Do };
-    handle.send(Effect::Ask(ticket, Job::new(WriteKey { write, doing, seen: 0 })));
+    handle.send(Order::Ask(ticket, Job::new(WriteKey { write, doing, seen: 0 })));
     wait(inbox, |report| match report {
         Report::Answer(to, answer) if to == ticket => Some(answer),
         _ => None,
@@ -237,7 +238,7 @@ async fn a_cluster_in_the_place_of_another_is_asked_for_nothing_until_it_is_show
     let Some(Trouble { why, .. }) = answer.trouble() else { panic!("{answer:?}") };
     assert!(why.contains("another cluster answers there"), "{why}");
     assert_eq!(after.fake.keys(), 0);
-    handle.send(Effect::Cluster(10));
+    handle.send(Order::Cluster(10));
     write(&handle, &inbox, 3).await;
     assert_eq!(after.fake.keys(), 2);
 }
@@ -248,6 +249,6 @@ async fn without_the_keyboard_the_stream_slows_down() {
     let (handle, inbox) = engine(&[at(&server)]);
     sample_of(&inbox, 1).await;
     assert_eq!(server.fake.interval(), 500);
-    handle.send(Effect::Pace(Pace::Blurred));
+    handle.send(Order::Pace(Pace::Blurred));
     wait(&inbox, |_| (server.fake.interval() == 5000).then_some(())).await;
 }

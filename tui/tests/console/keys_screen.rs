@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_tui::console::{Effect, Msg, Origin, Report, State, update};
+use mini_etcd_tui::console::{Effect, Msg, Origin, State, update};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::request::{Answer, Job, Ticket};
 use mini_etcd_tui::screens::keys::model::{
     Changed, Changes, Child, Entry, Found, Grave, Graves, Histogram, Meta, Page, Preview, Reached,
@@ -129,7 +131,7 @@ fn serve(state: &mut State, effects: Vec<Effect>) {
     let mut asked: Vec<(Ticket, Job)> = Vec::new();
     let take = |effects: Vec<Effect>, asked: &mut Vec<(Ticket, Job)>| {
         for effect in effects {
-            if let Effect::Ask(ticket, job) = effect {
+            if let Effect::Engine(Order::Ask(ticket, job)) = effect {
                 asked.push((ticket, job));
             }
         }
@@ -178,7 +180,7 @@ fn a_leader_that_has_less_than_is_shown_makes_the_keys_read_anew() {
     };
     assert_eq!(tick_after(shown, 124), []);
     let effects = tick_after(5, 127);
-    let [Effect::Ask(_, job)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Engine(Order::Ask(_, job))] = &effects[..] else { panic!("{effects:?}") };
     let page = job.request::<ReadPage>().unwrap();
     assert_eq!((page.at, page.from.len()), (0, 0));
 }
@@ -308,8 +310,8 @@ fn a_change_that_is_given_up_may_have_been_done_and_that_is_said() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
     assert_eq!(key(&mut state, KeyCode::Char('d')), [], "it asks first");
     let asked = key(&mut state, KeyCode::Char('y'));
-    assert!(matches!(asked.as_slice(), [Effect::Ask(..)]), "{asked:?}");
-    assert!(matches!(ctrl(&mut state, 'c').as_slice(), [Effect::Drop(_)]));
+    assert!(matches!(asked.as_slice(), [Effect::Engine(Order::Ask(..))]), "{asked:?}");
+    assert!(matches!(ctrl(&mut state, 'c').as_slice(), [Effect::Engine(Order::Drop(_))]));
     let toasts = state.ctx.toasts.shown();
     assert!(toasts.iter().any(|toast| toast.why.contains("may have been done")), "{toasts:?}");
 }

@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use crossterm::event::KeyCode;
-use mini_etcd_tui::console::{Effect, Msg, Overlay, Report};
+use mini_etcd_tui::console::{Effect, Msg, Overlay};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::request::Answer;
 use mini_etcd_tui::screens::keys::model::{Page, Target};
 use mini_etcd_tui::screens::keys::tree::RowKind;
@@ -223,8 +225,8 @@ async fn a_server_that_stalls_is_given_up_by_a_key_and_its_late_answer_is_droppe
     driver.press(KeyCode::Char('2'));
     assert!(driver.state.keys.is_reading());
     let dropped = ctrl(&mut driver.state, 'c');
-    assert!(matches!(dropped.as_slice(), [Effect::Drop(_)]), "{dropped:?}");
-    let Effect::Drop(ticket) = dropped[0] else { unreachable!() };
+    assert!(matches!(dropped.as_slice(), [Effect::Engine(Order::Drop(_))]), "{dropped:?}");
+    let Effect::Engine(Order::Drop(ticket)) = dropped[0] else { unreachable!() };
     driver.send(dropped);
     assert!(driver.state.keys.is_settled());
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(Page::default()))));

@@ -5,16 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::console::view::view;
-use mini_etcd_tui::console::{Ended, Msg, Report, update};
+use mini_etcd_tui::console::{Msg, update};
+use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::request::{Answer, Ticket, Trouble};
 use mini_etcd_tui::engine::sample::Sample;
+use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
+use mini_etcd_tui::screens::ScreenId;
 use mini_etcd_tui::screens::keys::model::{
     Batch, Changed, Changes, Child, Entry, Found, Grave, Graves, Histogram, Meta, Page, Preview,
     Reached, Slice, Stop, Target, Version, Versions, Written,
 };
-use mini_etcd_tui::screens::repl::Prompt;
-use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
-use mini_etcd_tui::screens::{ScreenId, repl};
 use mini_etcd_tui::widget::theme::Depth;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -83,7 +83,7 @@ fn any_report() -> impl Strategy<Value = Report> {
             let prompt = Prompt { scope, ..Prompt::default() };
             let failed = (run % 2 == 0).then(|| vec!["no".to_owned()]);
             let took = Duration::from_millis(run);
-            Report::Ran(run, repl::Ended { failed, took, prompt })
+            Report::Ran(run, RunEnded { failed, took, prompt })
         }),
         ("\\PC{0,80}", ".{0,300}").prop_map(|(what, why)| Report::Trouble(
             what,

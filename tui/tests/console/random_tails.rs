@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Effect, Msg, update};
+use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::screens::watch::{Before, News};
 use mini_etcd_tui::widget::theme::Depth;
 use proptest::prelude::*;
@@ -77,7 +78,7 @@ proptest! {
                 }
             };
             tickets.extend(effects.into_iter().filter_map(|effect| match effect {
-                Effect::Ask(ticket, _) => Some(ticket),
+                Effect::Engine(Order::Ask(ticket, _)) => Some(ticket),
                 _ => None,
             }));
             terminal.draw(|frame| view(&state, frame)).unwrap();

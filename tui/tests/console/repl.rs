@@ -6,12 +6,12 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::complete::{Candidate, Completion};
 use mini_etcd_shared::language::Span;
-use mini_etcd_tui::console::{Effect, Ended, Msg, Overlay, Report, State, Tier, update};
+use mini_etcd_tui::console::{Effect, Msg, Overlay, State, Tier, update};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::request::{Answer, Trouble};
-use mini_etcd_tui::screens::repl;
-use mini_etcd_tui::screens::repl::Prompt;
+use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
 use mini_etcd_tui::screens::repl::requests::Complete;
-use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
 use mini_etcd_tui::widget::theme::Depth;
 
 use crate::driver::{Driver, Member};
@@ -38,7 +38,7 @@ fn scrollback(state: &State) -> Vec<String> {
 fn failed(run: u64, words: &str) -> Report {
     let prompt = Prompt { format: "simple".into(), ..Prompt::default() };
     let failed = Some(words.split('\n').map(str::to_owned).collect());
-    Report::Ran(run, repl::Ended { failed, took: Duration::from_millis(2), prompt })
+    Report::Ran(run, RunEnded { failed, took: Duration::from_millis(2), prompt })
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn keys_are_typed_until_esc_and_then_lead_elsewhere() {
 #[test]
 fn a_run_ends_with_its_time_beside_its_line() {
     let mut state = pane((120, 36));
-    assert_eq!(enter(&mut state, "get a"), [Effect::Run(1, "get a".into())]);
+    assert_eq!(enter(&mut state, "get a"), [Effect::Engine(Order::Run(1, "get a".into()))]);
     assert_eq!(enter(&mut state, "get b"), [], "one at a time");
     report(&mut state, said(1, "a"));
     report(&mut state, said(7, "of a run that nobody waits for"));
@@ -66,14 +66,14 @@ fn a_run_ends_with_its_time_beside_its_line() {
     assert_eq!(scrollback(&state), ["etcd> get a", "a"]);
     let first = state.repl.scrollback.lines().next().unwrap();
     assert_eq!(first.note.as_deref(), Some("1.4ms"));
-    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(2, "get b".into())]);
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Engine(Order::Run(2, "get b".into()))]);
 }
 
 #[test]
 fn what_a_run_says_after_it_was_given_up_is_dropped() {
     let mut state = pane((120, 36));
     enter(&mut state, "get a");
-    assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
+    assert_eq!(ctrl(&mut state, 'c'), [Effect::Engine(Order::Cancel(1))]);
     report(&mut state, said(1, "late"));
     report(&mut state, ran(1));
     let shown = scrollback(&state);
@@ -88,7 +88,7 @@ fn a_statement_of_several_lines_waits_for_its_end() {
         assert_eq!(enter(&mut state, line), [], "{line}");
     }
     let whole = "txn if\nmod(\"a\") = \"1\"\nthen\nput a b\nend";
-    assert_eq!(enter(&mut state, "end"), [Effect::Run(1, whole.into())]);
+    assert_eq!(enter(&mut state, "end"), [Effect::Engine(Order::Run(1, whole.into()))]);
     assert_eq!(scrollback(&state)[1], "   .. mod(\"a\") = \"1\"");
     report(&mut state, ran(1));
     key(&mut state, KeyCode::Up);
@@ -101,7 +101,7 @@ fn what_cannot_be_parsed_is_pointed_at_and_stays_to_be_mended() {
     assert_eq!(enter(&mut state, "put a"), []);
     assert!(state.repl.entry.error[1].contains('^'), "{:?}", state.repl.entry.error);
     assert_eq!(state.repl.entry.text(), "put a");
-    assert_eq!(enter(&mut state, " b"), [Effect::Run(1, "put a b".into())]);
+    assert_eq!(enter(&mut state, " b"), [Effect::Engine(Order::Run(1, "put a b".into()))]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_loses_something_is_asked_in_pane_and_palette() {
         key(&mut state, KeyCode::Char('n'));
         assert_eq!(enter(&mut state, "txn then del a end"), []);
         assert_eq!(asks(&state), Some(Tier::Loss));
-        let run = Effect::Run(1, "txn then del a end".into());
+        let run = Effect::Engine(Order::Run(1, "txn then del a end".into()));
         assert_eq!(key(&mut state, KeyCode::Char('y')), [run]);
         assert_eq!(state.repl.palette.output.is_some(), palette);
         report(&mut state, ran(1));
@@ -134,7 +134,7 @@ fn what_loses_something_is_asked_in_pane_and_palette() {
 fn the_console_does_itself_what_only_it_can() {
     let mut state = pane((120, 36));
     assert_eq!(enter(&mut state, "\\q"), [Effect::Quit]);
-    assert_eq!(enter(&mut state, "\\kill n1"), [Effect::Kill("n1".into())]);
+    assert_eq!(enter(&mut state, "\\kill n1"), [Effect::Engine(Order::Kill("n1".into()))]);
     let ended = Ended { name: "n1".into(), how: String::new(), log: String::new(), killed: true };
     report(&mut state, Report::Ended(ended));
     report(&mut state, Report::Lost(1, refused()));
@@ -154,7 +154,9 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
     let mut state = pane((120, 36));
     type_text(&mut state, "get /con");
     let effects = key(&mut state, KeyCode::Tab);
-    let [Effect::Ask(ticket, job)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Engine(Order::Ask(ticket, job))] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
     let question = job.request::<Complete>().unwrap();
     assert_eq!((question.text.as_str(), question.at), ("get /con", 8));
     let found = |text: &str| Completion {
@@ -169,12 +171,12 @@ fn keys_are_completed_by_the_cluster_unless_something_else_was_typed_meanwhile()
     report(&mut state, answer);
     assert_eq!(state.repl.entry.text(), "get /config/", "answered twice");
     let effects = key(&mut state, KeyCode::Tab);
-    let [Effect::Ask(ticket, _)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Engine(Order::Ask(ticket, _))] = effects.as_slice() else { panic!("{effects:?}") };
     type_text(&mut state, "x");
     report(&mut state, Report::Answer(*ticket, Answer::of(found("/late"))));
     assert_eq!(state.repl.entry.text(), "get /config/x");
     let effects = key(&mut state, KeyCode::Tab);
-    let [Effect::Ask(ticket, _)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Engine(Order::Ask(ticket, _))] = effects.as_slice() else { panic!("{effects:?}") };
     let trouble = Trouble { place: "a:1".into(), why: "gone".into(), next: String::new() };
     report(&mut state, Report::Answer(*ticket, Answer::failed(trouble)));
     assert!(!state.ctx.toasts.shown().is_empty());
@@ -203,7 +205,7 @@ fn used(size: (u16, u16)) -> State {
         ..Prompt::default()
     };
     let took = Duration::from_micros(900);
-    report(&mut state, Report::Ran(3, repl::Ended { failed: None, took, prompt }));
+    report(&mut state, Report::Ran(3, RunEnded { failed: None, took, prompt }));
     let event = "[w1] PUT /config/web/timeout ".to_owned() + &"long ".repeat(30);
     report(&mut state, Report::Said(vec![watch(Kind::Watch, &event)], 12));
     state

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::view::view;
-use mini_etcd_tui::console::{Ended, Origin, Report, State};
+use mini_etcd_tui::console::{Origin, State};
+use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::sample::{Denied, Fault, Proof};
 use mini_etcd_tui::widget::theme::Depth;
 use ratatui::Terminal;

@@ -5,12 +5,11 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::clock::Moment;
 use mini_etcd_tui::console::keymap::Keymap;
-use mini_etcd_tui::console::{Effect, Msg, Origin, Report, Setup, State, update};
+use mini_etcd_tui::console::{Effect, Msg, Origin, Setup, State, update};
+use mini_etcd_tui::engine::report::Report;
+use mini_etcd_tui::engine::sample::Listed;
 use mini_etcd_tui::engine::sample::{Fault, Progress, Role, Sample, Sending, Source};
-use mini_etcd_tui::screens::cluster::member::Listed;
-use mini_etcd_tui::screens::repl;
-use mini_etcd_tui::screens::repl::Prompt;
-use mini_etcd_tui::screens::repl::scrollback::{Kind, Line, Said};
+use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
 use mini_etcd_tui::widget::theme::{Depth, Theme};
 use mini_etcd_tui::widget::{Glyphs, Look};
 
@@ -66,7 +65,7 @@ pub fn said(run: u64, text: &str) -> Report {
 /// A run has gone well.
 pub fn ran(run: u64) -> Report {
     let prompt = Prompt { format: "simple".into(), ..Prompt::default() };
-    Report::Ran(run, repl::Ended { failed: None, took: Duration::from_micros(1400), prompt })
+    Report::Ran(run, RunEnded { failed: None, took: Duration::from_micros(1400), prompt })
 }
 
 pub fn listed(count: u64) -> Vec<Listed> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_tui::console::view::view;
-use mini_etcd_tui::console::{Effect, Msg, Report, State, update};
+use mini_etcd_tui::console::{Effect, Msg, State, update};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::request::{Answer, Job, Ticket, Trouble};
 use mini_etcd_tui::screens::ScreenId;
 use mini_etcd_tui::screens::watch::requests::{Follow, Save};
@@ -55,7 +57,7 @@ pub fn lost() -> News {
 /// What the effects ask, with its ticket.
 fn asked(effects: Vec<Effect>) -> (Ticket, Job) {
     match effects.into_iter().next() {
-        Some(Effect::Ask(ticket, job)) => (ticket, job),
+        Some(Effect::Engine(Order::Ask(ticket, job))) => (ticket, job),
         other => panic!("{other:?}"),
     }
 }
@@ -422,7 +424,7 @@ fn tails_are_bounded_turned_and_closed() {
     assert_eq!(state.watch.active().unwrap().name(), "w1");
     key(&mut state, KeyCode::BackTab);
     assert_eq!(state.watch.active().unwrap().name(), "w8");
-    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Drop(tickets[7])]);
+    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Engine(Order::Drop(tickets[7]))]);
     assert_eq!(state.watch.active().unwrap().name(), "w7");
     tell(&mut state, tickets[7], News::Progress(5));
     assert!(state.watch.list().iter().all(|tail| tail.told == 0), "news of a closed tail");

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 use mini_etcd_shared::clock::Moment;
-use mini_etcd_tui::console::{Effect, Ended, Msg, Overlay, Pace, Redraw, Report, State, update};
+use mini_etcd_tui::console::{Effect, Msg, Overlay, Redraw, State, update};
+use mini_etcd_tui::engine::order::Order;
+use mini_etcd_tui::engine::report::{Ended, Pace, Report};
+use mini_etcd_tui::engine::sample::Listed;
 use mini_etcd_tui::engine::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
 use mini_etcd_tui::screens::cluster::Health;
-use mini_etcd_tui::screens::cluster::member::Listed;
 use mini_etcd_tui::screens::cluster::verdict::Level;
 use mini_etcd_tui::screens::keys::model::{Change, Target, Write};
 use mini_etcd_tui::screens::keys::{Reversal, Undo, Way};
@@ -67,7 +69,7 @@ fn esc_closes_one_thing_at_a_time_and_never_leaves() {
 #[test]
 fn a_kill_that_leaves_a_quorum_is_done_at_once_and_one_that_does_not_is_asked() {
     let mut state = fresh();
-    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Kill("n1".into())]);
+    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Engine(Order::Kill("n1".into()))]);
     let ended =
         Ended { name: "n1".into(), how: "signal: 9".into(), log: "n1.log".into(), killed: true };
     report(&mut state, Report::Ended(ended));
@@ -80,14 +82,14 @@ fn a_kill_that_leaves_a_quorum_is_done_at_once_and_one_that_does_not_is_asked() 
     for code in [KeyCode::Enter, KeyCode::Char(' '), KeyCode::Char('x'), KeyCode::Char('Y')] {
         assert_eq!(key(&mut state, code), []);
     }
-    assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Kill("n2".into())]);
+    assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Engine(Order::Kill("n2".into()))]);
     assert!(state.ctx.overlays.is_empty());
 }
 
 #[test]
 fn a_member_killed_from_here_is_not_told_as_a_failure() {
     let mut state = fresh();
-    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Kill("n1".into())]);
+    assert_eq!(key(&mut state, KeyCode::Char('x')), [Effect::Engine(Order::Kill("n1".into()))]);
     // The connection breaks before the process is seen to have ended.
     lose(&mut state, 1);
     assert!(state.ctx.toasts.shown().is_empty());
@@ -100,7 +102,7 @@ fn a_killed_member_is_started_again_and_a_running_one_is_not() {
     let ended = Ended { name: "n1".into(), how: String::new(), log: String::new(), killed: true };
     report(&mut state, Report::Ended(ended));
     assert_eq!(key(&mut state, KeyCode::Char('x')), []);
-    assert_eq!(key(&mut state, KeyCode::Char('r')), [Effect::Restart("n1".into())]);
+    assert_eq!(key(&mut state, KeyCode::Char('r')), [Effect::Engine(Order::Restart("n1".into()))]);
 }
 
 #[test]
@@ -125,13 +127,13 @@ fn the_answer_to_a_run_that_was_given_up_is_dropped() {
     let mut state = fresh();
     key(&mut state, KeyCode::Char(':'));
     type_text(&mut state, "get a");
-    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(1, "get a".into())]);
-    assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Engine(Order::Run(1, "get a".into()))]);
+    assert_eq!(ctrl(&mut state, 'c'), [Effect::Engine(Order::Cancel(1))]);
     report(&mut state, said(1, "late"));
     report(&mut state, ran(1));
     assert_eq!(state.repl.palette.output, None);
     type_text(&mut state, "get b");
-    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Run(2, "get b".into())]);
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Engine(Order::Run(2, "get b".into()))]);
     report(&mut state, said(2, "b"));
     report(&mut state, ran(2));
     let output = state.repl.palette.output.as_ref().unwrap();
@@ -365,8 +367,8 @@ fn nothing_new_asks_for_no_frame() {
 #[test]
 fn a_window_without_the_keyboard_asks_less_often() {
     let mut state = fresh();
-    assert_eq!(update(&mut state, Msg::Focus(false)), [Effect::Pace(Pace::Blurred)]);
-    assert_eq!(update(&mut state, Msg::Focus(true)), [Effect::Pace(Pace::Focused)]);
+    assert_eq!(update(&mut state, Msg::Focus(false)), [Effect::Engine(Order::Pace(Pace::Blurred))]);
+    assert_eq!(update(&mut state, Msg::Focus(true)), [Effect::Engine(Order::Pace(Pace::Focused))]);
 }
 
 #[test]
@@ -397,10 +399,19 @@ fn another_cluster_at_the_same_place_is_told_and_nothing_of_the_one_before_stays
     let tail = state.watch.begin(Spec::default(), None);
     assert_eq!(tail.len(), 1);
     let effects = report(&mut state, Report::Members(0xbeef, listed(1)));
-    let turned = effects.iter().position(|effect| *effect == Effect::Cluster(0xbeef)).unwrap();
+    let turned = effects
+        .iter()
+        .position(|effect| *effect == Effect::Engine(Order::Cluster(0xbeef)))
+        .unwrap();
     let (before, after) = effects.split_at(turned);
-    assert!(before.iter().all(|effect| matches!(effect, Effect::Drop(_))), "{before:?}");
-    assert!(before.len() >= 2 && matches!(after.last(), Some(Effect::Ask(..))), "{effects:?}");
+    assert!(
+        before.iter().all(|effect| matches!(effect, Effect::Engine(Order::Drop(_)))),
+        "{before:?}"
+    );
+    assert!(
+        before.len() >= 2 && matches!(after.last(), Some(Effect::Engine(Order::Ask(..)))),
+        "{effects:?}"
+    );
     let toast = state.ctx.toasts.shown().last().unwrap();
     assert_eq!(toast.what, "another cluster answers there: beef, and before cafe");
     assert_eq!(toast.next, "all is read anew; u takes nothing back, and 1 tail has ended");
@@ -434,10 +445,13 @@ fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
     type_text(&mut state, "del a --prefix");
     assert_eq!(key(&mut state, KeyCode::Enter), []);
     assert_eq!(key(&mut state, KeyCode::Enter), []);
-    assert_eq!(key(&mut state, KeyCode::Char('y')), [Effect::Run(1, "del a --prefix".into())]);
+    assert_eq!(
+        key(&mut state, KeyCode::Char('y')),
+        [Effect::Engine(Order::Run(1, "del a --prefix".into()))]
+    );
     type_text(&mut state, "get b");
     assert_eq!(key(&mut state, KeyCode::Enter), [], "one run at a time");
-    assert_eq!(ctrl(&mut state, 'c'), [Effect::Cancel(1)]);
+    assert_eq!(ctrl(&mut state, 'c'), [Effect::Engine(Order::Cancel(1))]);
     ctrl(&mut state, 'u');
     type_text(&mut state, "del '' --prefix");
     assert_eq!(key(&mut state, KeyCode::Enter), []);
@@ -447,7 +461,7 @@ fn a_line_that_destroys_is_asked_about_and_the_whole_keyspace_wants_its_word() {
     type_text(&mut state, "del '' --prefix");
     key(&mut state, KeyCode::Enter);
     type_text(&mut state, "everything");
-    assert!(matches!(key(&mut state, KeyCode::Enter)[..], [Effect::Run(2, _)]));
+    assert!(matches!(key(&mut state, KeyCode::Enter)[..], [Effect::Engine(Order::Run(2, _))]));
 }
 
 #[test]

@@ -6,13 +6,13 @@ use mini_etcd_shared::language::MetaSpec;
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
-use crate::console::Effect;
+use crate::engine::order::Order;
 use crate::record::Recording;
 
 /// The console around a session.
 pub(crate) struct Console {
     pub recording: Recording,
-    pub effects: mpsc::WeakUnboundedSender<Effect>,
+    pub effects: mpsc::WeakUnboundedSender<Order>,
 }
 
 impl Host for Console {
@@ -35,7 +35,7 @@ impl Console {
                 let name = String::from_utf8_lossy(name).into_owned();
                 if let Some(effects) = self.effects.upgrade() {
                     // The engine is gone only when the console is ending.
-                    let _gone = effects.send(Effect::Restart(name));
+                    let _gone = effects.send(Order::Restart(name));
                 }
                 Ok(Vec::new())
             }

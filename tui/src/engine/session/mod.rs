@@ -1,7 +1,7 @@
 //! The one session behind palette and pane, on a thread of its own.
 //!
 //! ```text
-//! Effect::Run, Effect::Cancel ─▶ Work ─▶ Session ─▶ Screen (its sink) ─▶ Inbox ─▶ Report::Said, Report::Ran
+//! Order::Run, Order::Cancel ─▶ Work ─▶ Session ─▶ Screen (its sink) ─▶ Inbox ─▶ Report::Said, Report::Ran
 //! ```
 //!
 //! * I1: what a run has to compute (a million keys as text) takes no time from the thread that draws.
@@ -13,6 +13,8 @@
 //! Tested in `tests/console/repl.rs`.
 
 mod host;
+mod output;
+mod prompt;
 mod sink;
 
 use std::sync::Arc;
@@ -27,12 +29,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Inbox;
-use crate::console::{Effect, Report};
+use crate::engine::order::Order;
+use crate::engine::report::Report;
 use crate::record::{Recording, Took};
-use crate::screens::repl::{Ended, Prompt};
 use crate::script::run_name;
 use crate::widget::escape_name;
 use sink::{Screen, lines};
+
+pub use output::{Kind, LINES_MAX, Line, Said};
+pub use prompt::{Prompt, RunEnded};
 
 /// Work that may wait: the screen begins one run at a time.
 const WORK_MAX: usize = 16;
@@ -59,7 +64,7 @@ pub(crate) struct Place {
     pub clock: SystemClock,
     pub recording: Recording,
     /// To the engine, for what only it can do.
-    pub effects: mpsc::WeakUnboundedSender<Effect>,
+    pub effects: mpsc::WeakUnboundedSender<Order>,
     /// How members are asked.
     pub config: ClientConfig,
 }
@@ -126,7 +131,7 @@ async fn serve(mut place: Place, mut work: mpsc::Receiver<Work>) {
         let failed = result.err().map(|words| lines(words.as_bytes()));
         let prompt = session.as_ref().map_or_else(Prompt::default, |s| prompt(s, &place.recording));
         let took = place.clock.now().since(began);
-        place.inbox.ran(run.id, Ended { failed, took, prompt });
+        place.inbox.ran(run.id, RunEnded { failed, took, prompt });
     }
 }
 
@@ -150,7 +155,7 @@ async fn until_given_up(
             Some(Work::Servers(config)) => *servers = Some(config),
             Some(Work::Run(run)) => {
                 let failed = Some(vec!["another command still runs".to_owned()]);
-                let ended = Ended { failed, took: Duration::ZERO, prompt: Prompt::default() };
+                let ended = RunEnded { failed, took: Duration::ZERO, prompt: Prompt::default() };
                 inbox.ran(run.id, ended);
             }
         }

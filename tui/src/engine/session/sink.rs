@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 
 use crate::engine::Inbox;
-use crate::screens::repl::scrollback::{Kind, LINES_MAX, Line, Said};
+use crate::engine::session::{Kind, LINES_MAX, Line, Said};
 use crate::widget::{escape, escape_line};
 
 /// Bytes of a line that are shown.

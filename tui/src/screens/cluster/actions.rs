@@ -3,6 +3,7 @@
 use super::ClusterScreen;
 use crate::console::action::Action;
 use crate::console::{Attach, Bundled, Context, Effect, Origin, Overlay, Tier, Yes};
+use crate::engine::order::Order;
 
 /// In the order of footer and help.
 pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
@@ -79,7 +80,9 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             (process != Bundled::Running).then(|| format!("restart {name}"))
         },
         run: |screen, ctx| match screen.bundled(ctx) {
-            Some((name, Bundled::Killed | Bundled::Ended)) => vec![Effect::Restart(name)],
+            Some((name, Bundled::Killed | Bundled::Ended)) => {
+                vec![Effect::Engine(Order::Restart(name))]
+            }
             _ => Vec::new(),
         },
         over: true,
@@ -101,7 +104,7 @@ pub(crate) fn kill(ctx: &mut Context, name: String) -> Vec<Effect> {
     let quorum = verdict.quorum();
     // Tier (a): with a quorum left it is undone by one key.
     if left >= quorum {
-        return vec![Effect::Kill(name)];
+        return vec![Effect::Engine(Order::Kill(name))];
     }
     let text = format!(
         "It leaves {left} of {} voters; {quorum} are needed. No write and no linearizable read is \
@@ -109,6 +112,6 @@ pub(crate) fn kill(ctx: &mut Context, name: String) -> Vec<Effect> {
         verdict.voters
     );
     let title = format!("kill {name}: the cluster loses its quorum");
-    ctx.confirm(Tier::Loss, title, text, Yes::Do(Effect::Kill(name)));
+    ctx.confirm(Tier::Loss, title, text, Yes::Do(Effect::Engine(Order::Kill(name))));
     Vec::new()
 }

@@ -1,10 +1,9 @@
 //! What happened to the cluster, by two looks at it: members, alarms, versions.
 
-use super::member::Listed;
 use super::state::Cluster;
 use crate::console::Context;
 use crate::console::toast::Toast;
-use crate::engine::sample::{AlarmKind, Sample};
+use crate::engine::sample::{AlarmKind, Listed, Sample};
 
 /// Members that came, went, or became voters since the list before; nothing of the first list.
 pub(crate) fn to_members(ctx: &mut Context, id: u64, listed: &[Listed]) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mini_etcd_shared::clock::Moment;
 
-use crate::engine::sample::{Fault, Role, Sample};
+use crate::engine::sample::{Fault, Listed, Role, Sample};
 
 /// How a member stands with this console.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,23 +15,6 @@ pub enum Link {
     Live,
     /// Not heard any more, and why; since when.
     Down(Fault, Moment),
-}
-
-/// A member as the member list names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// Its number.
-    pub id: u64,
-    /// Its name; empty until it has started once.
-    pub name: String,
-    /// Listens without a vote.
-    pub learner: bool,
-    /// Where clients reach it.
-    pub client_urls: Vec<String>,
-    /// Where its peers reach it.
-    pub peer_urls: Vec<String>,
-    /// Where this console reaches it; empty when nowhere is known.
-    pub endpoint: String,
 }
 
 /// A member with what is known of it.

@@ -16,10 +16,10 @@ use std::time::Duration;
 use mini_etcd_shared::clock::Moment;
 
 use super::leadership::Leadership;
-use super::member::{Link, Listed, Member};
+use super::member::{Link, Member};
 use super::rates::Rates;
 use super::verdict::{Facts, Leading, Level, Standing, Stop, Verdict, verdict};
-use crate::engine::sample::{AlarmKind, Denied, Fault, Peers, Progress, Proof, Sample};
+use crate::engine::sample::{AlarmKind, Denied, Fault, Listed, Peers, Progress, Proof, Sample};
 
 /// Entries behind from which a member is called lagging.
 pub const LAG_ENTRIES: u64 = 1000;
@@ -129,6 +129,13 @@ impl Cluster {
     #[must_use]
     pub fn name(&self, id: u64) -> String {
         self.member(id).map_or_else(|| format!("{id:x}"), Member::name)
+    }
+
+    /// Name of a member that answered at an endpoint, or the endpoint.
+    #[must_use]
+    pub fn name_at(&self, id: u64, endpoint: &str) -> String {
+        let at = || self.members.iter().find(|member| member.listed.endpoint == endpoint);
+        self.member(id).or_else(at).map_or_else(|| endpoint.to_owned(), Member::name)
     }
 
     /// Takes over what a member says. Answers whether a person would see a difference.

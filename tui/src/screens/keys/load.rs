@@ -9,7 +9,8 @@ use super::update::{failed, shown};
 use super::viewers::lines;
 use super::{Coming, Keys, Msg, Pane, Which};
 use crate::console::{Context, Effect};
-use crate::engine::request::{REQUESTS_MAX, Trouble};
+use crate::engine::request::Trouble;
+use crate::screens::requests::REQUESTS_MAX;
 use crate::widget::{escape, grouped};
 
 /// Requests that are kept free for values and changes while pages are read.

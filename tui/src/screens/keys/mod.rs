@@ -1,7 +1,7 @@
 //! The Keys screen: a tree of the keys at one revision, the value of one of them, and their past.
 //!
 //! ```text
-//! keys typed ─▶ screen · change · travel · search ─▶ Effect::Ask ─▶ requests, run by the engine
+//! keys typed ─▶ screen · change · travel · search ─▶ Effect::Engine(Order::Ask) ─▶ requests, run by the engine
 //!                        Keys ◀─ update ◀─ Msg ◀──┘
 //! ```
 //!
@@ -54,7 +54,8 @@ use tree::Tree;
 use viewers::Viewer;
 
 use super::ScreenId;
-use crate::engine::request::{Freshness, Requests, Trouble};
+use crate::engine::request::Trouble;
+use crate::screens::requests::{Freshness, Requests};
 use crate::widget::line::LineInput;
 
 pub(crate) use bulk::{delete, delete_now, restore};

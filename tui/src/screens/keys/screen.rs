@@ -13,7 +13,8 @@ use super::update::update;
 use super::{Keys, Pane, bulk, change, load, search, view};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
-use crate::console::{CommandLine, Context, Effect, Pace, deed};
+use crate::console::{CommandLine, Context, Effect, deed};
+use crate::engine::report::Pace;
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
 

@@ -2,11 +2,12 @@
 
 use mini_etcd_shared::complete::{self, Completion, Wants};
 
+use super::Msg;
 use super::entry::Entry;
 use super::requests::Complete;
 use super::run::{Place, entry};
-use super::{Msg, Prompt};
 use crate::console::{Context, Effect};
+use crate::engine::session::Prompt;
 use crate::screens::repl::Repl;
 
 /// Tab: offers what could stand at the cursor.

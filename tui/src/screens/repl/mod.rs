@@ -1,7 +1,7 @@
 //! The REPL pane, and what it shares with the palette: one session in the engine, one history, one scrollback.
 //!
 //! ```text
-//! keys ─▶ Entry ─▶ parse_input ─▶ risk ─▶ Effect::Run ─▶ engine's Session ─▶ Report::Said, Report::Ran ─▶ Scrollback
+//! keys ─▶ Entry ─▶ parse_input ─▶ risk ─▶ Effect::Engine(Order::Run) ─▶ engine's Session ─▶ Report::Said, Report::Ran ─▶ Scrollback
 //! ```
 //!
 //! * I1: one run at a time; what it prints goes to the scrollback, and to the palette when it was begun there.
@@ -25,10 +25,8 @@ mod screen;
 pub mod scrollback;
 pub(crate) mod view;
 
-use std::time::Duration;
-
 use mini_etcd_shared::clock::Moment;
-use mini_etcd_shared::complete::{Completion, Context};
+use mini_etcd_shared::complete::Completion;
 
 pub use complete::hint;
 pub use history::History;
@@ -41,7 +39,8 @@ use requests::Complete;
 use scrollback::Scrollback;
 
 use super::ScreenId;
-use crate::engine::request::{Requests, Trouble};
+use crate::engine::request::Trouble;
+use crate::screens::requests::Requests;
 
 /// The line goes to an editor of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,48 +51,6 @@ pub(crate) struct EditLine;
 pub(crate) enum Msg {
     Edited(EditLine, Result<Vec<u8>, Trouble>),
     Completed(Complete, Result<Completion, Trouble>),
-}
-
-/// What a session's prompt and title show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prompt {
-    /// The prefix that `cd` has set.
-    pub scope: String,
-    /// Output format.
-    pub format: String,
-    /// Whether the session tells how long each command took.
-    pub timing: bool,
-    /// The file that what is done is recorded in.
-    pub recording: Option<String>,
-    /// Names of the background watches.
-    pub watches: Vec<String>,
-    /// Names of the variables that are set.
-    pub variables: Vec<String>,
-    /// The scope as bytes.
-    pub prefix: Vec<u8>,
-}
-
-impl Prompt {
-    /// What completion has to know.
-    #[must_use]
-    pub fn context(&self) -> Context {
-        Context {
-            variables: self.variables.clone(),
-            watches: self.watches.clone(),
-            scope: self.prefix.clone(),
-        }
-    }
-}
-
-/// A run is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Why it failed, as lines.
-    pub failed: Option<Vec<String>>,
-    /// How long it took.
-    pub took: Duration,
-    /// How the session is now.
-    pub prompt: Prompt,
 }
 
 /// A run under way.

@@ -2,8 +2,9 @@
 
 use mini_etcd_shared::complete::{Completion, complete};
 
-use super::{Place, Prompt};
+use super::Place;
 use crate::engine::request::{Clients, Parts, Request, Trouble};
+use crate::engine::session::Prompt;
 
 /// Looks for what could stand at a cursor, as far as only the cluster or the disk knows.
 #[derive(Clone, Debug, PartialEq, Eq)]

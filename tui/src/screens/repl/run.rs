@@ -8,10 +8,12 @@ use super::complete::{complete, take_hint};
 use super::entry::Entry;
 use super::palette::Output;
 use super::risk::changes;
-use super::scrollback::{Kind, Line, Said};
-use super::{EditLine, Ended, History, Msg, Repl, Running, risk};
+use super::{EditLine, History, Msg, Repl, Running, risk};
+use crate::console::watch_line::watched;
 use crate::console::{Bundled, Context, Effect, Overlay, Wish, Yes};
-use crate::screens::{ScreenId, watch};
+use crate::engine::order::Order;
+use crate::engine::session::{Kind, Line, RunEnded, Said};
+use crate::screens::ScreenId;
 use crate::widget::{duration_us, escape};
 
 /// Where a line is typed.
@@ -96,7 +98,7 @@ fn submit(repl: &mut Repl, ctx: &mut Context, place: Place, text: String) -> Vec
             return Vec::new();
         }
     };
-    let tail = match watch::watched(&statements, &ctx.prompt.prefix) {
+    let tail = match watched(&statements, &ctx.prompt.prefix) {
         Some(Ok(spec)) if place == Place::Palette => Some(spec),
         Some(Err(why)) if place == Place::Palette => {
             refuse(repl, place, &text, vec![why]);
@@ -214,7 +216,7 @@ pub(crate) fn begin(repl: &mut Repl, ctx: &mut Context, place: Place, text: Stri
     }
     repl.running =
         Some(Running { run: repl.runs, text: text.clone(), since: ctx.now, place, line });
-    vec![Effect::Run(repl.runs, text)]
+    vec![Effect::Engine(Order::Run(repl.runs, text))]
 }
 
 /// Gives up what runs; `None` when nothing does.
@@ -226,7 +228,7 @@ pub fn give_up(repl: &mut Repl, ctx: &mut Context) -> Option<Vec<Effect>> {
         repl.palette.output = None;
     }
     ctx.toasts.hint(ctx.now, format!("gave up: {}", one_line(&running.text)));
-    Some(vec![Effect::Cancel(running.run)])
+    Some(vec![Effect::Engine(Order::Cancel(running.run))])
 }
 
 /// Throws away what is typed; answers whether there was something.
@@ -259,7 +261,7 @@ pub(crate) fn said(repl: &mut Repl, said: Vec<Said>, lost: u64) {
 }
 
 /// A run is over.
-pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: Ended) {
+pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: RunEnded) {
     let Some(running) = repl.running.take_if(|running| running.run == run) else { return };
     ctx.prompt = ended.prompt;
     let took = duration_us(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));

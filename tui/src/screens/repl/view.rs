@@ -6,10 +6,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::scrollback::Kind;
-use super::{Repl, continuation, hint, prompt, scrollback};
+use super::{Repl, continuation, hint, prompt};
 use crate::console::Context;
 use crate::console::palette::{choices, typed_line};
+use crate::engine::session::{self, Kind};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, age, fit, panel, say};
 
@@ -120,7 +120,7 @@ fn newest(look: &Look, repl: &Repl, room: usize, width: usize) -> Vec<Line<'stat
 }
 
 /// A line in as many rows as it needs, the last `room` of them; its note stands at the right of the first.
-fn wrapped(look: &Look, line: &scrollback::Line, width: usize, room: usize) -> Vec<Line<'static>> {
+fn wrapped(look: &Look, line: &session::Line, width: usize, room: usize) -> Vec<Line<'static>> {
     let meaning = match line.kind {
         Kind::Input => Meaning::Input,
         Kind::Out => Meaning::Text,

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use mini_etcd_shared::text::unescape;
 
 use super::filter::Filter;
-use super::spec::{Reach, Spec};
+use crate::console::spec::{Reach, Spec};
 use crate::widget::line::LineInput;
 
 /// A field of the form.

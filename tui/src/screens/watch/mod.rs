@@ -22,11 +22,10 @@ mod form;
 pub mod requests;
 mod ring;
 mod screen;
-mod spec;
 mod tail;
-mod typed;
 pub(crate) mod view;
 
+pub use crate::console::spec::{Reach, Spec};
 pub use change::Change;
 pub use diff::{Detail, Sign};
 pub use event::{Before, Entry, Event, Kind, Mark, Revision, Version, What};
@@ -36,13 +35,12 @@ pub use form::{FIELDS, Field, Form};
 pub use ring::{Bound, Ring};
 pub(crate) use screen::begin;
 pub(crate) use screen::find;
-pub use spec::{Reach, Spec};
 pub use tail::{HELD, KEPT, Link, News, Row, Tail};
-pub(crate) use typed::watched;
 
 use super::ScreenId;
 use crate::console::{Context, Effect};
-use crate::engine::request::{Requests, Trouble};
+use crate::engine::request::Trouble;
+use crate::screens::requests::Requests;
 use crate::widget::line::LineInput;
 use requests::{Follow, Save};
 

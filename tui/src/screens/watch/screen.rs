@@ -5,14 +5,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::filter::{Filter, Needle};
-use super::spec::Spec;
 use super::tail::{Link, News};
 use super::{Msg, Prompt, Watch, page, view};
 use crate::console::action::Scope;
 use crate::console::deed::Deed;
+use crate::console::spec::Spec;
 use crate::console::{CommandLine, Context, Effect, Redraw, deed};
 use crate::engine::request::{Answer, Ticket};
-use crate::screens::cluster::member::Member;
 use crate::screens::{Motion, Screen, ScreenId};
 
 impl Screen for Watch {
@@ -141,11 +140,7 @@ fn news(watch: &mut Watch, ctx: &mut Context, number: u64, told: News) {
     let Some(tail) = watch.list.iter_mut().find(|tail| tail.number == number) else { return };
     let was_live = matches!(tail.link, Link::Live);
     let name = tail.name();
-    let cluster = &ctx.cluster;
-    let of = |id: u64, endpoint: &str| {
-        let at = || cluster.members.iter().find(|member| member.listed.endpoint == endpoint);
-        cluster.member(id).or_else(at).map_or_else(|| endpoint.to_owned(), Member::name)
-    };
+    let of = |id: u64, endpoint: &str| ctx.cluster.name_at(id, endpoint);
     tail.take(told, ctx.now, ctx.wall, of);
     // On another screen a tail that ended is news; one that is lost says so when it is looked at.
     if let Link::Ended(why) = &tail.link

@@ -12,7 +12,7 @@ use mini_etcd_shared::clock::Moment;
 use super::event::{Entry, Event, Mark, Revision, What};
 use super::filter::{Filter, Needle};
 use super::ring::{Bound, Ring};
-use super::spec::Spec;
+use crate::console::spec::Spec;
 use crate::widget::{age, duration_us};
 
 /// What a tail keeps.

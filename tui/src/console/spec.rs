@@ -1,10 +1,10 @@
-//! What a tail follows, and how it reads as a command line.
+//! [`Spec`]: what a tail follows, and how it reads as a command line.
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
 use mini_etcd_shared::types::prefix_end;
 
-use crate::console::CommandLine;
+use super::command_line::CommandLine;
 use crate::widget::escape_name;
 
 /// Which keys.

@@ -1,4 +1,4 @@
-//! `watch ...` as a line: a tail that it begins, or why a tail cannot do it.
+//! [`watched`]: the tail that a line of the palette, `watch ...`, begins, or why a tail cannot do it.
 
 use bytes::Bytes;
 use mini_etcd_shared::command::{Scope, Target, WATCH, Watch, parse_for, request_of};
