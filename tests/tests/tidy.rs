@@ -129,10 +129,11 @@ fn what_is_cited_is_in_the_repository() {
         for (path, text) in sources(&root().join(dir)) {
             for line in text.lines().filter(|line| line.trim_start().starts_with("//")) {
                 let words = line.split(|c: char| !(c.is_alphanumeric() || "/._-".contains(c)));
+                let is_page = |word: &&str| Path::new(word).extension().is_some_and(|e| e == "md");
                 let is_there = |page: &str| {
                     ["", "docs"].iter().any(|dir| root().join(dir).join(page).is_file())
                 };
-                let lost = words.filter(|word| word.ends_with(".md")).any(|page| !is_there(page));
+                let lost = words.filter(is_page).any(|page| !is_there(page));
                 if lost || line.contains('\u{a7}') {
                     wrong.push(format!("{}: {}", path.display(), line.trim()));
                 }
