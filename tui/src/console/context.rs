@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mini_etcd_shared::clock::Moment;
 
-use super::deed::Deed;
 use super::msg::Effect;
+use super::replay::Replay;
 use super::spec::Spec;
 use super::toast::Toasts;
 use crate::engine::report::Pace;
@@ -150,7 +150,7 @@ pub struct Context {
     /// Short messages.
     pub toasts: Toasts,
     /// What was done last by keys.
-    pub done: Option<Deed>,
+    pub done: Option<Replay>,
     /// Whether the screen should be drawn again.
     pub redraw: Redraw,
     /// What others have to do.

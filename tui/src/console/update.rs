@@ -3,10 +3,10 @@
 use crossterm::event::KeyEventKind;
 
 use super::context::{Bundled, Origin, Redraw, Wish};
-use super::deed::{self, Deed};
 use super::msg::{Effect, Msg};
 use super::press;
 use super::replaced::replaced;
+use super::replay::{self, Replay};
 use super::state::State;
 use super::toast::Toast;
 use crate::engine::order::Order;
@@ -108,9 +108,9 @@ fn to_members(state: &mut State, effect: &Effect) -> Vec<Effect> {
         Effect::Engine(Order::Kill(name)) => {
             // What follows from it is no news, so it is known before it happens.
             state.ctx.bundled.insert(name.clone(), Bundled::Killed);
-            deed::done(&mut state.ctx, Deed::kill(name))
+            replay::done(&mut state.ctx, Replay::kill(name))
         }
-        Effect::Engine(Order::Restart(name)) => deed::done(&mut state.ctx, Deed::restart(name)),
+        Effect::Engine(Order::Restart(name)) => replay::done(&mut state.ctx, Replay::restart(name)),
         _ => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use super::sample::{Fault, Proof, Sample};
 use crate::engine::report::Report;
 use crate::engine::sample::Listed;
 use crate::engine::session::RunEnded;
-use crate::engine::session::{LINES_MAX, Said};
+use crate::engine::session::{LINES_MAX, SessionLine};
 
 /// Reports kept that are not about the state of a member; beyond it the oldest go.
 const EVENTS_MAX: usize = 256;
@@ -40,7 +40,7 @@ struct Waiting {
     events: VecDeque<Report>,
     answers: Vec<(Ticket, Answer)>,
     /// What a session says: as much as the scrollback keeps.
-    said: VecDeque<Said>,
+    said: VecDeque<SessionLine>,
     /// Lines that had to make room for newer ones.
     lost: u64,
     /// Runs that are over; as many as were begun.
@@ -123,7 +123,7 @@ impl Inbox {
     }
 
     /// A session says lines; beyond what the scrollback keeps, the oldest go and are counted.
-    pub fn said(&self, said: Vec<Said>) {
+    pub fn said(&self, said: Vec<SessionLine>) {
         self.put(|waiting| {
             waiting.said.extend(said);
             let over = waiting.said.len().saturating_sub(LINES_MAX);

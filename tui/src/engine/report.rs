@@ -6,7 +6,7 @@ use mini_etcd_shared::clock::Moment;
 
 use super::request::{Answer, Ticket};
 use super::sample::{Fault, Listed, Proof, Sample};
-use super::session::{RunEnded, Said};
+use super::session::{RunEnded, SessionLine};
 
 /// What the engine found out.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub enum Report {
     /// A bundled member ended: its name, how, its log file, and whether it was killed from here.
     Ended(Ended),
     /// A run or a background watch says lines; so many were lost before them.
-    Said(Vec<Said>, u64),
+    Said(Vec<SessionLine>, u64),
     /// A run is over.
     Ran(u64, RunEnded),
     /// An answer to what a screen asked.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! prompt, palette, pane ─▶ statement, Session ─┬─▶ script (again · expect) ─▶ Recording ─▶ FILE
-//! keys of a screen ─▶ console::deed ───────────────┘
+//! keys of a screen ─▶ console::replay ───────────────┘
 //! ```
 //!
 //! * I1: what is written is accepted by the parser of scripts; what is not becomes a comment, with the reason.

@@ -9,7 +9,7 @@ use mini_etcd_tui::console::{Msg, update};
 use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::request::{Answer, Ticket, Trouble};
 use mini_etcd_tui::engine::sample::Sample;
-use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
+use mini_etcd_tui::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
 use mini_etcd_tui::screens::ScreenId;
 use mini_etcd_tui::screens::keys::model::{
     Batch, Changed, Changes, Child, Entry, Found, Grave, Graves, Histogram, Meta, Page, Preview,
@@ -73,9 +73,9 @@ fn any_report() -> impl Strategy<Value = Report> {
         }),
         id.clone().prop_map(|id| Report::Started(format!("n{id}"))),
         (0..5_u64, prop::collection::vec(".{0,200}", 0..60)).prop_map(|(run, text)| {
-            let line = |text| Said {
+            let line = |text| SessionLine {
                 run: Some(run).filter(|run| *run > 0),
-                line: Line::new(Kind::Out, text),
+                line: OutputLine::new(LineKind::Out, text),
             };
             Report::Said(text.into_iter().map(line).collect(), run)
         }),

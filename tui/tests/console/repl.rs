@@ -10,7 +10,7 @@ use mini_etcd_tui::console::{Effect, Msg, Overlay, State, Tier, update};
 use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::request::{Answer, Trouble};
-use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
+use mini_etcd_tui::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
 use mini_etcd_tui::screens::repl::requests::Complete;
 use mini_etcd_tui::widget::theme::Depth;
 
@@ -193,8 +193,8 @@ fn used(size: (u16, u16)) -> State {
     key(&mut state, KeyCode::Char('y'));
     report(&mut state, failed(2, "etcdserver: mvcc: required revision is a future revision"));
     enter(&mut state, "watch /config/ --prefix & as w1");
-    let watch = |kind, text: &str| Said { run: None, line: Line::new(kind, text) };
-    let begun = watch(Kind::Notice, "[w1] watching from revision 918443 on 127.0.0.1:2379");
+    let watch = |kind, text: &str| SessionLine { run: None, line: OutputLine::new(kind, text) };
+    let begun = watch(LineKind::Notice, "[w1] watching from revision 918443 on 127.0.0.1:2379");
     report(&mut state, Report::Said(vec![begun], 0));
     let prompt = Prompt {
         scope: "/config/".into(),
@@ -207,7 +207,7 @@ fn used(size: (u16, u16)) -> State {
     let took = Duration::from_micros(900);
     report(&mut state, Report::Ran(3, RunEnded { failed: None, took, prompt }));
     let event = "[w1] PUT /config/web/timeout ".to_owned() + &"long ".repeat(30);
-    report(&mut state, Report::Said(vec![watch(Kind::Watch, &event)], 12));
+    report(&mut state, Report::Said(vec![watch(LineKind::Watch, &event)], 12));
     state
 }
 

@@ -9,7 +9,7 @@ use mini_etcd_tui::console::{Effect, Msg, Origin, Setup, State, update};
 use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::sample::Listed;
 use mini_etcd_tui::engine::sample::{Fault, Progress, Role, Sample, Sending, Source};
-use mini_etcd_tui::engine::session::{Kind, Line, Prompt, RunEnded, Said};
+use mini_etcd_tui::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
 use mini_etcd_tui::widget::theme::{Depth, Theme};
 use mini_etcd_tui::widget::{Glyphs, Look};
 
@@ -58,8 +58,8 @@ pub fn type_text(state: &mut State, text: &str) -> Vec<Effect> {
 
 /// A run says a line.
 pub fn said(run: u64, text: &str) -> Report {
-    let line = Line::new(Kind::Out, text);
-    Report::Said(vec![Said { run: Some(run), line }], 0)
+    let line = OutputLine::new(LineKind::Out, text);
+    Report::Said(vec![SessionLine { run: Some(run), line }], 0)
 }
 
 /// A run has gone well.

@@ -91,14 +91,14 @@ pub(crate) struct Action<S> {
     /// What it would do now, for the footer.
     pub label: fn(&S, &Context) -> Option<String>,
     pub run: fn(&mut S, &mut Context) -> Vec<Effect>,
-    /// Its key counts also while something lies over the screen that does not take keys itself.
-    pub over: bool,
 }
 
 /// A screen that has a table of actions.
 pub(crate) trait Acting: Screen + Sized + 'static {
     /// Where its keys count.
     const SCOPE: Scope;
+    /// They count also while something lies over the screen that does not take keys itself.
+    const OVER: bool;
     /// Its part of the state.
     fn part(state: &State) -> &Self;
     /// Its part of the state, and the context.
@@ -106,9 +106,10 @@ pub(crate) trait Acting: Screen + Sized + 'static {
 }
 
 macro_rules! acting {
-    ($($screen:ty, $field:ident, $scope:ident;)*) => {$(
+    ($($screen:ty, $field:ident, $scope:ident, $over:expr;)*) => {$(
         impl Acting for $screen {
             const SCOPE: Scope = Scope::$scope;
+            const OVER: bool = $over;
 
             fn part(state: &State) -> &Self {
                 &state.$field
@@ -122,10 +123,10 @@ macro_rules! acting {
 }
 
 acting! {
-    ClusterScreen, cluster, Cluster;
-    Keys, keys, Keys;
-    Watch, watch, Watch;
-    Repl, repl, Repl;
+    ClusterScreen, cluster, Cluster, true;
+    Keys, keys, Keys, false;
+    Watch, watch, Watch, false;
+    Repl, repl, Repl, false;
 }
 
 impl<S: Acting> Act for Action<S> {
@@ -149,7 +150,7 @@ impl<S: Acting> Act for Action<S> {
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
         // What lies over the screen has the keyboard.
-        if state.ctx.is_covered() && !self.over {
+        if state.ctx.is_covered() && !S::OVER {
             return Vec::new();
         }
         let (screen, ctx) = S::parts(state);

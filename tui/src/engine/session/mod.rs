@@ -36,7 +36,7 @@ use crate::script::run_name;
 use crate::widget::escape_name;
 use sink::{Screen, lines};
 
-pub use output::{Kind, LINES_MAX, Line, Said};
+pub use output::{LINES_MAX, LineKind, OutputLine, SessionLine};
 pub use prompt::{Prompt, RunEnded};
 
 /// Work that may wait: the screen begins one run at a time.

@@ -1,11 +1,11 @@
-//! [`Line`]: what a session says, line by line.
+//! [`OutputLine`]: what a session says, line by line.
 
 /// Lines that are kept; beyond it the oldest go.
 pub const LINES_MAX: usize = 10_000;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LineKind {
     /// It was typed.
     Input,
     /// Output of a command.
@@ -22,28 +22,28 @@ pub enum Kind {
 
 /// A line that any terminal can show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct OutputLine {
     /// What it is.
-    pub kind: Kind,
+    pub kind: LineKind,
     /// Its text.
     pub text: String,
     /// Something about it, at its right.
     pub note: Option<String>,
 }
 
-impl Line {
+impl OutputLine {
     /// A line without a note.
     #[must_use]
-    pub fn new(kind: Kind, text: impl Into<String>) -> Self {
+    pub fn new(kind: LineKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), note: None }
     }
 }
 
 /// A line that the engine says, of a run or of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct SessionLine {
     /// The run; `None` for what goes on beside runs.
     pub run: Option<u64>,
     /// The line.
-    pub line: Line,
+    pub line: OutputLine,
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
 
 use crate::engine::Inbox;
-use crate::engine::session::{Kind, LINES_MAX, Line, Said};
+use crate::engine::session::{LINES_MAX, LineKind, OutputLine, SessionLine};
 use crate::widget::{escape, escape_line};
 
 /// Bytes of a line that are shown.
@@ -34,16 +34,16 @@ impl Screen {
         self.run.store(run.unwrap_or(NONE), Ordering::Relaxed);
     }
 
-    fn say(&self, run: Option<u64>, kind: Kind, head: &str, bytes: &[u8]) {
+    fn say(&self, run: Option<u64>, kind: LineKind, head: &str, bytes: &[u8]) {
         let said = lines(bytes)
             .into_iter()
-            .map(|text| Said { run, line: Line::new(kind, format!("{head}{text}")) });
+            .map(|text| SessionLine { run, line: OutputLine::new(kind, format!("{head}{text}")) });
         self.inbox.said(said.collect());
     }
 
     /// A line about the session itself.
     pub(crate) fn notice(&self, text: &str) {
-        self.say(None, Kind::Notice, "", text.as_bytes());
+        self.say(None, LineKind::Notice, "", text.as_bytes());
     }
 }
 
@@ -51,9 +51,9 @@ impl Sink for Screen {
     fn emit(&self, piece: Emitted<'_>) {
         let run = Some(self.run.load(Ordering::Relaxed)).filter(|run| *run != NONE);
         match piece {
-            Emitted::Out(bytes) => self.say(run, Kind::Out, "", bytes),
-            Emitted::Err(bytes) => self.say(run, Kind::Err, "", bytes),
-            Emitted::Notice(text) => self.say(run, Kind::Notice, "", text.as_bytes()),
+            Emitted::Out(bytes) => self.say(run, LineKind::Out, "", bytes),
+            Emitted::Err(bytes) => self.say(run, LineKind::Err, "", bytes),
+            Emitted::Notice(text) => self.say(run, LineKind::Notice, "", text.as_bytes()),
             Emitted::Watch { id, news, text } => {
                 let head = format!("[{}] ", escape(id.as_bytes()));
                 let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Sink for Screen {
                     return;
                 }
                 let words = match news {
-                    WatchNews::Events(_) => return self.say(None, Kind::Watch, &head, text),
+                    WatchNews::Events(_) => return self.say(None, LineKind::Watch, &head, text),
                     WatchNews::Progress(_) => return,
                     WatchNews::Standing { endpoint, revision, .. } => {
                         format!("watching from revision {revision} on {endpoint}")
@@ -78,7 +78,7 @@ impl Sink for Screen {
                     }
                     WatchNews::Ended(reason) => format!("ended: {reason}"),
                 };
-                self.say(None, Kind::Notice, &head, words.as_bytes());
+                self.say(None, LineKind::Notice, &head, words.as_bytes());
             }
         }
     }

@@ -20,7 +20,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             }
             Vec::new()
         },
-        over: true,
     },
     Action {
         name: "bundled",
@@ -29,7 +28,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
         run: |_, ctx| {
             if ctx.may_stand_in() { vec![Effect::Attach(Attach::Bundled)] } else { Vec::new() }
         },
-        over: true,
     },
     Action {
         name: "open",
@@ -43,7 +41,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             }
             Vec::new()
         },
-        over: true,
     },
     Action {
         name: "events",
@@ -57,7 +54,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             }
             Vec::new()
         },
-        over: true,
     },
     Action {
         name: "kill",
@@ -70,7 +66,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             Some((name, Bundled::Running)) => kill(ctx, name),
             _ => Vec::new(),
         },
-        over: true,
     },
     Action {
         name: "restart",
@@ -85,7 +80,6 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
             }
             _ => Vec::new(),
         },
-        over: true,
     },
 ];
 

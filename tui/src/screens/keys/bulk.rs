@@ -17,8 +17,8 @@ use super::travel::version_entry;
 use super::undo::about;
 use super::update::failed;
 use super::{Doing, Msg, Plan, Way};
-use crate::console::deed::Deed;
-use crate::console::{Context, Effect, Tier, Yes, deed};
+use crate::console::replay::Replay;
+use crate::console::{Context, Effect, Tier, Yes, replay};
 use crate::engine::request::Trouble;
 use crate::screens::ScreenId;
 use crate::screens::keys::Keys;
@@ -130,7 +130,7 @@ pub(super) fn delete_met(
     write: &Write,
     theirs: Option<&Entry>,
 ) -> Vec<Effect> {
-    let noted = deed::note(ctx, Deed::not_made(write, "not done, for the key had changed"));
+    let noted = replay::note(ctx, Replay::not_made(write, "not done, for the key had changed"));
     if let Some(theirs) = theirs {
         ask_one(keys, ctx, theirs, "It was changed meanwhile. ");
     } else {
@@ -320,7 +320,7 @@ pub(super) fn changed(
     };
     let mut effects = Vec::new();
     if !changed.batches.is_empty() {
-        effects.extend(deed::done(ctx, Deed::bulk(bulk, &changed)));
+        effects.extend(replay::done(ctx, Replay::bulk(bulk, &changed)));
     }
     let stopped = changed.stopped.take();
     // What was interrupted while it was taken back goes on by the same key.

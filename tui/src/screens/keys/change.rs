@@ -9,8 +9,8 @@ use super::requests::{ReadLive, WriteKey};
 use super::travel::{difference, version_entry};
 use super::update::{failed, shown};
 use super::{Ask, Conflict, Doing, EditValue, Editor, Msg, Pane, Prompt, Way, bulk, model};
-use crate::console::deed::Deed;
-use crate::console::{CommandLine, Context, Effect, deed};
+use crate::console::replay::Replay;
+use crate::console::{CommandLine, Context, Effect, replay};
 use crate::engine::request::Trouble;
 use crate::screens::keys::Keys;
 use crate::widget::escape_name;
@@ -233,7 +233,7 @@ pub(super) fn written(
     };
     match written {
         Written::Done(revision, before) => {
-            let noted = deed::done(ctx, Deed::write(&write, before.as_ref()));
+            let noted = replay::done(ctx, Replay::write(&write, before.as_ref()));
             keys.leaseless = None;
             keys.newest = keys.newest.max(revision);
             keys.changed_one(&write, &doing, revision, before);
@@ -261,7 +261,7 @@ pub(super) fn written(
             Vec::new()
         }
         Written::Unknown(trouble) => {
-            let noted = deed::note(ctx, Deed::not_made(&write, "it may have been done"));
+            let noted = replay::note(ctx, Replay::not_made(&write, "it may have been done"));
             let why = format!("nobody knows whether this was done: {}", doing.words());
             keys.no_undo(why);
             let at = if trouble.place.is_empty() { "" } else { " at " };
@@ -271,7 +271,7 @@ pub(super) fn written(
         }
         Written::Conflict(theirs) => {
             let noted =
-                deed::note(ctx, Deed::not_made(&write, "not done, for the key had changed"));
+                replay::note(ctx, Replay::not_made(&write, "not done, for the key had changed"));
             let wanted = match &write.change {
                 Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
                 Change::Delete => None,

@@ -12,8 +12,8 @@ use super::travel::choose_version;
 use super::update::update;
 use super::{Keys, Pane, bulk, change, load, search, view};
 use crate::console::action::Scope;
-use crate::console::deed::Deed;
-use crate::console::{CommandLine, Context, Effect, deed};
+use crate::console::replay::Replay;
+use crate::console::{CommandLine, Context, Effect, replay};
 use crate::engine::report::Pace;
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
@@ -194,10 +194,10 @@ impl Screen for Keys {
         }
         self.tree.stop_loading();
         let mut effects = self.requests.forget();
-        let not_made = |w: &WriteKey| Deed::not_made(&w.write, "given up; it may have been done");
-        let given_up = |b: &ChangeMany| Deed::given_up(&b.bulk);
-        for deed in writes.iter().map(not_made).chain(bulks.iter().map(given_up)) {
-            effects.extend(deed::note(ctx, deed));
+        let not_made = |w: &WriteKey| Replay::not_made(&w.write, "given up; it may have been done");
+        let given_up = |b: &ChangeMany| Replay::given_up(&b.bulk);
+        for replay in writes.iter().map(not_made).chain(bulks.iter().map(given_up)) {
+            effects.extend(replay::note(ctx, replay));
         }
         Some(effects)
     }

@@ -10,8 +10,8 @@ use super::requests::FindKeys;
 use super::tree::{RowKind, Tree};
 use super::update::failed;
 use super::{Ask, Matches, Msg, Prompt, change, travel};
-use crate::console::deed::Deed;
-use crate::console::{Context, Effect, deed};
+use crate::console::replay::Replay;
+use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
 use crate::screens::keys::Keys;
 use crate::widget::grouped;
@@ -189,7 +189,7 @@ fn enter(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
             let mut effects = keys.requests.cancel::<FindKeys>(|_| true);
             if let Some(key) = key {
                 let at = keys.at;
-                effects.extend(deed::done(ctx, Deed::jump(&key, at)));
+                effects.extend(replay::done(ctx, Replay::jump(&key, at)));
                 effects.extend(jump(keys, &key));
             }
             effects
@@ -199,8 +199,8 @@ fn enter(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
             let newest = ctx.cluster.newest().2.max(keys.tree.revision);
             match digits.parse::<i64>() {
                 Ok(revision) if (1..=newest).contains(&revision) => {
-                    let looked = Deed::travel(&keys.tree.prefix, revision);
-                    let mut effects = deed::done(ctx, looked);
+                    let looked = Replay::travel(&keys.tree.prefix, revision);
+                    let mut effects = replay::done(ctx, looked);
                     effects.extend(travel::go_to(keys, revision));
                     effects
                 }

@@ -9,8 +9,8 @@ use super::requests::{ReadChanges, ReadGraves, ReadHistogram, ReadHistory};
 use super::update::{failed, shown};
 use super::viewers::{Viewer, lines};
 use super::{DiffLine, Graveyard, History, Msg, Pane, model};
-use crate::console::deed::Deed;
-use crate::console::{Context, Effect, deed};
+use crate::console::replay::Replay;
+use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
 use crate::screens::keys::Keys;
 
@@ -155,7 +155,7 @@ pub(crate) fn history(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         return keys.requests.cancel::<ReadHistory>(|_| true);
     }
     let Some((key, _)) = keys.chosen_key() else { return Vec::new() };
-    let mut effects = deed::done(ctx, Deed::history(&key));
+    let mut effects = replay::done(ctx, Replay::history(&key));
     let at = keys.at.unwrap_or(0);
     keys.history = Some(History {
         key: key.clone(),

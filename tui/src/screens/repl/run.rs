@@ -12,7 +12,7 @@ use super::{EditLine, History, Msg, Repl, Running, risk};
 use crate::console::watch_line::watched;
 use crate::console::{Bundled, Context, Effect, Overlay, Wish, Yes};
 use crate::engine::order::Order;
-use crate::engine::session::{Kind, Line, RunEnded, Said};
+use crate::engine::session::{LineKind, OutputLine, RunEnded, SessionLine};
 use crate::screens::ScreenId;
 use crate::widget::{duration_us, escape};
 
@@ -202,7 +202,7 @@ pub(crate) fn begin(repl: &mut Repl, ctx: &mut Context, place: Place, text: Stri
         let head = if at == 0 { head.clone() } else { continuation(&head) };
         let number = repl
             .scrollback
-            .push(Line::new(Kind::Input, format!("{head}{}", escape(part.as_bytes()))));
+            .push(OutputLine::new(LineKind::Input, format!("{head}{}", escape(part.as_bytes()))));
         line = if at == 0 { number } else { line };
     }
     repl.scrollback.look_back(0);
@@ -223,7 +223,7 @@ pub(crate) fn begin(repl: &mut Repl, ctx: &mut Context, place: Place, text: Stri
 pub fn give_up(repl: &mut Repl, ctx: &mut Context) -> Option<Vec<Effect>> {
     let running = repl.running.take()?;
     let words = "given up; what it writes may be written all the same";
-    repl.scrollback.push(Line::new(Kind::Notice, words));
+    repl.scrollback.push(OutputLine::new(LineKind::Notice, words));
     if running.place == Place::Palette {
         repl.palette.output = None;
     }
@@ -246,10 +246,10 @@ pub fn drop_line(repl: &mut Repl, ctx: &Context) -> bool {
 }
 
 /// The engine says lines.
-pub(crate) fn said(repl: &mut Repl, said: Vec<Said>, lost: u64) {
+pub(crate) fn said(repl: &mut Repl, said: Vec<SessionLine>, lost: u64) {
     let running = repl.running.as_ref().map(|running| (running.run, running.place));
     repl.scrollback.lost(lost);
-    for Said { run, line } in said {
+    for SessionLine { run, line } in said {
         if run.is_some() && run != running.map(|(run, _)| run) {
             continue;
         }
@@ -267,7 +267,7 @@ pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: RunEnde
     let took = duration_us(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));
     repl.scrollback.note(running.line, took.clone());
     for words in ended.failed.iter().flatten() {
-        repl.scrollback.push(Line::new(Kind::Failed, words.clone()));
+        repl.scrollback.push(OutputLine::new(LineKind::Failed, words.clone()));
     }
     if running.place == Place::Palette {
         for words in ended.failed.iter().flatten() {

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::session::{Kind, LINES_MAX, Line};
+use crate::engine::session::{LINES_MAX, LineKind, OutputLine};
 
 /// The newest lines, and where one looks.
 #[derive(Clone, Debug, Default)]
 pub struct Scrollback {
-    lines: VecDeque<Line>,
+    lines: VecDeque<OutputLine>,
     /// Lines that are gone.
     gone: u64,
     /// Lines below what is shown; 0 follows what comes.
@@ -16,7 +16,7 @@ pub struct Scrollback {
 
 impl Scrollback {
     /// Adds a line; answers its number.
-    pub fn push(&mut self, line: Line) -> u64 {
+    pub fn push(&mut self, line: OutputLine) -> u64 {
         self.lines.push_back(line);
         if self.back > 0 {
             self.back += 1;
@@ -33,7 +33,7 @@ impl Scrollback {
     pub fn lost(&mut self, lines: u64) {
         if lines > 0 {
             let text = format!("({lines} lines came faster than they can be shown)");
-            self.push(Line::new(Kind::Notice, text));
+            self.push(OutputLine::new(LineKind::Notice, text));
         }
     }
 
@@ -51,7 +51,7 @@ impl Scrollback {
 
     /// The lines, oldest first.
     #[must_use]
-    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &OutputLine> + ExactSizeIterator {
         self.lines.iter()
     }
 
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn the_oldest_lines_go_and_a_note_finds_its_line() {
         let mut scrollback = Scrollback::default();
-        let first = scrollback.push(Line::new(Kind::Input, "first"));
-        let second = scrollback.push(Line::new(Kind::Input, "second"));
+        let first = scrollback.push(OutputLine::new(LineKind::Input, "first"));
+        let second = scrollback.push(OutputLine::new(LineKind::Input, "second"));
         for n in 2..=LINES_MAX {
-            scrollback.push(Line::new(Kind::Out, n.to_string()));
+            scrollback.push(OutputLine::new(LineKind::Out, n.to_string()));
         }
         assert_eq!((scrollback.lines().len(), scrollback.gone()), (LINES_MAX, 1));
         scrollback.note(first, "gone".into());
@@ -101,10 +101,10 @@ mod tests {
     fn who_looks_back_is_not_moved_by_what_comes() {
         let mut scrollback = Scrollback::default();
         for n in 0..10 {
-            scrollback.push(Line::new(Kind::Out, n.to_string()));
+            scrollback.push(OutputLine::new(LineKind::Out, n.to_string()));
         }
         scrollback.look_back(3);
-        scrollback.push(Line::new(Kind::Out, "new"));
+        scrollback.push(OutputLine::new(LineKind::Out, "new"));
         assert_eq!(scrollback.back(), 4);
         scrollback.look_back(99);
         assert_eq!(scrollback.back(), 10);

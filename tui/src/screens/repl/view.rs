@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{Repl, continuation, hint, prompt};
 use crate::console::Context;
 use crate::console::palette::{choices, typed_line};
-use crate::engine::session::{self, Kind};
+use crate::engine::session::{LineKind, OutputLine};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, age, fit, panel, say};
 
@@ -120,14 +120,14 @@ fn newest(look: &Look, repl: &Repl, room: usize, width: usize) -> Vec<Line<'stat
 }
 
 /// A line in as many rows as it needs, the last `room` of them; its note stands at the right of the first.
-fn wrapped(look: &Look, line: &session::Line, width: usize, room: usize) -> Vec<Line<'static>> {
+fn wrapped(look: &Look, line: &OutputLine, width: usize, room: usize) -> Vec<Line<'static>> {
     let meaning = match line.kind {
-        Kind::Input => Meaning::Input,
-        Kind::Out => Meaning::Text,
-        Kind::Err => Meaning::Warn,
-        Kind::Notice => Meaning::Dim,
-        Kind::Watch => Meaning::Ok,
-        Kind::Failed => Meaning::Bad,
+        LineKind::Input => Meaning::Input,
+        LineKind::Out => Meaning::Text,
+        LineKind::Err => Meaning::Warn,
+        LineKind::Notice => Meaning::Dim,
+        LineKind::Watch => Meaning::Ok,
+        LineKind::Failed => Meaning::Bad,
     };
     let parts = cut(&line.text, width);
     let skipped = parts.len().saturating_sub(room);

@@ -8,9 +8,9 @@ use super::filter::{Filter, Needle};
 use super::tail::{Link, News};
 use super::{Msg, Prompt, Watch, page, view};
 use crate::console::action::Scope;
-use crate::console::deed::Deed;
+use crate::console::replay::Replay;
 use crate::console::spec::Spec;
-use crate::console::{CommandLine, Context, Effect, Redraw, deed};
+use crate::console::{CommandLine, Context, Effect, Redraw, replay};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
 
@@ -205,7 +205,7 @@ pub(crate) fn begin(
     }
     let mut effects = watch.begin(spec.clone(), filter);
     let name = format!("tail{}", watch.last);
-    effects.extend(deed::done(ctx, Deed::tail(&name, spec)));
+    effects.extend(replay::done(ctx, Replay::tail(&name, spec)));
     effects
 }
 

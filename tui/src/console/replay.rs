@@ -1,4 +1,4 @@
-//! What was done by keys, on any screen: as the line that says it, and as statements that do it again elsewhere.
+//! [`Replay`]: what was done by keys, on any screen, as the line that says it, and as statements that do it again elsewhere.
 //!
 //! ```text
 //! change is answered, member is killed, tail is begun ─▶ done ─┬─▶ Context::done ─▶ copied
@@ -27,7 +27,7 @@ pub(crate) const KEYS_PER_TXN: usize = 100;
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deed {
+pub struct Replay {
     /// The line that says it.
     line: String,
     /// Statements that do it again, with what is expected of them.
@@ -37,24 +37,24 @@ pub struct Deed {
 }
 
 /// Notes what was done.
-pub(crate) fn done(ctx: &mut Context, deed: Deed) -> Vec<Effect> {
-    ctx.done = Some(deed.clone());
-    note(ctx, deed)
+pub(crate) fn done(ctx: &mut Context, replay: Replay) -> Vec<Effect> {
+    ctx.done = Some(replay.clone());
+    note(ctx, replay)
 }
 
 /// Writes it down, when that is wanted.
-pub(crate) fn note(ctx: &Context, deed: Deed) -> Vec<Effect> {
+pub(crate) fn note(ctx: &Context, replay: Replay) -> Vec<Effect> {
     let prompt = &ctx.prompt;
     if prompt.recording.is_none() {
         return Vec::new();
     }
     // I3
-    let counts = !prompt.prefix.is_empty() && deed.keys.iter().any(|key| !key.starts_with(b"/"));
+    let counts = !prompt.prefix.is_empty() && replay.keys.iter().any(|key| !key.starts_with(b"/"));
     let scope = counts.then(|| prompt.prefix.clone());
-    vec![Effect::Engine(Order::Note { script: deed.script, scope })]
+    vec![Effect::Engine(Order::Note { script: replay.script, scope })]
 }
 
-impl Deed {
+impl Replay {
     /// The lines of the language that say it.
     #[must_use]
     pub fn line(&self) -> &str {
@@ -204,9 +204,9 @@ impl Deed {
         let all: Vec<Self> = all.take(KEYS_PER_TXN).collect();
         let join = |part: fn(&Self) -> &str| all.iter().map(part).collect::<Vec<_>>().join("\n");
         Self {
-            line: join(|deed| &deed.line),
-            script: join(|deed| &deed.script),
-            keys: all.iter().flat_map(|deed| deed.keys.iter().cloned()).collect(),
+            line: join(|replay| &replay.line),
+            script: join(|replay| &replay.script),
+            keys: all.iter().flat_map(|replay| replay.keys.iter().cloned()).collect(),
         }
     }
 
@@ -280,10 +280,10 @@ mod tests {
         Bytes::from_static(b"\xff 'k)")
     }
 
-    fn write(expected: i64, change: Change) -> Deed {
+    fn write(expected: i64, change: Change) -> Replay {
         let before = Entry { key: key(), meta: Meta::default(), value: "old".into() };
         let before = Some(before).filter(|_| expected != 0);
-        Deed::write(&Write { key: key(), expected, change }, before.as_ref())
+        Replay::write(&Write { key: key(), expected, change }, before.as_ref())
     }
 
     #[test]
@@ -317,21 +317,21 @@ mod tests {
         let all = [
             write(57, Change::Delete),
             write(57, Change::Put("-x".into(), 3)),
-            Deed::not_made(&Write { key: key(), expected: 4, change: Change::Delete }, "no"),
-            Deed::delete(&[Target::Prefix("".into())], 3),
-            Deed::delete(&[Target::Key("put".into()), Target::Prefix("-a".into())], 3),
-            Deed::delete(&many, 101),
-            Deed::jump(&key(), None),
-            Deed::jump(&key(), Some(5)),
-            Deed::travel(&key(), 5),
-            Deed::history(&key()),
-            Deed::tail("tail1", &Spec { key: key(), from: Some(7), ..Spec::default() }),
-            Deed::kill("n1"),
-            Deed::restart("n1"),
+            Replay::not_made(&Write { key: key(), expected: 4, change: Change::Delete }, "no"),
+            Replay::delete(&[Target::Prefix("".into())], 3),
+            Replay::delete(&[Target::Key("put".into()), Target::Prefix("-a".into())], 3),
+            Replay::delete(&many, 101),
+            Replay::jump(&key(), None),
+            Replay::jump(&key(), Some(5)),
+            Replay::travel(&key(), 5),
+            Replay::history(&key()),
+            Replay::tail("tail1", &Spec { key: key(), from: Some(7), ..Spec::default() }),
+            Replay::kill("n1"),
+            Replay::restart("n1"),
         ];
-        for deed in all {
-            parse_script(deed.script.as_bytes()).expect(&deed.script);
-            parse_input(deed.line.as_bytes()).expect(&deed.line);
+        for replay in all {
+            parse_script(replay.script.as_bytes()).expect(&replay.script);
+            parse_input(replay.line.as_bytes()).expect(&replay.line);
         }
     }
 }
