@@ -46,6 +46,12 @@ impl Failure {
         Self { exit, text: text.into(), hint: None, unknown: false, error: None }
     }
 
+    /// What the operating system did not let be done with a file.
+    #[must_use]
+    pub fn of_file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::new(exit::IO, format!("{}: {error}", path.display()))
+    }
+
     /// What a client could not do; `unknown` when it may have been done all the same.
     #[must_use]
     pub fn of(error: ClientError, unknown: bool) -> Self {

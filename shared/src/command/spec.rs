@@ -89,10 +89,18 @@ pub enum ArgKind {
     Command,
     /// A program and its arguments.
     Program,
+    /// A file of this machine.
+    File,
+    /// The name of a member.
+    Member,
+    /// Whatever a line may begin with.
+    FirstWord,
+    /// One of these words, or what only the session knows.
+    OneOf(&'static [&'static str]),
 }
 
 /// A positional argument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arg {
     /// Name as help shows it.
     pub name: &'static str,

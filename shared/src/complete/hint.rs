@@ -35,7 +35,7 @@ pub fn hint(source: &[u8], context: &Context) -> Option<Hint> {
     }
     let given = place.args + usize::from(typing);
     let gap = if typing { " " } else { "" };
-    let rest = match (place.usage, place.target) {
+    let rest = match (&place.usage, place.target) {
         (Some(usage), _) => usage.split_whitespace().skip(given).collect::<Vec<_>>().join(" "),
         (None, Target::Command(spec)) => remaining(spec, given),
         (None, Target::Root) => whole_name(&place.wants, &place.typed)?,

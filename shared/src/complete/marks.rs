@@ -4,7 +4,7 @@
 
 use super::place::has_variable;
 use crate::command::{DEL, Effect, Target};
-use crate::language::{EXTRAS, KEYWORDS, Lexer, Line, METAS, Piece, Span, Word, full_name};
+use crate::language::{KEYWORDS, Lexer, Line, Piece, Span, Word, full_name, session_command};
 
 /// What a part of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +100,7 @@ fn named(words: &[Word]) -> Option<Named> {
     let first = words.iter().position(|word| !word.is("!") && !word.is_flag())?;
     let text = words.get(first)?.bare().unwrap_or_default();
     let plain = |words, known| Some(Named { words, known, danger: None });
-    let own = EXTRAS.iter().chain(METAS).any(|meta| meta.name == text)
-        || KEYWORDS.iter().any(|(name, ..)| *name == text);
+    let own = session_command(text).is_some() || KEYWORDS.iter().any(|(name, ..)| *name == text);
     if own {
         return plain(vec![first], true);
     }

@@ -2,10 +2,10 @@
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
-use crate::command::{ArgKind, CommandSpec, Flag, TXN, Target, ValueKind, takes_next};
+use crate::command::{Arg, ArgKind, CommandSpec, Flag, TXN, Target, ValueKind, takes_next};
 use crate::language::{
     ALIASES, EXTRAS, FILTERS, KEYWORDS, Lexer, METAS, Operator, Piece, SUBJECTS, Span, Word,
-    full_name,
+    full_name, session_command,
 };
 
 use super::Candidate;
@@ -49,7 +49,7 @@ pub struct Place {
     pub target: Target,
     pub args: usize,
     /// The language's own command that it belongs to, with what it takes.
-    pub usage: Option<&'static str>,
+    pub usage: Option<String>,
 }
 
 /// The place at byte `at` of `source`.
@@ -161,16 +161,17 @@ impl Walk<'_> {
         };
         let rest = words.get(1..).unwrap_or_default();
         let name = first.bare().unwrap_or_default();
-        if let Some(meta) = EXTRAS.iter().chain(METAS).find(|meta| meta.name == name) {
-            let wants = Self::meta(meta.name, rest.len());
-            return Place { usage: Some(meta.usage), args: rest.len(), ..place.wanting(wants) };
+        if let Some(command) = session_command(name) {
+            let wants = wanted(command.args.get(rest.len()));
+            let usage = Some(command.usage());
+            return Place { usage, args: rest.len(), ..place.wanting(wants) };
         }
         if let Some((_, usage, _)) = KEYWORDS.iter().find(|(keyword, ..)| *keyword == name) {
             if name == "with" {
                 return self.command(place, rest);
             }
             let wants = self.keyword(name, rest);
-            let usage = usage.strip_prefix(name).map(str::trim_start);
+            let usage = usage.strip_prefix(name).map(|usage| usage.trim_start().to_owned());
             return Place { usage, args: rest.len(), ..place.wanting(wants) };
         }
         self.command(place, words)
@@ -201,19 +202,6 @@ impl Walk<'_> {
             _ => Wants::Nothing,
         };
         place.wanting(wants)
-    }
-
-    fn meta(name: &str, args: usize) -> Wants {
-        match (name, args) {
-            ("ls" | "cd" | "\\diff" | "\\history", 0) => Wants::Key,
-            ("\\diff", _) => names(&["@now"]),
-            ("\\source" | "\\record", 0) => Wants::File,
-            ("\\timing", 0) => names(&["on", "off"]),
-            ("\\w", 0) => names(&["simple", "json", "jsonl", "fields", "table"]),
-            ("\\kill" | "\\restart", 0) => Wants::Member,
-            ("\\h", 0) => Wants::Names(first_words()),
-            _ => Wants::Nothing,
-        }
     }
 
     fn keyword(&self, name: &str, rest: &[Word]) -> Wants {
@@ -275,13 +263,10 @@ impl Walk<'_> {
     }
 
     fn argument(spec: &'static CommandSpec, args: usize) -> Wants {
-        let arg = spec.args.get(args).or_else(|| spec.args.last().filter(|arg| arg.rest));
-        match arg.map(|arg| arg.kind) {
-            Some(ArgKind::Key | ArgKind::RangeEnd) => Wants::Key,
-            Some(ArgKind::Command) => Wants::Names(children(Target::Root)),
-            None if *spec == TXN && args == 0 => names(&["if", "then"]),
-            _ => Wants::Nothing,
+        if *spec == TXN && args == 0 {
+            return names(&["if", "then"]);
         }
+        wanted(spec.args.get(args).or_else(|| spec.args.last().filter(|arg| arg.rest)))
     }
 
     /// Inside `txn if ... then ... else ... end`.
@@ -351,6 +336,19 @@ fn flag_of(target: Target, text: &str) -> Option<&'static Flag> {
             flag.short.is_some_and(|letter| text.strip_prefix('-') == Some(&*letter.to_string()))
         }
     })
+}
+
+/// What an argument may be.
+fn wanted(arg: Option<&Arg>) -> Wants {
+    match arg.map(|arg| arg.kind) {
+        Some(ArgKind::Key | ArgKind::RangeEnd) => Wants::Key,
+        Some(ArgKind::Command) => Wants::Names(children(Target::Root)),
+        Some(ArgKind::FirstWord) => Wants::Names(first_words()),
+        Some(ArgKind::OneOf(words)) => names(words),
+        Some(ArgKind::File) => Wants::File,
+        Some(ArgKind::Member) => Wants::Member,
+        Some(ArgKind::Value | ArgKind::Revision | ArgKind::Program) | None => Wants::Nothing,
+    }
 }
 
 fn value(flag: &Flag) -> Wants {

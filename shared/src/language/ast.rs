@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use super::{MetaSpec, Span, Word};
+use super::{SessionCommand, Span, Word};
 use crate::command::{CommandSpec, Target};
 
 /// One statement, or a block of them.
@@ -99,15 +99,9 @@ pub enum Action {
         words: Vec<Word>,
     },
     Txn(Txn),
-    /// `ls [PREFIX]`
-    List(Option<Word>),
-    /// `cd [PREFIX]`
-    Enter(Option<Word>),
-    /// `pwd`
-    Where,
-    /// `\name ARGS`
-    Meta {
-        spec: &'static MetaSpec,
+    /// A command that only the language has.
+    Session {
+        command: &'static SessionCommand,
         args: Vec<Word>,
     },
 }

@@ -30,6 +30,7 @@ mod lex;
 mod names;
 mod parse;
 mod reference;
+mod session_commands;
 mod source;
 mod statement;
 #[cfg(test)]
@@ -45,9 +46,13 @@ pub use ast::{
 pub(crate) use condition::SUBJECT_NAMES as SUBJECTS;
 pub use expand::{ExpandError, FILE_BYTES_MAX, Variables, path_of};
 pub use lex::{Lexer, Line};
-pub use names::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Names, full_name};
+pub use names::{ALIASES, FILTERS, KEYWORDS, Names, full_name};
 pub use parse::{ERRORS_MAX, check_script, parse_input, parse_script};
 pub use reference::{Section, reference};
+pub use session_commands::{
+    CD, DIFF, EDIT, EXPLAIN, EXTRAS, HISTORY, KILL, LS, METAS, PWD, QUIT, RECORD, RESTART, SOURCE,
+    SessionCommand, TIMING, WRITE_OUT, session_command,
+};
 pub use source::{Position, Span, SyntaxError};
-pub use walk::{OWN_VARIABLES, metas, unset_variable, unset_variables, uses};
+pub use walk::{OWN_VARIABLES, session_commands, unset_variable, unset_variables, uses};
 pub use word::{Piece, Word, written};

@@ -2,93 +2,11 @@
 
 use strsim::levenshtein;
 
+use super::{EXTRAS, METAS};
 use crate::command::{SUGGEST_DISTANCE_MAX, Target};
 
 /// Other names of commands, outside `mini-etcdctl`.
 pub const ALIASES: &[(&str, &str)] = &[("range", "get"), ("delete", "del")];
-
-/// Something that only the language has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MetaSpec {
-    /// Its name; `\` is part of a meta command's.
-    pub name: &'static str,
-    /// What it takes.
-    pub usage: &'static str,
-    /// Fewest and most arguments.
-    pub arity: (usize, usize),
-    /// One line, without a full stop.
-    pub short: &'static str,
-    /// A line that shows it.
-    pub example: &'static str,
-}
-
-const fn meta(
-    name: &'static str,
-    usage: &'static str,
-    arity: (usize, usize),
-    short: &'static str,
-    example: &'static str,
-) -> MetaSpec {
-    MetaSpec { name, usage, arity, short, example }
-}
-
-/// Commands of the language that do not stand in the table, for `mini-etcdctl` does not have them.
-pub const EXTRAS: &[MetaSpec] = &[
-    meta(
-        "ls",
-        "[PREFIX]",
-        (0, 1),
-        "Lists one level of keys: what follows PREFIX up to the next '/'",
-        "ls /config/",
-    ),
-    meta(
-        "cd",
-        "[PREFIX]",
-        (0, 1),
-        "Puts PREFIX before every key that does not begin with '/'; '..' goes up, none goes home",
-        "cd /config/web",
-    ),
-    meta("pwd", "", (0, 0), "Prints the prefix that `cd` has set", "pwd"),
-];
-
-/// Commands about the session instead of the cluster.
-pub const METAS: &[MetaSpec] = &[
-    meta(
-        "\\diff",
-        "KEY @REV1 [@REV2]",
-        (2, 3),
-        "Shows how a value changed between two revisions; @now is the newest",
-        "\\diff /config/web @17 @now",
-    ),
-    meta("\\e", "", (0, 0), "Opens the last line in $EDITOR", "\\e"),
-    meta("\\h", "[COMMAND]", (0, 9), "Explains a command; alone, lists all", "\\h get"),
-    meta(
-        "\\history",
-        "KEY",
-        (1, 1),
-        "Shows the versions of a key since it was last created",
-        "\\history /config/web",
-    ),
-    meta("\\kill", "leader|NAME", (1, 1), "Kills a bundled member with SIGKILL", "\\kill leader"),
-    meta("\\q", "", (0, 0), "Leaves", "\\q"),
-    meta(
-        "\\record",
-        "[FILE]",
-        (0, 1),
-        "Writes what is run to a script; alone, ends that",
-        "\\record s.ers",
-    ),
-    meta("\\restart", "NAME", (1, 1), "Starts a bundled member that was killed", "\\restart n1"),
-    meta("\\source", "FILE", (1, 1), "Runs the lines of a file", "\\source setup.ers"),
-    meta("\\timing", "[on|off]", (0, 1), "Says how long each command took", "\\timing on"),
-    meta(
-        "\\w",
-        "[simple|json|jsonl|fields|table]",
-        (0, 1),
-        "Sets the output format; alone, prints it",
-        "\\w jsonl",
-    ),
-];
 
 /// First words of lines that are no commands.
 pub const KEYWORDS: &[(&str, &str, &str)] = &[

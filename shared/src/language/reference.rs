@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, MetaSpec, Operator};
+use super::{ALIASES, EXTRAS, FILTERS, KEYWORDS, METAS, Operator, SessionCommand};
 use crate::command::{CommandSpec, Flag, GLOBAL_FLAGS, GROUPS, TABLE, ValueKind};
 
 /// A part of the reference below its own heading.
@@ -91,12 +91,12 @@ fn flags(flags: &[Flag]) -> String {
     out
 }
 
-fn metas(heading: &str, metas: &[MetaSpec]) -> Section {
+fn metas(heading: &str, metas: &[SessionCommand]) -> Section {
     let mut text = "| line | |\n|---|---|\n".to_owned();
     for meta in metas {
-        let usage = format!("{} {}", meta.name, meta.usage).replace('|', "\\|");
+        let usage = meta.line().replace('|', "\\|");
         // Writing to a string does not fail.
-        let _ = writeln!(text, "| `{}` | {} |", usage.trim_end(), meta.short);
+        let _ = writeln!(text, "| `{}` | {} |", usage, meta.short);
     }
     section(heading, text, metas.iter().map(|meta| format!("> {}", meta.name)))
 }

@@ -7,8 +7,8 @@ use super::condition::{condition, path};
 use super::cursor::Cursor;
 use super::names::{close_to, next};
 use super::{
-    Action, Await, EXTRAS, Eventually, Expect, FILTERS, Filter, Lexer, METAS, MetaSpec, Names,
-    Piece, Position, Run, Span, SyntaxError, Word, txn,
+    Action, Await, Eventually, Expect, FILTERS, Filter, Lexer, Names, Piece, Position, Run,
+    SessionCommand, Span, SyntaxError, Word, session_command, txn,
 };
 use crate::command::{TXN, Target, WATCH};
 
@@ -76,21 +76,10 @@ fn action<'a>(
         let found = words.found(first.span);
         return Err(words.refuse(first.span, &found, "a command, without quotes or variables"));
     };
-    if let Some(spec) = METAS.iter().find(|spec| spec.name == name) {
+    if let Some(command) = session_command(&name) {
         let args = arguments(&mut words)?;
-        arity(&words, spec, &args, first.span)?;
-        return Ok((Action::Meta { spec, args }, words));
-    }
-    if let Some(spec) = EXTRAS.iter().find(|spec| spec.name == name) {
-        let args = arguments(&mut words)?;
-        arity(&words, spec, &args, first.span)?;
-        let argument = args.into_iter().next();
-        let action = match spec.name {
-            "ls" => Action::List(argument),
-            "cd" => Action::Enter(argument),
-            _ => Action::Where,
-        };
-        return Ok((action, words));
+        arity(&words, command, &args, first.span)?;
+        return Ok((Action::Session { command, args }, words));
     }
     let (target, span) = target(&mut words, &name, first.span, names)?;
     if target == Target::Command(&TXN) {
@@ -184,18 +173,16 @@ fn arguments(words: &mut Cursor<'_>) -> Result<Vec<Word>, SyntaxError> {
 
 fn arity(
     words: &Cursor<'_>,
-    spec: &MetaSpec,
+    command: &SessionCommand,
     args: &[Word],
     name: Span,
 ) -> Result<(), SyntaxError> {
-    let (least, most) = spec.arity;
-    let expected = format!("{} {}", spec.name, spec.usage);
-    let expected = expected.trim_end();
-    if args.len() < least {
-        return Err(words.unexpected(expected));
+    if command.args.get(args.len()).is_some_and(|arg| !arg.optional) {
+        return Err(words.unexpected(&command.line()));
     }
-    match args.get(most) {
-        Some(extra) => Err(words.refuse(name.to(extra.span), "too many words", expected)),
+    let rest = command.args.last().is_some_and(|arg| arg.rest);
+    match args.get(command.args.len()).filter(|_| !rest) {
+        Some(extra) => Err(words.refuse(name.to(extra.span), "too many words", &command.line())),
         None => Ok(()),
     }
 }

@@ -76,10 +76,7 @@ fn shown_run(run: &Run) -> String {
             operations(&txn.success),
             operations(&txn.failure)
         ),
-        Action::List(prefix) => write!(out, "ls {:?}", prefix.as_ref().map(word)),
-        Action::Enter(prefix) => write!(out, "cd {:?}", prefix.as_ref().map(word)),
-        Action::Where => write!(out, "pwd"),
-        Action::Meta { spec, args } => write!(out, "{} [{}]", spec.name, words(args)),
+        Action::Session { command, args } => write!(out, "{} [{}]", command.name, words(args)),
     };
     for filter in &run.filters {
         let _ = match filter {
@@ -135,10 +132,10 @@ fn lines_mean_what_the_grammar_says() {
         ("get k | head", "get [k] | Head(10)"),
         ("get k | grep -c 'a b' | wc -l > f", "get [k] | sh grep -c 'a b' | wc -l > f"),
         ("watch k --prefix & as w1", "watch [k --prefix] & as w1"),
-        ("ls", "ls None"),
-        ("ls /a/", "ls Some(\"/a/\")"),
-        ("cd ..", "cd Some(\"..\")"),
-        ("pwd", "pwd"),
+        ("ls", "ls []"),
+        ("ls /a/", "ls [/a/]"),
+        ("cd ..", "cd [..]"),
+        ("pwd", "pwd []"),
         ("\\w jsonl", "\\w [jsonl]"),
         ("\\diff k @17 @now", "\\diff [k @17 @now]"),
         ("cancel w1", "cancel w1"),

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Action, Condition, Filter, MetaSpec, Run, Script, Span, Statement, StatementKind, Test, Word,
+    Action, Condition, Filter, Run, Script, SessionCommand, Span, Statement, StatementKind, Test,
+    Word,
 };
 
 /// Variables that a session sets by itself.
@@ -32,25 +33,25 @@ pub fn unset_variables(script: &Script, given: &BTreeSet<String>) -> Vec<(String
     unset
 }
 
-/// The meta commands of statements and of the blocks in them, each with its arguments and where it stands.
+/// The session's commands of statements and of the blocks in them, each with its arguments and where it stands.
 #[must_use]
-pub fn metas(statements: &[Statement]) -> Vec<(&'static MetaSpec, &[Word], Span)> {
+pub fn session_commands(statements: &[Statement]) -> Vec<(&'static SessionCommand, &[Word], Span)> {
     let mut found = Vec::new();
     for statement in statements {
         match &statement.kind {
             StatementKind::Run(run) => {
-                if let Action::Meta { spec, args } = &run.action {
-                    found.push((*spec, args.as_slice(), statement.span));
+                if let Action::Session { command, args } = &run.action {
+                    found.push((*command, args.as_slice(), statement.span));
                 }
             }
             StatementKind::Test { body, .. }
             | StatementKind::Setup(body)
             | StatementKind::Teardown(body)
             | StatementKind::Repeat { body, .. }
-            | StatementKind::With { body, .. } => found.extend(metas(body)),
+            | StatementKind::With { body, .. } => found.extend(session_commands(body)),
             StatementKind::If { then, otherwise, .. } => {
-                found.extend(metas(then));
-                found.extend(metas(otherwise));
+                found.extend(session_commands(then));
+                found.extend(session_commands(otherwise));
             }
             _ => {}
         }
@@ -113,7 +114,9 @@ impl Walk {
 
     fn run(&mut self, run: &Run) {
         match &run.action {
-            Action::Command { words, .. } | Action::Meta { args: words, .. } => self.words(words),
+            Action::Command { words, .. } | Action::Session { args: words, .. } => {
+                self.words(words);
+            }
             Action::Txn(txn) => {
                 self.words(&txn.flags);
                 for compare in &txn.compares {
@@ -124,8 +127,6 @@ impl Walk {
                     self.words(&operation.words);
                 }
             }
-            Action::List(word) | Action::Enter(word) => self.words(word.as_slice()),
-            Action::Where => {}
         }
         for filter in &run.filters {
             if let Filter::Diff(file) = filter {

@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 
 use super::{Fickle, Outcome, is_of_cluster};
 use crate::format::{Format, printable};
-use crate::language::{Action, Filter, Run};
+use crate::language::{Action, Filter, HISTORY, Run};
 use crate::text::{ANYTHING, replaced};
 
 /// Stands for an empty line in golden output, which ends at one.
@@ -118,9 +118,9 @@ impl Printed<'_> {
             let own = is_of_cluster(&path.text);
             return if own { ANYTHING.to_owned() } else { self.json(line) };
         }
-        if let Some(Action::Meta { spec, .. }) = self.run.map(|run| &run.action) {
-            return match (spec.name, line.split_once("  ")) {
-                ("\\history", Some((_, rest))) => format!("{ANYTHING}  {rest}"),
+        if let Some(Action::Session { command, .. }) = self.run.map(|run| &run.action) {
+            return match (**command, line.split_once("  ")) {
+                (HISTORY, Some((_, rest))) => format!("{ANYTHING}  {rest}"),
                 _ => line.to_owned(),
             };
         }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::{Outcome, WatchNews};
 use crate::failure::{Failure, exit};
-use crate::language::{MetaSpec, Span};
+use crate::language::{SessionCommand, Span};
 
 /// Something to show.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +41,12 @@ pub trait Sink: Send + Sync {
     fn ran(&self, _ran: Ran<'_>) {}
 }
 
-/// Carries out the meta commands that a session cannot.
+/// Carries out the commands that a session cannot.
 pub trait Host: Send + Sync {
     /// Carries one out; answers what it prints.
     fn meta<'a>(
         &'a mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>>;
     /// A shell begins, that may want the terminal, or has ended. One that is cancelled does not end.
@@ -60,10 +60,10 @@ pub struct NoHost;
 impl Host for NoHost {
     fn meta<'a>(
         &'a mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         _args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        let text = format!("{} is not offered here", spec.name);
+        let text = format!("{} is not offered here", command.name);
         Box::pin(async { Err(Failure::new(exit::ERROR, text)) })
     }
 }

@@ -22,6 +22,7 @@
 mod background;
 mod commands;
 mod engine;
+mod explain;
 mod fickle;
 mod filter;
 mod golden;
@@ -29,8 +30,10 @@ mod host;
 mod judge;
 pub(crate) mod keys;
 mod outcome;
+mod own_commands;
 mod path;
 mod settings;
+mod shell;
 #[cfg(test)]
 mod tests;
 

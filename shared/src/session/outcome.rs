@@ -28,6 +28,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    pub(super) fn printed(text: String) -> Self {
+        Self { out: text.into_bytes(), ..Self::default() }
+    }
+
     pub(super) fn failed(failure: Failure) -> Self {
         Self { failure: Some(failure), ..Self::default() }
     }

@@ -2,8 +2,8 @@
 
 use mini_etcd_shared::command::{COMPACTION, TXN, Target, WATCH, takes_next};
 use mini_etcd_shared::language::{
-    Action, Comparison, Condition, Operator, Run, Span, StatementKind, Subject, Test, Txn, Word,
-    written,
+    Action, Comparison, Condition, DIFF, Operator, Run, Span, StatementKind, Subject, Test, Txn,
+    Word, written,
 };
 use mini_etcd_shared::session::{Outcome, is_of_cluster};
 
@@ -37,14 +37,14 @@ pub(super) fn of_run(run: &Run, outcome: &Outcome, edits: &mut Edits) -> Verdict
             }
             transaction(txn, outcome, edits)
         }
-        Action::Meta { spec, args } if spec.name == "\\diff" && !failed => {
+        Action::Session { command, args } if **command == DIFF && !failed => {
             args.iter().try_for_each(|word| match word.literal().as_deref() {
                 Some([b'@', digits @ ..]) if digits != b"now" => Err(of_cluster("its revision")),
                 _ => Ok(()),
             })?;
             Ok(String::new())
         }
-        _ => Ok(String::new()),
+        Action::Session { .. } => Ok(String::new()),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use mini_etcd_shared::command::{Target, takes_next};
 use mini_etcd_shared::language::{
-    Action, Await, Lexer, Run, Span, Statement, StatementKind, Word, full_name, parse_script,
-    unset_variable,
+    Action, Await, EDIT, EXPLAIN, Lexer, QUIT, RECORD, Run, SessionCommand, Span, Statement,
+    StatementKind, TIMING, Word, full_name, parse_script, unset_variable,
 };
 use mini_etcd_shared::session::{Failed, Fickle, Outcome, Reason};
 use tonic::Code;
@@ -13,8 +13,8 @@ use tonic::Code;
 use super::edits::Edits;
 use super::{again, expect, has_secret};
 
-/// Meta commands that are about the front, or about how things look, and not about what is done.
-const NOT_RECORDED: [&str; 6] = ["\\record", "\\q", "\\e", "\\h", "\\timing", "\\profile"];
+/// Commands that are about the front, or about how things look, and not about what is done.
+const NOT_RECORDED: [SessionCommand; 5] = [RECORD, QUIT, EDIT, EXPLAIN, TIMING];
 /// What may be missing at the end of a text: the empty lines of a transaction in three parts.
 const ENDS: [&str; 3] = ["\n", "\n\n", "\n\n\n"];
 
@@ -79,8 +79,8 @@ pub(super) fn script_of(
 ) -> Option<Recorded> {
     let source = source.trim_end();
     if let StatementKind::Run(run) = &statement.kind
-        && let Action::Meta { spec, .. } = &run.action
-        && NOT_RECORDED.contains(&spec.name)
+        && let Action::Session { command, .. } = &run.action
+        && NOT_RECORDED.contains(command)
     {
         return None;
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use mini_etcd_shared::failure::Failure;
-use mini_etcd_shared::language::MetaSpec;
+use mini_etcd_shared::language::{EDIT, QUIT, RECORD, SessionCommand};
 use mini_etcd_shared::session::Host;
 
 use super::tty::Tty;
@@ -41,20 +41,20 @@ pub(super) struct ReplHost {
 impl Host for ReplHost {
     fn meta<'a>(
         &'a mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        let own = match spec.name {
-            "\\q" => {
+        let own = match *command {
+            QUIT => {
                 self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).quit = true;
                 Ok(Vec::new())
             }
-            "\\e" => {
+            EDIT => {
                 self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).edit = true;
                 Ok(Vec::new())
             }
-            "\\record" => self.desk.recording.meta(args.first().map(Vec::as_slice)),
-            _ => return self.rest.meta(spec, args),
+            RECORD => self.desk.recording.meta(args.first().map(Vec::as_slice)),
+            _ => return self.rest.meta(command, args),
         };
         Box::pin(async { own })
     }

@@ -7,7 +7,7 @@ use mini_etcd_shared::command::{Effect, Target};
 use mini_etcd_shared::complete::{ClientSource, Context};
 use mini_etcd_shared::failure::exit;
 use mini_etcd_shared::format::printable;
-use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
+use mini_etcd_shared::language::{Action, SOURCE, Statement, StatementKind, parse_input};
 use mini_etcd_shared::session::{Failed, Reason, Session, Sink};
 use rustix::process::Signal as Number;
 use tokio::runtime::Handle;
@@ -389,8 +389,8 @@ fn may_write(kind: &StatementKind) -> bool {
                 matches!(spec.effect, Effect::Writes | Effect::Destroys)
             }
             Action::Txn(_) => true,
-            Action::Meta { spec, .. } => spec.name == "\\source",
-            _ => false,
+            Action::Session { command, .. } => **command == SOURCE,
+            Action::Command { .. } => false,
         },
         StatementKind::Await(_) | StatementKind::Expect(_) => false,
         _ => true,

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use mini_etcd_proto::etcdserverpb::StatusRequest;
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_shared::failure::{Failure, exit, words_of};
-use mini_etcd_shared::language::MetaSpec;
+use mini_etcd_shared::language::{KILL, RESTART, SessionCommand};
 use mini_etcd_shared::session::Host;
 use tokio::time::timeout;
 
@@ -30,10 +30,10 @@ pub(crate) struct RunHost {
 impl Host for RunHost {
     fn meta<'a>(
         &'a mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        Box::pin(self.carry_out(spec, args))
+        Box::pin(self.carry_out(command, args))
     }
 }
 
@@ -44,16 +44,19 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Failure> {
 impl RunHost {
     async fn carry_out(
         &mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> Result<Vec<u8>, Failure> {
-        let kill = match spec.name {
-            "\\kill" => true,
-            "\\restart" => false,
-            name => return refuse(format!("{name} is not offered here")),
+        let kill = match *command {
+            KILL => true,
+            RESTART => false,
+            other => return refuse(format!("{} is not offered here", other.name)),
         };
         let Some(bundled) = &self.bundled else {
-            return refuse(format!("{} is for bundled members: run with --bundled N", spec.name));
+            return refuse(format!(
+                "{} is for bundled members: run with --bundled N",
+                command.name
+            ));
         };
         let word = args.first().map(|word| String::from_utf8_lossy(word).into_owned());
         let word = word.unwrap_or_default();

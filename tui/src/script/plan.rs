@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use mini_etcd_shared::failure::exit;
 use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{
-    ERRORS_MAX, MetaSpec, Script, Span, Statement, StatementKind, SyntaxError, Word, check_script,
-    metas, unset_variables,
+    EDIT, ERRORS_MAX, KILL, QUIT, RECORD, RESTART, SOURCE, Script, SessionCommand, Span, Statement,
+    StatementKind, SyntaxError, Word, check_script, session_commands, unset_variables,
 };
 use mini_etcd_shared::text::masked;
 
@@ -61,28 +61,28 @@ pub(crate) fn told(file: &str, source: &[u8], errors: &[SyntaxError]) -> String 
 
 /// Meta commands that a script asks for, and that nobody does here.
 pub(crate) fn not_offered(script: &Script, source: &[u8], bundled: Option<u8>) -> Vec<SyntaxError> {
-    let refuse = |(spec, args, span): (&'static MetaSpec, &[Word], Span)| {
+    let refuse = |(command, args, span): (&SessionCommand, &[Word], Span)| {
         let refused =
             |found: String, expected: &str| Some(SyntaxError::new(source, span, found, expected));
-        match (spec.name, bundled) {
-            ("\\kill" | "\\restart", None) => {
-                refused(format!("{} without bundled members", spec.name), "--bundled N")
+        match (*command, bundled) {
+            (KILL | RESTART, None) => {
+                refused(format!("{} without bundled members", command.name), "--bundled N")
             }
-            ("\\kill" | "\\restart", Some(count)) => {
+            (KILL | RESTART, Some(count)) => {
                 let name = args.first().and_then(Word::literal)?;
                 let name = String::from_utf8_lossy(&name).into_owned();
                 let known = (1..=count).any(|number| name == format!("n{number}"))
-                    || (name == "leader" && spec.name == "\\kill");
+                    || (name == "leader" && *command == KILL);
                 let expected = format!("n1 to n{count}, or leader for \\kill");
                 if known { None } else { refused(format!("no member {name}"), &expected) }
             }
-            ("\\q" | "\\e" | "\\record", _) => {
-                refused(format!("{} is not offered here", spec.name), "it at a prompt only")
+            (QUIT | EDIT | RECORD, _) => {
+                refused(format!("{} is not offered here", command.name), "it at a prompt only")
             }
             _ => None,
         }
     };
-    metas(&script.statements).into_iter().filter_map(refuse).collect()
+    session_commands(&script.statements).into_iter().filter_map(refuse).collect()
 }
 
 /// Variables that nothing sets; `given` are set from outside. What `\source` may set is known when it has run.
@@ -91,7 +91,7 @@ pub(crate) fn set_nowhere(
     source: &[u8],
     given: &BTreeSet<String>,
 ) -> Vec<SyntaxError> {
-    if metas(&script.statements).iter().any(|(spec, ..)| spec.name == "\\source") {
+    if session_commands(&script.statements).iter().any(|(command, ..)| **command == SOURCE) {
         return Vec::new();
     }
     let refuse = |(name, span): (String, Span)| {

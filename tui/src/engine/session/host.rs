@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use mini_etcd_shared::failure::{Failure, exit};
-use mini_etcd_shared::language::MetaSpec;
+use mini_etcd_shared::language::{EDIT, KILL, QUIT, RECORD, RESTART, SessionCommand};
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
@@ -18,20 +18,20 @@ pub(crate) struct Console {
 impl Host for Console {
     fn meta<'a>(
         &'a mut self,
-        spec: &'static MetaSpec,
+        command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
-        let result = self.carry_out(spec, &args);
+        let result = self.carry_out(command, &args);
         Box::pin(async { result })
     }
 }
 
 impl Console {
-    fn carry_out(&self, spec: &'static MetaSpec, args: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+    fn carry_out(&self, command: &SessionCommand, args: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
         let refuse = |text: String| Err(Failure::new(exit::ERROR, text));
-        match (spec.name, args.first()) {
-            ("\\record", file) => self.recording.meta(file.map(Vec::as_slice)),
-            ("\\restart", Some(name)) => {
+        match (*command, args.first()) {
+            (RECORD, file) => self.recording.meta(file.map(Vec::as_slice)),
+            (RESTART, Some(name)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
                 if let Some(effects) = self.effects.upgrade() {
                     // The engine is gone only when the console is ending.
@@ -39,9 +39,10 @@ impl Console {
                 }
                 Ok(Vec::new())
             }
-            ("\\kill", _) => refuse("\\kill stands alone on its line here".to_owned()),
-            ("\\q" | "\\e", _) => refuse(format!("{} stands alone on its line here", spec.name)),
-            _ => refuse(format!("{} is not offered in the console", spec.name)),
+            (KILL | QUIT | EDIT, _) => {
+                refuse(format!("{} stands alone on its line here", command.name))
+            }
+            _ => refuse(format!("{} is not offered in the console", command.name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mini_etcd_shared::command::{COMPACTION, DEL, Effect, Given, Target, parse_for};
-use mini_etcd_shared::language::{Action, Statement, StatementKind, Word};
+use mini_etcd_shared::language::{Action, SOURCE, Statement, StatementKind, Word};
 
 use crate::console::Tier;
 
@@ -24,8 +24,8 @@ pub(super) fn changes(statement: &Statement) -> bool {
                 let operations = txn.success.iter().chain(&txn.failure);
                 operations.into_iter().any(|operation| operation.command.effect != Effect::Reads)
             }
-            Action::Meta { spec, .. } => spec.name == "\\source",
-            Action::Command { .. } | Action::List(_) | Action::Enter(_) | Action::Where => false,
+            Action::Session { command, .. } => **command == SOURCE,
+            Action::Command { .. } => false,
         },
         StatementKind::Test { body, .. }
         | StatementKind::Setup(body)
@@ -88,7 +88,7 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
                 .max_by_key(rank)
                 .or_else(|| deletes().next().map(|_| loss("The transaction deletes keys.")))
         }
-        Action::Meta { spec, .. } if spec.name == "\\source" => {
+        Action::Session { command, .. } if **command == SOURCE => {
             Some(loss("It runs every line of the file, whatever they do."))
         }
         _ => None,

@@ -1,7 +1,9 @@
 //! From what is typed to a run, and from a run to what is shown.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_shared::language::{Action, Statement, StatementKind, parse_input};
+use mini_etcd_shared::language::{
+    Action, EDIT, KILL, QUIT, Statement, StatementKind, parse_input,
+};
 use mini_etcd_shared::text::masked;
 
 use super::complete::{complete, take_hint};
@@ -127,11 +129,11 @@ fn submit(repl: &mut Repl, ctx: &mut Context, place: Place, text: String) -> Vec
 /// What only the console can do.
 fn own(repl: &mut Repl, ctx: &mut Context, statements: &[Statement]) -> Option<Vec<Effect>> {
     let [Statement { kind: StatementKind::Run(run), .. }] = statements else { return None };
-    let Action::Meta { spec, args } = &run.action else { return None };
-    match spec.name {
-        "\\q" => Some(vec![Effect::Quit]),
-        "\\e" => Some(edit(repl)),
-        "\\kill" => {
+    let Action::Session { command, args } = &run.action else { return None };
+    match **command {
+        QUIT => Some(vec![Effect::Quit]),
+        EDIT => Some(edit(repl)),
+        KILL => {
             let name = args.first()?.literal()?;
             let name = String::from_utf8(name).ok()?;
             Some(kill(ctx, &name))
