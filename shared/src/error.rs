@@ -1,4 +1,4 @@
-//! What can go wrong between a program and a server.
+//! [`ClientError`]: what can go wrong between a program and a server.
 
 use std::time::Duration;
 

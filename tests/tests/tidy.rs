@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] =
     &["server", "http", "api", "node", "raft", "watch", "apply", "mvcc", "log", "storage"];
 
+/// The modules of `shared` in the same way: what looks at lines, then what runs them, down to the client.
+const SHARED_ORDER: &[&str] =
+    &["complete", "session", "language", "command", "format", "failure", "client"];
+
 /// Words that must not stay in the code.
 const LEFTOVERS: &[&str] =
     &["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "allow(dead_code", "FIXME"];
@@ -36,25 +40,32 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 
-/// Goal: the tree reads top to bottom. Method: every `crate::MODULE` of the server's code against the order.
+/// Goal: the tree reads top to bottom. Method: every `crate::MODULE` of the code of server and shared against their orders.
 #[test]
 fn modules_import_only_what_stands_below_them() {
-    let src = root().join("server/src");
     let mut wrong = Vec::new();
-    for (path, text) in sources(&src) {
-        let inner = path.strip_prefix(&src).expect("below src");
-        let module = inner.iter().next().expect("a name").to_string_lossy().replace(".rs", "");
-        let place = ORDER.iter().position(|name| *name == module).unwrap_or(ORDER.len());
-        for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"))
-        {
-            for (start, _) in line.match_indices("crate::") {
-                let rest = &line[start + "crate::".len()..];
-                let target: String =
-                    rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let above =
-                    ORDER.iter().position(|name| *name == target).is_some_and(|at| at < place);
-                if above {
-                    wrong.push(format!("{}: {}", inner.display(), line.trim()));
+    for (src, order) in [("server/src", ORDER), ("shared/src", SHARED_ORDER)] {
+        let src = root().join(src);
+        for (path, text) in sources(&src) {
+            let inner = path.strip_prefix(&src).expect("below src");
+            let module = inner.iter().next().expect("a name").to_string_lossy().replace(".rs", "");
+            let place = order.iter().position(|name| *name == module).unwrap_or(order.len());
+            // The errors of the client stand beside it.
+            if inner.ends_with("tests.rs") || (order == SHARED_ORDER && inner.ends_with("error.rs"))
+            {
+                continue;
+            }
+            let code = without_tests(&text);
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for (start, _) in line.match_indices("crate::") {
+                    let rest = &line[start + "crate::".len()..];
+                    let target: String =
+                        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let above =
+                        order.iter().position(|name| *name == target).is_some_and(|at| at < place);
+                    if above {
+                        wrong.push(format!("{}: {}", path.display(), line.trim()));
+                    }
                 }
             }
         }
@@ -91,6 +102,27 @@ fn no_screen_knows_another_and_nothing_below_knows_a_screen() {
         }
     }
     assert!(wrong.is_empty(), "imports that reach upward or aside:\n{}", wrong.join("\n"));
+}
+
+/// Goal: a public name of `shared` means one thing. Method: the names of all public items, tests left out.
+#[test]
+fn public_names_are_unique() {
+    let mut seen = std::collections::BTreeMap::<String, PathBuf>::new();
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&root().join("shared/src")) {
+        for line in without_tests(&text).lines() {
+            let Some(item) = line.strip_prefix("pub ") else { continue };
+            let item = item.trim_start_matches("const ").trim_start_matches("async ");
+            let mut words = item.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let kinds = ["struct", "enum", "trait", "type", "fn"];
+            let is_one = words.next().is_some_and(|kind| kinds.contains(&kind));
+            let Some(name) = words.next().filter(|_| is_one) else { continue };
+            if let Some(other) = seen.insert(name.to_owned(), path.clone()) {
+                wrong.push(format!("{name}: {} and {}", other.display(), path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "names that mean two things:\n{}", wrong.join("\n"));
 }
 
 /// Goal: only `storage` names fjall, only `raft` names raft-rs, and nothing parses bytes with rust-protobuf.

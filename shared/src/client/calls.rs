@@ -1,4 +1,4 @@
-//! Calls that find a member by themselves.
+//! [`Client`]: calls that find a member by themselves.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The one cluster that a client talks to, and what answers say of the cluster they come from.
+//! [`OneCluster`]: the one cluster that a client talks to, and what answers say of the cluster they come from.
 //!
 //! ```text
 //! answer ─▶ Answer: its header says a cluster ─┬─▶ the first one: OneCluster holds to it

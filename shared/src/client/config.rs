@@ -1,4 +1,4 @@
-//! What a client is told when it is made.
+//! [`ClientConfig`]: what a client is told when it is made.
 
 use std::fmt;
 use std::time::Duration;

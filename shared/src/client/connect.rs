@@ -1,4 +1,4 @@
-//! One connection: dialled, known to be ready, and asked.
+//! [`Connection`]: one connection, dialled, known to be ready, and asked.
 //!
 //! A connection is ready when the server's HTTP/2 SETTINGS were seen. Nothing is sent before, so that a server that is
 //! silent, closes, or speaks something else never had a request.

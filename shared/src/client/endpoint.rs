@@ -1,4 +1,4 @@
-//! Where a member listens, as people type it.
+//! [`Endpoint`]: where a member listens, as people type it.
 
 use std::fmt;
 use std::path::PathBuf;

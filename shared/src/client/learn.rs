@@ -1,4 +1,4 @@
-//! Who else is in the cluster.
+//! Learns the other members of the cluster, to call them too.
 //!
 //! A member list names where members believe that they are reached, which from here may lead nowhere, or to somebody
 //! else: a tunnel's far end says `localhost`. So an address from a list is used only for a member that no given endpoint

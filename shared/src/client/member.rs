@@ -1,4 +1,4 @@
-//! One endpoint with a connection that is ready, and the stubs of every service on it.
+//! [`Member`]: one endpoint with a connection that is ready, and the stubs of every service on it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};

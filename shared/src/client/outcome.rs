@@ -1,4 +1,4 @@
-//! What became of a request.
+//! [`Outcome`]: what became of a call.
 
 use crate::error::ClientError;
 

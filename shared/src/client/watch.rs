@@ -1,4 +1,4 @@
-//! A watch that outlives its connection.
+//! [`WatchStream`]: a watch that outlives its connection.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use crate::format::{Answer, Facts, Field, Message, Page, Value, count_of, header
 use crate::text::replaced;
 
 /// `alarm list`
-pub const ALARM_LIST: CommandSpec = CommandSpec {
+pub(super) const ALARM_LIST: CommandSpec = CommandSpec {
     group: "alarm",
     examples: &["alarm list"],
     ..CommandSpec::new("list", "Lists the alarms that are raised", made)

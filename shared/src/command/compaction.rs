@@ -5,10 +5,10 @@ use mini_etcd_proto::etcdserverpb::CompactionRequest;
 
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag};
-use super::{CommandLine, Made, Refusal, go};
+use super::{CommandLine, Made, Refusal};
 use crate::failure::{Failure, done, exit};
 use crate::format::{Answer, Facts, Field, Format, Page, Value};
-use crate::text::replaced;
+use crate::text::{parse_int, replaced};
 
 /// `compaction`
 pub const COMPACTION: CommandSpec = CommandSpec {
@@ -24,7 +24,7 @@ fn made(line: &CommandLine<'_>) -> Made {
     let [revision] = line.args() else {
         return Err(Refusal::bad_args("compaction command needs 1 argument"));
     };
-    let revision = go::parse_int(&String::from_utf8_lossy(revision), 10)
+    let revision = parse_int(&String::from_utf8_lossy(revision), 10)
         .map_err(|error| Refusal::new(exit::ERROR, error))?;
     let request = CompactionRequest { revision, physical: line.switch("physical") };
     Ok(asks(request, |client, request| async move {

@@ -11,7 +11,7 @@ use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, heade
 use crate::text::masked_columns;
 
 /// `endpoint hashkv`
-pub const ENDPOINT_HASHKV: CommandSpec = CommandSpec {
+pub(super) const ENDPOINT_HASHKV: CommandSpec = CommandSpec {
     group: "endpoint",
     flags: &[Flag::new("rev", ValueKind::Int, "0", "hash keys up to this revision; 0 for all")],
     long: "Members that hold the same history up to a revision print the same hash for it.",

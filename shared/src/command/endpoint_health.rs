@@ -13,14 +13,14 @@ use super::spec::CommandSpec;
 use super::{Input, Reply, Report, Request};
 use crate::client::{Client, ClientConfig, Endpoint};
 use crate::failure::{Failure, exit, words_of};
-use crate::format::{Answer, Facts, Field, Message, Page, Table, Value, count_of, duration};
-use crate::text::ANYTHING;
+use crate::format::{Answer, Facts, Field, Message, Page, Table, Value, count_of};
+use crate::text::{ANYTHING, duration};
 
 /// Key that a health check reads; it need not exist.
 const HEALTH_KEY: &[u8] = b"health";
 
 /// `endpoint health`
-pub const ENDPOINT_HEALTH: CommandSpec = CommandSpec {
+pub(super) const ENDPOINT_HEALTH: CommandSpec = CommandSpec {
     group: "endpoint",
     long: "An endpoint is healthy when a linearizable read succeeds on it and no alarm is raised.",
     examples: &["endpoint health --cluster"],

@@ -7,11 +7,11 @@ use super::request::asks;
 use super::spec::CommandSpec;
 use crate::client::Client;
 use crate::failure::{Failure, done};
-use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header, size};
-use crate::text::masked_columns;
+use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
+use crate::text::{masked_columns, size};
 
 /// `endpoint status`
-pub const ENDPOINT_STATUS: CommandSpec = CommandSpec {
+pub(super) const ENDPOINT_STATUS: CommandSpec = CommandSpec {
     group: "endpoint",
     long: "Columns: endpoint, member id, version, size of the store, is leader, is learner, Raft term, Raft index,\napplied Raft index, errors.",
     examples: &["endpoint status -w table", "endpoint status --cluster -w json"],

@@ -10,7 +10,7 @@ use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of};
 use crate::text::masked_columns;
 
 /// `member list`
-pub const MEMBER_LIST: CommandSpec = CommandSpec {
+pub(super) const MEMBER_LIST: CommandSpec = CommandSpec {
     group: "member",
     long: "Columns: id, status, name, peer addresses, client addresses, is learner.",
     examples: &["member list -w table"],

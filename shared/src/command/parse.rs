@@ -4,12 +4,11 @@
 
 use bytes::Bytes;
 
-use super::go;
 use super::refusal::Refusal;
 use super::spec::{Flag, ValueKind};
 use super::target::{Grammar, HELP_FLAG, Target, find};
 use crate::failure::exit;
-use crate::text::quote;
+use crate::text::{parse_bool, parse_duration, parse_int, quote};
 
 /// Values of flags that were given, in the order given; the last one counts, and lists grow.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,13 +37,13 @@ impl Values {
     /// Whether a switch is on.
     #[must_use]
     pub fn switch(&self, target: Target, name: &str) -> bool {
-        go::parse_bool(&self.text(target, name)).unwrap_or(false)
+        parse_bool(&self.text(target, name)).unwrap_or(false)
     }
 
     /// A number; the parser has checked it.
     #[must_use]
     pub fn int(&self, target: Target, name: &str) -> i64 {
-        go::parse_int(&self.text(target, name), 0).unwrap_or(0)
+        parse_int(&self.text(target, name), 0).unwrap_or(0)
     }
 
     /// Adds a value, for instance from a variable; it is checked like one on the command line.
@@ -66,9 +65,9 @@ impl Values {
 
 fn check(flag: &Flag, value: &str) -> Result<(), String> {
     match flag.value {
-        ValueKind::Switch => go::parse_bool(value).map(drop),
-        ValueKind::Int => go::parse_int(value, 0).map(drop),
-        ValueKind::Duration => go::parse_duration(value).map(drop),
+        ValueKind::Switch => parse_bool(value).map(drop),
+        ValueKind::Int => parse_int(value, 0).map(drop),
+        ValueKind::Duration => parse_duration(value).map(drop),
         ValueKind::Text | ValueKind::List | ValueKind::Lease | ValueKind::Choice(_) => Ok(()),
     }
 }

@@ -8,15 +8,16 @@ use prost::Message as _;
 use super::ranges::PREV_KV;
 use super::request::Misfit;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
-use super::{CommandLine, Input, Made, Refusal, Reply, Request, go};
+use super::{CommandLine, Input, Made, Refusal, Reply, Request};
 use crate::client::Client;
 use crate::failure::{Failure, done};
 use crate::format::{Answer, Facts, Field, Page, Value, header, pair};
+use crate::text::parse_int;
 
 const USAGE: &str = "put command needs 1 argument and input from stdin or 2 arguments";
 
 /// `put`
-pub const PUT: CommandSpec = CommandSpec {
+pub(super) const PUT: CommandSpec = CommandSpec {
     effect: Effect::Writes,
     args: &[Arg::needed("key", ArgKind::Key), Arg::optional("value", ArgKind::Value)],
     flags: &[
@@ -51,7 +52,7 @@ fn made(line: &CommandLine<'_>) -> Made {
             "put command needs only 1 argument when 'ignore-value' is set",
         ));
     }
-    let lease = go::parse_int(&line.text("lease"), 16).map_err(|error| {
+    let lease = parse_int(&line.text("lease"), 16).map_err(|error| {
         Refusal::bad_args(format!("bad lease ID ({error}), expecting ID in Hex"))
     })?;
     let value = line.arg(1);

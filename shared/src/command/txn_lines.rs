@@ -4,14 +4,13 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use mini_etcd_proto::etcdserverpb::{Compare, RequestOp};
 
-use super::go::parse_int;
 use super::parse::{Given, Parsed, parse_within};
 use super::refusal::Refusal;
 use super::request::{Scope, request_of};
 use super::target::{Grammar, find};
 use super::words::split_words;
 use crate::failure::exit;
-use crate::text::{quote, unquote};
+use crate::text::{parse_int, quote, unquote};
 
 fn invalid(text: String) -> Refusal {
     Refusal::new(exit::INVALID_INPUT, text)

@@ -7,7 +7,7 @@ use crate::format::{Answer, Field, Format, Page, Value};
 use crate::version::{API_VERSION, ETCDCTL_VERSION};
 
 /// `version`
-pub const VERSION: CommandSpec = CommandSpec {
+pub(super) const VERSION: CommandSpec = CommandSpec {
     effect: Effect::Local,
     examples: &["version"],
     ..CommandSpec::new("version", "Prints the version of etcdctl that this program equals", |_| {

@@ -1,4 +1,4 @@
-//! Splits a line into words as etcdctl's interactive modes do.
+//! [`split_words`]: splits a line into words as etcdctl's interactive modes do.
 
 use super::refusal::Refusal;
 use crate::failure::exit;

@@ -1,12 +1,12 @@
-//! What may be inserted.
+//! [`complete`]: what may be inserted at the cursor.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
 use std::path::{Path, PathBuf};
 
 use super::{Context, Place, Source, WITHIN, Wants, place};
-use crate::format::printable;
 use crate::language::{Span, written};
+use crate::text::printable;
 
 /// Files of one directory that are looked at.
 const FILES_MAX: usize = 10_000;

@@ -1,4 +1,4 @@
-//! What is still to come on a line, shown behind the cursor.
+//! [`hint`](hint()): what is still to come on a line, shown behind the cursor.
 
 use super::{Context, Wants, place};
 use crate::command::{CommandSpec, Target};

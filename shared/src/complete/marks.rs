@@ -1,14 +1,14 @@
-//! Colours of a line while it is typed.
+//! [`marks`](marks()): colours of a line while it is typed.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
-use super::place::has_variable;
+use super::place::{closed, has_variable};
 use crate::command::{DEL, Effect, Target};
 use crate::language::{KEYWORDS, Lexer, Line, Piece, Span, Word, full_name, session_command};
 
 /// What a part of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MarkKind {
     /// The name of a command, or a keyword.
     Command,
     /// A first word that names nothing.
@@ -28,7 +28,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub span: Span,
-    pub kind: Kind,
+    pub kind: MarkKind,
 }
 
 /// The parts of a text, in order; what is not named is plain.
@@ -50,9 +50,7 @@ pub fn danger(source: &[u8]) -> Option<&'static str> {
 
 /// The lines of a text; a quote that is open is closed at its end.
 fn lines(source: &[u8]) -> Vec<Line> {
-    for close in ["", "'", "\"", "}", "}\""] {
-        let mut text = source.to_vec();
-        text.extend_from_slice(close.as_bytes());
+    for text in closed(source) {
         let mut lexer = Lexer::new(&text);
         let mut lines = Vec::new();
         loop {
@@ -68,20 +66,22 @@ fn lines(source: &[u8]) -> Vec<Line> {
 
 fn line_marks(line: &Line, end: usize, marks: &mut Vec<Mark>) {
     if let Some(span) = line.comment {
-        marks.push(Mark { span, kind: Kind::Comment });
+        marks.push(Mark { span, kind: MarkKind::Comment });
     }
     let named = named(&line.words);
     for (at, word) in line.words.iter().enumerate() {
         let is_name = named.as_ref().is_some_and(|named| named.words.contains(&at));
         let operator = ["|", ">", "&", "->", "as", "!"].iter().any(|operator| word.is(operator));
         let kind = match &named {
-            Some(Named { danger: Some(_), .. }) if is_name => Kind::Danger,
-            Some(Named { known: false, .. }) if is_name => Kind::Unknown,
-            _ if is_name => Kind::Command,
-            _ if operator => Kind::Operator,
-            _ if word.is_flag() => Kind::Flag,
-            _ if has_variable(word) => Kind::Variable,
-            _ if word.pieces.iter().any(|piece| matches!(piece, Piece::Quoted(_))) => Kind::Quoted,
+            Some(Named { danger: Some(_), .. }) if is_name => MarkKind::Danger,
+            Some(Named { known: false, .. }) if is_name => MarkKind::Unknown,
+            _ if is_name => MarkKind::Command,
+            _ if operator => MarkKind::Operator,
+            _ if word.is_flag() => MarkKind::Flag,
+            _ if has_variable(word) => MarkKind::Variable,
+            _ if word.pieces.iter().any(|piece| matches!(piece, Piece::Quoted(_))) => {
+                MarkKind::Quoted
+            }
             _ => continue,
         };
         let span = Span { start: word.span.start, end: word.span.end.min(end) };

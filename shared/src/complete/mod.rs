@@ -24,6 +24,6 @@ mod tests;
 
 pub use candidates::{Candidate, Completion, complete};
 pub use hint::{Hint, hint};
-pub use marks::{Kind, Mark, danger, marks};
+pub use marks::{Mark, MarkKind, danger, marks};
 pub use place::{Context, Place, Wants, place};
 pub use source::{ClientSource, KEYS_MAX, Listed, NoSource, Source, WITHIN};

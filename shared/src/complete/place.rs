@@ -1,11 +1,11 @@
-//! Where in a line the cursor is.
+//! [`place`](place()): where in a line the cursor is, and what may stand there.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
 use crate::command::{Arg, ArgKind, CommandSpec, Flag, TXN, Target, ValueKind, takes_next};
 use crate::language::{
-    ALIASES, EXTRAS, FILTERS, KEYWORDS, Lexer, METAS, Operator, Piece, SUBJECTS, Span, Word,
-    full_name, session_command,
+    ALIASES, EXTRAS, FILTERS, KEYWORDS, Lexer, METAS, Operator, Piece, Span, Word,
+    condition_starts, full_name, session_command,
 };
 
 use super::Candidate;
@@ -82,12 +82,7 @@ impl Place {
 
 /// The words of the last line before the cursor, and the one that is being typed; `None` where none can be told.
 fn words_at(before: &[u8]) -> Option<(Vec<Word>, Word)> {
-    let lexed = ["", "'", "\"", "}", "}\""].iter().find_map(|close| {
-        let mut text = before.to_vec();
-        text.extend_from_slice(close.as_bytes());
-        last_line(&text)
-    })?;
-    let mut words = lexed;
+    let mut words = closed(before).find_map(|text| last_line(&text))?;
     let end = before.len();
     let mut typed = match words.last() {
         Some(word) if word.span.end >= end => words.pop()?,
@@ -95,6 +90,11 @@ fn words_at(before: &[u8]) -> Option<(Vec<Word>, Word)> {
     };
     typed.span.end = end;
     Some((words, typed))
+}
+
+/// A text with each of the ends that would close a quote that is open in it.
+pub(super) fn closed(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    ["", "'", "\"", "}", "}\""].iter().map(move |close| [text, close.as_bytes()].concat())
 }
 
 /// The words of the last line; `None` when it does not lex, or ends in a comment.
@@ -212,7 +212,7 @@ impl Walk<'_> {
             }
             ("await", 1) => names(&["events"]),
             ("await", 3) => names(&["within"]),
-            ("expect" | "if", 0) => names(SUBJECTS),
+            ("expect" | "if", 0) => names(&condition_starts()),
             ("expect" | "if", 1) if !rest.iter().any(|word| word.is("ok") || word.is("error")) => {
                 let operators = Operator::ALL.iter().map(|(name, _)| *name);
                 names(&operators.chain(["absent"]).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! Where candidates come from that only the cluster knows.
+//! [`Source`]: candidates that only the cluster knows.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

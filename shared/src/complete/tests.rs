@@ -5,7 +5,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use proptest::prelude::*;
 
-use super::Kind::{Command, Comment, Danger, Flag, Operator, Quoted, Unknown, Variable};
+use super::MarkKind::{Command, Comment, Danger, Flag, Operator, Quoted, Unknown, Variable};
 use super::*;
 use crate::language::parse_input;
 

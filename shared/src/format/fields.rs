@@ -1,4 +1,4 @@
-//! A name and a value on each line.
+//! `fields`: a name and a value on each line.
 
 use std::fmt::{Display, Write};
 

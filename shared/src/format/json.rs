@@ -1,4 +1,4 @@
-//! Objects with the names, order and omissions of etcdctl's.
+//! `json`: objects with the names, order and omissions of etcdctl's.
 
 use std::fmt::Write;
 

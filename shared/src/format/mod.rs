@@ -14,15 +14,14 @@
 
 mod answer;
 mod fields;
-#[cfg(test)]
-mod golden;
 mod json;
 mod message;
 mod readable;
 mod render;
 mod simple;
 mod table;
-mod texts;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::count_of;
 pub use answer::{Answer, Facts, Table};
@@ -31,4 +30,3 @@ pub(crate) use message::{header, pair, pairs};
 pub use readable::{bytes as readable_bytes, document};
 pub use render::{Format, Rendered, Style, render};
 pub use simple::Page;
-pub use texts::{Escaped, duration, is_drawn, printable, size};

@@ -1,11 +1,11 @@
-//! JSON to read: text is text, bytes that are none are `{"b64":".."}`, ids are hex.
+//! `jsonl`, JSON to read: text is text, bytes that are none are `{"b64":".."}`, ids are hex.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
-use super::texts::Escaped;
 use super::{Answer, Message, Value};
+use crate::text::Escaped;
 
 /// One line for each result.
 pub(super) fn lines(answer: &dyn Answer, hex: bool) -> Vec<u8> {

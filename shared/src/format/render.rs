@@ -1,4 +1,4 @@
-//! From an answer to bytes.
+//! [`render`]: from an answer to bytes, in a [`Format`].
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 

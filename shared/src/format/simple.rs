@@ -3,7 +3,7 @@
 use mini_etcd_proto::mvccpb::KeyValue;
 
 use super::Rendered;
-use super::texts::Escaped;
+use crate::text::Escaped;
 
 /// Takes the lines of an answer.
 #[derive(Debug)]

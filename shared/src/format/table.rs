@@ -1,4 +1,4 @@
-//! A frame around rows.
+//! `table`: a frame around rows.
 
 use super::Table;
 

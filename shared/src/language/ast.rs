@@ -1,4 +1,4 @@
-//! What lines mean.
+//! [`Statement`]: what lines mean.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
@@ -56,6 +56,22 @@ pub enum StatementKind {
         then: Vec<Statement>,
         otherwise: Vec<Statement>,
     },
+}
+
+impl StatementKind {
+    /// The statements inside of it.
+    #[must_use]
+    pub fn inner(&self) -> Vec<&Statement> {
+        match self {
+            Self::Test { body, .. }
+            | Self::Setup(body)
+            | Self::Teardown(body)
+            | Self::Repeat { body, .. }
+            | Self::With { body, .. } => body.iter().collect(),
+            Self::If { then, otherwise, .. } => then.iter().chain(otherwise).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A command with all that stands around it.
@@ -206,6 +222,32 @@ pub enum Subject {
     /// A part of the answer as JSON.
     Json(Path),
     Exit,
+}
+
+impl Subject {
+    /// All but a part of the JSON, with how they are written.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("count", Self::Count),
+        ("deleted", Self::Deleted),
+        ("elapsed", Self::Elapsed),
+        ("events", Self::Events),
+        ("exit", Self::Exit),
+        ("key", Self::Key),
+        ("lease", Self::Lease),
+        ("rev", Self::Rev),
+        ("succeeded", Self::Succeeded),
+        ("value", Self::Value),
+    ];
+
+    /// How it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if let Self::Json(path) = self {
+            return format!("json {}", path.text);
+        }
+        let named = Self::ALL.iter().find(|(_, subject)| subject == self);
+        named.map_or_else(String::new, |(name, _)| (*name).to_owned())
+    }
 }
 
 /// A test of a part.

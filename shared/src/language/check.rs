@@ -7,7 +7,8 @@ use crate::command::{
     Given, Grammar, Misfit, Parsed, Refusal, Scope, Target, compare_of, op_of_parsed, parse_within,
     request_of,
 };
-use crate::format::{Format, printable};
+use crate::format::Format;
+use crate::text::printable;
 
 /// Stands for what a variable holds: a number, a time, a switch and a lease alike.
 const UNKNOWN: &[u8] = b"0";

@@ -4,27 +4,20 @@ use tonic::Code;
 
 use super::cursor::Cursor;
 use super::{Condition, Operator, Path, Step, Subject, SyntaxError, Test, Word};
-use crate::command::parse_duration;
 use crate::error::CODES;
+use crate::text::parse_duration;
 
 const SUBJECTS: &str = "ok, error, value, count, rev, key, lease, deleted, succeeded, elapsed, \
                         events, json PATH or exit";
-/// Names of the subjects.
-pub(crate) const SUBJECT_NAMES: &[&str] = &[
-    "count",
-    "deleted",
-    "elapsed",
-    "error",
-    "events",
-    "exit",
-    "json",
-    "key",
-    "lease",
-    "ok",
-    "rev",
-    "succeeded",
-    "value",
-];
+
+/// What a condition may begin with.
+pub(crate) fn condition_starts() -> Vec<&'static str> {
+    let subjects = Subject::ALL.iter().map(|(name, _)| *name);
+    let mut all: Vec<_> = subjects.chain(["error", "json", "ok"]).collect();
+    all.sort_unstable();
+    all
+}
+
 const OPERATORS: &str = "==, !=, <, <=, >, >=, ~, contains, within or absent";
 
 pub(super) fn condition(words: &mut Cursor<'_>) -> Result<Condition, SyntaxError> {
@@ -37,18 +30,11 @@ pub(super) fn condition(words: &mut Cursor<'_>) -> Result<Condition, SyntaxError
             return Ok(Condition::Ok);
         }
         "error" => return error(words),
-        "value" => Subject::Value,
-        "count" => Subject::Count,
-        "rev" => Subject::Rev,
-        "key" => Subject::Key,
-        "lease" => Subject::Lease,
-        "deleted" => Subject::Deleted,
-        "succeeded" => Subject::Succeeded,
-        "elapsed" => Subject::Elapsed,
-        "events" => Subject::Events,
         "json" => Subject::Json(path(words)?),
-        "exit" => Subject::Exit,
-        _ => return Err(refused),
+        _ => match Subject::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, subject)) => subject.clone(),
+            None => return Err(refused),
+        },
     };
     let test = test(words, &subject)?;
     words.finish("the end of the line")?;

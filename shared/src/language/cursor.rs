@@ -1,11 +1,10 @@
-//! The words of one line, taken one by one.
+//! [`Cursor`]: takes the words of one line one by one.
 
 use std::time::Duration;
 
 use super::lex::name_of;
 use super::{Line, Span, SyntaxError, Word};
-use crate::command::parse_duration;
-use crate::format::printable;
+use crate::text::{parse_duration, printable};
 
 /// Characters of a word that an error shows.
 const FOUND_CHARS_MAX: usize = 60;

@@ -1,4 +1,4 @@
-//! What words stand for once their variables are known.
+//! [`Variables`], and what words stand for once they are known.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

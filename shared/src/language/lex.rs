@@ -1,4 +1,4 @@
-//! From bytes to words, one logical line at a time.
+//! [`Lexer`]: from bytes to words, one logical line at a time.
 
 use super::source::BYTE_ORDER_MARK;
 use super::{Piece, Span, SyntaxError, Word};

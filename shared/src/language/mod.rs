@@ -43,7 +43,7 @@ pub use ast::{
     Action, Await, Comparison, Condition, Eventually, Expect, Filter, Golden, Operation, Operator,
     Path, Run, Script, Statement, StatementKind, Step, Subject, Test, Txn,
 };
-pub(crate) use condition::SUBJECT_NAMES as SUBJECTS;
+pub(crate) use condition::condition_starts;
 pub use expand::{ExpandError, FILE_BYTES_MAX, Variables, path_of};
 pub use lex::{Lexer, Line};
 pub use names::{ALIASES, FILTERS, KEYWORDS, Names, full_name};

@@ -1,4 +1,4 @@
-//! Whole texts: lines that people type, and scripts.
+//! [`parse_input`] and [`parse_script`]: whole texts to statements.
 
 use super::check::check_flags;
 use super::condition::condition;

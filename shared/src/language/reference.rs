@@ -1,4 +1,4 @@
-//! The reference page, made from the tables.
+//! [`reference`](reference()): the reference page, made from the tables.
 
 use std::fmt::Write;
 

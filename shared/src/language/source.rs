@@ -1,4 +1,4 @@
-//! Places in a text, and what is wrong there.
+//! [`Span`], [`Position`] and [`SyntaxError`]: places in a text, and what is wrong there.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
@@ -117,8 +117,8 @@ impl SyntaxError {
         let skipped = skipped.min(column);
         let before: String = start.chars().skip(skipped).collect();
         let behind: String = line.chars().skip(column).take(SHOWN_CHARS_MAX).collect();
-        let before = crate::format::printable(before.as_bytes());
-        let behind = crate::format::printable(behind.as_bytes());
+        let before = crate::text::printable(before.as_bytes());
+        let behind = crate::text::printable(behind.as_bytes());
         format!("{before}{behind}\n{}^", " ".repeat(before.chars().count()))
     }
 }

@@ -1,4 +1,4 @@
-//! One statement that is no block: a command with what stands around it, or a line about the last one.
+//! [`run`]: parses one statement that is no block: a command with what stands around it, or a line about the last one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a script needs and gives, told from its text alone.
+//! [`unset_variables`]: what a script needs and gives, told from its text alone.
 
 use std::collections::BTreeSet;
 
@@ -35,26 +35,17 @@ pub fn unset_variables(script: &Script, given: &BTreeSet<String>) -> Vec<(String
 
 /// The session's commands of statements and of the blocks in them, each with its arguments and where it stands.
 #[must_use]
-pub fn session_commands(statements: &[Statement]) -> Vec<(&'static SessionCommand, &[Word], Span)> {
+pub fn session_commands<'a>(
+    statements: impl IntoIterator<Item = &'a Statement>,
+) -> Vec<(&'static SessionCommand, &'a [Word], Span)> {
     let mut found = Vec::new();
     for statement in statements {
-        match &statement.kind {
-            StatementKind::Run(run) => {
-                if let Action::Session { command, args } = &run.action {
-                    found.push((*command, args.as_slice(), statement.span));
-                }
-            }
-            StatementKind::Test { body, .. }
-            | StatementKind::Setup(body)
-            | StatementKind::Teardown(body)
-            | StatementKind::Repeat { body, .. }
-            | StatementKind::With { body, .. } => found.extend(session_commands(body)),
-            StatementKind::If { then, otherwise, .. } => {
-                found.extend(session_commands(then));
-                found.extend(session_commands(otherwise));
-            }
-            _ => {}
+        if let StatementKind::Run(run) = &statement.kind
+            && let Action::Session { command, args } = &run.action
+        {
+            found.push((*command, args.as_slice(), statement.span));
         }
+        found.extend(session_commands(statement.kind.inner()));
     }
     found
 }
@@ -91,24 +82,16 @@ impl Walk {
                     self.condition(&expect.condition);
                 }
             }
-            StatementKind::Cancel(_) => {}
             StatementKind::Set { name, value } => {
                 self.word(value);
                 self.set.insert(name.clone());
             }
-            StatementKind::Test { body, .. }
-            | StatementKind::Setup(body)
-            | StatementKind::Teardown(body)
-            | StatementKind::Repeat { body, .. } => self.all(body),
-            StatementKind::With { flags, body } => {
-                self.words(flags);
-                self.all(body);
-            }
-            StatementKind::If { condition, then, otherwise } => {
-                self.condition(condition);
-                self.all(then);
-                self.all(otherwise);
-            }
+            StatementKind::With { flags, .. } => self.words(flags),
+            StatementKind::If { condition, .. } => self.condition(condition),
+            _ => {}
+        }
+        for statement in kind.inner() {
+            self.one(&statement.kind);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Words, and how bytes are written as one.
+//! [`Word`], and [`written`]: how bytes are written as one.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 

@@ -1,4 +1,4 @@
-//! Watches that go on while other things run.
+//! [`Background`]: a watch that goes on while other things run.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 

@@ -1,4 +1,4 @@
-//! One command, from its words to its output.
+//! Runs one command of a [`Session`]: from its words to the output behind its pipes.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::apply;
 use super::shell::through_shell;
-use super::{Emitted, Outcome, WatchNews, keys, settings};
+use super::{CommandOutcome, Emitted, WatchNews, keys, settings};
 use crate::client::{Access, Client, Endpoint};
 use crate::command::{
     Effect, Grammar, Help, Input, Parsed, Prompt, Refusal, Report, Scope, TXN, Target, Watch,
@@ -37,7 +37,7 @@ impl Input for Nothing {
 
 impl Session {
     /// Runs the action of a line and puts its output through the pipes.
-    pub(super) async fn perform(&mut self, run: &Run) -> Result<Outcome, Failure> {
+    pub(super) async fn perform(&mut self, run: &Run) -> Result<CommandOutcome, Failure> {
         if run.shell.is_some() && !self.options.allow_shell {
             let text = "a pipe into a shell is not allowed here; `run` and batches of `repl` take it with --allow-shell";
             return Err(Failure::new(exit::ERROR, text));
@@ -64,7 +64,7 @@ impl Session {
         Ok(outcome)
     }
 
-    async fn act(&mut self, run: &Run) -> Result<Outcome, Failure> {
+    async fn act(&mut self, run: &Run) -> Result<CommandOutcome, Failure> {
         match &run.action {
             Action::Command { target, words } => self.command(*target, words, run).await,
             Action::Txn(txn) => self.txn(txn).await,
@@ -78,7 +78,7 @@ impl Session {
         target: Target,
         words: &[Word],
         run: &Run,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let words = self.words_with(words);
         let mut parsed =
             parse_for(target, settings::given(&words, &self.variables)?).map_err(refused)?;
@@ -92,7 +92,7 @@ impl Session {
             return self.watch(watch, &parsed, style, run).await;
         }
         if matches!(request.downcast::<Help>(), Some(Help { target: Target::Root, .. })) {
-            return Ok(Outcome::printed(Self::overview()));
+            return Ok(CommandOutcome::printed(Self::overview()));
         }
         if let Some(report) = request.local() {
             // It asks nobody, so it does not matter how.
@@ -113,9 +113,12 @@ impl Session {
         Ok(())
     }
 
-    fn outcome(&self, report: Report, style: Style) -> Outcome {
-        let mut outcome =
-            Outcome { failure: report.failure, format: style.format, ..Outcome::default() };
+    fn outcome(&self, report: Report, style: Style) -> CommandOutcome {
+        let mut outcome = CommandOutcome {
+            failure: report.failure,
+            format: style.format,
+            ..CommandOutcome::default()
+        };
         for note in report.notes {
             outcome.err.extend_from_slice(note.as_bytes());
             outcome.err.push(b'\n');
@@ -134,7 +137,7 @@ impl Session {
     }
 
     /// A transaction that is written out.
-    async fn txn(&mut self, txn: &Txn) -> Result<Outcome, Failure> {
+    async fn txn(&mut self, txn: &Txn) -> Result<CommandOutcome, Failure> {
         let target = Target::Command(&TXN);
         let flags = self.words_with(&txn.flags);
         let parsed =
@@ -174,7 +177,7 @@ impl Session {
         parsed: &Parsed,
         style: Style,
         run: &Run,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let Some(request) = watch.request.clone() else {
             return Err(Failure::new(exit::BAD_ARGS, "watch needs a key"));
         };
@@ -198,7 +201,7 @@ impl Session {
         let within = self.options.watch_within;
         let started = Background::start(stream, shown, asked.join(", "), within).await?;
         self.watches.insert(id.clone(), started);
-        Ok(Outcome::default())
+        Ok(CommandOutcome::default())
     }
 
     /// A watch that is waited for: it ends when the server ends it, or when the future is dropped.
@@ -207,7 +210,7 @@ impl Session {
         client: &Client,
         request: WatchCreateRequest,
         style: Style,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let mut stream = client.watch(request).require_leader();
         while let Some(item) = stream.next().await {
             let news = news_of(item);

@@ -1,4 +1,4 @@
-//! The session.
+//! [`Session`]: runs statements, and remembers what stays between them.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
@@ -13,10 +13,10 @@ use mini_etcd_proto::etcdserverpb::WatchResponse;
 use tokio::time::Instant;
 
 use super::background::Background;
+use super::evaluate::evaluate;
 use super::golden::{Printed, lines_of, matches, merged};
-use super::judge::judge;
 use super::outcome::status_of;
-use super::{Emitted, Failed, Fickle, Host, Mismatch, Outcome, Ran, Reason, Seen, Sink};
+use super::{CommandOutcome, Emitted, Failed, Host, Mismatch, Ran, Reason, Seen, Sink, Volatile};
 use crate::client::{Client, Endpoint};
 use crate::failure::{Failure, exit};
 use crate::format::{Style, render};
@@ -73,10 +73,10 @@ pub struct Session {
     /// Flags of the `with` blocks that are open, outermost first.
     pub(super) with: Vec<Vec<Word>>,
     pub(super) depth: usize,
-    last: Outcome,
+    last: CommandOutcome,
     goldens: Vec<(Golden, Vec<String>)>,
     /// What is another one in every run.
-    fickle: Fickle,
+    volatile: Volatile,
     assertions: usize,
     /// The command or `await` that began last.
     at: (Span, usize),
@@ -101,16 +101,16 @@ impl Session {
             watches: BTreeMap::new(),
             with: Vec::new(),
             depth: 0,
-            last: Outcome::default(),
+            last: CommandOutcome::default(),
             goldens: Vec::new(),
-            fickle: Fickle::default(),
+            volatile: Volatile::default(),
             assertions: 0,
             at: (Span::default(), 0),
         }
     }
 
     #[must_use]
-    pub fn last(&self) -> &Outcome {
+    pub fn last(&self) -> &CommandOutcome {
         &self.last
     }
 
@@ -209,7 +209,7 @@ impl Session {
     /// # Errors
     /// When it cannot be told.
     pub fn holds(&self, condition: &Condition) -> Result<bool, Failure> {
-        Ok(judge(condition, &self.last, &self.variables)?.is_ok())
+        Ok(evaluate(condition, &self.last, &self.variables)?.is_ok())
     }
 
     async fn statement(&mut self, statement: &Statement) -> Result<(), Failed> {
@@ -240,7 +240,7 @@ impl Session {
                 for own in
                     value.names().into_iter().filter(|name| ["rev", "elapsed_ms"].contains(name))
                 {
-                    self.fickle.hold(self.variables.get(own).unwrap_or_default());
+                    self.volatile.hold(self.variables.get(own).unwrap_or_default());
                 }
                 self.variables.set(name, bytes);
                 Ok(())
@@ -268,7 +268,7 @@ impl Session {
     }
 
     fn expect(&self, expect: &Expect) -> Result<(), Reason> {
-        match judge(&expect.condition, &self.last, &self.variables) {
+        match evaluate(&expect.condition, &self.last, &self.variables) {
             Err(failure) => Err(Reason::Command(Box::new(failure))),
             Ok(Ok(())) => Ok(()),
             Ok(Err((expected, got))) => {
@@ -309,11 +309,11 @@ impl Session {
         let start = Instant::now();
         let uses_rev = uses(run, "rev");
         if uses(run, "elapsed_ms") {
-            self.fickle.hold(self.variables.get("elapsed_ms").unwrap_or_default());
+            self.volatile.hold(self.variables.get("elapsed_ms").unwrap_or_default());
         }
         let mut outcome = match self.perform(run).await {
             Ok(outcome) => outcome,
-            Err(failure) => Outcome::failed(failure),
+            Err(failure) => CommandOutcome::failed(failure),
         };
         outcome.elapsed = start.elapsed();
         self.remember(outcome);
@@ -326,11 +326,11 @@ impl Session {
                 Err(failure) => self.last.failure = Some(failure),
             }
         }
-        self.fickle.take(run, uses_rev, &self.last, &self.variables);
+        self.volatile.take(run, uses_rev, &self.last, &self.variables);
     }
 
     /// I1
-    fn remember(&mut self, outcome: Outcome) {
+    fn remember(&mut self, outcome: CommandOutcome) {
         let (status, facts) = (outcome.status(), outcome.facts());
         self.variables.set("status", status.to_string());
         self.variables.set("rev", facts.rev.unwrap_or(0).to_string());
@@ -348,7 +348,7 @@ impl Session {
             self.sink.emit(Emitted::Err(&self.last.err));
         }
         if self.timing {
-            let took = crate::format::duration(self.last.elapsed);
+            let took = crate::text::duration(self.last.elapsed);
             self.sink.emit(Emitted::Notice(&format!("took {took}")));
         }
         self.tell();
@@ -393,7 +393,7 @@ impl Session {
             let masked = Printed {
                 run,
                 outcome: &self.last,
-                fickle: &self.fickle,
+                volatile: &self.volatile,
                 endpoints: endpoints.iter().map(Endpoint::as_str).collect(),
             }
             .masked(&printed);
@@ -424,13 +424,13 @@ impl Session {
         let response = WatchResponse { events: seen.kept.into(), ..seen.last.unwrap_or_default() };
         let rendered =
             render(&response, style, "").or_else(|_| render(&response, Style::default(), ""));
-        let mut outcome = Outcome {
+        let mut outcome = CommandOutcome {
             events: Some(seen.events),
             elapsed: start.elapsed(),
             out: rendered.map(|rendered| rendered.out).unwrap_or_default(),
             answer: Some(Arc::new(response)),
             format: style.format,
-            ..Outcome::default()
+            ..CommandOutcome::default()
         };
         if !enough {
             outcome.failure = Some(Failure::new(exit::ERROR, format!("got {summary}")));

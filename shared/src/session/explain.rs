@@ -1,30 +1,33 @@
 //! What `\h` shows: help for whatever a line may begin with.
 
-use super::{Outcome, Session};
+use super::{CommandOutcome, Session};
 use crate::command::{TABLE, Target, help};
 use crate::failure::{Failure, exit};
 use crate::language::{EXTRAS, FILTERS, KEYWORDS, METAS, SessionCommand, session_command};
 
 impl Session {
-    pub(super) fn explain(&self, words: &[Vec<u8>]) -> Result<Outcome, Failure> {
+    pub(super) fn explain(&self, words: &[Vec<u8>]) -> Result<CommandOutcome, Failure> {
         if words.is_empty() {
-            return Ok(Outcome::printed(Self::overview()));
+            return Ok(CommandOutcome::printed(Self::overview()));
         }
         let mut target = Target::Root;
         for word in words {
             let text = String::from_utf8_lossy(word);
             if let Some(command) = session_command(&text) {
                 let SessionCommand { name, short, .. } = command;
-                return Ok(Outcome::printed(format!("{name} {}\n  {short}\n", command.usage())));
+                return Ok(CommandOutcome::printed(format!(
+                    "{name} {}\n  {short}\n",
+                    command.usage()
+                )));
             }
             if let Some((_, usage, short)) = KEYWORDS.iter().find(|(name, ..)| *name == text) {
-                return Ok(Outcome::printed(format!("{usage}\n  {short}\n")));
+                return Ok(CommandOutcome::printed(format!("{usage}\n  {short}\n")));
             }
             target = target.next(word).ok_or_else(|| {
                 Failure::new(exit::ERROR, format!("no command {text}; \\h alone lists them"))
             })?;
         }
-        Ok(Outcome::printed(help(&self.options.program, target)))
+        Ok(CommandOutcome::printed(help(&self.options.program, target)))
     }
 
     /// Everything that a line may begin with.

@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regex::{Captures, Regex};
 
-use super::{Fickle, Outcome, is_of_cluster};
-use crate::format::{Format, printable};
+use super::{CommandOutcome, Volatile, is_of_cluster};
+use crate::format::Format;
 use crate::language::{Action, Filter, HISTORY, Run};
-use crate::text::{ANYTHING, replaced};
+use crate::text::{ANYTHING, printable, replaced};
 
 /// Stands for an empty line in golden output, which ends at one.
 const BLANK: &str = "<blank>";
@@ -77,8 +77,8 @@ pub(super) fn merged(old: &[String], printed: &[String], masked: &[String]) -> V
 pub(super) struct Printed<'a> {
     /// The command; none for what a watch has seen.
     pub run: Option<&'a Run>,
-    pub outcome: &'a Outcome,
-    pub fickle: &'a Fickle,
+    pub outcome: &'a CommandOutcome,
+    pub volatile: &'a Volatile,
     pub endpoints: Vec<&'a str>,
 }
 
@@ -90,7 +90,7 @@ impl Printed<'_> {
 
     fn line(&self, line: &str) -> String {
         let line = if self.is_shaped() { self.by_shape(line) } else { line.to_owned() };
-        let mut line = self.fickle.masked(&line);
+        let mut line = self.volatile.masked(&line);
         for endpoint in &self.endpoints {
             let address = endpoint.rsplit_once("://").map_or(*endpoint, |(_, address)| address);
             line = replaced(&line, address);
@@ -142,7 +142,7 @@ impl Printed<'_> {
         let of_this_run = |found: &Captures<'_>| {
             let text = found.get(2).map_or("", |text| text.as_str());
             let decoded = STANDARD.decode(text).unwrap_or_default();
-            let own = &found[1] == "version" || self.fickle.is_in(&decoded);
+            let own = &found[1] == "version" || self.volatile.is_in(&decoded);
             if own { format!("\"{}\":{ANYTHING}", &found[1]) } else { found[0].to_owned() }
         };
         JSON_BYTES.replace_all(&line, of_this_run).into_owned()

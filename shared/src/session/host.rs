@@ -1,10 +1,10 @@
-//! What stands around a session.
+//! [`Host`] and [`Sink`]: the program around a session.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
 use futures::future::BoxFuture;
 
-use super::{Outcome, WatchNews};
+use super::{CommandOutcome, WatchNews};
 use crate::failure::{Failure, exit};
 use crate::language::{SessionCommand, Span};
 
@@ -31,7 +31,7 @@ pub struct Ran<'a> {
     /// Where it stands in its text.
     pub span: Span,
     pub line: usize,
-    pub outcome: &'a Outcome,
+    pub outcome: &'a CommandOutcome,
 }
 
 /// Takes what there is to show. Watches emit from tasks of their own, while other things run.

@@ -22,12 +22,11 @@
 mod background;
 mod commands;
 mod engine;
+mod evaluate;
 mod explain;
-mod fickle;
 mod filter;
 mod golden;
 mod host;
-mod judge;
 pub(crate) mod keys;
 mod outcome;
 mod own_commands;
@@ -36,12 +35,13 @@ mod settings;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod volatile;
 
 pub use background::{Seen, WatchNews};
 pub use engine::{Options, Session};
-pub use fickle::{Fickle, is_of_cluster};
 pub use host::{Emitted, Host, NoHost, Ran, Sink};
 pub use keys::scope_arguments;
-pub use outcome::{Failed, Mismatch, Outcome, Reason};
+pub use outcome::{CommandOutcome, Failed, Mismatch, Reason};
 pub use path::{Missing, path_in};
 pub use settings::given;
+pub use volatile::{Volatile, is_of_cluster};

@@ -1,4 +1,4 @@
-//! What became of a command.
+//! [`CommandOutcome`]: what became of a command, for variables, conditions and reports.
 
 #![expect(missing_docs, reason = "names that say all have no comment")]
 
@@ -13,7 +13,7 @@ use crate::language::{ExpandError, Span};
 
 /// What became of a command.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct CommandOutcome {
     pub answer: Option<Arc<dyn Answer>>,
     pub failure: Option<Failure>,
     /// What it printed, behind its pipes.
@@ -27,7 +27,7 @@ pub struct Outcome {
     pub format: Format,
 }
 
-impl Outcome {
+impl CommandOutcome {
     pub(super) fn printed(text: String) -> Self {
         Self { out: text.into_bytes(), ..Self::default() }
     }

@@ -1,13 +1,14 @@
 //! Carries out the commands that only the language has; those that only the program around can do are handed to it.
 
 use super::filter::diff;
-use super::{Outcome, Reason, Session, keys};
+use super::{CommandOutcome, Reason, Session, keys};
 use crate::failure::{Failure, exit};
-use crate::format::{Format, printable, readable_bytes};
+use crate::format::{Format, readable_bytes};
 use crate::language::{
     CD, DIFF, EXPLAIN, HISTORY, LS, PWD, SOURCE, SessionCommand, TIMING, WRITE_OUT, Word,
     parse_script, path_of,
 };
+use crate::text::{printable, quote};
 
 /// How deep `\source` may go.
 const SOURCES_MAX: usize = 8;
@@ -17,7 +18,7 @@ impl Session {
         &mut self,
         command: &'static SessionCommand,
         args: &[Word],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let args = args.iter().map(|arg| arg.bytes(&self.variables));
         let args = args.collect::<Result<Vec<_>, _>>()?;
         let first = args.first().map_or(&[][..], Vec::as_slice);
@@ -25,20 +26,20 @@ impl Session {
             LS => self.list(first).await,
             CD => {
                 self.scope = keys::entered(&self.scope, args.first().map(Vec::as_slice));
-                Ok(Outcome::default())
+                Ok(CommandOutcome::default())
             }
             PWD => {
                 let shown = if self.scope.is_empty() { b"/" } else { self.scope.as_slice() };
-                Ok(Outcome::printed(format!("{}\n", printable(shown))))
+                Ok(CommandOutcome::printed(format!("{}\n", printable(shown))))
             }
             WRITE_OUT if args.is_empty() => {
-                Ok(Outcome::printed(format!("{}\n", self.options.style.format.name())))
+                Ok(CommandOutcome::printed(format!("{}\n", self.options.style.format.name())))
             }
             WRITE_OUT => {
                 let name = String::from_utf8_lossy(first);
                 let format = Format::of_language(&name).ok_or_else(|| bad(command, &name))?;
                 self.options.style.format = format;
-                Ok(Outcome::default())
+                Ok(CommandOutcome::default())
             }
             TIMING => {
                 self.timing = match first {
@@ -48,7 +49,7 @@ impl Session {
                     other => return Err(bad(command, &String::from_utf8_lossy(other))),
                 };
                 let now = if self.timing { "on" } else { "off" };
-                Ok(Outcome::printed(format!("timing is {now}\n")))
+                Ok(CommandOutcome::printed(format!("timing is {now}\n")))
             }
             EXPLAIN => self.explain(&args),
             SOURCE => self.source(first).await,
@@ -56,15 +57,15 @@ impl Session {
             DIFF => self.diff(command, &args).await,
             _ => {
                 let out = self.host.meta(command, args).await?;
-                Ok(Outcome { out, ..Outcome::default() })
+                Ok(CommandOutcome { out, ..CommandOutcome::default() })
             }
         }
     }
 
-    async fn list(&self, prefix: &[u8]) -> Result<Outcome, Failure> {
+    async fn list(&self, prefix: &[u8]) -> Result<CommandOutcome, Failure> {
         let prefix = keys::scoped(&self.scope, prefix);
         let level = keys::list(&self.client, &prefix).await?;
-        let mut outcome = Outcome::default();
+        let mut outcome = CommandOutcome::default();
         let lines = matches!(self.options.style.format, Format::JsonLines | Format::Json);
         for name in &level.names {
             if lines {
@@ -82,7 +83,7 @@ impl Session {
         Ok(outcome)
     }
 
-    async fn source(&mut self, path: &[u8]) -> Result<Outcome, Failure> {
+    async fn source(&mut self, path: &[u8]) -> Result<CommandOutcome, Failure> {
         let path = path_of(path);
         let name = path.display();
         if self.depth >= SOURCES_MAX {
@@ -102,7 +103,7 @@ impl Session {
         }
         self.depth -= 1;
         match result {
-            Ok(()) => Ok(Outcome::default()),
+            Ok(()) => Ok(CommandOutcome::default()),
             Err(failed) => {
                 let text = format!("{name}:{}: {failed}", failed.line);
                 let error = match &failed.reason {
@@ -115,22 +116,22 @@ impl Session {
         }
     }
 
-    async fn history(&mut self, key: &[u8]) -> Result<Outcome, Failure> {
+    async fn history(&mut self, key: &[u8]) -> Result<CommandOutcome, Failure> {
         let key = keys::scoped(&self.scope, key);
         let mut out = String::new();
         for kv in keys::history(&self.client, &key).await? {
-            let value = crate::text::quote(&kv.value);
+            let value = quote(&kv.value);
             let line = format!("{}  version {}  {value}\n", kv.mod_revision, kv.version);
             out.push_str(&line);
         }
-        Ok(Outcome::printed(out))
+        Ok(CommandOutcome::printed(out))
     }
 
     async fn diff(
         &mut self,
         command: &SessionCommand,
         words: &[Vec<u8>],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let key = keys::scoped(&self.scope, words.first().map_or(&[][..], Vec::as_slice));
         let mut sides = Vec::new();
         for at in [1, 2] {
@@ -149,10 +150,11 @@ impl Session {
             sides.push((text, value));
         }
         match sides.as_slice() {
-            [(old_name, old), (new_name, new)] => {
-                Ok(Outcome { out: diff(old, new, (old_name, new_name)), ..Outcome::default() })
-            }
-            _ => Ok(Outcome::default()),
+            [(old_name, old), (new_name, new)] => Ok(CommandOutcome {
+                out: diff(old, new, (old_name, new_name)),
+                ..CommandOutcome::default()
+            }),
+            _ => Ok(CommandOutcome::default()),
         }
     }
 }

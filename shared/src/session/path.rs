@@ -1,4 +1,4 @@
-//! Ways into JSON: [`path_in`] takes the names of our readable form, of etcdctl's JSON and of the gateway's alike.
+//! [`path_in`]: follows a path into JSON; it takes the names of our readable form, of etcdctl's JSON and of the gateway's alike.
 
 use serde_json::{Map, Value};
 

@@ -1,15 +1,16 @@
-//! What the flags of one line change about how it runs.
+//! Client and output style of one line, as its flags say.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
-use crate::command::{Given, Parsed, parse_duration};
+use crate::command::{Given, Parsed};
 use crate::error::ClientError;
 use crate::failure::{Failure, exit, words_of};
 use crate::format::{Format, Style};
 use crate::language::{ExpandError, Variables, Word};
+use crate::text::parse_duration;
 
 /// The words of a command once their variables are known. I1 of `language`: only what is written as a flag is one.
 ///

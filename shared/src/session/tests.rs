@@ -4,15 +4,15 @@ use mini_etcd_proto::etcdserverpb::{RangeResponse, ResponseHeader};
 use mini_etcd_proto::mvccpb::KeyValue;
 use tonic::Code;
 
+use super::evaluate::evaluate;
 use super::filter::apply;
-use super::judge::judge;
 use super::*;
 use crate::command::Got;
 use crate::error::ClientError;
 use crate::failure::{Failure, words_of};
 use crate::language::{Span, StatementKind, Variables, parse_script};
 
-fn found(value: &[u8]) -> Outcome {
+fn found(value: &[u8]) -> CommandOutcome {
     let kv = KeyValue {
         key: "k".into(),
         value: value.to_vec().into(),
@@ -22,19 +22,19 @@ fn found(value: &[u8]) -> Outcome {
     };
     let header = Some(ResponseHeader { revision: 9, ..ResponseHeader::default() });
     let response = RangeResponse { header, kvs: vec![kv], count: 3, more: false };
-    Outcome {
+    CommandOutcome {
         answer: Some(std::sync::Arc::new(Got { response, ..Got::default() })),
         elapsed: std::time::Duration::from_millis(20),
-        ..Outcome::default()
+        ..CommandOutcome::default()
     }
 }
 
-fn verdict(outcome: &Outcome, condition: &str) -> Result<(), String> {
+fn verdict(outcome: &CommandOutcome, condition: &str) -> Result<(), String> {
     let script = parse_script(format!("get k\nexpect {condition}").as_bytes()).unwrap();
     let StatementKind::Run(run) = &script.statements[0].kind else { panic!() };
     let mut variables = Variables::default();
     variables.set("R", "7");
-    let verdict = judge(&run.expects[0].condition, outcome, &variables).unwrap();
+    let verdict = evaluate(&run.expects[0].condition, outcome, &variables).unwrap();
     verdict.map_err(|(expected, got)| format!("{expected} / {got}"))
 }
 
@@ -84,7 +84,7 @@ fn an_error_is_asked_for_by_code_and_words() {
     };
     let failure =
         Failure { error: Some(error), ..Failure::new(1, "required revision has been compacted") };
-    let outcome = Outcome::failed(failure);
+    let outcome = CommandOutcome::failed(failure);
     for condition in [
         "error",
         "error OutOfRange",

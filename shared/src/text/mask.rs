@@ -1,4 +1,4 @@
-//! Passwords in command lines.
+//! [`masked`]: command lines without their passwords.
 
 /// Stands for what must not be shown.
 pub const MASK: &str = "***";

@@ -1,5 +1,5 @@
-//! Texts that people type and read: escapes, by one rule for commands, scripts, forms and filters, and passwords,
-//! which are masked wherever a line is shown or kept.
+//! Texts that people type and read: [`escape()`] and [`unescape`], by one rule for commands, scripts, forms and filters;
+//! numbers, sizes and durations; bytes on a terminal; and passwords, which are masked wherever a line is shown or kept.
 //!
 //! The rule is that of Go's double-quoted strings, which etcdctl's users know: [`ESCAPES`] lists what may stand behind
 //! a backslash. Everything else behind one is refused with its column, never taken as it stands.
@@ -11,8 +11,13 @@
 
 mod anything;
 mod escape;
+mod go;
 mod mask;
+mod texts;
 
 pub use anything::{ANYTHING, masked_columns, replaced};
 pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescape, unquote};
+pub use go::parse_duration;
+pub(crate) use go::{parse_bool, parse_int};
 pub use mask::{MASK, is_secret, masked};
+pub use texts::{Escaped, duration, is_drawn, printable, size};

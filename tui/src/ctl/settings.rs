@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use mini_etcd_shared::client::{ClientConfig, Endpoint};
-use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind, parse_duration};
+use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind};
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
-use mini_etcd_shared::text::masked;
+use mini_etcd_shared::text::{masked, parse_duration};
 
 use super::console::err_line;
 use super::log;

@@ -5,7 +5,7 @@ use mini_etcd_shared::language::{
     Action, Comparison, Condition, DIFF, Operator, Run, Span, StatementKind, Subject, Test, Txn,
     Word, written,
 };
-use mini_etcd_shared::session::{Outcome, is_of_cluster};
+use mini_etcd_shared::session::{CommandOutcome, is_of_cluster};
 
 use super::edits::Edits;
 
@@ -19,7 +19,7 @@ const NEVER: i64 = i64::MAX;
 pub(super) type Verdict = Result<String, String>;
 
 /// Looks at a command that has run, and ended so.
-pub(super) fn of_run(run: &Run, outcome: &Outcome, edits: &mut Edits) -> Verdict {
+pub(super) fn of_run(run: &Run, outcome: &CommandOutcome, edits: &mut Edits) -> Verdict {
     let failed = outcome.failure.is_some();
     match &run.action {
         Action::Command { target, words } => {
@@ -118,7 +118,7 @@ fn flag_name(word: &Word) -> Option<String> {
 }
 
 /// A revision that was compared, and was right, is read again before it is compared again.
-fn transaction(txn: &Txn, outcome: &Outcome, edits: &mut Edits) -> Verdict {
+fn transaction(txn: &Txn, outcome: &CommandOutcome, edits: &mut Edits) -> Verdict {
     let mut before = String::new();
     for (at, compare) in txn.compares.iter().enumerate() {
         let field = match compare.target.as_str() {
@@ -155,7 +155,7 @@ fn plain(key: &Word) -> Option<Vec<u8>> {
     key.literal().filter(|_| !prefixed)
 }
 
-fn is_right(compare: &Comparison, outcome: &Outcome) -> bool {
+fn is_right(compare: &Comparison, outcome: &CommandOutcome) -> bool {
     compare.operator == "=" && outcome.facts().succeeded == Some(true)
 }
 
@@ -165,7 +165,11 @@ pub(crate) fn seen(key: &str, field: &str, name: &str) -> String {
 }
 
 /// Looks at what stands in a block: there is nothing before which a line could stand.
-pub(super) fn of_nested(kind: &StatementKind, outcome: &Outcome, edits: &mut Edits) -> Verdict {
+pub(super) fn of_nested(
+    kind: &StatementKind,
+    outcome: &CommandOutcome,
+    edits: &mut Edits,
+) -> Verdict {
     match kind {
         StatementKind::Run(run) => match of_run(run, outcome, edits)? {
             before if before.is_empty() => Ok(before),

@@ -1,18 +1,18 @@
 //! What is expected of a statement the next time: what came of it, as far as that holds in any cluster with these keys.
 
 use mini_etcd_shared::error::code_name;
-use mini_etcd_shared::session::{Fickle, Outcome};
+use mini_etcd_shared::session::{CommandOutcome, Volatile};
 
 /// Bytes of a value that is expected to come again.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 10;
 
 /// Conditions that held; never none.
-pub(super) fn expectations(outcome: &Outcome, fickle: &Fickle) -> Vec<String> {
+pub(super) fn expectations(outcome: &CommandOutcome, volatile: &Volatile) -> Vec<String> {
     if let Some(failure) = &outcome.failure {
         let code = failure.error.as_ref().map_or("", |error| code_name(error.code()));
         return vec![format!("error {code}").trim_end().to_owned()];
     }
-    let value = |bytes: &[u8]| value(bytes, fickle);
+    let value = |bytes: &[u8]| value(bytes, volatile);
     let answer = outcome.answer.as_ref();
     let mut held = answer.map(|answer| answer.expected(&value)).unwrap_or_default();
     if held.is_empty() {
@@ -22,9 +22,9 @@ pub(super) fn expectations(outcome: &Outcome, fickle: &Fickle) -> Vec<String> {
 }
 
 /// What a value is expected to be; `None` when it is long, or another one in every run.
-fn value(bytes: &[u8], fickle: &Fickle) -> Option<String> {
+fn value(bytes: &[u8], volatile: &Volatile) -> Option<String> {
     let short = Some(bytes).filter(|bytes| bytes.len() <= VALUE_BYTES_MAX)?;
-    fickle.expected(short).map(|value| format!("value == {value}"))
+    volatile.expected(short).map(|value| format!("value == {value}"))
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    fn got(values: &[&[u8]]) -> Outcome {
+    fn got(values: &[&[u8]]) -> CommandOutcome {
         let kvs: Vec<_> = values
             .iter()
             .map(|value| KeyValue { value: value.to_vec().into(), ..KeyValue::default() })
@@ -49,8 +49,8 @@ mod tests {
         with(Got { response, ..Got::default() })
     }
 
-    fn with(answer: impl Answer + 'static) -> Outcome {
-        Outcome { answer: Some(Arc::new(answer)), ..Outcome::default() }
+    fn with(answer: impl Answer + 'static) -> CommandOutcome {
+        CommandOutcome { answer: Some(Arc::new(answer)), ..CommandOutcome::default() }
     }
 
     #[test]
@@ -58,12 +58,12 @@ mod tests {
         let mut variables = Variables::default();
         variables.set("RUN", "r7k2");
         variables.set("R", "57");
-        let mut fickle = Fickle::default();
+        let mut volatile = Volatile::default();
         let put = with(PutResponse::default());
         let statements = parse_input(b"put a b -> R").unwrap();
         let StatementKind::Run(run) = &statements[0].kind else { panic!("a command") };
-        fickle.take(run, false, &put, &variables);
-        let expected = |outcome: &Outcome| expectations(outcome, &fickle).join(", ");
+        volatile.take(run, false, &put, &variables);
+        let expected = |outcome: &CommandOutcome| expectations(outcome, &volatile).join(", ");
         assert_eq!(expected(&got(&[b"v v"])), "value == 'v v', count == 1");
         assert_eq!(expected(&got(&[])), "key absent");
         assert_eq!(expected(&got(&[b"1", b"2"])), "count == 2");
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(expected(&got(&[b"at 57"])), "count == 1");
         assert_eq!(expected(&got(&[&[b'x'; VALUE_BYTES_MAX + 1]])), "count == 1");
         assert_eq!(expected(&with(Got { keys_only: true, ..Got::default() })), "count == 0");
-        assert_eq!(expected(&Outcome::default()), "ok");
+        assert_eq!(expected(&CommandOutcome::default()), "ok");
     }
 }

@@ -107,7 +107,7 @@ impl Recording {
             let begun = begun.get_or_insert_default();
             if let StatementKind::Run(run) = &statement.kind {
                 let uses_rev = uses(run, "rev");
-                begun.fickle.take(run, uses_rev, session.last(), session.variables());
+                begun.volatile.take(run, uses_rev, session.last(), session.variables());
             }
             let back = begun.left.clone().map(|scope| goes_to(&scope)).unwrap_or_default();
             let known = Known { outcome: session.last(), begun };

@@ -7,7 +7,7 @@ use mini_etcd_shared::language::{
     Action, Await, EDIT, EXPLAIN, Lexer, QUIT, RECORD, Run, SessionCommand, Span, Statement,
     StatementKind, TIMING, Word, full_name, parse_script, unset_variable,
 };
-use mini_etcd_shared::session::{Failed, Fickle, Outcome, Reason};
+use mini_etcd_shared::session::{CommandOutcome, Failed, Reason, Volatile};
 use tonic::Code;
 
 use super::edits::Edits;
@@ -30,7 +30,7 @@ pub(crate) enum Took<'a> {
 /// What is known when a statement has ended.
 pub(super) struct Known<'a> {
     /// What became of its last command.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a CommandOutcome,
     /// Of the script.
     pub begun: &'a Begun,
 }
@@ -43,7 +43,7 @@ pub(super) struct Begun {
     /// Watches in the background.
     pub watches: BTreeSet<String>,
     /// What is another one in every run.
-    pub fickle: Fickle,
+    pub volatile: Volatile,
     /// The prefix that the session has, while the script has left it for what was done by keys.
     pub left: Option<Vec<u8>>,
     /// What ran last in the session did not run last in the script.
@@ -122,7 +122,11 @@ fn comment(why: &str, source: &str) -> Recorded {
 }
 
 /// Why how it ended says nothing about the next time.
-fn why_not(statement: &Statement, outcome: &Outcome, took: Took<'_>) -> Option<&'static str> {
+fn why_not(
+    statement: &Statement,
+    outcome: &CommandOutcome,
+    took: Took<'_>,
+) -> Option<&'static str> {
     let Took::Ended(result) = took else { return Some("given up") };
     let single = matches!(&statement.kind, StatementKind::Run(run) if run.eventually.is_none());
     match result {
@@ -155,7 +159,7 @@ fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<Strin
     match &statement.kind {
         StatementKind::Run(run) => {
             before = again::of_run(run, known.outcome, &mut moved)?;
-            expects = expect::expectations(known.outcome, &known.begun.fickle);
+            expects = expect::expectations(known.outcome, &known.begun.volatile);
             negate = !run.negated && known.outcome.failure.is_some();
         }
         StatementKind::Expect(_) | StatementKind::If { .. } if known.begun.lost => {
@@ -193,23 +197,11 @@ fn lines(statement: &Statement, source: &str, known: &Known<'_>) -> Result<Strin
 
 /// What stands in a block has no outcome of its own: it is taken to have gone well.
 fn nested(kind: &StatementKind, edits: &mut Edits) -> Result<(), String> {
-    for statement in inner(kind) {
-        again::of_nested(&statement.kind, &Outcome::default(), edits)?;
+    for statement in kind.inner() {
+        again::of_nested(&statement.kind, &CommandOutcome::default(), edits)?;
         nested(&statement.kind, edits)?;
     }
     Ok(())
-}
-
-fn inner(kind: &StatementKind) -> Vec<&Statement> {
-    match kind {
-        StatementKind::Test { body, .. }
-        | StatementKind::Setup(body)
-        | StatementKind::Teardown(body)
-        | StatementKind::Repeat { body, .. }
-        | StatementKind::With { body, .. } => body.iter().collect(),
-        StatementKind::If { then, otherwise, .. } => then.iter().chain(otherwise).collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn begun_by(statement: &Statement, begun: &mut Begun) {
@@ -221,7 +213,7 @@ fn begun_by(statement: &Statement, begun: &mut Begun) {
         StatementKind::Set { name, .. } => {
             begun.variables.insert(name.clone());
         }
-        kind => inner(kind).into_iter().for_each(|one| begun_by(one, begun)),
+        kind => kind.inner().into_iter().for_each(|one| begun_by(one, begun)),
     }
 }
 
@@ -233,7 +225,7 @@ fn spell_out(statements: &[Statement], source: &str, shift: usize, edits: &mut E
                 let at = statement.span.start.saturating_sub(shift);
                 spell_out_run(run, source, at, edits);
             }
-            kind => inner(kind).into_iter().for_each(|one| {
+            kind => kind.inner().into_iter().for_each(|one| {
                 spell_out(std::slice::from_ref(one), source, shift, edits);
             }),
         }
@@ -289,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    fn recorded(text: &str, outcome: &Outcome) -> String {
+    fn recorded(text: &str, outcome: &CommandOutcome) -> String {
         let statements = parse_input(text.as_bytes()).unwrap();
         let known = Known { outcome, begun: &Begun::default() };
         let result = Ok(());
@@ -297,21 +289,21 @@ mod tests {
         found.map(|recorded| recorded.text).unwrap_or_default()
     }
 
-    fn failed(code: Code) -> Outcome {
+    fn failed(code: Code) -> CommandOutcome {
         let error = ClientError::Refused { code, message: "etcdserver: no".to_owned() };
         let failure = Failure { error: Some(error), ..Failure::new(1, "no") };
-        Outcome { failure: Some(failure), ..Outcome::default() }
+        CommandOutcome { failure: Some(failure), ..CommandOutcome::default() }
     }
 
-    fn txn(succeeded: bool) -> Outcome {
+    fn txn(succeeded: bool) -> CommandOutcome {
         let header = Some(ResponseHeader { revision: 58, ..ResponseHeader::default() });
         let response = TxnResponse { header, succeeded, ..TxnResponse::default() };
-        Outcome { answer: Some(std::sync::Arc::new(response)), ..Outcome::default() }
+        CommandOutcome { answer: Some(std::sync::Arc::new(response)), ..CommandOutcome::default() }
     }
 
     #[test]
     fn names_are_written_out_and_each_statement_expects_something() {
-        let fine = Outcome::default();
+        let fine = CommandOutcome::default();
         for (typed, script) in [
             ("mem l", "member list\nexpect ok\n"),
             ("endp sta", "endpoint status\nexpect ok\n"),
@@ -354,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_cannot_hold_again_is_not_written() {
-        let fine = Outcome::default();
+        let fine = CommandOutcome::default();
         for (typed, script) in [
             ("get a --rev 57", "# the revision is that of this cluster:\n#   get a --rev 57\n"),
             ("get a --rev=0", "get a --rev=0\nexpect ok\n"),
@@ -392,7 +384,7 @@ mod tests {
     #[test]
     fn what_was_given_up_is_a_comment() {
         let statements = parse_input(b"watch k").unwrap();
-        let outcome = Outcome::default();
+        let outcome = CommandOutcome::default();
         let begun = Begun::default();
         let known = Known { outcome: &outcome, begun: &begun };
         let found = script_of(&statements[0], "watch k", &known, Took::GivenUp).unwrap();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mini_etcd_shared::failure::exit;
-use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{Script, StatementKind, SyntaxError, check_script};
 use mini_etcd_shared::session::{Emitted, Failed, Session, Sink};
+use mini_etcd_shared::text::printable;
 
 use super::screen::{lines_of, news};
 use super::start::{Setup, say};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use mini_etcd_shared::command::parse_duration;
 use mini_etcd_shared::format::Format;
+use mini_etcd_shared::text::parse_duration;
 
 use crate::bundled::MEMBERS_MAX;
 use crate::login::Login;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mini_etcd_shared::complete::{ClientSource, Context, Kind, complete, danger, hint, marks};
+use mini_etcd_shared::complete::{ClientSource, Context, MarkKind, complete, danger, hint, marks};
 use mini_etcd_shared::language::parse_input;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -78,16 +78,16 @@ impl Hinter for LineHelper {
     }
 }
 
-fn color_of(kind: Kind) -> &'static str {
+fn color_of(kind: MarkKind) -> &'static str {
     match kind {
-        Kind::Command => "\x1b[1m",
-        Kind::Unknown => "\x1b[31m",
-        Kind::Danger => "\x1b[1;31m",
-        Kind::Flag => "\x1b[36m",
-        Kind::Quoted => "\x1b[32m",
-        Kind::Variable => "\x1b[33m",
-        Kind::Operator => "\x1b[35m",
-        Kind::Comment => "\x1b[2m",
+        MarkKind::Command => "\x1b[1m",
+        MarkKind::Unknown => "\x1b[31m",
+        MarkKind::Danger => "\x1b[1;31m",
+        MarkKind::Flag => "\x1b[36m",
+        MarkKind::Quoted => "\x1b[32m",
+        MarkKind::Variable => "\x1b[33m",
+        MarkKind::Operator => "\x1b[35m",
+        MarkKind::Comment => "\x1b[2m",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::StatusRequest;
 use mini_etcd_shared::client::{Client, ClientConfig};
-use mini_etcd_shared::format::duration;
+use mini_etcd_shared::text::duration;
 use tokio::time::Instant;
 
 use super::screen::Screen;

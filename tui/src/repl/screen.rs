@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use mini_etcd_shared::format::printable;
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
+use mini_etcd_shared::text::printable;
 
 use super::printer::Printer;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use mini_etcd_shared::command::parse_duration;
+use mini_etcd_shared::text::parse_duration;
 
 use crate::bundled::MEMBERS_MAX;
 use crate::login::Login;

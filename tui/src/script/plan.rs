@@ -5,12 +5,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use mini_etcd_shared::failure::exit;
-use mini_etcd_shared::format::printable;
 use mini_etcd_shared::language::{
     EDIT, ERRORS_MAX, KILL, QUIT, RECORD, RESTART, SOURCE, Script, SessionCommand, Span, Statement,
     StatementKind, SyntaxError, Word, check_script, session_commands, unset_variables,
 };
-use mini_etcd_shared::text::masked;
+use mini_etcd_shared::text::{masked, printable};
 
 /// Bytes that a script may have.
 const SCRIPT_BYTES_MAX: usize = 16 << 20;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::report::{Failure, FileReport, TestReport, Totals, Verdict};
-use mini_etcd_shared::format::printable;
+use mini_etcd_shared::text::printable;
 
 /// The first lines: what runs where, and how many tests.
 pub(super) fn head(cluster: Option<&str>, run: &str, count: usize) -> String {

@@ -17,7 +17,7 @@ pub use spark::spark;
 
 use std::fmt::Write;
 
-use mini_etcd_shared::format::is_drawn;
+use mini_etcd_shared::text::is_drawn;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;

@@ -336,7 +336,7 @@ fn what_is_typed_reaches_no_terminal_that_would_draw_it_in_another_way() {
         press(&mut state, open);
         type_text(&mut state, typed);
         let shown = text(&state);
-        let odd = |c: &char| *c != '\n' && !mini_etcd_shared::format::is_drawn(*c);
+        let odd = |c: &char| *c != '\n' && !mini_etcd_shared::text::is_drawn(*c);
         assert_eq!(shown.chars().find(odd), None, "{open}\n{shown}");
         // The editor marks the cell, all others say what it is.
         let said = shown.contains(r"a\u{202e}\u{1f1e9}\u{1f1ea}");

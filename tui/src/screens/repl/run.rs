@@ -1,9 +1,7 @@
 //! From what is typed to a run, and from a run to what is shown.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_shared::language::{
-    Action, EDIT, KILL, QUIT, Statement, StatementKind, parse_input,
-};
+use mini_etcd_shared::language::{Action, EDIT, KILL, QUIT, Statement, StatementKind, parse_input};
 use mini_etcd_shared::text::masked;
 
 use super::complete::{complete, take_hint};

@@ -1,14 +1,14 @@
-//! Numbers and times in the notation of Go's standard library, which etcdctl's users type and read.
+//! [`parse_duration`]: reads numbers and times in the notation of Go's standard library, which etcdctl's users type and read.
 
 use std::time::Duration;
 
-use crate::text::quote;
+use super::quote;
 
 /// Reads a whole number in the notation of Go's `ParseInt`; radix 0 takes the base from a prefix.
 ///
 /// # Errors
 /// What Go says: invalid syntax, or out of range.
-pub(super) fn parse_int(text: &str, radix: u32) -> Result<i64, String> {
+pub(crate) fn parse_int(text: &str, radix: u32) -> Result<i64, String> {
     let refuse =
         |what: &str| format!("strconv.ParseInt: parsing {}: {what}", quote(text.as_bytes()));
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -37,7 +37,7 @@ fn base(text: &str) -> (u32, String) {
 }
 
 /// Reads `true`, `false` and their short forms.
-pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
+pub(crate) fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),

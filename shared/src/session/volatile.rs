@@ -1,12 +1,11 @@
-//! [`Fickle`]: bytes that are others in every run, which are the run's own names and revisions that were stored. Golden
+//! [`Volatile`]: bytes that are others in every run, which are the run's own names and revisions that were stored. Golden
 //! output and recordings go by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Outcome;
-use crate::format::Escaped;
+use super::CommandOutcome;
 use crate::language::{Filter, Run, Variables, written};
-use crate::text::{ANYTHING, replaced};
+use crate::text::{ANYTHING, Escaped, replaced};
 
 /// Parts of names of fields that hold such numbers.
 const FIELDS: [&str; 6] = ["revision", "_id", "ID", "header", "raft", "lease"];
@@ -19,7 +18,7 @@ pub fn is_of_cluster(path: &str) -> bool {
 
 /// What is known to be another one the next time.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Fickle {
+pub struct Volatile {
     /// Variables that hold it now.
     variables: BTreeMap<String, Vec<u8>>,
     /// Everything that was ever held.
@@ -28,7 +27,7 @@ pub struct Fickle {
     rev: Option<i64>,
 }
 
-impl Fickle {
+impl Volatile {
     /// Takes in a value that only this run has.
     pub(super) fn hold(&mut self, value: &[u8]) {
         if !value.is_empty() {
@@ -37,7 +36,13 @@ impl Fickle {
     }
 
     /// Takes in a command that has run; `uses_rev` tells whether it names `$rev`.
-    pub fn take(&mut self, run: &Run, uses_rev: bool, outcome: &Outcome, variables: &Variables) {
+    pub fn take(
+        &mut self,
+        run: &Run,
+        uses_rev: bool,
+        outcome: &CommandOutcome,
+        variables: &Variables,
+    ) {
         if uses_rev {
             self.values.extend(self.rev.map(|rev| rev.to_string().into_bytes()));
         }
@@ -85,7 +90,7 @@ impl Fickle {
 }
 
 /// Whether what a line stores is of this cluster only.
-fn holds(run: &Run, outcome: &Outcome) -> bool {
+fn holds(run: &Run, outcome: &CommandOutcome) -> bool {
     if let Some(path) = run.filters.iter().find_map(|filter| match filter {
         Filter::Json(path) => Some(path),
         _ => None,

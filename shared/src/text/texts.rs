@@ -1,4 +1,4 @@
-//! Small texts: bytes, sizes, durations.
+//! [`printable`]: bytes as any terminal shows them; and sizes and durations as etcdctl prints them.
 
 use std::fmt;
 use std::fmt::Write;

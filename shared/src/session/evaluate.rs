@@ -1,18 +1,17 @@
-//! Whether a condition holds of an outcome.
+//! [`evaluate`]: whether a condition holds of what a command came to.
 
 use std::cmp::Ordering;
 
 use regex::bytes::Regex;
 
-use super::Outcome;
+use super::CommandOutcome;
 use super::filter::shown;
 use super::path_in;
-use crate::command::parse_duration;
 use crate::error::code_name;
 use crate::failure::{Failure, exit};
-use crate::format::{document, duration, printable};
+use crate::format::document;
 use crate::language::{Condition, Operator, Subject, Test, Variables, Word};
-use crate::text::quote;
+use crate::text::{duration, parse_duration, printable, quote};
 
 /// Bytes of a value that a report shows.
 const SHOWN_BYTES_MAX: usize = 400;
@@ -24,9 +23,9 @@ pub(super) type Verdict = Result<(), (String, String)>;
 ///
 /// # Errors
 /// When it cannot be judged, because a variable is not set or a word is not of the needed kind.
-pub(super) fn judge(
+pub(super) fn evaluate(
     condition: &Condition,
-    outcome: &Outcome,
+    outcome: &CommandOutcome,
     variables: &Variables,
 ) -> Result<Verdict, Failure> {
     match condition {
@@ -53,7 +52,7 @@ pub(super) fn judge(
             Ok(if same && fits { Ok(()) } else { Err((expected, error_text(failure))) })
         }
         Condition::Holds { subject, test } => {
-            let name = subject_name(subject);
+            let name = subject.text();
             let found = found(subject, outcome);
             match test {
                 Test::Absent => Ok(match found {
@@ -82,7 +81,7 @@ pub(super) fn judge(
     }
 }
 
-fn absent(name: &str, subject: &Subject, outcome: &Outcome) -> String {
+fn absent(name: &str, subject: &Subject, outcome: &CommandOutcome) -> String {
     let missing = match (subject, &outcome.answer) {
         (Subject::Json(path), Some(answer)) => path_in(&document(answer.as_ref()), path).err(),
         _ => None,
@@ -106,23 +105,6 @@ fn error_text(failure: &Failure) -> String {
         Some(error) => format!("error {}: {}", code_name(error.code()), failure.text),
         None => format!("error: {}", failure.text),
     }
-}
-
-fn subject_name(subject: &Subject) -> String {
-    match subject {
-        Subject::Value => "value",
-        Subject::Count => "count",
-        Subject::Rev => "rev",
-        Subject::Key => "key",
-        Subject::Lease => "lease",
-        Subject::Deleted => "deleted",
-        Subject::Succeeded => "succeeded",
-        Subject::Elapsed => "elapsed",
-        Subject::Events => "events",
-        Subject::Json(path) => return format!("json {}", path.text),
-        Subject::Exit => "exit",
-    }
-    .to_owned()
 }
 
 /// A part of an outcome.
@@ -164,7 +146,7 @@ fn shortened(bytes: &[u8]) -> String {
     }
 }
 
-fn found(subject: &Subject, outcome: &Outcome) -> Option<Found> {
+fn found(subject: &Subject, outcome: &CommandOutcome) -> Option<Found> {
     let number = |number: Option<i64>| number.map(|number| Found::Plain(number.to_string()));
     let facts = outcome.facts();
     match subject {
