@@ -1,4 +1,4 @@
-//! [`render`]: shows answers in one of six formats.
+//! [`render()`]: shows answers in one of six formats.
 //!
 //! ```text
 //! command's Answer (fields, rows, lines) ─▶ render (simple, json, jsonl, fields, table, protobuf) ─▶ bytes
