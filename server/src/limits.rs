@@ -316,14 +316,31 @@ pub const WATCH_LEADERLESS_LOOKS: u32 = 3;
 /// Most peer messages that one turn of Raft takes.
 pub const PEER_MESSAGES_PER_TURN_MAX: usize = 1024;
 
-/// Most writes of the log that one sync takes along.
-pub const LOG_BATCH_TASKS_MAX: usize = 64;
+/// Most entries that one sync takes along, if they are of more than one write.
+pub const LOG_BATCH_ENTRIES_MAX: usize = 4096;
 
 /// Bytes of entries after which one write of the log is closed.
 pub const LOG_BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Writes of the log on their way above which no proposals are taken.
 pub const LOG_TASKS_WAITING_MAX: u64 = 64;
+
+/// Most entries that the Raft thread writes or applies itself.
+pub const INLINE_ENTRIES_MAX: usize = 64;
+
+/// Most bytes of them.
+pub const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Longest that such work may have taken lately for the Raft thread to do it itself. To wake a thread for it, and to be
+/// woken, takes a tenth of that; heartbeats and reads wait for it.
+pub const INLINE_WORK_MAX: Duration = Duration::from_millis(1);
+
+/// Time between two looks of the stand-in at what the Raft thread does itself. What takes longer than two looks leaves
+/// Raft to the stand-in, long before another member misses a heartbeat.
+pub const STAND_IN_LOOK: Duration = Duration::from_millis(25);
+
+/// Looks without anything to see after which the stand-in sleeps.
+pub const STAND_IN_QUIET_LOOKS: u32 = 20;
 
 /// Time between two looks at the size of a database on disk.
 pub const DISK_MEASURE_INTERVAL: Duration = Duration::from_secs(1);

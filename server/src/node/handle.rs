@@ -394,6 +394,7 @@ mod tests {
     use super::*;
     use crate::apply::{Applier, Birth};
     use crate::log::{LogStore, MemoryGuard};
+    use crate::node::Heed;
     use crate::raft::Admission;
     use crate::storage::MemoryEngine;
 
@@ -436,7 +437,7 @@ mod tests {
         /// Numbers of what waits in the inbox, in order.
         fn taken(&self) -> Vec<u64> {
             let mut inputs = Vec::new();
-            let _ = self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
+            let _ = self.inbox.take(Duration::ZERO, Heed::ALL, Admission::default(), &mut inputs);
             let number = |input: &Input| match input {
                 Input::Propose { sequence, .. } => *sequence,
                 Input::Read { id } => *id,

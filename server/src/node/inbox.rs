@@ -10,6 +10,9 @@
 //! themselves: who put them in calls [`Inbox::rouse`] once the burst is over, so that a burst costs one system call and
 //! one turn.
 //!
+//! That something is applied wakes the thread only where something waits for it ([`Heed`]): else it is taken with
+//! whatever comes next.
+//!
 //! IMPORTANT: control is always taken first. The log writer puts `Persisted` here before it sends what promises
 //! it, so no answer to such a message can be taken before the notice.
 
@@ -47,17 +50,36 @@ struct State {
     reads: Vec<u64>,
     /// What waits here, and what the driver has of it.
     admission: Admission,
+    /// What the thread waits for.
+    heed: Heed,
     /// Only then is a wake worth its system call.
     sleeping: bool,
     stopped: bool,
+}
+
+/// What the thread is to be woken for beside the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heed {
+    /// Proposals. Not while the log writer is behind: then they stay in their bounded queue.
+    pub proposals: bool,
+    /// News of what is applied; see [`crate::raft::Driver::heeds_applied`].
+    pub applied: bool,
+}
+
+impl Heed {
+    /// Everything.
+    pub const ALL: Self = Self { proposals: true, applied: true };
 }
 
 impl Inbox {
     /// Puts a completion or news of a peer in; it is merged with what waits of its kind.
     pub fn control(&self, input: Input) {
         let mut state = self.lock();
+        let is_news = state.heed.applied || !matches!(input, Input::Applied { .. });
         merge(&mut state.control, input);
-        self.wake(state);
+        if is_news {
+            self.wake(state);
+        }
     }
 
     /// Puts messages of one connection in and returns how many were dropped because too many wait.
@@ -129,22 +151,22 @@ impl Inbox {
     }
 
     /// Takes one turn's inputs: control, messages, proposals, reads. Waits for `wait` when there is nothing.
-    /// `proposals` is false while the log writer is behind: then they stay in their bounded queue. What was taken
-    /// before and still waits is `held`. Breaks when the member stops.
+    /// What was taken before and still waits is `waiting`. Breaks when the member stops.
     pub fn take(
         &self,
         wait: Duration,
-        proposals: bool,
-        held: Admission,
+        heed: Heed,
+        waiting: Admission,
         into: &mut Vec<Input>,
     ) -> ControlFlow<()> {
         let mut state = self.lock();
-        state.admission = held.and(state.queued());
+        state.admission = waiting.and(state.queued());
+        state.heed = heed;
         if !wait.is_zero() {
             // IMPORTANT: who wakes takes the mark away. A wake for what cannot be taken now must leave it standing for
             // the next, so it is set anew before each wait.
             let idle = |state: &mut State| {
-                state.sleeping = !state.stopped && !state.has_work(proposals);
+                state.sleeping = !state.stopped && !state.has_work();
                 state.sleeping
             };
             let waited = self.wake.wait_timeout_while(state, wait, idle);
@@ -154,7 +176,7 @@ impl Inbox {
         if state.stopped {
             return ControlFlow::Break(());
         }
-        state.take(proposals, into);
+        state.take(into);
         ControlFlow::Continue(())
     }
 
@@ -178,19 +200,21 @@ impl State {
         Admission { proposals, reads: self.reads.len() }
     }
 
-    fn has_work(&self, proposals: bool) -> bool {
-        !(self.control.is_empty() && self.messages.is_empty() && self.reads.is_empty())
-            || proposals && !self.proposals.is_empty()
+    fn has_work(&self) -> bool {
+        let applied = self.heed.applied;
+        self.control.iter().any(|input| applied || !matches!(input, Input::Applied { .. }))
+            || !(self.messages.is_empty() && self.reads.is_empty())
+            || self.heed.proposals && !self.proposals.is_empty()
     }
 
-    fn take(&mut self, proposals: bool, into: &mut Vec<Input>) {
+    fn take(&mut self, into: &mut Vec<Input>) {
         into.append(&mut self.control);
         for _ in 0..PEER_MESSAGES_PER_TURN_MAX {
             let Some((from, body)) = self.messages.pop_front() else { break };
             self.message_bytes -= weight(&body);
             into.push(Input::Message { from, body });
         }
-        if proposals {
+        if self.heed.proposals {
             for _ in 0..PROPOSALS_PER_TURN_MAX {
                 let Some(proposal) = self.proposals.pop_front() else { break };
                 self.proposal_bytes -= proposal_bytes(&proposal);
@@ -281,7 +305,12 @@ mod tests {
     /// One turn as text, in order. The driver holds nothing before it.
     fn turn(inbox: &Inbox, proposals: bool) -> Vec<String> {
         let mut inputs = Vec::new();
-        let _ = inbox.take(Duration::ZERO, proposals, Admission::default(), &mut inputs);
+        let _ = inbox.take(
+            Duration::ZERO,
+            Heed { proposals, applied: true },
+            Admission::default(),
+            &mut inputs,
+        );
         let text = |input: &Input| match input {
             Input::Message { body: Body::ReadBarrier(barrier), .. } => {
                 format!("message {}", barrier.round)
@@ -344,7 +373,7 @@ mod tests {
         turn(&inbox, true);
         let held = Load { count: 2, bytes: PROPOSAL_BYTES_WAITING_MAX };
         let held = Admission { proposals: held, reads: 0 };
-        let _ = inbox.take(Duration::ZERO, true, held, &mut Vec::new());
+        let _ = inbox.take(Duration::ZERO, Heed::ALL, held, &mut Vec::new());
         assert_eq!(inbox.propose(proposal(3, 1)), Err(RequestError::TooManyRequests));
         turn(&inbox, true);
         inbox.propose(proposal(4, 1)).unwrap();
@@ -367,7 +396,7 @@ mod tests {
             std::thread::spawn(move || {
                 let mut inputs = Vec::new();
                 let held = Admission::default();
-                let _ = inbox.take(Duration::from_secs(60), false, held, &mut inputs);
+                let _ = inbox.take(Duration::from_secs(60), Heed::default(), held, &mut inputs);
                 inputs.len()
             })
         };
@@ -382,7 +411,9 @@ mod tests {
         inbox.rouse();
         asleep();
         inbox.control(applied(1));
-        assert_eq!(taker.join().unwrap(), 1);
+        assert!(inbox.lock().sleeping, "nobody waits for what is applied");
+        inbox.control(Input::PeerUnreachable { id: PEER });
+        assert_eq!(taker.join().unwrap(), 2);
     }
 
     #[test]
@@ -394,7 +425,7 @@ mod tests {
                 let mut inputs = Vec::new();
                 let mut turns = 0;
                 let (wait, held) = (Duration::from_secs(60), Admission::default());
-                while inbox.take(wait, true, held, &mut inputs).is_continue() {
+                while inbox.take(wait, Heed::ALL, held, &mut inputs).is_continue() {
                     turns += 1;
                 }
                 (inputs.len(), turns)

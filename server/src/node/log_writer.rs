@@ -1,18 +1,17 @@
-//! [`LogWriter`]: the thread that owns the log. What waits becomes one write and one sync.
+//! [`LogWriter`] owns the log: what waits becomes one write and one sync.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mini_etcd_proto::internalpb::Entry;
-use mini_etcd_shared::clock::Clock;
+use mini_etcd_shared::clock::{Clock, Moment};
 use prost::Message as _;
 
 use super::inbox::Inbox;
-use super::queue::{Queue, Taken};
 use super::transport::Outgoing;
-use crate::fatal;
+use super::worker::{Size, Task, Work};
 use crate::limits::{
-    DISK_MEASURE_INTERVAL, GUARD_SYNC_INTERVAL, LOG_BATCH_BYTES_MAX, LOG_BATCH_TASKS_MAX,
+    DISK_MEASURE_INTERVAL, GUARD_SYNC_INTERVAL, LOG_BATCH_BYTES_MAX, LOG_BATCH_ENTRIES_MAX,
 };
 use crate::log::{GuardFile, LogError, LogStore, LogWrite};
 use crate::metrics::Metrics;
@@ -20,52 +19,41 @@ use crate::node::Shown;
 use crate::raft::{Input, Outbound, WriteTask};
 use crate::storage::Engine;
 
-/// What the thread works with.
+/// Owns the log.
 pub(crate) struct LogWriter<E: Engine, G: GuardFile, C: Clock> {
     pub store: LogStore<E, G, C>,
-    pub tasks: Arc<Queue<WriteTask>>,
     pub inbox: Arc<Inbox>,
     pub outgoing: Outgoing,
     pub shown: Arc<Shown>,
     pub metrics: Metrics,
     pub clock: C,
+    pub chores: LogChores,
 }
 
-impl<E: Engine, G: GuardFile, C: Clock> LogWriter<E, G, C> {
-    /// Starts the thread. It ends, with the log closed, once the queue is closed and empty.
-    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
-        fatal::spawn("log", move || {
-            if let Err(error) = self.run() {
-                fatal::end(error.exit_code(), error);
-            }
-        })
-    }
+/// What is due beside the writes.
+#[derive(Default)]
+pub(crate) struct LogChores {
+    /// The guard is not synced. A quiet log has a synced guard and nothing to wake up for.
+    guard_due: bool,
+    /// When the disk was last measured.
+    measured: Option<Moment>,
+}
 
-    fn run(mut self) -> Result<(), LogError> {
-        // A quiet log has a synced guard and nothing to wake up for.
-        let mut guard_due = false;
-        let mut measured = self.clock.now();
-        self.metrics.log_disk_bytes.set(self.store.disk_bytes());
-        loop {
-            let wait = guard_due.then_some(GUARD_SYNC_INTERVAL);
-            let mut batch = BatchSize::default();
-            match self.tasks.take(wait, |task| batch.takes(task)) {
-                Taken::Items(tasks) => {
-                    guard_due |= self.write(tasks)?;
-                }
-                Taken::Idle => guard_due = false,
-                Taken::Closed => return self.store.close(),
-            }
-            self.store.sync_guard_if_due()?;
-            if self.clock.now().since(measured) >= DISK_MEASURE_INTERVAL {
-                self.metrics.log_disk_bytes.set(self.store.disk_bytes());
-                measured = self.clock.now();
-            }
-        }
+impl Task for WriteTask {
+    fn size(&self) -> Size {
+        let bytes = self.write.entries.iter().map(Entry::encoded_len).sum();
+        Size { items: self.write.entries.len().max(1), bytes }
     }
+}
 
-    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited; says whether it wrote.
-    fn write(&mut self, tasks: Vec<WriteTask>) -> Result<bool, LogError> {
+impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
+    type Task = WriteTask;
+    type Error = LogError;
+    const NAME: &'static str = "log";
+    const BATCH_MAX: Size = Size { items: LOG_BATCH_ENTRIES_MAX, bytes: LOG_BATCH_BYTES_MAX };
+
+    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited.
+    fn work(&mut self, tasks: Vec<WriteTask>) -> Result<Duration, LogError> {
         let mut write = LogWrite::default();
         let mut messages: Vec<Outbound> = Vec::new();
         let mut number = 0;
@@ -74,38 +62,52 @@ impl<E: Engine, G: GuardFile, C: Clock> LogWriter<E, G, C> {
             merge(&mut write, task.write);
             messages.extend(task.then_send);
         }
-        let has_content = !write.entries.is_empty() || write.hard_state.is_some();
-        if has_content {
+        let mut took = Duration::ZERO;
+        if !write.entries.is_empty() || write.hard_state.is_some() {
             let began = self.clock.now();
             let reader = self.store.append(&write)?;
             // Next to its sync nothing else of a write takes time.
-            let took = self.clock.now().since(began);
+            took = self.clock.now().since(began);
             self.metrics.log_write_seconds.observe(took);
             self.metrics.sync_seconds.observe(took);
             let bytes = write.entries.iter().map(|entry| entry.data.len() as u64).sum();
             self.metrics.log_written_bytes.inc_by(bytes);
             self.shown.log.store(Arc::new(reader));
+            self.chores.guard_due = true;
         }
         // SAFETY-RAFT: the notice is in the inbox before a message that promises it can leave.
         let reader = (**self.shown.log.load()).clone();
         self.inbox.control(Input::Persisted { number, reader });
         self.outgoing.send(messages);
-        Ok(has_content)
+        Ok(took)
     }
-}
 
-/// How much one sync takes along.
-#[derive(Default)]
-struct BatchSize {
-    tasks: usize,
-    bytes: usize,
-}
+    fn patience(&self) -> Option<Duration> {
+        self.chores.guard_due.then_some(GUARD_SYNC_INTERVAL)
+    }
 
-impl BatchSize {
-    fn takes(&mut self, task: &WriteTask) -> bool {
-        self.tasks += 1;
-        self.bytes += task.write.entries.iter().map(Entry::encoded_len).sum::<usize>();
-        self.tasks <= LOG_BATCH_TASKS_MAX && self.bytes <= LOG_BATCH_BYTES_MAX
+    fn idle(&mut self) -> Result<(), LogError> {
+        self.chores.guard_due = false;
+        Ok(())
+    }
+
+    fn look_after(&mut self) -> Result<(), LogError> {
+        self.store.sync_guard_if_due()?;
+        let now = self.clock.now();
+        let is_due = |at: Moment| now.since(at) >= DISK_MEASURE_INTERVAL;
+        if self.chores.measured.is_none_or(is_due) {
+            self.metrics.log_disk_bytes.set(self.store.disk_bytes());
+            self.chores.measured = Some(now);
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<(), LogError> {
+        self.store.close()
+    }
+
+    fn exit_code(error: &LogError) -> u8 {
+        error.exit_code()
     }
 }
 
@@ -152,20 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_ends_at_its_bounds() {
-        let task = |bytes: usize| WriteTask {
-            number: 1,
-            write: LogWrite {
-                entries: vec![Entry { data: vec![0; bytes].into(), ..Entry::default() }],
-                hard_state: None,
-            },
-            then_send: Vec::new(),
-        };
-        let mut batch = BatchSize::default();
-        assert!(batch.takes(&task(LOG_BATCH_BYTES_MAX / 2)));
-        assert!(!batch.takes(&task(LOG_BATCH_BYTES_MAX / 2)));
-        let mut batch = BatchSize::default();
-        assert!((0..LOG_BATCH_TASKS_MAX).all(|_| batch.takes(&task(0))));
-        assert!(!batch.takes(&task(0)));
+    fn a_task_that_only_sends_counts_too() {
+        let task = WriteTask { number: 1, write: LogWrite::default(), then_send: Vec::new() };
+        assert_eq!(task.size(), Size { items: 1, bytes: 0 });
+        let task = WriteTask { write: write(1, 2..6, None), ..task };
+        assert_eq!(task.size().items, 4);
+        assert!(task.size().bytes > 0, "what an entry has beside its data counts");
     }
 }

@@ -1,14 +1,14 @@
 //! A running member: the threads around the pure parts, the streams between members, and the handle to it all.
 //!
 //! ```text
-//! api ─▶ Proposer ─▶ Inbox ─▶ RaftThread ─┬▶ Queue ─▶ LogWriter ─▶ Persisted ─▶ Inbox, then messages ─▶ transport
-//!            ▲                            ├▶ Queue ─▶ ApplyThread ─▶ results, watch hub, Applied ─▶ Inbox
+//! api ─▶ Proposer ─▶ Inbox ─▶ RaftThread ─┬▶ Worker: LogWriter ─▶ Persisted ─▶ Inbox, then messages ─▶ transport
+//!            ▲                            ├▶ Worker: StateApplier ─▶ results, watch hub, Applied ─▶ Inbox
 //!            └──────── Completions ◀──────┴▶ transport ─▶ peers
 //! ```
 //!
 //! *What this is.* The shells that run the jobs of [`crate::raft::Driver`]: an inbox with a bound for each class of
-//! input, three plain threads, one stream to each peer, and [`Proposer`], which services hold. What may start when is
-//! not decided here.
+//! input, plain threads for Raft, log and apply, one stream to each peer, and [`Proposer`], which services hold. What may
+//! start when is not decided here; what runs a job is: the thread of its [`Worker`], or the Raft thread itself.
 //!
 //! *Invariants.*
 //! - I1: control first. What the log writer and apply report is taken before what peers and clients ask.
@@ -16,13 +16,14 @@
 //! - I3: `Persisted` is in the inbox before the messages that waited for it are handed to the transport.
 //! - I4: a member that comes back with an empty disk is told so by its peers before it takes part (`transport`).
 //! - I5: the first refusal of a disk ends the process; nothing is acknowledged after it.
-//! - I6: every queue has a bound with a name in `limits`.
+//! - I6: Raft goes on whatever a task does that its thread carries out: what is away from its seat is stood in for, and
+//!   nobody leaves the seat while nobody stands by.
+//! - I7: every queue has a bound with a name in `limits`.
 //!
 //! *What it refuses.* What does not fit into the inbox, with "too many requests"; peers of another cluster.
 //!
 //! *Where it is tested.* Unit tests here, `transport/tests.rs` over loopback, the process suites of the crate `tests`.
 
-mod apply_thread;
 mod completions;
 mod handle;
 mod inbox;
@@ -31,14 +32,17 @@ mod log_writer;
 mod parked_reads;
 mod queue;
 mod raft_thread;
+mod seat;
+mod state_applier;
 pub(crate) mod transport;
+mod worker;
 
-pub(crate) use apply_thread::ApplyThread;
 pub use completions::{Completion, Completions};
 pub use handle::{LogPage, Proposer, Shown, Written};
-pub use inbox::Inbox;
+pub use inbox::{Heed, Inbox};
 pub use incarnation::Incarnation;
-pub(crate) use log_writer::LogWriter;
+pub(crate) use log_writer::{LogChores, LogWriter};
 pub(crate) use parked_reads::ParkedReads;
-pub(crate) use queue::Queue;
-pub(crate) use raft_thread::RaftThread;
+pub(crate) use raft_thread::{Course, RaftThread};
+pub(crate) use state_applier::{ApplyChores, StateApplier};
+pub(crate) use worker::Worker;

@@ -15,6 +15,8 @@ struct State<T> {
     items: VecDeque<T>,
     /// Only then is a wake worth its system call.
     sleeping: bool,
+    /// The taker is to look up, though there is nothing to take.
+    nudged: bool,
     closed: bool,
 }
 
@@ -23,7 +25,7 @@ struct State<T> {
 pub(crate) enum Taken<T> {
     /// At least one item, in order.
     Items(Vec<T>),
-    /// Nothing came in the time given.
+    /// Nothing came in the time given, or until a nudge.
     Idle,
     /// The queue is closed and empty.
     Closed,
@@ -31,7 +33,7 @@ pub(crate) enum Taken<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let state = State { items: VecDeque::new(), sleeping: false, closed: false };
+        let state = State { items: VecDeque::new(), sleeping: false, nudged: false, closed: false };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -40,6 +42,19 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         state.items.push_back(item);
         self.wake(state);
+    }
+
+    /// Lets a taker that waits go on with nothing.
+    pub(crate) fn nudge(&self) {
+        let mut state = self.lock();
+        state.nudged = true;
+        self.wake(state);
+    }
+
+    /// Whether the taker waits, so that it has nothing in hand.
+    pub(crate) fn is_taker_waiting(&self) -> bool {
+        let state = self.lock();
+        state.sleeping && state.items.is_empty()
     }
 
     /// Lets the taker end once the queue is empty.
@@ -58,7 +73,8 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         if state.items.is_empty() && !state.closed {
             state.sleeping = true;
-            let idle = |state: &mut State<T>| state.items.is_empty() && !state.closed;
+            let idle =
+                |state: &mut State<T>| state.items.is_empty() && !state.closed && !state.nudged;
             state = match wait {
                 None => self.wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
                 Some(wait) => {
@@ -68,6 +84,7 @@ impl<T> Queue<T> {
             };
             state.sleeping = false;
         }
+        state.nudged = false;
         let Some(first) = state.items.pop_front() else {
             return if state.closed { Taken::Closed } else { Taken::Idle };
         };

@@ -1,4 +1,6 @@
-//! [`RaftThread`]: takes a turn's inputs, steps the driver, hands its jobs out.
+//! [`RaftThread`] takes a turn's inputs, steps the driver, and sees to its jobs.
+//!
+//! It writes and applies small tasks itself ([`Hands::run`]), with the driver left in the [`Seat`] meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,10 +10,11 @@ use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::MemberId;
 
-use super::inbox::Inbox;
+use super::inbox::{Heed, Inbox};
 use super::parked_reads::ParkedReads;
-use super::queue::Queue;
+use super::seat::Seat;
 use super::transport::{Outgoing, Seen};
+use super::worker::Hands;
 use crate::apply::ApplyTask;
 use crate::fatal;
 use crate::limits::{LOG_TASKS_WAITING_MAX, SHUTDOWN_TIMEOUT, TICK};
@@ -22,8 +25,8 @@ use crate::raft::{Driver, Input, Job, WriteTask};
 pub(crate) struct RaftThread<C: Clock> {
     pub driver: Driver,
     pub inbox: Arc<Inbox>,
-    pub log: Arc<Queue<WriteTask>>,
-    pub apply: Arc<Queue<ApplyTask>>,
+    pub log: Arc<dyn Hands<WriteTask>>,
+    pub apply: Arc<dyn Hands<ApplyTask>>,
     pub outgoing: Outgoing,
     pub seen: Arc<Seen>,
     /// Peers that `seen` knows to have a log: more need not be noted.
@@ -32,54 +35,120 @@ pub(crate) struct RaftThread<C: Clock> {
     pub parked: Arc<ParkedReads>,
     pub completions: Arc<Completions>,
     pub clock: C,
+    pub course: Course,
+}
+
+/// How far it is.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// Due at once at the start: the driver may have something to do.
+    next_tick: Moment,
+    /// Number of the last write that was handed out, and of the last one that is durable.
+    written: u64,
+    persisted: u64,
+    removed: bool,
+    /// What this turn leaves to be carried out by this thread itself. What comes later of its kind stands behind it.
+    apply: Option<ApplyTask>,
+    write: Option<WriteTask>,
 }
 
 impl<C: Clock> RaftThread<C> {
-    /// Starts the thread. It ends when the inbox is stopped, and lets the log writer and apply end after it.
-    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
-        fatal::spawn("raft", move || self.run())
+    /// Starts the thread and its stand-in. They end when the inbox is stopped, and let the log writer and apply end
+    /// after them.
+    pub fn start(self) -> std::io::Result<[JoinHandle<()>; 2]> {
+        let seat = Arc::new(Seat::new());
+        let stand_in = Arc::clone(&seat);
+        Ok([
+            fatal::spawn("raft", move || Self::serve(Some(Box::new(self)), &seat))?,
+            fatal::spawn("raft-standby", move || Self::serve(None, &stand_in))?,
+        ])
     }
 
-    fn run(mut self) {
+    /// Runs Raft while it has it, and stands by while it has not.
+    fn serve(mut raft: Option<Box<Self>>, seat: &Seat<Box<Self>>) {
+        while let Some(this) = raft.take().or_else(|| seat.stand_by()) {
+            this.run(seat);
+        }
+    }
+
+    /// Runs until the member stops, or a stand-in goes on.
+    fn run(mut self: Box<Self>, seat: &Seat<Box<Self>>) {
         let mut inputs = Vec::new();
-        // Due at once: the driver may have something to do from the start.
-        let mut next_tick = self.clock.now();
-        let (mut written, mut persisted) = (0_u64, 0_u64);
-        let mut removed = false;
         loop {
-            let wait = next_tick.since(self.clock.now());
-            // What is forwarded needs no room in the own log.
-            let room = written.saturating_sub(persisted) < LOG_TASKS_WAITING_MAX
-                || !self.shown.status.load().leads();
-            let held = self.driver.waiting();
-            if self.inbox.take(wait, room, held, &mut inputs).is_break() {
-                break;
+            match self.carry_out(seat) {
+                Some(back) => self = back,
+                None => return,
             }
-            if let Some(number) = last_persisted(&inputs) {
-                persisted = number;
-            }
-            self.note_logs(&inputs);
-            self.tick(&mut next_tick, &mut inputs);
-            let jobs = self.driver.step(&mut inputs);
-            inputs.clear();
-            // SAFETY-RAFT: shown before any message of this turn can leave. A read of a sole voter goes by what is shown
-            // (`RaftStatus::read_index_alone`), so nobody may learn of a commit, or count an acknowledgement, before it.
-            self.show();
-            for job in jobs {
-                if let Job::Write(task) = &job {
-                    written = task.number;
-                }
-                removed |= self.hand_out(job);
-            }
-            if removed {
+            if self.course.removed || !self.turn(&mut inputs) {
                 break;
             }
         }
         self.log.close();
         self.apply.close();
         self.completions.push(Completion::Stopped);
-        if removed {
+        seat.end();
+        if self.course.removed {
             self.end_removed();
+        }
+    }
+
+    /// One turn; false when the member stops.
+    fn turn(&mut self, inputs: &mut Vec<Input>) -> bool {
+        let wait = self.course.next_tick.since(self.clock.now());
+        // What is forwarded needs no room in the own log.
+        let room = self.course.written.saturating_sub(self.course.persisted)
+            < LOG_TASKS_WAITING_MAX
+            || !self.shown.status.load().leads();
+        let heed = Heed { proposals: room, applied: self.driver.heeds_applied() };
+        let waiting = self.driver.waiting();
+        if self.inbox.take(wait, heed, waiting, inputs).is_break() {
+            return false;
+        }
+        if let Some(number) = last_persisted(inputs) {
+            self.course.persisted = number;
+        }
+        self.note_logs(inputs);
+        self.tick(inputs);
+        let jobs = self.driver.step(inputs);
+        inputs.clear();
+        // SAFETY-RAFT: shown before any message of this turn can leave. A read of a sole voter goes by what is shown
+        // (`RaftStatus::read_index_alone`), so nobody may learn of a commit, or count an acknowledgement, before it.
+        self.show();
+        for job in jobs {
+            self.hand_out(job);
+        }
+        true
+    }
+
+    /// Does what this thread is to do itself, away from the seat. None when a stand-in goes on.
+    fn carry_out(mut self: Box<Self>, seat: &Seat<Box<Self>>) -> Option<Box<Self>> {
+        // What was committed first: a client waits for it, and no sync for the write of this turn.
+        if let Some(task) = self.course.apply.take() {
+            let apply = Arc::clone(&self.apply);
+            self = self.run_away_from(seat, &*apply, task)?;
+        }
+        if let Some(task) = self.course.write.take() {
+            let log = Arc::clone(&self.log);
+            self = self.run_away_from(seat, &*log, task)?;
+        }
+        Some(self)
+    }
+
+    fn run_away_from<T>(
+        self: Box<Self>,
+        seat: &Seat<Box<Self>>,
+        hands: &dyn Hands<T>,
+        task: T,
+    ) -> Option<Box<Self>> {
+        match seat.leave(self) {
+            Ok(()) => {
+                hands.run(task);
+                seat.take_back()
+            }
+            Err(this) => {
+                hands.push(task);
+                Some(this)
+            }
         }
     }
 
@@ -99,11 +168,11 @@ impl<C: Clock> RaftThread<C> {
 
     /// At most one tick for each turn, however many are due: after a stall the answers that prove a leader's life
     /// wait in the inbox, and ticks that overtake them would end it.
-    fn tick(&self, next: &mut Moment, inputs: &mut Vec<Input>) {
+    fn tick(&mut self, inputs: &mut Vec<Input>) {
         let now = self.clock.now();
-        if now >= *next {
+        if now >= self.course.next_tick {
             inputs.push(Input::Tick);
-            *next = now.after(TICK);
+            self.course.next_tick = now.after(TICK);
         }
     }
 
@@ -119,12 +188,15 @@ impl<C: Clock> RaftThread<C> {
         }
     }
 
-    /// Hands a job out; says whether it was the last one ever.
-    fn hand_out(&self, job: Job) -> bool {
+    /// Hands a job out, or keeps it for [`Self::carry_out`].
+    fn hand_out(&mut self, job: Job) {
         match job {
             Job::Send(messages) => self.outgoing.send(messages),
-            Job::Write(task) => self.log.push(task),
-            Job::Apply(task) => self.apply.push(task),
+            Job::Write(task) => {
+                self.course.written = task.number;
+                keep_or_push(&*self.log, &mut self.course.write, task);
+            }
+            Job::Apply(task) => keep_or_push(&*self.apply, &mut self.course.apply, task),
             Job::ReadReady { ids, index } => self.parked.park(ids, index),
             Job::FailWrites { sequences, error } => {
                 self.completions.push(Completion::WritesFailed(sequences, error));
@@ -132,9 +204,8 @@ impl<C: Clock> RaftThread<C> {
             Job::FailReads { ids, error } => {
                 self.completions.push(Completion::ReadsFailed(ids, error));
             }
-            Job::Removed => return true,
+            Job::Removed => self.course.removed = true,
         }
-        false
     }
 
     fn show(&self) {
@@ -149,6 +220,18 @@ impl<C: Clock> RaftThread<C> {
         let leader = status.leader;
         self.shown.status.store(Arc::new(status));
         self.shown.leader.send_if_modified(|seen| std::mem::replace(seen, leader) != leader);
+    }
+}
+
+/// Keeps the one task of a turn that this thread may carry out itself; else all go to the thread, in order.
+fn keep_or_push<T>(hands: &dyn Hands<T>, kept: &mut Option<T>, task: T) {
+    match kept.take() {
+        None if hands.may_run(&task) => *kept = Some(task),
+        before => {
+            for task in before.into_iter().chain([task]) {
+                hands.push(task);
+            }
+        }
     }
 }
 

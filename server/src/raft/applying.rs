@@ -45,7 +45,7 @@ impl Applying {
     ) -> Option<ApplyTask> {
         let (first, last) = (entries.first()?.index, entries.last()?.index);
         assert_eq!(first, self.committed + 1, "I1: committed entries have no gap");
-        let behind = self.handed < self.committed;
+        let behind = self.is_behind();
         self.committed = last;
         self.conf_states.extend(changes);
         if behind || !self.has_room() {
@@ -82,6 +82,11 @@ impl Applying {
         while self.tasks.front().is_some_and(|(last, _)| *last <= index.0) {
             self.bytes -= self.tasks.pop_front().map_or(0, |(_, bytes)| bytes);
         }
+    }
+
+    /// Whether something waits until apply has room for it.
+    pub fn is_behind(&self) -> bool {
+        self.handed < self.committed
     }
 
     fn has_room(&self) -> bool {

@@ -165,6 +165,12 @@ impl Driver {
         jobs
     }
 
+    /// Whether something waits for [`Input::Applied`]. If not, it may come with any later turn.
+    #[must_use]
+    pub fn heeds_applied(&self) -> bool {
+        self.applying.is_behind() || self.proposals.heed_applied(self.leadership.term)
+    }
+
     fn take(&mut self, input: Input, turn: &mut Turn) {
         match input {
             Input::Message { from, body } => self.on_message(from, body, turn),

@@ -25,8 +25,8 @@ use crate::node::transport::{
     Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, standing,
 };
 use crate::node::{
-    ApplyThread, Completions, Inbox, Incarnation, LogWriter, ParkedReads, Proposer, Queue,
-    RaftThread, Shown,
+    ApplyChores, Completions, Course, Inbox, Incarnation, LogChores, LogWriter, ParkedReads,
+    Proposer, RaftThread, Shown, StateApplier, Worker,
 };
 use crate::raft::{Driver, DriverConfig};
 use crate::storage::FjallEngine;
@@ -181,22 +181,20 @@ impl Links {
         seen: Arc<Seen>,
         hub: Hub,
     ) -> io::Result<Vec<JoinHandle<()>>> {
-        let (log, apply) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
         let hashes = applier.hash_elsewhere();
-        let writer = LogWriter {
+        let log = Worker::new(LogWriter {
             store,
-            tasks: log.clone(),
             inbox: self.inbox.clone(),
             outgoing: self.outgoing.clone(),
             shown: self.shown.clone(),
             metrics: self.metrics.clone(),
             clock: self.clock.clone(),
-        };
-        let apply_thread = ApplyThread {
+            chores: LogChores::default(),
+        });
+        let apply = Worker::new(StateApplier {
             applier,
             me,
             incarnation,
-            tasks: apply.clone(),
             inbox: self.inbox.clone(),
             shown: self.shown.clone(),
             completions: self.completions.clone(),
@@ -205,12 +203,13 @@ impl Links {
             hashes: hashes.clone(),
             metrics: self.metrics,
             clock: self.clock.clone(),
-        };
+            chores: ApplyChores::default(),
+        });
         let raft = RaftThread {
             driver,
             inbox: self.inbox,
-            log,
-            apply,
+            log: log.clone(),
+            apply: apply.clone(),
             outgoing: self.outgoing,
             seen,
             has_log: BTreeSet::new(),
@@ -218,9 +217,11 @@ impl Links {
             parked: self.parked,
             completions: self.completions,
             clock: self.clock,
+            course: Course::default(),
         };
         let hash = fatal::spawn("hash", move || hashes.run())?;
-        Ok(vec![raft.start()?, writer.start()?, apply_thread.start()?, hash])
+        let [raft, standby] = raft.start()?;
+        Ok(vec![raft, standby, log.start()?, apply.start()?, hash])
     }
 }
 

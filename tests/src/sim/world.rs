@@ -70,6 +70,8 @@ pub struct World {
     events: BTreeMap<(u64, u64), (u64, Event)>,
     next_event: u64,
     scheduled: BTreeSet<(u64, &'static str)>,
+    /// What the Raft thread of a member does itself at the end of this turn.
+    inline: BTreeSet<(u64, &'static str)>,
     /// When the last message of a direction arrives.
     pub(super) links: BTreeMap<(u64, u64), u64>,
     clients: BTreeMap<u64, Option<Pending>>,
@@ -108,6 +110,7 @@ impl World {
             events: BTreeMap::new(),
             next_event: 0,
             scheduled: BTreeSet::new(),
+            inline: BTreeSet::new(),
             links: BTreeMap::new(),
             clients: (0..plan.clients).map(|client| (client, None)).collect(),
             watchman: Watchman::default(),
@@ -236,7 +239,31 @@ impl World {
         for job in jobs {
             self.job(id, job)?;
         }
+        self.carry_out(id)
+    }
+
+    /// What the Raft thread does itself of a turn, where the other threads have nothing to do: apply first.
+    fn carry_out(&mut self, id: u64) -> Result<()> {
+        for name in ["apply", "persist"] {
+            if self.inline.remove(&(id, name)) {
+                match name {
+                    "apply" => self.apply(id)?,
+                    _ => self.persist(id)?,
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the Raft thread does it itself at the end of this turn, which it only may where nothing waits before it.
+    fn is_inline(&mut self, id: u64, is_only: bool, name: &'static str) -> bool {
+        let is_inline = is_only && self.chances.disk.chance(500);
+        if is_inline {
+            self.inline.insert((id, name));
+        } else {
+            self.inline.remove(&(id, name));
+        }
+        is_inline
     }
 
     fn job(&mut self, id: u64, job: Job) -> Result<()> {
@@ -248,13 +275,19 @@ impl World {
             Job::Send(messages) => self.send(id, messages),
             Job::Write(task) => {
                 running.writes.push_back(task);
-                let wait = self.chances.disk.between(0, self.plan.sync_max);
-                self.soon(wait, id, "persist", Event::Persist);
+                let is_only = running.writes.len() == 1;
+                if !self.is_inline(id, is_only, "persist") {
+                    let wait = self.chances.disk.between(0, self.plan.sync_max);
+                    self.soon(wait, id, "persist", Event::Persist);
+                }
             }
             Job::Apply(task) => {
                 running.tasks.push_back(task);
-                let wait = self.chances.disk.between(0, self.plan.apply_max);
-                self.soon(wait, id, "apply", Event::Apply);
+                let is_only = running.tasks.len() == 1;
+                if !self.is_inline(id, is_only, "apply") {
+                    let wait = self.chances.disk.between(0, self.plan.apply_max);
+                    self.soon(wait, id, "apply", Event::Apply);
+                }
             }
             Job::ReadReady { ids, index: LogIndex(index) } => {
                 running.parked.entry(index).or_default().extend(ids);
@@ -304,6 +337,8 @@ impl World {
         let Some((task, applied)) = member.apply()? else { return Ok(()) };
         let Some(running) = &member.running else { return Ok(()) };
         let more = !running.tasks.is_empty();
+        // Else it is taken with whatever comes next.
+        let is_news = running.driver.heeds_applied();
         let own: Vec<_> = running.own(&applied).map(|it| (it.sequence, it.index.0)).collect();
         for entry in &task.entries {
             self.model.committed(entry)?;
@@ -319,7 +354,9 @@ impl World {
             let wait = self.chances.disk.between(0, self.plan.apply_max);
             self.soon(wait, id, "apply", Event::Apply);
         }
-        self.soon(0, id, "turn", Event::Turn);
+        if is_news {
+            self.soon(0, id, "turn", Event::Turn);
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Standing, ask_p
 use crate::apply::Members;
 use crate::config::Cluster;
 use crate::metrics::Metrics;
-use crate::node::Inbox;
+use crate::node::{Heed, Inbox};
 use crate::raft::{Admission, Input, Outbound};
 
 /// One member: what it hears is in its inbox. It ends with the value.
@@ -126,7 +126,8 @@ impl Member {
             while !heard.iter().any(|text| text == wanted) {
                 tokio::task::yield_now().await;
                 let mut inputs = Vec::new();
-                let _ = self.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
+                let _ =
+                    self.inbox.take(Duration::ZERO, Heed::ALL, Admission::default(), &mut inputs);
                 heard.extend(inputs.iter().map(|input| self.text(input)));
             }
         });
@@ -215,7 +216,7 @@ async fn a_lineage_that_becomes_known_later_is_told_before_the_next_message() {
     let heard = two.hear("disconnected n1").await;
     assert!(!heard.contains(&"other".to_owned()), "{heard:?}");
     let mut inputs = Vec::new();
-    let _ = one.inbox.take(Duration::ZERO, true, Admission::default(), &mut inputs);
+    let _ = one.inbox.take(Duration::ZERO, Heed::ALL, Admission::default(), &mut inputs);
     assert!(inputs.iter().all(|input| !one.text(input).contains("says")), "n1 listened");
 }
 

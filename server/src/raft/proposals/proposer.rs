@@ -69,6 +69,12 @@ impl Proposals {
         self.waiters.waiting()
     }
 
+    /// Whether something waits to hear that entries are applied: room, or an entry of `term` that shows what is lost.
+    #[must_use]
+    pub fn heed_applied(&self, term: Term) -> bool {
+        self.waiting().count > 0 || self.applied_term < term
+    }
+
     /// Proposals without a result.
     #[must_use]
     pub fn pending(&self) -> usize {

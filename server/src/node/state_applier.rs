@@ -1,8 +1,7 @@
-//! [`ApplyThread`]: owns the applied state. batches in, results, events and a new published state out.
+//! [`StateApplier`] owns the applied state: batches in, results, events and a new published state out.
 
 use std::mem;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mini_etcd_shared::clock::{Clock, Moment};
@@ -10,9 +9,8 @@ use mini_etcd_shared::types::MemberId;
 
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
-use super::queue::{Queue, Taken};
+use super::worker::{Size, Task, Work};
 use crate::apply::{Applied, Applier, ApplyError, ApplyTask, Response};
-use crate::fatal;
 use crate::limits::{
     APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_ROWS_MAX,
     DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
@@ -23,12 +21,11 @@ use crate::node::{Completion, Completions, Shown};
 use crate::raft::Input;
 use crate::storage::Engine;
 
-/// What the thread works with.
-pub(crate) struct ApplyThread<E: Engine, C: Clock> {
+/// Owns the applied state.
+pub(crate) struct StateApplier<E: Engine, C: Clock> {
     pub applier: Applier<E>,
     pub me: MemberId,
     pub incarnation: u64,
-    pub tasks: Arc<Queue<ApplyTask>>,
     pub inbox: Arc<Inbox>,
     pub shown: Arc<Shown>,
     pub completions: Arc<Completions>,
@@ -39,72 +36,105 @@ pub(crate) struct ApplyThread<E: Engine, C: Clock> {
     pub hashes: Arc<Hashes>,
     pub metrics: Metrics,
     pub clock: C,
+    pub chores: ApplyChores,
 }
 
 /// What is left to do when nothing is to be applied.
-struct Chores {
+pub(crate) struct ApplyChores {
     /// Something was applied since the last sync.
     unsynced: bool,
     /// Rows of given-up history may be on the disk.
     collecting: bool,
     /// When the disk was last measured.
-    measured: Moment,
+    measured: Option<Moment>,
 }
 
-impl<E: Engine, C: Clock> ApplyThread<E, C> {
-    /// Starts the thread. It ends, with the state synced, once the queue is closed and empty.
-    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
-        fatal::spawn("apply", move || {
-            if let Err(error) = self.run() {
-                fatal::end(error.exit_code(), error);
-            }
-        })
+impl Task for ApplyTask {
+    fn size(&self) -> Size {
+        let bytes = self.entries.iter().map(|entry| entry.data.len()).sum();
+        Size { items: self.entries.len(), bytes }
     }
+}
 
-    fn run(mut self) -> Result<(), ApplyError> {
-        // The process before may have stopped in the middle of a collection.
-        let mut chores = Chores { unsynced: false, collecting: true, measured: self.clock.now() };
-        self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
-        loop {
-            let mut batch = BatchSize::default();
-            match self.tasks.take(chores.patience(), |task| batch.takes(task)) {
-                Taken::Items(tasks) => self.turn(tasks, &mut chores)?,
-                Taken::Idle => self.idle(&mut chores)?,
-                Taken::Closed => {
-                    self.hashes.stop();
-                    return self.applier.sync();
-                }
-            }
-            self.measure(&mut chores);
-        }
-    }
+impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
+    type Task = ApplyTask;
+    type Error = ApplyError;
+    const NAME: &'static str = "apply";
+    const BATCH_MAX: Size = Size { items: APPLY_BATCH_ENTRIES_MAX, bytes: APPLY_BATCH_BYTES_MAX };
 
-    fn turn(&mut self, tasks: Vec<ApplyTask>, chores: &mut Chores) -> Result<(), ApplyError> {
+    fn work(&mut self, tasks: Vec<ApplyTask>) -> Result<Duration, ApplyError> {
+        let began = self.clock.now();
         let mut all = ApplyTask::default();
         for mut task in tasks {
             all.entries.append(&mut task.entries);
             all.conf_states.append(&mut task.conf_states);
         }
-        self.apply(all, chores)
+        self.apply(all)?;
+        Ok(self.clock.now().since(began))
     }
 
+    fn patience(&self) -> Option<Duration> {
+        if self.chores.collecting {
+            Some(COLLECT_PAUSE)
+        } else {
+            self.chores.unsynced.then_some(STATE_SYNC_INTERVAL)
+        }
+    }
+
+    fn idle(&mut self) -> Result<(), ApplyError> {
+        if self.chores.collecting {
+            self.chores.collecting = self.applier.collect(COLLECT_ROWS_MAX)?;
+            self.metrics.count(&self.applier.take_counts());
+            let published = self.applier.published();
+            let finished = published.compact_finished;
+            self.shown.published.store(published);
+            self.shown.compacted.send_if_modified(|seen| mem::replace(seen, finished) != finished);
+        } else if mem::take(&mut self.chores.unsynced) {
+            // What a restart must apply again stays small.
+            self.applier.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the size on disk, which takes a walk through the directory: now and then.
+    fn look_after(&mut self) -> Result<(), ApplyError> {
+        let now = self.clock.now();
+        let is_due = |at: Moment| now.since(at) >= DISK_MEASURE_INTERVAL;
+        if self.chores.measured.is_none_or(is_due) {
+            self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
+            self.chores.measured = Some(now);
+        }
+        Ok(())
+    }
+
+    fn close(mut self) -> Result<(), ApplyError> {
+        self.hashes.stop();
+        self.applier.sync()
+    }
+
+    fn exit_code(error: &ApplyError) -> u8 {
+        error.exit_code()
+    }
+}
+
+impl<E: Engine, C: Clock> StateApplier<E, C> {
     /// Applies a task in batches of bounded size.
-    fn apply(&mut self, task: ApplyTask, chores: &mut Chores) -> Result<(), ApplyError> {
+    fn apply(&mut self, task: ApplyTask) -> Result<(), ApplyError> {
         if task.entries.len() <= APPLY_BATCH_ENTRIES_MAX {
-            return self.batch(&task, chores);
+            return self.batch(&task);
         }
         let ApplyTask { entries, mut conf_states } = task;
         for entries in entries.chunks(APPLY_BATCH_ENTRIES_MAX) {
             let end = entries.last().map_or(0, |entry| entry.index);
             let later = conf_states.split_off(conf_states.partition_point(|(i, _)| i.0 <= end));
             let now = mem::replace(&mut conf_states, later);
-            self.batch(&ApplyTask { entries: entries.to_vec(), conf_states: now }, chores)?;
+            self.batch(&ApplyTask { entries: entries.to_vec(), conf_states: now })?;
         }
         Ok(())
     }
 
     /// One batch: apply, publish, answer, tell watchers, tell Raft.
-    fn batch(&mut self, task: &ApplyTask, chores: &mut Chores) -> Result<(), ApplyError> {
+    fn batch(&mut self, task: &ApplyTask) -> Result<(), ApplyError> {
         if task.entries.is_empty() {
             return Ok(());
         }
@@ -116,7 +146,7 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
             self.shown.members.send_replace(Arc::clone(members));
         }
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
-        chores.note(&applied);
+        self.chores.note(&applied);
         self.metrics.count(&applied.counts);
         let mut results = mem::take(&mut applied.results);
         // IMPORTANT: of this very start. The numbers of an earlier one say nothing about who waits now, and a directory
@@ -132,57 +162,16 @@ impl<E: Engine, C: Clock> ApplyThread<E, C> {
         self.inbox.control(Input::Applied { index, term, sequences });
         Ok(())
     }
+}
 
-    fn idle(&mut self, chores: &mut Chores) -> Result<(), ApplyError> {
-        if chores.collecting {
-            chores.collecting = self.applier.collect(COLLECT_ROWS_MAX)?;
-            self.metrics.count(&self.applier.take_counts());
-            let published = self.applier.published();
-            let finished = published.compact_finished;
-            self.shown.published.store(published);
-            self.shown.compacted.send_if_modified(|seen| mem::replace(seen, finished) != finished);
-        } else if mem::take(&mut chores.unsynced) {
-            // What a restart must apply again stays small.
-            self.applier.sync()?;
-        }
-        Ok(())
-    }
-
-    /// Looks at the size on disk, which takes a walk through the directory: now and then.
-    fn measure(&self, chores: &mut Chores) {
-        let now = self.clock.now();
-        if now.since(chores.measured) >= DISK_MEASURE_INTERVAL {
-            self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
-            chores.measured = now;
-        }
+impl Default for ApplyChores {
+    /// The process before may have stopped in the middle of a collection.
+    fn default() -> Self {
+        Self { unsynced: false, collecting: true, measured: None }
     }
 }
 
-/// How much one batch takes along.
-#[derive(Default)]
-struct BatchSize {
-    entries: usize,
-    bytes: usize,
-}
-
-impl BatchSize {
-    fn takes(&mut self, task: &ApplyTask) -> bool {
-        self.entries += task.entries.len();
-        self.bytes += task.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
-        self.entries <= APPLY_BATCH_ENTRIES_MAX && self.bytes <= APPLY_BATCH_BYTES_MAX
-    }
-}
-
-impl Chores {
-    /// How long to wait for entries before there is something else to do.
-    fn patience(&self) -> Option<Duration> {
-        if self.collecting {
-            Some(COLLECT_PAUSE)
-        } else {
-            self.unsynced.then_some(STATE_SYNC_INTERVAL)
-        }
-    }
-
+impl ApplyChores {
     fn note(&mut self, applied: &Applied) {
         self.unsynced = true;
         self.collecting |= applied
