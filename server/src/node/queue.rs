@@ -57,6 +57,12 @@ impl<T> Queue<T> {
         state.sleeping && state.items.is_empty()
     }
 
+    /// Whether items wait that the taker does not have in hand.
+    #[cfg(test)]
+    pub(crate) fn is_waiting_for_taker(&self) -> bool {
+        !self.lock().items.is_empty()
+    }
+
     /// Lets the taker end once the queue is empty.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

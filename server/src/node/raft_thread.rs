@@ -140,16 +140,13 @@ impl<C: Clock> RaftThread<C> {
         hands: &dyn Hands<T>,
         task: T,
     ) -> Option<Box<Self>> {
-        match seat.leave(self) {
-            Ok(()) => {
-                hands.run(task);
-                seat.take_back()
-            }
-            Err(this) => {
-                hands.push(task);
-                Some(this)
-            }
-        }
+        let mut here = Some(self);
+        // The seat is left once the task has its place: who stands in hands over what comes after it.
+        hands.run(task, &mut || {
+            here = here.take().and_then(|this| seat.leave(this).err());
+            here.is_none()
+        });
+        here.or_else(|| seat.take_back())
     }
 
     /// Ends the process once what was committed before the removal is applied, which apply was given already.

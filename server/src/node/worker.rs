@@ -3,7 +3,8 @@
 //! A task that is short costs less than to wake a thread for it. So whoever hands it over may carry it out itself
 //! while the thread has nothing to do; what is long, or comes while the thread is at work, waits for the thread.
 //!
-//! * I1: tasks are carried out one at a time, in the order in which one thread hands them over.
+//! * I1: tasks are carried out one at a time, in the order in which they are handed over, by one thread at a time; one that
+//!   is carried out by who hands it over has its place before another thread goes on.
 //! * I2: whether a task is carried out at once follows from the queue, from its size, and from how long such work took
 //!   lately; see [`INLINE_WORK_MAX`].
 
@@ -78,8 +79,11 @@ pub(crate) trait Hands<T>: Send + Sync {
     fn push(&self, task: T);
     /// Whether [`Hands::run`] would carry the task out now.
     fn may_run(&self, task: &T) -> bool;
-    /// Carries the task out if that may be, else gives it to the thread.
-    fn run(&self, task: T);
+    /// Carries the task out if that may be and `begin` agrees, else gives it to the thread.
+    ///
+    /// SAFETY-RAFT: the task has its place before `begin` is called. It lets another thread hand tasks over from then on,
+    /// and those come after this one, however long it takes.
+    fn run(&self, task: T, begin: &mut dyn FnMut() -> bool);
     /// Lets the thread end once all is done.
     fn close(&self);
 }
@@ -161,8 +165,10 @@ impl<W: Work> Hands<W::Task> for Worker<W> {
         self.free_for(task).is_some()
     }
 
-    fn run(&self, task: W::Task) {
-        let Some(mut state) = self.free_for(&task) else { return self.tasks.push(task) };
+    fn run(&self, task: W::Task, begin: &mut dyn FnMut() -> bool) {
+        let Some(mut state) = self.free_for(&task).filter(|_| begin()) else {
+            return self.tasks.push(task);
+        };
         let before = state.patience();
         or_end::<W>(state.carry_out(vec![task]));
         // The thread sleeps for as long as it had patience before.
@@ -268,17 +274,39 @@ mod tests {
     #[test]
     fn a_short_task_is_carried_out_by_who_hands_it_over_while_the_thread_rests() {
         let (worker, notes) = worker(INLINE_WORK_MAX);
-        worker.run(1);
+        worker.run(1, &mut || true);
         assert!(notes.try_recv().is_err(), "no thread rests: the task waits for one");
         let thread = worker.start().unwrap();
         assert_eq!(notes.recv().unwrap(), (vec![1], thread.thread().id()));
         at_rest(&worker);
-        worker.run(2);
+        worker.run(2, &mut || true);
         assert_eq!(notes.try_recv().unwrap(), (vec![2], thread::current().id()));
-        worker.run(INLINE_BYTES_MAX + 1);
+        worker.run(INLINE_BYTES_MAX + 1, &mut || true);
         assert_eq!(notes.recv().unwrap(), (vec![INLINE_BYTES_MAX + 1], thread.thread().id()));
         worker.close();
         thread.join().unwrap();
+    }
+
+    /// Goal: a stand-in goes on while this thread is stopped between leaving the seat and its task. Method: `begin` hands
+    /// the next task over, and comes back when the thread has it in hand.
+    #[test]
+    fn a_task_keeps_its_place_while_another_thread_goes_on() {
+        let (worker, notes) = worker(Duration::ZERO);
+        let thread = worker.start().unwrap();
+        at_rest(&worker);
+        worker.run(1, &mut || {
+            worker.push(2);
+            while worker.tasks.is_waiting_for_taker() {
+                thread::yield_now();
+            }
+            worker.run(3, &mut || true);
+            true
+        });
+        worker.run(4, &mut || false);
+        worker.close();
+        thread.join().unwrap();
+        let order: Vec<usize> = notes.iter().take(4).flat_map(|(tasks, _)| tasks).collect();
+        assert_eq!(order, [1, 2, 3, 4]);
     }
 
     #[test]
@@ -287,17 +315,17 @@ mod tests {
         let thread = worker.start().unwrap();
         at_rest(&worker);
         assert!(worker.may_run(&1));
-        worker.run(1);
+        worker.run(1, &mut || true);
         assert_eq!(notes.recv().unwrap(), (vec![1], thread::current().id()));
         assert!(!worker.may_run(&2));
-        worker.run(2);
+        worker.run(2, &mut || true);
         assert_eq!(notes.recv().unwrap(), (vec![2], thread.thread().id()));
         // It fades.
         at_rest(&worker);
         worker.lock().work.as_mut().unwrap().takes = Duration::ZERO;
         let mut times = 0;
         while !worker.may_run(&3) {
-            worker.run(3);
+            worker.run(3, &mut || true);
             notes.recv().unwrap();
             at_rest(&worker);
             times += 1;
