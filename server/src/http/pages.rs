@@ -20,7 +20,7 @@ use crate::limits;
 const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a second";
 
 /// The pages of a member.
-static ROUTES: [Route<Host>; 7] = [
+static ROUTES: &[Route<Host>] = &[
     get("/health", |host, request| Some(text(health(host.clone(), uri(request))))),
     get("/version", |_, _| Some(text(ready(version())))),
     get("/metrics", |host, _| {
@@ -48,7 +48,7 @@ impl MemberPages {
 
 impl HttpHandler for MemberPages {
     fn call(&self, request: Request<Incoming>) -> BoxFuture<'static, Response<Body>> {
-        route(&ROUTES, &self.host, request)
+        route(ROUTES, &self.host, request)
     }
 }
 

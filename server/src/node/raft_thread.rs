@@ -223,6 +223,7 @@ impl<C: Clock> RaftThread<C> {
 /// Keeps the one task of a turn that this thread may carry out itself; else all go to the thread, in order.
 fn keep_or_push<T>(hands: &dyn Hands<T>, kept: &mut Option<T>, task: T) {
     match kept.take() {
+        // Asked here already: what is not for this thread begins at once, beside what this thread does first.
         None if hands.may_run(&task) => *kept = Some(task),
         before => {
             for task in before.into_iter().chain([task]) {

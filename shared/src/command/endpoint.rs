@@ -1,12 +1,12 @@
 //! Asks every endpoint for itself.
 
-use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest};
+use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest, ResponseHeader};
 
 use super::Report;
 use super::spec::Flag;
 use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
 use crate::failure::{Failure, done, exit};
-use crate::format::Answer;
+use crate::format::{Answer, Facts, count_of};
 
 /// The flag of all commands of the group.
 pub(super) const FLAGS: &[Flag] =
@@ -94,6 +94,12 @@ where
         }
     }
     Report { answer: Some(Box::new(answers)), notes, failure: last }
+}
+
+/// What there is to know of the answers of so many endpoints, the first of them with this header.
+pub(super) fn facts_of(header: Option<&ResponseHeader>, answers: usize) -> Facts<'static> {
+    let rev = header.map(|header| header.revision);
+    Facts { rev, count: count_of(answers), ..Facts::default() }
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use mini_etcd_proto::etcdserverpb::{HashKvRequest, HashKvResponse};
 
-use super::endpoint::each;
+use super::endpoint::{each, facts_of};
 use super::request::asks;
 use super::spec::{CommandSpec, Flag, ValueKind};
 use crate::client::Client;
 use crate::failure::done;
-use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
+use crate::format::{Answer, Facts, Field, Message, Table, Value, header};
 use crate::text::masked_columns;
 
 /// `endpoint hashkv`
@@ -63,9 +63,7 @@ impl Answer for Vec<Hashed> {
     }
 
     fn facts(&self) -> Facts<'_> {
-        let header = self.first().and_then(|one| one.response.header.as_ref());
-        let rev = header.map(|header| header.revision);
-        Facts { rev, count: count_of(self.len()), ..Facts::default() }
+        facts_of(self.first().and_then(|one| one.response.header.as_ref()), self.len())
     }
 
     fn is_of_cluster(&self) -> bool {

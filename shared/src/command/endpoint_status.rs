@@ -2,12 +2,12 @@
 
 use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
 
-use super::endpoint::each;
+use super::endpoint::{each, facts_of};
 use super::request::asks;
 use super::spec::CommandSpec;
 use crate::client::Client;
 use crate::failure::{Failure, done};
-use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
+use crate::format::{Answer, Facts, Field, Message, Table, Value, header};
 use crate::text::{masked_columns, size};
 
 /// `endpoint status`
@@ -108,9 +108,7 @@ impl Answer for Vec<Status> {
     }
 
     fn facts(&self) -> Facts<'_> {
-        let header = self.first().and_then(|one| one.response.header.as_ref());
-        let rev = header.map(|header| header.revision);
-        Facts { rev, count: count_of(self.len()), ..Facts::default() }
+        facts_of(self.first().and_then(|one| one.response.header.as_ref()), self.len())
     }
 
     fn is_of_cluster(&self) -> bool {

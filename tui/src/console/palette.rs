@@ -2,7 +2,7 @@
 
 use mini_etcd_shared::complete::Candidate;
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
@@ -12,7 +12,7 @@ use crate::screens::repl;
 use crate::screens::repl::Repl;
 use crate::screens::repl::entry::Entry;
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, fit, panel, say, style};
+use crate::widget::{Look, fit, fit_end, panel, say, set_cursor, style};
 
 /// Draws the output over the lower part of the screen and the line over the footer.
 pub(crate) fn palette(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
@@ -73,15 +73,9 @@ pub(crate) fn typed_line(
     let head = searching.map_or_else(|| head.to_owned(), |search| format!("{head}{search}"));
     let room = usize::from(area.width).saturating_sub(head.width() + 1);
     let (left, right) = entry.line.shown();
-    let (left, right) = (left.as_str(), right.as_str());
-    // The cursor stays in sight: what lies far to its left is cut.
-    let mut cut = 0;
-    while left.get(cut..).unwrap_or("").width() > room {
-        cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-    }
-    let left = left.get(cut..).unwrap_or("");
+    let left = fit_end(&left, room);
     let used = head.width() + left.width();
-    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
     let rest = room.saturating_sub(left.width() + right.width() + 2);
     let mut spans = vec![
         say(look, Meaning::Accent, head),
@@ -96,8 +90,7 @@ pub(crate) fn typed_line(
         spans.push(say(look, Meaning::Warn, format!("  {words}")));
     }
     frame.render_widget(Line::from(spans), area);
-    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
-    frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+    set_cursor(frame, area, used);
 }
 
 /// Candidates shown at once.

@@ -18,7 +18,9 @@ pub use spark::spark;
 use std::fmt::Write;
 
 use mini_etcd_shared::text::is_drawn;
+use ratatui::Frame;
 use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
@@ -61,6 +63,24 @@ pub fn fit(text: &str, width: usize, glyphs: &Glyphs) -> String {
         kept.push_str(glyphs.more);
     }
     kept
+}
+
+/// As much of the end of a text as fits: the cursor behind it stays in sight.
+#[must_use]
+pub fn fit_end(text: &str, width: usize) -> &str {
+    let mut kept = text;
+    while kept.width() > width {
+        let mut characters = kept.chars();
+        characters.next();
+        kept = characters.as_str();
+    }
+    kept
+}
+
+/// Puts the cursor into a line, so many columns from its start, and not beyond its end.
+pub fn set_cursor(frame: &mut Frame<'_>, line: Rect, columns: usize) {
+    let x = u16::try_from(columns).unwrap_or(u16::MAX).saturating_add(line.x);
+    frame.set_cursor_position(Position { x: x.min(line.right().saturating_sub(1)), y: line.y });
 }
 
 /// Bytes as text that any terminal can show: what is no text as `\xNN`, what [`is_drawn`] refuses by its escapes.

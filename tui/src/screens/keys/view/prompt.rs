@@ -1,7 +1,7 @@
 //! The line at the bottom, and the matches of a jump.
 
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
@@ -10,7 +10,7 @@ use crate::console::Context;
 use crate::screens::keys::Keys;
 use crate::screens::keys::{Ask, Prompt};
 use crate::widget::theme::Meaning;
-use crate::widget::{counted, escape_name, fit, panel, say, style};
+use crate::widget::{counted, escape_name, fit, fit_end, panel, say, set_cursor, style};
 
 fn words(ask: Ask) -> (&'static str, &'static str) {
     match ask {
@@ -33,15 +33,9 @@ pub(super) fn prompt(ctx: &Context, prompt: &Prompt, frame: &mut Frame<'_>, area
     let head = format!(" {name}: ");
     let room = usize::from(area.width).saturating_sub(head.width() + 1);
     let (left, right) = prompt.line.shown();
-    let (left, right) = (left.as_str(), right.as_str());
-    // The cursor stays in sight: what lies far to its left is cut.
-    let mut cut = 0;
-    while left.get(cut..).unwrap_or("").width() > room {
-        cut += left.get(cut..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-    }
-    let left = left.get(cut..).unwrap_or("");
+    let left = fit_end(&left, room);
     let used = head.width() + left.width();
-    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
     let mut spans = vec![
         say(look, Meaning::Accent, head),
         say(look, Meaning::Input, left),
@@ -55,8 +49,7 @@ pub(super) fn prompt(ctx: &Context, prompt: &Prompt, frame: &mut Frame<'_>, area
         spans.push(say(look, meaning, fit(note, rest, &look.glyphs)));
     }
     frame.render_widget(Line::from(spans), area);
-    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
-    frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+    set_cursor(frame, area, used);
 }
 
 /// Draws the matches of a jump over the screen.

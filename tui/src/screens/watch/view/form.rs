@@ -5,11 +5,10 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-use super::end_of;
 use crate::console::Context;
 use crate::screens::watch::{FIELDS, Field, Form, Reach};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, fit, popup, say, wrap};
+use crate::widget::{Look, fit, fit_end, popup, say, wrap};
 
 /// Widest form.
 const WIDTH_MAX: u16 = 76;
@@ -66,9 +65,8 @@ fn row(look: &Look, form: &Form, field: Field, room: usize) -> (Line<'static>, O
         return (Line::from(spans), None);
     };
     let (left, right) = line.shown();
-    let (left, right) = (left.as_str(), right.as_str());
-    let left = end_of(left, room.saturating_sub(1));
-    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let left = fit_end(&left, room.saturating_sub(1));
+    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
     let free = room.saturating_sub(left.width() + right.width() + 2);
     let cursor = chosen.then(|| 2 + NAMES + left.width());
     spans.push(say(look, Meaning::Input, format!("{left}{right}")));

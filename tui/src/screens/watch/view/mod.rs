@@ -7,7 +7,6 @@ mod rows;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
 
 use super::{Detail, Link, Prompt, Sign, Tail};
 use crate::console::Context;
@@ -82,17 +81,6 @@ fn title(tail: &Tail) -> String {
         parts.push(format!("filter: {}", escape(filter.text().as_bytes())));
     }
     parts.join("  ")
-}
-
-/// As much of the end of a text as fits: the cursor behind it stays in sight.
-fn end_of(text: &str, room: usize) -> &str {
-    let mut kept = text;
-    while kept.width() > room {
-        let mut characters = kept.chars();
-        characters.next();
-        kept = characters.as_str();
-    }
-    kept
 }
 
 fn right(_: &Watch, ctx: &Context, tail: &Tail) -> Line<'static> {

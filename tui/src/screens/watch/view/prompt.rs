@@ -1,17 +1,16 @@
 //! A line that is typed, over the footer.
 
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use super::end_of;
 use crate::console::Context;
 use crate::screens::watch::Watch;
 use crate::screens::watch::{Prompt, Tail};
 use crate::widget::theme::Meaning;
-use crate::widget::{fit, say};
+use crate::widget::{fit, fit_end, say, set_cursor};
 
 /// Draws the line.
 pub(super) fn prompt(
@@ -41,9 +40,8 @@ pub(super) fn prompt(
     let hint_room = if wrong { hint.width() + 3 } else { 0 };
     let room = usize::from(area.width).saturating_sub(name.len() + 2 + hint_room);
     let (left, right) = line.shown();
-    let (left, right) = (left.as_str(), right.as_str());
-    let left = end_of(left, room);
-    let right = fit(right, room.saturating_sub(left.width()), &look.glyphs);
+    let left = fit_end(&left, room);
+    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
     let used = 1 + name.len() + left.width();
     let rest = usize::from(area.width).saturating_sub(used + right.width() + 2);
     let meaning = if wrong { Meaning::Bad } else { Meaning::Dim };
@@ -54,6 +52,5 @@ pub(super) fn prompt(
         say(look, meaning, format!("  {}", fit(&hint, rest, &look.glyphs))),
     ];
     frame.render_widget(Line::from(spans), area);
-    let x = u16::try_from(used).unwrap_or(u16::MAX).saturating_add(area.x);
-    frame.set_cursor_position(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+    set_cursor(frame, area, used);
 }
