@@ -415,12 +415,20 @@ async fn watch_line(
         Ok(())
     };
     eventually("all that a watch has to say", Duration::from_secs(20), said_all).await?;
-    let mut child = child.into_inner();
-    if child.try_wait()?.is_none() {
-        let pid = Pid::from_raw(child.id().cast_signed()).context("a child has a number")?;
-        kill_process(pid, Signal::INT)?;
+    if child.borrow_mut().try_wait()?.is_none() {
+        let pid = Pid::from_raw(child.borrow().id().cast_signed());
+        kill_process(pid.context("a child has a number")?, Signal::INT)?;
     }
-    let status = child.wait()?;
+    let ends = || async { child.borrow_mut().try_wait()?.context("it goes on") };
+    let ended =
+        eventually("the end after SIGINT, which nohup ignores", Duration::from_secs(20), ends);
+    let status = match ended.await {
+        Ok(status) => status,
+        Err(error) => {
+            child.borrow_mut().kill()?;
+            return Err(error);
+        }
+    };
     drop(stdin);
     Ok(Printed {
         code: status.code(),
