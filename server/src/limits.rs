@@ -194,6 +194,10 @@ pub const CONNECTION_TURN_BYTES: usize = 64 << 10;
 /// large answers does not wait long, large enough that those do not notice.
 pub const CONNECTION_TURN_BYTES_SENT: usize = 128 << 10;
 
+/// Bytes that a connection has to say and its socket has not taken yet: the largest segment of TCP. More would save no
+/// work, and is held for a client that does not read.
+pub const CONNECTION_GATHERED_MAX: usize = 64 << 10;
+
 /// Calls that were cancelled before their connection's turn came to begin them. A stream takes 28 bytes at the least to
 /// open and cancel, so that [`CONNECTION_TURN_BYTES`] hold fewer: nobody ever meets this bound, but memory has it.
 pub const CALLS_CANCELLED_PER_TURN_MAX: usize = 4096;

@@ -1,8 +1,10 @@
 //! Accepts connections: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
 //! and each stays on its thread: what belongs to a connection never crosses from one to another.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,11 +16,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use mini_etcd_proto::peerpb::peer_server;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::io::Metered;
+use super::outgoing::Outgoing;
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use crate::api::{Unread, is_grpc, stopped};
@@ -214,12 +218,15 @@ impl Connections {
         };
         let slot = Arc::clone(place.slot());
         let patience = self.patience.first_bytes;
-        let io = Metered::new(stream, self.metrics.clone(), patience, Arc::clone(&slot));
+        let (incoming, outgoing) = stream.into_split();
+        let outgoing = Outgoing::new(outgoing, self.metrics.clone());
+        let halves = (incoming, outgoing.clone());
+        let io = Metered::new(halves, self.metrics.clone(), patience, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {
-            drive(&builder, TokioIo::new(io), site, (slot, stop)).await;
+            drive(&builder, (TokioIo::new(io), outgoing), site, (slot, stop)).await;
             // The socket is closed by now.
             drop(place);
         });
@@ -229,7 +236,7 @@ impl Connections {
 /// Runs one connection to its end, in whatever way it ends.
 async fn drive(
     builder: &Builder<TokioExecutor>,
-    io: TokioIo<Metered<TcpStream>>,
+    (io, outgoing): (TokioIo<Metered<OwnedReadHalf, OwnedWriteHalf>>, Outgoing<OwnedWriteHalf>),
     site: Arc<Site>,
     (slot, mut stop): (Arc<Slot>, watch::Receiver<bool>),
 ) {
@@ -243,15 +250,15 @@ async fn drive(
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = turns(connection.as_mut(), &outgoing) => ended,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            turns(connection, &outgoing).await
         }
         () = slot.told(Order::Leave) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                ended = connection.as_mut() => ended,
+                ended = turns(connection, &outgoing) => ended,
                 () = slot.told(Order::Cut) => return,
                 () = tokio::time::sleep(limits::CONNECTION_LEAVE_TIMEOUT) => return,
             }
@@ -260,6 +267,14 @@ async fn drive(
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended in an error");
     }
+}
+
+/// Polls a connection to its end; what it has to say in a turn leaves together.
+async fn turns<C: Future>(
+    mut connection: Pin<&mut C>,
+    outgoing: &Outgoing<OwnedWriteHalf>,
+) -> C::Output {
+    poll_fn(|context| outgoing.poll_turn(connection.as_mut(), context)).await
 }
 
 /// Answers a request. A client's call without a place for its connection is refused in the way that tells a client

@@ -7,23 +7,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::coop::poll_proceed;
 use tokio::time::Sleep;
 
+use super::outgoing::{Outgoing, spend_turn};
 use super::slots::Slot;
-use crate::limits::{CONNECTION_TURN_BYTES, CONNECTION_TURN_BYTES_SENT};
+use crate::limits::CONNECTION_TURN_BYTES;
 use crate::metrics::Metrics;
-
-/// Operations that the runtime lets a task do in one turn; its sockets are not ready after that.
-const TURN_OPERATIONS: usize = 128;
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection. Until its first bytes tell which protocol it speaks, a clock runs; afterwards that protocol's own
 /// clocks do (header timeout, pings).
-pub(super) struct Metered<T> {
-    inner: T,
+pub(super) struct Metered<R, W> {
+    incoming: R,
+    outgoing: Outgoing<W>,
     metrics: Metrics,
     opening: Option<Opening>,
 }
@@ -35,10 +33,16 @@ struct Opening {
     slot: Arc<Slot>,
 }
 
-impl<T> Metered<T> {
-    pub(super) fn new(inner: T, metrics: Metrics, patience: Duration, slot: Arc<Slot>) -> Self {
+impl<R, W> Metered<R, W> {
+    pub(super) fn new(
+        (incoming, outgoing): (R, Outgoing<W>),
+        metrics: Metrics,
+        patience: Duration,
+        slot: Arc<Slot>,
+    ) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
-        Self { inner, metrics, opening: Some(Opening { deadline, matched: 0, slot }) }
+        let opening = Some(Opening { deadline, matched: 0, slot });
+        Self { incoming, outgoing, metrics, opening }
     }
 }
 
@@ -55,7 +59,7 @@ impl Opening {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Metered<R, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -67,7 +71,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         self.metrics.received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
         spend_turn(context, fresh.len(), CONNECTION_TURN_BYTES);
@@ -78,101 +82,66 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     }
 }
 
-/// Takes the part of the task's turn that belongs to so many bytes, of which a turn has `turn_bytes`.
-///
-/// *Reading.* The HTTP/2 library reads on while there is something to read, before it hands on a single stream. What comes in one
-/// turn is therefore what a client can make it hold: streams that were opened and cancelled at once, above all
-/// (CVE-2023-44487), and the time until others have their turn.
-///
-/// *Writing.* A large answer would fill its client's window in one go, megabytes at a time, and with twenty such
-/// connections on a thread a small call waits for all of them.
-///
-/// Answers whether the turn is over.
-fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: usize) -> bool {
-    for _ in 0..bytes / (turn_bytes / TURN_OPERATIONS) {
-        match poll_proceed(context) {
-            Poll::Ready(part) => part.made_progress(),
-            Poll::Pending => return true,
-        }
-    }
-    false
-}
-
-impl<T> Metered<T> {
-    fn sent(&self, written: io::Result<usize>) -> io::Result<usize> {
-        if let Ok(bytes) = &written {
-            self.metrics.sent_bytes.inc_by(u64::try_from(*bytes).unwrap_or(0));
-        }
-        written
-    }
-}
-
-/// Takes one slice at a time, although a socket could take several: to a stream that does, the crate h2 gives every message
-/// of 256 bytes and more in a system call of its own, and to this one it gives all below 1 KiB together. With values of 256
-/// bytes that is worth a quarter more reads (`docs/performance.md`).
-impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+/// Takes one slice at a time: what is gathered is copied anyway, and to a stream that takes several the crate h2 gives every
+/// message of 256 bytes and more alone.
+impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Metered<R, W> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes));
-        let written = self.sent(written)?;
-        if spend_turn(context, written, CONNECTION_TURN_BYTES_SENT) {
-            // Threads take turns too: a thread that sends large answers has always something to do, and a small write
-            // would wait for the end of its time slice at each of its steps through Raft, log and state.
-            std::thread::yield_now();
-        }
-        Poll::Ready(Ok(written))
+        self.outgoing.poll_gather(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+    /// Does nothing: the end of the turn sends ([`Outgoing::poll_turn`]).
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.poll_shutdown(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::super::slots::{Capacity, Slots};
     use super::*;
-    use crate::limits::FIRST_BYTE_TIMEOUT;
-
-    #[tokio::test]
-    async fn a_connection_gathers_small_messages() {
-        let (near, _far) = tokio::io::duplex(1);
-        let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
-        let place = Slots::new(capacity, Metrics::default()).admit().await;
-        let slot = place.slot().clone();
-        let metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
-        assert!(!metered.is_write_vectored());
-    }
+    use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT, FIRST_BYTE_TIMEOUT};
 
     #[tokio::test]
     async fn a_connection_that_sends_much_gives_others_their_turn() {
         let (near, mut far) = tokio::io::duplex(64 * CONNECTION_TURN_BYTES_SENT);
+        let (incoming, outgoing) = tokio::io::split(near);
         let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
         let place = Slots::new(capacity, Metrics::default()).admit().await;
         let slot = place.slot().clone();
-        let mut metered = Metered::new(near, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
+        let outgoing = Outgoing::new(outgoing, Metrics::default());
+        let halves = (incoming, outgoing.clone());
+        let mut metered = Metered::new(halves, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
         let bytes = vec![7; 16 << 10];
         // One turn: what is written until the connection is not ready any more, though the far end takes it all.
-        let turn = std::future::poll_fn(|context| {
-            let mut sent = 0;
-            while sent < 32 * CONNECTION_TURN_BYTES_SENT {
-                match Pin::new(&mut metered).poll_write(context, &bytes) {
-                    Poll::Ready(written) => sent += written.unwrap(),
-                    Poll::Pending => break,
+        let mut said = 0;
+        let turn = poll_fn(|context| {
+            let connection = std::pin::pin!(poll_fn(|context| {
+                while said < 32 * CONNECTION_TURN_BYTES_SENT {
+                    match Pin::new(&mut metered).poll_write(context, &bytes) {
+                        Poll::Ready(taken) => said += taken.unwrap(),
+                        Poll::Pending => break,
+                    }
                 }
-            }
-            Poll::Ready(sent)
+                Poll::Ready(())
+            }));
+            outgoing.poll_turn(connection, context)
         });
-        let sent: usize = turn.await;
-        assert!((1..=CONNECTION_TURN_BYTES_SENT + bytes.len()).contains(&sent), "{sent} bytes");
-        let mut all = vec![0; sent];
+        turn.await;
+        let bound = CONNECTION_TURN_BYTES_SENT + 2 * CONNECTION_GATHERED_MAX;
+        assert!((1..=bound).contains(&said), "{said} bytes");
+        let rest = poll_fn(|context| outgoing.poll_shutdown(context));
+        rest.await.unwrap();
+        let mut all = vec![0; said];
         tokio::io::AsyncReadExt::read_exact(&mut far, &mut all).await.unwrap();
     }
 }

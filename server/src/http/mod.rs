@@ -22,6 +22,7 @@ mod accept;
 #[cfg(test)]
 mod accept_tests;
 mod io;
+mod outgoing;
 mod pages;
 mod probe;
 mod site;

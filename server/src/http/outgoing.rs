@@ -1,0 +1,270 @@
+//! What a connection has to say: gathered while its task runs, sent when that has said all. The crate h2 gives every frame a
+//! write of its own, and a write costs more than a small answer or a watch event; through a socket of 64 KiB segments, also
+//! more than the copy of a large one.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+use tokio::task::coop::poll_proceed;
+
+use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT};
+use crate::metrics::Metrics;
+
+/// Operations that the runtime lets a task do in one turn; its sockets are not ready after that.
+const TURN_OPERATIONS: usize = 128;
+
+thread_local! {
+    /// The buffer of whichever connection of this thread speaks next. They take turns, so that one that rests needs none.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// The sending half of a connection, held by the connection and by whoever polls it.
+pub(super) struct Outgoing<W>(Arc<Mutex<State<W>>>);
+
+struct State<W> {
+    half: W,
+    metrics: Metrics,
+    /// Of this, `sent` bytes are with the socket; at most [`CONNECTION_GATHERED_MAX`].
+    gathered: Vec<u8>,
+    sent: usize,
+}
+
+impl<W> Clone for Outgoing<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Outgoing<W> {
+    pub(super) fn new(half: W, metrics: Metrics) -> Self {
+        Self(Arc::new(Mutex::new(State { half, metrics, gathered: Vec::new(), sent: 0 })))
+    }
+
+    /// Polls `connection`, and sends what it says in this turn. What an earlier turn left goes first: the turn's share of
+    /// operations may be used up by reading.
+    pub(super) fn poll_turn<C: Future>(
+        &self,
+        connection: Pin<&mut C>,
+        context: &mut Context<'_>,
+    ) -> Poll<C::Output> {
+        // An error of the socket shows in the connection's own reads.
+        let _ = self.state().poll_send(context);
+        let polled = connection.poll(context);
+        let _ = self.state().poll_send(context);
+        polled
+    }
+
+    /// Takes bytes in, as many as there is room for.
+    pub(super) fn poll_gather(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        if state.gathered.len() >= CONNECTION_GATHERED_MAX {
+            ready!(state.poll_send(context))?;
+        }
+        if state.gathered.is_empty() && bytes.len() >= CONNECTION_GATHERED_MAX {
+            return state.poll_write(context, bytes);
+        }
+        if state.gathered.capacity() == 0 {
+            state.gathered = SPARE.take();
+        }
+        let room = CONNECTION_GATHERED_MAX - state.gathered.len();
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        state.gathered.extend_from_slice(taken);
+        Poll::Ready(Ok(taken.len()))
+    }
+
+    /// Sends what is gathered, and ends this direction.
+    pub(super) fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        ready!(state.poll_send(context))?;
+        Pin::new(&mut state.half).poll_shutdown(context)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<W>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: AsyncWrite + Unpin> State<W> {
+    /// Sends until nothing is left.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gathered.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        let sent = self.poll_send_all(context, &gathered);
+        self.gathered = gathered;
+        ready!(sent)?;
+        self.gathered.clear();
+        self.sent = 0;
+        SPARE.set(std::mem::take(&mut self.gathered));
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_send_all(
+        &mut self,
+        context: &mut Context<'_>,
+        gathered: &[u8],
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = gathered.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match ready!(self.poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.sent += written,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.half).poll_write(context, bytes))?;
+        self.metrics.sent_bytes.inc_by(u64::try_from(written).unwrap_or(0));
+        if spend_turn(context, written, CONNECTION_TURN_BYTES_SENT) {
+            // Threads take turns too: a thread that sends large answers has always something to do, and a small write
+            // would wait for the end of its time slice at each of its steps through Raft, log and state.
+            std::thread::yield_now();
+        }
+        Poll::Ready(Ok(written))
+    }
+}
+
+/// Takes the part of the task's turn that belongs to so many bytes, of which a turn has `turn_bytes`.
+///
+/// *Reading.* The HTTP/2 library reads on while there is something to read, before it hands on a single stream. What comes in one
+/// turn is therefore what a client can make it hold: streams that were opened and cancelled at once, above all
+/// (CVE-2023-44487), and the time until others have their turn.
+///
+/// *Writing.* A large answer would fill its client's window in one go, megabytes at a time, and with twenty such
+/// connections on a thread a small call waits for all of them.
+///
+/// Answers whether the turn is over.
+pub(super) fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: usize) -> bool {
+    for _ in 0..bytes / (turn_bytes / TURN_OPERATIONS) {
+        match poll_proceed(context) {
+            Poll::Ready(part) => part.made_progress(),
+            Poll::Pending => return true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A socket that takes nothing, or everything, and remembers what each write had.
+    #[derive(Clone, Default)]
+    struct Socket {
+        full: Arc<Mutex<bool>>,
+        writes: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Socket {
+        fn writes(&self) -> Vec<String> {
+            std::mem::take(&mut *self.writes.lock().unwrap())
+        }
+
+        fn set_full(&self, full: bool) {
+            *self.full.lock().unwrap() = full;
+        }
+    }
+
+    impl AsyncWrite for Socket {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if *self.full.lock().unwrap() {
+                return Poll::Pending;
+            }
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            self.writes.lock().unwrap().push(text);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.writes.lock().unwrap().push("the end".to_owned());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// One turn in which a connection says each of `said`; answers how many bytes were taken.
+    async fn turn(outgoing: &Outgoing<Socket>, said: &[&str]) -> usize {
+        poll_fn(|context| {
+            let connection = std::pin::pin!(poll_fn(|context| {
+                let taken = said.iter().map_while(|words| {
+                    match outgoing.poll_gather(context, words.as_bytes()) {
+                        Poll::Ready(taken) => Some(taken.unwrap()),
+                        Poll::Pending => None,
+                    }
+                });
+                Poll::Ready(taken.sum())
+            }));
+            outgoing.poll_turn(connection, context)
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn what_one_turn_says_leaves_in_one_write() {
+        let socket = Socket::default();
+        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        turn(&outgoing, &["a", "b", "c"]).await;
+        turn(&outgoing, &["d"]).await;
+        assert_eq!(socket.writes(), ["abc", "d"]);
+        turn(&outgoing, &[]).await;
+        assert_eq!(socket.writes(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_a_full_socket_did_not_take_goes_first() {
+        let socket = Socket::default();
+        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        socket.set_full(true);
+        turn(&outgoing, &["a"]).await;
+        socket.set_full(false);
+        turn(&outgoing, &["b"]).await;
+        assert_eq!(socket.writes(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_gathered_for_within_a_bound() {
+        let socket = Socket::default();
+        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        socket.set_full(true);
+        let long = "l".repeat(CONNECTION_GATHERED_MAX * 2 / 3);
+        assert_eq!(turn(&outgoing, &[&long, &long, &long]).await, CONNECTION_GATHERED_MAX);
+        assert_eq!(turn(&outgoing, &["more"]).await, 0);
+        socket.set_full(false);
+        assert_eq!(turn(&outgoing, &["more"]).await, 4);
+        let writes = socket.writes();
+        let lengths: Vec<usize> = writes.iter().map(String::len).collect();
+        assert_eq!(lengths, [CONNECTION_GATHERED_MAX, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_was_said_leaves_before_the_end() {
+        let socket = Socket::default();
+        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        poll_fn(|context| {
+            assert!(outgoing.poll_gather(context, b"goodbye").is_ready());
+            outgoing.poll_shutdown(context)
+        })
+        .await
+        .unwrap();
+        assert_eq!(socket.writes(), ["goodbye", "the end"]);
+    }
+}
