@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::io::Metered;
-use super::outgoing::Outgoing;
+use super::outgoing::{Lane, Outgoing};
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use crate::api::{Unread, is_grpc, stopped};
@@ -171,6 +171,7 @@ pub(super) fn connections_with(
         metrics,
         stop,
         patience,
+        lane: Lane::default(),
         failures: TimedRepeats::default(),
     };
     (Intake(intake), connections.run(accepted))
@@ -183,6 +184,7 @@ struct Connections {
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     patience: Patience,
+    lane: Lane,
     failures: TimedRepeats<()>,
 }
 
@@ -219,7 +221,7 @@ impl Connections {
         let slot = Arc::clone(place.slot());
         let patience = self.patience.first_bytes;
         let (incoming, outgoing) = stream.into_split();
-        let outgoing = Outgoing::new(outgoing, self.metrics.clone());
+        let outgoing = Outgoing::new(outgoing, self.lane.clone(), self.metrics.clone());
         let halves = (incoming, outgoing.clone());
         let io = Metered::new(halves, self.metrics.clone(), patience, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);

@@ -107,6 +107,7 @@ impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Metered<R, W> {
 mod tests {
     use std::future::poll_fn;
 
+    use super::super::outgoing::Lane;
     use super::super::slots::{Capacity, Slots};
     use super::*;
     use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT, FIRST_BYTE_TIMEOUT};
@@ -118,7 +119,7 @@ mod tests {
         let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
         let place = Slots::new(capacity, Metrics::default()).admit().await;
         let slot = place.slot().clone();
-        let outgoing = Outgoing::new(outgoing, Metrics::default());
+        let outgoing = Outgoing::new(outgoing, Lane::default(), Metrics::default());
         let halves = (incoming, outgoing.clone());
         let mut metered = Metered::new(halves, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
         let bytes = vec![7; 16 << 10];

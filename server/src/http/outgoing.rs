@@ -1,6 +1,10 @@
 //! What a connection has to say: gathered while its task runs, sent when that has said all. The crate h2 gives every frame a
 //! write of its own, and a write costs more than a small answer or a watch event; through a socket of 64 KiB segments, also
 //! more than the copy of a large one.
+//!
+//! A connection that has more to say than one turn may send goes on in its thread's lane for large answers. One at a time is
+//! in there, for one turn, and after a turn that was used up the runtime looks who else is ready. So a small call waits for
+//! one turn of a large answer, however many of those there are.
 
 use std::cell::Cell;
 use std::io;
@@ -9,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::poll_proceed;
+use tokio_util::sync::PollSemaphore;
 
 use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT};
 use crate::metrics::Metrics;
@@ -22,6 +28,16 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// Where the large answers of a thread's connections take turns.
+#[derive(Clone)]
+pub(super) struct Lane(Arc<Semaphore>);
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
 /// The sending half of a connection, held by the connection and by whoever polls it.
 pub(super) struct Outgoing<W>(Arc<Mutex<State<W>>>);
 
@@ -31,6 +47,13 @@ struct State<W> {
     /// Of this, `sent` bytes are with the socket; at most [`CONNECTION_GATHERED_MAX`].
     gathered: Vec<u8>,
     sent: usize,
+    lane: PollSemaphore,
+    /// Held in the lane, and after a turn that was used up until the next one: the runtime has looked around meanwhile.
+    permit: Option<OwnedSemaphorePermit>,
+    /// This turn is used up.
+    over: bool,
+    /// A turn was used up, and not everything is sent yet.
+    long: bool,
 }
 
 impl<W> Clone for Outgoing<W> {
@@ -40,8 +63,17 @@ impl<W> Clone for Outgoing<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Outgoing<W> {
-    pub(super) fn new(half: W, metrics: Metrics) -> Self {
-        Self(Arc::new(Mutex::new(State { half, metrics, gathered: Vec::new(), sent: 0 })))
+    pub(super) fn new(half: W, Lane(lane): Lane, metrics: Metrics) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            half,
+            metrics,
+            gathered: Vec::new(),
+            sent: 0,
+            lane: PollSemaphore::new(lane),
+            permit: None,
+            over: false,
+            long: false,
+        })))
     }
 
     /// Polls `connection`, and sends what it says in this turn. What an earlier turn left goes first: the turn's share of
@@ -52,9 +84,11 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
         context: &mut Context<'_>,
     ) -> Poll<C::Output> {
         // An error of the socket shows in the connection's own reads.
-        let _ = self.state().poll_send(context);
+        let _ = self.state().begin_turn().poll_send(context);
         let polled = connection.poll(context);
-        let _ = self.state().poll_send(context);
+        let mut state = self.state();
+        let sent = state.poll_send(context);
+        state.end_turn(sent.is_ready());
         polled
     }
 
@@ -93,7 +127,20 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 }
 
 impl<W: AsyncWrite + Unpin> State<W> {
-    /// Sends until nothing is left.
+    fn begin_turn(&mut self) -> &mut Self {
+        self.permit = None;
+        self.over = false;
+        self
+    }
+
+    fn end_turn(&mut self, sent_all: bool) {
+        if !self.over {
+            self.permit = None;
+            self.long &= !sent_all;
+        }
+    }
+
+    /// Sends until nothing is left; what is left stays.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gathered.is_empty() {
             return Poll::Ready(Ok(()));
@@ -123,12 +170,18 @@ impl<W: AsyncWrite + Unpin> State<W> {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.long && self.permit.is_none() {
+            // Nobody closes it.
+            self.permit = ready!(self.lane.poll_acquire(context));
+        }
         let written = ready!(Pin::new(&mut self.half).poll_write(context, bytes))?;
         self.metrics.sent_bytes.inc_by(u64::try_from(written).unwrap_or(0));
         if spend_turn(context, written, CONNECTION_TURN_BYTES_SENT) {
             // Threads take turns too: a thread that sends large answers has always something to do, and a small write
             // would wait for the end of its time slice at each of its steps through Raft, log and state.
             std::thread::yield_now();
+            self.over = true;
+            self.long = true;
         }
         Poll::Ready(Ok(written))
     }
@@ -157,6 +210,8 @@ pub(super) fn spend_turn(context: &mut Context<'_>, bytes: usize, turn_bytes: us
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+
+    use tokio::task::yield_now;
 
     use super::*;
 
@@ -221,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn what_one_turn_says_leaves_in_one_write() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
         turn(&outgoing, &["a", "b", "c"]).await;
         turn(&outgoing, &["d"]).await;
         assert_eq!(socket.writes(), ["abc", "d"]);
@@ -232,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_full_socket_did_not_take_goes_first() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
         socket.set_full(true);
         turn(&outgoing, &["a"]).await;
         socket.set_full(false);
@@ -243,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_reads_nothing_is_gathered_for_within_a_bound() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
         socket.set_full(true);
         let long = "l".repeat(CONNECTION_GATHERED_MAX * 2 / 3);
         assert_eq!(turn(&outgoing, &[&long, &long, &long]).await, CONNECTION_GATHERED_MAX);
@@ -256,9 +311,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn large_answers_take_turns_and_small_ones_do_not_wait() {
+        let lane = Lane::default();
+        let open = || {
+            let socket = Socket::default();
+            (Outgoing::new(socket.clone(), lane.clone(), Metrics::default()), socket)
+        };
+        let ((first, first_socket), (second, second_socket)) = (open(), open());
+        let (small, small_socket) = open();
+        let long = "l".repeat(2 * CONNECTION_TURN_BYTES_SENT);
+        // Each has more than a turn to say, and the lane is the first one's until its next turn begins.
+        for outgoing in [&first, &second, &first] {
+            turn(outgoing, &[&long]).await;
+            yield_now().await;
+        }
+        assert_eq!((first_socket.writes().len(), second_socket.writes().len()), (2, 1));
+        turn(&second, &["the rest"]).await;
+        turn(&small, &["small"]).await;
+        assert_eq!(second_socket.writes(), [""; 0]);
+        assert_eq!(small_socket.writes(), ["small"]);
+        turn(&first, &[]).await;
+        turn(&second, &[]).await;
+        assert_eq!(second_socket.writes(), ["the rest"]);
+        // All is sent: it is small again.
+        turn(&first, &[&long]).await;
+        yield_now().await;
+        turn(&second, &["more"]).await;
+        assert_eq!(second_socket.writes(), ["more"]);
+    }
+
+    #[tokio::test]
     async fn what_was_said_leaves_before_the_end() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Metrics::default());
+        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
         poll_fn(|context| {
             assert!(outgoing.poll_gather(context, b"goodbye").is_ready());
             outgoing.poll_shutdown(context)
