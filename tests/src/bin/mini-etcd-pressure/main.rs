@@ -10,7 +10,7 @@
 //! nothing.
 //!
 //! The clients of the load are not what is measured, but they need as much of the processor as the members. So they may
-//! stand back (`--nice`): members and the other client then take it from them, as they would not on machines of their own.
+//! stand back (`--idle`): they run when nobody else wants to, which is the closest to machines of their own.
 
 #![expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
 
@@ -21,10 +21,11 @@ mod streams;
 mod watches;
 mod writers;
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
@@ -53,9 +54,9 @@ struct Common {
     /// Seconds of measuring without the load.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Niceness of the load's clients; 19 leaves the processors to the members and the other client.
-    #[arg(long, default_value_t = 0)]
-    nice: i32,
+    /// Let the load's clients run only when members and the other client do not want the processor (Linux, `chrt`).
+    #[arg(long)]
+    idle: bool,
     /// The program that `ETCD_BIN` names, instead of mini-etcd.
     #[arg(long)]
     etcd: bool,
@@ -148,9 +149,11 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn stand_back_and_measure(common: &Common, load: &Load, target: &Target) -> anyhow::Result<()> {
-    if common.nice > 0 {
-        // To Linux a thread is a process of its own here.
-        rustix::process::setpriority_process(None, common.nice).context("niceness")?;
+    if common.idle {
+        // Niceness is not enough: whoever is nice still keeps a processor for the rest of a time slice.
+        let thread = rustix::thread::gettid().to_string();
+        let status = Command::new("chrt").args(["--idle", "--pid", "0", &thread]).status();
+        ensure!(status.context("chrt")?.success(), "chrt does not let the load stand back");
     }
     runtime()?.block_on(measure(common, load, target))
 }
