@@ -325,7 +325,9 @@ impl Core {
             let revision = revision.unwrap_or(body.last());
             stream.push_events(watch.id, revision, body, watch.fragment);
         }
-        self.wake(id);
+        if !std::mem::replace(&mut stream.flagged, true) {
+            self.wakes.push(id);
+        }
         no_room
     }
 

@@ -214,11 +214,17 @@ impl HubShared {
     fn release(&self, mut desk: MutexGuard<'_, Desk>) {
         self.watched.store(desk.core.is_watched(), Ordering::Release);
         let woken = desk.core.take_wakes();
-        let wakers: Vec<_> = woken.iter().filter_map(|id| desk.wakers.remove(id)).collect();
+        let mut threads: Vec<(Arc<Wakes>, Vec<Waker>)> = Vec::new();
+        for (wakes, waker) in woken.iter().filter_map(|id| desk.wakers.remove(id)) {
+            match threads.iter_mut().find(|(thread, _)| Arc::ptr_eq(thread, &wakes)) {
+                Some((_, wakers)) => wakers.push(waker),
+                None => threads.push((wakes, vec![waker])),
+            }
+        }
         let work = desk.core.has_work();
         drop(desk);
-        for (wakes, waker) in wakers {
-            wakes.push(waker);
+        for (wakes, wakers) in threads {
+            wakes.push(wakers);
         }
         if work {
             self.bell.notify_one();

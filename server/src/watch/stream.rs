@@ -107,12 +107,19 @@ impl Stream {
     /// Queues events, in pieces if they are large and the watch asked for pieces. Nothing comes between pieces.
     pub(crate) fn push_events(&mut self, watch_id: i64, revision: i64, body: Body, split: bool) {
         let limit = limits::GRPC_MESSAGE_BYTES_MAX - HEAD_BYTES_MAX;
-        let parts = if split && body.bytes() >= limit { body.parts(limit) } else { vec![body] };
-        let last = parts.len().saturating_sub(1);
-        for (at, body) in parts.into_iter().enumerate() {
-            self.bytes += body.bytes();
-            let kind = Kind::Events { fragment: at < last };
+        self.bytes += body.bytes();
+        let mut push = |body, fragment| {
+            let kind = Kind::Events { fragment };
             self.queue.push_back(Response { revision, watch_id, kind, body });
+        };
+        if split && body.bytes() >= limit {
+            let parts = body.parts(limit);
+            let last = parts.len().saturating_sub(1);
+            for (at, part) in parts.into_iter().enumerate() {
+                push(part, at < last);
+            }
+        } else {
+            push(body, false);
         }
     }
 

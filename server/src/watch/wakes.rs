@@ -23,10 +23,11 @@ pub(super) struct Wakes {
 }
 
 impl Wakes {
-    pub(super) fn push(&self, waker: Waker) {
+    /// Leaves them here all at once: their thread may run before a second call, and be woken for each of them.
+    pub(super) fn push(&self, wakers: impl IntoIterator<Item = Waker>) {
         let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();
-        waiting.push_back(waker);
+        waiting.extend(wakers);
         drop(waiting);
         if first {
             self.bell.notify_one();
@@ -38,7 +39,9 @@ impl Wakes {
         loop {
             self.bell.notified().await;
             while self.wake_some() {
-                // The socket of a small call is looked at, and then its task runs, before the next ones.
+                // The socket of a small call is looked at, and then its task runs, before the next ones. And other threads
+                // run: a put passes several, and each would wait for the end of this one's time slice.
+                std::thread::yield_now();
                 tokio::task::yield_now().await;
             }
         }
@@ -82,7 +85,7 @@ mod tests {
                     return Poll::Ready(());
                 }
                 asked = true;
-                wakes.push(context.waker().clone());
+                wakes.push([context.waker().clone()]);
                 Poll::Pending
             }));
         }
