@@ -22,9 +22,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::io::Metered;
-use super::outgoing::{Lane, Outgoing};
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
+use super::turn_writer::{Lane, TurnWriter};
 use crate::api::{Unread, is_grpc, stopped};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -220,15 +220,15 @@ impl Connections {
         };
         let slot = Arc::clone(place.slot());
         let patience = self.patience.first_bytes;
-        let (incoming, outgoing) = stream.into_split();
-        let outgoing = Outgoing::new(outgoing, self.lane.clone(), self.metrics.clone());
-        let halves = (incoming, outgoing.clone());
+        let (incoming, writer) = stream.into_split();
+        let writer = TurnWriter::new(writer, self.lane.clone(), self.metrics.clone());
+        let halves = (incoming, writer.clone());
         let io = Metered::new(halves, self.metrics.clone(), patience, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {
-            drive(&builder, (TokioIo::new(io), outgoing), site, (slot, stop)).await;
+            drive(&builder, (TokioIo::new(io), writer), site, (slot, stop)).await;
             // The socket is closed by now.
             drop(place);
         });
@@ -238,7 +238,7 @@ impl Connections {
 /// Runs one connection to its end, in whatever way it ends.
 async fn drive(
     builder: &Builder<TokioExecutor>,
-    (io, outgoing): (TokioIo<Metered<OwnedReadHalf, OwnedWriteHalf>>, Outgoing<OwnedWriteHalf>),
+    (io, writer): (TokioIo<Metered<OwnedReadHalf, OwnedWriteHalf>>, TurnWriter<OwnedWriteHalf>),
     site: Arc<Site>,
     (slot, mut stop): (Arc<Slot>, watch::Receiver<bool>),
 ) {
@@ -252,15 +252,15 @@ async fn drive(
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = turns(connection.as_mut(), &outgoing) => ended,
+        ended = turns(connection.as_mut(), &writer) => ended,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            turns(connection, &outgoing).await
+            turns(connection, &writer).await
         }
         () = slot.told(Order::Leave) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                ended = turns(connection, &outgoing) => ended,
+                ended = turns(connection, &writer) => ended,
                 () = slot.told(Order::Cut) => return,
                 () = tokio::time::sleep(limits::CONNECTION_LEAVE_TIMEOUT) => return,
             }
@@ -274,9 +274,9 @@ async fn drive(
 /// Polls a connection to its end; what it has to say in a turn leaves together.
 async fn turns<C: Future>(
     mut connection: Pin<&mut C>,
-    outgoing: &Outgoing<OwnedWriteHalf>,
+    writer: &TurnWriter<OwnedWriteHalf>,
 ) -> C::Output {
-    poll_fn(|context| outgoing.poll_turn(connection.as_mut(), context)).await
+    poll_fn(|context| writer.poll_turn(connection.as_mut(), context)).await
 }
 
 /// Answers a request. A client's call without a place for its connection is refused in the way that tells a client

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::outgoing::{Outgoing, spend_turn};
 use super::slots::Slot;
+use super::turn_writer::{TurnWriter, spend_turn};
 use crate::limits::CONNECTION_TURN_BYTES;
 use crate::metrics::Metrics;
 
@@ -21,7 +21,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// clocks do (header timeout, pings).
 pub(super) struct Metered<R, W> {
     incoming: R,
-    outgoing: Outgoing<W>,
+    writer: TurnWriter<W>,
     metrics: Metrics,
     opening: Option<Opening>,
 }
@@ -35,14 +35,14 @@ struct Opening {
 
 impl<R, W> Metered<R, W> {
     pub(super) fn new(
-        (incoming, outgoing): (R, Outgoing<W>),
+        (incoming, writer): (R, TurnWriter<W>),
         metrics: Metrics,
         patience: Duration,
         slot: Arc<Slot>,
     ) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
         let opening = Some(Opening { deadline, matched: 0, slot });
-        Self { incoming, outgoing, metrics, opening }
+        Self { incoming, writer, metrics, opening }
     }
 }
 
@@ -90,16 +90,16 @@ impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Metered<R, W> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.outgoing.poll_gather(context, bytes)
+        self.writer.poll_gather(context, bytes)
     }
 
-    /// Does nothing: the end of the turn sends ([`Outgoing::poll_turn`]).
+    /// Does nothing: the end of the turn sends ([`TurnWriter::poll_turn`]).
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outgoing.poll_shutdown(context)
+        self.writer.poll_shutdown(context)
     }
 }
 
@@ -107,20 +107,20 @@ impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Metered<R, W> {
 mod tests {
     use std::future::poll_fn;
 
-    use super::super::outgoing::Lane;
     use super::super::slots::{Capacity, Slots};
+    use super::super::turn_writer::Lane;
     use super::*;
     use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT, FIRST_BYTE_TIMEOUT};
 
     #[tokio::test]
     async fn a_connection_that_sends_much_gives_others_their_turn() {
         let (near, mut far) = tokio::io::duplex(64 * CONNECTION_TURN_BYTES_SENT);
-        let (incoming, outgoing) = tokio::io::split(near);
+        let (incoming, writer) = tokio::io::split(near);
         let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
         let place = Slots::new(capacity, Metrics::default()).admit().await;
         let slot = place.slot().clone();
-        let outgoing = Outgoing::new(outgoing, Lane::default(), Metrics::default());
-        let halves = (incoming, outgoing.clone());
+        let writer = TurnWriter::new(writer, Lane::default(), Metrics::default());
+        let halves = (incoming, writer.clone());
         let mut metered = Metered::new(halves, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
         let bytes = vec![7; 16 << 10];
         // One turn: what is written until the connection is not ready any more, though the far end takes it all.
@@ -135,12 +135,12 @@ mod tests {
                 }
                 Poll::Ready(())
             }));
-            outgoing.poll_turn(connection, context)
+            writer.poll_turn(connection, context)
         });
         turn.await;
         let bound = CONNECTION_TURN_BYTES_SENT + 2 * CONNECTION_GATHERED_MAX;
         assert!((1..=bound).contains(&said), "{said} bytes");
-        let rest = poll_fn(|context| outgoing.poll_shutdown(context));
+        let rest = poll_fn(|context| writer.poll_shutdown(context));
         rest.await.unwrap();
         let mut all = vec![0; said];
         tokio::io::AsyncReadExt::read_exact(&mut far, &mut all).await.unwrap();

@@ -22,11 +22,11 @@ mod accept;
 #[cfg(test)]
 mod accept_tests;
 mod io;
-mod outgoing;
 mod pages;
 mod probe;
 mod site;
 mod slots;
+mod turn_writer;
 
 pub use accept::{Intake, accept, bind, connections};
 pub use pages::MemberPages;

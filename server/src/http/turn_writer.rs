@@ -39,9 +39,9 @@ impl Default for Lane {
 }
 
 /// The sending half of a connection, held by the connection and by whoever polls it.
-pub(super) struct Outgoing<W>(Arc<Mutex<State<W>>>);
+pub(super) struct TurnWriter<W>(Arc<Mutex<Inner<W>>>);
 
-struct State<W> {
+struct Inner<W> {
     half: W,
     metrics: Metrics,
     /// Of this, `sent` bytes are with the socket; at most [`CONNECTION_GATHERED_MAX`].
@@ -56,15 +56,15 @@ struct State<W> {
     long: bool,
 }
 
-impl<W> Clone for Outgoing<W> {
+impl<W> Clone for TurnWriter<W> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<W: AsyncWrite + Unpin> Outgoing<W> {
+impl<W: AsyncWrite + Unpin> TurnWriter<W> {
     pub(super) fn new(half: W, Lane(lane): Lane, metrics: Metrics) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(Inner {
             half,
             metrics,
             gathered: Vec::new(),
@@ -121,12 +121,12 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
         Pin::new(&mut state.half).poll_shutdown(context)
     }
 
-    fn state(&self) -> MutexGuard<'_, State<W>> {
+    fn state(&self) -> MutexGuard<'_, Inner<W>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<W: AsyncWrite + Unpin> State<W> {
+impl<W: AsyncWrite + Unpin> Inner<W> {
     fn begin_turn(&mut self) -> &mut Self {
         self.permit = None;
         self.over = false;
@@ -257,18 +257,18 @@ mod tests {
     }
 
     /// One turn in which a connection says each of `said`; answers how many bytes were taken.
-    async fn turn(outgoing: &Outgoing<Socket>, said: &[&str]) -> usize {
+    async fn turn(writer: &TurnWriter<Socket>, said: &[&str]) -> usize {
         poll_fn(|context| {
             let connection = std::pin::pin!(poll_fn(|context| {
                 let taken = said.iter().map_while(|words| {
-                    match outgoing.poll_gather(context, words.as_bytes()) {
+                    match writer.poll_gather(context, words.as_bytes()) {
                         Poll::Ready(taken) => Some(taken.unwrap()),
                         Poll::Pending => None,
                     }
                 });
                 Poll::Ready(taken.sum())
             }));
-            outgoing.poll_turn(connection, context)
+            writer.poll_turn(connection, context)
         })
         .await
     }
@@ -276,35 +276,35 @@ mod tests {
     #[tokio::test]
     async fn what_one_turn_says_leaves_in_one_write() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
-        turn(&outgoing, &["a", "b", "c"]).await;
-        turn(&outgoing, &["d"]).await;
+        let writer = TurnWriter::new(socket.clone(), Lane::default(), Metrics::default());
+        turn(&writer, &["a", "b", "c"]).await;
+        turn(&writer, &["d"]).await;
         assert_eq!(socket.writes(), ["abc", "d"]);
-        turn(&outgoing, &[]).await;
+        turn(&writer, &[]).await;
         assert_eq!(socket.writes(), [""; 0]);
     }
 
     #[tokio::test]
     async fn what_a_full_socket_did_not_take_goes_first() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
+        let writer = TurnWriter::new(socket.clone(), Lane::default(), Metrics::default());
         socket.set_full(true);
-        turn(&outgoing, &["a"]).await;
+        turn(&writer, &["a"]).await;
         socket.set_full(false);
-        turn(&outgoing, &["b"]).await;
+        turn(&writer, &["b"]).await;
         assert_eq!(socket.writes(), ["a", "b"]);
     }
 
     #[tokio::test]
     async fn a_client_that_reads_nothing_is_gathered_for_within_a_bound() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
+        let writer = TurnWriter::new(socket.clone(), Lane::default(), Metrics::default());
         socket.set_full(true);
         let long = "l".repeat(CONNECTION_GATHERED_MAX * 2 / 3);
-        assert_eq!(turn(&outgoing, &[&long, &long, &long]).await, CONNECTION_GATHERED_MAX);
-        assert_eq!(turn(&outgoing, &["more"]).await, 0);
+        assert_eq!(turn(&writer, &[&long, &long, &long]).await, CONNECTION_GATHERED_MAX);
+        assert_eq!(turn(&writer, &["more"]).await, 0);
         socket.set_full(false);
-        assert_eq!(turn(&outgoing, &["more"]).await, 4);
+        assert_eq!(turn(&writer, &["more"]).await, 4);
         let writes = socket.writes();
         let lengths: Vec<usize> = writes.iter().map(String::len).collect();
         assert_eq!(lengths, [CONNECTION_GATHERED_MAX, 4]);
@@ -315,14 +315,14 @@ mod tests {
         let lane = Lane::default();
         let open = || {
             let socket = Socket::default();
-            (Outgoing::new(socket.clone(), lane.clone(), Metrics::default()), socket)
+            (TurnWriter::new(socket.clone(), lane.clone(), Metrics::default()), socket)
         };
         let ((first, first_socket), (second, second_socket)) = (open(), open());
         let (small, small_socket) = open();
         let long = "l".repeat(2 * CONNECTION_TURN_BYTES_SENT);
         // Each has more than a turn to say, and the lane is the first one's until its next turn begins.
-        for outgoing in [&first, &second, &first] {
-            turn(outgoing, &[&long]).await;
+        for writer in [&first, &second, &first] {
+            turn(writer, &[&long]).await;
             yield_now().await;
         }
         assert_eq!((first_socket.writes().len(), second_socket.writes().len()), (2, 1));
@@ -343,10 +343,10 @@ mod tests {
     #[tokio::test]
     async fn what_was_said_leaves_before_the_end() {
         let socket = Socket::default();
-        let outgoing = Outgoing::new(socket.clone(), Lane::default(), Metrics::default());
+        let writer = TurnWriter::new(socket.clone(), Lane::default(), Metrics::default());
         poll_fn(|context| {
-            assert!(outgoing.poll_gather(context, b"goodbye").is_ready());
-            outgoing.poll_shutdown(context)
+            assert!(writer.poll_gather(context, b"goodbye").is_ready());
+            writer.poll_shutdown(context)
         })
         .await
         .unwrap();
