@@ -104,21 +104,24 @@ fn no_screen_knows_another_and_nothing_below_knows_a_screen() {
     assert!(wrong.is_empty(), "imports that reach upward or aside:\n{}", wrong.join("\n"));
 }
 
-/// Goal: a public name of `shared` means one thing. Method: the names of all public items, tests left out.
+/// Goal: a public name of `shared` or of the server means one thing in its crate. Method: the names of all public items, tests
+/// left out.
 #[test]
 fn public_names_are_unique() {
-    let mut seen = std::collections::BTreeMap::<String, PathBuf>::new();
     let mut wrong = Vec::new();
-    for (path, text) in sources(&root().join("shared/src")) {
-        for line in without_tests(&text).lines() {
-            let Some(item) = line.strip_prefix("pub ") else { continue };
-            let item = item.trim_start_matches("const ").trim_start_matches("async ");
-            let mut words = item.split(|c: char| !c.is_alphanumeric() && c != '_');
-            let kinds = ["struct", "enum", "trait", "type", "fn"];
-            let is_one = words.next().is_some_and(|kind| kinds.contains(&kind));
-            let Some(name) = words.next().filter(|_| is_one) else { continue };
-            if let Some(other) = seen.insert(name.to_owned(), path.clone()) {
-                wrong.push(format!("{name}: {} and {}", other.display(), path.display()));
+    for part in ["shared/src", "server/src"] {
+        let mut seen = std::collections::BTreeMap::<String, PathBuf>::new();
+        for (path, text) in sources(&root().join(part)) {
+            for line in without_tests(&text).lines() {
+                let Some(item) = line.strip_prefix("pub ") else { continue };
+                let item = item.trim_start_matches("const ").trim_start_matches("async ");
+                let mut words = item.split(|c: char| !c.is_alphanumeric() && c != '_');
+                let kinds = ["struct", "enum", "trait", "type", "fn"];
+                let is_one = words.next().is_some_and(|kind| kinds.contains(&kind));
+                let Some(name) = words.next().filter(|_| is_one) else { continue };
+                if let Some(other) = seen.insert(name.to_owned(), path.clone()) {
+                    wrong.push(format!("{name}: {} and {}", other.display(), path.display()));
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
-use crate::apply::{Published, Response};
+use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{Facts, Metrics};
@@ -149,7 +149,10 @@ impl Host {
     }
 
     /// Replicates a request and waits for its result.
-    pub(super) async fn write(&self, request: command::Request) -> Result<Response, RequestError> {
+    pub(super) async fn write(
+        &self,
+        request: command::Request,
+    ) -> Result<EntryResponse, RequestError> {
         let metrics = &self.inner.metrics;
         let _pending = Pending::new(metrics);
         let begun = Instant::now();

@@ -66,7 +66,7 @@ impl KvService {
         M: Message + Default + 'static,
     {
         let space = results::space_for(&self.host, &request).await?;
-        let apply::Response::Write(mut answer) = self.host.write(request).await? else {
+        let apply::EntryResponse::Write(mut answer) = self.host.write(request).await? else {
             return Err(mismatch());
         };
         answer.set_header(self.host.complete(answer.header()));
@@ -165,7 +165,7 @@ impl Kv for KvService {
             self.host.proposer().compaction_finished(request.revision).await;
         }
         match result? {
-            apply::Response::Compaction(mut answer) => {
+            apply::EntryResponse::Compaction(mut answer) => {
                 answer.header = Some(self.host.complete(answer.header.as_ref()));
                 Ok(Response::new(answer))
             }

@@ -47,7 +47,7 @@ impl MaintenanceService {
 
     async fn change_alarms(&self, request: AlarmRequest) -> Result<AlarmResponse, RequestError> {
         match self.host.write(command::Request::Alarm(request)).await? {
-            apply::Response::Alarm(mut answer) => {
+            apply::EntryResponse::Alarm(mut answer) => {
                 let revision = self.host.published().view.revision();
                 answer.header = Some(self.host.header(revision));
                 Ok(answer)

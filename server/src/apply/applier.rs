@@ -13,7 +13,9 @@ use prost::Message;
 
 use super::digest::Digest;
 use super::load::{self, CURRENT, State};
-use super::{Applied, ApplyError, ApplyTask, Birth, EntryResult, Identity, Published, Response};
+use super::{
+    Applied, ApplyError, ApplyTask, Birth, EntryResponse, EntryResult, Identity, Published,
+};
 use crate::error::RequestError;
 use crate::metrics::Counts;
 use crate::mvcc::{Event, Hashes};
@@ -73,7 +75,7 @@ impl<E: Engine> Applier<E> {
         let events = self.commit()?;
         let published = self.published();
         for result in &mut results {
-            if let Ok(Response::Write(answer)) = &mut result.outcome {
+            if let Ok(EntryResponse::Write(answer)) = &mut result.outcome {
                 answer.committed(&published.view);
             }
         }
@@ -206,7 +208,7 @@ impl<E: Engine> Applier<E> {
         request: &Request,
         wanted: bool,
         digest: &mut Digest,
-    ) -> Result<Result<Response, RequestError>, ApplyError> {
+    ) -> Result<Result<EntryResponse, RequestError>, ApplyError> {
         let index = LogIndex(entry.index);
         self.state.keys.begin(Revision::of(index));
         let outcome = self.dispatch(request, wanted);
@@ -233,21 +235,23 @@ impl<E: Engine> Applier<E> {
 
     /// Lets the part that a command is for change. The answer has its rows if it is `wanted` here; the outcome does not
     /// depend on that.
-    fn dispatch(&mut self, request: &Request, wanted: bool) -> Result<Response, RequestError> {
+    fn dispatch(&mut self, request: &Request, wanted: bool) -> Result<EntryResponse, RequestError> {
         let State { keys, members, alarms, .. } = &mut self.state;
         if changes_keys(request) {
             alarms.check(request)?;
         }
         Ok(match request {
-            Request::Put(put) => Response::Write(Box::new(keys.put(put)?)),
-            Request::DeleteRange(delete) => Response::Write(Box::new(keys.delete_range(delete)?)),
-            Request::Txn(txn) => Response::Write(Box::new(keys.txn(txn, wanted)?)),
-            Request::Compaction(compaction) => Response::Compaction(keys.compact(compaction)?),
+            Request::Put(put) => EntryResponse::Write(Box::new(keys.put(put)?)),
+            Request::DeleteRange(delete) => {
+                EntryResponse::Write(Box::new(keys.delete_range(delete)?))
+            }
+            Request::Txn(txn) => EntryResponse::Write(Box::new(keys.txn(txn, wanted)?)),
+            Request::Compaction(compaction) => EntryResponse::Compaction(keys.compact(compaction)?),
             Request::Alarm(alarm) => {
                 let alarms = Arc::make_mut(alarms).change(alarm, keys.batch());
                 let revision = keys.standing().revision;
                 let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
-                Response::Alarm(AlarmResponse { header, alarms })
+                EntryResponse::Alarm(AlarmResponse { header, alarms })
             }
             Request::Publish(publish) => Arc::make_mut(members).publish(publish, keys.batch()),
         })

@@ -6,7 +6,7 @@ use mini_etcd_proto::internalpb::conf_change::Kind;
 use mini_etcd_proto::internalpb::{ConfChange, Member, PublishRequest};
 use prost::Message;
 
-use super::Response;
+use super::EntryResponse;
 use super::load::{SystemRow, row_key};
 use crate::storage::{Batch, Space};
 
@@ -53,7 +53,7 @@ impl Members {
     }
 
     /// Carries a change of membership out.
-    pub(super) fn change(&mut self, change: &ConfChange, batch: &mut Batch) -> Response {
+    pub(super) fn change(&mut self, change: &ConfChange, batch: &mut Batch) -> EntryResponse {
         let id = change.member_id;
         if change.kind() == Kind::Remove {
             self.by_id.remove(&id);
@@ -67,17 +67,17 @@ impl Members {
             member.is_learner = change.kind() == Kind::AddLearner;
             self.put(member, batch);
         }
-        Response::Members(self.by_id.values().cloned().collect())
+        EntryResponse::Members(self.by_id.values().cloned().collect())
     }
 
     /// Updates a member's name and client URLs; ignores an unknown member.
-    pub(super) fn publish(&mut self, request: &PublishRequest, batch: &mut Batch) -> Response {
+    pub(super) fn publish(&mut self, request: &PublishRequest, batch: &mut Batch) -> EntryResponse {
         if let Some(known) = self.by_id.get(&request.member_id) {
             let mut member = known.clone();
             member.name.clone_from(&request.name);
             member.client_urls.clone_from(&request.client_urls);
             self.put(member, batch);
         }
-        Response::Published
+        EntryResponse::Published
     }
 }

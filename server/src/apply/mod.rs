@@ -42,4 +42,4 @@ pub use applier::Applier;
 pub use error::ApplyError;
 pub use members::Members;
 pub use state::{Birth, Identity, Published};
-pub use task::{Applied, ApplyTask, EntryResult, Response};
+pub use task::{Applied, ApplyTask, EntryResponse, EntryResult};

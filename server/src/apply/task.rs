@@ -45,12 +45,12 @@ pub struct EntryResult {
     /// That start's number of the request.
     pub sequence: u64,
     /// The answer.
-    pub outcome: Result<Response, RequestError>,
+    pub outcome: Result<EntryResponse, RequestError>,
 }
 
 /// An answer. Headers carry the revision only; whoever answers the client adds the rest.
 #[derive(Clone, Debug)]
-pub enum Response {
+pub enum EntryResponse {
     /// To a put, a removal or a transaction; has rows only at the member whose client asked.
     Write(Box<Answer>),
     Compaction(CompactionResponse),

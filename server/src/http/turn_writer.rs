@@ -305,8 +305,8 @@ mod tests {
         assert_eq!(turn(&writer, &["more"]).await, 0);
         socket.set_full(false);
         assert_eq!(turn(&writer, &["more"]).await, 4);
-        let writes = socket.writes();
-        let lengths: Vec<usize> = writes.iter().map(String::len).collect();
+        let sent = socket.writes();
+        let lengths: Vec<usize> = sent.iter().map(String::len).collect();
         assert_eq!(lengths, [CONNECTION_GATHERED_MAX, 4]);
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::completions::{Completion, Completions};
 use super::inbox::Inbox;
 use super::incarnation::Incarnation;
-use crate::apply::{EntryResult, Identity, Members, Published, Response};
+use crate::apply::{EntryResponse, EntryResult, Identity, Members, Published};
 use crate::error::RequestError;
 use crate::limits::{LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::log::LogReader;
@@ -74,7 +74,7 @@ struct Waiters {
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The answer.
-    pub response: Response,
+    pub response: EntryResponse,
     /// Term of its entry.
     pub term: Term,
     /// Index of its entry.
@@ -452,7 +452,7 @@ mod tests {
         }
     }
 
-    fn result(sequence: u64, outcome: Result<Response, RequestError>) -> EntryResult {
+    fn result(sequence: u64, outcome: Result<EntryResponse, RequestError>) -> EntryResult {
         EntryResult {
             index: LogIndex(7),
             term: Term(2),
@@ -482,7 +482,7 @@ mod tests {
         assert!(begin(read.as_mut()).is_none());
         let numbers = rig.taken();
         assert_eq!(numbers, [5 << 40, (5 << 40) + 1, (5 << 40) + 2]);
-        let answer = Response::Published;
+        let answer = EntryResponse::Published;
         rig.completions.push(Completion::Applied(vec![
             result(numbers[1], Err(RequestError::KeyNotFound)),
             result(numbers[0], Ok(answer.clone())),

@@ -10,7 +10,7 @@ use mini_etcd_shared::types::MemberId;
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::worker::{Size, Task, Work};
-use crate::apply::{Applied, Applier, ApplyError, ApplyTask, Response};
+use crate::apply::{Applied, Applier, ApplyError, ApplyTask, EntryResponse};
 use crate::limits::{
     APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_ROWS_MAX,
     DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
@@ -177,6 +177,6 @@ impl ApplyChores {
         self.collecting |= applied
             .results
             .iter()
-            .any(|result| matches!(result.outcome, Ok(Response::Compaction(_))));
+            .any(|result| matches!(result.outcome, Ok(EntryResponse::Compaction(_))));
     }
 }

@@ -59,7 +59,7 @@ fn only_the_member_whose_client_asked_has_the_rows_of_an_answer() {
     let request = txn([all(), Op::RequestDeleteRange(delete), put_op("x", "1"), all()]);
     let (mine, its) = both(&mut node, &mut other, request.clone());
     let space = |applied: &Applied| match &applied.results[0].outcome {
-        Ok(apply::Response::Write(answer)) => answer.space(),
+        Ok(apply::EntryResponse::Write(answer)) => answer.space(),
         other => panic!("{other:?}"),
     };
     assert!(space(&mine) > 10 * MIB, "{}", space(&mine));

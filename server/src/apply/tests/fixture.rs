@@ -84,13 +84,13 @@ pub(super) enum Response {
 }
 
 /// What the client of `request` gets.
-pub(super) fn read(request: &Request, response: apply::Response) -> Response {
+pub(super) fn read(request: &Request, response: apply::EntryResponse) -> Response {
     let answer = match response {
-        apply::Response::Write(answer) => answer,
-        apply::Response::Compaction(answer) => return Response::Compaction(answer),
-        apply::Response::Alarm(answer) => return Response::Alarm(answer),
-        apply::Response::Published => return Response::Published,
-        apply::Response::Members(_) => return Response::Members,
+        apply::EntryResponse::Write(answer) => answer,
+        apply::EntryResponse::Compaction(answer) => return Response::Compaction(answer),
+        apply::EntryResponse::Alarm(answer) => return Response::Alarm(answer),
+        apply::EntryResponse::Published => return Response::Published,
+        apply::EntryResponse::Members(_) => return Response::Members,
     };
     let bytes = answer.encode().unwrap();
     assert!(bytes.len() <= answer.space(), "{request:?}: {} of {}", bytes.len(), answer.space());

@@ -144,7 +144,7 @@ fn members_and_addresses_are_part_of_the_state() {
     let conf_states = vec![(LogIndex(entry.index), conf_state.clone())];
     let applied = node.applier.apply(&ApplyTask { entries: vec![entry], conf_states }).unwrap();
     assert_eq!(applied.results[0].sequence, 77);
-    let Ok(apply::Response::Members(members)) = &applied.results[0].outcome else {
+    let Ok(apply::EntryResponse::Members(members)) = &applied.results[0].outcome else {
         panic!("members")
     };
     assert_eq!((members.len(), members[1].is_learner), (2, true));
