@@ -59,8 +59,9 @@ fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
     console.sees("GRAVEYARD");
     console.press("\x1b");
     console.misses("GRAVEYARD");
+    // It is read anew.
+    console.sees("│ third");
     console.press("y");
-    // The value: "third".
     console.copied("dGhpcmQ=");
     console.press("qq");
     assert!(console.ends().success());

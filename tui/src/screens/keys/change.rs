@@ -333,9 +333,12 @@ pub(super) fn put_back(
 }
 
 /// Copies the value.
-pub(crate) fn copy_value(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
-    let entry = version_entry(keys).or_else(|| chosen(keys));
-    entry.map(|entry| Effect::Copy(entry.value.to_vec())).into_iter().collect()
+pub(crate) fn copy_value(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    let Some(entry) = version_entry(keys).or_else(|| chosen(keys)) else {
+        ctx.toasts.hint(ctx.now, "nothing is copied: no value is shown, or it is still being read");
+        return Vec::new();
+    };
+    vec![Effect::Copy(entry.value.to_vec())]
 }
 
 /// The command that reads what is shown.

@@ -55,7 +55,7 @@ pub(super) fn note_newest(keys: &mut Keys, ctx: &mut Context, revision: i64) {
     let number = |revision: i64| grouped(revision.unsigned_abs());
     let what =
         format!("the keys went back to revision {} from {}", number(revision), number(before));
-    let why = "the cluster's data was replaced by an older keys, ctx, or by none".to_owned();
+    let why = "the cluster's data was replaced by an older state, or by none".to_owned();
     let next = "all is read anew; u takes nothing back".to_owned();
     ctx.toasts.error(ctx.now, what, why, next);
 }
