@@ -109,12 +109,26 @@ pub enum ThemeError {
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("dark", include_str!("../../../assets/themes/dark.toml")),
     ("light", include_str!("../../../assets/themes/light.toml")),
+    ("either", include_str!("../../../assets/themes/either.toml")),
 ];
 
 /// A style for each [`Meaning`].
 #[derive(Clone, Debug)]
 pub struct Theme {
     styles: [Style; MEANINGS.len()],
+}
+
+/// The built-in theme for a terminal that says its colours in `COLORFGBG`, as rxvt, Konsole and others do: two or three of
+/// the sixteen by number, the background last.
+#[must_use]
+pub fn fitting(colorfgbg: Option<&str>) -> &'static str {
+    let background: Option<u8> =
+        colorfgbg.and_then(|colours| colours.rsplit(';').next()?.parse().ok());
+    match background {
+        Some(0..=6 | 8) => "dark",
+        Some(7 | 9..=15) => "light",
+        _ => "either",
+    }
 }
 
 impl Theme {
@@ -260,6 +274,54 @@ mod tests {
         }
     }
 
+    fn contrast(one: Color, other: Color) -> f64 {
+        let luminance = |colour| {
+            let Color::Rgb(red, green, blue) = colour else { panic!("{colour}") };
+            let linear = |part: u8| {
+                let part = f64::from(part) / 255.0;
+                if part <= 0.03928 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+        };
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        one.max(other) / one.min(other)
+    }
+
+    /// Goal: the theme of an unknown background can be read on any. Method: the contrast of WCAG 2.1 with black and with
+    /// white: 3 for coloured words, which are bold or signs, and 4.5 where a style has both colours.
+    #[test]
+    fn either_is_readable_on_black_and_on_white() {
+        let theme = Theme::load("either", Depth::True, None).unwrap();
+        for (meaning, key) in MEANINGS {
+            let style = theme.style(*meaning);
+            match (style.fg, style.bg) {
+                (Some(fg), None) => {
+                    for ground in [Color::Rgb(0, 0, 0), Color::Rgb(255, 255, 255)] {
+                        assert!(contrast(fg, ground) >= 3.0, "{key} on {ground}");
+                    }
+                }
+                (Some(fg), Some(bg)) => assert!(contrast(fg, bg) >= 4.5, "{key}"),
+                (None, Some(_)) => panic!("{key}: who knows the colour of the letters?"),
+                (None, None) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_says_its_background_gets_the_theme_for_it() {
+        for (colours, name) in [
+            (Some("15;0"), "dark"),
+            (Some("0;default;15"), "light"),
+            (Some("0;7"), "light"),
+            (Some("15;default"), "either"),
+            (Some("15;99"), "either"),
+            (Some(""), "either"),
+            (None, "either"),
+        ] {
+            assert_eq!(fitting(colours), name, "{colours:?}");
+        }
+    }
+
     #[test]
     fn a_users_file_changes_only_what_it_names() {
         let theme = Theme::load("mine", Depth::True, Some("ok = { fg = \"#010203\" }")).unwrap();
@@ -275,6 +337,6 @@ mod tests {
         assert!(refused("ok = { fg = \"greenish\" }").contains("theme mine: ok:"));
         assert!(refused("ok = ").contains("theme mine"));
         let error = Theme::load("nope", Depth::True, None).unwrap_err();
-        assert_eq!(error.to_string(), "no theme \"nope\"; there are: dark, light");
+        assert_eq!(error.to_string(), "no theme \"nope\"; there are: dark, light, either");
     }
 }
