@@ -20,7 +20,7 @@ use crate::console::terminal::Screen;
 use crate::console::{Attach, Origin, Setup, State};
 use crate::engine::Engine;
 use crate::login::Login;
-use crate::widget::theme::{Depth, Theme};
+use crate::widget::theme::{self, Depth, Theme};
 use crate::widget::{Glyphs, Look};
 use crate::{bundled, complaint, engine};
 
@@ -65,8 +65,8 @@ struct Flags {
     /// Where to look when no endpoints are given
     #[arg(long, hide = true, default_value = USUAL, value_name = "HOST:PORT")]
     usual: String,
-    /// dark, light, or the name of a file in ~/.config/mini-etcd/themes
-    #[arg(long, default_value = "dark")]
+    /// dark, light, either, or the name of a file in ~/.config/mini-etcd/themes; auto is what COLORFGBG says, or either
+    #[arg(long, default_value = "auto")]
     theme: String,
     /// No box drawing and no blocks
     #[arg(long)]
@@ -155,6 +155,12 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
              `mini-etcdctl --endpoints 127.0.0.1:2379 endpoint status -w table`",
         );
     }
+    if let Some(terminal) = screenless() {
+        return refuse(format!(
+            "TERM={terminal} names a terminal that cannot show screens: set TERM to what it really is, \
+             as xterm-256color; without screens there are `mini-etcd-tui repl` and mini-etcdctl"
+        ));
+    }
     if flags.color == When::Always {
         crossterm::style::force_color_output(true);
     }
@@ -165,6 +171,13 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
         Left::Signal(number) => ExitCode::from(SIGNALLED.saturating_add(number)),
         Left::Panic => ExitCode::from(PANIC),
     })
+}
+
+/// The type of the terminal, when it has no alternate screen or no cursor that can be placed.
+fn screenless() -> Option<String> {
+    let terminal = std::env::var("TERM").ok()?;
+    let screenless = ["dumb", "emacs", "unknown", "vt52", "vt100", "vt102"];
+    screenless.contains(&terminal.as_str()).then_some(terminal)
 }
 
 async fn run(
@@ -294,10 +307,14 @@ fn look(flags: &Flags) -> anyhow::Result<Look> {
         }
         _ => Depth::Sixteen,
     };
-    let file = config_dir().map(|dir| dir.join("themes").join(format!("{}.toml", flags.theme)));
-    let named = !flags.theme.contains(['/', '.']);
+    let name = match flags.theme.as_str() {
+        "auto" => theme::fitting(set("COLORFGBG").as_deref()),
+        name => name,
+    };
+    let file = config_dir().map(|dir| dir.join("themes").join(format!("{name}.toml")));
+    let named = !name.contains(['/', '.']);
     let user = file.filter(|_| named).map_or(Ok(None), |file| read(&file))?;
-    let theme = Theme::load(&flags.theme, depth, user.as_deref()).or_else(refuse)?;
+    let theme = Theme::load(name, depth, user.as_deref()).or_else(refuse)?;
     let glyphs = if flags.ascii { Glyphs::ascii() } else { Glyphs::unicode() };
     Ok(Look { theme, glyphs })
 }

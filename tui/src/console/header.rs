@@ -100,8 +100,11 @@ fn facts(state: &State) -> Vec<(Meaning, String)> {
     facts
 }
 
-/// Width from which tabs show their names beside where the console looks.
-const NAMES: u16 = 100;
+/// Width from which every tab shows its name.
+const NAMES: u16 = 72;
+
+/// Width from which there is room to say at length where the console looks.
+const WIDE: u16 = 100;
 
 /// The line of the screens. Without room for names, only the screen on top shows its own.
 pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
@@ -131,20 +134,21 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
 
 /// What is looked at, and why.
 fn origin(state: &State, width: u16) -> String {
-    let wide = width >= NAMES;
+    let wide = width >= WIDE;
     match &state.ctx.origin {
         Origin::Endpoints(endpoints) => endpoints.join("  "),
+        Origin::Demo(1) if !wide => "one bundled member, temporary data".to_owned(),
         Origin::Demo(1) => "one bundled member, its data goes with the console".to_owned(),
         Origin::Demo(_) if !wide => "bundled members, temporary data".to_owned(),
         Origin::Demo(n) => format!("{n} bundled members, their data goes with the console"),
         Origin::StandIn(of) => {
             let of = of.join(", ");
             match (state.cluster.elsewhere, wide) {
-                (true, _) => format!("{of} answers now: o looks at it"),
+                (true, _) => format!("{of} answers: o looks at it"),
                 (false, true) => {
                     format!("nobody at {of}: a bundled server, its data goes with the console")
                 }
-                (false, false) => format!("nobody at {of}: bundled, temporary data"),
+                (false, false) => format!("bundled: nobody at {of}"),
             }
         }
     }

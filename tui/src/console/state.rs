@@ -47,6 +47,8 @@ pub struct State {
     pub watch: Watch,
     /// The REPL pane, and the palette, which has the same session.
     pub repl: Repl,
+    /// The screen that was on top before.
+    pub before: ScreenId,
     /// When `q` was pressed for the first time.
     pub leaving: Option<Moment>,
     /// Reports of any other generation are dropped.
@@ -66,6 +68,7 @@ impl State {
             keys: Keys::default(),
             watch: Watch::default(),
             repl: Repl::default(),
+            before: ScreenId::default(),
             leaving: None,
             generation: 0,
             replaced: None,

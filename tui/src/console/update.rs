@@ -76,7 +76,7 @@ pub(crate) fn go_to(state: &mut State, id: ScreenId) -> Vec<Effect> {
     if state.ctx.screen == id {
         return Vec::new();
     }
-    state.ctx.screen = id;
+    state.before = std::mem::replace(&mut state.ctx.screen, id);
     let (screen, ctx) = state.top_mut();
     screen.enter(ctx)
 }

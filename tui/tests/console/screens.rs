@@ -8,6 +8,7 @@ use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Origin, State};
 use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::sample::{Denied, Fault, Proof};
+use mini_etcd_tui::screens::ScreenId;
 use mini_etcd_tui::widget::theme::Depth;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -243,6 +244,39 @@ fn the_palette_with_an_answer() {
     }
     type_text(&mut state, "del a");
     insta::assert_snapshot!(text(&state));
+}
+
+#[test]
+fn at_80_columns_every_tab_has_its_name_and_the_origin_is_whole() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    let usual = || vec!["127.0.0.1:2379".to_owned()];
+    for (origin, elsewhere, words) in [
+        (Origin::Demo(3), false, "bundled members, temporary data"),
+        (Origin::Demo(1), false, "one bundled member, temporary data"),
+        (Origin::StandIn(usual()), false, "bundled: nobody at 127.0.0.1:2379"),
+        (Origin::StandIn(usual()), true, "127.0.0.1:2379 answers: o looks at it"),
+        (Origin::Endpoints(usual()), false, "127.0.0.1:2379"),
+    ] {
+        state.ctx.origin = origin;
+        state.cluster.elsewhere = elsewhere;
+        let shown = text(&state);
+        for part in ["1 Cluster", "2 Keys", "3 Watch", "5 REPL", words] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn minus_goes_to_the_screen_before() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    key(&mut state, KeyCode::Char('-'));
+    assert_eq!(state.ctx.screen, ScreenId::Cluster);
+    key(&mut state, KeyCode::Char('3'));
+    key(&mut state, KeyCode::Char('2'));
+    for expected in [ScreenId::Watch, ScreenId::Keys, ScreenId::Watch] {
+        key(&mut state, KeyCode::Char('-'));
+        assert_eq!(state.ctx.screen, expected);
+    }
 }
 
 #[test]

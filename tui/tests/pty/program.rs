@@ -296,6 +296,17 @@ fn ascii_shows_nothing_else() {
     assert!(console.ends().success());
 }
 
+#[test]
+fn a_terminal_without_screens_is_refused_in_words() {
+    for terminal in ["dumb", "vt100"] {
+        let mut console = Console::start_with(&["--demo"], &[("TERM", terminal)]);
+        console.sees(&format!("TERM={terminal} names a terminal that cannot show screens"));
+        console.sees("mini-etcd-tui repl");
+        assert!(!console.screen.screen().alternate_screen());
+        assert_eq!(console.ends().exit_code(), 128);
+    }
+}
+
 /// Runs the program without a terminal.
 fn plain(args: &[&str], config: &Path) -> (i32, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"))
@@ -315,7 +326,7 @@ fn what_cannot_work_ends_with_128_and_says_what_would() {
         (&["--endpoints", NOBODY][..], "mini-etcdctl"),
         (&["--nonsense"], "--nonsense"),
         (&["--endpoints", "no-port"], "no-port"),
-        (&["--theme", "nope"], "there are: dark, light"),
+        (&["--theme", "nope"], "there are: dark, light, either"),
         (&["--demo", "99"], "99"),
         (&["--demo", "3", "--endpoints", NOBODY], "leave out --endpoints"),
     ] {

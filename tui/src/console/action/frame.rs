@@ -76,6 +76,7 @@ pub(super) static TABLE: &[FrameAction] = &[
     global("screen-5", "the REPL: a prompt with all that was answered", |state| {
         go_to(state, ScreenId::Repl)
     }),
+    global("screen-before", "the screen before this one", |state| go_to(state, state.before)),
     FrameAction {
         label: |state| (!state.ctx.is_covered()).then_some("command"),
         ..global(
