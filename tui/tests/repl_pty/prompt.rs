@@ -273,8 +273,24 @@ pub fn last_line(shown: &str) -> &str {
     shown.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim_end()
 }
 
+/// Sends a signal. After one that stops, every thread stands still: those on other processors run on for a moment, in
+/// which a member may still answer.
 pub fn signal(name: &str, pid: &str) {
     assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+    let deadline = Instant::now() + DEADLINE;
+    while name == "-STOP" && !stands_still(pid) {
+        assert!(Instant::now() < deadline, "{pid} does not stop");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn stands_still(pid: &str) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The name before it may have brackets and blanks of its own.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// Another program that talks to the same member: a batch of these lines.
