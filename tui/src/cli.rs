@@ -297,11 +297,7 @@ fn look(flags: &Flags) -> anyhow::Result<Look> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let depth = match flags.color {
         When::Never => Depth::None,
-        When::Auto
-            if set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb") =>
-        {
-            Depth::None
-        }
+        When::Auto if set("NO_COLOR").is_some() => Depth::None,
         _ if set("COLORTERM").is_some_and(|says| says == "truecolor" || says == "24bit") => {
             Depth::True
         }

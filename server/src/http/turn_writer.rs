@@ -145,27 +145,19 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
         if self.gathered.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let gathered = std::mem::take(&mut self.gathered);
-        let sent = self.poll_send_all(context, &gathered);
-        self.gathered = gathered;
-        ready!(sent)?;
-        self.gathered.clear();
-        self.sent = 0;
-        SPARE.set(std::mem::take(&mut self.gathered));
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_send_all(
-        &mut self,
-        context: &mut Context<'_>,
-        gathered: &[u8],
-    ) -> Poll<io::Result<()>> {
-        while let Some(rest) = gathered.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match ready!(self.poll_write(context, rest))? {
+        while self.sent < self.gathered.len() {
+            let gathered = std::mem::take(&mut self.gathered);
+            let rest = gathered.get(self.sent..).unwrap_or_default();
+            let written = self.poll_write(context, rest);
+            self.gathered = gathered;
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.sent += written,
             }
         }
+        self.gathered.clear();
+        self.sent = 0;
+        SPARE.set(std::mem::take(&mut self.gathered));
         Poll::Ready(Ok(()))
     }
 
