@@ -138,7 +138,7 @@ impl Console {
                 self.handle.send(order);
             }
         }
-        self.terminal.draw(|frame| view(&self.state, frame)).unwrap();
+        self.terminal.draw(|frame| view(&mut self.state, frame)).unwrap();
         self.longest = self.longest.max(self.clock.now().since(began));
     }
 

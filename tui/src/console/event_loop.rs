@@ -75,7 +75,7 @@ impl Console {
                 Redraw::No => {}
                 Redraw::Data if drawn.elapsed() < FRAME => {}
                 Redraw::Data | Redraw::Input => {
-                    self.screen.draw(&self.state)?;
+                    self.screen.draw(&mut self.state)?;
                     self.state.ctx.redraw = Redraw::No;
                     drawn = Instant::now();
                 }

@@ -4,7 +4,7 @@
 //! terminal, engine ─▶ Msg ─▶ update(&mut State, Msg) ─▶ Vec<Effect> ─▶ engine, terminal
 //!                                     │  └─▶ &mut dyn Screen, &mut Context (screens/)
 //!                                     ▼
-//!                               view(&State, Frame)
+//!                               view(&mut State, Frame)
 //! ```
 //!
 //! * I1: [`update()`] is pure: it reads no clock, file or socket; time arrives as [`Msg::Tick`].

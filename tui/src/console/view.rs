@@ -1,7 +1,7 @@
-//! Draws the state. Nothing here changes anything, waits, or reads a clock.
+//! Draws the state. Nothing here waits, reads a clock, or changes more than what a screen remembers of its last draw.
 //!
 //! ```text
-//! &State ─▶ header · tabs · screen · footer ─▶ overlays ─▶ toasts ─▶ Frame
+//! &mut State ─▶ header · tabs · screen · footer ─▶ overlays ─▶ toasts ─▶ Frame
 //! ```
 //!
 //! * I1: any size is drawn: below 60x16 one line asks for room; 80x24 shows every panel of a screen in short form.
@@ -24,7 +24,7 @@ use crate::widget::{fit, settle};
 pub const SMALLEST: (u16, u16) = (60, 16);
 
 /// Draws everything.
-pub fn view(state: &State, frame: &mut Frame<'_>) {
+pub fn view(state: &mut State, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let (width, height) = SMALLEST;
@@ -40,7 +40,8 @@ pub fn view(state: &State, frame: &mut Frame<'_>) {
     header::header(state, frame, top);
     header::tabs(state, frame, tabs);
     footer::footer(state, frame, bottom);
-    state.top().view(&state.ctx, frame, body, bottom);
+    let (screen, ctx) = state.top_mut();
+    screen.view(ctx, frame, body, bottom);
     for overlay in &state.ctx.overlays {
         match overlay {
             Overlay::Help(line) => help::help(state, frame, *line),

@@ -87,8 +87,9 @@ pub trait Screen {
     fn title(&self) -> &'static str;
     /// The scope of its keys.
     fn scope(&self) -> Scope;
-    /// Draws it; a line that is typed covers `bottom`, the line of the footer.
-    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect);
+    /// Draws it, and remembers at most what of it was drawn where; a line that is typed covers `bottom`, the line of
+    /// the footer.
+    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect);
     /// It is gone to.
     fn enter(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()

@@ -225,7 +225,7 @@ proptest! {
                 terminal.backend_mut().resize(width, height);
             }
             update(&mut state, message);
-            terminal.draw(|frame| view(&state, frame)).unwrap();
+            terminal.draw(|frame| view(&mut state, frame)).unwrap();
         }
     }
 }
@@ -240,6 +240,6 @@ fn every_size_up_to_a_large_one_is_drawn() {
     {
         update(&mut state, Msg::Resize(width, height));
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| view(&state, frame)).unwrap();
+        terminal.draw(|frame| view(&mut state, frame)).unwrap();
     }
 }

@@ -81,7 +81,7 @@ proptest! {
                 Effect::Engine(Order::Ask(ticket, _)) => Some(ticket),
                 _ => None,
             }));
-            terminal.draw(|frame| view(&state, frame)).unwrap();
+            terminal.draw(|frame| view(&mut state, frame)).unwrap();
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::support::{
 pub fn drawn(state: &State) -> Terminal<TestBackend> {
     let (width, height) = state.ctx.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view(state, frame)).unwrap();
+    let mut state = state.clone();
+    terminal.draw(|frame| view(&mut state, frame)).unwrap();
     terminal
 }
 

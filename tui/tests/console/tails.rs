@@ -128,7 +128,8 @@ fn story(state: &mut State) -> Ticket {
 fn drawn(state: &State) -> String {
     let (width, height) = state.ctx.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view(state, frame)).unwrap();
+    let mut state = state.clone();
+    terminal.draw(|frame| view(&mut state, frame)).unwrap();
     terminal.backend().to_string()
 }
 

@@ -46,7 +46,7 @@ impl Screen for ClusterScreen {
         Scope::Cluster
     }
 
-    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, _: Rect) {
+    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, _: Rect) {
         view::draw(self, ctx, frame, area);
     }
 

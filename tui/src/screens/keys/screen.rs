@@ -41,7 +41,7 @@ impl Screen for Keys {
         Scope::Keys
     }
 
-    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
         view::draw(self, ctx, frame, area, bottom);
     }
 

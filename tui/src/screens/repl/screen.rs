@@ -25,7 +25,7 @@ impl Screen for Repl {
         Scope::Repl
     }
 
-    fn view(&self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
         view::draw(self, ctx, frame, area, bottom);
     }
 
