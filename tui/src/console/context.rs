@@ -6,6 +6,7 @@ use std::time::Duration;
 use mini_etcd_shared::clock::Moment;
 
 use super::msg::Effect;
+use super::overlays::ActionList;
 use super::replay::Replay;
 use super::spec::Spec;
 use super::toast::Toasts;
@@ -46,6 +47,8 @@ pub enum Bundled {
 /// What lies over the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overlay {
+    /// What can be done here.
+    Actions(ActionList),
     /// The keys, from this line on.
     Help(u16),
     /// Everything about one member.

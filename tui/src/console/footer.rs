@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::action::Act;
-use super::{State, action};
+use super::{Overlay, State, action};
 use crate::widget::say;
 use crate::widget::theme::Meaning;
 
@@ -15,7 +15,11 @@ const HELP: &str = "help";
 /// Draws the keys of what can be done now. The way to all keys is always there, whatever else has no room.
 pub(crate) fn footer(state: &State, frame: &mut Frame<'_>, area: Rect) {
     // What is typed is typed: no key does anything else now.
-    if state.ctx.overlays.is_empty() && state.top().takes_text() {
+    let typed = match state.ctx.overlays.last() {
+        None => state.top().takes_text(),
+        Some(overlay) => matches!(overlay, Overlay::Actions(_)),
+    };
+    if typed {
         return;
     }
     let mut spans = vec![Span::raw(" ")];

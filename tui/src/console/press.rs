@@ -6,6 +6,7 @@ use super::action;
 use super::context::{Confirm, Overlay, Tier, Yes};
 use super::keymap::Key;
 use super::msg::Effect;
+use super::overlays::actions;
 use super::state::State;
 use crate::screens::repl::{self, Place};
 
@@ -25,6 +26,7 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     match state.ctx.overlays.last() {
         Some(Overlay::Palette) => type_in(state, key),
+        Some(Overlay::Actions(_)) => actions::typed(state, key),
         Some(Overlay::Confirm(confirm)) => {
             let confirm = Confirm::clone(confirm);
             answer(state, confirm, key)
@@ -40,6 +42,10 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Takes pasted text. Terminals send a line end as CR, CR LF or LF: here it is LF, whichever it was.
 pub(crate) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     let text = &text.replace("\r\n", "\n").replace('\r', "\n");
+    if let Some(Overlay::Actions(list)) = state.ctx.overlays.last_mut() {
+        list.line.insert(text);
+        return Vec::new();
+    }
     match state.ctx.overlays.last() {
         Some(Overlay::Palette) => {
             let whole = state.repl.palette.entry.insert(text);

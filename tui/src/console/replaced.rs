@@ -25,7 +25,10 @@ pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
     state.cluster.chosen = 0;
     state.ctx.done = None;
     let stays = |overlay: &Overlay| {
-        matches!(overlay, Overlay::Help(_) | Overlay::Events(_) | Overlay::Palette)
+        matches!(
+            overlay,
+            Overlay::Actions(_) | Overlay::Help(_) | Overlay::Events(_) | Overlay::Palette
+        )
     };
     state.ctx.overlays.retain(stays);
     state.replaced = Some(now);

@@ -15,7 +15,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::text::Line;
 
-use super::overlays::{confirm, events, help, toasts};
+use super::overlays::{actions, confirm, events, help, toasts};
 use super::{Overlay, State, footer, header, palette};
 use crate::screens::cluster;
 use crate::widget::{fit, settle};
@@ -44,6 +44,7 @@ pub fn view(state: &mut State, frame: &mut Frame<'_>) {
     screen.view(ctx, frame, body, bottom);
     for overlay in &state.ctx.overlays {
         match overlay {
+            Overlay::Actions(list) => actions::draw(state, list, frame),
             Overlay::Help(line) => help::help(state, frame, *line),
             Overlay::Events(line) => events::draw(&state.ctx, frame, *line),
             Overlay::Member(id) => cluster::view::member::member(&state.ctx, frame, *id),

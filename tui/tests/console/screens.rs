@@ -201,6 +201,17 @@ fn what_answers_and_cannot_be_asked_is_called_what_it_is() {
 }
 
 #[test]
+fn the_list_of_actions_at_80x24() {
+    let mut state = cluster((80, 24), Depth::Sixteen);
+    key(&mut state, KeyCode::Char('2'));
+    type_text(&mut state, ";revision");
+    key(&mut state, KeyCode::Down);
+    insta::assert_snapshot!(text(&state));
+    type_text(&mut state, " xyzzy");
+    assert!(text(&state).contains("no action has these words"));
+}
+
+#[test]
 fn help_over_the_screen() {
     let mut state = cluster((80, 24), Depth::Sixteen);
     key(&mut state, KeyCode::Char('?'));

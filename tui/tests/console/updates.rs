@@ -9,6 +9,7 @@ use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::{Ended, Pace, Report};
 use mini_etcd_tui::engine::sample::Listed;
 use mini_etcd_tui::engine::sample::{Alarm, AlarmKind, Fault, Peer, Peers, Proof, Sample};
+use mini_etcd_tui::screens::ScreenId;
 use mini_etcd_tui::screens::cluster::Health;
 use mini_etcd_tui::screens::cluster::verdict::Level;
 use mini_etcd_tui::screens::keys::model::{Change, Target, Write};
@@ -63,6 +64,34 @@ fn esc_closes_one_thing_at_a_time_and_never_leaves() {
     for _ in 0..5 {
         assert_eq!(key(&mut state, KeyCode::Esc), []);
     }
+    assert!(state.ctx.overlays.is_empty());
+}
+
+#[test]
+fn an_action_is_found_by_words_and_done_whether_it_has_a_key_or_not() {
+    let mut state = fresh();
+    key(&mut state, KeyCode::Char('2'));
+    type_text(&mut state, ";whole screen");
+    assert!(matches!(state.ctx.overlays.last(), Some(Overlay::Actions(_))));
+    assert!(!state.keys.zoom);
+    key(&mut state, KeyCode::Enter);
+    assert!(state.keys.zoom && state.ctx.overlays.is_empty());
+    // The arrows choose among what was found; what leads to another screen is found on each.
+    type_text(&mut state, ";the screen");
+    let first = state.ctx.overlays.clone();
+    key(&mut state, KeyCode::Down);
+    assert_ne!(state.ctx.overlays, first);
+    key(&mut state, KeyCode::Up);
+    assert_eq!(state.ctx.overlays, first);
+    key(&mut state, KeyCode::Esc);
+    type_text(&mut state, ";cluster screen");
+    key(&mut state, KeyCode::Enter);
+    assert_eq!(state.ctx.screen, ScreenId::Cluster);
+    // Words that no action has leave the list open, and letters are typed: q leaves nothing.
+    type_text(&mut state, ";qqqq");
+    assert_eq!(key(&mut state, KeyCode::Enter), []);
+    assert!(matches!(state.ctx.overlays.last(), Some(Overlay::Actions(_))));
+    key(&mut state, KeyCode::Esc);
     assert!(state.ctx.overlays.is_empty());
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Act, Scope};
-use crate::console::overlays::{event_lines, help_lines};
+use crate::console::overlays::{ActionList, event_lines, help_lines};
 use crate::console::update::go_to;
 use crate::console::{CommandLine, Effect, Overlay, State};
 use crate::screens::repl::{drop_line, give_up};
@@ -89,6 +89,10 @@ pub(super) static TABLE: &[FrameAction] = &[
             },
         )
     },
+    global("actions", "what can be done on this screen: search it by words, and do it", |state| {
+        state.ctx.overlays.push(Overlay::Actions(ActionList::default()));
+        Vec::new()
+    }),
     global(
         "copy-command",
         "copy the command for what is chosen: a line for palette, REPL and scripts",

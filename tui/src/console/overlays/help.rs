@@ -4,23 +4,23 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::console::action::Scope;
+use crate::console::action::{Act, Scope};
 use crate::console::{State, action};
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, popup, say, wrap};
 
 /// Width of the keys before what they do.
-const KEYS: usize = 16;
+pub(super) const KEYS: usize = 16;
 
 /// Width of the overlay on a screen of this width.
-fn width(screen: u16) -> u16 {
+pub(super) fn width(screen: u16) -> u16 {
     screen.saturating_sub(4).min(100)
 }
 
 /// Every line of the overlay: the keys of the screen first.
 #[must_use]
 pub fn help_lines(state: &State) -> Vec<Line<'static>> {
-    let (keymap, look) = (&state.keymap, &state.ctx.look);
+    let look = &state.ctx.look;
     let room = usize::from(width(state.ctx.size.0)).saturating_sub(KEYS + 6);
     let mut lines = Vec::new();
     for scope in [state.scope(), Scope::Move, Scope::Global] {
@@ -29,12 +29,7 @@ pub fn help_lines(state: &State) -> Vec<Line<'static>> {
         }
         lines.push(Line::from(say(look, Meaning::Title, format!(" {}", scope.title()))));
         for action in action::all().filter(|action| action.scope() == scope) {
-            let keys = keymap.keys(action).iter();
-            let keys =
-                keys.map(|key| if look.glyphs.ascii { key.ascii() } else { key.to_string() });
-            let keys = keys.collect::<Vec<_>>().join(" ");
-            let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys };
-            lines.extend(entry(look, &keys, action.help(), room));
+            lines.extend(entry(look, &keys_of(state, action), action.help(), room));
         }
     }
     let g = &look.glyphs;
@@ -52,6 +47,15 @@ pub fn help_lines(state: &State) -> Vec<Line<'static>> {
         lines.extend(entry(look, &signs, words, room));
     }
     lines
+}
+
+/// The keys of an action.
+pub(super) fn keys_of(state: &State, action: &dyn Act) -> String {
+    let ascii = state.ctx.look.glyphs.ascii;
+    let keys = state.keymap.keys(action).iter();
+    let keys = keys.map(|key| if ascii { key.ascii() } else { key.to_string() });
+    let keys = keys.collect::<Vec<_>>().join(" ");
+    if keys.is_empty() { "(no key)".to_owned() } else { keys }
 }
 
 /// Keys and what they do, on as many lines as that takes.
