@@ -15,6 +15,7 @@ use mini_etcd_tui::screens::keys::requests::{
     ChangeMany, CountBulk, FindKeys, ReadChanges, ReadGraves, ReadHistogram, ReadHistory, ReadPage,
     ReadValue, WriteKey,
 };
+use mini_etcd_tui::screens::keys::tree::{ROOT, Tree};
 use mini_etcd_tui::widget::theme::Depth;
 
 use crate::screens::{styles, text};
@@ -195,6 +196,47 @@ fn keys_in_ascii() {
     let shown = text(&keys((120, 36), Depth::None, true));
     assert!(shown.replace('\u{fc}', "u").is_ascii(), "{shown}");
     insta::assert_snapshot!(shown);
+}
+
+/// The line of the screen that has this text.
+fn line_with<'a>(shown: &'a str, part: &str) -> &'a str {
+    shown.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}:\n{shown}"))
+}
+
+#[test]
+fn a_chosen_row_is_in_sight_however_deep_it_stands_and_its_facts_too() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    let (open, at) = ((1..=60).map(|n| "d/".repeat(n).into()).collect(), 918_442);
+    let mut below = ROOT;
+    state.keys.tree = Tree::new(Bytes::new(), "/".into());
+    for level in 0..60 {
+        let children = vec![if level == 59 { leaf("the-leaf", 7) } else { dir("d", 1) }];
+        state.keys.tree.take(below, Page { revision: at, children, ..Page::default() }, &open);
+        below = state.keys.tree.rows().last().unwrap().node;
+    }
+    state.keys.chosen = 59;
+    let shown = text(&state);
+    let line = line_with(&shown, "the-leaf");
+    assert!(
+        line.contains('▸') && line.trim_end_matches(['│', '"']).trim_end().ends_with("v7"),
+        "{line}"
+    );
+    // Above it stand its directories, up to the edge.
+    assert!(line_with(&shown, "▾ d/").find("▾ d/") < line.find("the-leaf"), "{shown}");
+}
+
+#[test]
+fn a_name_without_room_is_cut_with_a_mark_before_its_facts() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    let name = "a-name-".repeat(40);
+    let child = Child { name: name.into(), key: Some(meta(12)), below: None };
+    let page = Page { revision: 918_442, children: vec![child], ..Page::default() };
+    state.keys.tree = Tree::new(Bytes::new(), "/".into());
+    state.keys.tree.take(ROOT, page, &std::collections::BTreeSet::new());
+    state.keys.chosen = 0;
+    let shown = text(&state);
+    let line = line_with(&shown, "a-name-a-name-");
+    assert!(line.contains("…  v12 │"), "{line}");
 }
 
 #[test]

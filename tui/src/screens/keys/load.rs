@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::model::{Entry, Page};
 use super::requests::{ReadHistory, ReadPage, ReadValue};
-use super::tree::{ROOT, ROWS_MAX, RowKind, Tree};
+use super::tree::{LEVELS_MAX, ROOT, ROWS_MAX, RowKind, Tree};
 use super::update::{failed, shown};
 use super::viewers::lines;
 use super::{Coming, Keys, Msg, Pane, Which};
@@ -215,6 +215,7 @@ pub(super) fn swap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     let Some(coming) = keys.coming.take() else { return Vec::new() };
     keys.opened.extend(coming.open);
     keys.tree = coming.tree;
+    keys.drawn.forget();
     keys.at = (coming.at > 0).then_some(coming.at);
     keys.refreshed = (now, coming.requests);
     let filter = keys.filter.clone();
@@ -256,6 +257,11 @@ pub(crate) fn open(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     let opening = !dir.open;
     if opening && keys.tree.full {
         let hint = format!("{ROWS_MAX} rows are open: close some, or filter with F");
+        ctx.toasts.hint(ctx.now, hint);
+        return Vec::new();
+    }
+    if opening && row.depth >= LEVELS_MAX {
+        let hint = format!("{LEVELS_MAX} levels are open: F shows the keys below a prefix alone");
         ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }

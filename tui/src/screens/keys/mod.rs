@@ -324,6 +324,8 @@ pub struct Keys {
     pub(crate) queue: VecDeque<(u32, Which)>,
     /// The chosen row.
     pub chosen: usize,
+    /// The tree as it was drawn last.
+    pub(crate) drawn: view::DrawnTree,
     /// The key that was chosen last by hand: it is chosen again wherever it is there.
     pub(crate) wanted: Bytes,
     /// Directories that were opened by hand: they are open at every revision at which they are there.
@@ -379,6 +381,7 @@ impl Default for Keys {
             coming: None,
             queue: VecDeque::new(),
             chosen: 0,
+            drawn: view::DrawnTree::default(),
             wanted: Bytes::new(),
             opened: BTreeSet::new(),
             pane: Pane::Tree,

@@ -170,7 +170,7 @@ impl Screen for Keys {
         if self.is_changing() {
             let what = "a change was given up while it was under way".to_owned();
             let why = "it may have been done all the same".to_owned();
-            ctx.toasts.error(ctx.now, what, why, "r reads the self anew".to_owned());
+            ctx.toasts.error(ctx.now, what, why, "r reads the keys anew".to_owned());
         }
         let doings = writes.iter().map(|w| &w.doing).chain(bulks.iter().map(|b| &b.doing));
         if let Some(doing) = doings.last() {

@@ -5,6 +5,7 @@
 //! * I3: a node may be a key and a directory; empty names, and the one before a leading separator, are kept.
 //! * I4: the key of a node is its directory's prefix and its name; the prefix of a directory is its key and the
 //!   separator. So every key stands at exactly one place.
+//! * I5: directories are open at most [`LEVELS_MAX`] deep: what walks the tree needs no more stack than that.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,6 +16,8 @@ use super::model::{Meta, Page};
 
 /// Rows that are open at most.
 pub const ROWS_MAX: usize = 10_000;
+/// Directories that are open inside each other at most.
+pub const LEVELS_MAX: u16 = 100;
 /// The root.
 pub const ROOT: u32 = 0;
 
@@ -44,6 +47,15 @@ pub struct Dir {
     pub loaded: bool,
     /// Where the next page begins, and the keys from there on.
     pub next: Option<(Bytes, u64)>,
+}
+
+/// What a row is called among its siblings: the same in every tree in which it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowName {
+    /// The name of a node.
+    Node(Bytes),
+    /// More of the directory, or its page that is being read.
+    Rest,
 }
 
 /// One row.
@@ -77,10 +89,12 @@ pub struct Tree {
     pub separator: Bytes,
     /// The revision that was read; 0 while nothing has come.
     pub revision: i64,
-    names: IndexSet<Box<[u8]>>,
+    names: IndexSet<Bytes>,
     nodes: Vec<Node>,
     places: HashMap<(u32, u32), u32>,
     rows: Vec<Row>,
+    /// How often the rows were made.
+    layouts: u64,
     /// Rows were left out.
     pub full: bool,
     /// Only rows with this in their name, and what leads to them.
@@ -101,10 +115,11 @@ impl Tree {
             prefix,
             separator,
             revision: 0,
-            names: IndexSet::from([Box::from([])]),
+            names: IndexSet::from([Bytes::new()]),
             nodes: vec![root],
             places: HashMap::new(),
             rows: Vec::new(),
+            layouts: 0,
             full: false,
             filter: String::new(),
         }
@@ -114,6 +129,40 @@ impl Tree {
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// How often the rows were made: what was made of them before is out of date.
+    #[must_use]
+    pub fn layouts(&self) -> u64 {
+        self.layouts
+    }
+
+    /// What a row is called among its siblings.
+    #[must_use]
+    pub fn row_name(&self, row: &Row) -> RowName {
+        match row.kind {
+            RowKind::Node => RowName::Node(self.name_of(row.node).cloned().unwrap_or_default()),
+            RowKind::More | RowKind::Loading => RowName::Rest,
+        }
+    }
+
+    /// The names that lead to a row, its own the last.
+    #[must_use]
+    pub fn path(&self, row: &Row) -> Vec<RowName> {
+        let mut path = Vec::with_capacity(usize::from(row.depth) + 1);
+        let mut node = row.node;
+        if row.kind == RowKind::Node {
+            path.push(self.row_name(row));
+            node = self.parent(node);
+        } else {
+            path.push(RowName::Rest);
+        }
+        while node != ROOT {
+            path.push(RowName::Node(self.name_of(node).cloned().unwrap_or_default()));
+            node = self.parent(node);
+        }
+        path.reverse();
+        path
     }
 
     /// A node.
@@ -146,9 +195,21 @@ impl Tree {
     /// The name of a node, without what stands before it.
     #[must_use]
     pub fn name(&self, id: u32) -> &[u8] {
-        self.node(id)
-            .and_then(|node| self.names.get_index(usize::try_from(node.name).ok()?))
-            .map_or(&[], |name| name)
+        self.name_of(id).map_or(&[], |name| name)
+    }
+
+    fn name_of(&self, id: u32) -> Option<&Bytes> {
+        self.names.get_index(usize::try_from(self.node(id)?.name).ok()?)
+    }
+
+    /// Directories that a node is in, the root apart.
+    fn depth(&self, mut id: u32) -> u16 {
+        let mut depth: u16 = 0;
+        while self.parent(id) != ROOT {
+            id = self.parent(id);
+            depth = depth.saturating_add(1);
+        }
+        depth
     }
 
     /// The directory that a node is in.
@@ -179,6 +240,8 @@ impl Tree {
     pub fn take(&mut self, dir: u32, page: Page, open: &BTreeSet<Bytes>) -> Vec<u32> {
         self.revision = page.revision;
         let mut opened = Vec::new();
+        // The children of the root stand at 0.
+        let deep = dir != ROOT && self.depth(dir) + 1 >= LEVELS_MAX;
         for child in page.children {
             let id = self.child(dir, &child.name);
             let key = self.key(id);
@@ -188,7 +251,7 @@ impl Tree {
             if child.below.is_some() {
                 let known = node.dir.get_or_insert_with(Dir::default);
                 known.keys = child.below;
-                if !known.open && open.contains(&inside) {
+                if !known.open && !deep && open.contains(&inside) {
                     known.open = true;
                     opened.push(id);
                 }
@@ -225,7 +288,8 @@ impl Tree {
     fn child(&mut self, dir: u32, name: &[u8]) -> u32 {
         let name = match self.names.get_index_of(name) {
             Some(at) => at,
-            None => self.names.insert_full(name.into()).0,
+            // A copy: what it was read from is a page of names.
+            None => self.names.insert_full(Bytes::copy_from_slice(name)).0,
         };
         let name = u32::try_from(name).unwrap_or(u32::MAX);
         if let Some(id) = self.places.get(&(dir, name)) {
@@ -272,6 +336,7 @@ impl Tree {
 
     /// I2: makes the rows anew.
     pub fn lay_out(&mut self) {
+        self.layouts += 1;
         let mut rows = std::mem::take(&mut self.rows);
         rows.clear();
         self.full = false;
@@ -400,6 +465,22 @@ mod tests {
         assert_eq!(shown(&tree), ["a", " Needle"]);
         tree.set_filter("");
         assert_eq!(tree.rows().len(), 4);
+    }
+
+    #[test]
+    fn directories_are_open_only_so_deep() {
+        let mut tree = Tree::new(Bytes::new(), "/".into());
+        let path = |levels: u16| Bytes::from("d/".repeat(levels.into()));
+        let open: BTreeSet<Bytes> = (1..=LEVELS_MAX + 5).map(path).collect();
+        let mut dir = ROOT;
+        for level in 0..=LEVELS_MAX {
+            let opened = tree.take(dir, page(vec![self::dir("d", 1)]), &open);
+            assert_eq!(opened.is_empty(), level == LEVELS_MAX, "{level}");
+            dir = tree.rows().last().unwrap().node;
+        }
+        assert_eq!(tree.rows().len(), usize::from(LEVELS_MAX) + 1);
+        let last = tree.rows().last().copied().unwrap();
+        assert_eq!((last.depth, tree.path(&last).len()), (LEVELS_MAX, tree.rows().len()));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
+pub(crate) use tree::DrawnTree;
+
 use super::{Ask, Pane};
 use crate::console::Context;
 use crate::screens::keys::Keys;
@@ -29,7 +31,13 @@ const STRIP_LINES: u16 = 5;
 const DETAIL_LINES: u16 = 5;
 
 /// Draws the Keys screen; `bottom` is the line of the footer, which a line being typed covers.
-pub(super) fn draw(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+pub(super) fn draw(
+    keys: &mut Keys,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    bottom: Rect,
+) {
     let past = keys.at.is_some() || keys.graveyard.is_some();
     let banner = u16::from(past);
     let height = area.height;
@@ -53,7 +61,7 @@ pub(super) fn draw(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect
     }
 }
 
-fn panes(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     if area.width >= TWO_PANES && !keys.zoom {
         let halves = [Constraint::Percentage(48), Constraint::Fill(1)];
         let [left, right] = Layout::horizontal(halves).areas(area);

@@ -1,65 +1,199 @@
-//! The tree, or the graveyard: only the rows in sight are made.
+//! The tree, drawn by `tui-tree-widget`, or the graveyard, of which only the rows in sight are made.
+//!
+//! The widget gets its items when the rows of the tree change, not with every frame, and scrolls. What depends on the
+//! width, and on what is marked, is put over its rows: it concerns the rows in sight alone.
+
+use std::iter::Peekable;
+use std::slice;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Clear;
+use ratatui::widgets::{Clear, StatefulWidget};
+use tui_tree_widget::{Tree as TreeWidget, TreeItem, TreeState};
 use unicode_width::UnicodeWidthStr;
 
 use crate::console::Context;
-use crate::screens::keys::Keys;
-use crate::screens::keys::Pane;
 use crate::screens::keys::model::Target;
-use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind};
+use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind, RowName, Tree};
+use crate::screens::keys::{Graveyard, Keys, Pane};
 use crate::widget::theme::Meaning;
-use crate::widget::{age, counted, escape_name, fit, grouped, panel, say, style};
+use crate::widget::{Look, age, counted, escape_name, fit, grouped, panel, say, style};
 
-/// Columns that a level is indented by; deeper ones than fit are not indented further.
-const INDENT: usize = 2;
+/// Columns by which the widget moves a level to the right.
+const INDENT: u16 = 2;
+/// Columns of a name that the widget gets: wider panes are rare, and names may have a million.
+const NAME_COLUMNS_MAX: usize = 400;
+
+/// The tree as it was drawn last: the widget's items, and where it has scrolled to.
+#[derive(Debug, Default)]
+pub(crate) struct DrawnTree {
+    items: Vec<TreeItem<'static, RowName>>,
+    state: TreeState<RowName>,
+    /// The layout that the items are made of; 0 for none.
+    layout: u64,
+}
+
+/// A copy has drawn nothing yet.
+impl Clone for DrawnTree {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl DrawnTree {
+    /// Another tree is drawn from now on.
+    pub(crate) fn forget(&mut self) {
+        self.layout = 0;
+    }
+
+    /// Makes the items anew if the rows were.
+    fn follow(&mut self, tree: &Tree, look: &Look) {
+        if self.layout == tree.layouts() {
+            return;
+        }
+        self.layout = tree.layouts();
+        self.state.close_all();
+        let mut rows = tree.rows().iter().peekable();
+        self.items = self.level(tree, look, &mut rows, &mut Vec::new());
+    }
+
+    /// The items of a directory, and of what is open in it.
+    fn level(
+        &mut self,
+        tree: &Tree,
+        look: &Look,
+        rows: &mut Peekable<slice::Iter<'_, Row>>,
+        path: &mut Vec<RowName>,
+    ) -> Vec<TreeItem<'static, RowName>> {
+        let mut items = Vec::new();
+        while let Some(row) = rows.next_if(|row| usize::from(row.depth) == path.len()) {
+            let name = tree.row_name(row);
+            path.push(name.clone());
+            let mut children = self.level(tree, look, rows, path);
+            if !children.is_empty() {
+                self.state.open(path.clone());
+            } else if row.kind == RowKind::Node && is_dir(tree, row.node) {
+                // What has nothing below it is no directory to the widget.
+                children.push(TreeItem::new_leaf(RowName::Rest, ""));
+            }
+            path.pop();
+            // Names are unique in a directory (`tree`, I4).
+            items.extend(TreeItem::new(name, row_text(tree, look, *row), children));
+        }
+        items
+    }
+}
+
+fn is_dir(tree: &Tree, node: u32) -> bool {
+    tree.node(node).is_some_and(|node| node.dir.is_some())
+}
 
 /// Draws the tree.
-pub(super) fn tree(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn tree(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let look = &ctx.look;
     frame.render_widget(Clear, area);
-    let (rows, chosen) = match &keys.graveyard {
-        Some(graveyard) => (graveyard.graves.len() + 1, graveyard.chosen),
-        None => (keys.tree.rows().len(), keys.chosen),
-    };
     let right = Line::from(right(keys, ctx));
     let title = title(keys, ctx, usize::from(area.width).saturating_sub(right.width() + 6));
     let inside = panel(frame, look, area, &title, right);
-    let height = usize::from(inside.height);
-    let first = scrolled(chosen, rows, height);
-    let width = usize::from(inside.width);
-    for (at, y) in (first..rows).zip(inside.y..inside.bottom()) {
-        let line = match &keys.graveyard {
-            Some(_) => grave(keys, ctx, at, width),
-            None => keys.tree.rows().get(at).map(|row| row_line(keys, ctx, *row, width)),
-        };
-        let Some(mut line) = line else { continue };
-        let place = Rect { y, height: 1, ..inside };
-        if at == chosen {
-            let focused = keys.pane == Pane::Tree;
-            let mark = if focused { look.glyphs.mark } else { " " };
-            if let Some(first) = line.spans.first_mut() {
-                *first = say(look, Meaning::Accent, mark);
-            }
-            let shown = if focused { Meaning::Selected } else { Meaning::Strong };
-            frame.buffer_mut().set_style(place, style(look, shown));
-        }
-        frame.render_widget(line, place);
-    }
-    if rows == 0 && inside.height > 0 {
-        let words = empty(keys);
-        let line = Line::from(say(look, Meaning::Dim, format!(" {words}")));
+    if let Some(graveyard) = &keys.graveyard {
+        draw_graves(graveyard, keys.pane == Pane::Tree, ctx, frame, inside);
+    } else if !keys.tree.rows().is_empty() {
+        draw_rows(keys, ctx, frame, inside);
+    } else if inside.height > 0 {
+        let line = Line::from(say(look, Meaning::Dim, format!(" {}", empty(keys))));
         frame.render_widget(line, Rect { height: 1, ..inside });
     }
 }
 
-/// The first row in sight, so that the chosen one is.
-fn scrolled(chosen: usize, rows: usize, height: usize) -> usize {
-    // The chosen row keeps a third of the page above it where there is more above.
-    chosen.saturating_sub(height * 2 / 3).min(rows.saturating_sub(height))
+fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+    let look = &ctx.look;
+    let mut drawn = std::mem::take(&mut keys.drawn);
+    drawn.follow(&keys.tree, look);
+    let chosen = keys.tree.rows().get(keys.chosen).copied();
+    let path = chosen.map_or_else(Vec::new, |row| keys.tree.path(&row));
+    if drawn.state.selected() != path {
+        drawn.state.select(path);
+    }
+    // A row that stands far to the right takes what is around it to the left.
+    let shift = chosen.map_or(0, |row| row.depth.saturating_mul(INDENT));
+    let shift = shift.saturating_sub(area.width / 2);
+    let wide = Rect { width: area.width.saturating_add(shift), ..area };
+    let mut buffer = Buffer::empty(wide);
+    let focused = keys.pane == Pane::Tree;
+    let (open, closed) = (format!("{} ", look.glyphs.open), format!("{} ", look.glyphs.closed));
+    if let Ok(widget) = TreeWidget::new(&drawn.items) {
+        let shown = if focused { Meaning::Selected } else { Meaning::Strong };
+        let widget = widget
+            .highlight_style(style(look, shown))
+            .highlight_symbol(if focused { look.glyphs.mark } else { " " })
+            .node_open_symbol(&open)
+            .node_closed_symbol(&closed);
+        widget.render(wide, &mut buffer, &mut drawn.state);
+    }
+    let first = drawn.state.get_offset();
+    for (row, y) in keys.tree.rows().iter().skip(first).zip(area.y..area.bottom()) {
+        for x in area.x..area.right() {
+            // The column of the mark stays.
+            let from = if x == area.x { x } else { x.saturating_add(shift) };
+            if let (Some(cell), Some(to)) =
+                (buffer.cell((from, y)), frame.buffer_mut().cell_mut((x, y)))
+            {
+                to.clone_from(cell);
+            }
+        }
+        let line = Rect { y, height: 1, ..area };
+        put_over(keys, ctx, *row, (line, shift), frame);
+    }
+    if let Some(row) = keys.chosen.checked_sub(first).and_then(|row| u16::try_from(row).ok())
+        && row < area.height
+        && let Some(cell) = frame.buffer_mut().cell_mut((area.x, area.y + row))
+    {
+        cell.set_style(style(look, Meaning::Accent));
+    }
+    keys.drawn = drawn;
+}
+
+/// Puts over a row, which stands on `line` and is moved to the left by `shift`, what the widget does not draw: the sign,
+/// facts at the right, and a mark where the name is cut.
+fn put_over(
+    keys: &Keys,
+    ctx: &Context,
+    row: Row,
+    (line, shift): (Rect, u16),
+    frame: &mut Frame<'_>,
+) {
+    if row.kind != RowKind::Node || line.width == 0 {
+        return;
+    }
+    let look = &ctx.look;
+    let sign = (line.x + 1).saturating_add(row.depth.saturating_mul(INDENT)).checked_sub(shift);
+    if let Some(x) = sign.filter(|x| (line.x + 1..line.right()).contains(x))
+        && let Some(cell) = frame.buffer_mut().cell_mut((x, line.y))
+    {
+        if marked(keys, row.node) {
+            cell.set_symbol(look.glyphs.full).set_style(style(look, Meaning::Accent));
+        } else {
+            cell.set_style(style(look, Meaning::Dim));
+        }
+    }
+    let facts = facts(keys, row.node);
+    let width = u16::try_from(facts.width()).unwrap_or(u16::MAX);
+    let room = line.width.saturating_sub(width.saturating_add(1));
+    let rest = Rect { x: line.x + room, width: line.width - room, ..line };
+    // Two columns are kept free between name and facts.
+    let is_cut = (rest.x.saturating_sub(2).max(line.x)..line.right()).any(|x| {
+        frame.buffer_mut().cell((x, line.y)).is_some_and(|cell| !cell.symbol().trim().is_empty())
+    });
+    if is_cut {
+        for x in rest.x.saturating_sub(3).max(line.x + 1)..line.right() {
+            if let Some(cell) = frame.buffer_mut().cell_mut((x, line.y)) {
+                cell.set_symbol(if x + 3 == rest.x { look.glyphs.more } else { " " });
+            }
+        }
+    }
+    frame.render_widget(Line::from(say(look, Meaning::Dim, facts)), rest);
 }
 
 fn title(keys: &Keys, ctx: &Context, room: usize) -> String {
@@ -134,11 +268,9 @@ fn empty(keys: &Keys) -> String {
     }
 }
 
-fn row_line(keys: &Keys, ctx: &Context, row: Row, width: usize) -> Line<'static> {
-    let (look, tree) = (&ctx.look, &keys.tree);
-    let depth = usize::from(row.depth).min(width / 4 / INDENT);
-    let indent = " ".repeat(depth * INDENT);
-    let Some(node) = tree.node(row.node) else { return Line::default() };
+/// The name of a node, or words about what is not loaded.
+fn row_text(tree: &Tree, look: &Look, row: Row) -> Span<'static> {
+    let Some(node) = tree.node(row.node) else { return Span::default() };
     if row.kind != RowKind::Node {
         let words = match (row.kind, node.dir.as_ref()) {
             (RowKind::More, Some(dir)) => {
@@ -148,39 +280,19 @@ fn row_line(keys: &Keys, ctx: &Context, row: Row, width: usize) -> Line<'static>
             }
             _ => "reading".to_owned(),
         };
-        let text = fit(&format!("{indent}  {} {words}", look.glyphs.wait), width - 1, &look.glyphs);
-        return Line::from(vec![Span::raw(" "), say(look, Meaning::Dim, text)]);
+        return say(look, Meaning::Dim, format!("{} {words}", look.glyphs.wait));
     }
-    let marked = marked(keys, row.node);
-    let sign = match (&node.dir, marked) {
-        (_, true) => look.glyphs.full,
-        (Some(dir), _) if dir.open => look.glyphs.open,
-        (Some(_), _) => look.glyphs.closed,
-        (None, _) => " ",
-    };
     let slash = if node.dir.is_some() { escape_name(&tree.separator) } else { String::new() };
     let name = escape_name(tree.name(row.node));
     let name = if name.is_empty() && node.dir.is_none() { "(empty name)".to_owned() } else { name };
-    let (meaning, facts) = facts(keys, row.node);
-    let left = format!("{indent}{sign} ");
-    let room = width.saturating_sub(left.width() + facts.width() + 4);
-    let name = fit(&format!("{name}{slash}"), room, &look.glyphs);
-    let gap = width.saturating_sub(1 + left.width() + name.width() + facts.width() + 1);
-    let of_name = if keys.tree.matches(row.node) {
+    let meaning = if tree.matches(row.node) {
         Meaning::Accent
     } else if node.dir.is_some() {
         Meaning::Strong
     } else {
         Meaning::Text
     };
-    let sign = if marked { Meaning::Accent } else { Meaning::Dim };
-    Line::from(vec![
-        Span::raw(" "),
-        say(look, sign, left),
-        say(look, of_name, name),
-        Span::raw(" ".repeat(gap)),
-        say(look, meaning, facts),
-    ])
+    say(look, meaning, fit(&format!("{name}{slash}"), NAME_COLUMNS_MAX, &look.glyphs))
 }
 
 fn marked(keys: &Keys, node: u32) -> bool {
@@ -190,8 +302,8 @@ fn marked(keys: &Keys, node: u32) -> bool {
 }
 
 /// What is known of a node without reading its value.
-fn facts(keys: &Keys, id: u32) -> (Meaning, String) {
-    let Some(node) = keys.tree.node(id) else { return (Meaning::Dim, String::new()) };
+fn facts(keys: &Keys, id: u32) -> String {
+    let Some(node) = keys.tree.node(id) else { return String::new() };
     let mut parts = Vec::new();
     if let Some(meta) = node.key {
         if meta.lease != 0 {
@@ -204,11 +316,38 @@ fn facts(keys: &Keys, id: u32) -> (Meaning, String) {
     if let Some(below) = node.dir.as_ref().and_then(|dir| dir.keys) {
         parts.push(grouped(below));
     }
-    (Meaning::Dim, parts.join("  "))
+    parts.join("  ")
 }
 
-fn grave(keys: &Keys, ctx: &Context, at: usize, width: usize) -> Option<Line<'static>> {
-    let (look, graveyard) = (&ctx.look, keys.graveyard.as_ref()?);
+/// Draws the rows of the graveyard that are in sight.
+fn draw_graves(
+    graveyard: &Graveyard,
+    focused: bool,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let look = &ctx.look;
+    let rows = graveyard.graves.len() + 1;
+    let (height, width) = (usize::from(area.height), usize::from(area.width));
+    // The chosen row keeps a third of the page above it where there is more above.
+    let first = graveyard.chosen.saturating_sub(height * 2 / 3).min(rows.saturating_sub(height));
+    for (at, y) in (first..rows).zip(area.y..area.bottom()) {
+        let mut line = grave(graveyard, look, at, width);
+        let place = Rect { y, height: 1, ..area };
+        if at == graveyard.chosen {
+            let mark = if focused { look.glyphs.mark } else { " " };
+            if let Some(first) = line.spans.first_mut() {
+                *first = say(look, Meaning::Accent, mark);
+            }
+            let shown = if focused { Meaning::Selected } else { Meaning::Strong };
+            frame.buffer_mut().set_style(place, style(look, shown));
+        }
+        frame.render_widget(line, place);
+    }
+}
+
+fn grave(graveyard: &Graveyard, look: &Look, at: usize, width: usize) -> Line<'static> {
     let Some(grave) = graveyard.graves.get(at) else {
         let reached = graveyard.reached;
         let words = match reached {
@@ -231,7 +370,7 @@ fn grave(keys: &Keys, ctx: &Context, at: usize, width: usize) -> Option<Line<'st
             None => "nothing was read: Enter reads".to_owned(),
         };
         let text = fit(&format!("  {} {words}", look.glyphs.wait), width - 1, &look.glyphs);
-        return Some(Line::from(vec![Span::raw(" "), say(look, Meaning::Dim, text)]));
+        return Line::from(vec![Span::raw(" "), say(look, Meaning::Dim, text)]);
     };
     let facts = format!("deleted @{}", grouped(grave.deleted.unsigned_abs()));
     let room = width.saturating_sub(facts.width() + 6);
@@ -242,11 +381,11 @@ fn grave(keys: &Keys, ctx: &Context, at: usize, width: usize) -> Option<Line<'st
     } else {
         say(look, Meaning::Dim, format!("{} ", look.glyphs.grave))
     };
-    Some(Line::from(vec![
+    Line::from(vec![
         Span::raw(" "),
         sign,
         say(look, Meaning::Text, name),
         Span::raw(" ".repeat(gap)),
         say(look, Meaning::Dim, facts),
-    ]))
+    ])
 }
