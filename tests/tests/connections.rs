@@ -16,6 +16,7 @@ use mini_etcd_tests::wait::eventually;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tonic::Streaming;
 
 /// Idle connections to each member, where `IDLE_CONNECTIONS` does not say how many.
@@ -29,6 +30,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a client of HTTP/2 says first: the preface and empty settings.
 const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Held by the test that has all descriptors of this process.
+static DESCRIPTORS: Mutex<()> = Mutex::const_new(());
 
 /// Idle connections for each of three members, as many as this process may have.
 fn idle_count() -> anyhow::Result<usize> {
@@ -94,6 +98,7 @@ async fn all_go_on(cluster: &mut Cluster) -> anyhow::Result<()> {
 }
 
 async fn idle_connections_keep_nobody_out(limit: u32) -> anyhow::Result<()> {
+    let _alone = DESCRIPTORS.lock().await;
     let count = idle_count()?;
     let mut cluster = Cluster::start_with_descriptors(3, limit).await?;
     let mut held = Vec::new();
