@@ -309,6 +309,10 @@ pub const WATCH_RECENT_BYTES_MAX: usize = 8 << 20;
 /// Bytes of applied events that may wait for the fan-out; beyond, watches read them from history.
 pub const WATCH_INBOX_BYTES_MAX: usize = 32 << 20;
 
+/// Watches that get a turn before the lock of all watches and the thread are free for others again. To queue one response
+/// takes up to 1 us, so that a small call waits a tenth of a millisecond for them.
+pub const WATCH_FAN_OUT_AT_ONCE: usize = 128;
+
 /// Watch streams that a thread wakes before it looks at its sockets again. One takes some 10 us to send an event of
 /// 1 kB, so that a small call waits a tenth of a millisecond for them.
 pub const WATCH_WAKES_AT_ONCE: usize = 8;

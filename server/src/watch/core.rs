@@ -10,6 +10,7 @@ use crate::limits;
 
 use super::groups::{Groups, Serial};
 use super::held::Held;
+use super::live::FanOut;
 use super::recent::Recent;
 use super::response::{Kind, Response};
 use super::spec::{Spec, WatchRefusal};
@@ -24,6 +25,8 @@ pub struct Core {
     pub(super) compacted: i64,
     pub(super) streams: BTreeMap<StreamId, Stream>,
     pub(super) watches: BTreeMap<Serial, Watch>,
+    /// The turn that is being fanned out.
+    pub(super) turn: Option<FanOut>,
     /// Watches that get events as they come.
     pub(super) live: Groups,
     /// Watches that need history.
@@ -107,6 +110,7 @@ impl Core {
             compacted,
             streams: BTreeMap::new(),
             watches: BTreeMap::new(),
+            turn: None,
             live: Groups::default(),
             lagging: BTreeSet::new(),
             ready: VecDeque::new(),
@@ -333,6 +337,7 @@ impl Core {
 
     /// Makes a watch that is not in any queue live if it has caught up; else queues it for catching up.
     pub(super) fn settle(&mut self, serial: Serial) {
+        debug_assert!(self.turn.is_none(), "where the core stands is not yet decided");
         let Some(watch) = self.watches.get_mut(&serial) else { return };
         let Some(stream) = self.streams.get_mut(&watch.stream) else { return };
         if watch.next > self.revision {

@@ -20,7 +20,7 @@ use crate::mvcc::{RowId, View};
 
 use super::catch_up::{At, Pass, Passed};
 use super::core::{Core, Popped, WatchCounts};
-use super::inbox::{Inbox, place};
+use super::inbox::{Inbox, TakenEvents, place};
 use super::response::Response;
 use super::stream::StreamId;
 use super::wakes::Wakes;
@@ -179,7 +179,7 @@ impl HubShared {
         let mut desk = lock(&self.desk);
         // `act` may add the first watch: before the inbox is emptied, see there.
         self.watched.store(true, Ordering::Release);
-        self.drain(&mut desk.core);
+        self.fan_out(&mut desk.core, usize::MAX);
         let result = act(&mut desk.core);
         self.release(desk);
         result
@@ -187,7 +187,11 @@ impl HubShared {
 
     fn turn(&self) -> HubTurn {
         let mut desk = lock(&self.desk);
-        let latest = self.drain(&mut desk.core);
+        let Some(latest) = self.fan_out(&mut desk.core, limits::WATCH_FAN_OUT_AT_ONCE) else {
+            let requires_leader = desk.core.requires_leader();
+            self.release(desk);
+            return HubTurn { pass: None, more: true, requires_leader };
+        };
         desk.core.catch_up(&mut |id| latest.view.key_value(id));
         let pass = desk.core.next_pass().map(|pass| (pass, latest.view.clone()));
         let more = desk.core.has_work();
@@ -196,18 +200,22 @@ impl HubShared {
         HubTurn { pass, more, requires_leader }
     }
 
-    fn drain(&self, core: &mut Core) -> Arc<Published> {
-        let taken = lock(&self.inbox).take();
-        let latest = taken.latest;
-        let mut versions = |id: RowId| latest.view.key_value(id);
-        for turn in taken.turns {
-            core.applied(&turn.events, turn.revision, turn.compacted, &mut versions);
+    /// Fans out what was published, to at most `left` watches: the lock and the thread are wanted by others, too. The state
+    /// that the core stands at; none while there is more to fan out.
+    fn fan_out(&self, core: &mut Core, mut left: usize) -> Option<Arc<Published>> {
+        loop {
+            if !core.fan_out(&mut left) {
+                return None;
+            }
+            let TakenEvents { turn, lost, latest } = lock(&self.inbox).take();
+            if lost {
+                let (revision, compacted) = place(&latest);
+                core.skipped(revision, compacted);
+            }
+            let Some(turn) = turn else { return Some(latest) };
+            let mut versions = |id: RowId| latest.view.key_value(id);
+            core.begin_turn(&turn.events, turn.revision, turn.compacted, &mut versions);
         }
-        if taken.lost {
-            let (revision, compacted) = place(&latest);
-            core.skipped(revision, compacted);
-        }
-        latest
     }
 
     /// Ends a use of the core: the lock goes before anybody is woken.

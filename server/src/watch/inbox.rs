@@ -1,5 +1,6 @@
 //! Between the apply thread and the fan-out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::apply::{Applied, Published};
@@ -11,7 +12,7 @@ const EVENT_OVERHEAD: usize = 128;
 
 /// Turns that were applied and not yet fanned out.
 pub(super) struct Inbox {
-    turns: Vec<QueuedEvents>,
+    turns: VecDeque<QueuedEvents>,
     bytes: usize,
     /// Turns were left out: the fan-out is to skip to the latest state.
     lost: bool,
@@ -27,16 +28,18 @@ pub(super) struct QueuedEvents {
     pub(super) compacted: i64,
 }
 
-/// What was in the inbox.
+/// What is taken out of the inbox.
 pub(super) struct TakenEvents {
-    pub(super) turns: Vec<QueuedEvents>,
+    /// The next turn; none when there is none left.
+    pub(super) turn: Option<QueuedEvents>,
+    /// The turns up to the latest state were left out.
     pub(super) lost: bool,
     pub(super) latest: Arc<Published>,
 }
 
 impl Inbox {
     pub(super) fn new(latest: Arc<Published>) -> Self {
-        Self { turns: Vec::new(), bytes: 0, lost: false, rung: false, latest }
+        Self { turns: VecDeque::new(), bytes: 0, lost: false, rung: false, latest }
     }
 
     /// Adds a turn; true when the consumer must be woken. Without watches nothing is kept and nobody woken;
@@ -54,26 +57,29 @@ impl Inbox {
             self.turns.clear();
             self.bytes = 0;
         } else {
-            self.bytes += EVENT_OVERHEAD;
-            self.bytes +=
-                applied.events.iter().map(|event| event.kv.len() + EVENT_OVERHEAD).sum::<usize>();
-            self.turns.push(QueuedEvents {
-                events: Arc::clone(&applied.events),
-                revision,
-                compacted,
-            });
+            let events = Arc::clone(&applied.events);
+            let turn = QueuedEvents { events, revision, compacted };
+            self.bytes += turn.bytes();
+            self.turns.push_back(turn);
         }
         watched && !std::mem::replace(&mut self.rung, true)
     }
 
+    /// Takes one turn out. Whoever does goes on until there is none: nobody is woken for those that are left.
     pub(super) fn take(&mut self) -> TakenEvents {
-        self.bytes = 0;
         self.rung = false;
-        TakenEvents {
-            turns: std::mem::take(&mut self.turns),
-            lost: std::mem::take(&mut self.lost),
-            latest: Arc::clone(&self.latest),
-        }
+        let turn = self.turns.pop_front();
+        self.bytes -= turn.as_ref().map_or(0, QueuedEvents::bytes);
+        let lost = std::mem::take(&mut self.lost);
+        TakenEvents { turn, lost, latest: Arc::clone(&self.latest) }
+    }
+}
+
+impl QueuedEvents {
+    /// What it counts for.
+    fn bytes(&self) -> usize {
+        let events = self.events.iter().map(|event| event.kv.len() + EVENT_OVERHEAD);
+        EVENT_OVERHEAD + events.sum::<usize>()
     }
 }
 

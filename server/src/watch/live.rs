@@ -6,13 +6,23 @@ use crate::mvcc::Event;
 
 use super::core::{Core, State};
 use super::frame::{EventBatch, Versions};
-use super::groups::Serial;
+use super::groups::{Serial, Share};
+
+/// A turn that some watches have and others not yet.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    /// Who has yet to get what; the next one at the end.
+    shares: Vec<Share>,
+    /// Where the core stands when all have it.
+    revision: i64,
+    compacted: i64,
+}
 
 impl Core {
     /// Fans out one apply turn: its events, and the revision and compaction after it.
     ///
     /// # Panics
-    /// When the turn does not follow what was fanned out before: watches would miss events, or see them twice.
+    /// As [`Core::begin_turn`].
     pub fn applied(
         &mut self,
         events: &Arc<[Event]>,
@@ -20,16 +30,64 @@ impl Core {
         compacted: i64,
         versions: &mut Versions<'_>,
     ) {
+        self.begin_turn(events, revision, compacted, versions);
+        self.fan_out(&mut usize::MAX.clone());
+    }
+
+    /// Takes an apply turn, for [`Core::fan_out`]. Until all watches have it the core stands where it stood, and streams are
+    /// only opened, read, ended and closed: where a watch begins, and what is caught up with, depends on that place.
+    ///
+    /// # Panics
+    /// When the turn does not follow what was fanned out before: watches would miss events, or see them twice.
+    pub fn begin_turn(
+        &mut self,
+        events: &Arc<[Event]>,
+        revision: i64,
+        compacted: i64,
+        versions: &mut Versions<'_>,
+    ) {
+        assert!(self.turn.is_none(), "a turn while another one is fanned out");
+        let mut shares = Vec::new();
         if let (Some(first), Some(last)) = (events.first(), events.last()) {
             let (first, last) = (first.id.revision.0, last.id.revision.0);
             assert!(first > self.revision, "events from {first} after {}", self.revision); // I1
             assert!(last <= revision, "events up to {last} in a turn that ends at {revision}");
-            self.fan_out(&mut EventBatch::live(events, versions));
+            shares = self.live.share(&mut EventBatch::live(events, versions));
+            // They are taken from the end.
+            shares.reverse();
+            shares.iter_mut().for_each(|share| share.members.reverse());
             self.recent.push(Arc::clone(events));
         }
         assert!(revision >= self.revision, "revision {revision} after {}", self.revision);
-        self.revision = revision;
-        self.compact(compacted);
+        self.turn = Some(FanOut { shares, revision, compacted });
+    }
+
+    /// Hands the turn that was begun to at most `left` watches, which is counted down. Answers whether all have it.
+    pub fn fan_out(&mut self, left: &mut usize) -> bool {
+        let Some(mut turn) = self.turn.take() else { return true };
+        while let Some(share) = turn.shares.last_mut() {
+            while let Some(serial) = share.members.pop() {
+                if *left == 0 {
+                    share.members.push(serial);
+                    self.turn = Some(turn);
+                    return false;
+                }
+                *left -= 1;
+                match &share.bodies {
+                    Ok(bodies) => {
+                        if let Some(next) = self.deliver(serial, bodies, None) {
+                            self.fall_behind(serial, next);
+                            self.stall(serial);
+                        }
+                    }
+                    Err(error) => self.fail(serial, error),
+                }
+            }
+            turn.shares.pop();
+        }
+        self.revision = turn.revision;
+        self.compact(turn.compacted);
+        true
     }
 
     /// The state moved on to `revision` by turns that were not fanned out: every live watch reads them from
@@ -49,22 +107,6 @@ impl Core {
             }
         }
         self.compact(compacted);
-    }
-
-    fn fan_out(&mut self, turn: &mut EventBatch<'_>) {
-        for share in self.live.share(turn) {
-            for serial in share.members {
-                match &share.bodies {
-                    Ok(bodies) => {
-                        if let Some(next) = self.deliver(serial, bodies, None) {
-                            self.fall_behind(serial, next);
-                            self.stall(serial);
-                        }
-                    }
-                    Err(error) => self.fail(serial, error),
-                }
-            }
-        }
     }
 
     /// Queues a watch whose stream is full.

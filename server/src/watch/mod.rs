@@ -9,9 +9,10 @@
 //!
 //! **Where the work is done.** [`Hub::publish`] costs the apply thread one lock and one push, however many watches
 //! there are. Matching runs on the first of the threads that serve clients, so that a queue that is full is known at
-//! once; each of them wakes the streams of its own connections, a few at a time. Readings of history run on a blocking
-//! thread, one at a time, shared by all watches that need about the same part. The decisions are all in [`Core`], which
-//! knows neither threads nor time; [`Hub`] is its shell.
+//! once; a turn that concerns many watches goes out in pieces, between which that thread and the lock of all watches
+//! are free for others. Each thread wakes the streams of its own connections, a few at a time. Readings of history run
+//! on a blocking thread, one at a time, shared by all watches that need about the same part. The decisions are all in
+//! [`Core`], which knows neither threads nor time; [`Hub`] is its shell.
 //!
 //! **How a watch moves.** *Live*: it is in the index and gets each apply turn as it comes, in one response with
 //! whole revisions. Watches with the same range and options share one encoded body. *Lagging*: its start lies in

@@ -13,6 +13,7 @@ impl Core {
     /// Answers a client's request for the progress of the whole stream. Without a word if the stream has no
     /// watch, or one that is not live, or one that begins later: as etcd since 3.6.
     pub fn progress(&mut self, id: StreamId) {
+        debug_assert!(self.turn.is_none(), "where the core stands is not yet decided");
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.watches.is_empty() || stream.behind > 0 {

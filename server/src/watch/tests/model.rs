@@ -23,8 +23,8 @@ const RANGES: [(&str, &str); 6] =
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A turn of transactions.
-    Apply(Vec<Vec<(usize, bool)>>),
+    /// A turn of transactions; whether clients read while it is fanned out.
+    Apply(Vec<Vec<(usize, bool)>>, bool),
     /// Many turns of one put, with a value of that many bytes.
     Burst(usize, u8, usize),
     /// Applied, never fanned out.
@@ -74,7 +74,8 @@ fn step() -> impl Strategy<Value = Step> {
     let id = prop_oneof![4 => 0..4i64, 1 => Just(-7)];
     let txn = proptest::collection::vec((0..KEYS.len(), any::<bool>()), 1..4);
     prop_oneof![
-        6 => proptest::collection::vec(txn, 1..4).prop_map(Step::Apply),
+        6 => (proptest::collection::vec(txn, 1..4), any::<bool>())
+            .prop_map(|(txns, read)| Step::Apply(txns, read)),
         2 => (0..KEYS.len(), 60..200u8).prop_map(|(key, count)| Step::Burst(key, count, 1)),
         // Queues that are full by bytes long before they are full by count.
         1 => (0..KEYS.len(), 1..20u8, prop_oneof![Just(20_000), Just(300_000)])
@@ -149,7 +150,7 @@ impl World {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Apply(txns) => {
+            Step::Apply(txns, read) => {
                 let txns = txns.into_iter().map(|txn| {
                     // As etcd's rules have it: a key is changed once, or removed and then written.
                     let mut changes: Vec<Change> = Vec::new();
@@ -169,11 +170,11 @@ impl World {
                     }
                     changes
                 });
-                self.apply(&txns.collect::<Vec<_>>());
+                self.apply(&txns.collect::<Vec<_>>(), read);
             }
             Step::Burst(key, count, size) => {
                 for _ in 0..count {
-                    self.apply(&[vec![Change::Put(KEYS[key].to_owned(), "w".repeat(size))]]);
+                    self.apply(&[vec![Change::Put(KEYS[key].to_owned(), "w".repeat(size))]], false);
                 }
             }
             Step::Lost(key) => {
@@ -191,7 +192,7 @@ impl World {
             }
             Step::Compact { back } => {
                 self.store.compacted = self.store.compacted.max(self.store.revision - back);
-                self.apply(&[]);
+                self.apply(&[], false);
             }
             Step::CatchUp => {
                 let store = &self.store;
@@ -216,12 +217,22 @@ impl World {
         self.woken.extend(self.core.take_wakes());
     }
 
-    fn apply(&mut self, txns: &[Vec<Change>]) {
+    fn apply(&mut self, txns: &[Vec<Change>], read: bool) {
         let events: Vec<Event> = txns.iter().flat_map(|txn| self.store.txn(txn)).collect();
         let store = &self.store;
         let mut versions = |id| Ok(store.version(id));
         let events = Arc::from(events);
-        self.core.applied(&events, store.revision, store.compacted, &mut versions);
+        if !read {
+            return self.core.applied(&events, store.revision, store.compacted, &mut versions);
+        }
+        self.core.begin_turn(&events, store.revision, store.compacted, &mut versions);
+        while !self.core.fan_out(&mut 1) {
+            self.core.check();
+            self.woken.extend(self.core.take_wakes());
+            for stream in 0..self.streams.len() {
+                self.read(stream);
+            }
+        }
     }
 
     fn create(&mut self, stream: usize, (key, end): (&'static str, &'static str), asked: Asked) {
@@ -471,7 +482,7 @@ fn backlog(budget: usize, count: usize, size: usize, fragment: bool, live: bool)
     let mut world = World::new(budget);
     let puts = |world: &mut World| {
         for _ in 0..count {
-            world.apply(&[vec![Change::Put("a".to_owned(), "v".repeat(size))]]);
+            world.apply(&[vec![Change::Put("a".to_owned(), "v".repeat(size))]], false);
         }
     };
     let options = u8::from(fragment) << 7;
@@ -532,4 +543,32 @@ fn ten_large_revisions_of_the_past_are_one_response() {
     assert!(matches!(core.pop(stream, 0), Popped::Response(r) if r.kind == Kind::Created));
     assert!(matches!(core.pop(stream, 0), Popped::Response(r) if r.event_count() == 10));
     assert_eq!(core.pop(stream, 0), Popped::Nothing);
+}
+
+/// Goal: a turn for many watches is handed out in pieces, and nothing is said of it before all have it. Method: ten
+/// watches on a stream each, three at a time.
+#[test]
+fn a_turn_goes_out_in_pieces_and_the_core_stands_still_until_all_have_it() {
+    let (mut core, mut store) = (Core::new(1, -1), Store::new());
+    let key = Bytes::from_static(b"a");
+    let streams: Vec<_> = (0..10).map(|_| core.open(false)).collect();
+    for stream in &streams {
+        core.create(*stream, &WatchCreateRequest { key: key.clone(), ..Default::default() });
+        assert!(matches!(core.pop(*stream, 0), Popped::Response(r) if r.kind == Kind::Created));
+        assert_eq!(core.pop(*stream, 0), Popped::Nothing);
+    }
+    core.take_wakes();
+    let events: Arc<[Event]> = store.txn(&[Change::Put("a".to_owned(), "v".to_owned())]).into();
+    core.begin_turn(&events, store.revision, -1, &mut |_| Ok(None));
+    let mut woken = Vec::new();
+    for last in [3, 6, 9, 10] {
+        assert_eq!(core.revision(), 1);
+        assert_eq!(core.fan_out(&mut 3), last == 10);
+        woken.extend(core.take_wakes());
+        assert_eq!(woken, streams[..last]);
+        assert!(
+            matches!(core.pop(streams[last - 1], 0), Popped::Response(r) if r.event_count() == 1)
+        );
+    }
+    assert_eq!(core.revision(), store.revision);
 }
