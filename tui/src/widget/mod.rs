@@ -48,7 +48,8 @@ pub(crate) fn style(look: &Look, meaning: Meaning) -> Style {
 /// Cuts text to a width, with a mark where something is missing.
 #[must_use]
 pub fn fit(text: &str, width: usize, glyphs: &Glyphs) -> String {
-    if text.width() <= width {
+    // No character is wider than it has bytes.
+    if text.len() <= width || text.width() <= width {
         return text.to_owned();
     }
     let mut kept = String::new();
@@ -92,6 +93,9 @@ pub fn escape(bytes: &[u8]) -> String {
 /// A name as text: as [`escape`] has it, with `\\` for a backslash, so that two names are never drawn alike.
 #[must_use]
 pub fn escape_name(bytes: &[u8]) -> String {
+    if !bytes.contains(&b'\\') {
+        return escape(bytes);
+    }
     let parts: Vec<String> = bytes.split(|byte| *byte == b'\\').map(escape).collect();
     parts.join("\\\\")
 }
@@ -104,6 +108,10 @@ pub fn escape_line(bytes: &[u8]) -> String {
 
 fn escape_with(bytes: &[u8], tab: &str) -> String {
     let mut text = String::with_capacity(bytes.len());
+    if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        text.extend(bytes.iter().map(|byte| char::from(*byte)));
+        return text;
+    }
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
