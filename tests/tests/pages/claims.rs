@@ -33,6 +33,7 @@ const OTHERS: &[&str] = &[
     // etcd and etcdctl.
     "--endpoint",
     "--etcd",
+    "--listen-client-http-urls",
     "--unfreeze",
     // cargo.
     "--bin",

@@ -228,6 +228,30 @@ process_resident_memory_bytes 3.7576704e+07
         assert_eq!(metrics.keys, None);
     }
 
+    /// Goal: all columns of the Cluster screen have something with every etcd. Method: two pages of each, recorded from a
+    /// member of three with two watches, and trimmed to what is read.
+    #[test]
+    fn recorded_pages_of_every_etcd_tell_all_that_is_shown() {
+        for (pages, sync_p99_us, resident) in [
+            (include_str!("pages/etcd-3.5.1.txt"), 3789, 34_578_432),
+            (include_str!("pages/etcd-3.6.5.txt"), 3894, 37_437_440),
+            (include_str!("pages/etcd-3.7.3.txt"), 28_639, 33_804_288),
+        ] {
+            let (first, second) = pages.split_once("# The second look.\n").unwrap();
+            let first = parse(first);
+            assert_eq!((first.compacted, first.sync_p99_us), (Some(-1), None));
+            let second = parse(second).since(Some(&first));
+            assert_eq!(second.sync_p99_us, Some(sync_p99_us));
+            assert_eq!((second.streams, second.watchers), (Some(2), Some(2)));
+            assert_eq!((second.slow_watchers, second.keys), (Some(0), Some(20)));
+            assert_eq!((second.quota, second.compacted), (Some(2 << 30), Some(30)));
+            assert_eq!((second.leader_changes, second.resident), (Some(1), Some(resident)));
+            let heard = second.peers.each.iter().map(|peer| (peer.connected, peer.spoke));
+            let heard: Vec<_> = heard.collect();
+            assert!(heard.len() == 2 && heard.contains(&(true, true)), "{heard:?}");
+        }
+    }
+
     /// As etcd 3.7.3 tells of two peers that it is connected with, of which one is stopped.
     #[test]
     fn a_peer_is_heard_only_while_bytes_come_from_it() {
