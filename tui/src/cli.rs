@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use mini_etcd_shared::client::{Credentials, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::clock::SystemClock;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -16,13 +16,14 @@ use tokio::time::timeout;
 use crate::bundled::{Fleet, MEMBERS_MAX};
 use crate::console::event_loop::{Console, Left};
 use crate::console::keymap::Keymap;
+use crate::console::spec::Spec;
 use crate::console::terminal::Screen;
-use crate::console::{Attach, Origin, Setup, State};
-use crate::engine::Engine;
+use crate::console::{Attach, Effect, Origin, Setup, State};
+use crate::engine::{Engine, Handle};
 use crate::login::Login;
 use crate::widget::theme::{self, Depth, Theme};
 use crate::widget::{Glyphs, Look};
-use crate::{bundled, complaint, engine};
+use crate::{bundled, complaint, demo, engine};
 
 /// Exit code for bad flags, and for being started where the console cannot work.
 const USAGE: u8 = 128;
@@ -54,11 +55,14 @@ struct Flags {
     endpoints: Vec<String>,
     #[command(flatten)]
     login: Login,
-    /// Start N bundled members on temporary data, to be killed and started from the screen
+    /// Start N bundled members on temporary data, to be killed and started from the screen, with sample data that lives
     #[arg(long, visible_alias = "bundled", value_name = "N", num_args = 0..=1,
           default_missing_value = "3",
           value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     demo: Option<u8>,
+    /// With --demo: no sample data, and nobody who changes it
+    #[arg(long, requires = "demo")]
+    empty: bool,
     /// Look only: whatever would change something is refused before it is sent
     #[arg(long)]
     read_only: bool,
@@ -193,6 +197,11 @@ async fn run(
     loop {
         let (origin, endpoints, fleet) = target.open()?;
         let instead_of = target.instead_of();
+        let sample = if target.is_demo() && !flags.empty {
+            Some(Client::new(ClientConfig::new(endpoints.clone()))?)
+        } else {
+            None
+        };
         let setup = engine::Setup {
             endpoints,
             login: login.clone(),
@@ -207,7 +216,7 @@ async fn run(
             None => Screen::take().context("cannot take over the terminal")?,
         };
         let size = crossterm::terminal::size()?;
-        let state = State::new(Setup {
+        let mut state = State::new(Setup {
             look: look.clone(),
             keymap: keymap.clone(),
             origin,
@@ -215,9 +224,16 @@ async fn run(
             size,
         });
         let engine = tokio::spawn(engine.run());
+        let writer = sample.map(|client| {
+            follow_all(&mut state, &handle);
+            tokio::spawn(demo::run(client, demo::Pace::of_console(flags.read_only)))
+        });
         let (handle_of_console, clock) = (handle.clone(), clock.clone());
         let mut console = Console { state, screen: taken, engine: handle_of_console, inbox, clock };
         let left = console.run().await;
+        if let Some(writer) = writer {
+            writer.abort();
+        }
         // IMPORTANT: the terminal is given back before the members are stopped, unless the next look goes on with it.
         let next = match left {
             Ok(Left::Attach(to)) => target.next(to),
@@ -235,6 +251,16 @@ async fn run(
         match next {
             Some(next) if ended.is_ok() => target = next,
             _ => return Ok(if ended.is_ok() { left } else { Left::Panic }),
+        }
+    }
+}
+
+/// A demo begins with a tail of all keys, so that its changes are there to be seen.
+fn follow_all(state: &mut State, engine: &Handle) {
+    let spec = Spec { previous: true, ..Spec::default() };
+    for effect in state.watch.begin(spec, None) {
+        if let Effect::Engine(order) = effect {
+            engine.send(order);
         }
     }
 }
@@ -267,6 +293,11 @@ impl Target {
 
     fn instead_of(&self) -> Vec<Endpoint> {
         if let Self::StandIn(of) = self { of.clone() } else { Vec::new() }
+    }
+
+    /// Whether it was asked for to play with: nothing else gets sample data.
+    fn is_demo(&self) -> bool {
+        matches!(self, Self::Demo(_))
     }
 
     /// What is looked at next.
@@ -372,5 +403,16 @@ mod tests {
         drop(silent);
         assert_eq!(first(&flags, Vec::new()).await.unwrap(), Target::StandIn(asked));
         assert_eq!(first(&flags, named.clone()).await.unwrap(), Target::Named(named));
+    }
+
+    #[test]
+    fn only_a_demo_gets_sample_data() {
+        let at = vec![Endpoint::parse("h:1").unwrap()];
+        let targets = [Target::Demo(1), Target::Named(at.clone()), Target::StandIn(at)];
+        assert_eq!(targets.map(|target| target.is_demo()), [true, false, false]);
+        assert!(
+            Flags::try_parse_from(["x", "--empty"]).is_err(),
+            "without --demo it means nothing"
+        );
     }
 }

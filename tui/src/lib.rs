@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `console` is the frame around the screens; each of `screens` has its state, its views, its keys and its requests in
-//! one folder; `widget` is what several of them draw with; `record` writes what prompt and console do as a script.
+//! one folder; `widget` is what several of them draw with; `demo` is the sample data of `--demo`; `record` writes what
+//! prompt and console do as a script.
 
 // A standard error whose reader is gone must end nothing: `complaint` writes to it.
 #![cfg_attr(not(test), deny(clippy::print_stderr))]
@@ -18,6 +19,7 @@ pub mod cli;
 mod complaint;
 pub mod console;
 pub mod ctl;
+pub mod demo;
 pub mod engine;
 pub mod login;
 mod record;

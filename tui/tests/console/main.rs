@@ -8,6 +8,7 @@
 )]
 
 mod copying;
+mod demo;
 mod driver;
 mod engine;
 mod fake;

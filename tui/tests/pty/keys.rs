@@ -9,7 +9,7 @@ use crate::proxy::{Proxy, Way};
 #[test]
 fn keys_are_made_edited_followed_into_the_past_deleted_and_taken_back() {
     let editor = ("EDITOR", "sed -i s/second/third/");
-    let mut console = Console::start_with(&["--demo", "1"], &[editor, ("VISUAL", "")]);
+    let mut console = Console::start_with(&["--demo", "1", "--empty"], &[editor, ("VISUAL", "")]);
     console.sees("quorum 1/1");
     console.press("2");
     console.sees("there are no keys here");

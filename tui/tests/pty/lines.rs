@@ -4,7 +4,7 @@ use crate::console::Console;
 
 /// A console in its REPL pane, which records; and the script that it writes.
 fn recording() -> (Console, String) {
-    let mut console = Console::start(&["--demo", "1"]);
+    let mut console = Console::start(&["--demo", "1", "--empty"]);
     let script = console.path("done.ers");
     console.sees("quorum 1/1");
     console.press("5");

@@ -10,6 +10,7 @@
 
 mod bundled;
 mod console;
+mod demo;
 mod faults;
 mod keys;
 mod lines;

@@ -6,7 +6,7 @@ use crate::member::Member;
 /// Goal: a tail as a person works with it, and what it says when its member is killed. Method: three bundled members.
 #[test]
 fn a_tail_is_paused_filtered_saved_and_goes_on_when_its_member_is_killed() {
-    let mut console = Console::start(&["--demo", "3"]);
+    let mut console = Console::start(&["--demo", "3", "--empty"]);
     console.sees("quorum 3/3");
     console.resize(120, 36);
     console.press("3");
@@ -178,7 +178,7 @@ fn a_tail_from_before_a_compaction_says_what_is_gone() {
 /// Goal: a tail outlives its only member. Method: the member is killed and started again from the screen.
 #[test]
 fn a_tail_of_a_member_that_is_killed_and_started_again_loses_nothing() {
-    let mut console = Console::start(&["--demo", "1"]);
+    let mut console = Console::start(&["--demo", "1", "--empty"]);
     console.resize(120, 36);
     console.sees("quorum 1/1");
     console.press("3");
