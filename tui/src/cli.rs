@@ -78,6 +78,9 @@ struct Flags {
     /// Whether to use colours; auto heeds NO_COLOR
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
+    /// Whether the mouse selects, scrolls and goes to panes; off leaves it to the terminal
+    #[arg(long, value_enum, default_value = "on", value_name = "WHEN")]
+    mouse: Mouse,
     #[command(subcommand)]
     program: Option<Program>,
 }
@@ -87,6 +90,12 @@ enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mouse {
+    On,
+    Off,
 }
 
 #[derive(Debug, Subcommand)]
@@ -213,7 +222,9 @@ async fn run(
         let (engine, handle, inbox) = Engine::new(setup);
         let taken = match screen.take() {
             Some(screen) => screen,
-            None => Screen::take().context("cannot take over the terminal")?,
+            None => {
+                Screen::take(flags.mouse == Mouse::On).context("cannot take over the terminal")?
+            }
         };
         let size = crossterm::terminal::size()?;
         let mut state = State::new(Setup {

@@ -172,7 +172,11 @@ fn deploy(step: u64) -> Change {
 /// A job that comes and goes.
 fn job(round: u64) -> Change {
     const KEY: &str = "jobs/nightly-report";
-    if round.is_multiple_of(2) { delete(KEY) } else { put(KEY, format!("running, attempt {}", round % 8)) }
+    if round.is_multiple_of(2) {
+        delete(KEY)
+    } else {
+        put(KEY, format!("running, attempt {}", round % 8))
+    }
 }
 
 fn app(version: u64) -> Change {

@@ -206,8 +206,9 @@ impl Console {
             Event::Paste(text) => Msg::Paste(text),
             Event::FocusGained => Msg::Focus(true),
             Event::FocusLost => Msg::Focus(false),
+            Event::Mouse(event) => Msg::Mouse(event),
             // The loop hears of changes of size by the signal.
-            Event::Mouse(_) | Event::Resize(..) => return Vec::new(),
+            Event::Resize(..) => return Vec::new(),
         };
         update(&mut self.state, msg)
     }

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::{Origin, State};
 use crate::engine::sample::Denied;
-use crate::screens::SCREENS;
 use crate::screens::cluster::verdict::{Level, Stop};
+use crate::screens::{SCREENS, ScreenId};
 use crate::widget::theme::Meaning;
 use crate::widget::{duration_us, fit, grouped, say, style};
 
@@ -106,10 +106,11 @@ const NAMES: u16 = 72;
 /// Width from which there is room to say at length where the console looks.
 const WIDE: u16 = 100;
 
-/// The line of the screens. Without room for names, only the screen on top shows its own.
-pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
+/// The line of the screens. Without room for names, only the screen on top shows its own. Answers where each stands.
+pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) -> Vec<(Rect, ScreenId)> {
     let look = &state.ctx.look;
     let mut spans = vec![Span::raw(" ")];
+    let (mut places, mut x) = (Vec::new(), area.x + 1);
     for id in SCREENS {
         let screen = state.screen(*id);
         let on_top = *id == state.ctx.screen;
@@ -119,7 +120,11 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
         } else {
             format!(" {number} ")
         };
-        spans.push(say(look, if on_top { Meaning::TabActive } else { Meaning::Tab }, words));
+        let span = say(look, if on_top { Meaning::TabActive } else { Meaning::Tab }, words);
+        let width = u16::try_from(span.width()).unwrap_or(u16::MAX);
+        places.push((Rect { x, width, ..area }, *id));
+        x = x.saturating_add(width);
+        spans.push(span);
     }
     let used: usize = spans.iter().map(Span::width).sum();
     let right = format!("{} ", origin(state, area.width));
@@ -130,6 +135,7 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let stands_in = matches!(state.ctx.origin, Origin::StandIn(_));
     spans.push(say(look, if stands_in { Meaning::Warn } else { Meaning::Dim }, right));
     frame.render_widget(Line::from(spans), area);
+    places
 }
 
 /// What is looked at, and why.

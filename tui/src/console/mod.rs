@@ -25,6 +25,7 @@ mod footer;
 mod header;
 mod input;
 pub mod keymap;
+mod mouse;
 pub(crate) mod msg;
 pub mod overlays;
 pub mod palette;
@@ -42,6 +43,7 @@ pub(crate) mod watch_line;
 
 pub use command_line::CommandLine;
 pub use context::{Bundled, Confirm, Context, Origin, Overlay, Redraw, Tier, Wish, Yes};
+pub use mouse::Mouse;
 pub use msg::{Attach, Effect, Msg};
 pub(crate) use replay::KEYS_PER_TXN;
 pub use replay::Replay;

@@ -1,6 +1,6 @@
 //! What comes in and what goes out of [`super::update()`].
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use mini_etcd_shared::clock::Moment;
 
 use crate::engine::order::Order;
@@ -16,6 +16,8 @@ pub enum Msg {
     Woke(Moment),
     /// A key was pressed.
     Key(KeyEvent),
+    /// A button was pressed, or the wheel turned.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has a new size.

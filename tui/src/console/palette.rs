@@ -14,10 +14,17 @@ use crate::screens::repl::entry::Entry;
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, fit, fit_end, panel, say, set_cursor, style};
 
-/// Draws the output over the lower part of the screen and the line over the footer.
-pub(crate) fn palette(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect, bottom: Rect) {
-    output(repl, ctx, frame, body);
+/// Draws the output over the lower part of the screen and the line over the footer; answers where.
+pub(crate) fn palette(
+    repl: &Repl,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    body: Rect,
+    bottom: Rect,
+) -> Rect {
+    let output = output(repl, ctx, frame, body);
     input(repl, ctx, frame, bottom);
+    output.map_or(bottom, |output| output.union(bottom))
 }
 
 fn input(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
@@ -118,9 +125,9 @@ pub(crate) fn choices(look: &Look, entry: &Entry) -> Vec<Line<'static>> {
     rows
 }
 
-fn output(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect) {
+fn output(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect) -> Option<Rect> {
     let look = &ctx.look;
-    let Some(output) = &repl.palette.output else { return };
+    let output = repl.palette.output.as_ref()?;
     let lines = u16::try_from(output.text.len().max(1)).unwrap_or(u16::MAX).saturating_add(2);
     let height = lines.min(body.height);
     let area = Rect { y: body.bottom() - height, height, ..body };
@@ -147,6 +154,7 @@ fn output(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect) {
         let words = say(look, Meaning::Dim, words);
         frame.render_widget(Line::from(words), Rect { height: 1, ..inside });
     }
+    Some(area)
 }
 
 fn right(look: &Look, repl: &Repl, _: &Context, wide: bool) -> Line<'static> {

@@ -5,6 +5,7 @@ use mini_etcd_shared::clock::Moment;
 use super::action::Scope;
 use super::context::{Bundled, Context, Origin};
 use super::keymap::Keymap;
+use super::mouse::DrawnFrame;
 use crate::screens::cluster::ClusterScreen;
 use crate::screens::cluster::member::Member;
 use crate::screens::keys::Keys;
@@ -55,6 +56,8 @@ pub struct State {
     pub generation: u64,
     /// When another cluster took the place of the one before.
     pub replaced: Option<Moment>,
+    /// What the frame has drawn where.
+    pub(super) drawn: DrawnFrame,
 }
 
 impl State {
@@ -72,6 +75,7 @@ impl State {
             leaving: None,
             generation: 0,
             replaced: None,
+            drawn: DrawnFrame::default(),
         }
     }
 

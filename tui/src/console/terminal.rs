@@ -1,6 +1,6 @@
 //! The terminal: taken over, drawn on, and given back exactly once, however the program ends.
 //!
-//! * I1: raw mode and the alternate screen are given back on return, on panic, and before the process is stopped; after
+//! * I1: raw mode, the mouse and the alternate screen are given back on return, on panic, and before the process is stopped; after
 //!   a stop that nobody could hear of they are taken anew.
 //! * I2: no drawing asks the terminal anything: nobody may be there to answer.
 //! * I3: while another job has the terminal nothing of it is touched: a process that is continued in the background stops
@@ -15,6 +15,7 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
 };
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -34,6 +35,13 @@ use super::view::view;
 /// A frame of a large terminal fits, so that it goes out in one piece.
 const FRAME_BYTES: usize = 256 << 10;
 
+/// Has the terminal tell of buttons and of the wheel, with places of any size. crossterm's command asks for every move
+/// of the pointer as well, each of which would wake the program.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Whether the terminal is asked for the mouse.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Whether the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Woken when anything has panicked.
@@ -45,11 +53,12 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Takes the terminal over, with its mouse or without.
     ///
     /// # Errors
     /// When it cannot be.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(mouse: bool) -> io::Result<Self> {
+        MOUSE.store(mouse, Ordering::SeqCst);
         hook();
         enter()?;
         let writer = BufWriter::with_capacity(FRAME_BYTES, stdout());
@@ -156,7 +165,15 @@ fn wait_for_turn() {
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, Hide)
+    let mouse = if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { "" };
+    execute!(
+        stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        EnableFocusChange,
+        Print(mouse),
+        Hide
+    )
 }
 
 /// Gives the terminal back if it is ours.
@@ -167,9 +184,11 @@ pub(crate) fn restore() {
     }
     // Nothing can be done for a terminal that is gone.
     let mut out = stdout();
+    let mouse = if MOUSE.load(Ordering::SeqCst) { MOUSE_OFF } else { "" };
     let _shown = execute!(
         out,
         EndSynchronizedUpdate,
+        Print(mouse),
         DisableFocusChange,
         DisableBracketedPaste,
         LeaveAlternateScreen,

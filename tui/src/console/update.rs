@@ -3,6 +3,7 @@
 use crossterm::event::KeyEventKind;
 
 use super::context::{Bundled, Origin, Redraw, Wish};
+use super::mouse;
 use super::msg::{Effect, Msg};
 use super::press;
 use super::replaced::replaced;
@@ -31,12 +32,12 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => {
             state.ctx.dirty(Redraw::Input);
             state.ctx.toasts.acknowledge(state.ctx.now);
-            let mut effects = press::press(state, key);
-            effects.extend(grant(state));
-            let noted: Vec<Effect> =
-                effects.iter().flat_map(|effect| to_members(state, effect)).collect();
-            effects.extend(noted);
-            return effects;
+            let effects = press::press(state, key);
+            return followed(state, effects);
+        }
+        Msg::Mouse(event) => {
+            let effects = mouse::mouse(state, event);
+            return followed(state, effects);
         }
         Msg::Paste(text) => {
             state.ctx.dirty(Redraw::Input);
@@ -79,6 +80,14 @@ pub(crate) fn go_to(state: &mut State, id: ScreenId) -> Vec<Effect> {
     state.before = std::mem::replace(&mut state.ctx.screen, id);
     let (screen, ctx) = state.top_mut();
     screen.enter(ctx)
+}
+
+/// What somebody did, with what follows from it for other screens and for bundled members.
+fn followed(state: &mut State, mut effects: Vec<Effect>) -> Vec<Effect> {
+    effects.extend(grant(state));
+    let noted: Vec<Effect> = effects.iter().flat_map(|effect| to_members(state, effect)).collect();
+    effects.extend(noted);
+    effects
 }
 
 /// Does what screens wish of each other.

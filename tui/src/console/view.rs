@@ -15,6 +15,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::text::Line;
 
+use super::mouse::DrawnFrame;
 use super::overlays::{actions, confirm, events, help, toasts};
 use super::{Overlay, State, footer, header, palette};
 use crate::screens::cluster;
@@ -26,6 +27,7 @@ pub const SMALLEST: (u16, u16) = (60, 16);
 /// Draws everything.
 pub fn view(state: &mut State, frame: &mut Frame<'_>) {
     let area = frame.area();
+    state.drawn = DrawnFrame::default();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let (width, height) = SMALLEST;
         let words =
@@ -38,20 +40,27 @@ pub fn view(state: &mut State, frame: &mut Frame<'_>) {
         [Constraint::Length(1), Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
     let [top, tabs, body, bottom] = Layout::vertical(rows).areas(area);
     header::header(state, frame, top);
-    header::tabs(state, frame, tabs);
+    state.drawn.tabs = header::tabs(state, frame, tabs);
     footer::footer(state, frame, bottom);
     let (screen, ctx) = state.top_mut();
     screen.view(ctx, frame, body, bottom);
+    let mut top = None;
     for overlay in &state.ctx.overlays {
-        match overlay {
-            Overlay::Actions(list) => actions::draw(state, list, frame),
-            Overlay::Help(line) => help::help(state, frame, *line),
-            Overlay::Events(line) => events::draw(&state.ctx, frame, *line),
+        top = match overlay {
+            Overlay::Actions(list) => Some(actions::draw(state, list, frame)),
+            Overlay::Help(line) => Some(help::help(state, frame, *line)),
+            Overlay::Events(line) => Some(events::draw(&state.ctx, frame, *line)),
             Overlay::Member(id) => cluster::view::member::member(&state.ctx, frame, *id),
-            Overlay::Confirm(confirm) => confirm::confirm(&state.ctx, frame, confirm),
-            Overlay::Palette => palette::palette(&state.repl, &state.ctx, frame, body, bottom),
-        }
+            Overlay::Confirm(confirm) => {
+                confirm::confirm(&state.ctx, frame, confirm);
+                None
+            }
+            Overlay::Palette => {
+                Some(palette::palette(&state.repl, &state.ctx, frame, body, bottom))
+            }
+        };
     }
+    state.drawn.overlay = top;
     toasts::toasts(&state.ctx, frame, body);
     settle(frame.buffer_mut());
 }

@@ -18,7 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::console::action::Scope;
-use crate::console::{CommandLine, Context, Effect};
+use crate::console::{CommandLine, Context, Effect, Mouse};
 use crate::engine::request::{Answer, Ticket};
 
 /// A screen, in the order of the tabs.
@@ -120,6 +120,10 @@ pub trait Screen {
     }
     /// Text is pasted into it.
     fn pasted(&mut self, _ctx: &mut Context, _text: &str) -> Vec<Effect> {
+        Vec::new()
+    }
+    /// A click or a turn of the wheel, somewhere in the frame and not on a tab; nothing of the frame's lies over it.
+    fn mouse(&mut self, _ctx: &mut Context, _event: Mouse) -> Vec<Effect> {
         Vec::new()
     }
     /// Esc: one level back. `None` when there is nothing to go back from.

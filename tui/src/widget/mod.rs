@@ -6,13 +6,15 @@ pub(crate) mod json;
 pub mod line;
 mod number;
 mod panel;
+mod rows;
 mod spark;
 pub mod theme;
 
 pub use bar::bar;
 pub use glyphs::Glyphs;
 pub use number::{age, bytes, counted, duration_us, grouped, rate, rfc3339, short};
-pub use panel::{panel, popup};
+pub use panel::{around, panel, popup};
+pub use rows::DrawnRows;
 pub use spark::spark;
 
 use std::fmt::Write;

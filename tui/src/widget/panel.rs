@@ -1,5 +1,5 @@
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Margin, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
@@ -25,6 +25,12 @@ pub fn panel(frame: &mut Frame<'_>, look: &Look, area: Rect, title: &str, right:
     let inside = block.inner(area);
     frame.render_widget(block, area);
     inside
+}
+
+/// A panel by the room inside it.
+#[must_use]
+pub fn around(inside: Rect) -> Rect {
+    inside.outer(Margin { horizontal: 1, vertical: 1 })
 }
 
 /// A panel in the middle of the screen, over what is there.

@@ -153,7 +153,7 @@ fn press(state: &mut State, text: &str) {
 }
 
 /// The Keys screen with /config/web/timeout chosen.
-fn keys(size: (u16, u16), depth: Depth, ascii: bool) -> State {
+pub fn keys(size: (u16, u16), depth: Depth, ascii: bool) -> State {
     let mut state = state(size, depth, ascii);
     busy(&mut state);
     state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);

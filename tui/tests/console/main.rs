@@ -15,6 +15,7 @@ mod fake;
 mod fronts;
 mod keys_screen;
 mod keyspace;
+mod mouse;
 mod page;
 mod past;
 mod random;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Msg, update};
 use mini_etcd_tui::engine::report::{Ended, Report};
@@ -191,8 +191,23 @@ fn any_answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
+pub fn any_mouse() -> impl Strategy<Value = Msg> {
+    let kind = prop::sample::select(vec![
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Right),
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+    ]);
+    let place = prop_oneof![8 => (0..140_u16, 0..40_u16), 1 => any::<(u16, u16)>()];
+    (kind, place).prop_map(|(kind, (column, row))| {
+        Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    })
+}
+
 fn any_msg() -> impl Strategy<Value = Msg> {
     prop_oneof![
+        4 => any_mouse(),
         6 => any_key().prop_map(Msg::Key),
         4 => any_report().prop_map(|report| Msg::Report(0, report)),
         6 => (0..36_u64, any_answer()).prop_map(|(id, answer)| {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use crate::random::any_mouse;
 use crate::support::state;
 use crate::tails::{begin, del, lost, put, revision, stands, tell, version};
 
@@ -51,6 +52,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => codes.prop_map(|code| Step::Msg(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))),
         8 => any_news().prop_map(Step::News),
+        4 => any_mouse().prop_map(Step::Msg),
         1 => (1..300_u16, 1..100_u16).prop_map(|(width, height)| Step::Msg(Msg::Resize(width, height))),
         1 => any::<String>().prop_map(|text| Step::Msg(Msg::Paste(text))),
     ]

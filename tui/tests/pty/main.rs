@@ -15,6 +15,7 @@ mod faults;
 mod keys;
 mod lines;
 mod member;
+mod mouse;
 mod program;
 mod proxy;
 mod random;

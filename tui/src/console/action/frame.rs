@@ -170,10 +170,13 @@ pub(crate) fn back(state: &mut State) -> Vec<Effect> {
 }
 
 /// A move in the list, or in the text that lies over it.
-fn go(state: &mut State, by: Motion) -> Vec<Effect> {
+pub(crate) fn go(state: &mut State, by: Motion) -> Vec<Effect> {
     let page = state.ctx.page();
-    let lines = help_lines(state).len();
-    let events = event_lines(&state.ctx).len();
+    // The last line that the first one of an overlay can be.
+    let room = usize::from(state.ctx.size.1.saturating_sub(4));
+    let firsts = |lines: usize| lines.saturating_sub(room) + 1;
+    let lines = firsts(help_lines(state).len());
+    let events = firsts(event_lines(&state.ctx).len());
     match state.ctx.overlays.last_mut() {
         Some(Overlay::Help(line)) => {
             let first = by.apply(usize::from(*line), lines, page);

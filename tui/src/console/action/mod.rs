@@ -17,7 +17,7 @@ use crate::screens::repl::Repl;
 use crate::screens::watch::Watch;
 use crate::screens::{Screen, cluster, keys, repl, watch};
 
-pub(crate) use frame::back;
+pub(crate) use frame::{back, go};
 
 /// Where an action's keys count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::console::action::{Act, Scope};
 use crate::console::{Effect, Overlay, State, action};
 use crate::widget::line::LineInput;
 use crate::widget::theme::Meaning;
-use crate::widget::{fit, fit_end, popup, say, set_cursor, style};
+use crate::widget::{around, fit, fit_end, popup, say, set_cursor, style};
 
 /// Rows of actions that are in sight at most.
 const ROWS_MAX: u16 = 16;
@@ -77,8 +77,18 @@ pub(crate) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Draws the list.
-pub(crate) fn draw(state: &State, list: &ActionList, frame: &mut Frame<'_>) {
+/// Chooses another action, so many rows further.
+pub(crate) fn go(state: &mut State, by: isize) {
+    let Some(Overlay::Actions(list)) = state.ctx.overlays.last() else { return };
+    let end = list.found(state).len().saturating_sub(1);
+    let chosen = list.chosen.min(end).saturating_add_signed(by).min(end);
+    if let Some(Overlay::Actions(list)) = state.ctx.overlays.last_mut() {
+        list.chosen = chosen;
+    }
+}
+
+/// Draws the list; answers where.
+pub(crate) fn draw(state: &State, list: &ActionList, frame: &mut Frame<'_>) -> Rect {
     let look = &state.ctx.look;
     let found = list.found(state);
     let room = state.ctx.size.1.saturating_sub(5).min(ROWS_MAX);
@@ -122,4 +132,5 @@ pub(crate) fn draw(state: &State, list: &ActionList, frame: &mut Frame<'_>) {
         ]);
         frame.render_widget(row, place);
     }
+    around(inside)
 }

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use crate::console::Context;
 use crate::screens::cluster::view::leadership::{advice, events};
 use crate::widget::theme::Meaning;
-use crate::widget::{popup, say, wrap};
+use crate::widget::{around, popup, say, wrap};
 
 /// Widest overlay.
 const WIDTH_MAX: u16 = 116;
@@ -34,8 +34,8 @@ fn width(ctx: &Context) -> u16 {
     ctx.size.0.saturating_sub(4).min(WIDTH_MAX)
 }
 
-/// Draws the overlay from line `first` on.
-pub(crate) fn draw(ctx: &Context, frame: &mut Frame<'_>, first: u16) {
+/// Draws the overlay from line `first` on; answers where.
+pub(crate) fn draw(ctx: &Context, frame: &mut Frame<'_>, first: u16) -> Rect {
     let lines = event_lines(ctx);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let size = (width(ctx), height.min(ctx.size.1.saturating_sub(2)));
@@ -46,4 +46,5 @@ pub(crate) fn draw(ctx: &Context, frame: &mut Frame<'_>, first: u16) {
     for (line, y) in shown.zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+    around(inside)
 }

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use crate::console::action::{Act, Scope};
 use crate::console::{State, action};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, popup, say, wrap};
+use crate::widget::{Look, around, popup, say, wrap};
 
 /// Width of the keys before what they do.
 pub(super) const KEYS: usize = 16;
@@ -68,8 +68,8 @@ fn entry(look: &Look, keys: &str, words: &str, room: usize) -> Vec<Line<'static>
     wrap(words, room).into_iter().enumerate().map(line).collect()
 }
 
-/// Draws the overlay from line `first` on.
-pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) {
+/// Draws the overlay from line `first` on; answers where.
+pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) -> Rect {
     let look = &state.ctx.look;
     let lines = help_lines(state);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
@@ -81,4 +81,5 @@ pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) {
     for (line, y) in shown.zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+    around(inside)
 }

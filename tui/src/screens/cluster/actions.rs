@@ -33,14 +33,7 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
         name: "open",
         help: "everything known about the chosen member",
         label: |screen, ctx| screen.member(ctx).map(|_| "details".to_owned()),
-        run: |screen, ctx| {
-            if matches!(ctx.overlays.last(), Some(Overlay::Member(_))) {
-                ctx.overlays.pop();
-            } else if let Some(id) = screen.member(ctx).map(|member| member.listed.id) {
-                ctx.overlays.push(Overlay::Member(id));
-            }
-            Vec::new()
-        },
+        run: open,
     },
     Action {
         name: "events",
@@ -82,6 +75,16 @@ pub(crate) static TABLE: &[Action<ClusterScreen>] = &[
         },
     },
 ];
+
+/// Shows everything about the chosen member, or nothing of it any more.
+pub(super) fn open(screen: &mut ClusterScreen, ctx: &mut Context) -> Vec<Effect> {
+    if matches!(ctx.overlays.last(), Some(Overlay::Member(_))) {
+        ctx.overlays.pop();
+    } else if let Some(id) = screen.member(ctx).map(|member| member.listed.id) {
+        ctx.overlays.push(Overlay::Member(id));
+    }
+    Vec::new()
+}
 
 /// Who a bundled server stands in for, once it answers.
 fn original(screen: &ClusterScreen, ctx: &Context) -> Option<String> {

@@ -4,10 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::member::Member;
-use super::view;
+use super::{actions, view};
 use crate::console::action::Scope;
-use crate::console::{Bundled, CommandLine, Context, Effect};
+use crate::console::{Bundled, CommandLine, Context, Effect, Mouse};
 use crate::screens::{Motion, Screen, ScreenId};
+use crate::widget::DrawnRows;
 
 /// The Cluster screen; what it shows of the cluster is in the context.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct ClusterScreen {
     pub chosen: usize,
     /// Somebody answers where a bundled server stands in for it.
     pub elsewhere: bool,
+    /// The members as they were drawn last.
+    pub(super) drawn: DrawnRows,
 }
 
 impl ClusterScreen {
@@ -58,6 +61,24 @@ impl Screen for ClusterScreen {
 
     fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
         self.chosen = motion.apply(self.chosen, ctx.cluster.members.len(), ctx.page());
+        Vec::new()
+    }
+
+    fn mouse(&mut self, ctx: &mut Context, event: Mouse) -> Vec<Effect> {
+        match event {
+            Mouse::Click(place) => {
+                let row = self.drawn.at(place).and_then(|row| usize::try_from(row).ok());
+                match row.filter(|row| *row < ctx.cluster.members.len()) {
+                    Some(row) if row == self.chosen => return actions::open(self, ctx),
+                    Some(row) => self.chosen = row,
+                    None => {}
+                }
+            }
+            Mouse::Wheel(place, by) if self.drawn.area.contains(place) => {
+                return self.motion(ctx, Motion::Step(by));
+            }
+            Mouse::Wheel(..) => {}
+        }
         Vec::new()
     }
 }

@@ -28,6 +28,7 @@ mod change;
 mod leave;
 mod load;
 pub mod model;
+mod mouse;
 pub mod requests;
 mod screen;
 mod search;
@@ -332,6 +333,8 @@ pub struct Keys {
     pub(crate) opened: BTreeSet<Bytes>,
     /// Which pane has the keyboard.
     pub pane: Pane,
+    /// The panes as they were drawn last.
+    pub(crate) panes: mouse::DrawnPanes,
     /// The pane has the whole screen.
     pub zoom: bool,
     /// Columns that what stands beside the tree is moved to the left by.
@@ -385,6 +388,7 @@ impl Default for Keys {
             wanted: Bytes::new(),
             opened: BTreeSet::new(),
             pane: Pane::Tree,
+            panes: mouse::DrawnPanes::default(),
             zoom: false,
             shift: 0,
             at: None,

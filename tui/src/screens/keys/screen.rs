@@ -10,10 +10,10 @@ use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Keys, Pane, bulk, change, load, search, view};
+use super::{Keys, Pane, bulk, change, load, mouse, search, view};
 use crate::console::action::Scope;
 use crate::console::replay::Replay;
-use crate::console::{CommandLine, Context, Effect, replay};
+use crate::console::{CommandLine, Context, Effect, Mouse, replay};
 use crate::engine::report::Pace;
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
@@ -116,6 +116,11 @@ impl Screen for Keys {
             editor.leaving = false;
             editor.area.insert_str(text);
         }
+        Vec::new()
+    }
+
+    fn mouse(&mut self, _: &mut Context, event: Mouse) -> Vec<Effect> {
+        mouse::mouse(self, event);
         Vec::new()
     }
 

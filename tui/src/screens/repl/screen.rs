@@ -8,7 +8,7 @@ use super::complete::completed;
 use super::run::{Place, edit, enter, typed};
 use super::{Msg, Repl, view};
 use crate::console::action::Scope;
-use crate::console::{CommandLine, Context, Effect};
+use crate::console::{CommandLine, Context, Effect, Mouse};
 use crate::engine::request::{Answer, Ticket, Trouble};
 use crate::screens::{Motion, Screen, ScreenId};
 
@@ -75,6 +75,14 @@ impl Screen for Repl {
     fn pasted(&mut self, ctx: &mut Context, text: &str) -> Vec<Effect> {
         if !self.entry.insert(text) {
             ctx.toasts.hint(ctx.now, "only a part of it had room");
+        }
+        Vec::new()
+    }
+
+    fn mouse(&mut self, ctx: &mut Context, event: Mouse) -> Vec<Effect> {
+        match event {
+            Mouse::Click(_) => self.typing = true,
+            Mouse::Wheel(_, by) => return self.motion(ctx, Motion::Step(by)),
         }
         Vec::new()
     }

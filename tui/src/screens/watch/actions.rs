@@ -33,11 +33,7 @@ pub(crate) static TABLE: &[Action<Watch>] = &[
             tail.chosen_is_txn().then(|| word.to_owned())
         },
         run: |watch, ctx| {
-            let page = page(ctx);
-            let txn = plain(watch).is_some_and(|tail| tail.chosen_is_txn() && tail.unfold(page));
-            if !txn {
-                detail(watch);
-            }
+            unfold(watch, page(ctx));
             Vec::new()
         },
     },
@@ -211,6 +207,14 @@ fn roomy(ctx: &Context) -> bool {
 /// The tail on top, when it has the keyboard.
 fn plain(watch: &mut Watch) -> Option<&mut Tail> {
     if watch.is_plain() { watch.active_mut() } else { None }
+}
+
+/// Opens a revision of several keys, or shows a change in full.
+pub(super) fn unfold(watch: &mut Watch, page: usize) {
+    let txn = plain(watch).is_some_and(|tail| tail.chosen_is_txn() && tail.unfold(page));
+    if !txn {
+        detail(watch);
+    }
 }
 
 fn detail(watch: &mut Watch) {

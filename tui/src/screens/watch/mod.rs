@@ -19,6 +19,7 @@ mod event;
 mod export;
 mod filter;
 mod form;
+mod mouse;
 pub mod requests;
 mod ring;
 mod screen;
@@ -42,6 +43,7 @@ use crate::console::{Context, Effect};
 use crate::engine::request::Trouble;
 use crate::screens::requests::Requests;
 use crate::widget::line::LineInput;
+use mouse::DrawnWatch;
 use requests::{Follow, Save};
 
 /// Watch at a time.
@@ -81,6 +83,7 @@ pub struct Watch {
     pub prompt: Option<Prompt>,
     /// An event in full, over the list.
     pub detail: Option<Detail>,
+    drawn: DrawnWatch,
     requests: Requests<Msg>,
 }
 
@@ -92,6 +95,7 @@ impl Default for Watch {
             last: 0,
             prompt: None,
             detail: None,
+            drawn: DrawnWatch::default(),
             requests: Requests::new(ScreenId::Watch.number()),
         }
     }

@@ -6,11 +6,11 @@ use ratatui::layout::Rect;
 
 use super::filter::{Filter, Needle};
 use super::tail::{Link, News};
-use super::{Msg, Prompt, Watch, page, view};
+use super::{Msg, Prompt, Watch, mouse, page, view};
 use crate::console::action::Scope;
 use crate::console::replay::Replay;
 use crate::console::spec::Spec;
-use crate::console::{CommandLine, Context, Effect, Redraw, replay};
+use crate::console::{CommandLine, Context, Effect, Mouse, Redraw, replay};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
 
@@ -92,6 +92,11 @@ impl Screen for Watch {
             }
             None => {}
         }
+        Vec::new()
+    }
+
+    fn mouse(&mut self, _: &mut Context, event: Mouse) -> Vec<Effect> {
+        mouse::mouse(self, event);
         Vec::new()
     }
 

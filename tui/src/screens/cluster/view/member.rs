@@ -8,15 +8,15 @@ use crate::console::Context;
 use crate::engine::sample::{Sample, Source};
 use crate::screens::cluster::member::{Link, Member};
 use crate::widget::theme::Meaning;
-use crate::widget::{age, bytes, duration_us, fit, grouped, popup, say};
+use crate::widget::{age, around, bytes, duration_us, fit, grouped, popup, say};
 
 /// Widest and narrowest of the names of what is shown.
 const NAMES: usize = 17;
 
-/// Draws the member.
-pub(crate) fn member(ctx: &Context, frame: &mut Frame<'_>, id: u64) {
+/// Draws the member; answers where.
+pub(crate) fn member(ctx: &Context, frame: &mut Frame<'_>, id: u64) -> Option<Rect> {
     let look = &ctx.look;
-    let Some(member) = ctx.cluster.member(id) else { return };
+    let member = ctx.cluster.member(id)?;
     let mut facts = place(ctx, member);
     match &member.sample {
         Some(sample) => facts.extend(said(ctx, sample)),
@@ -37,6 +37,7 @@ pub(crate) fn member(ctx: &Context, frame: &mut Frame<'_>, id: u64) {
         ]);
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+    Some(around(inside))
 }
 
 /// Connections are not told by etcd, calls that stay open are.

@@ -11,7 +11,9 @@ use crate::screens::cluster::member::{Link, Member};
 use crate::screens::cluster::state::Health;
 use crate::screens::cluster::verdict::Level;
 use crate::widget::theme::Meaning;
-use crate::widget::{age, bar, bytes, duration_us, fit, grouped, panel, say, short, style};
+use crate::widget::{
+    DrawnRows, age, bar, bytes, duration_us, fit, grouped, panel, say, short, style,
+};
 
 /// Columns in the order in which they stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,8 +38,13 @@ struct Place {
     width: usize,
 }
 
-/// Draws the table.
-pub(super) fn members(chosen: usize, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the table; answers where the rows stand.
+pub(super) fn members(
+    chosen: usize,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> DrawnRows {
     let look = &ctx.look;
     let verdict = ctx.cluster.verdict(ctx.now, ctx.stale_after());
     let meaning = match verdict.level {
@@ -54,7 +61,7 @@ pub(super) fn members(chosen: usize, ctx: &Context, frame: &mut Frame<'_>, area:
     let inside = panel(frame, look, area, "Members", right);
     if ctx.cluster.members.is_empty() {
         silent(ctx, frame, inside);
-        return;
+        return DrawnRows::default();
     }
     // A free column at the right, as there is one at the left.
     let places = columns(ctx, usize::from(inside.width).saturating_sub(1));
@@ -64,9 +71,13 @@ pub(super) fn members(chosen: usize, ctx: &Context, frame: &mut Frame<'_>, area:
     for (at, member) in ctx.cluster.members.iter().enumerate().skip(first).take(visible) {
         lines.push(row(ctx, member, at == chosen, &places, usize::from(inside.width)));
     }
+    let count = lines.len() - 1;
     for (line, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+    let area =
+        Rect { y: inside.y.saturating_add(1), height: inside.height.saturating_sub(1), ..inside };
+    DrawnRows { area, first: u64::try_from(first).unwrap_or(0), count }
 }
 
 /// Nobody has told who is in the cluster.

@@ -24,7 +24,7 @@ const LEADERSHIP_LINES: u16 = 4;
 const LEADERSHIP_EASE: u16 = 10;
 
 /// Draws the Cluster screen.
-pub(super) fn draw(screen: &ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(screen: &mut ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let wide = area.width >= TWO_PANES;
     let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     // Of each place that is silent: what it says, and what to do; and what else can be done.
@@ -59,7 +59,7 @@ pub(super) fn draw(screen: &ClusterScreen, ctx: &Context, frame: &mut Frame<'_>,
     }
     let heights = [table, middle, stacked, bottom].map(Constraint::Length);
     let [top, middle, stacked, bottom] = Layout::vertical(heights).areas(area);
-    members::members(screen.chosen, ctx, frame, top);
+    screen.drawn = members::members(screen.chosen, ctx, frame, top);
     if wide {
         let halves = [Constraint::Fill(1), Constraint::Fill(1)];
         let [left, right] = Layout::horizontal(halves).areas(middle);

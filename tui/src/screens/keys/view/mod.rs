@@ -14,6 +14,7 @@ use ratatui::text::Line;
 
 pub(crate) use tree::DrawnTree;
 
+use super::mouse::DrawnPanes;
 use super::{Ask, Pane};
 use crate::console::Context;
 use crate::screens::keys::Keys;
@@ -67,8 +68,10 @@ fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
         let [left, right] = Layout::horizontal(halves).areas(area);
         tree::tree(keys, ctx, frame, left);
         value::value(keys, ctx, frame, right);
+        keys.panes = DrawnPanes { tree: left, value: right };
     } else if keys.pane == Pane::Value {
         value::value(keys, ctx, frame, area);
+        keys.panes = DrawnPanes { tree: Rect::default(), value: area };
     } else {
         let detail = if keys.zoom || area.height < DETAIL_LINES * 2 { 0 } else { DETAIL_LINES };
         let rows = [Constraint::Min(0), Constraint::Length(detail)];
@@ -77,6 +80,7 @@ fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
         if detail > 0 {
             value::detail(keys, ctx, frame, low);
         }
+        keys.panes = DrawnPanes { tree: top, value: low };
     }
 }
 

@@ -12,6 +12,38 @@ impl Tail {
         self.follows = self.rows.is_empty() || to + 1 == self.rows.len();
     }
 
+    /// Moves what is in sight by so many rows, and the cursor only as far as it must to stay in it; at the end it
+    /// follows what comes.
+    pub fn scroll(&mut self, by: isize, page: usize) {
+        let page = u64::try_from(page.max(1)).unwrap_or(1);
+        let last_top = self.end().saturating_sub(page).max(self.first);
+        if last_top == self.first {
+            return;
+        }
+        let by = i64::try_from(by).unwrap_or_default();
+        let page_rows = usize::try_from(page).unwrap_or(usize::MAX);
+        self.top = self.top(page_rows).saturating_add_signed(by).clamp(self.first, last_top);
+        self.follows = by > 0 && self.top == last_top;
+        self.cursor = if self.follows {
+            self.end() - 1
+        } else {
+            self.cursor.clamp(self.top, self.top + page - 1)
+        };
+    }
+
+    /// Chooses a row by its number; answers whether it was the chosen one.
+    pub fn choose(&mut self, row: u64, page: usize) -> bool {
+        if row < self.first || row >= self.end() {
+            return false;
+        }
+        let same = row == self.cursor;
+        if !same {
+            self.go(row, page);
+            self.follows = row + 1 == self.end();
+        }
+        same
+    }
+
     pub(super) fn go(&mut self, row: u64, page: usize) {
         let page = u64::try_from(page.max(1)).unwrap_or(1);
         if self.follows {
@@ -68,8 +100,9 @@ impl Tail {
         self.events_of(row).any(|event| found_in(needle, event))
     }
 
-    /// The rows to draw in a room of `height`, each with its entry and whether it is the chosen one.
-    pub fn window(&self, height: usize) -> impl Iterator<Item = (Row, &Entry, bool)> {
+    /// Number of the first row to draw in a room of `height`.
+    #[must_use]
+    pub fn top(&self, height: usize) -> u64 {
         let room = u64::try_from(height).unwrap_or(u64::MAX);
         let last_top = self.end().saturating_sub(room).max(self.first);
         let mut top = if self.follows { last_top } else { self.top.min(last_top) };
@@ -77,6 +110,12 @@ impl Tail {
         if self.cursor >= top + room {
             top = self.cursor + 1 - room;
         }
+        top
+    }
+
+    /// The rows to draw in a room of `height`, each with its entry and whether it is the chosen one.
+    pub fn window(&self, height: usize) -> impl Iterator<Item = (Row, &Entry, bool)> {
+        let top = self.top(height);
         let start = usize::try_from(top - self.first).unwrap_or(0);
         (top..).zip(self.rows.iter().skip(start)).take(height).filter_map(|(number, row)| {
             self.ring.get(row.entry).map(|entry| (*row, entry, number == self.cursor))

@@ -8,15 +8,15 @@ use unicode_width::UnicodeWidthStr;
 use crate::console::Context;
 use crate::screens::watch::{FIELDS, Field, Form, Reach};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, fit, fit_end, popup, say, wrap};
+use crate::widget::{Look, around, fit, fit_end, popup, say, wrap};
 
 /// Widest form.
 const WIDTH_MAX: u16 = 76;
 /// Width of the fields' names.
 const NAMES: usize = 12;
 
-/// Draws the form.
-pub(super) fn form(ctx: &Context, frame: &mut Frame<'_>, form: &Form) {
+/// Draws the form; answers where.
+pub(super) fn form(ctx: &Context, frame: &mut Frame<'_>, form: &Form) -> Rect {
     let look = &ctx.look;
     let width = ctx.size.0.saturating_sub(4).min(WIDTH_MAX);
     let room = usize::from(width).saturating_sub(4);
@@ -47,6 +47,7 @@ pub(super) fn form(ctx: &Context, frame: &mut Frame<'_>, form: &Form) {
     }
     let keys = "Tab next field   Space changes   Enter begins   Esc closes";
     put(frame, say(look, Meaning::Dim, format!("  {}", fit(keys, room, &look.glyphs))).into());
+    around(inside)
 }
 
 /// The row of a field, and the column of the cursor when it is typed into.

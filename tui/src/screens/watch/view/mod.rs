@@ -8,48 +8,68 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::mouse::DrawnWatch;
 use super::{Detail, Link, Prompt, Sign, Tail};
 use crate::console::Context;
 use crate::screens::watch::Watch;
 use crate::widget::theme::Meaning;
-use crate::widget::{age, escape, escape_name, fit, grouped, panel, popup, rate, say};
+use crate::widget::{
+    DrawnRows, age, around, escape, escape_name, fit, grouped, panel, popup, rate, say,
+};
 
 /// A stream that stands and says nothing for longer than this is called silent.
 const SILENT_AFTER_SECONDS: u64 = 5;
 
 /// Draws the tail on top, and what lies over it; what is typed stands over the footer.
-pub(super) fn draw(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+pub(super) fn draw(
+    watch: &mut Watch,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    bottom: Rect,
+) {
+    let mut drawn = DrawnWatch::default();
     match watch.active() {
-        Some(tail) => list(watch, ctx, frame, area, tail),
+        Some(tail) => (drawn.rows, drawn.tabs) = list(watch, ctx, frame, area, tail),
         None => nothing(ctx, frame, area),
     }
-    over(watch, ctx, frame, bottom);
+    drawn.over = over(watch, ctx, frame, bottom);
+    watch.drawn = drawn;
 }
 
-fn list(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect, tail: &Tail) {
+/// Draws a tail; answers where its rows stand, and the names of all tails.
+fn list(
+    watch: &Watch,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    tail: &Tail,
+) -> ((DrawnRows, u64), Vec<(Rect, usize)>) {
     let look = &ctx.look;
     let right = right(watch, ctx, tail);
     let room = usize::from(area.width).saturating_sub(right.width() + 6);
     let title = fit(&title(tail), room.max(12), &look.glyphs);
     let inside = panel(frame, look, area, &title, right);
-    tabs(watch, ctx, frame, area);
+    let tabs = tabs(watch, ctx, frame, area);
     let list = Rect { height: inside.height.saturating_sub(1), ..inside };
-    rows::rows(ctx, tail, frame, list);
+    let rows = rows::rows(ctx, tail, frame, list);
     if inside.height > 0 {
         let line = Rect { y: inside.bottom() - 1, height: 1, ..inside };
         frame.render_widget(status(ctx, tail, usize::from(inside.width)), line);
     }
+    ((rows, tail.number), tabs)
 }
 
-/// What is typed, and what lies over the list.
-fn over(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, bottom: Rect) {
-    if let Some(detail) = &watch.detail {
-        self::detail(ctx, frame, detail);
-    }
+/// What is typed, and what lies over the list; answers where that lies.
+fn over(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, bottom: Rect) -> Option<Rect> {
+    let detail = watch.detail.as_ref().map(|detail| self::detail(ctx, frame, detail));
     match &watch.prompt {
-        None => {}
-        Some(Prompt::Form(form)) => form::form(ctx, frame, form),
-        Some(prompt) => prompt::prompt(watch, ctx, frame, bottom, prompt),
+        None => detail,
+        Some(Prompt::Form(form)) => Some(form::form(ctx, frame, form)),
+        Some(prompt) => {
+            prompt::prompt(watch, ctx, frame, bottom, prompt);
+            detail
+        }
     }
 }
 
@@ -154,34 +174,44 @@ fn status(ctx: &Context, tail: &Tail, width: usize) -> Line<'static> {
     say(look, meaning, fit(&format!("  {words}"), width, &look.glyphs)).into()
 }
 
-/// The other tails, in the lower border.
-fn tabs(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+/// The other tails, in the lower border; answers where each name stands.
+fn tabs(watch: &Watch, ctx: &Context, frame: &mut Frame<'_>, area: Rect) -> Vec<(Rect, usize)> {
     let look = &ctx.look;
     let list = watch.list();
     if list.len() < 2 || area.height < 2 {
-        return;
+        return Vec::new();
     }
+    let mut names = Vec::new();
     let mut spans = vec![say(look, Meaning::Key, " Tab")];
-    for tail in list {
+    for (at, tail) in list.iter().enumerate() {
         let on_top = watch.active().is_some_and(|active| active.number == tail.number);
         let trouble = matches!(tail.link, Link::Away { .. } | Link::Ended(_));
         let words = format!("{}{}", tail.name(), if trouble { "!" } else { "" });
         spans.push(Span::raw(" "));
-        spans.push(if on_top {
+        let before: usize = spans.iter().map(Span::width).sum();
+        let name = if on_top {
             say(look, Meaning::TabActive, format!("[{words}]"))
         } else {
             say(look, Meaning::Tab, words)
-        });
+        };
+        names.push((before, name.width(), at));
+        spans.push(name);
     }
     spans.push(Span::raw(" "));
     let line = Line::from(spans);
     let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width.saturating_sub(4));
     let place = Rect { x: area.x + 2, y: area.bottom() - 1, width, height: 1 };
     frame.render_widget(line, place);
+    let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let name = |(before, width, at): (usize, usize, usize)| {
+        let x = place.x.saturating_add(count(before));
+        (Rect { x, width: count(width), ..place }.intersection(place), at)
+    };
+    names.into_iter().map(name).collect()
 }
 
-/// An event in full.
-fn detail(ctx: &Context, frame: &mut Frame<'_>, detail: &Detail) {
+/// An event in full; answers where.
+fn detail(ctx: &Context, frame: &mut Frame<'_>, detail: &Detail) -> Rect {
     let look = &ctx.look;
     let (width, height) = (ctx.size.0.saturating_sub(6), ctx.size.1.saturating_sub(6));
     let lines = u16::try_from(detail.lines.len()).unwrap_or(u16::MAX).saturating_add(2);
@@ -201,4 +231,5 @@ fn detail(ctx: &Context, frame: &mut Frame<'_>, detail: &Detail) {
         let line = say(look, meaning, format!(" {sign} {text}"));
         frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
+    around(inside)
 }

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::console::Context;
 use crate::screens::watch::{Entry, Event, Kind, Mark, Revision, Row, Tail, What};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, bytes, escape, escape_name, fit, grouped, say, style};
+use crate::widget::{DrawnRows, Look, bytes, escape, escape_name, fit, grouped, say, style};
 
 /// Width from which the time is shown.
 const TIME_FROM: usize = 70;
@@ -63,8 +63,8 @@ struct Cells {
     change: String,
 }
 
-/// Draws the head of the columns and the rows below it.
-pub(super) fn rows(ctx: &Context, tail: &Tail, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the head of the columns and the rows below it; answers where the rows stand.
+pub(super) fn rows(ctx: &Context, tail: &Tail, frame: &mut Frame<'_>, area: Rect) -> DrawnRows {
     let look = &ctx.look;
     let columns = Columns::of(tail, usize::from(area.width));
     let head = Cells {
@@ -79,7 +79,10 @@ pub(super) fn rows(ctx: &Context, tail: &Tail, frame: &mut Frame<'_>, area: Rect
     let head = columns.line(look, &head).patch_style(style(look, Meaning::Column));
     frame.render_widget(head, Rect { height: 1.min(area.height), ..area });
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    for ((row, entry, chosen), y) in tail.window(usize::from(list.height)).zip(list.y..) {
+    let height = usize::from(list.height);
+    let mut count = 0;
+    for ((row, entry, chosen), y) in tail.window(height).zip(list.y..) {
+        count += 1;
         let place = Rect { y, height: 1, ..list };
         let mut line = match &entry.what {
             What::Mark(mark) => of_mark(look, mark, entry, chosen, usize::from(list.width)),
@@ -102,6 +105,7 @@ pub(super) fn rows(ctx: &Context, tail: &Tail, frame: &mut Frame<'_>, area: Rect
         };
         frame.render_widget(say(look, Meaning::Dim, words), Rect { height: 1, ..list });
     }
+    DrawnRows { area: list, first: tail.top(height), count }
 }
 
 fn of_mark(look: &Look, mark: &Mark, entry: &Entry, chosen: bool, width: usize) -> Line<'static> {
