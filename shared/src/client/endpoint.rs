@@ -1,7 +1,7 @@
 //! [`Endpoint`]: where a member listens, as people type it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::Uri;
 
@@ -98,6 +98,15 @@ impl Endpoint {
         match &self.target {
             Target::Tcp { host, port } => Some((host, *port)),
             Target::Unix(_) => None,
+        }
+    }
+
+    /// The socket in the file system, when it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Tcp { .. } => None,
+            Target::Unix(path) => Some(path),
         }
     }
 

@@ -3,15 +3,18 @@
 //! Names and labels are those of etcd 3.4 to 3.7. What a server does not tell stays `None`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::select_ok;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use mini_etcd_shared::client::Endpoint;
 use mini_etcd_shared::clock::Moment;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use super::ANSWER_WITHIN;
@@ -60,7 +63,27 @@ pub(crate) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
 }
 
 async fn page(endpoint: &Endpoint) -> Option<Bytes> {
-    let stream = TcpStream::connect(endpoint.host_and_port()?).await.ok()?;
+    if let Some(path) = endpoint.path() {
+        return page_from(endpoint, UnixStream::connect(path).await.ok()?).await;
+    }
+    let addresses = lookup_host(endpoint.host_and_port()?).await.ok()?;
+    page_from(endpoint, connect(addresses).await?).await
+}
+
+/// A connection to one of the addresses of a name, all of which are tried beside each other: one that swallows what is
+/// sent to it would take the time that the page has.
+async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> Option<TcpStream> {
+    let tries: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if tries.is_empty() {
+        return None;
+    }
+    select_ok(tries).await.ok().map(|(stream, _others)| stream)
+}
+
+async fn page_from<S>(endpoint: &Endpoint, stream: S) -> Option<Bytes>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let request = http::Request::get("/metrics")
         .header(http::header::HOST, endpoint.authority())
@@ -197,6 +220,8 @@ fn whole(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     const PAGE: &str = "\
@@ -215,6 +240,44 @@ etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.002\"} 10
 etcd_disk_wal_fsync_duration_seconds_bucket{le=\"+Inf\"} 10
 process_resident_memory_bytes 3.7576704e+07
 ";
+
+    /// Answers one request with the page.
+    async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut request = [0; 512];
+        let length = stream.read(&mut request).await.unwrap();
+        assert!(request[..length].starts_with(b"GET /metrics HTTP/1.1\r\n"));
+        let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{PAGE}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    /// Goal: the page is read wherever the member is reached. Method: a socket in the file system; and a name whose first
+    /// address swallows everything, which a listener does that has as many waiting as it may.
+    #[tokio::test]
+    async fn the_page_is_read_from_sockets_of_the_file_system_and_beside_addresses_that_are_silent()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("etcd");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let endpoint = Endpoint::parse(&format!("unix://{}", path.display())).unwrap();
+        let server = async { serve(listener.accept().await.unwrap().0).await };
+        let (metrics, ()) = tokio::join!(fetch(&endpoint, Moment::default()), server);
+        assert_eq!(metrics.unwrap().watchers, Some(7));
+
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let silent = socket.listen(1).unwrap();
+        let silent = (silent.local_addr().unwrap(), silent);
+        let mut waiting = Vec::new();
+        while let Ok(stream) =
+            timeout(Duration::from_millis(50), TcpStream::connect(silent.0)).await
+        {
+            waiting.push(stream.unwrap());
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let heard = listener.local_addr().unwrap();
+        let stream = connect([silent.0, heard].into_iter()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), heard);
+    }
 
     #[test]
     fn a_page_of_etcd_tells_quota_watches_streams_and_peers() {
