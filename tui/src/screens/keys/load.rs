@@ -94,6 +94,14 @@ impl Keys {
         }
     }
 
+    /// How many rows the list at the left has, and the chosen one: of the tree, or of the graveyard with its last line.
+    pub(super) fn list(&mut self) -> (usize, &mut usize) {
+        match &mut self.graveyard {
+            Some(graveyard) => (graveyard.graves.len() + 1, &mut graveyard.chosen),
+            None => (self.tree.rows().len(), &mut self.chosen),
+        }
+    }
+
     /// Remembers what is chosen, for every other revision.
     pub(super) fn remember_chosen(&mut self) {
         if let Some(row) = self.tree.rows().get(self.chosen) {

@@ -1,10 +1,10 @@
-//! [`mouse`]: what the mouse does on the Keys screen: a click goes to a pane, the wheel scrolls the value.
+//! [`mouse`]: what the mouse does on the Keys screen: a click goes to a pane or chooses a row, the wheel scrolls.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
-use super::{Keys, Pane};
-use crate::console::Mouse;
-use crate::screens::Motion;
+use super::{Keys, Pane, load};
+use crate::console::{Context, Effect, Mouse};
+use crate::screens::{Motion, Screen as _};
 
 /// The panes as they were drawn last; empty for one that was not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,18 +16,41 @@ pub(crate) struct DrawnPanes {
 }
 
 /// Takes what is done with the mouse.
-pub(super) fn mouse(keys: &mut Keys, event: Mouse) {
+pub(super) fn mouse(keys: &mut Keys, ctx: &mut Context, event: Mouse) -> Vec<Effect> {
     // What is typed has the keyboard until it is done.
     if keys.prompt.is_some() || keys.editor.is_some() {
-        return;
+        return Vec::new();
     }
     let place = event.place();
     match event {
-        Mouse::Click(_) if keys.panes.tree.contains(place) => keys.pane = Pane::Tree,
+        Mouse::Click(_) if keys.panes.tree.contains(place) => {
+            keys.pane = Pane::Tree;
+            return click(keys, ctx, place);
+        }
         Mouse::Click(_) if keys.panes.value.contains(place) => keys.pane = Pane::Value,
         Mouse::Wheel(_, by) if keys.panes.value.contains(place) => scroll(keys, by),
+        Mouse::Wheel(_, by) if keys.panes.tree.contains(place) => {
+            if keys.graveyard.is_none() {
+                keys.drawn.scroll(by, keys.tree.rows().len());
+            } else {
+                return keys.motion(ctx, Motion::Step(by));
+            }
+        }
         Mouse::Click(_) | Mouse::Wheel(..) => {}
     }
+    Vec::new()
+}
+
+/// Chooses a row of the list at the left; does on the chosen one what Enter does.
+fn click(keys: &mut Keys, ctx: &mut Context, place: Position) -> Vec<Effect> {
+    let row = keys.drawn.rows.at(place).and_then(|row| usize::try_from(row).ok());
+    let (rows, chosen) = keys.list();
+    let Some(row) = row.filter(|row| *row < rows) else { return Vec::new() };
+    if std::mem::replace(chosen, row) == row {
+        return load::open(keys, ctx);
+    }
+    keys.remember_chosen();
+    load::look(keys, false)
 }
 
 /// Scrolls what stands in the pane of the value.

@@ -78,13 +78,9 @@ impl Screen for Keys {
             return Vec::new();
         }
         let page = page.saturating_sub(BESIDE_TREE);
-        if let Some(graveyard) = &mut self.graveyard {
-            let rows = graveyard.graves.len() + 1;
-            graveyard.chosen = motion.apply(graveyard.chosen, rows, page);
-        } else {
-            self.chosen = motion.apply(self.chosen, self.tree.rows().len(), page);
-            self.remember_chosen();
-        }
+        let (rows, chosen) = self.list();
+        *chosen = motion.apply(*chosen, rows, page);
+        self.remember_chosen();
         look(self, false)
     }
 
@@ -119,9 +115,8 @@ impl Screen for Keys {
         Vec::new()
     }
 
-    fn mouse(&mut self, _: &mut Context, event: Mouse) -> Vec<Effect> {
-        mouse::mouse(self, event);
-        Vec::new()
+    fn mouse(&mut self, ctx: &mut Context, event: Mouse) -> Vec<Effect> {
+        mouse::mouse(self, ctx, event)
     }
 
     fn back(&mut self, ctx: &mut Context) -> Option<Vec<Effect>> {

@@ -19,7 +19,7 @@ use crate::screens::keys::model::Target;
 use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind, RowName, Tree};
 use crate::screens::keys::{Graveyard, Keys, Pane};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, age, counted, escape_name, fit, grouped, panel, say, style};
+use crate::widget::{DrawnRows, Look, age, counted, escape_name, fit, grouped, panel, say, style};
 
 /// Columns by which the widget moves a level to the right.
 const INDENT: u16 = 2;
@@ -33,6 +33,8 @@ pub(crate) struct DrawnTree {
     state: TreeState<RowName>,
     /// The layout that the items are made of; 0 for none.
     layout: u64,
+    /// The rows in sight.
+    pub(crate) rows: DrawnRows,
 }
 
 /// A copy has drawn nothing yet.
@@ -46,6 +48,17 @@ impl DrawnTree {
     /// Another tree is drawn from now on.
     pub(crate) fn forget(&mut self) {
         self.layout = 0;
+    }
+
+    /// Scrolls a tree of so many rows, and leaves the chosen one where it is.
+    pub(crate) fn scroll(&mut self, by: isize, rows: usize) {
+        let last = rows.saturating_sub(usize::from(self.rows.area.height));
+        let below = last.saturating_sub(self.state.get_offset());
+        if by < 0 {
+            self.state.scroll_up(by.unsigned_abs());
+        } else {
+            self.state.scroll_down(by.unsigned_abs().min(below));
+        }
     }
 
     /// Makes the items anew if the rows were.
@@ -98,7 +111,7 @@ pub(super) fn tree(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: 
     let title = title(keys, ctx, usize::from(area.width).saturating_sub(right.width() + 6));
     let inside = panel(frame, look, area, &title, right);
     if let Some(graveyard) = &keys.graveyard {
-        draw_graves(graveyard, keys.pane == Pane::Tree, ctx, frame, inside);
+        keys.drawn.rows = draw_graves(graveyard, keys.pane == Pane::Tree, ctx, frame, inside);
     } else if !keys.tree.rows().is_empty() {
         draw_rows(keys, ctx, frame, inside);
     } else if inside.height > 0 {
@@ -133,6 +146,8 @@ fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) 
         widget.render(wide, &mut buffer, &mut drawn.state);
     }
     let first = drawn.state.get_offset();
+    let count = keys.tree.rows().len().saturating_sub(first);
+    drawn.rows = DrawnRows { area, first: u64::try_from(first).unwrap_or(0), count };
     for (row, y) in keys.tree.rows().iter().skip(first).zip(area.y..area.bottom()) {
         for x in area.x..area.right() {
             // The column of the mark stays.
@@ -319,14 +334,14 @@ fn facts(keys: &Keys, id: u32) -> String {
     parts.join("  ")
 }
 
-/// Draws the rows of the graveyard that are in sight.
+/// Draws the rows of the graveyard that are in sight; answers which.
 fn draw_graves(
     graveyard: &Graveyard,
     focused: bool,
     ctx: &Context,
     frame: &mut Frame<'_>,
     area: Rect,
-) {
+) -> DrawnRows {
     let look = &ctx.look;
     let rows = graveyard.graves.len() + 1;
     let (height, width) = (usize::from(area.height), usize::from(area.width));
@@ -345,6 +360,7 @@ fn draw_graves(
         }
         frame.render_widget(line, place);
     }
+    DrawnRows { area, first: u64::try_from(first).unwrap_or(0), count: rows - first }
 }
 
 fn grave(graveyard: &Graveyard, look: &Look, at: usize, width: usize) -> Line<'static> {
