@@ -4,6 +4,7 @@ mod bar;
 mod glyphs;
 pub(crate) mod json;
 pub mod line;
+pub mod needle;
 mod number;
 mod panel;
 mod rows;

@@ -17,13 +17,11 @@
 //! between quotes is text. An error names the column and what is wanted there.
 
 use mini_etcd_shared::text::{ESCAPES, read_escape};
-use regex::bytes::{Regex, RegexBuilder};
 use thiserror::Error;
 
 use super::event::{Event, Kind, Revision};
+use crate::widget::needle::Needle;
 
-/// Bytes that a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Parentheses inside each other.
 const DEPTH_MAX: usize = 32;
 
@@ -72,41 +70,6 @@ enum Of {
     Revision,
     Version,
     Size,
-}
-
-/// Something to find in bytes.
-#[derive(Clone, Debug)]
-pub struct Needle(Regex);
-
-impl Needle {
-    /// Finds text; whatever the case when it has no capitals.
-    #[must_use]
-    pub fn text(text: &[u8]) -> Option<Self> {
-        Self::literal("", text, "")
-    }
-
-    fn literal(before: &str, text: &[u8], after: &str) -> Option<Self> {
-        let fold = !String::from_utf8_lossy(text).chars().any(char::is_uppercase);
-        let mut pattern = before.to_owned();
-        for chunk in text.utf8_chunks() {
-            pattern.push_str(&regex::escape(chunk.valid()));
-            pattern.extend(chunk.invalid().iter().map(|byte| format!("(?-u:\\x{byte:02x})")));
-        }
-        pattern.push_str(after);
-        Self::build(&pattern, fold).ok()
-    }
-
-    fn build(pattern: &str, fold: bool) -> Result<Self, regex::Error> {
-        let regex =
-            RegexBuilder::new(pattern).case_insensitive(fold).size_limit(PATTERN_BYTES_MAX).build();
-        regex.map(Self)
-    }
-
-    /// Whether it is there.
-    #[must_use]
-    pub fn is_in(&self, bytes: &[u8]) -> bool {
-        self.0.is_match(bytes)
-    }
 }
 
 impl Filter {

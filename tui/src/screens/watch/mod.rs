@@ -31,7 +31,7 @@ pub use change::Change;
 pub use diff::{Detail, Sign};
 pub use event::{Before, Entry, Event, Kind, Mark, Revision, Version, What};
 pub use export::lines;
-pub use filter::{Filter, FilterError, Needle};
+pub use filter::{Filter, FilterError};
 pub use form::{FIELDS, Field, Form};
 pub use ring::{Bound, Ring};
 pub(crate) use screen::begin;

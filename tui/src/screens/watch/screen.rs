@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::filter::{Filter, Needle};
+use super::filter::Filter;
 use super::tail::{Link, News};
 use super::{Msg, Prompt, Watch, mouse, page, view};
 use crate::console::action::Scope;
@@ -13,6 +13,7 @@ use crate::console::spec::Spec;
 use crate::console::{CommandLine, Context, Effect, Mouse, Redraw, replay};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen, ScreenId};
+use crate::widget::needle::Needle;
 
 impl Screen for Watch {
     fn id(&self) -> ScreenId {

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use mini_etcd_shared::clock::Moment;
 
 use super::event::{Entry, Event, Mark, Revision, What};
-use super::filter::{Filter, Needle};
+use super::filter::Filter;
 use super::ring::{Bound, Ring};
 use crate::console::spec::Spec;
+use crate::widget::needle::Needle;
 use crate::widget::{age, duration_us};
 
 /// What a tail keeps.

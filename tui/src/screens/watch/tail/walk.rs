@@ -1,7 +1,8 @@
 //! Where one stands in a tail: moves, searches, and the rows that are in sight.
 
-use super::{Entry, Event, Needle, Row, Tail, What};
+use super::{Entry, Event, Row, Tail, What};
 use crate::screens::Motion;
+use crate::widget::needle::Needle;
 
 impl Tail {
     /// Moves the cursor.
