@@ -1,6 +1,7 @@
 //! Goal: what a person sees of the Keys screen, at the sizes that matter. Method: snapshots of a test terminal over
 //! answers that are made up.
 
+use base64::Engine;
 use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, Msg, Origin, State, update};
@@ -42,11 +43,11 @@ fn value() -> Bytes {
     Bytes::from_static(br#"{"connect_ms":250,"read_ms":4000,"name":"\u00fcber"}"#)
 }
 
-/// A pod as an API server stores it: what it is, and its fields by number.
+/// A pod as an API server stores it.
 fn pod() -> Bytes {
-    Bytes::from_static(
-        b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x18\x0a\x10\x0a\x05web-0\x1a\x07default\x12\x04\x52\x02n1\x1a\0\x22\0",
-    )
+    let samples = include_str!("../../../assets/kubernetes/samples.txt");
+    let stored = samples.lines().next().unwrap().strip_prefix("--- ").unwrap();
+    base64::engine::general_purpose::STANDARD.decode(stored).unwrap().into()
 }
 
 fn preview() -> Preview {
@@ -327,7 +328,7 @@ fn a_directory_is_asked_about_before_it_is_deleted() {
 }
 
 #[test]
-fn a_kubernetes_object_is_shown_by_its_fields() {
+fn a_kubernetes_object_is_shown_as_kubectl_shows_it() {
     let mut state = keys((120, 36), Depth::Sixteen, false);
     press(&mut state, "jj\nj");
     insta::assert_snapshot!(text(&state));

@@ -2,24 +2,23 @@
 //!
 //! * I1: a viewer changes how a value looks and nothing of it: JSON keeps the order of its fields and its numbers to
 //!   the digit.
-//! * I2: nothing that is shown is sent to the terminal as it came: it goes through [`escape`].
+//! * I2: nothing that is shown is sent to the terminal as it came: it goes through
+//!   [`escape`](crate::widget::escape), or has the escapes of YAML.
 //! * I3: at most [`LINES_MAX`] lines are made; what is left out is told.
 
-use std::fmt::Write;
+pub mod hex;
+mod kubernetes;
+mod schema;
+mod wire;
+mod yaml;
 
+use crate::widget::escape_line;
 use crate::widget::json::indented;
-use crate::widget::{escape, escape_line};
 
 /// Lines that are made of a value.
 pub const LINES_MAX: usize = 20_000;
 /// Bytes of a value that is taken apart; a larger one is shown as hex or as it is.
 const PARSE_BYTES_MAX: usize = 4 << 20;
-/// Bytes on a line of hex.
-const HEX_BYTES: usize = 16;
-/// How deep protobuf is taken apart.
-const DEPTH_MAX: usize = 8;
-/// What a Kubernetes object begins with.
-const KUBERNETES: &[u8] = b"k8s\0";
 
 /// How a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +29,9 @@ pub enum Viewer {
     Text,
     /// As indented JSON.
     Json,
-    /// JSON as YAML.
+    /// JSON, or a Kubernetes object, as YAML.
     Yaml,
-    /// As a Kubernetes object.
+    /// As a Kubernetes object: YAML, as kubectl shows it.
     Kubernetes,
     /// Byte by byte.
     Hex,
@@ -79,7 +78,7 @@ impl Viewer {
         if self != Self::Auto {
             return self;
         }
-        if value.starts_with(KUBERNETES) {
+        if value.starts_with(kubernetes::MAGIC) {
             Self::Kubernetes
         } else if is_json(value) && matches!(value.first(), Some(b'{' | b'[')) {
             Self::Json
@@ -100,13 +99,15 @@ pub fn lines(value: &[u8], viewer: Viewer) -> Vec<String> {
             text(indented(&String::from_utf8_lossy(value)).as_bytes())
         }
         Viewer::Json => said("this is no JSON", value),
-        Viewer::Yaml => {
-            yaml(value).unwrap_or_else(|| said("this is no JSON, so no YAML is made", value))
+        Viewer::Yaml if value.starts_with(kubernetes::MAGIC) => {
+            return lines(value, Viewer::Kubernetes);
         }
+        Viewer::Yaml => json_as_yaml(value)
+            .unwrap_or_else(|| said("this is no JSON, so no YAML is made", value)),
         Viewer::Kubernetes => {
-            kubernetes(value).unwrap_or_else(|| said("this is no Kubernetes object", value))
+            kubernetes::lines(value).unwrap_or_else(|| said("this is no Kubernetes object", value))
         }
-        Viewer::Hex => hex(value),
+        Viewer::Hex => hex::lines(value),
         Viewer::Raw => vec![raw(value)],
     };
     bounded(made)
@@ -146,7 +147,7 @@ fn text(value: &[u8]) -> Vec<String> {
     value.split(|byte| *byte == b'\n').take(LINES_MAX + 1).map(escape_line).collect()
 }
 
-fn yaml(value: &[u8]) -> Option<Vec<String>> {
+fn json_as_yaml(value: &[u8]) -> Option<Vec<String>> {
     if !is_json(value) {
         return None;
     }
@@ -158,137 +159,10 @@ fn yaml(value: &[u8]) -> Option<Vec<String>> {
     Some(text(&made))
 }
 
-fn hex(value: &[u8]) -> Vec<String> {
-    let line = |(at, chunk): (usize, &[u8])| {
-        let mut digits = String::new();
-        for (place, byte) in chunk.iter().enumerate() {
-            let gap = if place == HEX_BYTES / 2 { "  " } else { " " };
-            digits.push_str(gap);
-            // Writing to a string cannot fail.
-            let _written = write!(digits, "{byte:02x}");
-        }
-        let shown = |byte: &u8| {
-            if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }
-        };
-        let text: String = chunk.iter().map(shown).collect();
-        format!("{:08x} {digits:<width$}  {text}", at * HEX_BYTES, width = HEX_BYTES * 3 + 1)
-    };
-    value.chunks(HEX_BYTES).take(LINES_MAX + 1).enumerate().map(line).collect()
-}
-
 /// Everything on one line, so that it can be told apart from anything else, and typed.
 #[must_use]
 pub fn raw(value: &[u8]) -> String {
     mini_etcd_shared::text::escape(value)
-}
-
-/// One field of protobuf.
-struct Field<'a> {
-    number: u64,
-    value: Wire<'a>,
-}
-
-enum Wire<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The envelope: apiVersion and kind (1), the object (2), its encoding (3) and type (4).
-fn kubernetes(value: &[u8]) -> Option<Vec<String>> {
-    let fields = fields(value.strip_prefix(KUBERNETES)?)?;
-    let part = |number| {
-        fields.iter().find_map(|field| match field.value {
-            Wire::Bytes(bytes) if field.number == number => Some(bytes),
-            _ => None,
-        })
-    };
-    let kind = self::fields(part(1)?)?;
-    let named = |number: u64| {
-        let found = kind.iter().find_map(|field| match field.value {
-            Wire::Bytes(bytes) if field.number == number => Some(escape(bytes)),
-            _ => None,
-        });
-        found.unwrap_or_default()
-    };
-    let mut lines = vec![format!("apiVersion: {}", named(1)), format!("kind: {}", named(2))];
-    for (number, name) in [(3, "contentEncoding"), (4, "contentType")] {
-        if let Some(text) = part(number).filter(|text| !text.is_empty()) {
-            lines.push(format!("{name}: {}", escape(text)));
-        }
-    }
-    let object = part(2).unwrap_or_default();
-    lines.push(format!("object: {} bytes, fields by number", object.len()));
-    match self::fields(object) {
-        Some(fields) => dump(&fields, 1, &mut lines),
-        None => lines.extend(hex(object)),
-    }
-    Some(lines)
-}
-
-fn dump(fields: &[Field<'_>], depth: usize, lines: &mut Vec<String>) {
-    let indent = "  ".repeat(depth);
-    for field in fields {
-        if lines.len() > LINES_MAX {
-            return;
-        }
-        let number = field.number;
-        match field.value {
-            Wire::Number(value) => lines.push(format!("{indent}{number}: {value}")),
-            Wire::Bytes(bytes) if is_text(bytes) && !bytes.is_empty() => {
-                let text = raw(bytes);
-                lines.push(format!("{indent}{number}: {text:?}"));
-            }
-            Wire::Bytes(bytes) => match self::fields(bytes).filter(|_| depth < DEPTH_MAX) {
-                Some(inner) if !inner.is_empty() => {
-                    lines.push(format!("{indent}{number}:"));
-                    dump(&inner, depth + 1, lines);
-                }
-                _ => lines.push(format!("{indent}{number}: \"{}\"", raw(bytes))),
-            },
-        }
-    }
-}
-
-/// The fields of a message; `None` when these bytes are none.
-fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
-    let mut fields = Vec::new();
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        let number = tag >> 3;
-        if number == 0 || number > 536_870_911 {
-            return None;
-        }
-        let value = match tag & 7 {
-            0 => Wire::Number(varint(&mut bytes)?),
-            1 => Wire::Number(u64::from_le_bytes(take(&mut bytes, 8)?.try_into().ok()?)),
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                Wire::Bytes(take(&mut bytes, length)?)
-            }
-            5 => Wire::Number(u32::from_le_bytes(take(&mut bytes, 4)?.try_into().ok()?).into()),
-            _ => return None,
-        };
-        fields.push(Field { number, value });
-    }
-    Some(fields)
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *take(bytes, 1)?.first()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (head, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(head)
 }
 
 #[cfg(test)]
@@ -362,7 +236,7 @@ mod tests {
                     state.to_le_bytes()[3]
                 })
                 .collect();
-            let enveloped = [KUBERNETES, &value].concat();
+            let enveloped = [kubernetes::MAGIC, &value].concat();
             for viewer in VIEWERS {
                 let all = lines(&value, *viewer).concat() + &lines(&enveloped, *viewer).concat();
                 assert!(!all.chars().any(char::is_control), "{all:?}");
