@@ -67,15 +67,20 @@ impl Motion {
     /// The row to go to, from row `from` of `of`, with `page` rows to a page.
     #[must_use]
     pub fn apply(self, from: usize, of: usize, page: usize) -> usize {
+        from.saturating_add_signed(self.rows(page)).min(of.saturating_sub(1))
+    }
+
+    /// The rows that it moves, with `page` rows to a page; to the first and the last by the least and the largest number.
+    #[must_use]
+    pub fn rows(self, page: usize) -> isize {
         let page = isize::try_from(page.max(2)).unwrap_or(2);
-        let by = match self {
+        match self {
             Self::Step(by) => by,
             Self::Half(by) => by * (page / 2),
             Self::Page(by) => by * page,
             Self::Start => isize::MIN,
             Self::End => isize::MAX,
-        };
-        from.saturating_add_signed(by).min(of.saturating_sub(1))
+        }
     }
 }
 

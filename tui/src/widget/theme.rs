@@ -39,6 +39,7 @@ meanings! {
     Border "border" "Its border."
     Accent "accent" "Marks: prompts, the chosen row's mark."
     Selected "selected" "The chosen row."
+    Match "match" "What a search has found."
     Column "column" "Head of a column."
     Ok "ok" "All well."
     Warn "warn" "Worth a look."

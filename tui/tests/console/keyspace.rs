@@ -121,8 +121,9 @@ async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     driver.settle().await;
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
     let conflict = driver.state.keys.conflict.as_ref().unwrap();
-    let shown: Vec<String> =
-        conflict.diff.iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
+    let shown: Vec<String> = (0..conflict.diff.len())
+        .map(|line| format!("{}{}", conflict.diff.sign(line).unwrap(), conflict.diff.text(line)))
+        .collect();
     assert_eq!(shown, ["-theirs", "+mine"]);
     // Yours over theirs, now that both were seen.
     driver.type_text("e");

@@ -29,3 +29,4 @@ mod tails;
 mod truth;
 mod undo;
 mod updates;
+mod values;

@@ -219,9 +219,9 @@ fn a_click_goes_to_a_pane_of_keys_and_the_wheel_scrolls_the_value_under_it() {
     let mut state = keys((120, 36), Depth::Sixteen, false);
     assert_eq!(state.keys.pane, Pane::Tree);
     on(&mut state, DOWN, "read_ms");
-    assert_eq!((state.keys.value.scroll, state.keys.pane), (3, Pane::Tree));
+    assert_eq!((state.keys.value.top.line, state.keys.pane), (3, Pane::Tree));
     on(&mut state, UP, "[auto");
-    assert_eq!(state.keys.value.scroll, 0);
+    assert_eq!(state.keys.value.top.line, 0);
     on(&mut state, CLICK, "read_ms");
     assert_eq!(state.keys.pane, Pane::Value);
     on(&mut state, CLICK, "┌ Keys");
@@ -229,6 +229,31 @@ fn a_click_goes_to_a_pane_of_keys_and_the_wheel_scrolls_the_value_under_it() {
     let mut narrow = keys((80, 24), Depth::Sixteen, false);
     on(&mut narrow, CLICK, "create 880");
     assert_eq!(narrow.keys.pane, Pane::Value);
+}
+
+#[test]
+fn a_click_chooses_in_the_tree_and_opens_and_closes_and_the_wheel_leaves_what_is_chosen() {
+    let mut state = keys((80, 16), Depth::Sixteen, false);
+    let rows = state.keys.tree.rows().len();
+    key(&mut state, KeyCode::Home);
+    draw(&mut state);
+    let second = (4, 4);
+    at(&mut state, CLICK, second);
+    assert_eq!((state.keys.chosen, state.keys.pane), (1, Pane::Tree));
+    at(&mut state, CLICK, second);
+    assert_ne!(state.keys.tree.rows().len(), rows, "the chosen directory opens or closes");
+    at(&mut state, CLICK, second);
+    assert_eq!(state.keys.tree.rows().len(), rows);
+    // The tree is longer than the pane: other rows come into sight, and the chosen one stays what it is.
+    let before = draw(&mut state);
+    at(&mut state, DOWN, second);
+    let after = draw(&mut state);
+    assert_ne!(before, after);
+    assert_eq!(state.keys.chosen, 1);
+    for _ in 0..10 {
+        at(&mut state, UP, second);
+    }
+    assert_eq!(draw(&mut state), before);
 }
 
 #[test]

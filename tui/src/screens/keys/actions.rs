@@ -65,16 +65,18 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
     },
     Action {
         name: "new",
-        help: "a new key; while a filter is set, the next match",
+        help: "a new key; while a filter is set or a text is looked for, the next match",
         label: |keys, ctx| {
-            if keys.filter.is_empty() {
+            if !keys.is_finding() && keys.filter.is_empty() {
                 editable(keys, ctx).then(|| "new".to_owned())
             } else {
                 Some("next".to_owned())
             }
         },
         run: |keys, ctx| {
-            if keys.filter.is_empty() {
+            if keys.is_finding() {
+                keys::next_hit(keys, ctx, true)
+            } else if keys.filter.is_empty() {
                 keys::new_key(keys, ctx)
             } else {
                 keys::next_match(keys, true)
@@ -85,7 +87,13 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
         name: "match-before",
         help: "the match before",
         label: |_, _| None,
-        run: |keys, _| keys::next_match(keys, false),
+        run: |keys, ctx| {
+            if keys.is_finding() {
+                keys::next_hit(keys, ctx, false)
+            } else {
+                keys::next_match(keys, false)
+            }
+        },
     },
     Action {
         name: "delete",
@@ -107,9 +115,12 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
     },
     Action {
         name: "filter",
-        help: "show only what was loaded and has this in its name; n and N go through the matches",
-        label: |_, _| Some("filter".to_owned()),
-        run: |keys, _| keys::prompt(keys, Ask::Filter),
+        help: "show only what was loaded and has this in its name; in a value, find a text; n and N go on",
+        label: |keys, _| Some(if keys.pane == Pane::Tree { "filter" } else { "find" }.to_owned()),
+        run: |keys, _| {
+            let ask = if keys.pane == Pane::Tree { Ask::Filter } else { Ask::Find };
+            keys::prompt(keys, ask)
+        },
     },
     Action {
         name: "prefix",
@@ -122,6 +133,12 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
         help: "show the value as text, JSON, YAML, a Kubernetes object, hex, raw",
         label: |keys, _| has_value(keys).then(|| "viewer".to_owned()),
         run: keys::next_viewer,
+    },
+    Action {
+        name: "wrap",
+        help: "long lines of a value go on in the next row, or do not",
+        label: |_, _| None,
+        run: keys::wrap,
     },
     Action {
         name: "step-back",

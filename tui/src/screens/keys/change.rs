@@ -4,6 +4,7 @@ use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui_textarea::TextArea;
 
+use super::lines::Place;
 use super::model::{Change, Entry, Target, Write, Written};
 use super::requests::{ReadLive, WriteKey};
 use super::travel::{difference, version_entry};
@@ -279,7 +280,8 @@ pub(super) fn written(
             let there = theirs.as_ref().map(|entry| &entry.value);
             let diff = difference(there, wanted.as_ref());
             let key = escape_name(&write.key);
-            keys.conflict = Some(Conflict { write, theirs, diff, scroll: 0 });
+            let (diff, top) = (diff.into(), Place::default());
+            keys.conflict = Some(Conflict { write, theirs, diff, top });
             (keys.pane, keys.shift) = (Pane::Value, 0);
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();

@@ -19,7 +19,7 @@ pub(crate) fn leave(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     effects.extend(keys.requests.forget());
     let before = std::mem::take(keys);
     keys.tree = Tree::new(before.tree.prefix, before.tree.separator);
-    keys.value.viewer = before.value.viewer;
+    (keys.value.viewer, keys.wrap) = (before.value.viewer, before.wrap);
     keys.requests = before.requests;
     keys.undo = before.undo.map(|_| Undo::Not(OTHER_CLUSTER.to_owned()));
     effects

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::lines::{Lines, Place};
 use super::model::{Entry, Page};
 use super::requests::{ReadHistory, ReadPage, ReadValue};
 use super::tree::{LEVELS_MAX, ROOT, ROWS_MAX, RowKind, Tree};
 use super::update::{failed, shown};
-use super::viewers::lines;
 use super::{Coming, Keys, Msg, Pane, Which};
 use crate::console::{Context, Effect};
 use crate::engine::request::Trouble;
@@ -180,14 +180,14 @@ pub(super) fn value_read(
         Ok(_) if value.key.as_ref() != Some(&asked.key) => Vec::new(),
         Ok(entry) => {
             let viewer = value.viewer;
-            value.lines = entry.as_ref().map_or_else(Vec::new, |e| lines(&e.value, viewer));
-            value.scroll = value.scroll.min(value.lines.len().saturating_sub(1));
+            value.lines = entry.as_ref().map_or_else(Lines::default, |e| viewer.lines(&e.value));
+            value.top = value.lines.settled(value.top);
             (value.entry, value.here) = (entry, true);
             Vec::new()
         }
         Err(trouble) => {
             value.here = true;
-            value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))];
+            value.lines = vec![format!("(not read: {})", escape(trouble.why.as_bytes()))].into();
             failed(ctx, format!("cannot read {}", shown(&asked.key)), trouble)
         }
     }
@@ -329,8 +329,8 @@ pub(super) fn look(keys: &mut Keys, anew: bool) -> Vec<Effect> {
     if !same {
         keys.value.key = chosen.as_ref().map(|(key, _)| key.clone());
         (keys.value.entry, keys.value.here) = (None, false);
-        keys.value.lines.clear();
-        (keys.value.scroll, keys.shift) = (0, 0);
+        keys.value.lines = Lines::default();
+        (keys.value.top, keys.shift) = (Place::default(), 0);
         if keys.history.take().is_some() {
             effects.extend(keys.requests.cancel::<ReadHistory>(|_| true));
         }
@@ -384,9 +384,9 @@ pub(crate) fn next_viewer(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
     keys.shift = 0;
     let value = &mut keys.value;
     value.viewer = value.viewer.next();
-    value.scroll = 0;
+    value.top = Place::default();
     if let Some(entry) = &value.entry {
-        value.lines = lines(&entry.value, value.viewer);
+        value.lines = value.viewer.lines(&entry.value);
     }
     Vec::new()
 }

@@ -25,7 +25,9 @@
 pub(crate) mod actions;
 mod bulk;
 mod change;
+mod find;
 mod leave;
+pub mod lines;
 mod load;
 pub mod model;
 mod mouse;
@@ -46,6 +48,8 @@ use bytes::Bytes;
 use mini_etcd_shared::clock::Moment;
 use ratatui_textarea::TextArea;
 
+pub use find::Find;
+use lines::{Lines, Place};
 use model::{
     Bulk, Changed, Changes, Entry, Found, Grave, Graves, Histogram, Page, Preview, Reached, Slice,
     Target, Version, Versions, Write, Written,
@@ -61,10 +65,11 @@ use crate::widget::line::LineInput;
 
 pub(crate) use bulk::{delete, delete_now, restore};
 pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
+pub(crate) use find::next_hit;
 pub(crate) use leave::{begin_anew, leave};
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
 pub(crate) use search::{next_match, prompt};
-pub(crate) use sideways::right;
+pub(crate) use sideways::{right, wrap};
 pub(crate) use travel::{go_live, graveyard, history, step};
 pub(crate) use undo::undo;
 pub use undo::{Reversal, Undo, Way};
@@ -170,11 +175,11 @@ pub struct Shown {
     /// It has come.
     pub here: bool,
     /// As lines, by the viewer.
-    pub lines: Vec<String>,
+    pub lines: Lines,
     /// The viewer.
     pub viewer: Viewer,
-    /// First line shown.
-    pub scroll: usize,
+    /// First row shown.
+    pub top: Place,
 }
 
 /// The versions of a key.
@@ -189,9 +194,9 @@ pub struct History {
     /// The chosen one.
     pub chosen: usize,
     /// What it changed.
-    pub diff: Vec<DiffLine>,
-    /// First line of it shown.
-    pub scroll: usize,
+    pub diff: Lines,
+    /// First row of it shown.
+    pub top: Place,
 }
 
 /// A line of a difference.
@@ -244,6 +249,8 @@ pub struct Graveyard {
 pub enum Ask {
     /// A part of a name.
     Filter,
+    /// A text in the lines of a value.
+    Find,
     /// What the server shall filter by.
     Prefix,
     /// A pattern to jump to.
@@ -309,9 +316,9 @@ pub struct Conflict {
     /// The key as it is.
     pub theirs: Option<Entry>,
     /// From theirs to what was wanted.
-    pub diff: Vec<DiffLine>,
-    /// First line shown.
-    pub scroll: usize,
+    pub diff: Lines,
+    /// First row shown.
+    pub top: Place,
 }
 
 /// The Keys screen.
@@ -339,6 +346,10 @@ pub struct Keys {
     pub zoom: bool,
     /// Columns that what stands beside the tree is moved to the left by.
     pub shift: usize,
+    /// Lines there that are longer than the pane go on in the next row.
+    pub wrap: bool,
+    /// What is looked for there.
+    pub find: Option<Find>,
     /// The revision that is looked at; `None` for the newest.
     pub at: Option<i64>,
     /// The newest revision that was seen: of a cluster that is not there, its history has gone back.
@@ -391,15 +402,17 @@ impl Default for Keys {
             panes: mouse::DrawnPanes::default(),
             zoom: false,
             shift: 0,
+            wrap: false,
+            find: None,
             at: None,
             newest: 0,
             value: Shown {
                 key: None,
                 entry: None,
                 here: false,
-                lines: Vec::new(),
+                lines: Lines::default(),
                 viewer: Viewer::Auto,
-                scroll: 0,
+                top: Place::default(),
             },
             history: None,
             marks: BTreeSet::new(),

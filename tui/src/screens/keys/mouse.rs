@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::{Keys, Pane, load};
+use super::{Keys, Pane, load, sideways};
 use crate::console::{Context, Effect, Mouse};
 use crate::screens::{Motion, Screen as _};
 
@@ -28,7 +28,9 @@ pub(super) fn mouse(keys: &mut Keys, ctx: &mut Context, event: Mouse) -> Vec<Eff
             return click(keys, ctx, place);
         }
         Mouse::Click(_) if keys.panes.value.contains(place) => keys.pane = Pane::Value,
-        Mouse::Wheel(_, by) if keys.panes.value.contains(place) => scroll(keys, by),
+        Mouse::Wheel(_, by) if keys.panes.value.contains(place) => {
+            sideways::scroll(keys, ctx, Motion::Step(by));
+        }
         Mouse::Wheel(_, by) if keys.panes.tree.contains(place) => {
             if keys.graveyard.is_none() {
                 keys.drawn.scroll(by, keys.tree.rows().len());
@@ -51,16 +53,4 @@ fn click(keys: &mut Keys, ctx: &mut Context, place: Position) -> Vec<Effect> {
     }
     keys.remember_chosen();
     load::look(keys, false)
-}
-
-/// Scrolls what stands in the pane of the value.
-fn scroll(keys: &mut Keys, by: isize) {
-    let (first, lines) = if let Some(conflict) = &mut keys.conflict {
-        (&mut conflict.scroll, conflict.diff.len())
-    } else if let Some(history) = &mut keys.history {
-        (&mut history.scroll, history.diff.len())
-    } else {
-        (&mut keys.value.scroll, keys.value.lines.len())
-    };
-    *first = Motion::Step(by).apply(*first, lines, 0);
 }

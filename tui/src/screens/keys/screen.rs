@@ -10,7 +10,7 @@ use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Keys, Pane, bulk, change, load, mouse, search, view};
+use super::{Keys, Pane, bulk, change, load, mouse, search, sideways, view};
 use crate::console::action::Scope;
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, Mouse, replay};
@@ -23,9 +23,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// More requests than this are only made when somebody asks for it.
 const REFRESH_REQUESTS_MAX: u32 = 8;
 
-/// Lines that other things may take of a page, in a value, a difference and the tree: no page passes over a line unseen.
-const BESIDE_VALUE: usize = 6;
-const BESIDE_DIFF: usize = 12;
+/// Lines that other things may take of a page of the tree: no page passes over a row unseen.
 const BESIDE_TREE: usize = 8;
 
 impl Screen for Keys {
@@ -57,26 +55,20 @@ impl Screen for Keys {
     }
 
     fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
-        let page = ctx.page();
-        let diff_page = page.saturating_sub(BESIDE_DIFF);
         if self.pane == Pane::Value {
-            if let Some(conflict) = &mut self.conflict {
-                conflict.scroll = motion.apply(conflict.scroll, conflict.diff.len(), diff_page);
-            } else if let Some(history) = &mut self.history {
-                // Steps choose a version, pages go through what it changed.
-                if matches!(motion, Motion::Half(_) | Motion::Page(_)) {
-                    history.scroll = motion.apply(history.scroll, history.diff.len(), diff_page);
-                } else {
-                    let chosen = motion.apply(history.chosen, history.versions.len(), page);
-                    choose_version(history, chosen);
-                    self.shift = 0;
-                }
+            // In a history steps choose a version, and pages go through what it changed.
+            let versions = self.history.as_mut().filter(|_| self.conflict.is_none());
+            let pages = matches!(motion, Motion::Half(_) | Motion::Page(_));
+            if let Some(history) = versions.filter(|_| !pages) {
+                let chosen = motion.apply(history.chosen, history.versions.len(), ctx.page());
+                choose_version(history, chosen);
+                self.shift = 0;
             } else {
-                let (value, page) = (&mut self.value, page.saturating_sub(BESIDE_VALUE));
-                value.scroll = motion.apply(value.scroll, value.lines.len(), page);
+                sideways::scroll(self, ctx, motion);
             }
             return Vec::new();
         }
+        let page = ctx.page();
         let page = page.saturating_sub(BESIDE_TREE);
         let (rows, chosen) = self.list();
         *chosen = motion.apply(*chosen, rows, page);
@@ -104,9 +96,9 @@ impl Screen for Keys {
         }
     }
 
-    fn pasted(&mut self, _: &mut Context, text: &str) -> Vec<Effect> {
+    fn pasted(&mut self, ctx: &mut Context, text: &str) -> Vec<Effect> {
         if self.prompt.is_some() {
-            return search::pasted(self, text);
+            return search::pasted(self, ctx, text);
         }
         if let Some(editor) = &mut self.editor {
             editor.leaving = false;
@@ -120,6 +112,10 @@ impl Screen for Keys {
     }
 
     fn back(&mut self, ctx: &mut Context) -> Option<Vec<Effect>> {
+        if self.pane == Pane::Value && self.find.is_some() {
+            self.find = None;
+            return Some(Vec::new());
+        }
         if self.conflict.take().is_some() {
             return Some(load::reload(self, ctx));
         }

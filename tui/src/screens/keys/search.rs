@@ -9,7 +9,7 @@ use super::model::Found;
 use super::requests::FindKeys;
 use super::tree::{RowKind, Tree};
 use super::update::failed;
-use super::{Ask, Matches, Msg, Prompt, change, travel};
+use super::{Ask, Matches, Msg, Prompt, change, find, travel};
 use crate::console::replay::Replay;
 use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
@@ -25,6 +25,7 @@ pub(crate) fn prompt(keys: &mut Keys, ask: Ask) -> Vec<Effect> {
         Ask::Prefix => line.set(&super::viewers::raw(&keys.tree.prefix)),
         Ask::Separator => line.set(&super::viewers::raw(&keys.tree.separator)),
         Ask::Fuzzy => keys.matches = Matches::default(),
+        Ask::Find => find::begin(keys),
         Ask::Revision | Ask::NewKey => {}
     }
     keys.prompt = Some(Prompt { ask, line, error: None });
@@ -38,11 +39,14 @@ pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Ef
     match key.code {
         KeyCode::Esc => {
             keys.prompt = None;
-            if ask == Ask::Filter {
-                set_filter(keys, "");
+            match ask {
+                Ask::Filter => set_filter(keys, ""),
+                Ask::Find => find::give_up(keys),
+                _ => {}
             }
             return keys.requests.cancel::<FindKeys>(|_| true);
         }
+        KeyCode::Enter if ask == Ask::Find => return find::keep(keys),
         KeyCode::Enter => return enter(keys, ctx),
         KeyCode::Up if ask == Ask::Fuzzy => choose(&mut keys.matches, -1),
         KeyCode::Down if ask == Ask::Fuzzy => choose(&mut keys.matches, 1),
@@ -51,7 +55,7 @@ pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Ef
             let before = prompt.line.text().to_owned();
             prompt.line.key(key);
             if prompt.line.text() != before {
-                return changed(keys);
+                return changed(keys, ctx);
             }
         }
     }
@@ -59,10 +63,10 @@ pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Ef
 }
 
 /// Text pasted into the line.
-pub(super) fn pasted(keys: &mut Keys, text: &str) -> Vec<Effect> {
+pub(super) fn pasted(keys: &mut Keys, ctx: &Context, text: &str) -> Vec<Effect> {
     if let Some(prompt) = &mut keys.prompt {
         prompt.line.insert(text);
-        return changed(keys);
+        return changed(keys, ctx);
     }
     Vec::new()
 }
@@ -72,7 +76,7 @@ fn choose(matches: &mut Matches, by: isize) {
     matches.chosen = matches.chosen.saturating_add_signed(by).min(last);
 }
 
-fn changed(keys: &mut Keys) -> Vec<Effect> {
+fn changed(keys: &mut Keys, ctx: &Context) -> Vec<Effect> {
     let Some(prompt) = &keys.prompt else { return Vec::new() };
     match prompt.ask {
         Ask::Filter => {
@@ -81,6 +85,11 @@ fn changed(keys: &mut Keys) -> Vec<Effect> {
             look(keys, false)
         }
         Ask::Fuzzy => find(keys),
+        Ask::Find => {
+            let text = prompt.line.text().to_owned();
+            find::typed(keys, ctx, &text);
+            Vec::new()
+        }
         _ => Vec::new(),
     }
 }
@@ -162,7 +171,7 @@ fn enter(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     let text = prompt.line.text().to_owned();
     let bytes = match prompt.ask {
         Ask::Prefix | Ask::Separator | Ask::NewKey => unescape(&text).map(Bytes::from),
-        Ask::Filter | Ask::Fuzzy | Ask::Revision => Ok(Bytes::new()),
+        Ask::Filter | Ask::Find | Ask::Fuzzy | Ask::Revision => Ok(Bytes::new()),
     };
     let bytes = match bytes {
         Ok(bytes) => bytes,
@@ -173,7 +182,7 @@ fn enter(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         }
     };
     match prompt.ask {
-        Ask::Filter => look(keys, false),
+        Ask::Filter | Ask::Find => look(keys, false),
         Ask::Prefix => {
             let separator = keys.tree.separator.clone();
             show(keys, bytes, separator)

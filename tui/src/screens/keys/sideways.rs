@@ -1,18 +1,79 @@
-//! What stands beside the tree, moved sideways: lines may be longer than there is room for.
+//! What stands beside the tree, moved: up and down, and sideways, for lines may be longer than there is room for.
 
-use super::{Keys, Pane, load};
+use super::lines::{Lines, Place, Room};
+use super::{Keys, Pane, find, load, view};
 use crate::console::{Context, Effect};
+use crate::screens::Motion;
 
 /// Columns of one move, and what stays in sight of the longest line.
 const COLUMNS: usize = 20;
+/// Lines that other things may take of a page, in a value and in a difference: no page passes over a line unseen.
+const BESIDE_VALUE: usize = 6;
+const BESIDE_DIFF: usize = 12;
+
+impl Keys {
+    /// What stands beside the tree, and its first row in sight.
+    pub(super) fn beside(&self) -> (&Lines, Place) {
+        match (&self.conflict, &self.history) {
+            (Some(conflict), _) => (&conflict.diff, conflict.top),
+            (None, Some(history)) => (&history.diff, history.top),
+            (None, None) => (&self.value.lines, self.value.top),
+        }
+    }
+
+    /// The first row in sight of it.
+    pub(super) fn top(&mut self) -> &mut Place {
+        match (&mut self.conflict, &mut self.history) {
+            (Some(conflict), _) => &mut conflict.top,
+            (None, Some(history)) => &mut history.top,
+            (None, None) => &mut self.value.top,
+        }
+    }
+
+    /// Something else is looked for.
+    pub(super) fn forget_hits(&mut self) {
+        self.value.lines.forget();
+        if let Some(history) = &mut self.history {
+            history.diff.forget();
+        }
+        if let Some(conflict) = &mut self.conflict {
+            conflict.diff.forget();
+        }
+    }
+}
+
+/// The room there is beside the tree, and rows of a page.
+pub(super) fn sight(keys: &Keys, ctx: &Context) -> (Room, usize) {
+    let is_value = keys.conflict.is_none() && keys.history.is_none();
+    let others = if is_value { BESIDE_VALUE } else { BESIDE_DIFF };
+    let width = view::columns(view::value_width(keys, ctx.size.0), !is_value);
+    (Room { width, wrap: keys.wrap }, ctx.page().saturating_sub(others).max(2))
+}
+
+/// Moves up or down.
+pub(super) fn scroll(keys: &mut Keys, ctx: &Context, motion: Motion) {
+    let (room, page) = sight(keys, ctx);
+    let (lines, top) = keys.beside();
+    *keys.top() = lines.step(top, motion.rows(page), room);
+}
+
+/// Long lines go on in the next row, or do not any more.
+pub(crate) fn wrap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+    (keys.wrap, keys.shift) = (!keys.wrap, 0);
+    keys.top().at = 0;
+    find::stay(keys, ctx);
+    Vec::new()
+}
 
 /// Opens what is chosen in the tree; beside it, shows more of what is to the right.
 pub(crate) fn right(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     if keys.pane == Pane::Tree {
         return load::open(keys, ctx);
     }
-    let most = longest(keys).saturating_sub(COLUMNS);
-    keys.shift = (keys.shift + COLUMNS).min(most);
+    if !keys.wrap {
+        let most = keys.beside().0.longest().saturating_sub(COLUMNS);
+        keys.shift = (keys.shift + COLUMNS).min(most);
+    }
     Vec::new()
 }
 
@@ -21,17 +82,4 @@ pub(super) fn left(keys: &mut Keys) -> bool {
     let moved = keys.shift > 0;
     keys.shift = keys.shift.saturating_sub(COLUMNS);
     moved
-}
-
-fn longest(keys: &Keys) -> usize {
-    let diff = match (&keys.conflict, &keys.history) {
-        (Some(conflict), _) => Some(&conflict.diff),
-        (None, Some(history)) => Some(&history.diff),
-        (None, None) => None,
-    };
-    let longest = match diff {
-        Some(lines) => lines.iter().map(|line| line.text.chars().count()).max(),
-        None => keys.value.lines.iter().map(|line| line.chars().count()).max(),
-    };
-    longest.unwrap_or(0)
 }

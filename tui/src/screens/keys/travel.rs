@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use similar::{ChangeTag, TextDiff};
 
+use super::lines::{Lines, Place};
 use super::load::{look, reload_at};
 use super::model::{Changes, Entry, Graves, Histogram, Reached, Version, Versions};
 use super::requests::{ReadChanges, ReadGraves, ReadHistogram, ReadHistory};
@@ -162,8 +163,8 @@ pub(crate) fn history(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         versions: Vec::new(),
         reached: None,
         chosen: 0,
-        diff: Vec::new(),
-        scroll: 0,
+        diff: Lines::default(),
+        top: Place::default(),
     });
     keys.pane = Pane::Value;
     effects.extend(keys.requests.ask(ReadHistory { key, at }, Msg::Versions));
@@ -218,14 +219,14 @@ pub(super) fn more_history(keys: &mut Keys) -> Vec<Effect> {
 /// Chooses a version, and shows what it changed.
 pub(super) fn choose_version(history: &mut History, chosen: usize) {
     history.chosen = chosen;
-    history.scroll = 0;
+    history.top = Place::default();
     compare(history);
 }
 
 /// What the chosen version changed.
 pub(super) fn compare(history: &mut History) {
     let value = |at: usize| history.versions.get(at).and_then(Version::value);
-    history.diff = difference(value(history.chosen + 1), value(history.chosen));
+    history.diff = difference(value(history.chosen + 1), value(history.chosen)).into();
 }
 
 /// The chosen version, when versions are shown and it is no delete.

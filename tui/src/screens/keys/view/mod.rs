@@ -4,6 +4,7 @@
 //! three lines about the chosen key under the tree.
 
 mod prompt;
+mod rows;
 mod strip;
 mod tree;
 mod value;
@@ -62,10 +63,26 @@ pub(super) fn draw(
     }
 }
 
+/// Tree and value side by side.
+fn halves(area: Rect) -> [Rect; 2] {
+    Layout::horizontal([Constraint::Percentage(48), Constraint::Fill(1)]).areas(area)
+}
+
+/// Columns of the pane of the value inside its border, on a terminal of this width.
+pub(super) fn value_width(keys: &Keys, width: u16) -> u16 {
+    let area = Rect { width, height: 1, ..Rect::default() };
+    let pane = if width >= TWO_PANES && !keys.zoom { halves(area)[1].width } else { width };
+    pane.saturating_sub(2)
+}
+
+/// Columns that a line has there, beside a blank, or beside the sign of a difference and blanks.
+pub(super) fn columns(width: u16, is_diff: bool) -> usize {
+    usize::from(width).saturating_sub(if is_diff { 4 } else { 1 })
+}
+
 fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     if area.width >= TWO_PANES && !keys.zoom {
-        let halves = [Constraint::Percentage(48), Constraint::Fill(1)];
-        let [left, right] = Layout::horizontal(halves).areas(area);
+        let [left, right] = halves(area);
         tree::tree(keys, ctx, frame, left);
         value::value(keys, ctx, frame, right);
         keys.panes = DrawnPanes { tree: left, value: right };

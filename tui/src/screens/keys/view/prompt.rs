@@ -15,6 +15,7 @@ use crate::widget::{counted, escape_name, fit, fit_end, panel, say, set_cursor, 
 fn words(ask: Ask) -> (&'static str, &'static str) {
     match ask {
         Ask::Filter => ("filter", "a part of a name; Enter keeps it, Esc takes it away"),
+        Ask::Find => ("find", "a text in these lines; Enter keeps it, Esc takes it away"),
         Ask::Prefix => ("prefix", r"what keys begin with, bytes as \xNN; empty for all"),
         Ask::Fuzzy => ("jump to", "a few letters of a key; arrows choose, Enter goes there"),
         Ask::Revision => ("revision", "a number; everything is shown as it was then"),

@@ -6,11 +6,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
+use super::columns;
+use super::rows::rows;
 use crate::console::Context;
 use crate::screens::keys::Keys;
+use crate::screens::keys::lines::{Lines, Place, Room};
 use crate::screens::keys::model::{Entry, Meta};
-use crate::screens::keys::viewers::VIEWERS;
-use crate::screens::keys::{Conflict, DiffLine, Editor, History, Pane};
+use crate::screens::keys::viewers::{VIEWERS, hex};
+use crate::screens::keys::{Conflict, Editor, History, Pane};
 use crate::widget::theme::Meaning;
 use crate::widget::{bytes, escape_name, fit, grouped, panel, say, style};
 
@@ -47,11 +50,6 @@ fn put(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'
         y += 1;
     }
     Rect { y, height: area.bottom() - y, ..area }
-}
-
-/// What is in sight of a line, and a little more: a line may be megabytes long, and is drawn often.
-fn part(line: &str, shift: usize, width: usize) -> String {
-    line.chars().skip(shift).take(width * 2 + 1).collect()
 }
 
 /// Revisions, version and lease of a key on one line.
@@ -91,27 +89,42 @@ fn draw_value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
         head.push(tabs(keys, ctx, entry));
     }
     let rest = put(frame, inside, head);
-    let shown = value.lines.iter().skip(value.scroll).take(usize::from(rest.height));
-    let shift = keys.shift;
-    let lines = shown.map(|line| {
-        let text = fit(&part(line, shift, width), width, &look.glyphs);
-        Line::from(say(look, Meaning::Text, format!(" {text}")))
-    });
-    put(frame, rest, lines.collect::<Vec<_>>());
+    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
     if value.entry.as_ref().is_some_and(|entry| entry.value.is_empty()) {
         let line = Line::from(say(look, Meaning::Dim, " (the value is empty)"));
         put(frame, rest, [line]);
     }
-    let below = value.lines.len().saturating_sub(value.scroll + usize::from(rest.height));
-    let moved = below > 0 || value.scroll > 0 || shift > 0;
-    if moved && keys.pane == Pane::Value && area.height > 2 {
-        let column = if shift > 0 { format!(", column {}", shift + 1) } else { String::new() };
-        let words = format!(" line {} of {}{column} ", value.scroll + 1, value.lines.len());
-        let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
-        let x = area.right().saturating_sub(width + 1).max(area.x);
-        let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
-        frame.render_widget(Line::from(say(look, Meaning::Dim, words)), place.intersection(area));
+    draw_place(keys, ctx, frame, area, rest.height);
+}
+
+/// What is found, and which part of the lines is in sight, in the border below.
+fn draw_place(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect, height: u16) {
+    if keys.pane != Pane::Value || area.height <= 2 {
+        return;
     }
+    let ((lines, top), shift) = (keys.beside(), keys.shift);
+    let top = lines.settled(top);
+    let is_value = keys.conflict.is_none() && keys.history.is_none();
+    let room = Room { width: columns(area.width.saturating_sub(2), !is_value), wrap: keys.wrap };
+    let height = isize::try_from(height).unwrap_or(0);
+    let more = lines.step(top, height, room) != lines.step(top, height - 1, room);
+    let moved = (more || top != Place::default() || shift > 0).then(|| {
+        let column = if shift > 0 { format!(", column {}", shift + 1) } else { String::new() };
+        let size = lines.as_bytes().map(|bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        match size {
+            Some(size) => format!("byte {:x} of {}", top.line * hex::STEP, grouped(size)),
+            None => format!("line {} of {}{column}", top.line + 1, lines.len()),
+        }
+    });
+    let words: Vec<String> = keys.found_words().into_iter().chain(moved).collect();
+    let Some(words) = (!words.is_empty()).then(|| format!(" {} ", words.join("  "))) else {
+        return;
+    };
+    let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
+    let x = area.right().saturating_sub(width + 1).max(area.x);
+    let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
+    let line = Line::from(say(&ctx.look, Meaning::Dim, words));
+    frame.render_widget(line, place.intersection(area));
 }
 
 /// The viewers, and which one shows the value.
@@ -133,6 +146,17 @@ fn tabs(keys: &Keys, ctx: &Context, entry: &Entry) -> Line<'static> {
     Line::from(spans)
 }
 
+/// As much of the first two lines as may be in sight.
+fn first_lines(lines: &Lines, width: usize) -> Vec<String> {
+    if let Some(bytes) = lines.as_bytes() {
+        let per_line = hex::per_line(width);
+        let chunks = bytes.chunks(per_line).take(2).enumerate();
+        return chunks.map(|(at, bytes)| hex::line(bytes, at * per_line, per_line)).collect();
+    }
+    let text = |line| lines.text(line).chars().take(width * 2 + 1).collect();
+    (0..lines.len().min(2)).map(text).collect()
+}
+
 /// Three lines about the chosen key, below a tree that has the screen for itself.
 pub(super) fn detail(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let (look, value) = (&ctx.look, &keys.value);
@@ -142,32 +166,11 @@ pub(super) fn detail(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Re
     let (meaning, words) = about(keys);
     let mut lines =
         vec![Line::from(say(look, meaning, format!(" {}", fit(&words, width, &look.glyphs))))];
-    for line in value.lines.iter().take(2) {
-        let text = fit(&part(line, 0, width), width, &look.glyphs);
+    for line in first_lines(&value.lines, width) {
+        let text = fit(&line, width, &look.glyphs);
         lines.push(Line::from(say(look, Meaning::Text, format!(" {text}"))));
     }
     put(frame, inside, lines);
-}
-
-fn diff_lines(
-    keys: &Keys,
-    ctx: &Context,
-    diff: &[DiffLine],
-    scroll: usize,
-    area: Rect,
-) -> Vec<Line<'static>> {
-    let look = &ctx.look;
-    let width = usize::from(area.width).saturating_sub(4);
-    let line = |line: &DiffLine| {
-        let meaning = match line.sign {
-            '+' => Meaning::Ok,
-            '-' => Meaning::Bad,
-            _ => Meaning::Text,
-        };
-        let text = fit(&part(&line.text, keys.shift, width), width, &look.glyphs);
-        Line::from(say(look, meaning, format!(" {} {text}", line.sign)))
-    };
-    diff.iter().skip(scroll).take(usize::from(area.height)).map(line).collect()
 }
 
 fn draw_history(keys: &Keys, ctx: &Context, history: &History, frame: &mut Frame<'_>, area: Rect) {
@@ -217,7 +220,8 @@ fn draw_history(keys: &Keys, ctx: &Context, history: &History, frame: &mut Frame
     let rest = put(frame, inside, lines);
     let what = Line::from(say(look, Meaning::Column, " what this version changed"));
     let rest = put(frame, rest, [what]);
-    put(frame, rest, diff_lines(keys, ctx, &history.diff, history.scroll, rest));
+    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
+    draw_place(keys, ctx, frame, area, rest.height);
 }
 
 fn draw_conflict(
@@ -245,7 +249,8 @@ fn draw_conflict(
         Line::default(),
     ];
     let rest = put(frame, inside, head);
-    put(frame, rest, diff_lines(keys, ctx, &conflict.diff, conflict.scroll, rest));
+    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
+    draw_place(keys, ctx, frame, area, rest.height);
 }
 
 fn draw_editor(ctx: &Context, editor: &Editor, frame: &mut Frame<'_>, area: Rect) {

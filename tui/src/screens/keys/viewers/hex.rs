@@ -48,10 +48,10 @@ pub fn marked(from: usize, to: usize, per_line: usize) -> [Range<usize>; 2] {
     [digits(from)..digits(to.saturating_sub(1)) + 2, text + from..text + to]
 }
 
-/// All lines of bytes.
+/// All lines of bytes, as short as they can be.
 pub(super) fn lines(value: &[u8]) -> Vec<String> {
-    let chunks = value.chunks(STEP * 2).take(super::LINES_MAX + 1).enumerate();
-    chunks.map(|(at, chunk)| line(chunk, at * STEP * 2, STEP * 2)).collect()
+    let chunks = value.chunks(STEP).take(super::LINES_MAX + 1).enumerate();
+    chunks.map(|(at, chunk)| line(chunk, at * STEP, STEP)).collect()
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
             line(b"0123456789", 16, 16),
             "00000010  30 31 32 33 34 35 36 37  38 39                    0123456789"
         );
-        assert_eq!(lines(b"0123456789abcdefg").len(), 2);
+        assert_eq!(lines(b"012345678").len(), 2);
     }
 
     #[test]
