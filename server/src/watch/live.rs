@@ -55,7 +55,9 @@ impl Core {
             shares = self.live.share(&mut EventBatch::live(events, versions));
             // They are taken from the end.
             shares.reverse();
-            shares.iter_mut().for_each(|share| share.members.reverse());
+            for share in &mut shares {
+                share.members.reverse();
+            }
             self.recent.push(Arc::clone(events));
         }
         assert!(revision >= self.revision, "revision {revision} after {}", self.revision);
