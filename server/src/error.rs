@@ -46,6 +46,12 @@ pub enum RequestError {
     /// A lease that does not exist.
     #[error("etcdserver: requested lease not found")]
     LeaseNotFound,
+    /// A lease of that number exists.
+    #[error("etcdserver: lease already exists")]
+    LeaseExist,
+    /// A time to live beyond the limit.
+    #[error("etcdserver: too large lease TTL")]
+    LeaseTtlTooLarge,
     /// A member that does not exist.
     #[error("etcdserver: member not found")]
     MemberNotFound,
@@ -127,13 +133,15 @@ impl RequestError {
             | Self::InvalidClientApiVersion
             | Self::RequestTooLarge
             | Self::InvalidField { .. } => Code::InvalidArgument,
-            Self::Compacted | Self::FutureRevision => Code::OutOfRange,
+            Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace | Self::TooManyRequests | Self::ResultTooLarge { .. } => {
                 Code::ResourceExhausted
             }
             Self::Corrupt => Code::DataLoss,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
-            Self::NotLeader | Self::BadLeaderTransferee => Code::FailedPrecondition,
+            Self::NotLeader | Self::BadLeaderTransferee | Self::LeaseExist => {
+                Code::FailedPrecondition
+            }
             Self::NoLeader
             | Self::Stopped
             | Self::Timeout
@@ -161,6 +169,8 @@ impl RequestError {
                 | Self::NoSpace
                 | Self::Corrupt
                 | Self::LeaseNotFound
+                | Self::LeaseExist
+                | Self::NotLeader
                 | Self::MemberNotFound
                 | Self::ResultTooLarge { .. }
         )

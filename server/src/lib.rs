@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
-//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `apply`, `mvcc`, `log`,
-//! `storage`. Each imports only what stands below it, and what serves all:
+//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `apply`, `mvcc`, `lease`,
+//! `log`, `storage`. Each imports only what stands below it, and what serves all:
 //! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
 
 // A stream of the process may be broken or full: `output` alone writes to them.
@@ -22,6 +22,7 @@ pub mod config;
 pub mod error;
 pub mod fatal;
 pub mod http;
+pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod metrics;

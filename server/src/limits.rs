@@ -82,6 +82,43 @@ pub const PEER_MESSAGES_WAITING_MAX: usize = 4096;
 /// Most peer messages that wait for one connection; more are dropped and counted.
 pub const PEER_SEND_QUEUE_MAX: usize = 1024;
 
+/// Shortest time to live of a lease in seconds; less is raised to it. One and a half of etcd's election timeouts, rounded
+/// up, as in etcd.
+pub const LEASE_TTL_MIN: i64 = 2;
+
+/// Longest time to live of a lease in seconds, as in etcd.
+pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
+
+/// Time that leases get on top when their leader changes, for so long nobody could renew them: the longest election timeout.
+pub const LEASE_GRACE: Duration = Duration::from_millis(1500);
+
+/// Most expired leases whose revokes are on their way, as in etcd: thousands that expire at once leave room for writes.
+pub const LEASE_REVOKES_IN_FLIGHT_MAX: usize = 16;
+
+/// Pause before a revoke that failed is proposed again.
+pub const LEASE_REVOKE_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest time between two looks at which leases expired, as in etcd.
+pub const LEASE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time between two checkpoints of a lease that lives longer than that, as in etcd.
+pub const LEASE_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Most leases of one checkpoint, as in etcd.
+pub const LEASE_CHECKPOINTS_AT_ONCE_MAX: usize = 1000;
+
+/// Most questions about leases that wait at one member; more are refused.
+pub const LEASE_QUESTIONS_WAITING_MAX: usize = 65_536;
+
+/// Most questions about leases that share one round for a read index, or one message to the leader.
+pub const LEASE_QUESTIONS_AT_ONCE_MAX: usize = 1024;
+
+/// Pause before a question about a lease is looked at again that could not be answered.
+pub const LEASE_QUESTION_RETRY: Duration = Duration::from_millis(50);
+
+/// Renewals of one stream that are on their way at once; its client is read further when the first is answered.
+pub const LEASE_RENEWALS_PER_STREAM_MAX: usize = 64;
+
 /// Largest peer batch in bytes, on both ends.
 pub const PEER_BATCH_BYTES_MAX: usize = 64 << 20;
 

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::{AlarmResponse, ResponseHeader};
+use mini_etcd_proto::etcdserverpb::{
+    AlarmResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse, ResponseHeader,
+};
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::{Command, ConfChange, ConfState, Entry, EntryKind};
 use mini_etcd_shared::types::{LogIndex, MemberId, Revision, Term};
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::error::RequestError;
 use crate::metrics::Counts;
-use crate::mvcc::{Event, Hashes};
+use crate::mvcc::{Event, Hashes, Store};
 use crate::storage::{Durability, Engine, Space};
 
 /// Turns committed entries into state; the only writer of the state database.
@@ -68,10 +70,12 @@ impl<E: Engine> Applier<E> {
             results.extend(self.entry(entry, &task.conf_states)?);
         }
         if task.entries.is_empty() {
-            let (published, events) = (self.published(), Arc::from([]));
-            return Ok(Applied { published, results, events, counts: Counts::default() });
+            let (published, events, leases) = (self.published(), Arc::from([]), Vec::new());
+            let counts = Counts::default();
+            return Ok(Applied { published, results, events, leases, counts });
         }
         let counts = self.state.keys.take_counts();
+        let leases = self.state.leases.take_changes();
         let events = self.commit()?;
         let published = self.published();
         for result in &mut results {
@@ -79,7 +83,7 @@ impl<E: Engine> Applier<E> {
                 answer.committed(&published.view);
             }
         }
-        Ok(Applied { published, results, events: events.into(), counts })
+        Ok(Applied { published, results, events: events.into(), leases, counts })
     }
 
     /// Takes up to about `max_rows` dead versions off the disk, as one batch. True while more may be there, also
@@ -211,12 +215,17 @@ impl<E: Engine> Applier<E> {
     ) -> Result<Result<EntryResponse, RequestError>, ApplyError> {
         let index = LogIndex(entry.index);
         self.state.keys.begin(Revision::of(index));
-        let outcome = self.dispatch(request, wanted);
-        let keys = &mut self.state.keys;
+        let outcome = self.dispatch((index, Term(entry.term)), request, wanted);
+        let State { keys, leases, .. } = &mut self.state;
         let events = keys.end();
         digest.outcome(outcome.as_ref().err());
         for event in events {
             digest.event(event);
+        }
+        if !leases.is_unused() {
+            for event in events {
+                leases.follow(&event.key, event.lease());
+            }
         }
         if let Err(error) = &outcome {
             assert!(events.is_empty(), "entry {index} failed and left a trace");
@@ -224,7 +233,7 @@ impl<E: Engine> Applier<E> {
                 return Err(ApplyError::Local { index, error: error.clone() });
             }
         }
-        if !changes_keys(request) {
+        if !is_told_by_events(request) {
             digest.bytes(&entry.data);
         }
         let standing = keys.standing();
@@ -235,36 +244,64 @@ impl<E: Engine> Applier<E> {
 
     /// Lets the part that a command is for change. The answer has its rows if it is `wanted` here; the outcome does not
     /// depend on that.
-    fn dispatch(&mut self, request: &Request, wanted: bool) -> Result<EntryResponse, RequestError> {
-        let State { keys, members, alarms, .. } = &mut self.state;
-        if changes_keys(request) {
-            alarms.check(request)?;
-        }
+    fn dispatch(
+        &mut self,
+        (index, term): (LogIndex, Term),
+        request: &Request,
+        wanted: bool,
+    ) -> Result<EntryResponse, RequestError> {
+        let State { keys, members, alarms, leases, .. } = &mut self.state;
+        alarms.check(request)?;
+        let header = |keys: &Store| {
+            let revision = keys.revision();
+            Some(ResponseHeader { revision, ..ResponseHeader::default() })
+        };
         Ok(match request {
-            Request::Put(put) => EntryResponse::Write(Box::new(keys.put(put)?)),
+            Request::Put(put) => EntryResponse::Write(Box::new(keys.put(put, leases)?)),
             Request::DeleteRange(delete) => {
                 EntryResponse::Write(Box::new(keys.delete_range(delete)?))
             }
-            Request::Txn(txn) => EntryResponse::Write(Box::new(keys.txn(txn, wanted)?)),
+            Request::Txn(txn) => EntryResponse::Write(Box::new(keys.txn(txn, wanted, leases)?)),
             Request::Compaction(compaction) => EntryResponse::Compaction(keys.compact(compaction)?),
             Request::Alarm(alarm) => {
                 let alarms = Arc::make_mut(alarms).change(alarm, keys.batch());
-                let revision = keys.standing().revision;
-                let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
-                EntryResponse::Alarm(AlarmResponse { header, alarms })
+                EntryResponse::Alarm(AlarmResponse { header: header(keys), alarms })
             }
             Request::Publish(publish) => Arc::make_mut(members).publish(publish, keys.batch()),
+            Request::LeaseGrant(grant) => {
+                leases.grant(grant, index, keys.batch())?;
+                let LeaseGrantRequest { id, ttl } = *grant;
+                let header = header(keys);
+                EntryResponse::LeaseGranted(LeaseGrantResponse {
+                    header,
+                    id,
+                    ttl,
+                    ..LeaseGrantResponse::default()
+                })
+            }
+            Request::LeaseRevoke(revoke) => {
+                let doomed = leases.revoke(revoke, term, keys.batch())?;
+                keys.remove_all(doomed.iter().map(|key| &**key));
+                EntryResponse::LeaseRevoked(LeaseRevokeResponse { header: header(keys) })
+            }
+            Request::LeaseCheckpoint(checkpoint) => {
+                leases.checkpoint(checkpoint, term, keys.batch())?;
+                EntryResponse::LeaseCheckpointed
+            }
         })
     }
 }
 
-/// Whether a command is for the keys. What others change goes into the digest as the command itself.
-fn changes_keys(request: &Request) -> bool {
-    !matches!(request, Request::Alarm(_) | Request::Publish(_))
+/// Whether the events of a command tell all that it changes. Others go into the digest themselves.
+fn is_told_by_events(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_) | Request::Compaction(_)
+    )
 }
 
 fn publish(state: &State) -> Arc<Published> {
-    let State { meta, keys, members, alarms } = state;
+    let State { meta, keys, members, alarms, leases } = state;
     Arc::new(Published {
         view: keys.view(),
         applied: LogIndex(meta.applied_index),
@@ -273,6 +310,7 @@ fn publish(state: &State) -> Arc<Published> {
         conf_state: meta.conf_state.clone().unwrap_or_default(),
         members: Arc::clone(members),
         alarms: Arc::clone(alarms),
+        leases: leases.view(),
         compact_finished: meta.compact_finished,
         lineage: meta.lineage.unwrap_or(0),
     })

@@ -57,6 +57,8 @@ impl Digest {
             Some(RequestError::LeaseNotFound) => 6,
             Some(RequestError::MemberNotFound) => 7,
             Some(RequestError::ResultTooLarge { .. }) => 8,
+            Some(RequestError::LeaseExist) => 9,
+            Some(RequestError::NotLeader) => 10,
             Some(_) => u64::MAX,
         });
     }

@@ -9,8 +9,9 @@ use prost::Message;
 
 use super::digest::Digest;
 use super::{Alarms, ApplyError, Birth, Identity, Members};
+use crate::lease::Leases;
 use crate::mvcc::{LoadError, Store, StoreMeta};
-use crate::storage::{Batch, Durability, Engine, Reader, Space};
+use crate::storage::{Batch, Durability, Engine, Reader, Space, SystemRow};
 
 /// Format of the rows, the system rows and what stands beside them.
 const FORMAT: u32 = 1;
@@ -23,17 +24,7 @@ pub(super) struct State {
     pub(super) keys: Store,
     pub(super) members: Arc<Members>,
     pub(super) alarms: Arc<Alarms>,
-}
-
-/// A row of [`Space::System`].
-#[derive(Clone, Copy)]
-pub(super) struct SystemRow<'a> {
-    /// First byte of the key: what the row is.
-    pub(super) table: u8,
-    pub(super) id: u64,
-    /// The key behind the id.
-    pub(super) rest: &'a [u8],
-    pub(super) value: &'a [u8],
+    pub(super) leases: Leases,
 }
 
 /// Begins a state; durable when it returns.
@@ -92,11 +83,14 @@ pub(super) fn open<E: Engine>(engine: &mut E, identity: Identity) -> Result<Stat
 /// Every part loads its rows; a row that no part takes is damage.
 fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError> {
     let (mut members, mut alarms) = (Members::default(), Alarms::default());
+    let mut leases = Leases::default();
     let mut damaged = None;
     let all = (Bound::Unbounded, Bound::Unbounded);
     reader.scan(Space::System, all, &mut |key, value| {
         let row = SystemRow::of(key, value);
-        if row.and_then(|row| members.load(row).or_else(|| alarms.load(row))).is_some() {
+        let mut taken =
+            |row| members.load(row).or_else(|| alarms.load(row)).or_else(|| leases.load(row));
+        if row.and_then(&mut taken).is_some() {
             return ControlFlow::Continue(());
         }
         damaged = Some(ApplyError::Damaged(format!("system row {key:02x?}")));
@@ -111,22 +105,9 @@ fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError
         finished: meta.compact_finished,
         logical_bytes: meta.logical_bytes,
     };
-    let keys = Store::load(reader, standing).map_err(|error| match error {
+    let keys = Store::load(reader, standing, &mut leases).map_err(|error| match error {
         LoadError::Storage(error) => ApplyError::Storage(error),
         LoadError::Damaged(what) => ApplyError::Damaged(what),
     })?;
-    Ok(State { meta, keys, members: Arc::new(members), alarms: Arc::new(alarms) })
-}
-
-impl<'a> SystemRow<'a> {
-    fn of(key: &'a [u8], value: &'a [u8]) -> Option<Self> {
-        let (table, rest) = key.split_first()?;
-        let (id, rest) = rest.split_first_chunk::<8>()?;
-        Some(Self { table: *table, id: u64::from_be_bytes(*id), rest, value })
-    }
-}
-
-/// Key of a row of [`Space::System`].
-pub(super) fn row_key(table: u8, id: u64, rest: &[u8]) -> Vec<u8> {
-    [&[table], id.to_be_bytes().as_slice(), rest].concat()
+    Ok(State { meta, keys, members: Arc::new(members), alarms: Arc::new(alarms), leases })
 }

@@ -7,8 +7,7 @@ use mini_etcd_proto::internalpb::{ConfChange, Member, PublishRequest};
 use prost::Message;
 
 use super::EntryResponse;
-use super::load::{SystemRow, row_key};
-use crate::storage::{Batch, Space};
+use crate::storage::{Batch, Space, SystemRow};
 
 /// Tables of [`Space::System`].
 const MEMBER: u8 = b'm';
@@ -47,7 +46,7 @@ impl Members {
     }
 
     fn put(&mut self, member: Member, batch: &mut Batch) {
-        let key = row_key(MEMBER, member.id, &[]);
+        let key = SystemRow::key(MEMBER, member.id, &[]);
         batch.put(Space::System, key, member.encode_to_vec());
         self.by_id.insert(member.id, member);
     }
@@ -58,8 +57,8 @@ impl Members {
         if change.kind() == Kind::Remove {
             self.by_id.remove(&id);
             self.removed.insert(id);
-            batch.remove(Space::System, row_key(MEMBER, id, &[]));
-            batch.put(Space::System, row_key(REMOVED, id, &[]), Vec::new());
+            batch.remove(Space::System, SystemRow::key(MEMBER, id, &[]));
+            batch.put(Space::System, SystemRow::key(REMOVED, id, &[]), Vec::new());
         } else {
             let known = self.by_id.get(&id).cloned();
             let mut member = known.or_else(|| change.member.clone()).unwrap_or_default();

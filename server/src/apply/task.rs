@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use mini_etcd_proto::etcdserverpb::{AlarmResponse, CompactionResponse};
+use mini_etcd_proto::etcdserverpb::{
+    AlarmResponse, CompactionResponse, LeaseGrantResponse, LeaseRevokeResponse,
+};
 use mini_etcd_proto::internalpb::{ConfState, Entry, Member};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::Published;
 use crate::error::RequestError;
+use crate::lease::LeaseChange;
 use crate::metrics::Counts;
 use crate::mvcc::{Answer, Event};
 
@@ -29,6 +32,8 @@ pub struct Applied {
     pub results: Vec<EntryResult>,
     /// Every change of a key, in the order of revision and sub.
     pub events: Arc<[Event]>,
+    /// Every change of a lease, in the order of the log.
+    pub leases: Vec<LeaseChange>,
     /// What was asked of the keys.
     pub counts: Counts,
 }
@@ -58,6 +63,10 @@ pub enum EntryResponse {
     Alarm(AlarmResponse),
     /// A member's addresses are stored.
     Published,
+    LeaseGranted(LeaseGrantResponse),
+    LeaseRevoked(LeaseRevokeResponse),
+    /// It is noted how much is left of leases.
+    LeaseCheckpointed,
     /// To a change of membership: the members after it.
     Members(Vec<Member>),
 }

@@ -1,6 +1,8 @@
 //! What a change of a key looks like to those who watch.
 
 use bytes::Bytes;
+use mini_etcd_proto::mvccpb::KeyValue;
+use prost::Message as _;
 
 use super::RowId;
 
@@ -26,4 +28,12 @@ pub struct Event {
     pub kv: Bytes,
     /// The version that stood before this revision; none for a put that created the key.
     pub prev: Option<RowId>,
+}
+
+impl Event {
+    /// The lease that the key hangs on now; 0 for none.
+    pub(crate) fn lease(&self) -> i64 {
+        // What was just encoded can be decoded.
+        KeyValue::decode(self.kv.clone()).map_or(0, |kv| kv.lease)
+    }
 }

@@ -10,6 +10,7 @@ use super::RowId;
 use super::index::{Builder, Life, Stamp};
 use super::row::{key_of, logical_len, split_row};
 use super::store::{Store, StoreMeta};
+use crate::lease::Leases;
 use crate::storage::{Reader, Space, StorageError};
 
 /// Why the keys cannot be taken up.
@@ -25,15 +26,19 @@ pub(crate) enum LoadError {
 
 impl Store {
     /// The keys as they stand in `reader`. Dead versions are in the index too: collecting them has to find them. The
-    /// rows must add up to what `standing` says of them.
-    pub(crate) fn load(reader: Arc<dyn Reader>, standing: StoreMeta) -> Result<Self, LoadError> {
+    /// rows must add up to what `standing` says of them. `leases` learns what hangs on them.
+    pub(crate) fn load(
+        reader: Arc<dyn Reader>,
+        standing: StoreMeta,
+        leases: &mut Leases,
+    ) -> Result<Self, LoadError> {
         let mut builder = Builder::default();
         let mut bytes = 0;
         let mut damaged = None;
         let all = (Bound::Unbounded, Bound::Unbounded);
         reader.scan(Space::Rows, all, &mut |key, row| {
             bytes += logical_len(row.len());
-            let revision = load_row(&mut builder, key, row);
+            let revision = load_row(&mut builder, leases, key, row);
             if revision.is_some_and(|revision| revision <= standing.revision) {
                 return ControlFlow::Continue(());
             }
@@ -42,6 +47,11 @@ impl Store {
         })?;
         if let Some(error) = damaged {
             return Err(error);
+        }
+        if let Some(key) = leases.orphan() {
+            return Err(LoadError::Damaged(format!(
+                "key {key:?} hangs on a lease that is not there"
+            )));
         }
         if bytes != standing.logical_bytes {
             let expected = standing.logical_bytes;
@@ -52,16 +62,21 @@ impl Store {
 }
 
 /// The revision of the row, none when it is damaged.
-fn load_row(builder: &mut Builder, key: &[u8], row: &[u8]) -> Option<i64> {
+fn load_row(builder: &mut Builder, leases: &mut Leases, key: &[u8], row: &[u8]) -> Option<i64> {
     let id = RowId::parse(key)?;
     let (kv, tombstone) = split_row(row)?;
-    let life = if tombstone { Life::default() } else { life_of(kv)? };
+    let (life, lease) = if tombstone { (Life::default(), 0) } else { life_of(kv)? };
     let stamp = if tombstone { Stamp::removal(id) } else { Stamp::put(id, kv.len()) };
-    builder.push(key_of(kv)?, stamp, life);
+    let key = key_of(kv)?;
+    builder.push(key, stamp, life);
+    if lease != 0 || !leases.is_unused() {
+        leases.follow(key, lease);
+    }
     Some(id.revision.0)
 }
 
-fn life_of(kv: &[u8]) -> Option<Life> {
+/// The life that a put began or went on with, and the lease that its key hangs on.
+fn life_of(kv: &[u8]) -> Option<(Life, i64)> {
     let kv = KeyValue::decode(kv).ok()?;
-    Some(Life { create: kv.create_revision, version: kv.version })
+    Some((Life { create: kv.create_revision, version: kv.version }, kv.lease))
 }

@@ -24,7 +24,8 @@
 //! - I6: what an entry comes to depends on the keys and the request alone: not on the cache, nor on whether its answer
 //!   is wanted here. The rows of an answer are read after the commit ([`Answer`]).
 //!
-//! *Not here.* Validation of fields and of keys given twice (`api`), alarms and membership (`apply`), leases.
+//! *Not here.* Validation of fields and of keys given twice (`api`), alarms and membership (`apply`). Which keys hang on
+//! which lease (`lease`): a version says which it hangs on, and that is all.
 //!
 //! *Tested* through the applier, in `apply/tests`: scripts (in `testscripts/` here), a model, hashes of etcd.
 

@@ -17,6 +17,7 @@ use super::row::{encode_kv, encode_row, key_of, logical_len};
 use super::view::{Pin, SharedKeys, missing, read_version};
 use super::{Event, EventKind, RowId, View};
 use crate::error::RequestError;
+use crate::lease::Leases;
 use crate::limits::VALUE_CACHE_BYTES_MAX;
 use crate::metrics::Counts;
 use crate::storage::{Batch, Reader, Space};
@@ -112,7 +113,7 @@ impl Store {
     }
 
     /// The revision as the present entry sees it.
-    pub(super) fn revision(&self) -> i64 {
+    pub(crate) fn revision(&self) -> i64 {
         if self.sub > 0 { self.main } else { self.standing.revision }
     }
 
@@ -199,8 +200,12 @@ impl Store {
     }
 
     /// The put, if nothing speaks against it.
-    pub(crate) fn put(&mut self, request: &PutRequest) -> Result<Answer, RequestError> {
-        check_lease(request)?;
+    pub(crate) fn put(
+        &mut self,
+        request: &PutRequest,
+        leases: &Leases,
+    ) -> Result<Answer, RequestError> {
+        leases.check(request.lease)?;
         if let Err(error) = self.check_key(request) {
             self.count(Counts::of_ranges(1));
             return Err(error);
@@ -283,11 +288,27 @@ impl Store {
         let prev_kvs = picks.collect();
         let deleted = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         for (key, stamp) in keys {
-            let prev = self.before_entry(&key, stamp);
-            let kv = KeyValue { key, mod_revision: self.main, ..KeyValue::default() };
-            self.change(&kv, None, prev);
+            self.end_life(key, stamp);
         }
         Body::Removal(Some(self.header()), deleted, prev_kvs)
+    }
+
+    /// Removes these keys, of those that there are.
+    pub(crate) fn remove_all<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+        for key in keys {
+            let latest = self.shared.index.latest(key);
+            if let Some((stamp, _)) = latest.filter(|(stamp, _)| !stamp.tombstone) {
+                self.count(Counts { deletes: 1, ..Counts::default() });
+                self.end_life(Bytes::copy_from_slice(key), stamp);
+            }
+        }
+    }
+
+    /// Removes a key whose `latest` version is no tombstone.
+    fn end_life(&mut self, key: Bytes, latest: Stamp) {
+        let prev = self.before_entry(&key, latest);
+        let kv = KeyValue { key, mod_revision: self.main, ..KeyValue::default() };
+        self.change(&kv, None, prev);
     }
 
     /// The version of `key` that stood before the present entry, given its `latest` one, which is no tombstone.
@@ -326,11 +347,6 @@ pub(super) fn previous(request: &DeleteRangeRequest) -> RangeRequest {
         range_end: request.range_end.clone(),
         ..RangeRequest::default()
     }
-}
-
-/// A key can be attached only to a lease that is there, and none can be granted yet.
-pub(super) fn check_lease(request: &PutRequest) -> Result<(), RequestError> {
-    if request.lease == 0 { Ok(()) } else { Err(RequestError::LeaseNotFound) }
 }
 
 impl Values for Store {

@@ -21,8 +21,9 @@ use super::View;
 use super::answer::{Answer, Body};
 use super::index::{Life, Stamp};
 use super::range::{Bound, Pick, Source, Values, check_size, decode};
-use super::store::{NOW, Store, check_lease, previous};
+use super::store::{NOW, Store, previous};
 use crate::error::RequestError;
+use crate::lease::Leases;
 use crate::metrics::Counts;
 
 /// What a version has beside what its put has.
@@ -43,10 +44,11 @@ impl Store {
         &mut self,
         request: &TxnRequest,
         wanted: bool,
+        leases: &Leases,
     ) -> Result<Answer, RequestError> {
         let mut path = Path { verdicts: Vec::new(), ops: Vec::new() };
         let mut ranges = self.choose(request, &mut path)?;
-        let checked = self.check(&path, &mut ranges);
+        let checked = self.check(&path, leases, &mut ranges);
         self.count(Counts { ranges, ..Counts::default() });
         self.end_access();
         checked?;
@@ -115,13 +117,18 @@ impl Store {
 
     /// Checks the operations on the path against the state before the transaction: puts first, as etcd does. Adds the
     /// keys that it looks at.
-    fn check(&self, path: &Path<'_>, ranges: &mut u64) -> Result<(), RequestError> {
+    fn check(
+        &self,
+        path: &Path<'_>,
+        leases: &Leases,
+        ranges: &mut u64,
+    ) -> Result<(), RequestError> {
         for op in &path.ops {
             *ranges += u64::from(keeps(op));
             if let Request::RequestPut(put) = op {
                 // The other way round than for a put alone, as in etcd.
                 self.check_key(put)?;
-                check_lease(put)?;
+                leases.check(put.lease)?;
             }
         }
         for op in &path.ops {

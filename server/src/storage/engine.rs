@@ -15,7 +15,7 @@ pub enum Space {
     LogMeta,
     /// State database: versions of keys by revision.
     Rows,
-    /// State database: members, alarms, later leases and users.
+    /// State database: members, alarms, leases, later users.
     System,
     /// State database: where the state stands.
     Meta,

@@ -27,9 +27,11 @@ mod memory;
 mod sim;
 #[cfg(test)]
 mod suite;
+mod system;
 
 use engine::is_empty_range;
 pub use engine::{Batch, Durability, Engine, Op, Reader, Space, StorageError, Visit};
 pub use fjall::{FjallEngine, FjallOptions};
 pub use memory::MemoryEngine;
 pub use sim::{Fault, SimDisk, SimEngine};
+pub(crate) use system::SystemRow;

@@ -66,6 +66,9 @@ fn shown(entry: Entry) -> LogEntry {
         Some(Asked::Compaction(_)) => "compaction",
         Some(Asked::Alarm(_)) => "alarm",
         Some(Asked::Publish(_)) => "publish",
+        Some(Asked::LeaseGrant(_)) => "lease grant",
+        Some(Asked::LeaseRevoke(_)) => "lease revoke",
+        Some(Asked::LeaseCheckpoint(_)) => "lease checkpoint",
         None => "unknown",
     };
     kind.clone_into(&mut shown.kind);

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::{
     AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
-    PutRequest, PutResponse, RangeRequest, TxnResponse,
+    LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse, PutRequest, PutResponse,
+    RangeRequest, TxnResponse,
 };
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{Command, ConfState, Entry, EntryKind, Member};
+use mini_etcd_proto::internalpb::{Command, ConfState, Entry, EntryKind, Member, RevokeLease};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message;
 
@@ -79,6 +80,9 @@ pub(super) enum Response {
     Txn(TxnResponse),
     Compaction(CompactionResponse),
     Alarm(AlarmResponse),
+    LeaseGranted(LeaseGrantResponse),
+    LeaseRevoked(LeaseRevokeResponse),
+    LeaseCheckpointed,
     Published,
     Members,
 }
@@ -89,6 +93,9 @@ pub(super) fn read(request: &Request, response: apply::EntryResponse) -> Respons
         apply::EntryResponse::Write(answer) => answer,
         apply::EntryResponse::Compaction(answer) => return Response::Compaction(answer),
         apply::EntryResponse::Alarm(answer) => return Response::Alarm(answer),
+        apply::EntryResponse::LeaseGranted(answer) => return Response::LeaseGranted(answer),
+        apply::EntryResponse::LeaseRevoked(answer) => return Response::LeaseRevoked(answer),
+        apply::EntryResponse::LeaseCheckpointed => return Response::LeaseCheckpointed,
         apply::EntryResponse::Published => return Response::Published,
         apply::EntryResponse::Members(_) => return Response::Members,
     };
@@ -230,4 +237,12 @@ pub(super) fn compact(revision: i64) -> Request {
 pub(super) fn range(key: &str, range_end: &str, revision: i64) -> RangeRequest {
     let (key, range_end) = (key.to_owned().into(), range_end.to_owned().into());
     RangeRequest { key, range_end, revision, ..RangeRequest::default() }
+}
+
+pub(super) fn grant(id: i64, ttl: i64) -> Request {
+    Request::LeaseGrant(LeaseGrantRequest { id, ttl })
+}
+
+pub(super) fn revoke(id: i64) -> Request {
+    Request::LeaseRevoke(RevokeLease { id, ..RevokeLease::default() })
 }

@@ -1,7 +1,7 @@
 //! The keys as a map for each revision: what mvcc must agree with.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -9,8 +9,9 @@ use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::response_op::Response as OpResponse;
 use mini_etcd_proto::etcdserverpb::{
-    CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
+    CompactionResponse, Compare, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
 };
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::mvccpb::KeyValue;
@@ -36,6 +37,8 @@ pub(super) struct Model {
     pub(super) states: BTreeMap<i64, Keys>,
     pub(super) changes: Vec<Change>,
     pub(super) compacted: i64,
+    /// Leases that there are.
+    pub(super) leases: BTreeSet<i64>,
     revision: i64,
     /// What the present entry made of the keys.
     now: Keys,
@@ -62,7 +65,8 @@ impl Model {
     pub(super) fn new(revision: i64) -> Self {
         let states = BTreeMap::from([(revision, Keys::new())]);
         let (changes, now) = (Vec::new(), Keys::new());
-        Self { states, changes, compacted: -1, revision, now, main: 0, sub: 0 }
+        let leases = BTreeSet::new();
+        Self { states, changes, compacted: -1, leases, revision, now, main: 0, sub: 0 }
     }
 
     pub(super) fn revision(&self) -> i64 {
@@ -104,6 +108,24 @@ impl Model {
                 self.compacted = compaction.revision;
                 Response::Compaction(CompactionResponse { header: Some(header(self.revision)) })
             }
+            Request::LeaseGrant(grant) => {
+                if !self.leases.insert(grant.id) {
+                    return Err(RequestError::LeaseExist);
+                }
+                let LeaseGrantRequest { id, ttl } = *grant;
+                let (header, error) = (Some(header(self.revision)), String::new());
+                Response::LeaseGranted(LeaseGrantResponse { header, id, ttl, error })
+            }
+            Request::LeaseRevoke(revoke) => {
+                if !self.leases.remove(&revoke.id) {
+                    return Err(RequestError::LeaseNotFound);
+                }
+                for key in self.keys_of(revoke.id) {
+                    let mod_revision = self.main;
+                    self.change(KeyValue { key, mod_revision, ..KeyValue::default() }, true);
+                }
+                Response::LeaseRevoked(LeaseRevokeResponse { header: Some(header(self.seen())) })
+            }
             _ => unreachable!("not part of the model"),
         };
         if self.sub > 0 {
@@ -111,6 +133,12 @@ impl Model {
             self.states.insert(self.main, self.now.clone());
         }
         Ok(response)
+    }
+
+    /// The keys that hang on a lease, in order.
+    pub(super) fn keys_of(&self, lease: i64) -> Vec<Bytes> {
+        let keys = self.now.values().filter(|kv| kv.lease == lease);
+        keys.map(|kv| kv.key.clone()).collect()
     }
 
     fn seen(&self) -> i64 {
@@ -133,7 +161,7 @@ impl Model {
     fn check_put(&self, put: &PutRequest, in_txn: bool) -> Result<(), RequestError> {
         let keeps = put.ignore_value || put.ignore_lease;
         let no_key = keeps && !self.now.contains_key(&put.key);
-        match (put.lease != 0, no_key) {
+        match (put.lease != 0 && !self.leases.contains(&put.lease), no_key) {
             (true, true) if in_txn => Err(RequestError::KeyNotFound),
             (true, _) => Err(RequestError::LeaseNotFound),
             (false, true) => Err(RequestError::KeyNotFound),
@@ -152,7 +180,10 @@ impl Model {
                 Some(old) if put.ignore_value => old.value.clone(),
                 _ => put.value.clone(),
             },
-            lease: 0,
+            lease: match &old {
+                Some(old) if put.ignore_lease => old.lease,
+                _ => put.lease,
+            },
         };
         self.change(kv, false);
         PutResponse { header: Some(header(self.main)), prev_kv: old.filter(|_| put.prev_kv) }

@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::fixture::{Node, Table, compact, read};
+use super::fixture::{Node, Table, compact, grant, read, revoke};
 use super::model::{Change, Model};
 use super::past;
 use crate::error::RequestError;
@@ -46,7 +46,7 @@ fn keys() -> impl Strategy<Value = (Bytes, Bytes)> {
 
 fn put() -> impl Strategy<Value = PutRequest> {
     let flag = || prop::bool::weighted(0.15);
-    let lease = prop_oneof![19 => Just(0_i64), 1 => Just(5)];
+    let lease = prop_oneof![9 => Just(0_i64), 1 => Just(5), 4 => Just(6)];
     (key(), prop::sample::select(vec!["", "x", "y", "z"]), lease, any::<bool>(), flag(), flag())
         .prop_map(|(key, value, lease, prev_kv, ignore_value, ignore_lease)| PutRequest {
             key,
@@ -103,7 +103,7 @@ fn compare() -> impl Strategy<Value = Compare> {
             1 => TargetUnion::CreateRevision(number),
             2 => TargetUnion::ModRevision(number),
             3 => TargetUnion::Value(Bytes::from(value)),
-            _ => TargetUnion::Lease(number % 2),
+            _ => TargetUnion::Lease(number % 2 * 6),
         });
         Compare { result, target, key, range_end, target_union }
     })
@@ -136,6 +136,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => txn().prop_map(|txn| Step::Request(Request::Txn(txn))),
         2 => (-1..20_i64).prop_map(Step::Compact),
         1 => Just(Step::Nothing),
+        3 => (5..7_i64).prop_map(|lease| Step::Request(grant(lease, 10))),
+        2 => (5..7_i64).prop_map(|lease| Step::Request(revoke(lease))),
         2 => (1..20_usize).prop_map(Step::Collect),
         1 => any::<u64>().prop_map(Step::Crash),
         1 => Just(Step::Sync),
@@ -208,6 +210,10 @@ fn check(node: &Node, model: &Model, ranges: &[RangeRequest]) {
     }
     let below = view.history(Revision(model.compacted - 1), 9, &|_| true);
     assert_eq!(below.unwrap_err(), RequestError::Compacted);
+    let leases = node.published().leases.clone();
+    let all = leases.all().into_iter().map(|(id, _)| (id, leases.keys(id).unwrap()));
+    let expected = model.leases.iter().map(|id| (*id, model.keys_of(*id)));
+    assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     past::check(&view, model);
 }
 

@@ -6,6 +6,10 @@
 //! | `del KEY [END] [prev]` | |
 //! | `txn [if=KEY:TARGET:VALUE] [then=OPS] [else=OPS]` | OPS: operations as here, separated by `;`; `in OP` is a txn of its own |
 //! | `compact REVISION` | |
+//! | `grant LEASE TTL` | |
+//! | `revoke LEASE [term=N] [granted=INDEX]` | with a term, as the leader of that term asks for one that expired; entries are of term 1 |
+//! | `checkpoint LEASE SECONDS [term=N] [granted=INDEX]` | |
+//! | `leases` | with what is left at the last checkpoint, and their keys |
 //! | `noop` | the entry that a new leader begins its term with |
 //! | `get KEY [END] [rev=N] [limit=N] [order=asc or desc] [by=TARGET] [count] [keys]` | |
 //! | `history FROM [KEY]` | what a watch from there catches up with |
@@ -29,14 +33,17 @@ use mini_etcd_proto::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest,
     TxnResponse,
 };
-use mini_etcd_proto::internalpb::AppliedState;
 use mini_etcd_proto::internalpb::command::Request;
+use mini_etcd_proto::internalpb::{
+    AppliedState, CheckpointLeases, Lease, LeaseRemaining, RevokeLease,
+};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::Revision;
 use prost::Message;
 
-use super::fixture::{Node, Response, compact, read};
+use super::fixture::{Node, Response, compact, grant, read};
 use super::past;
+use crate::lease::LeaseTimes;
 use crate::mvcc::{Event, EventKind, RowId, View, split_row};
 use crate::storage::{Batch, Op as Change, Space};
 
@@ -174,8 +181,9 @@ fn txn_of(words: &Words) -> TxnRequest {
 fn show_kv(kv: &KeyValue) -> String {
     let text = |bytes: &Bytes| bytes.escape_ascii().to_string();
     let (key, value) = (text(&kv.key), text(&kv.value));
+    let lease = if kv.lease == 0 { String::new() } else { format!(" lease {}", kv.lease) };
     format!(
-        "{key}={value} (create {} mod {} version {})",
+        "{key}={value} (create {} mod {} version {}{lease})",
         kv.create_revision, kv.mod_revision, kv.version
     )
 }
@@ -211,6 +219,10 @@ fn show_response(response: &Response) -> String {
         }
         Response::Txn(answer) => (&answer.header, show_txn(answer)),
         Response::Compaction(answer) => (&answer.header, "compacted".to_owned()),
+        Response::LeaseGranted(answer) => {
+            (&answer.header, format!("lease {} granted for {} s", answer.id, answer.ttl))
+        }
+        Response::LeaseRevoked(answer) => (&answer.header, "lease revoked".to_owned()),
         _ => return format!("{response:?}"),
     };
     format!("revision {}: {text}", header.as_ref().unwrap().revision)
@@ -253,6 +265,14 @@ fn show_change(change: &Change) -> String {
                 "+meta applied {applied_index} revision {revision} compacted {compact_revision} \
                  finished {compact_finished}"
             )
+        }
+        Change::Put(Space::System, key, value) if key.first() == Some(&b'l') => {
+            let Lease { ttl, remaining, granted } = Lease::decode(value.as_slice()).unwrap();
+            let id = i64::from_be_bytes(key[1..].try_into().unwrap());
+            format!("+system lease {id} ttl {ttl} remaining {remaining} granted {granted}")
+        }
+        Change::Remove(Space::System, key) if key.first() == Some(&b'l') => {
+            format!("-system lease {}", i64::from_be_bytes(key[1..].try_into().unwrap()))
         }
         other => format!("{other:?}"),
     }
@@ -310,6 +330,21 @@ impl Script {
         Ok(show_commits(self.0.disk.take_commits()))
     }
 
+    fn leases(&self) -> String {
+        let leases = self.0.published().leases.clone();
+        leases.all().into_iter().fold(String::new(), |mut text, (id, times)| {
+            let keys: Vec<String> =
+                leases.keys(id).unwrap().iter().map(|key| key.escape_ascii().to_string()).collect();
+            let LeaseTimes { ttl, remaining, granted } = times;
+            let keys = keys.join(" ");
+            let _ = writeln!(
+                text,
+                "lease {id} ttl {ttl} remaining {remaining} granted {granted} keys [{keys}]"
+            );
+            text
+        })
+    }
+
     fn state(&self) -> String {
         let published = self.0.published();
         let view = &published.view;
@@ -335,6 +370,25 @@ impl Runner for Script {
             "del" => self.entry(Some(Request::DeleteRange(delete_of(words)))),
             "txn" => self.entry(Some(Request::Txn(txn_of(&words)))),
             "compact" => self.entry(Some(compact(words.plain[0].parse()?))),
+            "grant" => self.entry(Some(grant(words.plain[0].parse()?, words.plain[1].parse()?))),
+            "revoke" => {
+                let (term, granted) = (words.number("term"), words.number("granted"));
+                self.entry(Some(Request::LeaseRevoke(RevokeLease {
+                    id: words.plain[0].parse()?,
+                    term: term.cast_unsigned(),
+                    granted: granted.cast_unsigned(),
+                })))
+            }
+            "checkpoint" => {
+                let leases = vec![LeaseRemaining {
+                    id: words.plain[0].parse()?,
+                    remaining: words.plain[1].parse()?,
+                    granted: words.number("granted").cast_unsigned(),
+                }];
+                let term = words.number("term").cast_unsigned();
+                self.entry(Some(Request::LeaseCheckpoint(CheckpointLeases { term, leases })))
+            }
+            "leases" => Ok(self.leases()),
             "noop" => self.entry(None),
             "get" => match self.0.view().range(&range_of(words)) {
                 Ok(answer) => Ok(show_range(&answer) + "\n"),
@@ -366,9 +420,10 @@ impl Runner for Script {
 
 #[test]
 fn scripts_come_out_as_recorded() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/mvcc/testscripts");
-    let mut scripts: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let folders = ["mvcc", "lease"].map(|part| src.join(part).join("testscripts"));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut scripts: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     scripts.sort();
     assert!(scripts.len() >= 4, "the scripts are there");
     for script in scripts {
