@@ -14,7 +14,7 @@ use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{Facts, Metrics};
-use crate::node::Proposer;
+use crate::node::{LeaseKeeper, LeaseLeft, Proposer};
 use crate::raft::RaftStatus;
 use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
@@ -45,6 +45,7 @@ pub struct Host {
 struct Inner {
     about: About,
     metrics: Metrics,
+    leases: LeaseKeeper,
     results: Results,
     in_flight: InFlight,
     started: Instant,
@@ -54,11 +55,18 @@ struct Inner {
 impl Host {
     /// A member that starts now.
     #[must_use]
-    pub fn new(about: About, proposer: Proposer, hub: Hub, metrics: Metrics) -> Self {
+    pub fn new(
+        about: About,
+        proposer: Proposer,
+        hub: Hub,
+        leases: LeaseKeeper,
+        metrics: Metrics,
+    ) -> Self {
         let (results, in_flight) = (Results::default(), InFlight::default());
         let started = Instant::now();
         let alarms_failed = TimedRepeats::default();
-        let inner = Arc::new(Inner { about, metrics, results, in_flight, started, alarms_failed });
+        let inner = Inner { about, metrics, leases, results, in_flight, started, alarms_failed };
+        let inner = Arc::new(inner);
         Self { inner, proposer, hub }
     }
 
@@ -165,6 +173,23 @@ impl Host {
             metrics.proposals_failed.inc();
         }
         Ok(result?.response)
+    }
+
+    /// How much is left of a lease, after its renewal if that is wanted; none where there is no such lease.
+    ///
+    /// # Errors
+    /// No leader was to be had in time.
+    pub(super) async fn ask_lease(
+        &self,
+        lease: i64,
+        renew: bool,
+    ) -> Result<Option<LeaseLeft>, RequestError> {
+        self.listed().await?;
+        self.inner.leases.ask(lease, renew).await
+    }
+
+    pub(super) fn leases(&self) -> &LeaseKeeper {
+        &self.inner.leases
     }
 
     /// Waits until the cluster lists this member. A cluster in which that takes long has no leader yet.

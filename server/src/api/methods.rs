@@ -60,11 +60,11 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
         "etcdserverpb.Lease",
         &[
-            planned("LeaseGrant", Unary),
-            planned("LeaseRevoke", Unary),
-            planned("LeaseKeepAlive", Bidi),
-            planned("LeaseTimeToLive", Unary),
-            planned("LeaseLeases", Unary),
+            built("LeaseGrant", Unary),
+            built("LeaseRevoke", Unary),
+            built("LeaseKeepAlive", Bidi),
+            built("LeaseTimeToLive", Unary),
+            built("LeaseLeases", Unary),
         ],
     ),
     (

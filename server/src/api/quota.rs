@@ -13,6 +13,9 @@ use crate::repeats::Say;
 /// What a key costs beside its bytes and those of its value.
 const KEY_COST: u64 = 256;
 
+/// What a lease costs, as in etcd.
+pub(super) const LEASE_COST: u64 = 64;
+
 /// What a put adds.
 pub(super) fn of_put(request: &PutRequest) -> u64 {
     let bytes = request.key.len() + request.value.len();

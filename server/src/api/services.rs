@@ -5,13 +5,15 @@ use std::sync::Arc;
 use mini_etcd_proto::adminpb::admin_server::AdminServer;
 use mini_etcd_proto::etcdserverpb::cluster_server::ClusterServer;
 use mini_etcd_proto::etcdserverpb::kv_server::KvServer;
+use mini_etcd_proto::etcdserverpb::lease_server::LeaseServer;
 use mini_etcd_proto::etcdserverpb::maintenance_server::MaintenanceServer;
 use mini_etcd_proto::healthpb::health_server::HealthServer;
 use tokio::sync::watch;
 
 use super::watch::WatchService;
 use super::{
-    AdminService, ClusterService, HealthService, Host, KvService, MaintenanceService, Router,
+    AdminService, ClusterService, HealthService, Host, KvService, LeaseService, MaintenanceService,
+    Router,
 };
 use crate::limits::{GRPC_MESSAGE_BYTES_MAX, WATCH_PROGRESS_INTERVAL};
 
@@ -22,6 +24,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     let has_leader = Arc::new(move || asked.has_leader());
     let limit = GRPC_MESSAGE_BYTES_MAX;
     let kv = KvServer::new(KvService::new(host.clone()));
+    let lease = LeaseServer::new(LeaseService::new(host.clone()));
     let cluster = ClusterServer::new(ClusterService::new(host.clone()));
     let maintenance = MaintenanceServer::new(MaintenanceService::new(host.clone()));
     let admin = AdminServer::new(AdminService::new(host.clone()));
@@ -36,6 +39,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     Router::new(host.metrics().clone(), has_leader, stop, host.in_flight())
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
+        .with(lease.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(cluster.max_decoding_message_size(limit))
         .with(maintenance.max_decoding_message_size(limit))
         .with(admin.max_decoding_message_size(limit))

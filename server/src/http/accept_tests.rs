@@ -259,18 +259,18 @@ async fn bytes_that_are_no_message_are_refused() {
 
 #[tokio::test]
 async fn unknown_names_answer_unimplemented_in_etcds_words() {
-    use mini_etcd_proto::etcdserverpb::LeaseGrantRequest;
-    use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
+    use mini_etcd_proto::etcdserverpb::AuthStatusRequest;
+    use mini_etcd_proto::etcdserverpb::auth_client::AuthClient;
     use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 
     let server = start(true);
     let channel = server.channel().await;
-    let status = LeaseClient::new(channel.clone())
-        .lease_grant(LeaseGrantRequest::default())
+    let status = AuthClient::new(channel.clone())
+        .auth_status(AuthStatusRequest::default())
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(status.message(), "unknown method LeaseGrant for service etcdserverpb.Lease");
+    assert_eq!(status.message(), "unknown method AuthStatus for service etcdserverpb.Auth");
     // Known by name, but nobody plugged it in.
     let status = WatchClient::new(channel).watch(futures::stream::empty()).await.unwrap_err();
     assert_eq!(status.message(), "unknown method Watch for service etcdserverpb.Watch");

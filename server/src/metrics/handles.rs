@@ -55,6 +55,14 @@ pub struct Handles {
     pub collected: Counter,
     /// Apply: bytes of keys and values put.
     pub put_bytes: Level,
+    /// Apply: leases granted.
+    pub leases_granted: Counter,
+    /// Apply: leases revoked, those that expired included.
+    pub leases_revoked: Counter,
+    /// Lease keeper of the leader: renewals.
+    pub leases_renewed: Counter,
+    /// Lease keeper of the leader: leases that expired.
+    pub leases_expired: Counter,
     /// Api: from receipt of a write to its answer.
     pub proposal_seconds: Durations,
     /// Api: writes on their way.
@@ -188,6 +196,15 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
         "Bytes of keys and values put since the start",
         handles.put_bytes.clone(),
     );
+    let debugging = registry.sub_registry_with_prefix("etcd_debugging");
+    for (name, help, counter) in [
+        ("lease_granted", "Leases granted", &handles.leases_granted),
+        ("lease_revoked", "Leases revoked or expired", &handles.leases_revoked),
+        ("lease_renewed", "Renewals by this leader", &handles.leases_renewed),
+        ("server_lease_expired", "Leases that this leader saw expire", &handles.leases_expired),
+    ] {
+        debugging.register(name, help, counter.clone());
+    }
     let server = registry.sub_registry_with_prefix("etcd_server");
     server.register(
         "proposals_pending",

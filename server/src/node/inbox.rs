@@ -273,6 +273,8 @@ pub(super) fn weight(body: &Body) -> usize {
         Body::Forward(forward) => {
             forward.commands.iter().map(|command| command.data.len() + HEAD).sum()
         }
+        Body::LeaseQuestions(asked) => asked.questions.len() * HEAD / 2,
+        Body::LeaseAnswers(told) => told.answers.len() * HEAD / 2,
         _ => 0,
     }
 }

@@ -11,6 +11,7 @@ use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::worker::{Size, Task, Work};
 use crate::apply::{Applied, Applier, ApplyError, ApplyTask, EntryResponse};
+use crate::lease::LeaseChange;
 use crate::limits::{
     APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_ROWS_MAX,
     DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
@@ -148,6 +149,13 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
         self.chores.note(&applied);
         self.metrics.count(&applied.counts);
+        for change in &applied.leases {
+            match change {
+                LeaseChange::Granted(..) => self.metrics.leases_granted.inc(),
+                LeaseChange::Revoked(_) => self.metrics.leases_revoked.inc(),
+                LeaseChange::Checkpointed(..) => continue,
+            };
+        }
         let mut results = mem::take(&mut applied.results);
         // IMPORTANT: of this very start. The numbers of an earlier one say nothing about who waits now, and a directory
         // that was put back from a copy may have this member meet its own commands of a future that it forgot.

@@ -230,6 +230,8 @@ impl Driver {
                 let released = self.barrier.answered(round);
                 turn.reads_ready(released.ids, LogIndex(index));
             }
+            // Not of Raft: whoever receives them hands them to the keeper of leases.
+            Body::LeaseQuestions(_) | Body::LeaseAnswers(_) => {}
         }
     }
 

@@ -150,6 +150,7 @@ pub fn outbound(from: u64, outbound: &Outbound) -> String {
         Body::ReadIndex(answer) => {
             format!("{head} read_index round={} index={}", round(answer.round), answer.index)
         }
+        other => format!("{head} {other:?}"),
     }
 }
 

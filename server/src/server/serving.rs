@@ -67,7 +67,8 @@ impl ServingListeners {
         let listed = Arc::<SetOnce<()>>::default();
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
         let about = About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed) };
-        let host = Host::new(about, proposer.clone(), hub.clone(), metrics.clone());
+        let leases = threads.leases.clone();
+        let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
         let connections_of = |host: Host| {
             let peers = threads.peers.clone().into_server();
             let router = services(&host, ended.clone()).with(peers);
@@ -95,6 +96,8 @@ impl ServingListeners {
         let watches = hub.clone();
         tasks.spawn(async move { watches.run(|| host.has_leader()).await });
         tasks.spawn(table.follow(threads.shown.members.subscribe()));
+        let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
+        tasks.spawn(leases.run(proposer.clone(), outgoing));
         let url = advertised(config, cluster, &threads.names, client_addr);
         tasks.spawn(publish(proposer.clone(), name, url, Arc::clone(&listed)));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::StartError;
 use super::data::Data;
 use super::disk::OpenedDisk;
-use crate::apply::{Applier, Published};
+use crate::apply::{Applied, Applier, Published};
 use crate::config::Cluster;
 use crate::fatal;
 use crate::http::Capacity;
@@ -25,8 +25,8 @@ use crate::node::transport::{
     Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, standing,
 };
 use crate::node::{
-    ApplyChores, Completions, Course, Inbox, Incarnation, LogChores, LogWriter, ParkedReads,
-    Proposer, RaftThread, Shown, StateApplier, Worker,
+    ApplyChores, Completions, Course, Inbox, Incarnation, LeaseKeeper, LogChores, LogWriter,
+    ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
 };
 use crate::raft::{Driver, DriverConfig};
 use crate::storage::FjallEngine;
@@ -46,6 +46,9 @@ pub(super) struct RunningThreads {
     pub connections: Capacity,
     pub metrics: Metrics,
     pub hub: Hub,
+    pub leases: LeaseKeeper,
+    /// Messages for peers.
+    pub outgoing: Outgoing,
     /// That of the first rpc thread, which is the one that starts the others.
     pub proposer: Proposer,
     /// One for each further rpc thread.
@@ -80,11 +83,19 @@ impl RunningThreads {
         let seen = Arc::<Seen>::default();
         let known = standing(shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
-        let peers = PeerService::new(hellos.clone(), inbox.clone(), metrics.clone());
+        let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone());
+        let keeper = leases.clone();
+        let aside = Arc::new(move |from, body| keeper.take(from, body));
+        let peers = PeerService::new(hellos.clone(), inbox.clone(), aside, metrics.clone());
         let (local, into) = (names.clone(), inbox.clone());
         let dialing = Dialing { me, names: local, hellos, inbox: into, metrics: metrics.clone() };
         let table = PeerTable::new(dialing);
         let hub = Hub::new(published);
+        let (watches, keeper) = (hub.clone(), leases.clone());
+        let listener = Box::new(move |applied: &Applied| {
+            watches.publish(applied);
+            keeper.applied(applied);
+        });
         let links = Links {
             inbox: inbox.clone(),
             outgoing: table.outgoing(),
@@ -95,7 +106,7 @@ impl RunningThreads {
             clock,
         };
         let handles = links
-            .start((store, driver, applier), (me, incarnation.number), seen, hub.clone())
+            .start((store, driver, applier), (me, incarnation.number), seen, listener)
             .map_err(StartError::Thread)?;
         let proposer = |thread| {
             let returns = (completions.clone(), thread);
@@ -109,6 +120,8 @@ impl RunningThreads {
             connections: descriptors.connections,
             metrics,
             hub,
+            leases,
+            outgoing: table.outgoing(),
             proposer: first,
             proposers,
             peers,
@@ -179,7 +192,7 @@ impl Links {
         (store, driver, applier): (DirStore<SystemClock>, Driver, Applier<FjallEngine>),
         (me, incarnation): (MemberId, u64),
         seen: Arc<Seen>,
-        hub: Hub,
+        listener: Box<dyn FnMut(&Applied) + Send>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let hashes = applier.hash_elsewhere();
         let log = Worker::new(LogWriter {
@@ -199,7 +212,7 @@ impl Links {
             shown: self.shown.clone(),
             completions: self.completions.clone(),
             parked: self.parked.clone(),
-            listener: Box::new(move |applied| hub.publish(applied)),
+            listener,
             hashes: hashes.clone(),
             metrics: self.metrics,
             clock: self.clock.clone(),

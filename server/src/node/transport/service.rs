@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt as _};
+use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::peer_server::{Peer, PeerServer};
 use mini_etcd_proto::peerpb::{Batch, Hello};
 use mini_etcd_shared::types::MemberId;
@@ -29,6 +30,9 @@ impl Proven {
     }
 }
 
+/// Takes what a peer says that is not for the inbox, and gives back the rest.
+pub(crate) type Aside = Arc<dyn Fn(MemberId, Body) -> Option<Body> + Send + Sync>;
+
 /// The service that peers call.
 #[derive(Clone)]
 pub(crate) struct PeerService {
@@ -38,6 +42,7 @@ pub(crate) struct PeerService {
 struct StreamListener {
     hellos: Arc<Hellos>,
     inbox: Arc<Inbox>,
+    aside: Aside,
     metrics: Metrics,
     /// The newest connection of each peer: older ones are not listened to any more (I2).
     newest: Mutex<BTreeMap<MemberId, Newest>>,
@@ -54,9 +59,10 @@ struct Newest {
 }
 
 impl PeerService {
-    pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, metrics: Metrics) -> Self {
+    pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, aside: Aside, metrics: Metrics) -> Self {
         let (newest, refused) = (Mutex::default(), TimedRepeats::default());
-        Self { shared: Arc::new(StreamListener { hellos, inbox, metrics, newest, refused }) }
+        let shared = StreamListener { hellos, inbox, aside, metrics, newest, refused };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The service with the sizes that peers may use.
@@ -146,6 +152,7 @@ impl StreamListener {
     fn take(&self, from: MemberId, batch: Batch, metrics: &PeerMetrics) {
         metrics.received_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
         let bodies = batch.messages.into_iter().filter_map(|message| message.body);
+        let bodies = bodies.filter_map(|body| (self.aside)(from, body));
         let dropped = self.inbox.messages(from, bodies);
         metrics.receive_failures.inc_by(dropped);
     }

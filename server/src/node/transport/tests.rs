@@ -76,9 +76,10 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let table = PeerTable::new(dialing);
     let outgoing = table.outgoing();
     let (members, followed) = watch::channel(published(cluster.birth_members()));
+    let aside = Arc::new(|_, body| Some(body));
     let mut tasks = JoinSet::new();
     tasks.spawn(table.follow(followed));
-    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), metrics)));
+    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), aside, metrics)));
     Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks }
 }
 

@@ -1,0 +1,177 @@
+//! `etcdserverpb.Lease`.
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use mini_etcd_proto::etcdserverpb::lease_server::Lease;
+use mini_etcd_proto::etcdserverpb::{
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+};
+use mini_etcd_proto::internalpb::{RevokeLease, command};
+use rand::RngExt as _;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Host, Unread, quota};
+use crate::apply;
+use crate::error::RequestError;
+use crate::limits::{LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX, LEASE_TTL_MIN};
+
+/// Bytes of one lease in the list of all, at the most.
+const LEASE_STATUS_BYTES: usize = 13;
+
+/// Leases.
+#[derive(Clone)]
+pub struct LeaseService {
+    host: Host,
+}
+
+impl LeaseService {
+    /// The service of a member.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+}
+
+/// An answer of another kind than the request's: a bug of the program, of which the client is told.
+fn mismatch() -> RequestError {
+    RequestError::Storage("an entry answered another request".to_owned())
+}
+
+/// The request as it is replicated: with a number, and a time to live that a leader can keep.
+fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, RequestError> {
+    let LeaseGrantRequest { id, ttl } = request;
+    if ttl > LEASE_TTL_MAX {
+        return Err(RequestError::LeaseTtlTooLarge);
+    }
+    let id = if id == 0 { rand::rng().random_range(1..=i64::MAX) } else { id };
+    Ok(LeaseGrantRequest { id, ttl: ttl.max(LEASE_TTL_MIN) })
+}
+
+/// One renewal. A lease that is not there, or ends meanwhile, has no time to live: that is no error.
+async fn renewed(
+    host: Host,
+    request: Result<LeaseKeepAliveRequest, Status>,
+) -> Result<LeaseKeepAliveResponse, Status> {
+    let id = request?.id;
+    // Of before the renewal, as in etcd.
+    let header = host.header(host.published().view.revision());
+    let left = host.ask_lease(id, true).await?;
+    let ttl = left.map_or(0, |left| left.ttl);
+    Ok(LeaseKeepAliveResponse { header: Some(header), id, ttl })
+}
+
+#[tonic::async_trait]
+impl Lease for LeaseService {
+    type LeaseKeepAliveStream = BoxStream<'static, Result<LeaseKeepAliveResponse, Status>>;
+
+    async fn lease_grant(
+        &self,
+        request: Request<LeaseGrantRequest>,
+    ) -> Result<Response<LeaseGrantResponse>, Status> {
+        let request = request.into_inner();
+        quota::check(&self.host, quota::LEASE_COST).await?;
+        let request = command::Request::LeaseGrant(granted(request)?);
+        let apply::EntryResponse::LeaseGranted(mut answer) = self.host.write(request).await? else {
+            return Err(mismatch().into());
+        };
+        answer.header = Some(self.host.complete(answer.header.as_ref()));
+        Ok(Response::new(answer))
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<LeaseRevokeRequest>,
+    ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let id = request.into_inner().id;
+        let request = command::Request::LeaseRevoke(RevokeLease { id, ..RevokeLease::default() });
+        let apply::EntryResponse::LeaseRevoked(mut answer) = self.host.write(request).await? else {
+            return Err(mismatch().into());
+        };
+        answer.header = Some(self.host.complete(answer.header.as_ref()));
+        Ok(Response::new(answer))
+    }
+
+    /// Answers in the order of the requests, and ends with them. A few are under way at once: a client may renew
+    /// thousands of leases on one stream.
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let host = self.host.clone();
+        let answers = request.into_inner().map(move |request| renewed(host.clone(), request));
+        Ok(Response::new(answers.buffered(LEASE_RENEWALS_PER_STREAM_MAX).boxed()))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<LeaseTimeToLiveRequest>,
+    ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        let unread = Unread::of(&request);
+        let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
+        let left = self.host.ask_lease(id, false).await?;
+        let state = if keys { self.host.barrier().await? } else { self.host.published() };
+        let header = Some(self.host.header(state.view.revision()));
+        let gone =
+            LeaseTimeToLiveResponse { header, id, ttl: -1, ..LeaseTimeToLiveResponse::default() };
+        let Some(left) = left else { return Ok(Response::new(gone)) };
+        let answer = move |keys| LeaseTimeToLiveResponse {
+            header,
+            id,
+            ttl: left.remaining,
+            granted_ttl: left.ttl,
+            keys,
+        };
+        if !keys {
+            return Ok(Response::new(answer(Vec::new())));
+        }
+        let bytes = state.leases.key_bytes(id);
+        let page = move || Ok(state.leases.keys(id).map_or(gone, answer));
+        Ok(self.host.results().page(&unread, bytes, page).await?)
+    }
+
+    /// The leases that this member knows of, those first that end first where it leads.
+    async fn lease_leases(
+        &self,
+        request: Request<LeaseLeasesRequest>,
+    ) -> Result<Response<LeaseLeasesResponse>, Status> {
+        let unread = Unread::of(&request);
+        let state = self.host.published();
+        let header = Some(self.host.header(state.view.revision()));
+        let keeper = self.host.leases().clone();
+        let bytes = state.leases.count().saturating_mul(LEASE_STATUS_BYTES);
+        let page = move || {
+            let by_number = || state.leases.all().into_iter().map(|(id, _)| id).collect();
+            let ids: Vec<i64> = keeper.by_end().unwrap_or_else(by_number);
+            let leases = ids.into_iter().map(|id| LeaseStatus { id }).collect();
+            Ok(LeaseLeasesResponse { header, leases })
+        };
+        Ok(self.host.results().page(&unread, bytes, page).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_is_one_that_a_leader_can_keep() {
+        let ttl = |ttl| granted(LeaseGrantRequest { id: 7, ttl }).map(|request| request.ttl);
+        for (given, expected) in [(i64::MIN, 2), (-1, 2), (0, 2), (1, 2), (2, 2), (3, 3)] {
+            assert_eq!(ttl(given), Ok(expected));
+        }
+        assert_eq!(ttl(9_000_000_000), Ok(9_000_000_000));
+        for too_large in [9_000_000_001, i64::MAX] {
+            assert_eq!(ttl(too_large), Err(RequestError::LeaseTtlTooLarge));
+        }
+    }
+
+    #[test]
+    fn a_number_is_drawn_where_none_is_given() {
+        let id = |id| granted(LeaseGrantRequest { id, ttl: 9 }).unwrap().id;
+        assert_eq!([id(-1), id(1), id(i64::MIN)], [-1, 1, i64::MIN]);
+        let drawn = [id(0), id(0)];
+        assert!(drawn.iter().all(|id| *id > 0) && drawn[0] != drawn[1], "{drawn:?}");
+    }
+}
