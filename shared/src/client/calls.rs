@@ -9,9 +9,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, AuthenticateRequest, CompactionRequest, CompactionResponse,
-    DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, MemberListRequest,
-    MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
-    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
+    DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
+    LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest,
+    LeaseTimeToLiveResponse, MemberListRequest, MemberListResponse, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
+    WatchCreateRequest, request_op::Request,
 };
 use tonic::{Response, Status};
 
@@ -319,6 +322,14 @@ calls! {
     txn(kv, kind_of_txn, TxnRequest) -> TxnResponse;
     /// Forgets history.
     compact(kv, |_| Kind::Write, CompactionRequest) -> CompactionResponse;
+    /// Grants a lease.
+    lease_grant(lease, |_| Kind::Write, LeaseGrantRequest) -> LeaseGrantResponse;
+    /// Ends a lease and removes its keys.
+    lease_revoke(lease, |_| Kind::Write, LeaseRevokeRequest) -> LeaseRevokeResponse;
+    /// Tells what is left of a lease.
+    lease_time_to_live(lease, |_| Kind::Read, LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse;
+    /// Lists the leases.
+    lease_leases(lease, |_| Kind::Read, LeaseLeasesRequest) -> LeaseLeasesResponse;
     /// Lists the members.
     member_list(cluster, |_| Kind::Read, MemberListRequest) -> MemberListResponse;
     /// Lists, raises or lowers alarms.
@@ -327,6 +338,20 @@ calls! {
     status(maintenance, |_| Kind::Read, StatusRequest) -> StatusResponse;
     /// Hash of the keys of whichever member answers.
     hash_kv(maintenance, |_| Kind::Read, HashKvRequest) -> HashKvResponse;
+}
+
+impl Client {
+    /// Renews a lease once; its time to live is 0 when it is not there.
+    pub async fn lease_renew(&self, id: i64) -> Outcome<LeaseKeepAliveResponse> {
+        // To do it twice is as good as once.
+        self.call(Kind::Write, |member| async move {
+            let requests = futures::stream::iter([LeaseKeepAliveRequest { id }]);
+            let mut answers = member.lease().lease_keep_alive(requests).await?.into_inner();
+            let answer = answers.message().await?;
+            answer.map(Response::new).ok_or_else(|| Status::unavailable("the stream ended"))
+        })
+        .await
+    }
 }
 
 /// A transaction of nothing but reads is a read.

@@ -93,7 +93,7 @@ where
             }
         }
     }
-    Report { answer: Some(Box::new(answers)), notes, failure: last }
+    Report { answer: Some(Box::new(answers)), notes, failure: last, again: None }
 }
 
 /// What there is to know of the answers of so many endpoints, the first of them with this header.

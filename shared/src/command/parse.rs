@@ -312,7 +312,7 @@ mod tests {
             ("alarm disarm", "4 etcdctl: alarm disarm: not supported yet; nothing was done"),
             ("alarm disa", "4 etcdctl: alarm disarm: not supported yet; nothing was done"),
             ("member remove 1", "4 etcdctl: member remove: not supported yet; nothing was done"),
-            ("lease grant 10", "4 etcdctl: lease: not supported yet; nothing was done"),
+            ("lock foo", "4 etcdctl: lock: not supported yet; nothing was done"),
             ("-w json user list", "4 etcdctl: user: not supported yet; nothing was done"),
             ("defrag", "4 etcdctl: defrag: not supported yet; nothing was done"),
             ("bogus", "1 unknown command \"bogus\" for \"etcdctl\""),

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -77,18 +78,20 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Why the command as a whole failed.
     pub failure: Option<Failure>,
+    /// What goes on after so long, for as long as somebody looks.
+    pub again: Option<(Duration, Box<dyn Request>)>,
 }
 
 impl Report {
     #[must_use]
     pub fn of(answer: impl Answer + 'static) -> Self {
-        Self { answer: Some(Box::new(answer)), notes: Vec::new(), failure: None }
+        Self { answer: Some(Box::new(answer)), notes: Vec::new(), failure: None, again: None }
     }
 }
 
 impl From<Failure> for Report {
     fn from(failure: Failure) -> Self {
-        Self { answer: None, notes: Vec::new(), failure: Some(failure) }
+        Self { answer: None, notes: Vec::new(), failure: Some(failure), again: None }
     }
 }
 
@@ -302,7 +305,7 @@ mod tests {
         for spec in TABLE.iter().filter(|spec| spec.effect != Effect::Local) {
             let args = match spec.args.first().map(|arg| arg.kind) {
                 Some(ArgKind::Key) => " k",
-                Some(ArgKind::Revision) => " 7",
+                Some(ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds) => " 7",
                 _ => "",
             };
             let plain = format!("{}{args}", spec.path());

@@ -85,6 +85,10 @@ pub enum ArgKind {
     RangeEnd,
     Value,
     Revision,
+    /// A lease id in hex.
+    Lease,
+    /// A number of seconds.
+    Seconds,
     /// The name of a command.
     Command,
     /// A program and its arguments.

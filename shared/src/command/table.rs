@@ -71,6 +71,7 @@ pub const GLOBAL_FLAGS: &[Flag] = &[
 pub const GROUPS: &[Group] = &[
     Group { name: "alarm", short: "Alarms of the cluster", flags: &[] },
     Group { name: "endpoint", short: "State of each endpoint", flags: super::endpoint::FLAGS },
+    Group { name: "lease", short: "Leases, with which keys end", flags: &[] },
     Group { name: "member", short: "Members of the cluster", flags: &[] },
 ];
 
@@ -81,7 +82,6 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("", "completion"),
     ("", "defrag"),
     ("", "elect"),
-    ("", "lease"),
     ("", "lock"),
     ("", "make-mirror"),
     ("", "move-leader"),
@@ -105,6 +105,11 @@ pub const TABLE: &[CommandSpec] = &[
     super::endpoint_status::ENDPOINT_STATUS,
     super::get::GET,
     super::help::HELP,
+    super::lease_grant::LEASE_GRANT,
+    super::lease_keep_alive::LEASE_KEEP_ALIVE,
+    super::lease_list::LEASE_LIST,
+    super::lease_revoke::LEASE_REVOKE,
+    super::lease_timetolive::LEASE_TIMETOLIVE,
     super::member_list::MEMBER_LIST,
     super::put::PUT,
     super::txn::TXN,

@@ -347,7 +347,14 @@ fn wanted(arg: Option<&Arg>) -> Wants {
         Some(ArgKind::OneOf(words)) => names(words),
         Some(ArgKind::File) => Wants::File,
         Some(ArgKind::Member) => Wants::Member,
-        Some(ArgKind::Value | ArgKind::Revision | ArgKind::Program) | None => Wants::Nothing,
+        Some(
+            ArgKind::Value
+            | ArgKind::Revision
+            | ArgKind::Lease
+            | ArgKind::Seconds
+            | ArgKind::Program,
+        )
+        | None => Wants::Nothing,
     }
 }
 

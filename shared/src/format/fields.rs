@@ -34,6 +34,7 @@ fn push(out: &mut String, prefix: &str, name: &str, value: &Value) {
         Value::Plain(text) | Value::Kind(_, text) => line(text),
         Value::Texts(texts) => texts.iter().for_each(|text| line(&quote(text.as_bytes()))),
         Value::Bytes(bytes) => line(&quote(bytes)),
+        Value::ByteStrings(list) => list.iter().for_each(|bytes| line(&quote(bytes))),
         Value::Message(inner) | Value::Inline(inner) => {
             message(out, &format!("{prefix}{name}"), inner);
         }

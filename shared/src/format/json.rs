@@ -29,6 +29,12 @@ fn push(out: &mut String, value: &Value) {
             write!(out, "[{}]", texts.join(","))
         }
         Value::Bytes(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
+        Value::ByteStrings(list) if list.is_empty() => write!(out, "null"),
+        Value::ByteStrings(list) => {
+            let list: Vec<_> =
+                list.iter().map(|bytes| format!("\"{}\"", STANDARD.encode(bytes))).collect();
+            write!(out, "[{}]", list.join(","))
+        }
         Value::Message(fields) | Value::Inline(fields) => write!(out, "{}", object(fields)),
         Value::List(list) | Value::Rows(list) => {
             let list: Vec<_> = list.iter().map(object).collect();
@@ -63,6 +69,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Text(text) | Value::Plain(text) => text.is_empty(),
         Value::Texts(texts) => texts.is_empty(),
         Value::Bytes(bytes) => bytes.is_empty(),
+        Value::ByteStrings(list) => list.is_empty(),
         Value::List(list) | Value::Rows(list) => list.is_empty(),
         Value::Message(_) | Value::Inline(_) | Value::Blank => false,
     }

@@ -44,6 +44,8 @@ pub enum Value {
     Texts(Vec<String>),
     /// Bytes: base64 in `json`, text where they are text in `jsonl`.
     Bytes(Bytes),
+    /// Several of those; null in `json` when there is none, and in `fields` each has its line.
+    ByteStrings(Vec<Bytes>),
     /// A nested message.
     Message(Message),
     /// A message that is nested in `json` only: elsewhere its fields stand in its place.

@@ -53,6 +53,9 @@ fn value(held: &Value, hex: bool) -> Json {
         Value::Texts(texts) => texts.as_slice().into(),
         Value::Bytes(held) if hex => Escaped(held).to_string().into(),
         Value::Bytes(held) => bytes(held),
+        Value::ByteStrings(list) => {
+            list.iter().map(|held| value(&Value::Bytes(held.clone()), hex)).collect()
+        }
         Value::Message(fields) | Value::Inline(fields) => object(fields, hex).into(),
         Value::List(list) | Value::Rows(list) => {
             list.iter().map(|fields| Json::Object(object(fields, hex))).collect()

@@ -212,8 +212,6 @@ pub const UNBUILT: &[&str] = &[
     "check perf",
     "defrag",
     "elect x",
-    "lease grant 10",
-    "lease",
     "lock x",
     "make-mirror x",
     "member add x --peer-urls=http://x:1",

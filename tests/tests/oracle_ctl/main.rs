@@ -10,6 +10,7 @@
 
 mod client;
 mod errors;
+mod leases;
 mod lines;
 mod printed;
 
@@ -203,8 +204,14 @@ async fn every_command_has_etcdctls_flags_and_defaults() -> anyhow::Result<()> {
         "endpoint health",
         "endpoint hashkv",
         "alarm list",
+        "lease grant",
+        "lease keep-alive",
+        "lease list",
+        "lease revoke",
+        "lease timetolive",
         "version",
         "endpoint",
+        "lease",
         "member",
         "alarm",
         "",

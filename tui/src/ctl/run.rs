@@ -93,12 +93,28 @@ fn connect_and_run(
         }
         match watch {
             Some(watch) => watch::run(&client, watch, settings.style, &variables.scope()).await,
-            None => Ok(show(request.run(&client, &mut Stdin).await, settings.style)),
+            None => Ok(go_on(request, &client, settings.style).await),
         }
     });
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Carries a request out, and what goes on after it, and prints each report; answers the last exit code.
+async fn go_on(mut request: Box<dyn Request>, client: &Client, style: Style) -> u8 {
+    loop {
+        let mut report = request.run(client, &mut Stdin).await;
+        let again = report.again.take();
+        let code = show(report, style);
+        match again {
+            Some((wait, next)) if code == 0 => {
+                tokio::time::sleep(wait).await;
+                request = next;
+            }
+            _ => return code,
+        }
+    }
 }
 
 /// Prints a report; answers its exit code.
