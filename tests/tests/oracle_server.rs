@@ -89,6 +89,13 @@ const LINES: &[(&str, &str)] = &[
     ("txn", "version(\"absent\") = \"0\"\n\nput a 1\nput b 2\nget --prefix a\n\n\n"),
     ("compaction 1000000", ""),
     ("compaction 0", ""),
+    ("lease timetolive 1234", ""),
+    ("lease timetolive 1234 --keys", ""),
+    ("lease keep-alive 1234", ""),
+    ("lease keep-alive --once 1234", ""),
+    ("lease revoke 1234", ""),
+    ("lease grant 9000000001", ""),
+    ("lease grant x", ""),
     ("alarm list", ""),
     ("endpoint health -w fields --command-timeout=5s --no-such-flag", ""),
 ];

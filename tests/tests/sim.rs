@@ -49,13 +49,16 @@ fn every_seed_keeps_its_promises() {
     let reads: u64 = reports.iter().map(|report| report.reads).sum();
     let unknown: u64 = reports.iter().map(|report| report.unknown).sum();
     let starts: u64 = reports.iter().map(|report| report.starts).sum();
+    let renewals: u64 = reports.iter().map(|report| report.renewals).sum();
+    let expired: u64 = reports.iter().map(|report| report.expired).sum();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     eprintln!(
         "{} seeds: {events} events, {writes} writes answered, {reads} reads checked, {unknown} outcomes unknown, \
-         {starts} starts",
+         {starts} starts, {renewals} renewals of leases, {expired} expired",
         reports.len()
     );
     // A run in which nothing happens proves nothing.
     assert!(writes > 50 * reports.len() && reads > 10 * reports.len() as u64);
+    assert!(renewals > 10 * reports.len() as u64 && expired > reports.len() as u64);
     assert!(starts > 3 * reports.len() as u64, "faults never fired");
 }

@@ -5,10 +5,13 @@ use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest,
+    RequestOp, TxnRequest,
 };
+use mini_etcd_proto::internalpb::RevokeLease;
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_server::apply::Published;
+use mini_etcd_shared::types::Term;
 
 use super::model::Model;
 use super::rng::Rng;
@@ -23,6 +26,21 @@ pub enum Wants {
     Write,
     /// A linearizable read of a key.
     Read(Bytes),
+    /// The confirmation of a renewal.
+    Renewal(Renewal),
+}
+
+/// A lease that was renewed by a member that led then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The lease.
+    pub lease: i64,
+    /// Its time to live in seconds.
+    pub ttl: i64,
+    /// When.
+    pub at: u64,
+    /// The term in which the member led.
+    pub term: Term,
 }
 
 /// A request under way.
@@ -73,7 +91,8 @@ impl Told {
         let put = PutRequest { key: key.clone(), value, ..PutRequest::default() };
         let kind = rng.below(1000);
         match kind {
-            0..450 => Some(Request::Put(put)),
+            0..300 => Some(Request::Put(put)),
+            300..450 => Some(Request::Put(PutRequest { lease: lease(rng), ..put })),
             450..550 => {
                 Some(Request::DeleteRange(DeleteRangeRequest { key, ..Default::default() }))
             }
@@ -81,6 +100,14 @@ impl Told {
             740..750 => {
                 let revision = self.floor.revision;
                 Some(Request::Compaction(CompactionRequest { revision, physical: false }))
+            }
+            750..830 => {
+                let (id, ttl) = (lease(rng), i64::try_from(rng.between(1, 3)).unwrap_or(1));
+                Some(Request::LeaseGrant(LeaseGrantRequest { id, ttl }))
+            }
+            830..840 => {
+                let id = lease(rng);
+                Some(Request::LeaseRevoke(RevokeLease { id, ..RevokeLease::default() }))
             }
             _ => None,
         }
@@ -174,4 +201,9 @@ impl Told {
 #[must_use]
 pub fn key(number: u64) -> Bytes {
     Bytes::from(format!("k{number}"))
+}
+
+/// Some lease, of few, which need not be there.
+pub fn lease(rng: &mut Rng) -> i64 {
+    i64::try_from(rng.between(1, 3)).unwrap_or(1)
 }

@@ -6,18 +6,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use mini_etcd_proto::internalpb::{ConfState, Entry, Member as Listed};
+use bytes::Bytes;
+use mini_etcd_proto::internalpb::command::Request;
+use mini_etcd_proto::internalpb::{
+    Command, ConfState, Entry, EntryKind, LeaseRemaining, Member as Listed, RevokeLease,
+};
 use mini_etcd_server::apply::{
     Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published,
 };
+use mini_etcd_server::lease::{Lessor, Stands};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
 use mini_etcd_server::node::Incarnation;
 use mini_etcd_server::raft::{Driver, DriverConfig, Input, Outbound, WriteTask};
 use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
+use prost::Message as _;
 
 use super::rng::Rng;
+
+/// Time between two checkpoints of a lease.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(700);
 
 /// The time of the simulation, in milliseconds.
 #[derive(Clone, Default)]
@@ -43,6 +52,15 @@ struct Disks {
     state: SimDisk,
 }
 
+/// What the member itself proposed of leases, to be tried again when it fails.
+#[derive(Debug)]
+pub enum OwnProposal {
+    /// One expired.
+    Revoke(RevokeLease),
+    /// What is left of some.
+    Note(Vec<LeaseRemaining>),
+}
+
 /// What a crash ends.
 pub struct Running {
     id: MemberId,
@@ -60,6 +78,10 @@ pub struct Running {
     pub tasks: VecDeque<ApplyTask>,
     /// Reads that wait for an index.
     pub parked: BTreeMap<u64, Vec<u64>>,
+    /// When leases end, where it leads.
+    pub lessor: Lessor,
+    /// What it proposed of them, by number.
+    pub of_leases: BTreeMap<u64, OwnProposal>,
     /// Number of this start, from 1.
     pub nonce: u64,
     /// Drawn at this start; goes with its commands.
@@ -74,12 +96,40 @@ impl Running {
         self.incarnation.first + self.next_number
     }
 
+    /// A request as it goes into the inbox, and its number.
+    pub fn proposal(&mut self, request: Request) -> (u64, Input) {
+        let (number, incarnation) = (self.number(), self.incarnation.number);
+        let request = Some(request);
+        let command = Command { origin: self.id.0, sequence: number, incarnation, request };
+        let data = Bytes::from(command.encode_to_vec());
+        (number, Input::Propose { sequence: number, kind: EntryKind::Normal, data })
+    }
+
     /// What was applied of this very start's requests.
     pub fn own<'a>(&self, applied: &'a Applied) -> impl Iterator<Item = &'a EntryResult> + use<'a> {
         let (id, incarnation) = (self.id, self.incarnation.number);
         let is_own =
             move |result: &&EntryResult| result.origin == id && result.incarnation == incarnation;
         applied.results.iter().filter(is_own)
+    }
+
+    /// The end of what it proposed of leases; false when `number` is of something else.
+    pub fn settle(&mut self, number: u64, is_done: bool, now: Moment) -> bool {
+        match self.of_leases.remove(&number) {
+            None => return false,
+            Some(_) if is_done => {}
+            Some(OwnProposal::Revoke(expired)) => self.lessor.retry(&expired, now),
+            Some(OwnProposal::Note(leases)) => self.lessor.unsure(&leases),
+        }
+        true
+    }
+
+    /// Where it stands, as its lessor sees it.
+    #[must_use]
+    pub fn stands(&self) -> Stands {
+        let status = self.driver.status();
+        let applied_term = self.published().applied_term;
+        Stands { leads: status.leads(), term: status.term, applied_term }
     }
 
     /// The state now.
@@ -178,6 +228,8 @@ impl Member {
             writes: VecDeque::new(),
             tasks: VecDeque::new(),
             parked: BTreeMap::new(),
+            lessor: Lessor::new(CHECKPOINT_INTERVAL),
+            of_leases: BTreeMap::new(),
             nonce: self.starts,
             incarnation: Incarnation::new(rng.next()),
             next_number: 0,
@@ -229,6 +281,7 @@ impl Member {
         let Some(running) = self.running.as_mut() else { return Ok(None) };
         let Some(task) = running.tasks.pop_front() else { return Ok(None) };
         let applied = running.applier.apply(&task)?;
+        running.lessor.follow(&applied.leases, self.clock.now());
         let own = running.own(&applied);
         let sequences = own.map(|result| result.sequence).collect();
         let (index, term) = (applied.published.applied, applied.published.applied_term);

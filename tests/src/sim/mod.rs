@@ -13,7 +13,8 @@
 //!
 //! *What is checked.* After every event: one leader for a term, one vote, numbers that never fall, logs that
 //! match, entries that are on a majority of disks before anybody applies them, equal digests at equal indexes,
-//! no request carried out twice. With every answer: writes and reads see what was answered before they began, and
+//! no request carried out twice; no key hangs on a lease that is not there, and no lease expires
+//! before the time that its grant or a confirmed renewal gave it. With every answer: writes and reads see what was answered before they began, and
 //! reads what the committed log says. At the end everything heals; then all members must agree under one leader
 //! and take new writes, and every answered write must be there.
 //!
@@ -21,6 +22,7 @@
 
 mod client;
 mod fault;
+mod leases;
 mod member;
 mod model;
 mod plan;
@@ -53,6 +55,10 @@ pub struct Report {
     pub unknown: u64,
     /// Starts of members.
     pub starts: u64,
+    /// Confirmed renewals of leases.
+    pub renewals: u64,
+    /// Leases that expired.
+    pub expired: u64,
 }
 
 /// Runs a seed to its end.
@@ -80,6 +86,8 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         writes: world.told.writes.len(),
         reads: world.told.reads,
         unknown: world.told.unknown,
+        renewals: world.model.renewals,
+        expired: world.model.expired,
         starts: world.members.values().map(member::Member::starts).sum(),
     })
 }

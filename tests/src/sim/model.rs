@@ -1,13 +1,14 @@
 //! What the keys must be: the committed requests, carried out by the shortest code that can.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
-use mini_etcd_proto::etcdserverpb::{PutRequest, TxnRequest, compare};
+use mini_etcd_proto::etcdserverpb::{LeaseGrantRequest, PutRequest, TxnRequest, compare};
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{Command, Entry, EntryKind};
+use mini_etcd_proto::internalpb::{Command, Entry as LogEntry, EntryKind, RevokeLease};
 use prost::Message;
 
 /// A key's value and the revision that wrote it.
@@ -17,21 +18,31 @@ pub type Version = (Bytes, i64);
 #[derive(Debug, Default)]
 pub struct Model {
     /// Entries by index.
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, LogEntry>,
     /// Versions of each key by revision; none where it was removed.
     keys: BTreeMap<Bytes, BTreeMap<i64, Option<Bytes>>>,
     /// Index of each request.
     requests: BTreeMap<(u64, u64), u64>,
+    /// Leases that are there, with the indexes of their grants.
+    leases: BTreeMap<i64, u64>,
+    /// The leases that keys hang on.
+    hang_on: BTreeMap<Bytes, i64>,
+    /// Until when the lease of each grant lives at least, in milliseconds.
+    lives_until: BTreeMap<u64, u64>,
+    /// Confirmed renewals.
+    pub renewals: u64,
+    /// Leases that expired.
+    pub expired: u64,
     /// Digest of the state at each index.
     digests: BTreeMap<u64, u64>,
 }
 
 impl Model {
-    /// A member applied `entry`.
+    /// A member applied `entry` at the time `now`.
     ///
     /// # Errors
-    /// When another entry was committed at that index, or a request a second time.
-    pub fn committed(&mut self, entry: &Entry) -> Result<()> {
+    /// When another entry was committed at that index, a request a second time, or the end of a lease before its time.
+    pub fn committed(&mut self, entry: &LogEntry, now: u64) -> Result<()> {
         if let Some(known) = self.entries.get(&entry.index) {
             ensure!(known == entry, "two entries committed at index {}", entry.index);
             return Ok(());
@@ -47,25 +58,70 @@ impl Model {
         if let Some(first) = self.requests.insert(number, entry.index) {
             bail!("request {number:?} was committed at {first} and again at {}", entry.index);
         }
-        self.carry_out(command, i64::try_from(entry.index)?)
+        self.carry_out(command, entry, now)
     }
 
-    fn carry_out(&mut self, command: Command, revision: i64) -> Result<()> {
+    fn carry_out(&mut self, command: Command, entry: &LogEntry, now: u64) -> Result<()> {
+        let revision = i64::try_from(entry.index)?;
         match command.request {
             Some(Request::Put(put)) => self.put(put, revision),
             Some(Request::DeleteRange(delete)) => self.remove(delete.key, revision),
             Some(Request::Txn(txn)) => self.transact(txn, revision)?,
-            Some(Request::Compaction(_)) => {}
+            Some(Request::Compaction(_) | Request::LeaseCheckpoint(_)) => {}
+            Some(Request::LeaseGrant(grant)) => self.grant(grant, entry.index, now)?,
+            Some(Request::LeaseRevoke(revoke)) => self.revoke(revoke, entry, now)?,
             _ => bail!("the model knows no such request"),
         }
         Ok(())
     }
 
+    fn grant(&mut self, grant: LeaseGrantRequest, index: u64, now: u64) -> Result<()> {
+        if let Entry::Vacant(lease) = self.leases.entry(grant.id) {
+            lease.insert(index);
+            self.lives_until.insert(index, now + u64::try_from(grant.ttl)? * 1000);
+        }
+        Ok(())
+    }
+
+    /// It was confirmed to a client that the lease lives until then.
+    pub fn renewed(&mut self, granted: u64, until: u64) {
+        let lives_until = self.lives_until.entry(granted).or_default();
+        *lives_until = until.max(*lives_until);
+        self.renewals += 1;
+    }
+
+    fn revoke(&mut self, revoke: RevokeLease, entry: &LogEntry, now: u64) -> Result<()> {
+        let Some(granted) = self.leases.get(&revoke.id).copied() else { return Ok(()) };
+        let is_expiry = revoke.term != 0;
+        if is_expiry && (revoke.term != entry.term || revoke.granted != granted) {
+            return Ok(());
+        }
+        if is_expiry {
+            let until = self.lives_until.get(&granted).copied().unwrap_or_default();
+            ensure!(now >= until, "lease {} ended at {now}, and lives until {until}", revoke.id);
+            self.expired += 1;
+        }
+        self.leases.remove(&revoke.id);
+        let keys = self.hang_on.iter().filter(|(_, lease)| **lease == revoke.id);
+        for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.remove(key, i64::try_from(entry.index)?);
+        }
+        Ok(())
+    }
+
     fn put(&mut self, put: PutRequest, revision: i64) {
+        if put.lease == 0 {
+            self.hang_on.remove(&put.key);
+        } else if self.leases.contains_key(&put.lease) {
+            self.hang_on.insert(put.key.clone(), put.lease);
+        } else {
+            return;
+        }
         self.keys.entry(put.key).or_default().insert(revision, Some(put.value));
     }
 
     fn remove(&mut self, key: Bytes, revision: i64) {
+        self.hang_on.remove(&key);
         if self.at(&key, revision).is_some() {
             self.keys.entry(key).or_default().insert(revision, None);
         }

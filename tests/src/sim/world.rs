@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
-use mini_etcd_proto::internalpb::{Command, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_server::error::RequestError;
 use mini_etcd_server::raft::{Input, Job, Outbound};
 use mini_etcd_shared::types::{LogIndex, MemberId};
-use prost::Message as _;
 
 use super::client::{Pending, Told, Wants, key};
+use super::leases;
 use super::member::{Member, SimClock};
 use super::model::Model;
 use super::plan::Plan;
@@ -35,6 +33,7 @@ pub(super) enum Event {
     Unreachable { peer: u64 },
     Hello { peer: u64, nonce: u64 },
     Client(u64),
+    Leases,
     Crash,
     Restart,
     Partition,
@@ -66,7 +65,7 @@ pub struct World {
     pub(super) model: Model,
     pub(super) trace: Trace,
     seed: u64,
-    clock: SimClock,
+    pub(super) clock: SimClock,
     events: BTreeMap<(u64, u64), (u64, Event)>,
     next_event: u64,
     scheduled: BTreeSet<(u64, &'static str)>,
@@ -127,6 +126,7 @@ impl World {
             self.at(offset, id, Event::Tick);
             self.at(0, id, Event::Turn);
             self.at(offset * 7, id, Event::Idle);
+            self.at(offset * 3, id, Event::Leases);
         }
         for client in 0..self.plan.clients {
             self.at(500 + client, 0, Event::Client(client));
@@ -213,6 +213,7 @@ impl World {
                 self.input(id, Input::PeerHello { id: MemberId(peer), boot_nonce: nonce });
             }
             Event::Client(client) => self.invoke(client),
+            Event::Leases => self.look_after_leases(id),
             other => self.fault(id, &other)?,
         }
         Ok(())
@@ -339,15 +340,19 @@ impl World {
         let more = !running.tasks.is_empty();
         // Else it is taken with whatever comes next.
         let is_news = running.driver.heeds_applied();
-        let own: Vec<_> = running.own(&applied).map(|it| (it.sequence, it.index.0)).collect();
+        let own = running.own(&applied);
+        let own: Vec<_> = own.map(|it| (it.sequence, it.index.0, it.outcome.is_ok())).collect();
         for entry in &task.entries {
-            self.model.committed(entry)?;
+            self.model.committed(entry, self.now)?;
             self.watchman.committed(entry, self.plan.members)?;
         }
         self.model.digest(applied.published.applied.0, applied.published.digest)?;
         self.watchman.applied(id, &applied)?;
-        for (sequence, index) in own {
-            self.answered(id, sequence, index)?;
+        leases::hang_on_what_is_there(&applied.published)?;
+        for (sequence, index, is_done) in own {
+            if !self.settle(id, sequence, is_done) {
+                self.answered(id, sequence, index)?;
+            }
         }
         self.serve_reads(id)?;
         if more {
@@ -397,25 +402,35 @@ impl World {
         let Some(&id) = self.chances.work.pick(&up) else {
             return self.at(100, 0, Event::Client(client));
         };
+        if self.chances.work.chance(200) {
+            return self.renew(client, id);
+        }
         let request = self.told.next_request(&mut self.chances.work);
         let wanted = key(self.chances.work.below(6));
         let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
             return;
         };
-        let (number, incarnation) = (running.number(), running.incarnation.number);
-        let (wants, input) = match request {
-            Some(request) => {
-                let request = Some(request);
-                let command = Command { origin: id, sequence: number, incarnation, request };
-                let data = Bytes::from(command.encode_to_vec());
-                let kind = EntryKind::Normal;
-                (Wants::Write, Input::Propose { sequence: number, kind, data })
-            }
-            None => (Wants::Read(wanted), Input::Read { id: number }),
+        let (number, wants, input) = if let Some(request) = request {
+            let (number, input) = running.proposal(request);
+            (number, Wants::Write, input)
+        } else {
+            let number = running.number();
+            (number, Wants::Read(wanted), Input::Read { id: number })
         };
+        self.begun(client, (id, number), wants, input);
+    }
+
+    /// A client's request is on its way.
+    pub(super) fn begun(
+        &mut self,
+        client: u64,
+        (member, number): (u64, u64),
+        wants: Wants,
+        input: Input,
+    ) {
         let floor = self.told.floor;
-        self.clients.insert(client, Some(Pending { member: id, number, wants, floor }));
-        self.input(id, input);
+        self.clients.insert(client, Some(Pending { member, number, wants, floor }));
+        self.input(member, input);
     }
 
     /// Clients begin nothing new.
@@ -443,6 +458,9 @@ impl World {
     }
 
     fn failed(&mut self, id: u64, number: u64, error: &RequestError) {
+        if self.settle(id, number, false) {
+            return;
+        }
         let Some(pending) = self.finish(id, number) else { return };
         if pending.wants == Wants::Write && *error == RequestError::TooManyRequests {
             self.told.refused.push((id, number));
@@ -459,10 +477,13 @@ impl World {
         let later = running.parked.split_off(&(published.applied.0 + 1));
         let due = std::mem::replace(&mut running.parked, later);
         for number in due.into_values().flatten() {
-            if let Some(pending) = self.finish(id, number)
-                && let Wants::Read(key) = pending.wants.clone()
-            {
-                self.told.read(&pending, &key, &published, &self.model)?;
+            let Some(pending) = self.finish(id, number) else { continue };
+            match pending.wants.clone() {
+                Wants::Read(key) => {
+                    self.told.read(&pending, &key, &published, &self.model)?;
+                }
+                Wants::Renewal(renewal) => self.renewed(id, &renewal, &published),
+                Wants::Write => {}
             }
         }
         Ok(())

@@ -2,17 +2,20 @@
 
 use anyhow::Result;
 use futures::future::{FutureExt, LocalBoxFuture};
+use futures::stream::TryStreamExt as _;
 use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
 use mini_etcd_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::watch_create_request::FilterType;
 use mini_etcd_proto::etcdserverpb::{
     AlarmRequest, AlarmType, Compare, DeleteRangeRequest, HashKvRequest, HashRequest,
-    MemberListRequest, MoveLeaderRequest, PutRequest, RangeRequest, RequestOp, StatusRequest,
-    TxnRequest, WatchCreateRequest,
+    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest, LeaseRevokeRequest,
+    LeaseTimeToLiveRequest, MemberListRequest, MoveLeaderRequest, PutRequest, RangeRequest,
+    RequestOp, StatusRequest, TxnRequest, WatchCreateRequest,
 };
 use mini_etcd_proto::healthpb::HealthCheckRequest;
 use mini_etcd_proto::healthpb::health_client::HealthClient;
@@ -364,6 +367,66 @@ pub const ACTIONS: &[(&str, Act)] = &[
     ("the end of the alarm", |side| {
         async move { Ok(said(maintenance(side).alarm(alarm(AlarmAction::Deactivate)).await)) }
             .boxed_local()
+    }),
+    ("a lease", |side| {
+        async move {
+            let request = LeaseGrantRequest { id: 9, ttl: 600 };
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_grant(request).await))
+        }
+        .boxed_local()
+    }),
+    ("a lease that exists", |side| {
+        async move {
+            let request = LeaseGrantRequest { id: 9, ttl: 600 };
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_grant(request).await))
+        }
+        .boxed_local()
+    }),
+    ("a put with the lease", |side| {
+        async move { Ok(side.put(PutRequest { lease: 9, ..put("leased/1", "1") }).await) }
+            .boxed_local()
+    }),
+    ("another one", |side| {
+        async move { Ok(side.put(PutRequest { lease: 9, ..put("leased/2", "1") }).await) }
+            .boxed_local()
+    }),
+    ("what is left of it", |side| {
+        async move {
+            let request = LeaseTimeToLiveRequest { id: 9, keys: false };
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_time_to_live(request).await))
+        }
+        .boxed_local()
+    }),
+    ("a list of leases", |side| {
+        async move {
+            let request = LeaseLeasesRequest {};
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_leases(request).await))
+        }
+        .boxed_local()
+    }),
+    ("renewals, one of a lease that is not there", |side| {
+        async move {
+            let ids = [9, 9, 10].map(|id| LeaseKeepAliveRequest { id });
+            let mut client = LeaseClient::new(side.channel.clone());
+            let answers = client.lease_keep_alive(futures::stream::iter(ids)).await?.into_inner();
+            let ttls: Vec<_> = answers.map_ok(|answer| answer.ttl).try_collect().await?;
+            Ok(format!("{ttls:?}"))
+        }
+        .boxed_local()
+    }),
+    ("the end of the lease", |side| {
+        async move {
+            let request = LeaseRevokeRequest { id: 9 };
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_revoke(request).await))
+        }
+        .boxed_local()
+    }),
+    ("the end of no lease", |side| {
+        async move {
+            let request = LeaseRevokeRequest { id: 9 };
+            Ok(said(LeaseClient::new(side.channel.clone()).lease_revoke(request).await))
+        }
+        .boxed_local()
     }),
     ("a list of members", |side| {
         async move {
