@@ -106,9 +106,17 @@ enum Done {
 }
 
 impl LeaseKeeper {
-    pub(crate) fn new(shown: Arc<Shown>, clock: SystemClock, metrics: Metrics) -> Self {
+    /// `boot_nonce` is drawn anew at each start: an answer to a question of the start before must not be taken for one to a
+    /// question of this.
+    pub(crate) fn new(
+        shown: Arc<Shown>,
+        clock: SystemClock,
+        metrics: Metrics,
+        boot_nonce: u64,
+    ) -> Self {
         let lessor = Mutex::new(Lessor::new(LEASE_CHECKPOINT_INTERVAL));
-        let (desk, wake) = (Mutex::default(), Notify::new());
+        let desk = Mutex::new(Desk { last_number: boot_nonce << 32, ..Desk::default() });
+        let wake = Notify::new();
         Self { shared: Arc::new(Keeper { shown, clock, metrics, lessor, desk, wake }) }
     }
 
@@ -138,11 +146,11 @@ impl LeaseKeeper {
     /// A turn of apply is over and published.
     pub(crate) fn applied(&self, applied: &Applied) {
         let keeper = &*self.shared;
-        let mut lessor = keeper.lessor();
         if !applied.leases.is_empty() {
-            lessor.follow(&applied.leases, keeper.clock.now());
+            keeper.lessor().follow(&applied.leases, keeper.clock.now());
         }
-        if lessor.is_news(keeper.stands()) {
+        // Who takes up thousands of leases looks again when it is done: apply does not wait for it without need.
+        if keeper.lessor.try_lock().is_ok_and(|lessor| lessor.is_news(keeper.stands())) {
             keeper.wake.notify_one();
         }
     }
@@ -499,5 +507,68 @@ impl Work {
             body: Body::LeaseAnswers(LeaseAnswers { answers }),
         });
         self.outgoing.send(messages.collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment(Duration::from_millis(ms))
+    }
+
+    type Answer = oneshot::Receiver<Result<Option<LeaseLeft>, RequestError>>;
+
+    fn question(lease: i64, until: u64) -> (Question, Answer) {
+        let (asker, answer) = oneshot::channel();
+        (Question { lease, renew: true, asker: Asker::Client(asker), until: at(until) }, answer)
+    }
+
+    fn led_by(leader: u64, term: u64) -> RaftStatus {
+        RaftStatus { leader: MemberId(leader), term: Term(term), ..RaftStatus::default() }
+    }
+
+    #[test]
+    fn a_question_whose_time_is_over_hears_whether_there_is_a_leader() {
+        for (leader, error) in [(0, RequestError::NoLeader), (2, RequestError::Timeout)] {
+            let mut desk = Desk::default();
+            let (late, mut answer) = question(1, 100);
+            let (early, _open) = question(2, 101);
+            assert!(desk.add(late) && desk.add(early));
+            desk.sweep(at(100), &led_by(leader, 3));
+            assert_eq!(answer.try_recv(), Ok(Err(error)));
+            assert_eq!(desk.waiting.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_leader_that_does_not_answer_or_is_not_it_any_more_is_asked_no_longer() {
+        let asked = |desk: &mut Desk, number, again| {
+            let (question, answer) = question(1, 9999);
+            let (leader, term) = (MemberId(2), Term(3));
+            desk.asked.insert(number, AskedLeader { question, leader, term, again: at(again) });
+            answer
+        };
+        let mut desk = Desk::default();
+        let _answers = (asked(&mut desk, 1, 500), asked(&mut desk, 2, 600));
+        desk.sweep(at(499), &led_by(2, 3));
+        assert_eq!((desk.asked.len(), desk.waiting.len()), (2, 0));
+        desk.sweep(at(500), &led_by(2, 3));
+        assert_eq!((desk.asked.len(), desk.waiting.len()), (1, 1));
+        desk.sweep(at(501), &led_by(2, 4));
+        assert_eq!((desk.asked.len(), desk.waiting.len()), (0, 2));
+    }
+
+    #[test]
+    fn questions_that_wait_are_bounded_wherever_they_are() {
+        let mut desk = Desk { in_rounds: LEASE_QUESTIONS_WAITING_MAX - 1, ..Desk::default() };
+        let ((first, _first), (second, _second)) = (question(1, 10), question(2, 10));
+        assert!(desk.add(first));
+        assert!(!desk.add(second));
+        let put_off = desk.waiting.pop();
+        desk.later.extend(put_off);
+        let (third, _third) = question(3, 10);
+        assert!(!desk.add(third));
     }
 }

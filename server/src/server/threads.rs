@@ -83,7 +83,7 @@ impl RunningThreads {
         let seen = Arc::<Seen>::default();
         let known = standing(shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
-        let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone());
+        let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), boot_nonce);
         let keeper = leases.clone();
         let aside = Arc::new(move |from, body| keeper.take(from, body));
         let peers = PeerService::new(hellos.clone(), inbox.clone(), aside, metrics.clone());

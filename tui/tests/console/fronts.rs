@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crossterm::event::KeyCode;
-use mini_etcd_proto::etcdserverpb::DeleteRangeRequest;
+use mini_etcd_proto::etcdserverpb::{
+    DeleteRangeRequest, LeaseGrantRequest, LeaseLeasesRequest, LeaseRevokeRequest,
+};
 use mini_etcd_shared::client::Client;
 use mini_etcd_shared::command::{GROUPS, HELP, TABLE, WATCH};
 use mini_etcd_shared::language::written;
@@ -24,6 +26,9 @@ const KEYS: &[(&str, &str)] = &[("/f/a", "one"), ("/f/b", "two"), ("/f/c", "thre
 
 /// A command: its words, and the lines that it reads.
 type Row = (&'static [&'static str], &'static str);
+
+/// The only lease, `1d` in hex. What is left of it is masked.
+const LEASE: LeaseGrantRequest = LeaseGrantRequest { id: 0x1d, ttl: 5 * BIG };
 
 /// `BASE` is the revision of the last key above.
 const ROWS: &[Row] = &[
@@ -62,6 +67,13 @@ const ROWS: &[Row] = &[
     (&["endpoint", "health"], ""),
     (&["endpoint", "hashkv"], ""),
     (&["endpoint", "hashkv", "--rev=BASE"], ""),
+    (&["lease", "grant", "60"], ""),
+    (&["lease", "keep-alive", "--once", "1d"], ""),
+    (&["lease", "list"], ""),
+    (&["lease", "revoke", "1d"], ""),
+    (&["lease", "timetolive", "1d"], ""),
+    (&["lease", "timetolive", "1d", "--keys"], ""),
+    (&["put", "/f/a", "new", "--lease=1d"], ""),
     (&["version"], ""),
 ];
 
@@ -70,6 +82,9 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["get", "/f/a", "--rev=9000000000000000000"], "required revision is a future revision"),
     (&["put", "/f/a", "v", "--lease=77"], "requested lease not found"),
     (&["put", "nothing", "--ignore-value"], "key not found"),
+    (&["lease", "revoke", "77"], "failed to revoke lease (etcdserver: requested lease not found)"),
+    (&["lease", "grant", "9000000001"], "too large lease TTL"),
+    (&["lease", "keep-alive", "--once", "77"], "requested lease not found"),
     (&["compaction", "9000000000000000000"], "required revision is a future revision"),
     (&["get", "/f/a", "--order=SIDEWAYS"], "SIDEWAYS"),
 ];
@@ -90,7 +105,7 @@ impl Bench {
         Self { client, driver, member, dir: tempfile::tempdir().unwrap() }
     }
 
-    /// The keys of the table and no others; answers the revision of the last.
+    /// The keys of the table, one lease, and no others; answers the revision of the last.
     async fn reset(&self) -> i64 {
         let all = DeleteRangeRequest {
             key: vec![0].into(),
@@ -98,6 +113,12 @@ impl Bench {
             ..DeleteRangeRequest::default()
         };
         self.client.delete_range(all).await.into_result().unwrap();
+        let leases = self.client.lease_leases(LeaseLeasesRequest {}).await.into_result().unwrap();
+        for lease in leases.leases {
+            let request = LeaseRevokeRequest { id: lease.id };
+            self.client.lease_revoke(request).await.into_result().unwrap();
+        }
+        self.client.lease_grant(LEASE).await.into_result().unwrap();
         let mut base = 0;
         for (key, value) in KEYS {
             base = put(&self.client, key.as_bytes(), value.as_bytes()).await;
@@ -218,6 +239,7 @@ fn taken(file: &Path) -> Vec<u8> {
 /// as narrow as they may be.
 fn masked(printed: &[u8], base: i64) -> String {
     let text = String::from_utf8_lossy(printed).into_owned();
+    let text = regex::Regex::new(r"\b[0-9a-f]{16}\b").unwrap().replace_all(&text, "ID");
     let text = regex::Regex::new("-{3,}").unwrap().replace_all(&text, "--");
     let text = regex::Regex::new(" {2,}").unwrap().replace_all(&text, " ");
     let text = regex::Regex::new(r"[0-9.]+(µs|ms|s)\b").unwrap().replace_all(&text, "TIME");
