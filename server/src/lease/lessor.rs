@@ -8,7 +8,7 @@ use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, Term};
 
 use super::{LeaseChange, LeaseTimes, LeaseView};
-use crate::limits::{LEASE_CHECKPOINTS_AT_ONCE_MAX, LEASE_GRACE, LEASE_REVOKE_RETRY};
+use crate::limits::{LEASE_CHECKPOINTS_AT_ONCE_MAX, LEASE_REVOKE_RETRY};
 
 /// Where the member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct Stands {
 /// When leases end. Pure: time and everything that happens come from outside.
 pub struct Lessor {
     checkpoint_interval: Duration,
+    grace: Duration,
     /// The term in which this member leads and knows what its predecessors did (I2); none elsewhere, where nothing is
     /// held.
     term: Option<Term>,
@@ -65,11 +66,13 @@ pub enum Renewal {
 }
 
 impl Lessor {
-    /// Holds nothing yet. A lease of more than `checkpoint_interval` has a checkpoint that often.
+    /// Holds nothing yet. A lease of more than `checkpoint_interval` has a checkpoint that often; each gets `grace` on top
+    /// when it is taken up from another leader.
     #[must_use]
-    pub fn new(checkpoint_interval: Duration) -> Self {
+    pub fn new(checkpoint_interval: Duration, grace: Duration) -> Self {
         Self {
             checkpoint_interval,
+            grace,
             term: None,
             leases: BTreeMap::new(),
             by_end: BTreeSet::new(),
@@ -101,7 +104,7 @@ impl Lessor {
         self.by_checkpoint.clear();
         if self.term.is_some() {
             for (id, times) in leases.all() {
-                self.take_up(id, times, now.after(LEASE_GRACE), now);
+                self.take_up(id, times, now.after(self.grace), now);
             }
         }
     }
@@ -303,7 +306,7 @@ mod tests {
 
     use super::*;
     use crate::lease::Leases;
-    use crate::limits::LEASE_REVOKES_IN_FLIGHT_MAX;
+    use crate::limits::{LEASE_GRACE, LEASE_REVOKES_IN_FLIGHT_MAX};
     use crate::storage::Batch;
 
     const LEADS: Stands = Stands { leads: true, term: Term(3), applied_term: Term(3) };
@@ -319,7 +322,7 @@ mod tests {
 
     /// A leader with these leases, granted at time 0: number, time to live, and rest.
     fn leader(leases: &[(i64, i64)]) -> Lessor {
-        let mut lessor = Lessor::new(CHECKPOINTS);
+        let mut lessor = Lessor::new(CHECKPOINTS, LEASE_GRACE);
         lessor.observe(LEADS, &LeaseView::default(), at(0));
         for (id, ttl) in leases {
             let granted = LeaseChange::Granted(*id, times(*ttl, 0, id.unsigned_abs()));
@@ -381,7 +384,7 @@ mod tests {
         let rest = LeaseRemaining { id: 2, granted: 7, remaining: 40 };
         let checkpoint = CheckpointLeases { term: 2, leases: vec![rest] };
         leases.checkpoint(&checkpoint, Term(2), &mut batch).unwrap();
-        let mut lessor = Lessor::new(CHECKPOINTS);
+        let mut lessor = Lessor::new(CHECKPOINTS, LEASE_GRACE);
         let early = Stands { applied_term: Term(2), ..LEADS };
         lessor.observe(early, &leases.view(), at(100));
         assert_eq!((lessor.term(), lessor.renew(1, at(100))), (None, Renewal::Unknown));

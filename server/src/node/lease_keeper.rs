@@ -31,7 +31,7 @@ use crate::apply::Applied;
 use crate::error::RequestError;
 use crate::lease::{Lessor, Renewal, Stands};
 use crate::limits::{
-    LEASE_CHECKPOINT_INTERVAL, LEASE_LOOK_INTERVAL, LEASE_QUESTION_RETRY,
+    LEASE_CHECKPOINT_INTERVAL, LEASE_GRACE, LEASE_LOOK_INTERVAL, LEASE_QUESTION_RETRY,
     LEASE_QUESTIONS_AT_ONCE_MAX, LEASE_QUESTIONS_WAITING_MAX, LEASE_REVOKES_IN_FLIGHT_MAX,
     READ_RETRY_INTERVAL, READ_ROUNDS_MAX, REQUEST_TIMEOUT,
 };
@@ -114,7 +114,7 @@ impl LeaseKeeper {
         metrics: Metrics,
         boot_nonce: u64,
     ) -> Self {
-        let lessor = Mutex::new(Lessor::new(LEASE_CHECKPOINT_INTERVAL));
+        let lessor = Mutex::new(Lessor::new(LEASE_CHECKPOINT_INTERVAL, LEASE_GRACE));
         let desk = Mutex::new(Desk { last_number: boot_nonce << 32, ..Desk::default() });
         let wake = Notify::new();
         Self { shared: Arc::new(Keeper { shown, clock, metrics, lessor, desk, wake }) }

@@ -102,7 +102,7 @@ impl Told {
                 Some(Request::Compaction(CompactionRequest { revision, physical: false }))
             }
             750..830 => {
-                let (id, ttl) = (lease(rng), i64::try_from(rng.between(1, 3)).unwrap_or(1));
+                let (id, ttl) = (lease(rng), i64::try_from(rng.between(1, 5)).unwrap_or(1));
                 Some(Request::LeaseGrant(LeaseGrantRequest { id, ttl }))
             }
             830..840 => {

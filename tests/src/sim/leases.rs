@@ -1,5 +1,7 @@
 //! Leases in the simulated world: their leader looks after them, and clients renew them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use mini_etcd_proto::etcdserverpb::RangeRequest;
 use mini_etcd_proto::internalpb::LeaseRemaining;
@@ -11,6 +13,7 @@ use mini_etcd_shared::clock::Clock as _;
 
 use super::client::{Renewal, Wants, lease as some_lease};
 use super::member::OwnProposal;
+use super::model::Model;
 use super::world::{Event, World};
 
 /// Time between two looks of a member at its leases.
@@ -99,8 +102,13 @@ impl World {
     }
 }
 
-/// Every key hangs on a lease that is there.
-pub(super) fn hang_on_what_is_there(published: &Published) -> Result<()> {
+/// The leases are those that the log makes, and every key hangs on one that is there.
+pub(super) fn check(published: &Published, model: &Model) -> Result<()> {
+    if let Some(wanted) = model.leases_at(published.applied.0) {
+        let there = published.leases.all().into_iter().map(|(id, times)| (id, times.granted.0));
+        let there: BTreeMap<_, _> = there.collect();
+        ensure!(there == *wanted, "there are leases {there:?}, and the log makes {wanted:?}");
+    }
     let all = RangeRequest { key: vec![0].into(), range_end: vec![0].into(), ..Default::default() };
     for kv in published.view.range(&all)?.kvs {
         let is_there = kv.lease == 0 || published.leases.times(kv.lease).is_some();

@@ -228,7 +228,8 @@ impl Member {
             writes: VecDeque::new(),
             tasks: VecDeque::new(),
             parked: BTreeMap::new(),
-            lessor: Lessor::new(CHECKPOINT_INTERVAL),
+            // Without grace, which would hide most of what a leader could do wrong.
+            lessor: Lessor::new(CHECKPOINT_INTERVAL, Duration::ZERO),
             of_leases: BTreeMap::new(),
             nonce: self.starts,
             incarnation: Incarnation::new(rng.next()),

@@ -83,6 +83,13 @@ impl Model {
         Ok(())
     }
 
+    /// The leases after the entry at `index`, with the indexes of their grants, if that is the last there was.
+    #[must_use]
+    pub fn leases_at(&self, index: u64) -> Option<&BTreeMap<i64, u64>> {
+        let last = self.entries.last_key_value().map(|(index, _)| *index);
+        (last == Some(index)).then_some(&self.leases)
+    }
+
     /// It was confirmed to a client that the lease lives until then.
     pub fn renewed(&mut self, granted: u64, until: u64) {
         let lives_until = self.lives_until.entry(granted).or_default();

@@ -348,7 +348,7 @@ impl World {
         }
         self.model.digest(applied.published.applied.0, applied.published.digest)?;
         self.watchman.applied(id, &applied)?;
-        leases::hang_on_what_is_there(&applied.published)?;
+        leases::check(&applied.published, &self.model)?;
         for (sequence, index, is_done) in own {
             if !self.settle(id, sequence, is_done) {
                 self.answered(id, sequence, index)?;
