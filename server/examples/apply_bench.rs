@@ -35,6 +35,14 @@ impl Engine for Nowhere {
         Ok(())
     }
 
+    fn is_synced(&self) -> bool {
+        true
+    }
+
+    fn discard_below(&mut self, _: Space, _: &[u8]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     fn reader(&mut self) -> Arc<dyn Reader> {
         Arc::new(Self)
     }

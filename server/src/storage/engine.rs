@@ -149,6 +149,15 @@ pub trait Engine: Send + 'static {
     /// As for [`Engine::commit`].
     fn sync(&mut self) -> Result<(), StorageError>;
 
+    /// Whether every commit of this engine is durable. What an engine before it committed, a sync alone makes sure of.
+    fn is_synced(&self) -> bool;
+
+    /// Gives up the keys of `space` below `key`, which nobody reads any more (I5). Cheap, and durable on its own.
+    ///
+    /// # Errors
+    /// As for [`Engine::commit`].
+    fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError>;
+
     /// A consistent view of everything committed so far (I3). Cheap.
     fn reader(&mut self) -> Arc<dyn Reader>;
 

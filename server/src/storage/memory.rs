@@ -113,6 +113,19 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn is_synced(&self) -> bool {
+        true
+    }
+
+    fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        let mut tables = write(&self.tables);
+        let table = tables.spaces.get(&space).into_iter().flat_map(BTreeMap::keys);
+        let below = table.take_while(|found| **found < key);
+        let removals = below.map(|found| Op::Remove(space, found.to_vec())).collect();
+        tables.apply(removals);
+        Ok(())
+    }
+
     fn reader(&mut self) -> Arc<dyn Reader> {
         let mut tables = write(&self.tables);
         let shown = tables.newest;

@@ -13,6 +13,8 @@
 //! - I3: a reader shows the state between two commits and never changes. To keep that true over fjall, only the
 //!   thread that commits may open readers; it hands out clones.
 //! - I4: after an error nothing more is accepted: the error repeats until the process ends.
+//! - I5: of keys that were discarded any may still be found, for any time and after any reopen, also in an older version:
+//!   who discards knows by other means where to begin to read.
 //!
 //! *What it refuses.* It does not know what a row means, and it does not find out that rows are gone: damage that
 //! fjall takes for a torn tail shortens I2's prefix without a word. Whoever needs to know keeps a measure of his own,

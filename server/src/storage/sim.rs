@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Durability, Engine, MemoryEngine, Reader, StorageError};
+use super::{Batch, Durability, Engine, MemoryEngine, Reader, Space, StorageError};
 
 /// An error to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +143,27 @@ impl Engine for SimEngine {
         self.guarded(sync)
     }
 
+    fn is_synced(&self) -> bool {
+        self.disk.lock().pending.is_empty()
+    }
+
+    /// Leaves every other key, so that whoever counts on their absence is found out (I5).
+    fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        let mut found = Vec::new();
+        let below = (Bound::Unbounded, Bound::Excluded(key));
+        self.content.reader().scan(space, below, &mut |key, _| {
+            found.push(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        let mut batch = Batch::new();
+        for key in found.into_iter().step_by(2) {
+            batch.remove(space, key);
+        }
+        let copy = batch.clone();
+        self.guarded(|shared| shared.durable.commit(copy, Durability::Buffered))?;
+        self.content.commit(batch, Durability::Buffered)
+    }
+
     fn reader(&mut self) -> Arc<dyn Reader> {
         self.content.reader()
     }
@@ -169,7 +191,7 @@ fn fail_if(shared: &mut DiskImage, fault: Fault, doing: &str) -> Result<(), Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Space, suite};
+    use crate::storage::suite;
 
     fn put(engine: &mut SimEngine, key: u8, durability: Durability) -> Result<(), StorageError> {
         let mut batch = Batch::new();

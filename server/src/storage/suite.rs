@@ -9,13 +9,14 @@ type Test = fn(Open<'_>, &str);
 
 /// Runs what needs no second open. `open` gets the name of a test and gives an empty engine.
 pub fn run(mut open: impl FnMut(&str) -> Box<dyn Engine>) {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("reads_what_was_written", reads_what_was_written),
         ("last_change_of_a_key_wins", last_change_of_a_key_wins),
         ("scans_in_order_between_bounds", scans_in_order_between_bounds),
         ("finds_neighbours", finds_neighbours),
         ("readers_do_not_change", readers_do_not_change),
         ("values_may_be_large", values_may_be_large),
+        ("what_is_discarded_takes_nothing_along", what_is_discarded_takes_nothing_along),
     ];
     for (name, test) in tests {
         test(&mut open, name);
@@ -164,4 +165,26 @@ fn values_may_be_large(open: Open<'_>, name: &str) {
     let value = vec![7; 3 << 20];
     engine.commit(puts(&[(b"large", &value)]), Durability::Synced).unwrap();
     assert_eq!(engine.reader().get(Space::Rows, b"large").unwrap().unwrap(), value);
+}
+
+fn what_is_discarded_takes_nothing_along(open: Open<'_>, name: &str) {
+    let mut engine = open(name);
+    let mut batch = Batch::new();
+    for number in 0..100_u8 {
+        batch.put(Space::Rows, [number], [number]);
+    }
+    batch.put(Space::Meta, [1], [1]);
+    engine.commit(batch, Durability::Synced).unwrap();
+    let before = engine.reader();
+    for below in [0, 40, 30, 60] {
+        engine.discard_below(Space::Rows, &[below]).unwrap();
+    }
+    // Below the bound anything may be there; and a key may be written again.
+    let reader = engine.reader();
+    let left = between(&*reader, (Bound::Included(&[60]), Bound::Unbounded));
+    assert_eq!(left, (60..100).map(|number| (vec![number], vec![number])).collect::<Vec<_>>());
+    assert_eq!(reader.get(Space::Meta, &[1]).unwrap().unwrap(), [1].as_slice());
+    assert_eq!(before.get(Space::Rows, &[99]).unwrap().unwrap(), [99].as_slice());
+    engine.commit(puts(&[(&[5], b"again")]), Durability::Synced).unwrap();
+    assert_eq!(engine.reader().get(Space::Rows, &[5]).unwrap().unwrap(), "again");
 }

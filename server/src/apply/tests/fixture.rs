@@ -63,6 +63,14 @@ impl Engine for Emit {
         self.engine.sync()
     }
 
+    fn is_synced(&self) -> bool {
+        self.engine.is_synced()
+    }
+
+    fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        self.engine.discard_below(space, key)
+    }
+
     fn reader(&mut self) -> Arc<dyn Reader> {
         self.engine.reader()
     }

@@ -10,11 +10,14 @@
 //! - a process that died while it created the database leaves one that never opens again (`open`);
 //! - it believes manifests and tables before it checks them, and damage there can end the process without a word: their
 //!   checksums are compared before it opens them (`verify`);
+//! - a removed key costs as much as a written one, and more when it is merged away: what is not read any more is dropped by
+//!   whole tables (`discard`);
 //! - it refuses a journal whose last batch, never synced, has a hole: for those who want it such a tail is cut
 //!   (`repair`);
 //! - what it finds damaged it reports as any of a dozen errors or by a panic: both become
 //!   [`StorageError::Damaged`].
 
+mod discard;
 mod open;
 mod priority;
 mod reader;
@@ -28,6 +31,7 @@ use std::time::Duration;
 
 use ::fjall::{Database, Keyspace, OwnedWriteBatch as WriteBatch, PersistMode};
 
+use self::discard::Discarding;
 use self::reader::FjallReader;
 use super::{Batch, Durability, Engine, Op, Reader, Space, StorageError};
 
@@ -83,6 +87,8 @@ impl FjallOptions {
 
 /// One fjall database.
 pub struct FjallEngine {
+    /// Dropped first: it works on what comes after it.
+    discarding: Discarding,
     path: PathBuf,
     database: Database,
     spaces: Arc<[(Space, Keyspace)]>,
@@ -103,6 +109,7 @@ impl FjallEngine {
     ) -> Result<Self, StorageError> {
         let (database, spaces) = open::database(path, spaces, options)?;
         Ok(Self {
+            discarding: Discarding::default(),
             path: path.to_owned(),
             database,
             spaces: spaces.into(),
@@ -174,6 +181,30 @@ impl Engine for FjallEngine {
         let outcome = self.database.persist(PersistMode::SyncData);
         self.settle(outcome, "syncing the journal")?;
         self.unsynced_bytes = 0;
+        Ok(())
+    }
+
+    fn is_synced(&self) -> bool {
+        self.unsynced_bytes == 0
+    }
+
+    /// Drops the tables that hold nothing else. What is in memory or shares a table with later keys goes with a later call.
+    fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        if self.stopped {
+            return Err(StorageError::Stopped);
+        }
+        if self.discarding.is_busy() {
+            return Ok(());
+        }
+        let before = self.discarding.join();
+        self.settle(before, "dropping tables")?;
+        let keyspace = self.keyspace(space)?.clone();
+        if discard::has_table_below(&keyspace, key) {
+            self.discarding = Discarding::begin(keyspace, key).map_err(|source| {
+                let context = format!("a thread that drops tables of {}", self.path.display());
+                StorageError::Io { context, source }
+            })?;
+        }
         Ok(())
     }
 
