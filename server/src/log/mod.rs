@@ -23,6 +23,8 @@
 //! - I7: fjall truncates a journal where it cannot read on. After an unclean stop the journals are copied aside first and
 //!   put back if the check does not pass, so that refusing costs nothing.
 //! - I8: committed entries are never replaced.
+//! - I9: entries are given up in front by the marker alone, durably, and before the engine may drop their rows. Rows in front of
+//!   the log mean nothing, whether they are there or not: an open begins at the row that the marker points into.
 //!
 //! *What it refuses.* It keeps no cache (raft owns the tail), knows no commands, and repairs nothing that was
 //! acknowledged.

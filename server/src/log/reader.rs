@@ -122,16 +122,11 @@ impl LogReader {
         Ok(row)
     }
 
-    /// Keys of the rows that begin between the bounds.
-    pub(super) fn row_keys(
-        &self,
-        from: LogIndex,
-        until: Bound<LogIndex>,
-    ) -> Result<Vec<Vec<u8>>, LogError> {
+    /// Keys of the rows that begin with `from` or behind it.
+    pub(super) fn row_keys_from(&self, from: LogIndex) -> Result<Vec<Vec<u8>>, LogError> {
         let mut keys = Vec::new();
         let from = codec::row_key(from);
-        let until = until.map(codec::row_key);
-        let bounds = (Bound::Included(from.as_slice()), until.as_ref().map(<[u8; 8]>::as_slice));
+        let bounds = (Bound::Included(from.as_slice()), Bound::Unbounded);
         self.reader.scan(Space::Log, bounds, &mut |key, _| {
             keys.push(key.to_vec());
             ControlFlow::Continue(())

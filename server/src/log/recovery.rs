@@ -17,6 +17,8 @@ use crate::storage::{Reader, Space};
 /// What a sound log holds.
 pub(super) struct Recovery {
     pub truncated: Truncated,
+    /// Key of the first row, or that of the row to come; what lies before it was given up.
+    pub first_row: Vec<u8>,
     pub hard_state: HardState,
     pub last: (LogIndex, Term),
     pub crc: u32,
@@ -34,7 +36,8 @@ pub(super) fn recover(
     let judge = Judge { guard, place };
     let (truncated, hard_state) = judge.meta(reader)?;
     let mut walk = Walk::new(&truncated, &hard_state, guard.mark.last);
-    reader.scan(Space::Log, (Bound::Unbounded, Bound::Unbounded), &mut |key, row| {
+    let first_row = first_row(reader, &truncated)?;
+    reader.scan(Space::Log, (Bound::Included(&first_row), Bound::Unbounded), &mut |key, row| {
         walk.visit(key, row);
         ControlFlow::Continue(())
     })?;
@@ -42,12 +45,28 @@ pub(super) fn recover(
     let commit = hard_state.commit.clamp(truncated.index.0, walk.last.0.0);
     Ok(Recovery {
         truncated,
+        first_row,
         hard_state: HardState { commit, ..hard_state },
         last: walk.last,
         crc: walk.crc,
         tail: walk.tail.into(),
         residue: walk.fault.map(|fault| (fault, walk.residue)),
     })
+}
+
+/// Key from which rows count. Rows before it were given up, and any of them may still be there: it is the last row that
+/// begins at or before the first entry, unless that row was given up whole.
+fn first_row(reader: &dyn Reader, truncated: &Truncated) -> Result<Vec<u8>, LogError> {
+    let first = codec::row_key(LogIndex(truncated.index.0 + 1));
+    let Some((key, row)) = reader.at_or_before(Space::Log, &first)? else {
+        return Ok(first.to_vec());
+    };
+    let ends = codec::decode_row(&key, row).map(|row| row.entries.last().map(|entry| entry.index));
+    match ends {
+        Ok(Some(last)) if last <= truncated.index.0 => Ok(first.to_vec()),
+        // What cannot be read is the walk's to find.
+        _ => Ok(key.to_vec()),
+    }
 }
 
 /// Decides what a finding means.

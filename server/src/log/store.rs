@@ -1,6 +1,5 @@
 //! The log of one member on an engine.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use mini_etcd_proto::internalpb::{Entry, HardState};
@@ -151,6 +150,8 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         };
         // What was found counts from now on, whether or not a sync had covered it.
         engine.sync()?;
+        // A cut may have come to no more than its marker.
+        engine.discard_below(Space::Log, &found.first_row)?;
         let mut guard = Guard::new(guard, clock)?;
         guard.settle(shape.mark())?;
         let mut store = Self { engine, guard, shape, place };
@@ -204,8 +205,9 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         Ok(self.guard.sync_if_due()?)
     }
 
-    /// Gives up the entries up to and with `upto`, which are applied durably. Whole rows go; a row that also holds
-    /// later entries stays.
+    /// Gives up the entries up to and with `upto`, which are applied durably here and are on the disk of every member.
+    /// Whole rows go; a row that also holds later entries stays. That they are given up is durable before the engine may
+    /// drop any of them (I9), which it does in its own time.
     ///
     /// # Errors
     /// Any refusal of the disk.
@@ -235,13 +237,11 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
             crc,
         };
         let mut batch = Batch::new();
-        for key in reader.row_keys(LogIndex(0), Bound::Excluded(kept_row))? {
-            batch.remove(Space::Log, key);
-        }
         batch.put(Space::LogMeta, codec::KEY_TRUNCATED, shape.truncated.encode());
         self.engine.commit(batch, Durability::Synced)?;
         self.shape = shape;
-        Ok(self.guard.record(shape.mark())?)
+        self.guard.record(shape.mark())?;
+        Ok(self.engine.discard_below(Space::Log, &codec::row_key(kept_row))?)
     }
 
     /// Ends in order: the next open need not expect what a crash leaves.
@@ -302,7 +302,7 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         let reader = self.reader();
         let mut row = reader.row_with(first)?;
         row.entries.retain(|entry| entry.index < first.0);
-        for key in reader.row_keys(first, Bound::Unbounded)? {
+        for key in reader.row_keys_from(first)? {
             batch.remove(Space::Log, key);
         }
         shape.crc = row.before;

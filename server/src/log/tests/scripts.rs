@@ -173,7 +173,7 @@ impl Script {
 
 #[test]
 fn recoveries_are_as_the_scripts_say() {
-    for script in ["crashes", "damage", "losses", "residue", "truncations"] {
+    for script in ["crashes", "damage", "left_over", "losses", "residue", "truncations"] {
         let path = format!("src/log/testscripts/{script}");
         goldenscript::run(&mut Script::default(), path).unwrap();
     }
