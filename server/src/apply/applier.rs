@@ -28,6 +28,8 @@ pub struct Applier<E: Engine> {
     engine: E,
     state: State,
     published: Arc<Published>,
+    /// The state is durable up to here; 0 until a sync, for what was found may be in the page cache alone.
+    synced: LogIndex,
 }
 
 impl<E: Engine> Applier<E> {
@@ -51,7 +53,7 @@ impl<E: Engine> Applier<E> {
 
     fn new(engine: E, state: State) -> Self {
         let published = publish(&state);
-        Self { engine, state, published }
+        Self { engine, state, published, synced: LogIndex(0) }
     }
 
     /// The state now.
@@ -115,7 +117,15 @@ impl<E: Engine> Applier<E> {
     /// # Errors
     /// A failing disk.
     pub fn sync(&mut self) -> Result<(), ApplyError> {
-        Ok(self.engine.sync()?)
+        self.engine.sync()?;
+        self.synced = self.published.applied;
+        Ok(())
+    }
+
+    /// Up to which index the state is durable: after a loss of power it stands there or further.
+    #[must_use]
+    pub fn synced(&self) -> LogIndex {
+        self.synced
     }
 
     /// Bytes that the state takes on disk.
@@ -137,6 +147,9 @@ impl<E: Engine> Applier<E> {
         self.engine.commit(batch, Durability::Buffered)?;
         let events = keys.committed(self.engine.reader());
         self.published = publish(&self.state);
+        if self.engine.is_synced() {
+            self.synced = self.published.applied;
+        }
         Ok(events)
     }
 

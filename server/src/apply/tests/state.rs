@@ -41,6 +41,28 @@ fn the_revision_outlives_the_row_that_carried_it() {
     assert_eq!(node.view().range(&range("c", "", 11)).unwrap().count, 0);
 }
 
+/// Goal: no crash takes the state back behind what it says is durable. Method: some entries before a sync and some after, and
+/// every crash.
+#[test]
+fn a_state_is_durable_up_to_where_it_says() {
+    for number in 0..4 {
+        let mut node = Node::new();
+        for key in ["a", "b"] {
+            node.run(put(key, "1")).unwrap();
+            assert_eq!(node.applier.synced(), LogIndex(0), "nothing was synced");
+        }
+        node.applier.sync().unwrap();
+        let synced = node.published().applied;
+        assert_eq!(node.applier.synced(), synced);
+        for key in ["c", "d"] {
+            node.run(put(key, "1")).unwrap();
+        }
+        assert_eq!(node.applier.synced(), synced);
+        assert!(node.crash(number) <= 2);
+        assert_eq!(node.applier.synced(), LogIndex(0), "what was found may be in memory alone");
+    }
+}
+
 #[test]
 fn a_state_is_opened_only_by_whom_it_belongs_to() {
     let node = Node::new();
