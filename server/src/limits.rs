@@ -140,6 +140,22 @@ pub const APPLY_BATCH_BYTES_MAX: usize = 2 << 20;
 /// Bytes of entries that the log keeps in memory behind the newest.
 pub const LOG_TAIL_BYTES_MAX: usize = 32 << 20;
 
+/// Entries that can go after which the log is cut, if `--snapshot-count` says nothing else; etcd's number.
+pub const SNAPSHOT_COUNT: u64 = 10_000;
+
+/// Bytes of entries beyond [`LOG_KEPT_BYTES`] after which the log is cut, however few they are.
+pub const LOG_CUT_BYTES: usize = 16 << 20;
+
+/// The newest entries that stay when the log is cut, for members that are a little behind; etcd's number.
+pub const LOG_KEPT_ENTRIES: u64 = 5000;
+
+/// Bytes of entries that stay at the most. With [`LOG_CUT_BYTES`] no more than [`LOG_TAIL_BYTES_MAX`], so that a log that is
+/// cut in time is in memory whole.
+pub const LOG_KEPT_BYTES: usize = 16 << 20;
+
+/// Ticks between two looks whether the log is to be cut.
+pub const LOG_CUT_LOOK_TICKS: u64 = 20;
+
 /// Bytes of the cache of values.
 pub const VALUE_CACHE_BYTES_MAX: usize = 64 << 20;
 

@@ -111,6 +111,27 @@ impl Cluster {
         cluster.start_all().await
     }
 
+    /// Starts `size` members of mini-etcd with these flags beside the usual ones.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_flags(size: usize, flags: &[String]) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = Self::mini(dir, size)?;
+        for member in &mut cluster.members {
+            member.arguments.extend_from_slice(flags);
+        }
+        cluster.start_all().await
+    }
+
+    /// Starts `size` members of mini-etcd that never cut their logs, for who reads them from the first entry on.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_whole_logs(size: usize) -> anyhow::Result<Self> {
+        Self::start_with_flags(size, &["--snapshot-count=never".to_owned()]).await
+    }
+
     /// Starts `size` members of mini-etcd, the first of which has its data below `disk`.
     ///
     /// # Errors

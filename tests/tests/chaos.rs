@@ -8,7 +8,7 @@ use anyhow::ensure;
 use mini_etcd_proto::etcdserverpb::HashKvRequest;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_tests::check::{Replay, sweep};
-use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::cluster::Cluster;
 use mini_etcd_tests::dump::agreed_log;
 use mini_etcd_tests::history::Operation;
 use mini_etcd_tests::wait::eventually;
@@ -36,7 +36,7 @@ fn setting(name: &str, default: u64) -> u64 {
 async fn killing_random_members_loses_nothing() -> anyhow::Result<()> {
     let operations = setting("TEST_CHAOS_OPERATIONS", 20_000);
     let seed = setting("TEST_CHAOS_SEED", 1);
-    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    let mut cluster = Cluster::start_with_whole_logs(3).await?;
     let channels = (0..3).map(|index| cluster.channel(index)).collect::<Result<Vec<_>, _>>()?;
     let workload = Workload { clients: 12, keys: 100, operations, seed };
     let (progress, clients) = workload.start(Instant::now(), &channels);
@@ -86,7 +86,7 @@ async fn answers(progress: &Stop, wanted: u64) -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "a history carries real times")]
 async fn killing_all_members_at_once_loses_nothing() -> anyhow::Result<()> {
     let seed = setting("TEST_CHAOS_SEED", 1);
-    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    let mut cluster = Cluster::start_with_whole_logs(3).await?;
     let start = Instant::now();
     let mut history: Vec<Operation> = Vec::new();
     for round in 0..3 {

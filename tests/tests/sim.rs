@@ -51,14 +51,16 @@ fn every_seed_keeps_its_promises() {
     let starts: u64 = reports.iter().map(|report| report.starts).sum();
     let renewals: u64 = reports.iter().map(|report| report.renewals).sum();
     let expired: u64 = reports.iter().map(|report| report.expired).sum();
+    let cuts: u64 = reports.iter().map(|report| report.cuts).sum();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     eprintln!(
         "{} seeds: {events} events, {writes} writes answered, {reads} reads checked, {unknown} outcomes unknown, \
-         {starts} starts, {renewals} renewals of leases, {expired} expired",
+         {starts} starts, {cuts} cuts of logs, {renewals} renewals of leases, {expired} expired",
         reports.len()
     );
     // A run in which nothing happens proves nothing.
     assert!(writes > 50 * reports.len() && reads > 10 * reports.len() as u64);
     assert!(renewals > 10 * reports.len() as u64 && expired > reports.len() as u64);
     assert!(starts > 3 * reports.len() as u64, "faults never fired");
+    assert!(cuts > 10 * reports.len() as u64, "logs were not cut");
 }

@@ -245,6 +245,11 @@ impl Host {
             leader_changes: status.leader_changes,
             committed: status.commit.0,
             applied: published.applied.0,
+            log_entries: status.last.0 + 1 - status.first.0,
+            log_waits_for: status
+                .log_waits_for()
+                .map(|(id, lacks)| (id.to_string(), lacks))
+                .collect(),
             quota_bytes: limits::QUOTA_BYTES,
             db_bytes,
             db_used_bytes,

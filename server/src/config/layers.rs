@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use crate::limits;
+
 use super::{Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen, PeersError};
 
 /// The command line as it is typed.
@@ -34,6 +36,9 @@ struct Flags {
     /// All members, this one too: name:port or name=host:port, separated by commas
     #[arg(long, value_name = "PEERS")]
     peers: Option<String>,
+    /// Entries that can go after which the Raft log is cut, or "never"; the newest 5000 stay [default: 10000]
+    #[arg(long, value_name = "ENTRIES")]
+    snapshot_count: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -55,8 +60,17 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1).
-const SETTINGS: [&str; 8] =
-    ["name", "data", "listen", "listen-peer", "listen-metrics", "advertise", "peers", "log-level"];
+const SETTINGS: [&str; 9] = [
+    "name",
+    "data",
+    "listen",
+    "listen-peer",
+    "listen-metrics",
+    "advertise",
+    "peers",
+    "snapshot-count",
+    "log-level",
+];
 
 /// Start of every variable.
 const PREFIX: &str = "MINI_ETCD_";
@@ -154,6 +168,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.listen_metrics,
         &flags.advertise,
         &flags.peers,
+        &flags.snapshot_count,
         &flags.log_level,
     ];
     for (name, value) in SETTINGS.into_iter().zip(values) {
@@ -204,7 +219,7 @@ fn from_file(path: &Path, found: &mut Found) -> Result<(), ConfigError> {
         let value = text_of(&value).ok_or_else(|| ConfigError::Value {
             place: place.clone(),
             value: value.to_string(),
-            accepted: "text, or a list of texts".to_owned(),
+            accepted: "text, a number, or a list of texts".to_owned(),
         })?;
         found.entry(setting).or_insert((value, place));
     }
@@ -215,6 +230,7 @@ fn from_file(path: &Path, found: &mut Found) -> Result<(), ConfigError> {
 fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Array(items) => {
             let items: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
             Some(items?.join(","))
@@ -251,6 +267,14 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         None => None,
         Some((text, place)) => Some(checked(text, place, "http://HOST:PORT", client_url)?),
     };
+    let snapshot_count = match found.get("snapshot-count") {
+        None => Some(limits::SNAPSHOT_COUNT),
+        Some((text, _)) if text == "never" => None,
+        Some((text, place)) => {
+            let accepted = "a number of entries, 1 at least, or never";
+            Some(checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?)
+        }
+    };
     let log_level = match found.get("log-level") {
         None => DEFAULT_LOG_LEVEL.to_owned(),
         Some((text, place)) => {
@@ -267,6 +291,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         data,
         advertise,
         cluster,
+        snapshot_count,
         log_level,
         stop_with_stdin,
     })
@@ -331,13 +356,14 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "listne = ':3'").unwrap();
         let in_file = format!("--config={}", file.path().display());
-        let cases: [Case<'_>; 7] = [
+        let cases: [Case<'_>; 8] = [
             (&["--listen=x"], &[], 2, "--listen: \"x\"", "HOST:PORT"),
             (&["--listne=x"], &[], 2, "--listne", "--listen"),
             (&[], &[("MINI_ETCD_LISTEN", "y")], 1, "variable MINI_ETCD_LISTEN: \"y\"", "HOST:PORT"),
             (&[], &[("MINI_ETCD_LISTNE", "y")], 1, "variable MINI_ETCD_LISTNE", "MINI_ETCD_LISTEN"),
             (&[&in_file], &[], 1, "listne is not a setting", "listen-peer"),
             (&["--config=/nonexistent"], &[], 1, "/nonexistent", "No such file"),
+            (&["--snapshot-count=0"], &[], 2, "--snapshot-count: \"0\"", "never"),
             (&["--advertise=n1:2379"], &[], 2, "--advertise", "http://HOST:PORT"),
         ];
         for (args, variables, code, place, accepted) in cases {

@@ -20,8 +20,10 @@ mod peers;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::limits;
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
+
 pub use peers::{Cluster, Peer, PeerAddress, PeersError};
 
 /// Everything a member needs to know to start.
@@ -41,6 +43,8 @@ pub struct Config {
     pub advertise: Option<String>,
     /// Who is in the cluster, and which of them this member is.
     pub cluster: Cluster,
+    /// Entries of the Raft log that can go after which it is cut; none for a log that is kept whole.
+    pub snapshot_count: Option<u64>,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// End when standard input ends: how bundled members follow their console.
@@ -74,6 +78,7 @@ impl Config {
             listen_metrics: None,
             advertise: None,
             cluster: Cluster::alone(DEFAULT_NAME),
+            snapshot_count: Some(limits::SNAPSHOT_COUNT),
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             stop_with_stdin: false,
         }

@@ -41,6 +41,10 @@ pub struct Facts {
     pub committed: u64,
     /// Applied index.
     pub applied: u64,
+    /// Entries that the Raft log holds.
+    pub log_entries: u64,
+    /// Members that the log waits for, in hex, and how many entries each lacks. Only a leader knows.
+    pub log_waits_for: Vec<(String, u64)>,
     /// Bytes that the data may take.
     pub quota_bytes: u64,
     /// State on disk.
@@ -125,6 +129,13 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     gauge(server, "quota_backend_bytes", "Bytes the data may take", facts.quota_bytes);
     let help = "A write of the log takes longer than the shortest election timeout";
     gauge(registry, "mini_etcd_disk_stalled", help, facts.disk_stalled.into());
+    gauge(registry, "mini_etcd_log_entries", "Entries that the Raft log holds", facts.log_entries);
+    let waits = Family::<[(&'static str, String); 1], Gauge<u64, AtomicU64>>::default();
+    for (member, lacks) in &facts.log_waits_for {
+        waits.get_or_create(&[("To", member.clone())]).set(*lacks);
+    }
+    let help = "Entries that a member lacks, and that stay in the log until it has them";
+    registry.register("mini_etcd_log_waits_for_entries", help, waits);
     let version = ("cluster_version", facts.cluster_version.as_str());
     label(registry, "etcd_cluster_version", "Version of the cluster", version);
     let peers = Family::<[(&'static str, String); 2], Gauge<u64, AtomicU64>>::default();

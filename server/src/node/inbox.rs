@@ -69,13 +69,22 @@ pub struct Heed {
 impl Heed {
     /// Everything.
     pub const ALL: Self = Self { proposals: true, applied: true };
+
+    /// Whether a control input is worth a wake. That the state was synced is for a later look at the log.
+    fn is_for(self, input: &Input) -> bool {
+        match input {
+            Input::Applied { .. } => self.applied,
+            Input::StateSynced { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 impl Inbox {
     /// Puts a completion or news of a peer in; it is merged with what waits of its kind.
     pub fn control(&self, input: Input) {
         let mut state = self.lock();
-        let is_news = state.heed.applied || !matches!(input, Input::Applied { .. });
+        let is_news = state.heed.is_for(&input);
         merge(&mut state.control, input);
         if is_news {
             self.wake(state);
@@ -201,8 +210,7 @@ impl State {
     }
 
     fn has_work(&self) -> bool {
-        let applied = self.heed.applied;
-        self.control.iter().any(|input| applied || !matches!(input, Input::Applied { .. }))
+        self.control.iter().any(|input| self.heed.is_for(input))
             || !(self.messages.is_empty() && self.reads.is_empty())
             || self.heed.proposals && !self.proposals.is_empty()
     }
@@ -240,6 +248,7 @@ fn merge(control: &mut Vec<Input>, input: Input) {
             (*index, *term) = (i, t);
             sequences.extend(s);
         }
+        (Some(Input::StateSynced { applied }), Input::StateSynced { applied: a }) => *applied = a,
         (_, input) => {
             if !control.iter().any(|old| same_news(old, &input)) {
                 control.push(input);

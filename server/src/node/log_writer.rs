@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mini_etcd_proto::internalpb::Entry;
 use mini_etcd_shared::clock::{Clock, Moment};
+use mini_etcd_shared::types::LogIndex;
 use prost::Message as _;
 
 use super::inbox::Inbox;
@@ -30,37 +31,58 @@ pub(crate) struct LogWriter<E: Engine, G: GuardFile, C: Clock> {
     pub chores: LogChores,
 }
 
+/// What the log writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum LogTask {
+    /// To make durable.
+    Write(WriteTask),
+    /// To give up the entries up to and with this index.
+    Cut(LogIndex),
+}
+
 /// What is due beside the writes.
 #[derive(Default)]
 pub(crate) struct LogChores {
+    /// Number of the last task that was written.
+    number: u64,
     /// The guard is not synced. A quiet log has a synced guard and nothing to wake up for.
     guard_due: bool,
     /// When the disk was last measured.
     measured: Option<Moment>,
 }
 
-impl Task for WriteTask {
+impl Task for LogTask {
     fn size(&self) -> Size {
-        let bytes = self.write.entries.iter().map(Entry::encoded_len).sum();
-        Size { items: self.write.entries.len().max(1), bytes }
+        let entries = match self {
+            Self::Write(task) => &task.write.entries,
+            // It is for the thread alone.
+            Self::Cut(_) => return Size { items: LOG_BATCH_ENTRIES_MAX, bytes: 0 },
+        };
+        let bytes = entries.iter().map(Entry::encoded_len).sum();
+        Size { items: entries.len().max(1), bytes }
     }
 }
 
 impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
-    type Task = WriteTask;
+    type Task = LogTask;
     type Error = LogError;
     const NAME: &'static str = "log";
     const BATCH_MAX: Size = Size { items: LOG_BATCH_ENTRIES_MAX, bytes: LOG_BATCH_BYTES_MAX };
 
-    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited.
-    fn work(&mut self, tasks: Vec<WriteTask>) -> Result<Duration, LogError> {
+    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited. A cut comes last: nothing waits for it.
+    fn work(&mut self, tasks: Vec<LogTask>) -> Result<Duration, LogError> {
         let mut write = LogWrite::default();
         let mut messages: Vec<Outbound> = Vec::new();
-        let mut number = 0;
+        let mut cut = None;
         for task in tasks {
-            number = task.number;
-            merge(&mut write, task.write);
-            messages.extend(task.then_send);
+            match task {
+                LogTask::Write(task) => {
+                    self.chores.number = task.number;
+                    merge(&mut write, task.write);
+                    messages.extend(task.then_send);
+                }
+                LogTask::Cut(upto) => cut = Some(upto),
+            }
         }
         let mut took = Duration::ZERO;
         if !write.entries.is_empty() || write.hard_state.is_some() {
@@ -76,9 +98,13 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
             self.chores.guard_due = true;
         }
         // SAFETY-RAFT: the notice is in the inbox before a message that promises it can leave.
-        let reader = (**self.shown.log.load()).clone();
-        self.inbox.control(Input::Persisted { number, reader });
+        self.report();
         self.outgoing.send(messages);
+        if let Some(upto) = cut {
+            self.store.truncate_prefix(upto)?;
+            self.shown.log.store(Arc::new(self.store.reader()));
+            self.report();
+        }
         Ok(took)
     }
 
@@ -108,6 +134,14 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
 
     fn exit_code(error: &LogError) -> u8 {
         error.exit_code()
+    }
+}
+
+impl<E: Engine, G: GuardFile, C: Clock> LogWriter<E, G, C> {
+    /// Tells Raft what is durable, and shows it the log.
+    fn report(&self) {
+        let reader = (**self.shown.log.load()).clone();
+        self.inbox.control(Input::Persisted { number: self.chores.number, reader });
     }
 }
 
@@ -155,9 +189,9 @@ mod tests {
 
     #[test]
     fn a_task_that_only_sends_counts_too() {
-        let task = WriteTask { number: 1, write: LogWrite::default(), then_send: Vec::new() };
-        assert_eq!(task.size(), Size { items: 1, bytes: 0 });
-        let task = WriteTask { write: write(1, 2..6, None), ..task };
+        let task = |write| LogTask::Write(WriteTask { number: 1, write, then_send: Vec::new() });
+        assert_eq!(task(LogWrite::default()).size(), Size { items: 1, bytes: 0 });
+        let task = task(write(1, 2..6, None));
         assert_eq!(task.size().items, 4);
         assert!(task.size().bytes > 0, "what an entry has beside its data counts");
     }

@@ -43,7 +43,7 @@ pub use handle::{LogPage, Proposer, Shown, Written};
 pub use inbox::{Heed, Inbox};
 pub use incarnation::Incarnation;
 pub use lease_keeper::{LeaseKeeper, LeaseLeft};
-pub(crate) use log_writer::{LogChores, LogWriter};
+pub(crate) use log_writer::{LogChores, LogTask, LogWriter};
 pub(crate) use parked_reads::ParkedReads;
 pub(crate) use raft_thread::{Course, RaftThread};
 pub(crate) use state_applier::{ApplyChores, StateApplier};

@@ -18,14 +18,14 @@ use super::worker::Hands;
 use crate::apply::ApplyTask;
 use crate::fatal;
 use crate::limits::{LOG_TASKS_WAITING_MAX, SHUTDOWN_TIMEOUT, TICK};
-use crate::node::{Completion, Completions, Shown};
-use crate::raft::{Driver, Input, Job, WriteTask};
+use crate::node::{Completion, Completions, LogTask, Shown};
+use crate::raft::{Driver, Input, Job};
 
 /// What the thread works with.
 pub(crate) struct RaftThread<C: Clock> {
     pub driver: Driver,
     pub inbox: Arc<Inbox>,
-    pub log: Arc<dyn Hands<WriteTask>>,
+    pub log: Arc<dyn Hands<LogTask>>,
     pub apply: Arc<dyn Hands<ApplyTask>>,
     pub outgoing: Outgoing,
     pub seen: Arc<Seen>,
@@ -49,7 +49,7 @@ pub(crate) struct Course {
     removed: bool,
     /// What this turn leaves to be carried out by this thread itself. What comes later of its kind stands behind it.
     apply: Option<ApplyTask>,
-    write: Option<WriteTask>,
+    write: Option<LogTask>,
 }
 
 impl<C: Clock> RaftThread<C> {
@@ -191,7 +191,10 @@ impl<C: Clock> RaftThread<C> {
             Job::Send(messages) => self.outgoing.send(messages),
             Job::Write(task) => {
                 self.course.written = task.number;
-                keep_or_push(&*self.log, &mut self.course.write, task);
+                keep_or_push(&*self.log, &mut self.course.write, LogTask::Write(task));
+            }
+            Job::CutLog { upto } => {
+                keep_or_push(&*self.log, &mut self.course.write, LogTask::Cut(upto));
             }
             Job::Apply(task) => keep_or_push(&*self.apply, &mut self.course.apply, task),
             Job::ReadReady { ids, index } => self.parked.park(ids, index),

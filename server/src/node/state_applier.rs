@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_shared::clock::{Clock, Moment};
-use mini_etcd_shared::types::MemberId;
+use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
@@ -48,6 +48,8 @@ pub(crate) struct ApplyChores {
     collecting: bool,
     /// When the disk was last measured.
     measured: Option<Moment>,
+    /// Raft was told that the state is durable up to here.
+    synced: LogIndex,
 }
 
 impl Task for ApplyTask {
@@ -93,6 +95,7 @@ impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
         } else if mem::take(&mut self.chores.unsynced) {
             // What a restart must apply again stays small.
             self.applier.sync()?;
+            self.tell_synced();
         }
         Ok(())
     }
@@ -168,14 +171,23 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.parked.release(index);
         (self.listener)(&applied);
         self.inbox.control(Input::Applied { index, term, sequences });
+        self.tell_synced();
         Ok(())
+    }
+
+    /// Tells Raft how far the state is durable, if that is news: so far the log is not needed any more.
+    fn tell_synced(&mut self) {
+        let applied = self.applier.synced();
+        if mem::replace(&mut self.chores.synced, applied) != applied {
+            self.inbox.control(Input::StateSynced { applied });
+        }
     }
 }
 
 impl Default for ApplyChores {
-    /// The process before may have stopped in the middle of a collection.
+    /// The process before may have stopped in the middle of a collection, and before a sync.
     fn default() -> Self {
-        Self { unsynced: false, collecting: true, measured: None }
+        Self { unsynced: true, collecting: true, measured: None, synced: LogIndex(0) }
     }
 }
 

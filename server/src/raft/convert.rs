@@ -71,6 +71,7 @@ pub fn message_out(mut message: eraftpb::Message) -> Option<RaftMessage> {
         context: message.context,
         priority: message.priority,
         snapshot: None,
+        held_by_all: 0,
     })
 }
 
@@ -176,6 +177,7 @@ mod tests {
             context: Bytes::from_static(b"context"),
             priority: -1,
             snapshot: None,
+            held_by_all: 0,
         };
         assert_eq!(message_in(message.clone()).and_then(message_out), Some(message));
     }

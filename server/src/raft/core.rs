@@ -102,6 +102,8 @@ pub struct NodeCore {
     seed: u64,
     /// The leader is believed dead: see [`NodeCore::end_lease`].
     lease_ended: bool,
+    /// What a leader said is held by all, and its term.
+    heard_held: (Term, LogIndex),
     /// Term and vote as they were last handed out to be written.
     written: (u64, u64),
     /// Number of the last effects that changed term or vote.
@@ -137,13 +139,14 @@ impl NodeCore {
             hard_state: convert::hard_state_in(&hard_state),
             conf_state: convert::conf_state_in(&conf_state),
         };
-        let view = LogView::new(initial, (truncated.0.0, truncated.1.0), log.tail, log.reader);
+        let view = LogView::new(initial, log.tail, log.reader);
         let raw = RawNode::new(&raft_config(id, applied), view, &logging::logger())
             .map_err(|error| CoreError::Raft(error.to_string()))?;
         let mut core = Self {
             raw,
             seed,
             lease_ended: false,
+            heard_held: Default::default(),
             written: (hard_state.term, hard_state.vote),
             written_number: 0,
             write_number: 0,
@@ -167,11 +170,16 @@ impl NodeCore {
     pub fn message(&mut self, from: MemberId, message: RaftMessage) -> Result<(), Refusal> {
         validate::check(&message, &self.frame(from))?;
         let of_leader = matches!(message.kind(), Kind::Append | Kind::Heartbeat);
+        let (term, held) = (Term(message.term), LogIndex(message.held_by_all));
         let message = convert::message_in(message).ok_or(Refusal::Kind)?;
         // What is left to be refused concerns nobody but the sender, who learns of it in time.
         let _ = self.raw.step(message);
-        if of_leader && self.leadership().leader == from {
+        let now = self.leadership();
+        if of_leader && now.leader == from {
             self.lease_ended = false;
+            if now.term == term && held > LogIndex(0) {
+                self.heard_held = (term, held);
+            }
         }
         self.fix_timeout();
         Ok(())
@@ -185,6 +193,7 @@ impl NodeCore {
             is_member: raft.prs().get(from.0).is_some(),
             leader: MemberId(raft.leader_id),
             term: Term(raft.term),
+            first: self.first_index(),
             last: LogIndex(raft.raft_log.last_index()),
         }
     }
@@ -264,6 +273,8 @@ impl NodeCore {
                 tracing::warn!(index = entry.index, %error, "a change of membership has no effect");
             }
         }
+        // It was said of other members.
+        self.heard_held = Default::default();
         self.conf_state()
     }
 
@@ -375,7 +386,11 @@ impl NodeCore {
         let term_is_durable = self.written_number <= self.persisted_number;
         let messages = ready.take_messages().into_iter().chain(ready.take_persisted_messages());
         let leads = self.is_leader();
-        for message in messages.filter_map(convert::message_out) {
+        let held = self.held_by_all();
+        for mut message in messages.filter_map(convert::message_out) {
+            if message.kind() == Kind::Heartbeat {
+                message.held_by_all = held.0;
+            }
             // The answer to a heartbeat promises nothing but that this member is in the leader's term, and reads
             // wait for it.
             let promises = !leads && message.kind() != Kind::HeartbeatResponse;

@@ -11,6 +11,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
+use super::cut::{CutPolicy, Cutting};
 use super::job::{Input, Job};
 use super::leadership::Leadership;
 use super::membership;
@@ -40,6 +41,8 @@ pub struct DriverConfig {
     pub seed: u64,
     /// Drawn anew at each start of the member.
     pub boot_nonce: u64,
+    /// When the log is cut; none for never.
+    pub cut: Option<CutPolicy>,
 }
 
 /// The pure sequencer of a member. See the module for its rules.
@@ -57,7 +60,9 @@ pub struct Driver {
     pub(super) cut_off: BTreeSet<MemberId>,
     suspicion: Suspicion,
     stall: Stall,
-    now: u64,
+    pub(super) cutting: Cutting,
+    /// Ticks so far.
+    pub(super) now: u64,
     last_leader: MemberId,
     pub(super) leader_changes: u64,
     pub(super) messages_refused: u64,
@@ -81,7 +86,7 @@ impl Driver {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
-        let DriverConfig { id, log, applied, conf_state, seed, boot_nonce } = config;
+        let DriverConfig { id, log, applied, conf_state, seed, boot_nonce, cut } = config;
         let alone = membership::is_only_voter(&conf_state, id);
         let core =
             NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), seed })?;
@@ -99,6 +104,7 @@ impl Driver {
             cut_off: BTreeSet::new(),
             suspicion: Suspicion::default(),
             stall: Stall::default(),
+            cutting: Cutting::new(cut),
             now: 0,
             last_leader: MemberId(0),
             leader_changes: 0,
@@ -133,6 +139,7 @@ impl Driver {
                     self.stall.ended(number);
                     self.core.persisted(number, reader);
                 }
+                Input::StateSynced { applied } => self.cutting.synced(applied),
                 Input::Applied { index, term, sequences } => {
                     self.on_applied(index, term, &sequences, &mut turn);
                 }
@@ -197,7 +204,10 @@ impl Driver {
                 self.unreachable(id);
             }
             Input::TransferLeader { to } => self.transfer(to),
-            Input::Tick | Input::Persisted { .. } | Input::Applied { .. } => {}
+            Input::Tick
+            | Input::Persisted { .. }
+            | Input::StateSynced { .. }
+            | Input::Applied { .. } => {}
         }
     }
 
@@ -274,6 +284,10 @@ impl Driver {
             turn.fail_writes(error, sequences);
         }
         turn.fail_reads(RequestError::Timeout, self.barrier.tick());
+        self.look_at_log(turn);
+        if let Some(peer) = self.core.in_vain() {
+            self.refused(peer, Refusal::Cut);
+        }
     }
 
     /// A leader whose disk does not finish a write hands over to a member that has on its disk what this one has not.

@@ -11,6 +11,7 @@ use mini_etcd_proto::internalpb::{Command as Request, ConfChange, ConfState, Ent
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message as _;
 
+use super::cut::CutPolicy;
 use super::driver::{Driver, DriverConfig};
 use super::job::{Input, Job, Outbound, WriteTask};
 use super::testing::{self, BIRTH, NoTime, TestLog};
@@ -22,6 +23,15 @@ use crate::storage::SimDisk;
 fn scripts() {
     testing::run_all("raft/testscripts/driver", World::default);
 }
+
+/// Small enough for a script.
+const CUT: CutPolicy = CutPolicy {
+    after_entries: 3,
+    after_bytes: 1 << 20,
+    kept_entries: 2,
+    kept_bytes: 1 << 20,
+    look_ticks: 1,
+};
 
 type Answer = Result<String, Box<dyn Error>>;
 
@@ -41,6 +51,8 @@ struct Member {
     disk: SimDisk,
     guard: MemoryGuard,
     writes: VecDeque<WriteTask>,
+    /// Where its log is to be cut, with the next persist.
+    cut: Option<LogIndex>,
     applies: VecDeque<ApplyTask>,
     applied: u64,
     conf_state: ConfState,
@@ -72,6 +84,7 @@ impl World {
                 disk,
                 guard,
                 writes: VecDeque::new(),
+                cut: None,
                 applies: VecDeque::new(),
                 applied: BIRTH.0.0,
                 conf_state,
@@ -93,6 +106,7 @@ impl World {
             conf_state: member.conf_state.clone(),
             seed: 1,
             boot_nonce: member.starts,
+            cut: Some(CUT),
         })?);
         self.step(id, Vec::new())
     }
@@ -101,6 +115,7 @@ impl World {
         let member = self.member(id)?;
         (member.driver, member.log) = (None, None);
         member.writes.clear();
+        member.cut = None;
         member.applies.clear();
         member.disk.crash(0);
         member.guard.crash(false);
@@ -130,6 +145,7 @@ impl World {
                 }
                 Job::Write(task) => self.member(id)?.writes.push_back(task),
                 Job::Apply(task) => self.member(id)?.applies.push_back(task),
+                Job::CutLog { upto } => self.member(id)?.cut = Some(upto),
                 _ => {}
             }
         }
@@ -166,8 +182,24 @@ impl World {
             inputs.push(Input::Persisted { number: task.number, reader });
             sends.extend(task.then_send.into_iter().map(|out| (id, out)));
         }
+        if let Some(upto) = member.cut.take() {
+            log.truncate_prefix(upto)?;
+            inputs.push(Input::Persisted { number: 0, reader: log.reader() });
+        }
         self.network.extend(sends);
         if inputs.is_empty() { Ok(String::new()) } else { self.step(id, inputs) }
+    }
+
+    /// What was applied is durable.
+    fn sync(&mut self, id: u64) -> Answer {
+        let applied = LogIndex(self.member(id)?.applied);
+        self.step(id, vec![Input::StateSynced { applied }])
+    }
+
+    fn log(&mut self, id: u64) -> Answer {
+        let Some(driver) = &self.member(id)?.driver else { return Ok(format!("n{id} is down\n")) };
+        let (status, held) = (driver.status(), driver.core.held_by_all());
+        Ok(format!("n{id} log {}..{} held by all up to {held}\n", status.first, status.last))
     }
 
     fn apply(&mut self, id: u64) -> Answer {
@@ -307,6 +339,8 @@ impl Runner for World {
             }
             "persist" => self.each(command, Self::persist),
             "apply" => self.each(command, Self::apply),
+            "sync" => self.each(command, Self::sync),
+            "log" => self.each(command, Self::log),
             "settle" => self.settle(),
             "status" => self.each(command, Self::status),
             "tick" => self.tick(command),

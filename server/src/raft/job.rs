@@ -32,16 +32,18 @@ pub enum Input {
         /// Number of the read; not in use.
         id: u64,
     },
-    /// A [`WriteTask`] and all before it are durable.
+    /// A [`WriteTask`] and all before it are durable. Said of the last one again when the log was cut.
     ///
     /// IMPORTANT: must be in the inbox before the task's `then_send` leaves the member, or the answer to a vote
     /// request could overtake it and Raft would find its own log shorter than it promised.
     Persisted {
         /// The task's number.
         number: u64,
-        /// The log as of that task.
+        /// The log as it stands.
         reader: LogReader,
     },
+    /// The state is durable up to this index: no loss of power makes it forget that it applied these entries.
+    StateSynced { applied: LogIndex },
     /// Entries are applied.
     Applied {
         /// Index of the last.
@@ -78,6 +80,8 @@ pub enum Job {
     Send(Vec<Outbound>),
     /// Entries to make durable.
     Write(WriteTask),
+    /// The log is to be cut in front: nobody needs the entries up to and with this one any more. In its own time.
+    CutLog { upto: LogIndex },
     /// Committed entries to apply.
     Apply(ApplyTask),
     /// These reads see what they must once `index` is applied.

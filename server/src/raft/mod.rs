@@ -23,17 +23,19 @@
 //!   applied after that.
 //! - I5: a proposal is appended in the one term it is bound to, or never; see [`proposals`].
 //! - I6: a read's round began after the read arrived, and its number was never used before.
-//! - I7: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
+//! - I7: the log is cut only behind what every member has on its disk and this one has applied durably ([`cut`]).
+//! - I8: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
 //!   inputs are equal.
 //!
 //! *What it refuses.* Remote proposals and read requests in Raft's own messages, messages that would make raft-rs
-//! panic, snapshots (not built yet: the log is whole, so nobody needs one), the removal of the leader by itself.
+//! panic, snapshots (not built yet: by I7 nobody needs one), the removal of the leader by itself.
 //!
 //! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, the seeded run in `tests/tests/sim.rs`.
 
 mod applying;
 mod convert;
 mod core;
+mod cut;
 mod driver;
 mod driver_propose;
 mod job;
@@ -56,6 +58,7 @@ mod driver_scripts;
 mod testing;
 
 pub use self::core::{CoreConfig, CoreError, Dropped, Effects, NodeCore};
+pub use cut::CutPolicy;
 pub use driver::{Driver, DriverConfig, DriverError};
 pub use job::{Input, Job, Outbound, WriteTask};
 pub use proposals::{Admission, Load, admit_lag};

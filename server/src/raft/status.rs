@@ -3,6 +3,7 @@
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::driver::Driver;
+use crate::limits;
 
 /// What a member is in its term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,17 @@ impl RaftStatus {
     pub fn read_index_alone(&self) -> Option<LogIndex> {
         let is_alone = self.leads() && self.voters.len() == 1 && self.committed_in_term;
         is_alone.then_some(self.commit)
+    }
+}
+
+impl RaftStatus {
+    /// Members that lack more entries than stay in the log anyway, and how many each lacks: the log is cut no further until
+    /// they have them. Only a leader knows.
+    pub fn log_waits_for(&self) -> impl Iterator<Item = (MemberId, u64)> {
+        let lacks = |peer: &PeerProgress| {
+            (peer.id, self.last.0.saturating_sub(peer.match_index.0.max(self.first.0 - 1)))
+        };
+        self.progress.iter().map(lacks).filter(|(_, lacks)| *lacks > limits::LOG_KEPT_ENTRIES)
     }
 }
 

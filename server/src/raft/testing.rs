@@ -106,6 +106,7 @@ pub fn message(message: &RaftMessage) -> String {
         ("log_term", message.log_term),
         ("commit", message.commit),
         ("hint", message.reject_hint),
+        ("held", message.held_by_all),
     ];
     for (name, value) in numbers.iter().filter(|(_, value)| *value != 0) {
         write!(text, " {name}={value}").unwrap();
@@ -185,6 +186,7 @@ pub fn job(id: u64, job: &Job) -> Vec<String> {
             }
             vec![line]
         }
+        Job::CutLog { upto } => vec![format!("n{id} cut log up to {upto}")],
         Job::ReadReady { ids, index } => vec![format!("n{id} reads {ids:?} at index {index}")],
         Job::FailWrites { sequences, error } => {
             vec![format!("n{id} writes {sequences:?} fail: {error}")]

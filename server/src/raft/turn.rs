@@ -19,6 +19,7 @@ pub(super) struct Turn {
     writes: Vec<WriteTask>,
     applies: Vec<ApplyTask>,
     reads: Vec<Job>,
+    cut: Option<Job>,
 }
 
 impl Turn {
@@ -53,6 +54,11 @@ impl Turn {
         self.applies.push(task);
     }
 
+    /// The log is to be cut up to `upto`.
+    pub fn cut(&mut self, upto: LogIndex) {
+        self.cut = Some(Job::CutLog { upto });
+    }
+
     /// What Raft wants written and said. True when this made a task.
     pub fn write(&mut self, effects: &mut Effects) {
         let now = std::mem::take(&mut effects.send_now);
@@ -83,6 +89,7 @@ impl Turn {
         jobs.extend(self.writes.into_iter().map(Job::Write));
         jobs.extend(self.applies.into_iter().map(Job::Apply));
         jobs.extend(self.reads);
+        jobs.extend(self.cut);
         jobs
     }
 }

@@ -41,6 +41,11 @@ pub enum Refusal {
     /// The peer speaks of entries that this member never had: this disk or the peer's went back in time.
     #[error("speaks of entries that this log does not have")]
     Beyond,
+    /// The peer's log ends before this one begins: the message is late, or that disk went back in time.
+    #[error(
+        "its log ends before the first entry that is left here: if it says so again, it lost its data"
+    )]
+    Cut,
     /// An order that only the leader may give.
     #[error("not from the leader")]
     NotLeader,
@@ -60,6 +65,8 @@ pub struct Frame {
     /// The leader; 0 for none.
     pub leader: MemberId,
     pub term: Term,
+    /// First index of the log here.
+    pub first: LogIndex,
     pub last: LogIndex,
 }
 
@@ -96,6 +103,9 @@ fn by_kind(kind: Kind, message: &RaftMessage, frame: &Frame) -> Result<(), Refus
         Kind::Append => piece_of_log(message),
         Kind::AppendResponse => {
             only(frame.is_member, Refusal::Stranger)?;
+            // Raft would go back to where there is nothing any more, and send nothing from there.
+            let is_cut = message.reject && message.reject_hint + 1 < frame.first.0;
+            only(!current || !is_cut, Refusal::Cut)?;
             only(!current || message.reject || message.index <= frame.last.0, Refusal::Beyond)
         }
         Kind::Heartbeat => only(!current || message.commit <= frame.last.0, Refusal::Beyond),
@@ -126,6 +136,7 @@ fn numbers(message: &RaftMessage) -> Result<(), Refusal> {
         message.commit,
         message.commit_term,
         message.reject_hint,
+        message.held_by_all,
     ];
     let right = message.term != 0 && numbers.iter().all(|number| *number < NUMBER_MAX);
     if right { Ok(()) } else { Err(Refusal::Number) }
@@ -180,6 +191,7 @@ mod tests {
             is_member: true,
             leader,
             term: Term(5),
+            first: LogIndex(4),
             last: LogIndex(10),
         }
     }
@@ -289,6 +301,20 @@ mod tests {
         assert_eq!(check(&ack, &frame()), Err(Refusal::Beyond));
         let old = RaftMessage { term: 4, ..ack };
         assert_eq!(check(&old, &frame()), Ok(()), "Raft itself ignores earlier terms");
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_is_left_here_is_not_gone_back_to() {
+        let reject = |hint, term| RaftMessage {
+            reject: true,
+            index: 9,
+            reject_hint: hint,
+            term,
+            ..message(Kind::AppendResponse)
+        };
+        assert_eq!(check(&reject(3, 5), &frame()), Ok(()), "the entry in front is known");
+        assert_eq!(check(&reject(2, 5), &frame()), Err(Refusal::Cut));
+        assert_eq!(check(&reject(2, 4), &frame()), Ok(()), "Raft itself ignores earlier terms");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! [`LogView`]: the log as Raft reads it. The newest entries in memory, older ones from disk.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use mini_etcd_proto::internalpb::Entry;
@@ -8,32 +9,29 @@ use raft::eraftpb;
 use raft::{GetEntriesContext, RaftState, Storage, StorageError as RaftStorageError};
 
 use super::convert::entry_in;
+use super::cut::Extent;
 use crate::limits::LOG_TAIL_BYTES_MAX;
 use crate::log::{LogError, LogReader};
 
 /// The log as Raft reads it.
 ///
 /// I1: the tail is contiguous and ends with the last entry, durable or not.
-/// I2: every entry before the tail is in `reader`: only what a [`LogReader`] has seen leaves the tail.
+/// I2: every entry before the tail is in `reader`, or was cut off: only what a [`LogReader`] has seen leaves the tail.
+/// I3: the log begins where that of `reader` does.
 pub struct LogView {
     initial: RaftState,
     tail: VecDeque<Entry>,
     tail_bytes: usize,
     reader: LogReader,
-    /// First index and the term before it, as long as nothing is cut off at the front.
-    truncated: (u64, u64),
+    /// The member that was last found to need an entry that was cut off; 0 for none.
+    in_vain: Cell<u64>,
 }
 
 impl LogView {
     /// The log at start. `tail` are the newest entries up to the last.
-    pub fn new(
-        initial: RaftState,
-        truncated: (u64, u64),
-        tail: Vec<Entry>,
-        reader: LogReader,
-    ) -> Self {
+    pub fn new(initial: RaftState, tail: Vec<Entry>, reader: LogReader) -> Self {
         let tail_bytes = tail.iter().map(size).sum();
-        Self { initial, tail: tail.into(), tail_bytes, reader, truncated }
+        Self { initial, tail: tail.into(), tail_bytes, reader, in_vain: Cell::default() }
     }
 
     /// Takes entries that Raft appended; what it had from the first of them on is gone.
@@ -52,13 +50,45 @@ impl LogView {
     /// The log on disk is now this; `persisted` is what Raft counts as durable.
     pub fn persisted(&mut self, reader: LogReader, persisted: u64) {
         self.reader = reader;
+        let truncated = self.truncated().0;
         // I2: `reader` holds all up to `persisted`, and one entry stays so that I1 can be checked.
-        while self.tail_bytes > LOG_TAIL_BYTES_MAX && self.tail.len() > 1 {
-            if self.tail.front().is_none_or(|entry| entry.index > persisted) {
+        while let Some(first) = self.tail.front().filter(|_| self.tail.len() > 1) {
+            let is_cut = first.index <= truncated;
+            if !is_cut && (self.tail_bytes <= LOG_TAIL_BYTES_MAX || first.index > persisted) {
                 break;
             }
             self.tail_bytes -= self.tail.pop_front().map_or(0, |entry| size(&entry));
         }
+    }
+
+    /// What there is, and what of it is not among the newest: `entries` of them, of at most `bytes`, but one at least.
+    pub fn extent(&self, entries: u64, bytes: usize) -> Extent {
+        let (truncated, last) = (self.truncated().0, self.last());
+        let is_whole = self.tail_start() <= truncated + 1;
+        let mut kept = 0;
+        let newest = self.tail.iter().rev().take(usize::try_from(entries).unwrap_or(usize::MAX));
+        let newest = newest.take_while(|entry| {
+            kept += size(entry);
+            kept <= bytes
+        });
+        let spare = last.saturating_sub(newest.count().max(1) as u64);
+        Extent {
+            truncated: LogIndex(truncated),
+            last: LogIndex(last),
+            bytes: if is_whole { self.tail_bytes } else { usize::MAX },
+            spare: LogIndex(spare),
+        }
+    }
+
+    /// Who needed an entry that was cut off since this was asked last; 0 for nobody.
+    pub fn in_vain(&self) -> u64 {
+        self.in_vain.take()
+    }
+
+    /// Index in front of the first entry, and its term.
+    fn truncated(&self) -> (u64, u64) {
+        let (index, term) = self.reader.truncated();
+        (index.0, term.0)
     }
 
     /// Entries from `low` up to and without `high`, at least one and about `max_bytes`.
@@ -124,7 +154,7 @@ impl Storage for LogView {
         max_size: impl Into<Option<u64>>,
         _context: GetEntriesContext,
     ) -> raft::Result<Vec<eraftpb::Entry>> {
-        if low <= self.truncated.0 {
+        if low <= self.truncated().0 {
             return Err(raft::Error::Store(RaftStorageError::Compacted));
         }
         let entries = self.read(low, high, max_size.into().unwrap_or(u64::MAX)).map_err(refused)?;
@@ -132,10 +162,10 @@ impl Storage for LogView {
     }
 
     fn term(&self, index: u64) -> raft::Result<u64> {
-        if index == self.truncated.0 {
-            return Ok(self.truncated.1);
+        if index == self.truncated().0 {
+            return Ok(self.truncated().1);
         }
-        if index < self.truncated.0 {
+        if index < self.truncated().0 {
             return Err(raft::Error::Store(RaftStorageError::Compacted));
         }
         if let Some(entry) = self.in_tail(index) {
@@ -151,15 +181,75 @@ impl Storage for LogView {
     }
 
     fn first_index(&self) -> raft::Result<u64> {
-        Ok(self.truncated.0 + 1)
+        Ok(self.truncated().0 + 1)
     }
 
     fn last_index(&self) -> raft::Result<u64> {
         Ok(self.last())
     }
 
-    /// Snapshots are not built yet, and as the log is whole nobody needs one.
-    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<eraftpb::Snapshot> {
+    /// Snapshots are not built yet, and nobody needs one whose disk kept what it acknowledged: nothing is cut off that a
+    /// member lacks.
+    fn snapshot(&self, _request_index: u64, to: u64) -> raft::Result<eraftpb::Snapshot> {
+        self.in_vain.set(to);
         Err(raft::Error::Store(RaftStorageError::SnapshotTemporarilyUnavailable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mini_etcd_proto::internalpb::HardState;
+    use mini_etcd_shared::types::Term;
+
+    use super::*;
+    use crate::log::{LogStore, LogWrite, MemoryGuard};
+    use crate::raft::testing::{BIRTH, NoTime};
+    use crate::storage::SimDisk;
+
+    fn view(count: u64) -> (LogView, LogStore<crate::storage::SimEngine, MemoryGuard, NoTime>) {
+        let guard = MemoryGuard::new();
+        let (mut log, _) = LogStore::create(SimDisk::new().open(), guard, NoTime, BIRTH).unwrap();
+        let data = vec![7; 100];
+        let entry = |index| Entry { kind: 0, term: 1, index, data: data.clone().into() };
+        let entries: Vec<Entry> = (2..2 + count).map(entry).collect();
+        let hard_state = Some(HardState { term: 1, vote: 0, commit: 1 });
+        let reader = log.append(&LogWrite { entries: entries.clone(), hard_state }).unwrap();
+        (LogView::new(RaftState::default(), entries, reader), log)
+    }
+
+    #[test]
+    fn the_newest_stay_by_number_and_by_size_and_one_always_does() {
+        let (view, _) = view(10);
+        let one = size(view.tail.back().unwrap());
+        for (entries, bytes, spare) in
+            [(3, usize::MAX, 8), (100, usize::MAX, 1), (100, 4 * one, 7), (3, 0, 10), (0, 0, 10)]
+        {
+            let extent = view.extent(entries, bytes);
+            assert_eq!(extent.spare, LogIndex(spare), "{entries} entries of {bytes} bytes");
+            assert_eq!((extent.truncated, extent.last), (LogIndex(1), LogIndex(11)));
+            assert_eq!(extent.bytes, 10 * one);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_leaves_the_memory_and_is_named_when_it_is_needed() {
+        let (mut view, mut log) = view(10);
+        let (one, context) = (size(view.tail.back().unwrap()), GetEntriesContext::empty(false));
+        log.truncate_prefix(LogIndex(8)).unwrap();
+        view.persisted(log.reader(), 11);
+        assert_eq!((view.first_index(), view.last_index()), (Ok(9), Ok(11)));
+        assert_eq!((view.tail.len(), view.tail_bytes), (3, 3 * one));
+        assert_eq!((view.term(8), view.term(9)), (Ok(Term(1).0), Ok(1)));
+        let compacted = raft::Error::Store(RaftStorageError::Compacted);
+        assert_eq!(view.term(7), Err(compacted));
+        assert!(view.entries(8, 10, None, context).is_err());
+        assert_eq!(view.in_vain(), 0);
+        assert!(view.snapshot(0, 3).is_err());
+        assert_eq!((view.in_vain(), view.in_vain()), (3, 0));
+        // All but the last of what is in memory may go.
+        log.truncate_prefix(LogIndex(11)).unwrap();
+        view.persisted(log.reader(), 11);
+        assert_eq!((view.first_index(), view.last_index()), (Ok(12), Ok(11)));
+        assert_eq!(view.term(11), Ok(1));
     }
 }

@@ -98,6 +98,11 @@ fn open(
             };
             Applier::create(engine()?, identity, &birth)?
         }
+        Err(ApplyError::Empty) => {
+            let (path, (begins, _)) = (data.path().display(), recovered.truncated);
+            let detail = format!("{path}: there is no state, and the log begins after {begins}");
+            return Err(StartError::Lost { detail });
+        }
         opened => opened?,
     };
     Ok((store, recovered, applier))

@@ -14,6 +14,7 @@ use super::serving::{ServingListeners, Started, listen};
 use super::threads::RunningThreads;
 use crate::config::Config;
 use crate::limits::SHUTDOWN_TIMEOUT;
+use crate::raft::CutPolicy;
 
 /// A member that runs in this process. [`Server::shutdown`] stops it in order; dropping it does the same and waits.
 #[derive(Debug)]
@@ -129,7 +130,8 @@ fn serve(
 async fn start(config: &Config) -> Result<(ServingListeners, RunningThreads), StartError> {
     let disk = OpenedDisk::open(config).await?;
     let ports = listen(config)?;
-    let (threads, table) = RunningThreads::start(disk)?;
+    let (threads, table) =
+        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after))?;
     let serving = ServingListeners::start(config, ports, &threads, table);
     Ok((serving.map_err(StartError::Thread)?, threads))
 }

@@ -28,7 +28,7 @@ use crate::node::{
     ApplyChores, Completions, Course, Inbox, Incarnation, LeaseKeeper, LogChores, LogWriter,
     ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
 };
-use crate::raft::{Driver, DriverConfig};
+use crate::raft::{CutPolicy, Driver, DriverConfig};
 use crate::storage::FjallEngine;
 use crate::watch::Hub;
 
@@ -63,7 +63,10 @@ pub(super) struct RunningThreads {
 
 impl RunningThreads {
     /// Starts the threads. What dials the peers is the caller's to run.
-    pub fn start(disk: OpenedDisk) -> Result<(Self, PeerTable), StartError> {
+    pub fn start(
+        disk: OpenedDisk,
+        cut: Option<CutPolicy>,
+    ) -> Result<(Self, PeerTable), StartError> {
         let OpenedDisk { data, cluster, identity, names, boot_nonce, .. } = disk;
         let OpenedDisk { descriptors, clock, store, recovered, applier, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
@@ -75,6 +78,7 @@ impl RunningThreads {
             conf_state: published.conf_state.clone(),
             seed: rand::random(),
             boot_nonce,
+            cut,
         })?;
         let shown = Arc::new(shown(&driver, reader, &published));
         let incarnation = Incarnation::new(rand::random());

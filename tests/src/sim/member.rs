@@ -17,12 +17,13 @@ use mini_etcd_server::apply::{
 use mini_etcd_server::lease::{Lessor, Stands};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
 use mini_etcd_server::node::Incarnation;
-use mini_etcd_server::raft::{Driver, DriverConfig, Input, Outbound, WriteTask};
+use mini_etcd_server::raft::{CutPolicy, Driver, DriverConfig, Input, Outbound, WriteTask};
 use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message as _;
 
+use super::plan::Plan;
 use super::rng::Rng;
 
 /// Time between two checkpoints of a lease.
@@ -74,6 +75,8 @@ pub struct Running {
     pub inbox: Vec<Input>,
     /// What waits for the log's thread.
     pub writes: VecDeque<WriteTask>,
+    /// Up to where the log's thread is to cut the log.
+    pub cut: Option<LogIndex>,
     /// What waits for the apply thread.
     pub tasks: VecDeque<ApplyTask>,
     /// Reads that wait for an index.
@@ -155,6 +158,15 @@ pub struct Member {
     clock: SimClock,
     starts: u64,
     identity: Identity,
+    cut: CutPolicy,
+}
+
+/// What a member did with its log.
+#[derive(Default)]
+pub struct Persisted {
+    pub sends: Vec<Outbound>,
+    /// Up to where it was cut.
+    pub cut: Option<LogIndex>,
 }
 
 impl Member {
@@ -162,7 +174,8 @@ impl Member {
     ///
     /// # Errors
     /// When its own code refuses a new disk.
-    pub fn new(id: u64, count: u64, clock: SimClock) -> Result<Self> {
+    pub fn new(id: u64, plan: &Plan, clock: SimClock) -> Result<Self> {
+        let count = plan.members;
         let disks = Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimDisk::new() };
         let birth = (LogIndex::BIRTH, Term(1));
         let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(id) };
@@ -182,16 +195,17 @@ impl Member {
             clock,
             starts: 0,
             identity,
+            cut: plan.cut,
         };
         member.start(id)?;
         Ok(member)
     }
 
-    /// Starts it on what its disks hold. Answers the entries of its log.
+    /// Starts it on what its disks hold. Answers the index in front of its log, and the entries.
     ///
     /// # Errors
     /// When that is refused, which no crash may cause.
-    pub fn start(&mut self, seed: u64) -> Result<Vec<Entry>> {
+    pub fn start(&mut self, seed: u64) -> Result<(LogIndex, Vec<Entry>)> {
         self.starts += 1;
         // A fault that was meant for the last life must not meet this one.
         let _ = self.disks.log.open().sync();
@@ -207,6 +221,7 @@ impl Member {
             self.durable_term
         );
         let end = LogIndex(found.last.0.0 + 1);
+        let truncated = found.truncated.0;
         let entries = found.reader.entries(found.reader.first(), end, u64::MAX)?;
         let published = applier.published();
         // Another one at each start, and the same in each run of the seed.
@@ -218,6 +233,7 @@ impl Member {
             conf_state: published.conf_state.clone(),
             seed,
             boot_nonce: self.starts,
+            cut: Some(self.cut),
         })?;
         self.running = Some(Running {
             id: MemberId(self.id),
@@ -226,6 +242,7 @@ impl Member {
             applier,
             inbox: Vec::new(),
             writes: VecDeque::new(),
+            cut: None,
             tasks: VecDeque::new(),
             parked: BTreeMap::new(),
             // Without grace, which would hide most of what a leader could do wrong.
@@ -235,7 +252,7 @@ impl Member {
             incarnation: Incarnation::new(rng.next()),
             next_number: 0,
         });
-        Ok(entries)
+        Ok((truncated, entries))
     }
 
     /// It loses power: of what was not synced a part survives.
@@ -257,10 +274,11 @@ impl Member {
         self.starts
     }
 
-    /// The log thread's turn: everything that waits, then one report, then the messages. None when the disk failed.
-    pub fn persist(&mut self) -> Option<Vec<Outbound>> {
+    /// The log thread's turn: everything that waits, then one report, then the messages, then a cut. None when the disk
+    /// failed.
+    pub fn persist(&mut self) -> Option<Persisted> {
         let running = self.running.as_mut()?;
-        let mut sends = Vec::new();
+        let mut done = Persisted::default();
         while let Some(task) = running.writes.pop_front() {
             let reader = running.log.append(&task.write).ok()?;
             running.log.sync_guard_if_due().ok()?;
@@ -269,9 +287,15 @@ impl Member {
             }
             // The report first, the messages after: as the real thread does it.
             running.inbox.push(Input::Persisted { number: task.number, reader });
-            sends.extend(task.then_send);
+            done.sends.extend(task.then_send);
         }
-        Some(sends)
+        if let Some(upto) = running.cut.take() {
+            running.log.truncate_prefix(upto).ok()?;
+            let reader = running.log.reader();
+            running.inbox.push(Input::Persisted { number: 0, reader });
+            done.cut = Some(upto);
+        }
+        Some(done)
     }
 
     /// The apply thread's turn: one task.
@@ -299,8 +323,9 @@ impl Member {
         if rng.chance(500) {
             running.applier.collect(3)?;
         }
-        if rng.chance(200) {
+        if rng.chance(500) {
             running.applier.sync()?;
+            running.inbox.push(Input::StateSynced { applied: running.applier.synced() });
         }
         Ok(())
     }

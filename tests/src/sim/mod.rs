@@ -12,9 +12,10 @@
 //! of a sync, and a part of what was not synced survives.
 //!
 //! *What is checked.* After every event: one leader for a term, one vote, numbers that never fall, logs that
-//! match, entries that are on a majority of disks before anybody applies them, equal digests at equal indexes,
-//! no request carried out twice; no key hangs on a lease that is not there, and no lease expires
-//! before the time that its grant or a confirmed renewal gave it. With every answer: writes and reads see what was answered before they began, and
+//! match, entries that are on a majority of disks before anybody applies them, entries that are on all disks before anybody
+//! cuts them off and that nobody needs after that, equal digests at equal indexes, no request carried out twice; no key
+//! hangs on a lease that is not there, and no lease expires before the time that its grant or a confirmed renewal gave
+//! it. With every answer: writes and reads see what was answered before they began, and
 //! reads what the committed log says. At the end everything heals; then all members must agree under one leader
 //! and take new writes, and every answered write must be there.
 //!
@@ -59,6 +60,8 @@ pub struct Report {
     pub renewals: u64,
     /// Leases that expired.
     pub expired: u64,
+    /// Cuts of their logs.
+    pub cuts: u64,
 }
 
 /// Runs a seed to its end.
@@ -88,6 +91,7 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         unknown: world.told.unknown,
         renewals: world.model.renewals,
         expired: world.model.expired,
+        cuts: world.cuts,
         starts: world.members.values().map(member::Member::starts).sum(),
     })
 }

@@ -1,5 +1,7 @@
 //! What a seed puts a cluster through.
 
+use mini_etcd_server::raft::CutPolicy;
+
 use super::rng::Rng;
 
 /// Times are in milliseconds, chances in 1000.
@@ -35,6 +37,8 @@ pub struct Plan {
     pub hang_every: u64,
     /// Chance that peers are told of a crash by a refused connection.
     pub hint: u64,
+    /// When a log is cut: soon, so that it happens often.
+    pub cut: CutPolicy,
 }
 
 impl Plan {
@@ -55,7 +59,7 @@ impl Plan {
         let slow_disk = sometimes(300, 10, 80);
         let slow_apply = sometimes(300, 10, 60);
         let hang_every = sometimes(300, 2000, 5000);
-        Self {
+        let mut plan = Self {
             members: *rng.pick(&[3, 3, 3, 3, 3, 3, 5, 1]).unwrap_or(&3),
             clients: rng.between(2, 6),
             length: 6_000,
@@ -71,6 +75,15 @@ impl Plan {
             pause_every,
             hang_every,
             hint: 700,
-        }
+            cut: CutPolicy::after(u64::MAX),
+        };
+        plan.cut = CutPolicy {
+            after_entries: rng.between(1, 40),
+            after_bytes: usize::try_from(rng.between(0, 20_000)).unwrap_or(0),
+            kept_entries: rng.between(0, 20),
+            kept_bytes: usize::try_from(rng.between(0, 4_000)).unwrap_or(0),
+            look_ticks: rng.between(1, 10),
+        };
+        plan
     }
 }

@@ -7,6 +7,7 @@ use mini_etcd_proto::internalpb::Entry;
 use mini_etcd_server::apply::Applied;
 use mini_etcd_server::log::LogWrite;
 use mini_etcd_server::raft::RaftStatus;
+use mini_etcd_shared::types::LogIndex;
 
 /// Remembers what was, and compares.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Watchman {
     before: BTreeMap<u64, (u64, RaftStatus)>,
     /// The durable log of each member: entries by index.
     logs: BTreeMap<u64, BTreeMap<u64, Entry>>,
+    /// Index in front of each log.
+    cut: BTreeMap<u64, u64>,
     revisions: BTreeMap<u64, i64>,
     committed: u64,
 }
@@ -32,10 +35,16 @@ impl Watchman {
         }
         ensure!(status.applied <= status.commit, "n{id} applied more than is committed");
         ensure!(commit <= status.last.0, "n{id} commits more than it has");
+        ensure!(status.first.0 <= status.applied.0 + 1, "n{id} lacks what it has to apply");
+        for peer in &status.progress {
+            let (peer, next) = (peer.id, peer.next_index);
+            ensure!(status.first <= next, "n{id} is to send {next} to n{peer}, which it has cut");
+        }
         if let Some((before_nonce, before)) = self.before.get(&id)
             && *before_nonce == nonce
         {
             ensure!(before.term <= status.term, "the term of n{id} fell");
+            ensure!(before.first <= status.first, "the log of n{id} begins earlier than before");
             ensure!(before.commit <= status.commit, "the commit index of n{id} fell");
             ensure!(before.applied <= status.applied, "the applied index of n{id} fell");
             let voted = before.term == status.term && before.vote.0 != 0;
@@ -63,13 +72,40 @@ impl Watchman {
                 continue;
             };
             ensure!(shared == last, "n{id} and n{other} differ at {}", last.index);
-            // What came before was compared when it was written.
-            let from = first.index.saturating_sub(1)..=last.index;
+            // What came before was compared when it was written, and what is cut cannot be.
+            let cut = |member| self.cut.get(member).map_or(0, |cut| cut + 1);
+            let from = first.index.saturating_sub(1).max(cut(&id)).max(cut(other));
+            let from = from..=last.index;
             ensure!(
                 log.range(from.clone()).eq(theirs.range(from)),
                 "the logs of n{id} and n{other} agree at {} and differ before",
                 last.index
             );
+        }
+        Ok(())
+    }
+
+    /// Member `id` cut its log up to `upto`.
+    ///
+    /// # Errors
+    /// When that is not committed, or somebody lacks it.
+    pub fn cut(&mut self, id: u64, upto: u64, members: u64) -> Result<()> {
+        let before = self.cut.get(&id).copied().unwrap_or(LogIndex::BIRTH.0);
+        ensure!(upto >= before, "n{id} had cut up to {before} and now up to {upto}");
+        if upto == before {
+            return Ok(());
+        }
+        ensure!(upto <= self.committed, "n{id} cut {upto}, and {} is committed", self.committed);
+        let own = self.logs.get(&id).and_then(|log| log.get(&upto)).cloned();
+        for other in (1..=members).filter(|other| *other != id) {
+            let has_cut = self.cut.get(&other).is_some_and(|cut| *cut >= upto);
+            let theirs = self.logs.get(&other).and_then(|log| log.get(&upto));
+            ensure!(has_cut || theirs.is_some(), "n{id} cut {upto}, which n{other} lacks");
+            ensure!(has_cut || theirs == own.as_ref(), "n{id} and n{other} differ at {upto}");
+        }
+        self.cut.insert(id, upto);
+        if let Some(log) = self.logs.get_mut(&id) {
+            *log = log.split_off(&(upto + 1));
         }
         Ok(())
     }

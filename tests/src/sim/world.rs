@@ -64,6 +64,8 @@ pub struct World {
     pub(super) told: Told,
     pub(super) model: Model,
     pub(super) trace: Trace,
+    /// Cuts of logs.
+    pub(super) cuts: u64,
     seed: u64,
     pub(super) clock: SimClock,
     events: BTreeMap<(u64, u64), (u64, Event)>,
@@ -93,7 +95,7 @@ impl World {
         };
         let ids = 1..=plan.members;
         let members = ids
-            .map(|id| Ok((id, Member::new(id, plan.members, clock.clone())?)))
+            .map(|id| Ok((id, Member::new(id, &plan, clock.clone())?)))
             .collect::<Result<_>>()?;
         let mut world = Self {
             now: 0,
@@ -104,6 +106,7 @@ impl World {
             told: Told::default(),
             model: Model::default(),
             trace,
+            cuts: 0,
             seed,
             clock,
             events: BTreeMap::new(),
@@ -304,6 +307,11 @@ impl World {
                     self.failed(id, number, &error);
                 }
             }
+            Job::CutLog { upto } => {
+                running.cut = Some(upto);
+                let wait = self.chances.disk.between(0, self.plan.sync_max);
+                self.soon(wait, id, "persist", Event::Persist);
+            }
             Job::Removed => ensure!(false, "nobody was removed"),
         }
         Ok(())
@@ -319,11 +327,15 @@ impl World {
         }
         let writes: Vec<_> = running.writes.iter().map(|task| task.write.clone()).collect();
         match member.persist() {
-            Some(sends) => {
+            Some(done) => {
                 for write in writes {
                     self.watchman.wrote(id, &write)?;
                 }
-                self.send(id, sends);
+                self.send(id, done.sends);
+                if let Some(upto) = done.cut {
+                    self.cuts += 1;
+                    self.watchman.cut(id, upto.0, self.plan.members)?;
+                }
                 self.soon(0, id, "turn", Event::Turn);
             }
             // The disk failed inside of a sync: the process ends.
@@ -515,8 +527,9 @@ impl World {
         let Some(member) = self.members.get_mut(&id).filter(|it| it.running.is_none()) else {
             return Ok(());
         };
-        let found = member.start(seed)?;
+        let (truncated, found) = member.start(seed)?;
         let nonce = member.starts();
+        self.watchman.cut(id, truncated.0, self.plan.members)?;
         self.watchman.restarted(id, found)?;
         for peer in self.ids().into_iter().filter(|peer| *peer != id) {
             let wait = self.chances.network.between(1, 20);

@@ -117,6 +117,8 @@ pub(crate) struct Hellos {
 pub(crate) struct Standing {
     /// Name of the peer; none when it is no member.
     pub peer: Option<String>,
+    /// Index in front of the first entry of its log.
+    pub truncated: LogIndex,
     pub last: LogIndex,
     /// How far it has seen the peer's log reach.
     pub seen: LogIndex,
@@ -137,7 +139,7 @@ impl Hellos {
 
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let Standing { last, seen, lineage, is_led, .. } = (self.standing)(peer);
+        let Standing { truncated, last, seen, lineage, is_led, .. } = (self.standing)(peer);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -147,6 +149,7 @@ impl Hellos {
             protocol: PROTOCOL,
             lineage,
             is_led,
+            truncated_index: truncated.0,
         }
     }
 
@@ -168,6 +171,12 @@ impl Hellos {
         let seen = LogIndex(hello.seen_index);
         let names = || (self.me.clone(), standing.peer.clone().unwrap_or_default());
         if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
+            let (name, peer) = names();
+            return Err(HelloRefused::Lost { name, peer, seen });
+        }
+        // Nobody cuts off what a member lacks: this one had it, and nobody can give it back.
+        let seen = LogIndex(hello.truncated_index);
+        if standing.last < seen {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
         }
@@ -198,6 +207,7 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
         Standing {
             peer: member.map(|member| member.name.clone()),
+            truncated: LogIndex(status.first.0.saturating_sub(1)),
             last: status.last,
             seen: matched.max(seen.of(peer)).max(ran),
             lineage: published.lineage,
@@ -269,6 +279,7 @@ mod tests {
             let members = cluster.clone();
             let standing = move |id| Standing {
                 peer: members.member(id).map(|peer| peer.name.clone()),
+                truncated: LogIndex(1),
                 last: LogIndex(9),
                 seen: LogIndex(9),
                 lineage,
@@ -291,6 +302,31 @@ mod tests {
             assert_eq!(met((5, here), (6, there)), Err(apart.clone()), "{here} {there}");
         }
         assert_eq!(met((5, false), (6, true)), Err(HelloRefused::Astray { name, peer }));
+    }
+
+    #[test]
+    fn a_log_that_ends_before_another_one_begins_was_lost() {
+        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let standing = |_| Standing {
+            peer: Some("n2".to_owned()),
+            truncated: LogIndex(1),
+            last: LogIndex(9),
+            seen: LogIndex(0),
+            lineage: 0,
+            is_led: true,
+        };
+        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hello = |truncated_index| Hello {
+            cluster_id: cluster.id().0,
+            member_id: cluster.peers().next().unwrap().id.0,
+            protocol: PROTOCOL,
+            truncated_index,
+            ..Hello::default()
+        };
+        assert!(hellos.check(&hello(9), None).is_ok());
+        let (name, peer) = ("n1".to_owned(), "n2".to_owned());
+        let lost = HelloRefused::Lost { name, peer, seen: LogIndex(10) };
+        assert_eq!(hellos.check(&hello(10), None), Err(lost));
     }
 
     fn said(kind: Kind, index: u64, entries: &[u64]) -> RaftMessage {

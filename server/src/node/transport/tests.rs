@@ -58,6 +58,7 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let listed = cluster.clone();
     let standing = move |id| Standing {
         peer: listed.member(id).map(|peer| peer.name.clone()),
+        truncated: LogIndex(1),
         last: LogIndex(5),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
         lineage: known.1.load(Ordering::SeqCst),

@@ -6,6 +6,7 @@ use raft::{Progress, StateRole};
 
 use super::NodeCore;
 use crate::raft::convert;
+use crate::raft::cut::Extent;
 use crate::raft::leadership::Leadership;
 use crate::raft::status::{PeerProgress, ProgressState, Role};
 
@@ -65,6 +66,31 @@ impl NodeCore {
     #[must_use]
     pub fn commit_index(&self) -> LogIndex {
         LogIndex(self.raw.raft.raft_log.committed)
+    }
+
+    /// Every member has the log up to here on its disk, all of it committed, as the leader of this term knows: nobody will
+    /// need these entries of anybody. 0 until that leader has heard all of them.
+    #[must_use]
+    pub fn held_by_all(&self) -> LogIndex {
+        let raft = &self.raw.raft;
+        let known = if self.is_leader() {
+            // Its own progress counts what is durable here.
+            raft.prs().iter().map(|(_, progress)| progress.matched).min().unwrap_or(0)
+        } else {
+            let (term, index) = self.heard_held;
+            if term.0 == raft.term { index.0 } else { 0 }
+        };
+        LogIndex(known).min(self.commit_index())
+    }
+
+    /// What the log holds, with `entries` of the newest, of at most `bytes`, to stay.
+    pub(in crate::raft) fn extent(&self, entries: u64, bytes: usize) -> Extent {
+        self.raw.store().extent(entries, bytes)
+    }
+
+    /// A member that needed an entry that was cut off, since this was asked last.
+    pub(in crate::raft) fn in_vain(&self) -> Option<MemberId> {
+        Some(MemberId(self.raw.store().in_vain())).filter(|member| member.0 != 0)
     }
 
     /// Highest index that Raft was told is applied.

@@ -1,0 +1,188 @@
+//! The log of real members is cut behind what all of them have, and behind nothing else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::{HashKvRequest, PutRequest};
+use mini_etcd_tests::cluster::Cluster;
+use mini_etcd_tests::page;
+use mini_etcd_tests::wait::eventually;
+use rustix::process::Signal;
+use tonic::transport::Channel;
+
+/// Entries that can go after which a log is cut.
+const COUNT: u64 = 1000;
+
+/// Entries that stay: those of `--help`.
+const KEPT: u64 = 5000;
+
+/// Puts that make a log longer than it may stay.
+const PUTS: u64 = 8000;
+
+/// Time for anything to happen.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+async fn cluster() -> anyhow::Result<Cluster> {
+    Cluster::start_with_flags(3, &[format!("--snapshot-count={COUNT}")]).await
+}
+
+/// Puts one of a hundred keys.
+fn put(channel: &Channel, number: u64) -> impl Future<Output = Result<(), tonic::Status>> + use<> {
+    let mut kv = KvClient::new(channel.clone());
+    let key = format!("key/{}", number % 100).into();
+    let put = PutRequest { key, value: vec![b'v'; 100].into(), ..PutRequest::default() };
+    async move { kv.put(put).await.map(drop) }
+}
+
+/// Puts through a member, over and over the same keys.
+async fn puts(cluster: &Cluster, through: usize) -> anyhow::Result<()> {
+    let channel = cluster.channel(through)?;
+    let puts = futures::stream::iter((0..PUTS).map(|number| put(&channel, number)));
+    puts.buffer_unordered(64).try_collect::<()>().await?;
+    Ok(())
+}
+
+/// The values of a metric.
+async fn metric(cluster: &Cluster, index: usize, name: &str) -> anyhow::Result<Vec<u64>> {
+    let page = page::get(&cluster.member(index)?.address, "/metrics").await?;
+    let of_name =
+        |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+    let lines = page.lines().filter(of_name);
+    lines.map(|line| Ok(line.rsplit(' ').next().context("a value")?.parse()?)).collect()
+}
+
+async fn entries(cluster: &Cluster, index: usize) -> anyhow::Result<u64> {
+    metric(cluster, index, "mini_etcd_log_entries").await?.first().copied().context("no metric")
+}
+
+/// Waits until no log has more entries than may stay.
+async fn all_bounded(cluster: &Cluster) -> anyhow::Result<()> {
+    for index in 0..cluster.size() {
+        eventually(&format!("a bounded log of n{}", index + 1), DEADLINE, || async {
+            let entries = entries(cluster, index).await?;
+            // Elections and addresses are entries too.
+            ensure!((KEPT..KEPT + COUNT + 100).contains(&entries), "{entries} entries");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn all_equal(cluster: &Cluster) -> anyhow::Result<()> {
+    let mut hashes = Vec::new();
+    let mut revision = 0;
+    for index in 0..cluster.size() {
+        let hash = eventually("a hash", DEADLINE, || async {
+            let mut client = MaintenanceClient::new(cluster.channel(index)?);
+            Ok(client.hash_kv(HashKvRequest { revision }).await?.into_inner())
+        });
+        let hash = hash.await?;
+        revision = hash.hash_revision;
+        hashes.push(hash.hash);
+    }
+    ensure!(hashes.iter().all(|hash| hashes.first() == Some(hash)), "{hashes:?}");
+    Ok(())
+}
+
+/// Goal: a log does not grow while all members live, what was cut is needed by nobody, also not after kills, and a member
+/// that is away finds all that it lacks. Method: overwrites beyond the bound, the length of each log as the metrics tell
+/// it, SIGKILL to each member, and one that is away for as many overwrites again.
+#[tokio::test]
+async fn logs_are_bounded_while_all_live_and_wait_for_one_that_is_away() -> anyhow::Result<()> {
+    let mut cluster = cluster().await?;
+    puts(&cluster, 0).await?;
+    all_bounded(&cluster).await?;
+    // Kills in the middle of it: what such a put came to is not the question here.
+    let writers = [0, 1, 2].map(|through| cluster.channel(through));
+    let writers = writers.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let load = tokio::spawn(futures::future::join_all(writers.into_iter().map(|channel| {
+        let puts = futures::stream::iter((0..PUTS).map(move |number| put(&channel, number)));
+        puts.buffer_unordered(32).for_each(|_| async {})
+    })));
+    for index in 0..3 {
+        cluster.kill(index)?;
+        cluster.restart(index)?;
+        cluster.wait_ready().await?;
+    }
+    load.await?;
+    all_bounded(&cluster).await?;
+    all_equal(&cluster).await?;
+
+    let leader = cluster.leader().await?;
+    let away = (leader + 1) % 3;
+    cluster.kill(away)?;
+    puts(&cluster, leader).await?;
+    let waits = "mini_etcd_log_waits_for_entries";
+    eventually("a leader that says whom the log waits for", DEADLINE, || async {
+        let lacks = metric(&cluster, cluster.leader().await?, waits).await?;
+        ensure!(matches!(lacks.as_slice(), [lacks] if *lacks >= PUTS), "{lacks:?}");
+        Ok(())
+    })
+    .await?;
+    ensure!(entries(&cluster, leader).await? >= PUTS, "what a member lacks was cut");
+    let told = "it is cut when this member has caught up";
+    eventually("a warning", DEADLINE, || async {
+        let errors =
+            cluster.member((away + 1) % 3)?.errors() + &cluster.member((away + 2) % 3)?.errors();
+        ensure!(errors.contains(told), "{errors}");
+        Ok(())
+    })
+    .await?;
+    cluster.restart(away)?;
+    cluster.wait_ready().await?;
+    all_bounded(&cluster).await?;
+    all_equal(&cluster).await?;
+    let leader = cluster.leader().await?;
+    ensure!(metric(&cluster, leader, waits).await?.is_empty(), "it waits for nobody");
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Goal: a directory that was put back from a copy older than the others' logs is no member any more, and says so rather
+/// than wait for entries that nobody has. Method: the copy of a stopped follower, and overwrites until all logs are cut.
+#[tokio::test]
+async fn a_copy_that_is_older_than_the_logs_of_the_others_ends_by_name() -> anyhow::Result<()> {
+    let mut cluster = cluster().await?;
+    let member = (cluster.leader().await? + 1) % 3;
+    let (data, aside) = (cluster.member(member)?.data.clone(), cluster.dir().join("copy"));
+    cluster.signal(member, Signal::TERM)?;
+    cluster.wait_exit(member, DEADLINE)?;
+    copy(&data, &aside)?;
+    cluster.restart(member)?;
+    cluster.wait_ready().await?;
+    puts(&cluster, member).await?;
+    all_bounded(&cluster).await?;
+    cluster.kill(member)?;
+    // Without its state the log is not enough any more, which is no quiet start either.
+    std::fs::remove_dir_all(data.join("state"))?;
+    cluster.restart(member)?;
+    let status = cluster.wait_exit(member, DEADLINE)?;
+    let errors = cluster.member(member)?.errors();
+    ensure!(status.code() == Some(71) && errors.contains("there is no state"), "{errors}");
+    std::fs::remove_dir_all(&data)?;
+    copy(&aside, &data)?;
+    cluster.restart(member)?;
+    let status = cluster.wait_exit(member, DEADLINE)?;
+    let (name, errors) = (&cluster.member(member)?.name, cluster.member(member)?.errors());
+    ensure!(status.code() == Some(71), "{status}: {errors}");
+    ensure!(errors.contains(&format!("{name} lost its data")), "{errors}");
+    puts(&cluster, (member + 1) % 3).await
+}
