@@ -58,13 +58,14 @@ pub struct FjallOptions {
 }
 
 impl FjallOptions {
-    /// For the log: everything is synced, and all but the newest entries are rarely read.
+    /// For the log: everything is synced, all but the newest entries are rarely read, and what is cut off is to leave the
+    /// disk: a journal goes as soon as the next one is begun.
     #[must_use]
     pub const fn log() -> Self {
         Self {
             memtable_bytes: 16 << 20,
             cache_bytes: 2 << 20,
-            journal_bytes_max: 128 << 20,
+            journal_bytes_max: 64 << 20,
             unsynced_bytes_max: u64::MAX,
             tables_open: 128,
             cut_damaged_tail: false,
