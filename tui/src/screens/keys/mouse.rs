@@ -52,5 +52,8 @@ fn click(keys: &mut Keys, ctx: &mut Context, place: Position) -> Vec<Effect> {
         return load::open(keys, ctx);
     }
     keys.remember_chosen();
+    if let Some(row) = keys.tree.rows().get(keys.chosen) {
+        keys.drawn.choose(keys.tree.path(row));
+    }
     load::look(keys, false)
 }

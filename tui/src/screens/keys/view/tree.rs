@@ -35,6 +35,8 @@ pub(crate) struct DrawnTree {
     layout: u64,
     /// The rows in sight.
     pub(crate) rows: DrawnRows,
+    /// The chosen row was among them.
+    chosen: bool,
 }
 
 /// A copy has drawn nothing yet.
@@ -61,12 +63,20 @@ impl DrawnTree {
         }
     }
 
-    /// Makes the items anew if the rows were.
+    /// Takes a row as chosen that is in sight, and leaves it where it stands.
+    pub(crate) fn choose(&mut self, path: Vec<RowName>) {
+        self.state.select(path);
+    }
+
+    /// Makes the items anew if the rows were; what was in sight of the chosen row stays so.
     fn follow(&mut self, tree: &Tree, look: &Look) {
         if self.layout == tree.layouts() {
             return;
         }
         self.layout = tree.layouts();
+        if self.chosen {
+            self.state.scroll_selected_into_view();
+        }
         self.state.close_all();
         let mut rows = tree.rows().iter().peekable();
         self.items = self.level(tree, look, &mut rows, &mut Vec::new());
@@ -126,7 +136,8 @@ fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) 
     drawn.follow(&keys.tree, look);
     let chosen = keys.tree.rows().get(keys.chosen).copied();
     let path = chosen.map_or_else(Vec::new, |row| keys.tree.path(&row));
-    if drawn.state.selected() != path {
+    let moved = drawn.state.selected() != path;
+    if moved {
         drawn.state.select(path);
     }
     // A row that stands far to the right takes what is around it to the left.
@@ -136,6 +147,7 @@ fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) 
     let mut buffer = Buffer::empty(wide);
     let focused = keys.pane == Pane::Tree;
     let (open, closed) = (format!("{} ", look.glyphs.open), format!("{} ", look.glyphs.closed));
+    let height = usize::from(area.height);
     if let Ok(widget) = TreeWidget::new(&drawn.items) {
         let shown = if focused { Meaning::Selected } else { Meaning::Strong };
         let widget = widget
@@ -143,7 +155,12 @@ fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) 
             .highlight_symbol(if focused { look.glyphs.mark } else { " " })
             .node_open_symbol(&open)
             .node_closed_symbol(&closed);
-        widget.render(wide, &mut buffer, &mut drawn.state);
+        widget.clone().render(wide, &mut buffer, &mut drawn.state);
+        // How far it can scroll is known when it was drawn once.
+        if moved && surround(&mut drawn.state, keys.chosen, keys.tree.rows().len(), height) {
+            buffer.reset();
+            widget.render(wide, &mut buffer, &mut drawn.state);
+        }
     }
     let first = drawn.state.get_offset();
     let count = keys.tree.rows().len().saturating_sub(first);
@@ -167,7 +184,20 @@ fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) 
     {
         cell.set_style(style(look, Meaning::Accent));
     }
+    drawn.chosen = (first..first + height).contains(&keys.chosen);
     keys.drawn = drawn;
+}
+
+/// Scrolls so that a third of the page lies above and below a row, where there is as much. Answers whether it did.
+fn surround(state: &mut TreeState<RowName>, row: usize, rows: usize, height: usize) -> bool {
+    let (first, margin) = (state.get_offset(), height / 3);
+    let most = row.saturating_sub(margin).min(rows.saturating_sub(height));
+    let least = (row + margin + 1).saturating_sub(height).min(most);
+    if first < least {
+        state.scroll_down(least - first)
+    } else {
+        state.scroll_up(first.saturating_sub(most))
+    }
 }
 
 /// Puts over a row, which stands on `line` and is moved to the left by `shift`, what the widget does not draw: the sign,
