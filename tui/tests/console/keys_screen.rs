@@ -227,6 +227,19 @@ fn a_chosen_row_is_in_sight_however_deep_it_stands_and_its_facts_too() {
 }
 
 #[test]
+fn a_directory_that_is_open_is_shown_so_also_when_nothing_of_it_could_be_read() {
+    let mut state = keys((80, 24), Depth::Sixteen, false);
+    let page = Page { revision: 918_442, children: vec![dir("dir", 1)], ..Page::default() };
+    state.keys.tree = Tree::new(Bytes::new(), "/".into());
+    state.keys.tree.take(ROOT, page, &std::collections::BTreeSet::new());
+    state.keys.chosen = 0;
+    assert!(text(&state).contains("▸▸ dir/"), "{}", text(&state));
+    let node = state.keys.tree.rows()[0].node;
+    assert!(state.keys.tree.set_open(node, true), "it is to be read");
+    assert!(text(&state).contains("▸▾ dir/"), "{}", text(&state));
+}
+
+#[test]
 fn a_name_without_room_is_cut_with_a_mark_before_its_facts() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
     let name = "a-name-".repeat(40);

@@ -113,6 +113,10 @@ fn is_dir(tree: &Tree, node: u32) -> bool {
     tree.node(node).is_some_and(|node| node.dir.is_some())
 }
 
+fn is_open(tree: &Tree, node: u32) -> bool {
+    tree.node(node).and_then(|node| node.dir.as_ref()).is_some_and(|dir| dir.open)
+}
+
 /// Draws the tree.
 pub(super) fn tree(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let look = &ctx.look;
@@ -220,6 +224,10 @@ fn put_over(
         if marked(keys, row.node) {
             cell.set_symbol(look.glyphs.full).set_style(style(look, Meaning::Accent));
         } else {
+            // The widget takes a directory for closed that is open and has no rows: its page failed, or the filter hides them.
+            if is_open(&keys.tree, row.node) {
+                cell.set_symbol(look.glyphs.open);
+            }
             cell.set_style(style(look, Meaning::Dim));
         }
     }
