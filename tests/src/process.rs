@@ -11,6 +11,24 @@ use anyhow::{Context, bail};
 use mini_etcd_shared::port::HeldPort;
 use rustix::process::{Pid, Signal, kill_process};
 
+/// Copies a directory with all that is in it.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_directory(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
 /// Where a binary of this workspace lies: `TEST_BIN_DIR`, else beside the running test.
 ///
 /// # Errors

@@ -1,6 +1,5 @@
 //! The log of real members is cut behind what all of them have, and behind nothing else.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -10,6 +9,7 @@ use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{HashKvRequest, PutRequest};
 use mini_etcd_tests::cluster::Cluster;
 use mini_etcd_tests::page;
+use mini_etcd_tests::process::copy_directory;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
 use tonic::transport::Channel;
@@ -142,20 +142,6 @@ async fn logs_are_bounded_while_all_live_and_wait_for_one_that_is_away() -> anyh
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
 /// Goal: a directory that was put back from a copy older than the others' logs is no member any more, and says so rather
 /// than wait for entries that nobody has. Method: the copy of a stopped follower, and overwrites until all logs are cut.
 #[tokio::test]
@@ -165,7 +151,7 @@ async fn a_copy_that_is_older_than_the_logs_of_the_others_ends_by_name() -> anyh
     let (data, aside) = (cluster.member(member)?.data.clone(), cluster.dir().join("copy"));
     cluster.signal(member, Signal::TERM)?;
     cluster.wait_exit(member, DEADLINE)?;
-    copy(&data, &aside)?;
+    copy_directory(&data, &aside)?;
     cluster.restart(member)?;
     cluster.wait_ready().await?;
     puts(&cluster, member).await?;
@@ -178,7 +164,7 @@ async fn a_copy_that_is_older_than_the_logs_of_the_others_ends_by_name() -> anyh
     let errors = cluster.member(member)?.errors();
     ensure!(status.code() == Some(71) && errors.contains("there is no state"), "{errors}");
     std::fs::remove_dir_all(&data)?;
-    copy(&aside, &data)?;
+    copy_directory(&aside, &data)?;
     cluster.restart(member)?;
     let status = cluster.wait_exit(member, DEADLINE)?;
     let (name, errors) = (&cluster.member(member)?.name, cluster.member(member)?.errors());

@@ -1,6 +1,5 @@
 //! A member whose directory is an older copy of itself: what it answers to its clients is about their own requests.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -9,6 +8,7 @@ use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_tests::cluster::{Cluster, Flavor, connect_lazily};
 use mini_etcd_tests::page;
+use mini_etcd_tests::process::copy_directory;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
 
@@ -23,20 +23,6 @@ const CLIENTS: usize = 16;
 
 /// Time for anything to happen.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
 
 /// Puts, and says at which revision the answer claims that it happened.
 async fn put(address: &str, key: String) -> anyhow::Result<i64> {
@@ -86,7 +72,7 @@ async fn no_put_is_acknowledged_with_anothers_revision_after_an_older_copy_came_
     let aside = cluster.dir().join("copy");
     cluster.signal(member, Signal::TERM)?;
     cluster.wait_exit(member, DEADLINE)?;
-    copy(&data, &aside)?;
+    copy_directory(&data, &aside)?;
     cluster.restart(member)?;
     cluster.wait_ready().await?;
     for number in 0..FORGOTTEN {
@@ -96,7 +82,7 @@ async fn no_put_is_acknowledged_with_anothers_revision_after_an_older_copy_came_
         cluster.kill(index)?;
     }
     std::fs::remove_dir_all(&data)?;
-    copy(&aside, &data)?;
+    copy_directory(&aside, &data)?;
     cluster.restart(member)?;
     let others = async {
         all_wait(address).await?;

@@ -31,7 +31,8 @@ impl Core {
         versions: &mut Versions<'_>,
     ) {
         self.begin_turn(events, revision, compacted, versions);
-        self.fan_out(&mut usize::MAX.clone());
+        let mut all = usize::MAX;
+        self.fan_out(&mut all);
     }
 
     /// Takes an apply turn, for [`Core::fan_out`]. Until all watches have it the core stands where it stood, and streams are

@@ -16,6 +16,8 @@ use crate::widget::{around, fit, fit_end, popup, say, set_cursor, style};
 
 /// Rows of actions that are in sight at most.
 const ROWS_MAX: u16 = 16;
+/// Rows of a page.
+const PAGE: isize = 16;
 
 /// The list: what is typed to find an action, and the chosen one among those found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,31 +51,32 @@ impl ActionList {
 
 /// A key typed over the list.
 pub(crate) fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Actions(list)) = state.ctx.overlays.last() else { return Vec::new() };
-    let mut list = list.clone();
-    let found = list.found(state);
-    let end = found.len().saturating_sub(1);
-    state.ctx.overlays.pop();
     match key.code {
-        KeyCode::Esc => return Vec::new(),
+        KeyCode::Esc => {
+            state.ctx.overlays.pop();
+        }
         KeyCode::Enter => {
-            if let Some(action) = found.get(list.chosen.min(end)) {
+            let Some(Overlay::Actions(list)) = state.ctx.overlays.last() else { return Vec::new() };
+            let found = list.found(state);
+            if let Some(action) = found.get(list.chosen.min(found.len().saturating_sub(1))) {
+                state.ctx.overlays.pop();
                 return action.run(state);
             }
         }
-        KeyCode::Up | KeyCode::BackTab => list.chosen = list.chosen.min(end).saturating_sub(1),
-        KeyCode::Down | KeyCode::Tab => list.chosen = (list.chosen + 1).min(end),
-        KeyCode::PageUp => list.chosen = list.chosen.saturating_sub(ROWS_MAX.into()),
-        KeyCode::PageDown => list.chosen = (list.chosen + usize::from(ROWS_MAX)).min(end),
+        KeyCode::Up | KeyCode::BackTab => go(state, -1),
+        KeyCode::Down | KeyCode::Tab => go(state, 1),
+        KeyCode::PageUp => go(state, -PAGE),
+        KeyCode::PageDown => go(state, PAGE),
         _ => {
-            let before = list.line.text().to_owned();
-            list.line.key(key);
-            if list.line.text() != before {
-                list.chosen = 0;
+            if let Some(Overlay::Actions(list)) = state.ctx.overlays.last_mut() {
+                let before = list.line.text().to_owned();
+                list.line.key(key);
+                if list.line.text() != before {
+                    list.chosen = 0;
+                }
             }
         }
     }
-    state.ctx.overlays.push(Overlay::Actions(list));
     Vec::new()
 }
 
