@@ -86,6 +86,8 @@ pub struct Process {
     name: String,
     stderr: PathBuf,
     first_line: mpsc::Receiver<String>,
+    /// The test ended it, or knows how it ended.
+    end_is_known: bool,
 }
 
 impl Process {
@@ -109,7 +111,8 @@ impl Process {
                 let _ = send.send(line);
             }
         });
-        Ok(Self { child, name: name.to_owned(), stderr: stderr.to_path_buf(), first_line })
+        let (name, stderr) = (name.to_owned(), stderr.to_path_buf());
+        Ok(Self { child, name, stderr, first_line, end_is_known: false })
     }
 
     /// The next line of standard output.
@@ -153,6 +156,7 @@ impl Process {
     /// # Errors
     /// When the system refuses to tell.
     pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.end_is_known = true;
         self.child.kill().with_context(|| format!("killing {}", self.name))?;
         self.child.wait().with_context(|| format!("end of {}", self.name))?;
         Ok(())
@@ -167,6 +171,7 @@ impl Process {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
+                self.end_is_known = true;
                 return Ok(status);
             }
             if start.elapsed() > deadline {
@@ -187,7 +192,13 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// A process that ended of itself is why a test fails that has no other trace of it.
     fn drop(&mut self) {
+        if !self.end_is_known
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            eprintln!("{} ended with {status}; its errors end in:\n{}", self.name, self.errors());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
