@@ -9,6 +9,8 @@ use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, JoinHandle};
 
+use futures::FutureExt as _;
+
 use crate::output::{self, Stream};
 
 /// The disk failed, or the program met a state that cannot be.
@@ -62,10 +64,18 @@ pub fn spawn(
     body: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(body)) {
-            end(DISK, format_args!("the {name} thread failed: {}", words(panic.as_ref())));
-        }
+        panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| failed(name, &*panic));
     })
+}
+
+/// Work of the member that a runtime carries beside the requests. A panic in it ends the process too: it would be missing
+/// from then on, and nobody would know.
+pub async fn task<T>(name: &'static str, work: impl Future<Output = T>) -> T {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| failed(name, &*panic))
+}
+
+fn failed(name: &str, panic: &(dyn Any + Send)) -> ! {
+    end(DISK, format_args!("{name} failed: {}", words(panic)))
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {
@@ -75,7 +85,40 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    /// Names to the process that this test starts what is to panic there.
+    const PANICS: &str = "MINI_ETCD_TEST_PANICS";
+
+    /// Goal: neither a thread nor a task of the member can go missing. Method: this test again, in a process that is to end.
+    #[test]
+    fn a_panic_in_a_thread_or_a_task_of_the_member_ends_the_process() {
+        let body = || panic!("on purpose");
+        match std::env::var(PANICS).as_deref() {
+            Ok("thread") => drop(spawn("apply", body).unwrap().join()),
+            Ok(_) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime
+                    .block_on(async { tokio::spawn(task("accept", async move { body() })).await })
+                    .unwrap();
+            }
+            Err(_) => {
+                let name =
+                    "fatal::tests::a_panic_in_a_thread_or_a_task_of_the_member_ends_the_process";
+                for (what, told) in [("thread", "apply"), ("task", "accept")] {
+                    let mut again = Command::new(std::env::current_exe().unwrap());
+                    let ended =
+                        again.args(["--exact", name, "--nocapture"]).env(PANICS, what).output();
+                    let ended = ended.unwrap();
+                    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+                    assert_eq!(ended.status.code(), Some(i32::from(DISK)), "{what}: {said}");
+                    assert!(said.contains(&format!("{told} failed: on purpose")), "{what}: {said}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_to_do_is_said_once() {

@@ -26,6 +26,7 @@ use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use super::turn_writer::{Lane, TurnWriter};
 use crate::api::{Unread, is_grpc, stopped};
+use crate::fatal;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::node::transport::Proven;
@@ -92,7 +93,7 @@ pub async fn accept(
         let (intakes, turn) = (intakes.clone(), Arc::clone(&turn));
         let (slots, stop, failures) = (Arc::clone(&slots), stop.clone(), TimedRepeats::default());
         let acceptor = Acceptor { intakes, turn, slots, stop, failures };
-        loops.spawn(acceptor.run(listener));
+        loops.spawn(fatal::task("accept", acceptor.run(listener)));
     }
     while loops.join_next().await.is_some() {}
 }

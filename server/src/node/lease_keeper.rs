@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -243,8 +244,12 @@ async fn observe(keeper: &Arc<Keeper>) {
         // IMPORTANT: under the lock. What apply tells meanwhile is taken after it.
         keeper.lessor().observe(stands, &leases, keeper.clock.now());
     });
-    // The work of a runtime that stops is dropped.
-    let _ = observed.await;
+    // The work of a runtime that stops is dropped, and that is no panic.
+    if let Err(error) = observed.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        resume_unwind(panic);
+    }
 }
 
 impl Desk {

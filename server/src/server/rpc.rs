@@ -63,8 +63,8 @@ pub(super) fn start(
 /// streams of watches.
 pub(super) fn requests(proposer: &Proposer, hub: &Hub) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(proposer.clone().rouse());
-    tasks.spawn(proposer.clone().complete());
-    tasks.spawn(hub.clone().wake_streams());
+    tasks.spawn(fatal::task("rouse", proposer.clone().rouse()));
+    tasks.spawn(fatal::task("complete", proposer.clone().complete()));
+    tasks.spawn(fatal::task("wake", hub.clone().wake_streams()));
     tasks
 }

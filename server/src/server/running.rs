@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use super::rpc;
 use super::serving::{ServingListeners, Started, listen};
 use super::threads::RunningThreads;
 use crate::config::Config;
+use crate::fatal;
 use crate::limits::SHUTDOWN_TIMEOUT;
 use crate::raft::CutPolicy;
 
@@ -37,14 +38,12 @@ impl Server {
         let (end, ended) = oneshot::channel();
         let config = config.clone();
         let name = config.name.clone();
-        let rpc = thread::Builder::new()
-            .name("rpc".to_owned())
-            .spawn(move || {
-                serve(&config, &report, stopped);
-                // Nobody need wait.
-                let _ = end.send(());
-            })
-            .map_err(StartError::Thread)?;
+        let rpc = fatal::spawn("rpc", move || {
+            serve(&config, &report, stopped);
+            // Nobody need wait.
+            let _ = end.send(());
+        })
+        .map_err(StartError::Thread)?;
         let gone = || StartError::Thread(std::io::Error::other("the rpc thread ended"));
         let started = started.recv().map_err(|_| gone())??;
         let (stop, ended, rpc) = (Some(stop), Some(ended), Some(rpc));
@@ -88,7 +87,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(rpc) = self.rpc.take() {
-            // A panic there was reported there.
+            // A panic there ended the process.
             let _ = rpc.join();
         }
     }

@@ -17,6 +17,7 @@ use super::rpc;
 use super::threads::RunningThreads;
 use crate::api::{About, Host, services};
 use crate::config::{Cluster, Config, Listen};
+use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
 use crate::node::transport::{LocalNames, PeerTable};
 use crate::watch::Hub;
@@ -77,7 +78,7 @@ impl ServingListeners {
         };
         let mut connections = JoinSet::new();
         let (intake, first) = connections_of(host.clone());
-        connections.spawn(first);
+        connections.spawn(fatal::task("rpc", first));
         let (mut intakes, mut rpc) = (vec![intake], Vec::new());
         for proposer in &threads.proposers {
             let hub = hub.on_another_thread();
@@ -94,12 +95,13 @@ impl ServingListeners {
         connections.spawn(http::accept(ports.all, intakes, slots, closed));
         let mut tasks = rpc::requests(proposer, hub);
         let watches = hub.clone();
-        tasks.spawn(async move { watches.run(|| host.has_leader()).await });
-        tasks.spawn(table.follow(threads.shown.members.subscribe()));
+        tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
+        tasks.spawn(fatal::task("peers", table.follow(threads.shown.members.subscribe())));
         let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
-        tasks.spawn(leases.run(proposer.clone(), outgoing));
+        tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
         let url = advertised(config, cluster, &threads.names, client_addr);
-        tasks.spawn(publish(proposer.clone(), name, url, Arc::clone(&listed)));
+        let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
+        tasks.spawn(fatal::task("publish", publish));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
         let started = Started { client_addr, client_url: local_url(client_addr), listed };

@@ -15,6 +15,7 @@ use super::names::LocalNames;
 use super::outbox::{Outbox, Outboxes, Outgoing};
 use crate::apply::Members;
 use crate::config::PeerAddress;
+use crate::fatal;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
 use crate::repeats::TimedRepeats;
@@ -102,6 +103,7 @@ impl PeerTable {
             inbox: inbox.clone(),
             changes: TimedRepeats::default(),
         };
-        DialedPeer { address, outbox, _dialer: AbortOnDrop(tokio::spawn(dialer.run())) }
+        let dials = tokio::spawn(fatal::task("dialer", dialer.run()));
+        DialedPeer { address, outbox, _dialer: AbortOnDrop(dials) }
     }
 }
