@@ -372,7 +372,7 @@ pub const WATCH_WAKES_AT_ONCE: usize = 8;
 
 /// Times in a row that a member without leader is looked at before streams that ask for one are ended; the time
 /// between two looks is the shortest election timeout.
-pub const WATCH_LEADERLESS_LOOKS: u32 = 3;
+pub const LEADERLESS_LOOKS: u32 = 3;
 
 /// Most peer messages that one turn of Raft takes.
 pub const PEER_MESSAGES_PER_TURN_MAX: usize = 1024;

@@ -20,7 +20,7 @@ use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
 use tonic::transport::Channel;
-use tonic::{Code, Streaming};
+use tonic::{Code, Request, Streaming};
 
 /// Time for anything that is sure to happen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -277,6 +277,35 @@ async fn a_leader_without_a_quorum_renews_nothing() -> anyhow::Result<()> {
     assert_eq!(status.code(), Code::Unavailable);
     let texts = ["etcdserver: no leader", "etcdserver: request timed out"];
     assert!(texts.contains(&status.message()), "{status:?}");
+    Ok(())
+}
+
+/// Goal: a client that asks for a leader hears that there is none though it says nothing itself. Method: a stream of
+/// renewals with `hasleader` whose requests are over for now; the leader is left alone.
+#[tokio::test]
+async fn a_silent_stream_of_renewals_hears_that_there_is_no_leader() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    let leader = cluster.leader().await?;
+    let id = grant(cluster.channel(leader)?, 0, 600).await?;
+    let silent = || {
+        let first = futures::stream::iter([LeaseKeepAliveRequest { id }]);
+        Request::new(first.chain(futures::stream::pending()))
+    };
+    let mut client = LeaseClient::new(cluster.channel(leader)?);
+    let mut asks = silent();
+    asks.metadata_mut().insert("hasleader", "true".parse()?);
+    let mut asks = client.lease_keep_alive(asks).await?.into_inner();
+    let mut other = client.lease_keep_alive(silent()).await?.into_inner();
+    for answers in [&mut asks, &mut other] {
+        assert_eq!(answers.message().await?.context("a renewal")?.ttl, 600);
+    }
+    for index in (0..3).filter(|index| *index != leader) {
+        cluster.kill(index)?;
+    }
+    let ended = tokio::time::timeout(DEADLINE, asks.message()).await?;
+    let status = ended.err().context("an end without a leader")?;
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "etcdserver: no leader"));
+    assert!(futures::poll!(std::pin::pin!(other.message())).is_pending(), "it did not ask");
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
 use mini_etcd_proto::internalpb::command;
-use mini_etcd_shared::types::Revision;
+use mini_etcd_shared::types::{MemberId, Revision};
 use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION};
-use tokio::sync::SetOnce;
+use tokio::sync::{SetOnce, watch};
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
@@ -127,6 +127,11 @@ impl Host {
     #[must_use]
     pub fn has_leader(&self) -> bool {
         self.status().leader.0 != 0
+    }
+
+    /// Who leads as this member knows it, and each change of that.
+    pub(super) fn leader_changes(&self) -> watch::Receiver<MemberId> {
+        self.proposer.leader_changes()
     }
 
     /// Whether a write of the log does not end.

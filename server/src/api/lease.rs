@@ -1,7 +1,7 @@
 //! `etcdserverpb.Lease`.
 
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt as _};
 use mini_etcd_proto::etcdserverpb::lease_server::Lease;
 use mini_etcd_proto::etcdserverpb::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
@@ -12,6 +12,7 @@ use mini_etcd_proto::internalpb::{RevokeLease, command};
 use rand::RngExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::leader::{requires_leader, without_leader};
 use super::{Host, Unread, quota};
 use crate::apply;
 use crate::error::RequestError;
@@ -62,6 +63,22 @@ async fn renewed(
     Ok(LeaseKeepAliveResponse { header: Some(header), id, ttl })
 }
 
+/// What `answers` has, until there is no leader: that is the last answer then, also where no request came.
+fn while_led<T>(
+    answers: impl Stream<Item = Result<T, Status>> + Unpin,
+    leaderless: impl Future<Output = ()>,
+) -> impl Stream<Item = Result<T, Status>> {
+    let leaderless = Box::pin(leaderless);
+    stream::unfold(Some((answers, leaderless)), |state| async {
+        let (mut answers, mut leaderless) = state?;
+        tokio::select! {
+            biased;
+            answer = answers.next() => Some((answer?, Some((answers, leaderless)))),
+            () = &mut leaderless => Some((Err(RequestError::NoLeader.into()), None)),
+        }
+    })
+}
+
 #[tonic::async_trait]
 impl Lease for LeaseService {
     type LeaseKeepAliveStream = BoxStream<'static, Result<LeaseKeepAliveResponse, Status>>;
@@ -100,8 +117,14 @@ impl Lease for LeaseService {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let host = self.host.clone();
+        let needs_leader = requires_leader(request.metadata());
         let answers = request.into_inner().map(move |request| renewed(host.clone(), request));
-        Ok(Response::new(answers.buffered(LEASE_RENEWALS_PER_STREAM_MAX).boxed()))
+        let answers = answers.buffered(LEASE_RENEWALS_PER_STREAM_MAX).boxed();
+        Ok(Response::new(if needs_leader {
+            while_led(answers, without_leader(self.host.leader_changes())).boxed()
+        } else {
+            answers
+        }))
     }
 
     async fn lease_time_to_live(

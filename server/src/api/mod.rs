@@ -21,6 +21,7 @@ mod cluster;
 mod health;
 mod host;
 mod kv;
+mod leader;
 mod lease;
 mod maintenance;
 mod messages;

@@ -160,7 +160,7 @@ impl Hub {
     }
 
     fn look(&self, leaderless: u32) {
-        if leaderless >= limits::WATCH_LEADERLESS_LOOKS {
+        if leaderless >= limits::LEADERLESS_LOOKS {
             self.shared.with(|core| core.end_all(true, &RequestError::NoLeader));
         }
     }

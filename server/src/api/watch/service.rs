@@ -13,11 +13,11 @@ use mini_etcd_proto::etcdserverpb::WatchRequest;
 use mini_etcd_shared::types::Term;
 use rand::RngExt as _;
 use tonic::body::Body;
-use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Status, Streaming};
 use tower::Service;
 
+use crate::api::leader::requires_leader;
 use crate::apply::Identity;
 use crate::error::RequestError;
 use crate::limits;
@@ -71,10 +71,6 @@ struct Opening<'a> {
 /// Up to a tenth more, so that the streams of a restarted server do not stay in step.
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(rand::rng().random_range(1.0..1.1))
-}
-
-fn requires_leader(metadata: &MetadataMap) -> bool {
-    metadata.get_all("hasleader").iter().any(|value| value.as_bytes() == b"true")
 }
 
 impl StreamingService<WatchRequest> for Opening<'_> {
