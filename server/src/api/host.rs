@@ -273,6 +273,11 @@ impl Host {
     }
 }
 
+/// An answer of another kind than the request's: a bug of the program, of which the client is told.
+pub(in crate::api) fn mismatch() -> RequestError {
+    RequestError::Storage("an entry answered another request".to_owned())
+}
+
 /// Whether a write ended without a result, rather than with a refusal.
 fn is_lost(error: &RequestError) -> bool {
     matches!(error, RequestError::TooManyRequests | RequestError::DeadlineExceeded)

@@ -12,6 +12,7 @@ use mini_etcd_proto::internalpb::command;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use super::host::mismatch;
 use super::results::{elsewhere, is_small};
 use super::unread::Unread;
 use super::{Host, quota, results, validate};
@@ -73,11 +74,6 @@ impl KvService {
         // What was written stays written: a client that gets no answer in time does not know that.
         self.host.results().deliver(unread, *answer, space, RequestError::Timeout).await
     }
-}
-
-/// An answer of another kind than the request's: a bug of the program, of which the client is told.
-fn mismatch() -> RequestError {
-    RequestError::Storage("an entry answered another request".to_owned())
 }
 
 #[tonic::async_trait]

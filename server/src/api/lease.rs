@@ -12,6 +12,7 @@ use mini_etcd_proto::internalpb::{RevokeLease, command};
 use rand::RngExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::host::mismatch;
 use super::leader::{requires_leader, without_leader};
 use super::{Host, Unread, quota};
 use crate::apply;
@@ -35,13 +36,8 @@ impl LeaseService {
     }
 }
 
-/// An answer of another kind than the request's: a bug of the program, of which the client is told.
-fn mismatch() -> RequestError {
-    RequestError::Storage("an entry answered another request".to_owned())
-}
-
 /// The request as it is replicated: with a number, and a time to live that a leader can keep.
-fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, RequestError> {
+pub(super) fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, RequestError> {
     let LeaseGrantRequest { id, ttl } = request;
     if ttl > LEASE_TTL_MAX {
         return Err(RequestError::LeaseTtlTooLarge);

@@ -123,15 +123,15 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
             planned("RoleRevokePermission", Unary),
         ],
     ),
-    ("v3lockpb.Lock", &[planned("Lock", Unary), planned("Unlock", Unary)]),
+    ("v3lockpb.Lock", &[built("Lock", Unary), built("Unlock", Unary)]),
     (
         "v3electionpb.Election",
         &[
-            planned("Campaign", Unary),
-            planned("Proclaim", Unary),
-            planned("Leader", Unary),
-            planned("Observe", ServerStream),
-            planned("Resign", Unary),
+            built("Campaign", Unary),
+            built("Proclaim", Unary),
+            built("Leader", Unary),
+            built("Observe", ServerStream),
+            built("Resign", Unary),
         ],
     ),
 ];

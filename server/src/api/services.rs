@@ -8,12 +8,14 @@ use mini_etcd_proto::etcdserverpb::kv_server::KvServer;
 use mini_etcd_proto::etcdserverpb::lease_server::LeaseServer;
 use mini_etcd_proto::etcdserverpb::maintenance_server::MaintenanceServer;
 use mini_etcd_proto::healthpb::health_server::HealthServer;
+use mini_etcd_proto::v3electionpb::election_server::ElectionServer;
+use mini_etcd_proto::v3lockpb::lock_server::LockServer;
 use tokio::sync::watch;
 
 use super::watch::WatchService;
 use super::{
-    AdminService, ClusterService, HealthService, Host, KvService, LeaseService, MaintenanceService,
-    Router,
+    AdminService, ClusterService, ElectionService, HealthService, Host, KvService, LeaseService,
+    LockService, MaintenanceService, Router,
 };
 use crate::limits::{GRPC_MESSAGE_BYTES_MAX, WATCH_PROGRESS_INTERVAL};
 
@@ -25,6 +27,8 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     let limit = GRPC_MESSAGE_BYTES_MAX;
     let kv = KvServer::new(KvService::new(host.clone()));
     let lease = LeaseServer::new(LeaseService::new(host.clone()));
+    let lock = LockServer::new(LockService::new(host.clone()));
+    let election = ElectionServer::new(ElectionService::new(host.clone()));
     let cluster = ClusterServer::new(ClusterService::new(host.clone()));
     let maintenance = MaintenanceServer::new(MaintenanceService::new(host.clone()));
     let admin = AdminServer::new(AdminService::new(host.clone()));
@@ -40,6 +44,8 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
         .with(lease.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
+        .with(lock.max_decoding_message_size(limit))
+        .with(election.max_decoding_message_size(limit))
         .with(cluster.max_decoding_message_size(limit))
         .with(maintenance.max_decoding_message_size(limit))
         .with(admin.max_decoding_message_size(limit))

@@ -1,0 +1,78 @@
+//! `v3lockpb.Lock`.
+
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::{DeleteRangeRequest, RangeRequest};
+use mini_etcd_proto::internalpb::command;
+use mini_etcd_proto::v3lockpb::lock_server::Lock;
+use mini_etcd_proto::v3lockpb::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
+use tonic::{Request, Response, Status};
+
+use super::{Queue, first_of, session, unknown};
+use crate::api::host::mismatch;
+use crate::api::{Host, validate};
+use crate::apply::EntryResponse;
+use crate::error::RequestError;
+
+/// Locks.
+#[derive(Clone)]
+pub struct LockService {
+    host: Host,
+}
+
+impl LockService {
+    /// The service of a member.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    /// Waits for the lock. None when the key went while it waited, with its lease or by somebody's hand.
+    async fn acquire(&self, request: LockRequest) -> Result<Option<LockResponse>, RequestError> {
+        let lease = session(&self.host, request.lease).await?;
+        let queue = Queue::new(&self.host, &request.name);
+        let place = queue.join(lease, Bytes::new()).await?;
+        let leaving = queue.leaving(&place);
+        let mut header = place.header;
+        if queue.wait_for_turn(&place).await? {
+            let state = self.host.barrier().await?;
+            header = self.host.header(state.view.revision());
+            let own = RangeRequest { key: place.key.clone(), ..RangeRequest::default() };
+            let own = first_of(state, own).await?;
+            if own.is_none_or(|own| own.create_revision != place.created) {
+                return Ok(None);
+            }
+        }
+        leaving.keep();
+        Ok(Some(LockResponse { header: Some(header), key: place.key }))
+    }
+
+    async fn release(&self, request: UnlockRequest) -> Result<UnlockResponse, RequestError> {
+        let request = DeleteRangeRequest { key: request.key, ..DeleteRangeRequest::default() };
+        validate::delete_range(&request)?;
+        match self.host.write(command::Request::DeleteRange(request)).await? {
+            EntryResponse::Write(answer) => {
+                Ok(UnlockResponse { header: Some(self.host.complete(answer.header())) })
+            }
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Lock for LockService {
+    async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
+        match self.acquire(request.into_inner()).await {
+            Ok(Some(answer)) => Ok(Response::new(answer)),
+            Ok(None) => Err(Status::unknown("mutex: session is expired")),
+            Err(error) => Err(unknown(&error)),
+        }
+    }
+
+    async fn unlock(
+        &self,
+        request: Request<UnlockRequest>,
+    ) -> Result<Response<UnlockResponse>, Status> {
+        let answer = self.release(request.into_inner()).await;
+        Ok(Response::new(answer.map_err(|error| unknown(&error))?))
+    }
+}
