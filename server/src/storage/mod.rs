@@ -15,6 +15,8 @@
 //! - I4: after an error nothing more is accepted: the error repeats until the process ends.
 //! - I5: of keys that were discarded any may still be found, for any time and after any reopen, also in an older version:
 //!   who discards knows by other means where to begin to read.
+//! - I6: what is staged beside a state takes its place whole, durably, and once, or was never there ([`Home`]). No database
+//!   moves while it is open: its workers know it by its path.
 //!
 //! *What it refuses.* It does not know what a row means, and it does not find out that rows are gone: damage that
 //! fjall takes for a torn tail shortens I2's prefix without a word. Whoever needs to know keeps a measure of his own,
@@ -25,6 +27,7 @@
 
 mod engine;
 mod fjall;
+mod home;
 mod memory;
 mod sim;
 #[cfg(test)]
@@ -34,6 +37,7 @@ mod system;
 use engine::is_empty_range;
 pub use engine::{Batch, Durability, Engine, Op, Reader, Space, StorageError, Visit};
 pub use fjall::{FjallEngine, FjallOptions};
+pub use home::{Home, SimHome, StateDirs};
 pub use memory::MemoryEngine;
 pub use sim::{Fault, SimDisk, SimEngine};
 pub(crate) use system::SystemRow;

@@ -120,6 +120,16 @@ impl FjallEngine {
         })
     }
 
+    /// Where it stands.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a reader of it is alive.
+    pub(super) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.spaces) > 1
+    }
+
     fn keyspace(&self, space: Space) -> Result<&Keyspace, StorageError> {
         find(&self.spaces, space)
     }
