@@ -127,6 +127,12 @@ pub(super) struct Truncated {
 }
 
 impl Truncated {
+    /// Of a log that begins behind a snapshot. No row was given up whose crc could stand here: one that continues no other.
+    pub(super) fn behind_snapshot(epoch: u64, index: LogIndex, term: Term) -> Self {
+        let place = [index.0.to_be_bytes(), term.0.to_be_bytes()].concat();
+        Self { epoch, kept: index, index, term, crc: crc32c::crc32c(&place) }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut row = Vec::with_capacity(1 + 4 * 8 + 2 * CRC_BYTES);
         row.put_u8(FORMAT);

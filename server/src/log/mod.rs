@@ -26,6 +26,9 @@
 //! - I9: entries are given up in front by the marker alone, durably, and before the engine may drop their rows. Rows in front of
 //!   the log mean nothing, whether they are there or not: an open begins at the row that the marker points into.
 //!
+//! - I10: a log that begins behind a snapshot has no entry, and the state has the snapshot durably. Whatever was behind the
+//!   snapshot was never committed: a log that has the snapshot's entry is not reset.
+//!
 //! *What it refuses.* It keeps no cache (raft owns the tail), knows no commands, and repairs nothing that was
 //! acknowledged.
 //!

@@ -61,12 +61,18 @@ fn first_row(reader: &dyn Reader, truncated: &Truncated) -> Result<Vec<u8>, LogE
     let Some((key, row)) = reader.at_or_before(Space::Log, &first)? else {
         return Ok(first.to_vec());
     };
-    let ends = codec::decode_row(&key, row).map(|row| row.entries.last().map(|entry| entry.index));
-    match ends {
-        Ok(Some(last)) if last <= truncated.index.0 => Ok(first.to_vec()),
+    match codec::decode_row(&key, row) {
+        // An older form of a row in front may go further than the row that it was replaced by; it continues another one.
+        Ok(row) if *key < first[..] && !goes_on(&row, truncated) => Ok(first.to_vec()),
         // What cannot be read is the walk's to find.
         _ => Ok(key.to_vec()),
     }
+}
+
+/// Whether a row that begins in front of the log has entries of it.
+fn goes_on(row: &Row, truncated: &Truncated) -> bool {
+    let ends_behind = row.entries.last().is_some_and(|last| last.index > truncated.index.0);
+    ends_behind && row.before == truncated.crc
 }
 
 /// Decides what a finding means.

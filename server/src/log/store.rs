@@ -244,6 +244,45 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         Ok(self.engine.discard_below(Space::Log, &codec::row_key(kept_row))?)
     }
 
+    /// Begins anew behind a snapshot of the state as of `index`, which is durable here: no entry is left. Answers the log as
+    /// it stands. Term and vote stay, unless the snapshot is of a later term.
+    ///
+    /// # Errors
+    /// Any refusal of the disk.
+    ///
+    /// # Panics
+    /// When entries behind `index` were given up before, or the log has the entry at `index`.
+    pub fn reset(&mut self, (index, term): (LogIndex, Term)) -> Result<Recovered, LogError> {
+        assert!(index > self.shape.truncated.index, "a log never begins earlier than before");
+        let reader = self.reader();
+        assert!(reader.term(index)? != Some(term), "entries behind {index} may be acknowledged");
+        let mut shape = self.shape;
+        let before = shape.hard_state;
+        let vote = if term.0 > before.term { 0 } else { before.vote };
+        shape.hard_state = HardState { term: before.term.max(term.0), vote, commit: index.0 };
+        shape.truncated = Truncated::behind_snapshot(shape.truncated.epoch + 1, index, term);
+        shape.last = (index, term);
+        shape.crc = shape.truncated.crc;
+        let mut batch = Batch::new();
+        // What was never committed, and would be taken for what follows the snapshot.
+        for key in reader.row_keys_from(LogIndex(index.0 + 1))? {
+            batch.remove(Space::Log, key);
+        }
+        if index <= self.shape.last.0
+            && let Some(head) = reader.row_with(index)?.entries.first()
+        {
+            batch.remove(Space::Log, codec::row_key(LogIndex(head.index)));
+        }
+        batch.put(Space::LogMeta, codec::KEY_TRUNCATED, shape.truncated.encode());
+        let row = codec::encode_hard_state(&shape.hard_state);
+        batch.put(Space::LogMeta, codec::KEY_HARD_STATE, row);
+        self.engine.commit(batch, Durability::Synced)?;
+        self.shape = shape;
+        self.guard.record(shape.mark())?;
+        self.engine.discard_below(Space::Log, &codec::row_key(LogIndex(index.0 + 1)))?;
+        Ok(self.recovered(Vec::new(), false))
+    }
+
     /// Ends in order: the next open need not expect what a crash leaves.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ impl Runner for Script {
                 let upto = number(args.next_pos(), 0)?;
                 self.store()?.truncate_prefix(LogIndex(upto))?;
             }
+            "reset" => {
+                let index = number(args.next_pos(), 0)?;
+                let term = number(args.take_key("term"), 1)?;
+                self.store()?.reset((LogIndex(index), Term(term)))?;
+            }
             "close" => self.store.take().ok_or("not open")?.close()?,
             "kill" => self.store = None,
             "lose-guard-page" => {
@@ -173,7 +178,7 @@ impl Script {
 
 #[test]
 fn recoveries_are_as_the_scripts_say() {
-    for script in ["crashes", "damage", "left_over", "losses", "residue", "truncations"] {
+    for script in ["crashes", "damage", "left_over", "losses", "reset", "residue", "truncations"] {
         let path = format!("src/log/testscripts/{script}");
         goldenscript::run(&mut Script::default(), path).unwrap();
     }

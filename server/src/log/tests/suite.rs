@@ -114,6 +114,7 @@ fn run<B: Bench>(bench: impl Fn() -> B) {
     reads_are_bounded(bench());
     a_conflict_replaces_the_suffix(&bench);
     a_prefix_is_given_up(bench());
+    a_reset_leaves_nothing(&bench);
     large_writes_become_several_rows(bench());
 }
 
@@ -121,6 +122,7 @@ fn run_reopening<B: Bench>(bench: impl Fn() -> B) {
     everything_is_there_after_a_stop(bench());
     everything_is_there_without_a_close(bench());
     a_truncated_log_opens(bench());
+    a_reset_log_opens(&bench);
     the_tail_is_bounded(bench());
 }
 
@@ -213,6 +215,71 @@ fn a_prefix_is_given_up<B: Bench>(mut bench: B) {
     store.truncate_prefix(LogIndex(2)).unwrap();
     assert_eq!(store.reader().first(), LogIndex(8));
     assert_eq!(terms(&store.append(&write(entries(8, &[4]))).unwrap()), [(8, 4)]);
+}
+
+/// Behind which a log with rows 2 to 4, 5 to 7 and 8 to 10 begins anew: beyond it, at its end, between two rows, inside of one.
+const RESETS: [u64; 5] = [40, 10, 7, 6, 5];
+
+fn a_reset_leaves_nothing<B: Bench>(bench: impl Fn() -> B) {
+    for index in RESETS {
+        let (mut store, _) = bench().open();
+        for first in [2, 5, 8] {
+            store.append(&write(entries(first, &[1, 1, 1]))).unwrap();
+        }
+        let place = (LogIndex(index), Term(2));
+        let log = store.reset(place).unwrap();
+        assert_eq!((log.truncated, log.last), (place, place));
+        // In the later term nobody was voted for.
+        assert_eq!(log.hard_state, HardState { term: 2, vote: 0, commit: index });
+        assert_eq!(terms(&log.reader), []);
+        let more = store.append(&write(entries(index + 1, &[2, 3]))).unwrap();
+        assert_eq!(terms(&more), [(index + 1, 2), (index + 2, 3)]);
+        assert_eq!(more.term(LogIndex(index)).unwrap(), Some(Term(2)));
+    }
+}
+
+fn a_reset_log_opens<B: Bench>(bench: impl Fn() -> B) {
+    for index in RESETS {
+        let mut bench = bench();
+        let (mut store, _) = bench.open();
+        for first in [2, 5, 8] {
+            store.append(&write(entries(first, &[1, 1, 1]))).unwrap();
+        }
+        drop(store.reset((LogIndex(index), Term(2))).unwrap());
+        drop(store);
+        let (mut store, recovered) = bench.open();
+        assert_eq!(recovered.last, (LogIndex(index), Term(2)));
+        assert_eq!(recovered.hard_state.commit, index);
+        drop(recovered);
+        store.append(&write(entries(index + 1, &[2]))).unwrap();
+        store.close().unwrap();
+        let (_store, recovered) = bench.open();
+        assert_eq!(recovered.truncated, (LogIndex(index), Term(2)));
+        assert_eq!(terms(&recovered.reader), [(index + 1, 2)]);
+    }
+}
+
+/// Goal: a crash between the reset and its guard leaves a log that opens. Method: the slots as they were before, written back.
+#[test]
+fn a_reset_that_the_guard_did_not_hear_of_counts() {
+    for index in RESETS {
+        let (disk, mut guard) = (SimDisk::new(), MemoryGuard::new());
+        let birth = (LogIndex(1), Term(1));
+        let (mut store, _) = LogStore::create(disk.open(), guard.clone(), Still, birth).unwrap();
+        for first in [2, 5, 8] {
+            store.append(&write(entries(first, &[1, 1, 1]))).unwrap();
+        }
+        let slots = [0, 1].map(|slot| guard.read(slot).unwrap().unwrap());
+        store.reset((LogIndex(index), Term(2))).unwrap();
+        drop(store);
+        for (slot, bytes) in slots.iter().enumerate() {
+            guard.write(slot, bytes).unwrap();
+        }
+        guard.sync().unwrap();
+        let (_store, recovered) = LogStore::open(disk.open(), guard, Still).unwrap();
+        assert_eq!(recovered.last, (LogIndex(index), Term(2)));
+        assert_eq!(terms(&recovered.reader), []);
+    }
 }
 
 fn large_writes_become_several_rows<B: Bench>(mut bench: B) {
