@@ -9,8 +9,8 @@ use mini_etcd_proto::etcdserverpb::{
     AlarmResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse, ResponseHeader,
 };
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{Command, ConfChange, ConfState, Entry, EntryKind};
-use mini_etcd_shared::types::{LogIndex, MemberId, Revision, Term};
+use mini_etcd_proto::internalpb::{AppliedState, Command, ConfChange, ConfState, Entry, EntryKind};
+use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Revision, Term};
 use prost::Message;
 
 use super::digest::Digest;
@@ -74,7 +74,7 @@ impl<E: Engine> Applier<E> {
         if task.entries.is_empty() {
             let (published, events, leases) = (self.published(), Arc::from([]), Vec::new());
             let counts = Counts::default();
-            return Ok(Applied { published, results, events, leases, counts });
+            return Ok(Applied { published, results, events, leases, counts, skipped: false });
         }
         let counts = self.state.keys.take_counts();
         let leases = self.state.leases.take_changes();
@@ -85,7 +85,35 @@ impl<E: Engine> Applier<E> {
                 answer.committed(&published.view);
             }
         }
-        Ok(Applied { published, results, events: events.into(), leases, counts })
+        let events = events.into();
+        Ok(Applied { published, results, events, leases, counts, skipped: false })
+    }
+
+    /// Takes up the state in `engine`, a snapshot that was staged, in place of the present one (I7). Answers what there is to
+    /// publish, and the engine of the state before, which older views still read from.
+    ///
+    /// # Errors
+    /// As [`Applier::open`]; this applier is then of no use any more.
+    pub fn install(&mut self, mut engine: E) -> Result<(Applied, E), ApplyError> {
+        let AppliedState { cluster_id, member_id, .. } = self.state.meta;
+        let identity =
+            Identity { cluster_id: ClusterId(cluster_id), member_id: MemberId(member_id) };
+        let mut state = load::open(&mut engine, identity)?;
+        state.keys.keep_hashes(self.state.keys.hashes());
+        let old = std::mem::replace(&mut self.engine, engine);
+        self.state = state;
+        self.published = publish(&self.state);
+        // All of it was synced before it was switched to.
+        self.synced = self.published.applied;
+        let applied = Applied {
+            published: self.published(),
+            results: Vec::new(),
+            events: Arc::from([]),
+            leases: Vec::new(),
+            counts: Counts::default(),
+            skipped: true,
+        };
+        Ok((applied, old))
     }
 
     /// Takes up to about `max_rows` dead versions off the disk, as one batch. True while more may be there, also
@@ -326,5 +354,6 @@ fn publish(state: &State) -> Arc<Published> {
         leases: leases.view(),
         compact_finished: meta.compact_finished,
         lineage: meta.lineage.unwrap_or(0),
+        snapshot: LogIndex(meta.snapshot_index),
     })
 }

@@ -14,7 +14,7 @@ use crate::mvcc::{LoadError, Store, StoreMeta};
 use crate::storage::{Batch, Durability, Engine, Reader, Space, SystemRow};
 
 /// Format of the rows, the system rows and what stands beside them.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 /// Key of the one row of [`Space::Meta`].
 pub(super) const CURRENT: &[u8] = b"current";
 
@@ -51,6 +51,7 @@ pub(super) fn create<E: Engine>(
         member_id: identity.member_id.0,
         logical_bytes: 0,
         lineage: Some(0),
+        snapshot_index: 0,
     };
     let mut batch = Batch::new();
     Members::create(&birth.members, &mut batch);

@@ -20,6 +20,9 @@
 //! - I4: nothing is published before its batch is committed; of leases see [`crate::lease`].
 //! - I5: the revision is stored with the index, because a compaction may take the row that carried it.
 //! - I6: the rows of an answer are named only on the member whose client asked, and read by whoever sends them.
+//! - I7: a snapshot that takes the place of the state ([`Applier::install`]) is taken up as at a start. That it came so stands in
+//!   it: a log that does not reach the state then is one that was not reset yet, and not one that was lost
+//!   ([`Published::is_ahead_of`]).
 //!
 //! *Refuses* what depends on the state: alarms, unknown leases and keys, revisions out of bounds. What can be said of
 //! a request alone was said before it was proposed.
@@ -32,6 +35,7 @@ mod digest;
 mod error;
 mod load;
 mod members;
+mod snapshot;
 mod state;
 mod task;
 #[cfg(test)]
@@ -41,5 +45,6 @@ pub use alarms::Alarms;
 pub use applier::Applier;
 pub use error::ApplyError;
 pub use members::Members;
+pub use snapshot::{SnapshotError, SnapshotSink, SnapshotSource};
 pub use state::{Birth, Identity, Published};
 pub use task::{Applied, ApplyTask, EntryResponse, EntryResult};

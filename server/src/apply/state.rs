@@ -48,4 +48,24 @@ pub struct Published {
     pub compact_finished: i64,
     /// Which beginning of the cluster the state descends from; 0 when that is not known.
     pub lineage: u64,
+    /// Index of the last snapshot that was installed; 0 for none.
+    pub snapshot: LogIndex,
+}
+
+impl Published {
+    /// Where a log has to begin anew, because the state came as a snapshot that it does not reach: the process ended between
+    /// the two. `term_at` answers the term of an entry of the log.
+    ///
+    /// # Errors
+    /// Those of `term_at`.
+    pub fn is_ahead_of<E>(
+        &self,
+        term_at: impl FnOnce(LogIndex) -> Result<Option<Term>, E>,
+    ) -> Result<Option<(LogIndex, Term)>, E> {
+        if self.snapshot != self.applied {
+            return Ok(None);
+        }
+        let is_there = term_at(self.applied)? == Some(self.applied_term);
+        Ok((!is_there).then_some((self.applied, self.applied_term)))
+    }
 }

@@ -36,6 +36,8 @@ pub struct Applied {
     pub leases: Vec<LeaseChange>,
     /// What was asked of the keys.
     pub counts: Counts,
+    /// A snapshot took the place of the state: what happened in between is not among the events.
+    pub skipped: bool,
 }
 
 /// What an entry came to.

@@ -176,6 +176,11 @@ impl Store {
         }
     }
 
+    /// Goes on with the hashes of the keys before, which are those of the same history.
+    pub(crate) fn keep_hashes(&mut self, hashes: Arc<Hashes>) {
+        self.hashes = hashes;
+    }
+
     /// The hashes of the states that compactions took, for the thread that computes them.
     pub(crate) fn hashes(&self) -> Arc<Hashes> {
         Arc::clone(&self.hashes)

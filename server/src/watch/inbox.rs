@@ -43,14 +43,14 @@ impl Inbox {
     }
 
     /// Adds a turn; true when the consumer must be woken. Without watches nothing is kept and nobody woken;
-    /// with too much waiting, nothing is kept either, and the watches will read history instead.
+    /// with too much waiting, or what a snapshot skipped, nothing is kept either, and the watches will read history instead.
     pub(super) fn push(&mut self, applied: &Applied, watched: bool) -> bool {
         let before = std::mem::replace(&mut self.latest, Arc::clone(&applied.published));
         let (revision, compacted) = place(&self.latest);
         if (revision, compacted) == place(&before) {
             return false;
         }
-        if !watched || self.bytes > limits::WATCH_INBOX_BYTES_MAX {
+        if !watched || applied.skipped || self.bytes > limits::WATCH_INBOX_BYTES_MAX {
             self.lost = true;
         }
         if self.lost {

@@ -9,4 +9,5 @@ mod past;
 mod properties;
 mod read_txn;
 mod script;
+mod snapshot;
 mod state;
