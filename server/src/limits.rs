@@ -153,6 +153,28 @@ pub const LOG_KEPT_ENTRIES: u64 = 5000;
 /// cut in time is in memory whole.
 pub const LOG_KEPT_BYTES: usize = 16 << 20;
 
+/// Entries that a member may lack for the log to be kept for it; one that lacks more gets a snapshot.
+pub const LOG_WAIT_ENTRIES: u64 = 500_000;
+
+/// Bytes of entries that a member may lack for the log to be kept for it. They are on disk; a snapshot that takes as long as
+/// these entries took to come in has the log kept behind it.
+pub const LOG_WAIT_BYTES: u64 = 256 << 20;
+
+/// Ticks after which the log is not kept any longer for a member that is not heard of.
+pub const LOG_WAIT_TICKS: u64 = 200;
+
+/// Bytes of rows in one piece of a snapshot; one row may go over.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 512 << 10;
+
+/// Pieces of a snapshot that wait between disk and connection, on either side.
+pub const SNAPSHOT_CHUNKS_WAITING_MAX: usize = 2;
+
+/// Time without progress after which a snapshot on its way is given up.
+pub const SNAPSHOT_STALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Ticks after which a snapshot is sent again that was lost, to anybody.
+pub const SNAPSHOT_RETRY_TICKS: u64 = 20;
+
 /// Ticks between two looks whether the log is to be cut.
 pub const LOG_CUT_LOOK_TICKS: u64 = 20;
 
@@ -209,8 +231,8 @@ pub const CONNECTION_LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Descriptors of a member beside connections, threads and tables: streams, locks, guard, journals, listeners, and
-/// one connection at each listener that waits for its place.
-pub const DESCRIPTORS_OWN: usize = 28;
+/// one connection at each listener that waits for its place, one that carries a snapshot.
+pub const DESCRIPTORS_OWN: usize = 34;
 
 /// Descriptors of one thread that serves connections.
 pub const DESCRIPTORS_PER_RPC_THREAD: usize = 5;

@@ -52,10 +52,11 @@ fn every_seed_keeps_its_promises() {
     let renewals: u64 = reports.iter().map(|report| report.renewals).sum();
     let expired: u64 = reports.iter().map(|report| report.expired).sum();
     let cuts: u64 = reports.iter().map(|report| report.cuts).sum();
+    let snapshots: u64 = reports.iter().map(|report| report.snapshots).sum();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     eprintln!(
         "{} seeds: {events} events, {writes} writes answered, {reads} reads checked, {unknown} outcomes unknown, \
-         {starts} starts, {cuts} cuts of logs, {renewals} renewals of leases, {expired} expired",
+         {starts} starts, {cuts} cuts of logs, {snapshots} snapshots installed, {renewals} renewals of leases, {expired} expired",
         reports.len()
     );
     // A run in which nothing happens proves nothing.
@@ -63,4 +64,5 @@ fn every_seed_keeps_its_promises() {
     assert!(renewals > 10 * reports.len() as u64 && expired > reports.len() as u64);
     assert!(starts > 3 * reports.len() as u64, "faults never fired");
     assert!(cuts > 10 * reports.len() as u64, "logs were not cut");
+    assert!(3 * snapshots > reports.len() as u64, "nobody needed a snapshot");
 }

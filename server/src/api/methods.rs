@@ -56,7 +56,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         ],
     ),
     ("etcdserverpb.Watch", &[built("Watch", Bidi)]),
-    (PEERS, &[built("Stream", Bidi)]),
+    (PEERS, &[built("Stream", Bidi), built("Install", Bidi)]),
     (
         "etcdserverpb.Lease",
         &[

@@ -134,7 +134,7 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     for (member, lacks) in &facts.log_waits_for {
         waits.get_or_create(&[("To", member.clone())]).set(*lacks);
     }
-    let help = "Entries that a member lacks, and that stay in the log until it has them";
+    let help = "Entries that a member lacks, and that stay in the log while it is waited for";
     registry.register("mini_etcd_log_waits_for_entries", help, waits);
     let version = ("cluster_version", facts.cluster_version.as_str());
     label(registry, "etcd_cluster_version", "Version of the cluster", version);

@@ -55,6 +55,12 @@ pub struct Handles {
     pub collected: Counter,
     /// Apply: bytes of keys and values put.
     pub put_bytes: Level,
+    /// Apply: snapshots of peers that took the place of the state.
+    pub snapshots_installed: Counter,
+    /// Transport: snapshots that are on the disk of a peer.
+    pub snapshots_sent: Counter,
+    /// Transport: snapshots that did not come that far.
+    pub snapshots_failed: Counter,
     /// Apply: leases granted.
     pub leases_granted: Counter,
     /// Apply: leases revoked, those that expired included.
@@ -133,6 +139,7 @@ impl Metrics {
         let mut registry = Registry::default();
         register_disk(&mut registry, &handles);
         register_server(&mut registry, &handles);
+        register_own(&mut registry, &handles);
         register_network(&mut registry, &handles, &peers);
         let methods = Methods::new(&mut registry);
         Self { handles, registry: Arc::new(registry), methods, peers }
@@ -231,6 +238,9 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
         "Health checks that failed",
         handles.health_failures.clone(),
     );
+}
+
+fn register_own(registry: &mut Registry, handles: &Handles) {
     let own = registry.sub_registry_with_prefix("mini_etcd");
     own.register(
         "apply_batch_duration_seconds",
@@ -242,6 +252,13 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
         "Time from the receipt of a write to its answer",
         handles.proposal_seconds.clone(),
     );
+    for (name, help, counter) in [
+        ("installed", "Snapshots that took the place of the state", &handles.snapshots_installed),
+        ("sent", "Snapshots that are on the disk of a peer", &handles.snapshots_sent),
+        ("failed", "Snapshots that did not reach a peer's disk", &handles.snapshots_failed),
+    ] {
+        own.register(format!("snapshots_{name}"), help, counter.clone());
+    }
     own.register("log_disk_bytes", "Size of the Raft log on disk", handles.log_disk_bytes.clone());
 }
 

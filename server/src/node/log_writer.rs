@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mini_etcd_proto::internalpb::Entry;
 use mini_etcd_shared::clock::{Clock, Moment};
-use mini_etcd_shared::types::LogIndex;
+use mini_etcd_shared::types::{LogIndex, Term};
 use prost::Message as _;
 
 use super::inbox::Inbox;
@@ -38,10 +38,12 @@ pub(crate) enum LogTask {
     Write(WriteTask),
     /// To give up the entries up to and with this index.
     Cut(LogIndex),
+    /// To begin anew behind a snapshot of the state, which is durable.
+    Reset(LogIndex, Term),
 }
 
 /// What is due beside the writes.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct LogChores {
     /// Number of the last task that was written.
     number: u64,
@@ -55,8 +57,10 @@ impl Task for LogTask {
     fn size(&self) -> Size {
         let entries = match self {
             Self::Write(task) => &task.write.entries,
-            // It is for the thread alone.
-            Self::Cut(_) => return Size { items: LOG_BATCH_ENTRIES_MAX, bytes: 0 },
+            // They are for the thread alone.
+            Self::Cut(_) | Self::Reset(..) => {
+                return Size { items: LOG_BATCH_ENTRIES_MAX, bytes: 0 };
+            }
         };
         let bytes = entries.iter().map(Entry::encoded_len).sum();
         Size { items: entries.len().max(1), bytes }
@@ -69,11 +73,12 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
     const NAME: &'static str = "log";
     const BATCH_MAX: Size = Size { items: LOG_BATCH_ENTRIES_MAX, bytes: LOG_BATCH_BYTES_MAX };
 
-    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited. A cut comes last: nothing waits for it.
+    /// Makes the tasks durable with one sync, then tells Raft, then sends what waited. A cut comes last, for nothing waits for it,
+    /// or a reset, which comes alone.
     fn work(&mut self, tasks: Vec<LogTask>) -> Result<Duration, LogError> {
         let mut write = LogWrite::default();
         let mut messages: Vec<Outbound> = Vec::new();
-        let mut cut = None;
+        let (mut cut, mut reset) = (None, None);
         for task in tasks {
             match task {
                 LogTask::Write(task) => {
@@ -82,6 +87,7 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
                     messages.extend(task.then_send);
                 }
                 LogTask::Cut(upto) => cut = Some(upto),
+                LogTask::Reset(index, term) => reset = Some((index, term)),
             }
         }
         let mut took = Duration::ZERO;
@@ -104,6 +110,12 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
             self.store.truncate_prefix(upto)?;
             self.shown.log.store(Arc::new(self.store.reader()));
             self.report();
+        }
+        if let Some(place) = reset {
+            let log = self.store.reset(place)?;
+            self.shown.log.store(Arc::new(log.reader.clone()));
+            self.chores = LogChores { number: 0, guard_due: true, ..self.chores };
+            self.inbox.control(Input::LogReset(log));
         }
         Ok(took)
     }

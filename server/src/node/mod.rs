@@ -46,5 +46,5 @@ pub use lease_keeper::{LeaseKeeper, LeaseLeft};
 pub(crate) use log_writer::{LogChores, LogTask, LogWriter};
 pub(crate) use parked_reads::ParkedReads;
 pub(crate) use raft_thread::{Course, RaftThread};
-pub(crate) use state_applier::{ApplyChores, StateApplier};
+pub(crate) use state_applier::{ApplyChores, ApplyWork, StateApplier};
 pub(crate) use worker::Worker;

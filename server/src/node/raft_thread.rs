@@ -13,12 +13,11 @@ use mini_etcd_shared::types::MemberId;
 use super::inbox::{Heed, Inbox};
 use super::parked_reads::ParkedReads;
 use super::seat::Seat;
-use super::transport::{Outgoing, Seen};
+use super::transport::{Outgoing, Seen, SnapshotOrders};
 use super::worker::Hands;
-use crate::apply::ApplyTask;
 use crate::fatal;
 use crate::limits::{LOG_TASKS_WAITING_MAX, SHUTDOWN_TIMEOUT, TICK};
-use crate::node::{Completion, Completions, LogTask, Shown};
+use crate::node::{ApplyWork, Completion, Completions, LogTask, Shown};
 use crate::raft::{Driver, Input, Job};
 
 /// What the thread works with.
@@ -26,8 +25,9 @@ pub(crate) struct RaftThread<C: Clock> {
     pub driver: Driver,
     pub inbox: Arc<Inbox>,
     pub log: Arc<dyn Hands<LogTask>>,
-    pub apply: Arc<dyn Hands<ApplyTask>>,
+    pub apply: Arc<dyn Hands<ApplyWork>>,
     pub outgoing: Outgoing,
+    pub snapshots: SnapshotOrders,
     pub seen: Arc<Seen>,
     /// Peers that `seen` knows to have a log: more need not be noted.
     pub has_log: BTreeSet<MemberId>,
@@ -48,7 +48,7 @@ pub(crate) struct Course {
     persisted: u64,
     removed: bool,
     /// What this turn leaves to be carried out by this thread itself. What comes later of its kind stands behind it.
-    apply: Option<ApplyTask>,
+    apply: Option<ApplyWork>,
     write: Option<LogTask>,
 }
 
@@ -106,6 +106,9 @@ impl<C: Clock> RaftThread<C> {
         }
         if let Some(number) = last_persisted(inputs) {
             self.course.persisted = number;
+        }
+        if inputs.iter().any(|input| matches!(input, Input::LogReset(_))) {
+            (self.course.written, self.course.persisted) = (0, 0);
         }
         self.note_logs(inputs);
         self.tick(inputs);
@@ -196,7 +199,16 @@ impl<C: Clock> RaftThread<C> {
             Job::CutLog { upto } => {
                 keep_or_push(&*self.log, &mut self.course.write, LogTask::Cut(upto));
             }
-            Job::Apply(task) => keep_or_push(&*self.apply, &mut self.course.apply, task),
+            Job::Apply(task) => {
+                keep_or_push(&*self.apply, &mut self.course.apply, ApplyWork::Entries(task));
+            }
+            Job::Install(staged) => {
+                keep_or_push(&*self.apply, &mut self.course.apply, ApplyWork::Install(staged));
+            }
+            Job::ResetLog { index, term } => {
+                keep_or_push(&*self.log, &mut self.course.write, LogTask::Reset(index, term));
+            }
+            Job::SendSnapshot { to } => self.snapshots.send(to),
             Job::ReadReady { ids, index } => self.parked.park(ids, index),
             Job::FailWrites { sequences, error } => {
                 self.completions.push(Completion::WritesFailed(sequences, error));

@@ -19,12 +19,14 @@ use crate::limits::{
 use crate::metrics::Metrics;
 use crate::mvcc::Hashes;
 use crate::node::{Completion, Completions, Shown};
-use crate::raft::Input;
-use crate::storage::Engine;
+use crate::raft::{Input, StagedSnapshot};
+use crate::storage::{Engine, Home};
 
 /// Owns the applied state.
 pub(crate) struct StateApplier<E: Engine, C: Clock> {
     pub applier: Applier<E>,
+    /// Where its database stands, and another one is staged.
+    pub home: Arc<dyn Home<Engine = E>>,
     pub me: MemberId,
     pub incarnation: u64,
     pub inbox: Arc<Inbox>,
@@ -40,6 +42,14 @@ pub(crate) struct StateApplier<E: Engine, C: Clock> {
     pub chores: ApplyChores,
 }
 
+/// What apply is asked to do.
+#[derive(Debug)]
+pub(crate) enum ApplyWork {
+    Entries(ApplyTask),
+    /// To take the snapshot up in place of the state.
+    Install(StagedSnapshot),
+}
+
 /// What is left to do when nothing is to be applied.
 pub(crate) struct ApplyChores {
     /// Something was applied since the last sync.
@@ -52,25 +62,38 @@ pub(crate) struct ApplyChores {
     synced: LogIndex,
 }
 
-impl Task for ApplyTask {
+impl Task for ApplyWork {
     fn size(&self) -> Size {
-        let bytes = self.entries.iter().map(|entry| entry.data.len()).sum();
-        Size { items: self.entries.len(), bytes }
+        let entries = match self {
+            Self::Entries(task) => &task.entries,
+            // It is for the thread alone.
+            Self::Install(_) => return Size { items: APPLY_BATCH_ENTRIES_MAX, bytes: 0 },
+        };
+        let bytes = entries.iter().map(|entry| entry.data.len()).sum();
+        Size { items: entries.len(), bytes }
     }
 }
 
 impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
-    type Task = ApplyTask;
+    type Task = ApplyWork;
     type Error = ApplyError;
     const NAME: &'static str = "apply";
     const BATCH_MAX: Size = Size { items: APPLY_BATCH_ENTRIES_MAX, bytes: APPLY_BATCH_BYTES_MAX };
 
-    fn work(&mut self, tasks: Vec<ApplyTask>) -> Result<Duration, ApplyError> {
+    fn work(&mut self, tasks: Vec<ApplyWork>) -> Result<Duration, ApplyError> {
         let began = self.clock.now();
         let mut all = ApplyTask::default();
-        for mut task in tasks {
-            all.entries.append(&mut task.entries);
-            all.conf_states.append(&mut task.conf_states);
+        for task in tasks {
+            match task {
+                ApplyWork::Entries(mut task) => {
+                    all.entries.append(&mut task.entries);
+                    all.conf_states.append(&mut task.conf_states);
+                }
+                ApplyWork::Install(staged) => {
+                    self.apply(mem::take(&mut all))?;
+                    self.install(&staged)?;
+                }
+            }
         }
         self.apply(all)?;
         Ok(self.clock.now().since(began))
@@ -144,11 +167,7 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         }
         let started = self.clock.now();
         let mut applied = self.applier.apply(task)?;
-        let before = self.shown.published.swap(applied.published.clone());
-        let members = &applied.published.members;
-        if !Arc::ptr_eq(&before.members, members) {
-            self.shown.members.send_replace(Arc::clone(members));
-        }
+        self.show(&applied);
         self.metrics.apply_seconds.observe(self.clock.now().since(started));
         self.chores.note(&applied);
         self.metrics.count(&applied.counts);
@@ -173,6 +192,31 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.inbox.control(Input::Applied { index, term, sequences });
         self.tell_synced();
         Ok(())
+    }
+
+    /// A snapshot takes the place of the state.
+    fn install(&mut self, staged: &StagedSnapshot) -> Result<(), ApplyError> {
+        let engine = self.home.switch(staged.index.0)?;
+        let (applied, old) = self.applier.install(engine)?;
+        self.home.retire(old);
+        self.show(&applied);
+        self.chores.collecting = true;
+        let finished = applied.published.compact_finished;
+        self.shown.compacted.send_replace(finished);
+        self.parked.release(applied.published.applied);
+        (self.listener)(&applied);
+        self.metrics.snapshots_installed.inc();
+        self.inbox.control(Input::Installed);
+        self.tell_synced();
+        Ok(())
+    }
+
+    fn show(&self, applied: &Applied) {
+        let before = self.shown.published.swap(applied.published.clone());
+        let members = &applied.published.members;
+        if !Arc::ptr_eq(&before.members, members) {
+            self.shown.members.send_replace(Arc::clone(members));
+        }
     }
 
     /// Tells Raft how far the state is durable, if that is news: so far the log is not needed any more.

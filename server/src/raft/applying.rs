@@ -89,6 +89,11 @@ impl Applying {
         self.handed < self.committed
     }
 
+    /// Whether apply has done all that it was given.
+    pub fn is_idle(&self) -> bool {
+        self.applied == self.handed
+    }
+
     fn has_room(&self) -> bool {
         // I2
         self.handed - self.applied < APPLY_AHEAD_MAX && self.bytes < APPLY_AHEAD_BYTES_MAX

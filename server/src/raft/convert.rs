@@ -70,8 +70,7 @@ pub fn message_out(mut message: eraftpb::Message) -> Option<RaftMessage> {
         request_snapshot: message.request_snapshot,
         context: message.context,
         priority: message.priority,
-        snapshot: None,
-        held_by_all: 0,
+        held: 0,
     })
 }
 
@@ -176,8 +175,7 @@ mod tests {
             request_snapshot: 0,
             context: Bytes::from_static(b"context"),
             priority: -1,
-            snapshot: None,
-            held_by_all: 0,
+            held: 0,
         };
         assert_eq!(message_in(message.clone()).and_then(message_out), Some(message));
     }

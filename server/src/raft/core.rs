@@ -8,7 +8,7 @@ use mini_etcd_proto::peerpb::RaftMessage;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use raft::eraftpb::{self, MessageType};
-use raft::{Config, RaftState, RawNode, ReadOnlyOption, StateRole};
+use raft::{Config, RaftState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole};
 
 use super::validate::{self, Frame, Refusal};
 use super::view::LogView;
@@ -92,6 +92,8 @@ pub struct Effects {
     pub send_after: Vec<RaftMessage>,
     /// To apply, in order.
     pub committed: Vec<Entry>,
+    /// Members that only a snapshot can help.
+    pub snapshots: Vec<MemberId>,
     /// Rounds of reads that a quorum confirmed: context and index.
     pub reads: Vec<(Vec<u8>, LogIndex)>,
 }
@@ -102,8 +104,8 @@ pub struct NodeCore {
     seed: u64,
     /// The leader is believed dead: see [`NodeCore::end_lease`].
     lease_ended: bool,
-    /// What a leader said is held by all, and its term.
-    heard_held: (Term, LogIndex),
+    /// What is held by all that the leader of a term waits for, as it says, and that term.
+    held: (Term, LogIndex),
     /// Term and vote as they were last handed out to be written.
     written: (u64, u64),
     /// Number of the last effects that changed term or vote.
@@ -139,14 +141,14 @@ impl NodeCore {
             hard_state: convert::hard_state_in(&hard_state),
             conf_state: convert::conf_state_in(&conf_state),
         };
-        let view = LogView::new(initial, log.tail, log.reader);
+        let view = LogView::new(initial, &log.tail, log.reader, applied);
         let raw = RawNode::new(&raft_config(id, applied), view, &logging::logger())
             .map_err(|error| CoreError::Raft(error.to_string()))?;
         let mut core = Self {
             raw,
             seed,
             lease_ended: false,
-            heard_held: Default::default(),
+            held: Default::default(),
             written: (hard_state.term, hard_state.vote),
             written_number: 0,
             write_number: 0,
@@ -170,7 +172,7 @@ impl NodeCore {
     pub fn message(&mut self, from: MemberId, message: RaftMessage) -> Result<(), Refusal> {
         validate::check(&message, &self.frame(from))?;
         let of_leader = matches!(message.kind(), Kind::Append | Kind::Heartbeat);
-        let (term, held) = (Term(message.term), LogIndex(message.held_by_all));
+        let (term, held) = (Term(message.term), LogIndex(message.held));
         let message = convert::message_in(message).ok_or(Refusal::Kind)?;
         // What is left to be refused concerns nobody but the sender, who learns of it in time.
         let _ = self.raw.step(message);
@@ -178,7 +180,7 @@ impl NodeCore {
         if of_leader && now.leader == from {
             self.lease_ended = false;
             if now.term == term && held > LogIndex(0) {
-                self.heard_held = (term, held);
+                self.held = (term, held);
             }
         }
         self.fix_timeout();
@@ -193,7 +195,6 @@ impl NodeCore {
             is_member: raft.prs().get(from.0).is_some(),
             leader: MemberId(raft.leader_id),
             term: Term(raft.term),
-            first: self.first_index(),
             last: LogIndex(raft.raft_log.last_index()),
         }
     }
@@ -263,6 +264,7 @@ impl NodeCore {
     /// Entries up to `index` are applied.
     pub fn applied(&mut self, index: LogIndex) {
         self.raw.advance_apply_to(index.0);
+        self.raw.mut_store().applied(index.0);
     }
 
     /// A committed change of membership takes effect. One that Raft refuses changes nothing, on every member.
@@ -273,8 +275,6 @@ impl NodeCore {
                 tracing::warn!(index = entry.index, %error, "a change of membership has no effect");
             }
         }
-        // It was said of other members.
-        self.heard_held = Default::default();
         self.conf_state()
     }
 
@@ -323,6 +323,22 @@ impl NodeCore {
         self.raw.report_unreachable(peer.0);
     }
 
+    /// All that this member waits for, as the leader, have the log up to here.
+    pub fn tell_held(&mut self, index: LogIndex) {
+        self.held = (Term(self.raw.raft.term), index);
+    }
+
+    /// A snapshot of the state as of the applied index may be sent to the next member that needs one.
+    pub fn offer_snapshot(&mut self) {
+        self.raw.mut_store().offer_snapshot();
+    }
+
+    /// A snapshot is on the disk of `peer`, or was lost.
+    pub fn snapshot_sent(&mut self, peer: MemberId, done: bool) {
+        let status = if done { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.raw.report_snapshot(peer.0, status);
+    }
+
     /// Whether followers need no message of their own to learn what is committed: the next append is near.
     pub fn more_will_follow(&mut self, more: bool) {
         self.raw.skip_bcast_commit(more);
@@ -339,7 +355,7 @@ impl NodeCore {
     /// What is to be done, if anything.
     ///
     /// # Panics
-    /// When Raft wants a snapshot installed, which validation never lets in.
+    /// When Raft wants a snapshot installed: those never go through it (see [`super::driver_install`]).
     pub fn effects(&mut self) -> Option<Effects> {
         if !self.raw.has_ready() {
             return None;
@@ -386,10 +402,14 @@ impl NodeCore {
         let term_is_durable = self.written_number <= self.persisted_number;
         let messages = ready.take_messages().into_iter().chain(ready.take_persisted_messages());
         let leads = self.is_leader();
-        let held = self.held_by_all();
-        for mut message in messages.filter_map(convert::message_out) {
+        let held = self.held();
+        for message in messages {
+            if message.get_msg_type() == MessageType::MsgSnapshot {
+                effects.snapshots.push(MemberId(message.to));
+            }
+            let Some(mut message) = convert::message_out(message) else { continue };
             if message.kind() == Kind::Heartbeat {
-                message.held_by_all = held.0;
+                message.held = held.0;
             }
             // The answer to a heartbeat promises nothing but that this member is in the leader's term, and reads
             // wait for it.

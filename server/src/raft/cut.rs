@@ -1,18 +1,17 @@
 //! [`CutPolicy`]: when the log is cut in front, and up to where.
 //!
-//! What may go is what nobody can need again, and two numbers bound it:
-//! - *held by all* ([`NodeCore::held_by_all`](super::NodeCore::held_by_all)): the leader knows the log of every member to
-//!   match its own up to there, and to be durable there. Followers hear of it with each heartbeat, and forget it with the
-//!   term. A leader that was just elected knows nothing, so nothing goes until every member has answered it;
-//! - the index up to which the state of this member is synced: after a loss of power it begins to apply behind that.
-//!
-//! Both only rise over what is committed, so an entry that went is one that nobody asks for: whoever leads next has it from
-//! there on, and so has every follower. What should go is up to the policy: the newest entries stay for members that are a
-//! little behind, and a cut waits until it is worth its syncs.
+//! What may go is what is committed and what the state of this member has durably: after a loss of power it begins to apply
+//! behind that, and whoever lacks an entry that went gets a snapshot. What should go is up to the policy: the newest entries
+//! stay for members that are a little behind, and a cut waits until it is worth its syncs. Nothing goes that is missing at a
+//! member *that the leader waits for*: one that was heard of lately, lacks no more than the policy says, or is on its way
+//! there with a snapshot. Followers hear with each heartbeat how far those are ([`NodeCore::held`](super::NodeCore::held)), and
+//! forget it with the term. A leader that was just elected knows of nobody how far he is, and lets nothing go until each has
+//! answered or was silent for too long.
 
 use mini_etcd_shared::types::LogIndex;
 
 use super::driver::Driver;
+use super::job::Job;
 use super::turn::Turn;
 use crate::limits;
 
@@ -27,6 +26,12 @@ pub struct CutPolicy {
     pub kept_entries: u64,
     /// and no more than have so many bytes together; one at least.
     pub kept_bytes: usize,
+    /// Nothing is kept for a member that lacks more entries,
+    pub wait_entries: u64,
+    /// or more bytes of them,
+    pub wait_bytes: u64,
+    /// or was not heard of for more ticks.
+    pub wait_ticks: u64,
     /// Ticks between two looks.
     pub look_ticks: u64,
 }
@@ -40,6 +45,9 @@ impl CutPolicy {
             after_bytes: limits::LOG_CUT_BYTES,
             kept_entries: limits::LOG_KEPT_ENTRIES,
             kept_bytes: limits::LOG_KEPT_BYTES,
+            wait_entries: limits::LOG_WAIT_ENTRIES,
+            wait_bytes: limits::LOG_WAIT_BYTES,
+            wait_ticks: limits::LOG_WAIT_TICKS,
             look_ticks: limits::LOG_CUT_LOOK_TICKS,
         }
     }
@@ -58,7 +66,6 @@ impl CutPolicy {
 pub(super) struct Extent {
     /// Index in front of the first entry.
     pub truncated: LogIndex,
-    pub last: LogIndex,
     /// Of its entries in memory; the largest number where they do not all fit.
     pub bytes: usize,
     /// Last index that is not among the newest, which stay.
@@ -75,13 +82,11 @@ pub(super) struct Cutting {
     asked: LogIndex,
     /// Tick of the next look.
     next_look: u64,
-    /// Entries of the log at which it is said next that it waits for a member.
-    say_at: u64,
 }
 
 impl Cutting {
     pub fn new(policy: Option<CutPolicy>) -> Self {
-        Self { policy, synced: LogIndex(0), asked: LogIndex(0), next_look: 0, say_at: 0 }
+        Self { policy, synced: LogIndex(0), asked: LogIndex(0), next_look: 0 }
     }
 
     /// The state is durable up to `applied`.
@@ -101,24 +106,31 @@ impl Driver {
         }
         self.cutting.next_look = self.now + policy.look_ticks;
         let log = self.core.extent(policy.kept_entries, policy.kept_bytes);
-        let held = self.core.held_by_all();
-        if let Some(upto) = policy.cut(log, held.min(synced)) {
-            (self.cutting.asked, self.cutting.say_at) = (upto, 0);
-            turn.cut(upto);
-        } else if policy.cut(log, held).is_none() && policy.cut(log, log.last).is_some() {
-            self.say_who_is_waited_for(log.last.0 - log.truncated.0);
+        let may_go = self.core.held().min(self.core.commit_index()).min(synced);
+        if let Some(upto) = policy.cut(log, may_go) {
+            self.cutting.asked = upto;
+            turn.other(Job::CutLog { upto });
         }
     }
 
-    /// Says so once, and again whenever the log has doubled.
-    fn say_who_is_waited_for(&mut self, entries: u64) {
-        let furthest_behind = self.core.progress().into_iter().min_by_key(|peer| peer.match_index);
-        let Some(peer) = furthest_behind.filter(|_| self.core.is_leader()) else { return };
-        if entries >= self.cutting.say_at {
-            self.cutting.say_at = entries.saturating_mul(2);
-            let (member, has) = (peer.id, peer.match_index);
-            tracing::warn!(%member, %has, entries, "the log grows: it is cut when this member has caught up");
+    /// All members that this leader waits for have the log up to here.
+    pub(super) fn held(&self) -> LogIndex {
+        let Some(policy) = self.cutting.policy else { return LogIndex(0) };
+        let far_behind = self.core.far_behind(policy.wait_entries, policy.wait_bytes);
+        let since = self.snapshots.led_since;
+        let mut held = self.core.commit_index();
+        for peer in self.core.progress() {
+            let heard = self.suspicion.last_heard(peer.id).max(since);
+            if self.now - heard > policy.wait_ticks {
+                continue;
+            }
+            let has = peer.match_index.max(self.snapshots.sent_to(peer.id));
+            let is_unknown = has == LogIndex(0) && self.now - since <= policy.wait_ticks;
+            if is_unknown || has >= far_behind {
+                held = held.min(has);
+            }
         }
+        held
     }
 }
 
@@ -131,12 +143,15 @@ mod tests {
         after_bytes: 1000,
         kept_entries: 5,
         kept_bytes: 500,
+        wait_entries: 1000,
+        wait_bytes: 1 << 20,
+        wait_ticks: 10,
         look_ticks: 1,
     };
 
     fn cut(truncated: u64, spare: u64, bytes: usize, allowed: u64) -> Option<u64> {
         let (truncated, spare) = (LogIndex(truncated), LogIndex(spare));
-        let log = Extent { truncated, last: LogIndex(spare.0 + 5), bytes, spare };
+        let log = Extent { truncated, bytes, spare };
         POLICY.cut(log, LogIndex(allowed)).map(|upto| upto.0)
     }
 

@@ -12,6 +12,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::cut::{CutPolicy, Cutting};
+use super::driver_install::{Installing, Snapshots};
 use super::job::{Input, Job};
 use super::leadership::Leadership;
 use super::membership;
@@ -58,9 +59,13 @@ pub struct Driver {
     pub(super) leadership: Leadership,
     /// Peers to which there is no connection.
     pub(super) cut_off: BTreeSet<MemberId>,
-    suspicion: Suspicion,
+    pub(super) suspicion: Suspicion,
     stall: Stall,
     pub(super) cutting: Cutting,
+    pub(super) snapshots: Snapshots,
+    /// A snapshot is about to take the place of state and log. Raft stands still meanwhile.
+    pub(super) installing: Option<Installing>,
+    pub(super) seed: u64,
     /// Ticks so far.
     pub(super) now: u64,
     last_leader: MemberId,
@@ -105,6 +110,9 @@ impl Driver {
             suspicion: Suspicion::default(),
             stall: Stall::default(),
             cutting: Cutting::new(cut),
+            snapshots: Snapshots::default(),
+            installing: None,
+            seed,
             now: 0,
             last_leader: MemberId(0),
             leader_changes: 0,
@@ -130,6 +138,7 @@ impl Driver {
         // Before anything else: what is committed in this turn travels with the appends of this turn.
         let more = inputs.iter().any(brings_entries) || self.proposals.waiting().count > 0;
         self.core.more_will_follow(more);
+        self.offer_snapshot();
         let mut ticked = false;
         let mut later = std::mem::take(&mut self.later);
         for input in inputs.drain(..) {
@@ -157,9 +166,14 @@ impl Driver {
             self.tick(&mut turn);
         }
         self.observe();
-        self.propose_all(&mut turn);
+        if self.installing.is_none() {
+            self.propose_all(&mut turn);
+        }
         self.ask(&mut turn);
-        self.settle(&mut turn);
+        if self.installing.as_ref().is_none_or(Installing::is_draining) {
+            self.settle(&mut turn);
+        }
+        self.install(&mut turn);
         let mut jobs = turn.into_jobs();
         for job in &jobs {
             if let Job::Write(task) = job {
@@ -175,7 +189,9 @@ impl Driver {
     /// Whether something waits for [`Input::Applied`]. If not, it may come with any later turn.
     #[must_use]
     pub fn heeds_applied(&self) -> bool {
-        self.applying.is_behind() || self.proposals.heed_applied(self.leadership.term)
+        self.installing.is_some()
+            || self.applying.is_behind()
+            || self.proposals.heed_applied(self.leadership.term)
     }
 
     fn take(&mut self, input: Input, turn: &mut Turn) {
@@ -204,6 +220,10 @@ impl Driver {
                 self.unreachable(id);
             }
             Input::TransferLeader { to } => self.transfer(to),
+            Input::Snapshot(staged) => self.on_snapshot(staged),
+            Input::Installed => self.on_installed(turn),
+            Input::LogReset(log) => self.on_log_reset(log, turn),
+            Input::SnapshotSent { to, done } => self.on_snapshot_sent(to, done),
             Input::Tick
             | Input::Persisted { .. }
             | Input::StateSynced { .. }
@@ -215,6 +235,8 @@ impl Driver {
         self.outage.heard(self.now, from);
         match body {
             // A vote for itself could not become durable; whoever sent this finds another in time.
+            // What Raft would answer is soon not true any more.
+            Body::Raft(_) if self.installing.is_some() => {}
             Body::Raft(message)
                 if message.kind() == Kind::TimeoutNow && self.stall.is_stalled(self.now) => {}
             Body::Raft(message) => match self.core.message(from, message) {
@@ -262,7 +284,9 @@ impl Driver {
         self.applying.applied(index);
         self.core.applied(index);
         self.proposals.applied(term, own);
-        self.hand_backlog(turn);
+        if self.installing.is_none() {
+            self.hand_backlog(turn);
+        }
     }
 
     fn tick(&mut self, turn: &mut Turn) {
@@ -273,21 +297,29 @@ impl Driver {
         }
         // Before the tick, which may forget who answered lately.
         self.heed_disk();
+        if self.installing.is_none() {
+            self.tick_raft(stalled);
+        }
+        let peers = self.conf_state.voters.len().saturating_sub(1);
+        for (error, sequences) in self.proposals.tick(self.leadership, &self.outage, peers) {
+            turn.fail_writes(error, sequences);
+        }
+        turn.fail_reads(RequestError::Timeout, self.barrier.tick());
+        if self.installing.is_none() {
+            self.look_at_log(turn);
+        }
+    }
+
+    fn tick_raft(&mut self, stalled: bool) {
+        if self.leadership.leads() {
+            self.core.tell_held(self.held());
+        }
         self.core.tick();
         if self.suspicion.due(self.now, self.core.leadership().leader) && !stalled {
             tracing::info!(member = %self.id, "stands for election after the leader was lost");
             self.core.campaign();
         }
         self.observe();
-        let peers = self.conf_state.voters.len().saturating_sub(1);
-        for (error, sequences) in self.proposals.tick(self.leadership, &self.outage, peers) {
-            turn.fail_writes(error, sequences);
-        }
-        turn.fail_reads(RequestError::Timeout, self.barrier.tick());
-        self.look_at_log(turn);
-        if let Some(peer) = self.core.in_vain() {
-            self.refused(peer, Refusal::Cut);
-        }
     }
 
     /// A leader whose disk does not finish a write hands over to a member that has on its disk what this one has not.
@@ -348,6 +380,9 @@ impl Driver {
             self.leader_changes += 1;
             tracing::info!(member = %self.id, leader = %leadership.leader, term = %leadership.term, "leads");
         }
+        if leadership.leads() {
+            self.snapshots.leads(self.now);
+        }
         self.leadership = leadership;
         self.barrier.moved(leadership);
     }
@@ -370,6 +405,9 @@ impl Driver {
         while let Some(mut effects) = self.core.effects() {
             turn.write(&mut effects);
             self.on_reads(&effects, turn);
+            for to in std::mem::take(&mut effects.snapshots) {
+                self.send_snapshot(to, turn);
+            }
             self.on_committed(effects, turn);
             if self.removed {
                 // SAFETY-RAFT: a leader that removed itself must not take another step; the crate panics on the

@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use super::cut::CutPolicy;
 use super::driver::{Driver, DriverConfig};
-use super::job::{Input, Job, Outbound, WriteTask};
+use super::job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 use super::testing::{self, BIRTH, NoTime, TestLog};
 use crate::apply::ApplyTask;
 use crate::log::{LogStore, MemoryGuard};
@@ -30,6 +30,9 @@ const CUT: CutPolicy = CutPolicy {
     after_bytes: 1 << 20,
     kept_entries: 2,
     kept_bytes: 1 << 20,
+    wait_entries: 100,
+    wait_bytes: 1 << 20,
+    wait_ticks: 40,
     look_ticks: 1,
 };
 
@@ -54,7 +57,14 @@ struct Member {
     /// Where its log is to be cut, with the next persist.
     cut: Option<LogIndex>,
     applies: VecDeque<ApplyTask>,
+    /// What apply is to take up with the next apply.
+    install: Option<StagedSnapshot>,
+    /// Behind what the log is to begin anew, with the next persist.
+    reset: Option<(LogIndex, Term)>,
     applied: u64,
+    applied_term: u64,
+    /// Index of the last snapshot that was taken up.
+    snapshot: u64,
     conf_state: ConfState,
     starts: u64,
 }
@@ -86,7 +96,11 @@ impl World {
                 writes: VecDeque::new(),
                 cut: None,
                 applies: VecDeque::new(),
+                install: None,
+                reset: None,
                 applied: BIRTH.0.0,
+                applied_term: BIRTH.1.0,
+                snapshot: 0,
                 conf_state,
                 starts: 0,
             },
@@ -96,7 +110,12 @@ impl World {
 
     fn start(&mut self, id: u64) -> Answer {
         let member = self.member(id)?;
-        let (log, found) = LogStore::open(member.disk.open(), member.guard.clone(), NoTime)?;
+        let opened = LogStore::open(member.disk.open(), member.guard.clone(), NoTime)?;
+        let (mut log, mut found) = opened;
+        let place = (LogIndex(member.applied), Term(member.applied_term));
+        if member.snapshot == member.applied && found.reader.term(place.0)? != Some(place.1) {
+            found = log.reset(place)?;
+        }
         member.log = Some(log);
         member.starts += 1;
         member.driver = Some(Driver::new(DriverConfig {
@@ -116,6 +135,7 @@ impl World {
         (member.driver, member.log) = (None, None);
         member.writes.clear();
         member.cut = None;
+        (member.install, member.reset) = (None, None);
         member.applies.clear();
         member.disk.crash(0);
         member.guard.crash(false);
@@ -146,6 +166,8 @@ impl World {
                 Job::Write(task) => self.member(id)?.writes.push_back(task),
                 Job::Apply(task) => self.member(id)?.applies.push_back(task),
                 Job::CutLog { upto } => self.member(id)?.cut = Some(upto),
+                Job::Install(staged) => self.member(id)?.install = Some(staged),
+                Job::ResetLog { index, term } => self.member(id)?.reset = Some((index, term)),
                 _ => {}
             }
         }
@@ -186,6 +208,9 @@ impl World {
             log.truncate_prefix(upto)?;
             inputs.push(Input::Persisted { number: 0, reader: log.reader() });
         }
+        if let Some(place) = member.reset.take() {
+            inputs.push(Input::LogReset(log.reset(place)?));
+        }
         self.network.extend(sends);
         if inputs.is_empty() { Ok(String::new()) } else { self.step(id, inputs) }
     }
@@ -198,8 +223,8 @@ impl World {
 
     fn log(&mut self, id: u64) -> Answer {
         let Some(driver) = &self.member(id)?.driver else { return Ok(format!("n{id} is down\n")) };
-        let (status, held) = (driver.status(), driver.core.held_by_all());
-        Ok(format!("n{id} log {}..{} held by all up to {held}\n", status.first, status.last))
+        let (status, held) = (driver.status(), driver.core.held());
+        Ok(format!("n{id} log {}..{} held up to {held}\n", status.first, status.last))
     }
 
     fn apply(&mut self, id: u64) -> Answer {
@@ -208,14 +233,43 @@ impl World {
         for task in std::mem::take(&mut member.applies) {
             let Some(last) = task.entries.last() else { continue };
             let (index, term) = (LogIndex(last.index), Term(last.term));
-            member.applied = last.index;
+            (member.applied, member.applied_term) = (last.index, last.term);
             if let Some((_, conf_state)) = task.conf_states.last() {
                 member.conf_state = conf_state.clone();
             }
             let sequences = task.entries.iter().filter_map(|entry| own_number(id, entry));
             inputs.push(Input::Applied { index, term, sequences: sequences.collect() });
         }
+        if let Some(staged) = member.install.take() {
+            (member.applied, member.applied_term) = (staged.index.0, staged.term.0);
+            member.snapshot = staged.index.0;
+            member.conf_state = staged.conf_state;
+            inputs.push(Input::Installed);
+        }
         if inputs.is_empty() { Ok(String::new()) } else { self.step(id, inputs) }
+    }
+
+    /// `snapshot 1-3 [lost]`: the snapshot that 1 sends to 3 arrives as the state is now, or breaks off.
+    fn snapshot(&mut self, command: &Command) -> Answer {
+        let words = testing::words(command);
+        let route = words.first().and_then(|route| route.split_once('-'));
+        let (from, to) = route.ok_or("FROM-TO expected")?;
+        let (from, to): (u64, u64) = (from.parse()?, to.parse()?);
+        let done = words.len() == 1;
+        let sender = self.member(from)?;
+        let staged = StagedSnapshot {
+            index: LogIndex(sender.applied),
+            term: Term(sender.applied_term),
+            conf_state: sender.conf_state.clone(),
+            hold: Box::new(()),
+        };
+        let mut output = String::new();
+        if done {
+            output.push_str(&self.step(to, vec![Input::Snapshot(staged)])?);
+        }
+        let sent = Input::SnapshotSent { to: MemberId(to), done };
+        output.push_str(&self.step(from, vec![sent])?);
+        Ok(output)
     }
 
     /// Until nothing moves any more.
@@ -341,6 +395,7 @@ impl Runner for World {
             "apply" => self.each(command, Self::apply),
             "sync" => self.each(command, Self::sync),
             "log" => self.each(command, Self::log),
+            "snapshot" => self.snapshot(command),
             "settle" => self.settle(),
             "status" => self.each(command, Self::status),
             "tick" => self.tick(command),

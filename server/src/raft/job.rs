@@ -1,19 +1,17 @@
 //! [`Input`] and [`Job`]: what goes into the driver and what comes out of it.
 
+use std::fmt;
+
 use bytes::Bytes;
-use mini_etcd_proto::internalpb::EntryKind;
+use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use crate::apply::ApplyTask;
 use crate::error::RequestError;
-use crate::log::{LogReader, LogWrite};
+use crate::log::{LogReader, LogWrite, Recovered};
 
 /// Something happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most inputs of a busy member are messages; a box costs more"
-)]
 pub enum Input {
     /// [`crate::limits::TICK`] passed.
     Tick,
@@ -44,6 +42,18 @@ pub enum Input {
     },
     /// The state is durable up to this index: no loss of power makes it forget that it applied these entries.
     StateSynced { applied: LogIndex },
+    /// A snapshot was received. Ignored where it is of no use.
+    Snapshot(StagedSnapshot),
+    /// The snapshot of [`Job::Install`] is the state.
+    Installed,
+    /// The log of [`Job::ResetLog`] as it stands.
+    LogReset(Recovered),
+    /// What became of a [`Job::SendSnapshot`]. Must come for each.
+    SnapshotSent {
+        to: MemberId,
+        /// All of it is on the receiver's disk.
+        done: bool,
+    },
     /// Entries are applied.
     Applied {
         /// Index of the last.
@@ -82,6 +92,14 @@ pub enum Job {
     Write(WriteTask),
     /// The log is to be cut in front: nobody needs the entries up to and with this one any more. In its own time.
     CutLog { upto: LogIndex },
+    /// The state is to be sent to a member, as it is now or later. One at a time.
+    SendSnapshot { to: MemberId },
+    /// The snapshot is to take the place of the state. Nothing is under way of log or state, and nothing begins before
+    /// [`Input::Installed`].
+    Install(StagedSnapshot),
+    /// The log is to begin anew behind this entry, which the state has durably. Then [`Input::LogReset`], and reports of
+    /// writes begin anew too.
+    ResetLog { index: LogIndex, term: Term },
     /// Committed entries to apply.
     Apply(ApplyTask),
     /// These reads see what they must once `index` is applied.
@@ -92,6 +110,24 @@ pub enum Job {
     FailReads { ids: Vec<u64>, error: RequestError },
     /// This member is removed once the [`Job::Apply`] before this is done. The driver does nothing any more.
     Removed,
+}
+
+/// A snapshot of which every row is staged here, durably.
+pub struct StagedSnapshot {
+    /// Where it stands.
+    pub index: LogIndex,
+    pub term: Term,
+    /// Membership as of that entry.
+    pub conf_state: ConfState,
+    /// While it lives nothing else is staged.
+    pub hold: Box<dyn Send>,
+}
+
+impl fmt::Debug for StagedSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("StagedSnapshot");
+        out.field("index", &self.index).field("term", &self.term).finish_non_exhaustive()
+    }
 }
 
 /// One message for a peer.

@@ -23,12 +23,14 @@
 //!   applied after that.
 //! - I5: a proposal is appended in the one term it is bound to, or never; see [`proposals`].
 //! - I6: a read's round began after the read arrived, and its number was never used before.
-//! - I7: the log is cut only behind what every member has on its disk and this one has applied durably ([`cut`]).
+//! - I7: the log is cut only behind what this member has applied durably ([`cut`]); who lacks what went gets a snapshot.
+//!   One that is received takes the place of state and log while nothing of either is under way, state first, and Raft begins
+//!   anew on what is there, as at a start ([`driver_install`]). A log that has the snapshot's entry needs none and is kept.
 //! - I8: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
 //!   inputs are equal.
 //!
 //! *What it refuses.* Remote proposals and read requests in Raft's own messages, messages that would make raft-rs
-//! panic, snapshots (not built yet: by I7 nobody needs one), the removal of the leader by itself.
+//! panic, the removal of the leader by itself.
 //!
 //! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, the seeded run in `tests/tests/sim.rs`.
 
@@ -37,6 +39,7 @@ mod convert;
 mod core;
 mod cut;
 mod driver;
+mod driver_install;
 mod driver_propose;
 mod job;
 mod leadership;
@@ -60,7 +63,7 @@ mod testing;
 pub use self::core::{CoreConfig, CoreError, Dropped, Effects, NodeCore};
 pub use cut::CutPolicy;
 pub use driver::{Driver, DriverConfig, DriverError};
-pub use job::{Input, Job, Outbound, WriteTask};
+pub use job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 pub use proposals::{Admission, Load, admit_lag};
 pub use status::{PeerProgress, ProgressState, RaftStatus, Role};
 pub use validate::Refusal;

@@ -111,8 +111,8 @@ impl RaftStatus {
 }
 
 impl RaftStatus {
-    /// Members that lack more entries than stay in the log anyway, and how many each lacks: the log is cut no further until
-    /// they have them. Only a leader knows.
+    /// Members that lack more entries than stay in the log anyway, and how many each lacks: the log is cut no further while the
+    /// leader waits for them. Only it knows.
     pub fn log_waits_for(&self) -> impl Iterator<Item = (MemberId, u64)> {
         let lacks = |peer: &PeerProgress| {
             (peer.id, self.last.0.saturating_sub(peer.match_index.0.max(self.first.0 - 1)))

@@ -36,6 +36,11 @@ impl Suspicion {
         self.heard.insert(from, now);
     }
 
+    /// Tick at which Raft heard `from` last.
+    pub fn last_heard(&self, from: MemberId) -> u64 {
+        self.heard.get(&from).copied().unwrap_or(0)
+    }
+
     /// The leader is gone; `rank` is this member's place in the line of heirs. False when that is known already.
     pub fn suspect(&mut self, now: u64, leader: MemberId, rank: usize) -> bool {
         if self.hint.is_some_and(|hint| hint.leader == leader) {

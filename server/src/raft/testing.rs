@@ -12,7 +12,7 @@ use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{LogIndex, Term};
 use prost::Message as _;
 
-use super::job::{Job, Outbound};
+use super::job::{Job, Outbound, StagedSnapshot};
 use crate::log::{LogStore, LogWrite, MemoryGuard};
 use crate::storage::SimEngine;
 
@@ -106,7 +106,7 @@ pub fn message(message: &RaftMessage) -> String {
         ("log_term", message.log_term),
         ("commit", message.commit),
         ("hint", message.reject_hint),
-        ("held", message.held_by_all),
+        ("held", message.held),
     ];
     for (name, value) in numbers.iter().filter(|(_, value)| *value != 0) {
         write!(text, " {name}={value}").unwrap();
@@ -187,6 +187,11 @@ pub fn job(id: u64, job: &Job) -> Vec<String> {
             vec![line]
         }
         Job::CutLog { upto } => vec![format!("n{id} cut log up to {upto}")],
+        Job::SendSnapshot { to } => vec![format!("n{id} send a snapshot to n{to}")],
+        Job::Install(StagedSnapshot { index, term, .. }) => {
+            vec![format!("n{id} install the snapshot {index}@{term}")]
+        }
+        Job::ResetLog { index, term } => vec![format!("n{id} reset log behind {index}@{term}")],
         Job::ReadReady { ids, index } => vec![format!("n{id} reads {ids:?} at index {index}")],
         Job::FailWrites { sequences, error } => {
             vec![format!("n{id} writes {sequences:?} fail: {error}")]

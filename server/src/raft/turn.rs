@@ -19,7 +19,8 @@ pub(super) struct Turn {
     writes: Vec<WriteTask>,
     applies: Vec<ApplyTask>,
     reads: Vec<Job>,
-    cut: Option<Job>,
+    /// In the order in which they came.
+    others: Vec<Job>,
 }
 
 impl Turn {
@@ -54,9 +55,9 @@ impl Turn {
         self.applies.push(task);
     }
 
-    /// The log is to be cut up to `upto`.
-    pub fn cut(&mut self, upto: LogIndex) {
-        self.cut = Some(Job::CutLog { upto });
+    /// Something that nothing of this turn waits for.
+    pub fn other(&mut self, job: Job) {
+        self.others.push(job);
     }
 
     /// What Raft wants written and said. True when this made a task.
@@ -89,7 +90,7 @@ impl Turn {
         jobs.extend(self.writes.into_iter().map(Job::Write));
         jobs.extend(self.applies.into_iter().map(Job::Apply));
         jobs.extend(self.reads);
-        jobs.extend(self.cut);
+        jobs.extend(self.others);
         jobs
     }
 }

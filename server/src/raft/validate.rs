@@ -41,11 +41,6 @@ pub enum Refusal {
     /// The peer speaks of entries that this member never had: this disk or the peer's went back in time.
     #[error("speaks of entries that this log does not have")]
     Beyond,
-    /// The peer's log ends before this one begins: the message is late, or that disk went back in time.
-    #[error(
-        "its log ends before the first entry that is left here: if it says so again, it lost its data"
-    )]
-    Cut,
     /// An order that only the leader may give.
     #[error("not from the leader")]
     NotLeader,
@@ -65,8 +60,7 @@ pub struct Frame {
     /// The leader; 0 for none.
     pub leader: MemberId,
     pub term: Term,
-    /// First index of the log here.
-    pub first: LogIndex,
+    /// Last index of the log here.
     pub last: LogIndex,
 }
 
@@ -87,8 +81,8 @@ pub fn check(message: &RaftMessage, frame: &Frame) -> Result<(), Refusal> {
     if kind != Kind::Append && !message.entries.is_empty() {
         return Err(Refusal::Entries);
     }
-    // Snapshots are not built yet; this is the place that lets them in.
-    if message.snapshot.is_some() || message.request_snapshot != 0 {
+    // Snapshots travel apart from messages, and nobody asks for one.
+    if message.request_snapshot != 0 {
         return Err(Refusal::Kind);
     }
     by_kind(kind, message, frame)
@@ -103,9 +97,6 @@ fn by_kind(kind: Kind, message: &RaftMessage, frame: &Frame) -> Result<(), Refus
         Kind::Append => piece_of_log(message),
         Kind::AppendResponse => {
             only(frame.is_member, Refusal::Stranger)?;
-            // Raft would go back to where there is nothing any more, and send nothing from there.
-            let is_cut = message.reject && message.reject_hint + 1 < frame.first.0;
-            only(!current || !is_cut, Refusal::Cut)?;
             only(!current || message.reject || message.index <= frame.last.0, Refusal::Beyond)
         }
         Kind::Heartbeat => only(!current || message.commit <= frame.last.0, Refusal::Beyond),
@@ -136,7 +127,7 @@ fn numbers(message: &RaftMessage) -> Result<(), Refusal> {
         message.commit,
         message.commit_term,
         message.reject_hint,
-        message.held_by_all,
+        message.held,
     ];
     let right = message.term != 0 && numbers.iter().all(|number| *number < NUMBER_MAX);
     if right { Ok(()) } else { Err(Refusal::Number) }
@@ -191,7 +182,6 @@ mod tests {
             is_member: true,
             leader,
             term: Term(5),
-            first: LogIndex(4),
             last: LogIndex(10),
         }
     }
@@ -301,20 +291,6 @@ mod tests {
         assert_eq!(check(&ack, &frame()), Err(Refusal::Beyond));
         let old = RaftMessage { term: 4, ..ack };
         assert_eq!(check(&old, &frame()), Ok(()), "Raft itself ignores earlier terms");
-    }
-
-    #[test]
-    fn a_log_that_ends_before_what_is_left_here_is_not_gone_back_to() {
-        let reject = |hint, term| RaftMessage {
-            reject: true,
-            index: 9,
-            reject_hint: hint,
-            term,
-            ..message(Kind::AppendResponse)
-        };
-        assert_eq!(check(&reject(3, 5), &frame()), Ok(()), "the entry in front is known");
-        assert_eq!(check(&reject(2, 5), &frame()), Err(Refusal::Cut));
-        assert_eq!(check(&reject(2, 4), &frame()), Ok(()), "Raft itself ignores earlier terms");
     }
 
     #[test]

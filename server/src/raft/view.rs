@@ -23,15 +23,28 @@ pub struct LogView {
     tail: VecDeque<Entry>,
     tail_bytes: usize,
     reader: LogReader,
-    /// The member that was last found to need an entry that was cut off; 0 for none.
-    in_vain: Cell<u64>,
+    /// The log in blocks of [`BLOCK_BYTES`], as far as it was seen here: first index and bytes of each.
+    blocks: VecDeque<(u64, u64)>,
+    /// What a snapshot has.
+    applied: u64,
+    /// The next member that needs a snapshot may get one.
+    offered: Cell<bool>,
 }
 
 impl LogView {
     /// The log at start. `tail` are the newest entries up to the last.
-    pub fn new(initial: RaftState, tail: Vec<Entry>, reader: LogReader) -> Self {
-        let tail_bytes = tail.iter().map(size).sum();
-        Self { initial, tail: tail.into(), tail_bytes, reader, in_vain: Cell::default() }
+    pub fn new(initial: RaftState, tail: &[Entry], reader: LogReader, applied: LogIndex) -> Self {
+        let mut view = Self {
+            initial,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            reader,
+            blocks: VecDeque::new(),
+            applied: applied.0,
+            offered: Cell::new(false),
+        };
+        view.add(tail);
+        view
     }
 
     /// Takes entries that Raft appended; what it had from the first of them on is gone.
@@ -43,14 +56,51 @@ impl LogView {
         if let Some(last) = self.tail.back() {
             assert_eq!(last.index + 1, first.index, "I1: the tail has no gap");
         }
-        self.tail_bytes += entries.iter().map(size).sum::<usize>();
+        while self.blocks.back().is_some_and(|(start, _)| *start >= first.index) {
+            self.blocks.pop_back();
+        }
+        self.add(entries);
+    }
+
+    fn add(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let bytes = size(entry);
+            self.tail_bytes += bytes;
+            match self.blocks.back_mut().filter(|(_, bytes)| *bytes < BLOCK_BYTES) {
+                Some((_, sum)) => *sum += bytes as u64,
+                None => self.blocks.push_back((entry.index, bytes as u64)),
+            }
+        }
         self.tail.extend(entries.iter().cloned());
+    }
+
+    /// Index of an entry that has more than `bytes` of entries behind it; 0 where there is none, or none is known.
+    pub fn far_behind(&self, bytes: u64) -> u64 {
+        let mut sum = 0;
+        let far = self.blocks.iter().rev().find(|(_, block)| {
+            sum += block;
+            sum > bytes
+        });
+        far.map_or(0, |(first, _)| first.saturating_sub(1))
+    }
+
+    /// Entries up to `index` are applied.
+    pub fn applied(&mut self, index: u64) {
+        self.applied = index;
+    }
+
+    /// The next member that needs a snapshot may get one.
+    pub fn offer_snapshot(&self) {
+        self.offered.set(true);
     }
 
     /// The log on disk is now this; `persisted` is what Raft counts as durable.
     pub fn persisted(&mut self, reader: LogReader, persisted: u64) {
         self.reader = reader;
         let truncated = self.truncated().0;
+        while self.blocks.get(1).is_some_and(|(first, _)| *first <= truncated + 1) {
+            self.blocks.pop_front();
+        }
         // I2: `reader` holds all up to `persisted`, and one entry stays so that I1 can be checked.
         while let Some(first) = self.tail.front().filter(|_| self.tail.len() > 1) {
             let is_cut = first.index <= truncated;
@@ -74,15 +124,9 @@ impl LogView {
         let spare = last.saturating_sub(newest.count().max(1) as u64);
         Extent {
             truncated: LogIndex(truncated),
-            last: LogIndex(last),
             bytes: if is_whole { self.tail_bytes } else { usize::MAX },
             spare: LogIndex(spare),
         }
-    }
-
-    /// Who needed an entry that was cut off since this was asked last; 0 for nobody.
-    pub fn in_vain(&self) -> u64 {
-        self.in_vain.take()
     }
 
     /// Index in front of the first entry, and its term.
@@ -131,6 +175,9 @@ impl LogView {
         self.tail.get(usize::try_from(place).ok()?)
     }
 }
+
+/// Bytes of a block of [`LogView::blocks`], at the least.
+const BLOCK_BYTES: u64 = 1 << 20;
 
 /// What an entry takes in memory.
 fn size(entry: &Entry) -> usize {
@@ -188,11 +235,16 @@ impl Storage for LogView {
         Ok(self.last())
     }
 
-    /// Snapshots are not built yet, and nobody needs one whose disk kept what it acknowledged: nothing is cut off that a
-    /// member lacks.
-    fn snapshot(&self, _request_index: u64, to: u64) -> raft::Result<eraftpb::Snapshot> {
-        self.in_vain.set(to);
-        Err(raft::Error::Store(RaftStorageError::SnapshotTemporarilyUnavailable))
+    /// Where a snapshot would stand: Raft counts its member as caught up with it from there on. What is sent is the state as
+    /// it is by then, or later, and says itself where it stands.
+    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<eraftpb::Snapshot> {
+        let (true, Ok(term)) = (self.offered.take(), self.term(self.applied)) else {
+            return Err(raft::Error::Store(RaftStorageError::SnapshotTemporarilyUnavailable));
+        };
+        let mut snapshot = eraftpb::Snapshot::default();
+        snapshot.mut_metadata().index = self.applied;
+        snapshot.mut_metadata().term = term;
+        Ok(snapshot)
     }
 }
 
@@ -214,7 +266,7 @@ mod tests {
         let entries: Vec<Entry> = (2..2 + count).map(entry).collect();
         let hard_state = Some(HardState { term: 1, vote: 0, commit: 1 });
         let reader = log.append(&LogWrite { entries: entries.clone(), hard_state }).unwrap();
-        (LogView::new(RaftState::default(), entries, reader), log)
+        (LogView::new(RaftState::default(), &entries, reader, LogIndex(9)), log)
     }
 
     #[test]
@@ -226,13 +278,13 @@ mod tests {
         {
             let extent = view.extent(entries, bytes);
             assert_eq!(extent.spare, LogIndex(spare), "{entries} entries of {bytes} bytes");
-            assert_eq!((extent.truncated, extent.last), (LogIndex(1), LogIndex(11)));
+            assert_eq!(extent.truncated, LogIndex(1));
             assert_eq!(extent.bytes, 10 * one);
         }
     }
 
     #[test]
-    fn what_is_cut_off_leaves_the_memory_and_is_named_when_it_is_needed() {
+    fn what_is_cut_off_leaves_the_memory_and_is_made_up_for_by_a_snapshot() {
         let (mut view, mut log) = view(10);
         let (one, context) = (size(view.tail.back().unwrap()), GetEntriesContext::empty(false));
         log.truncate_prefix(LogIndex(8)).unwrap();
@@ -243,9 +295,11 @@ mod tests {
         let compacted = raft::Error::Store(RaftStorageError::Compacted);
         assert_eq!(view.term(7), Err(compacted));
         assert!(view.entries(8, 10, None, context).is_err());
-        assert_eq!(view.in_vain(), 0);
         assert!(view.snapshot(0, 3).is_err());
-        assert_eq!((view.in_vain(), view.in_vain()), (3, 0));
+        view.offer_snapshot();
+        let snapshot = view.snapshot(0, 3).unwrap();
+        assert_eq!((snapshot.get_metadata().index, snapshot.get_metadata().term), (9, 1));
+        assert!(view.snapshot(0, 2).is_err(), "one for each offer");
         // All but the last of what is in memory may go.
         log.truncate_prefix(LogIndex(11)).unwrap();
         view.persisted(log.reader(), 11);

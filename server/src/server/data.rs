@@ -5,7 +5,7 @@
 //! | `LOCK` | locked while a process runs on the directory |
 //! | `member` | whose it is, as TOML with a checksum; written once, whole or not at all |
 //! | `log/`, `guard`, `aside/` | the log, see [`crate::log`] |
-//! | `state/` | the applied state |
+//! | `state/`, `state.N/` | the applied state, see [`crate::storage`] |
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::StartError;
 use crate::config::{Cluster, Config};
 use crate::node::transport::{LocalNames, resolves};
+use crate::storage::StateDirs;
 
 /// Format of the file `member`.
 const FORMAT: u32 = 2;
@@ -66,7 +67,7 @@ impl Data {
                 let is_kept = member.format == FORMAT;
                 (MemberFile { format: FORMAT, ..member }, is_kept)
             }
-            None if path.join("guard").exists() || path.join("state").exists() => {
+            None if path.join("guard").exists() || StateDirs::exists(&path).map_err(refuse)? => {
                 let detail = "it is missing, and there is data beside it".to_owned();
                 return Err(StartError::Damaged { path: path.join(MemberFile::NAME), detail });
             }
@@ -92,11 +93,6 @@ impl Data {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The directory of the applied state.
-    pub fn state_path(&self) -> PathBuf {
-        self.path.join("state")
     }
 
     /// Makes durable whose the directory is, where that does not stand there yet.

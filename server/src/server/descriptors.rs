@@ -16,8 +16,8 @@ use crate::limits::{
     DESCRIPTORS_OWN, DESCRIPTORS_PER_RPC_THREAD, DESCRIPTORS_TABLES_MAX, RPC_THREADS_MAX,
 };
 
-/// Databases of a member: log and state.
-const DATABASES: usize = 2;
+/// Databases of a member: log, state, and a state that is being staged or given up.
+const DATABASES: usize = 3;
 
 /// What the descriptors of a member are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl Descriptors {
         let tables = DESCRIPTORS_TABLES_MAX.min(left / 2);
         let guests = CONNECTION_GUESTS_MAX.min((left - tables) / 4);
         let clients = CONNECTIONS_MAX.min(left - tables - guests);
-        if clients < CONNECTIONS_MIN || guests == 0 {
-            let needed = fixed + 2 * CONNECTIONS_MIN + 1;
+        if clients < CONNECTIONS_MIN || guests == 0 || tables < 2 * DATABASES {
+            let needed = fixed + (2 * CONNECTIONS_MIN + 1).max(4 * DATABASES);
             return Err(StartError::Descriptors { limit, needed });
         }
         let tables_open = (tables / 2 / DATABASES).max(1);
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn sixty_four_are_enough_for_three_members() {
         let plan = Descriptors::plan(64, 2, 2).unwrap();
-        let connections = Capacity { clients: 9, guests: 3, peers: 4 };
-        assert_eq!(plan, Descriptors { rpc_threads: 1, tables_open: 2, connections });
+        let connections = Capacity { clients: 7, guests: 2, peers: 4 };
+        assert_eq!(plan, Descriptors { rpc_threads: 1, tables_open: 1, connections });
         assert_eq!(Descriptors::plan(20_000, 2, 2).unwrap().connections.clients, CONNECTIONS_MAX);
     }
 }

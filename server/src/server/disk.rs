@@ -11,7 +11,7 @@ use crate::apply::{Applier, ApplyError, Birth, Identity};
 use crate::config::{Cluster, Config};
 use crate::log::{self, DirStore, Recovered};
 use crate::node::transport::{LocalNames, ask_peers};
-use crate::storage::{FjallEngine, FjallOptions, Space};
+use crate::storage::{FjallEngine, FjallOptions, StateDirs};
 
 /// Term that a new cluster is born with.
 const BIRTH_TERM: Term = Term(1);
@@ -29,6 +29,8 @@ pub(super) struct OpenedDisk {
     pub store: DirStore<SystemClock>,
     pub recovered: Recovered,
     pub applier: Applier<FjallEngine>,
+    /// Where the state stands.
+    pub dirs: StateDirs,
 }
 
 impl OpenedDisk {
@@ -49,7 +51,9 @@ impl OpenedDisk {
         data.keep()?;
         let clock = SystemClock::new();
         let tables_open = descriptors.tables_open;
-        let (store, recovered, applier) = open(&data, &cluster, &clock, tables_open)?;
+        let dirs =
+            StateDirs::new(data.path(), FjallOptions { tables_open, ..FjallOptions::state() });
+        let (store, recovered, applier) = open(&data, &cluster, &clock, &dirs, tables_open)?;
         Ok(Self {
             data,
             cluster,
@@ -61,6 +65,7 @@ impl OpenedDisk {
             store,
             recovered,
             applier,
+            dirs,
         })
     }
 }
@@ -71,23 +76,21 @@ fn open(
     data: &Data,
     cluster: &Cluster,
     clock: &SystemClock,
+    dirs: &StateDirs,
     tables_open: usize,
 ) -> Result<Databases, StartError> {
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-    let state = data.state_path();
-    if log::is_new(data.path())? && state.exists() {
+    let refuse = |source| StartError::Directory { path: data.path().to_owned(), source };
+    if log::is_new(data.path())? && StateDirs::exists(data.path()).map_err(refuse)? {
         // The log is made first. A state without one has lost it.
         let detail = format!("{}: there is a state and no log", data.path().display());
         return Err(StartError::Lost { detail });
     }
     let birth = (LogIndex::BIRTH, BIRTH_TERM);
     let options = FjallOptions { tables_open, ..FjallOptions::log() };
-    let (store, recovered) = log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
-    let engine = || {
-        let options = FjallOptions { tables_open, ..FjallOptions::state() };
-        FjallEngine::open(&state, &[Space::Rows, Space::System, Space::Meta], options)
-    };
-    let applier = match Applier::open(engine()?, identity) {
+    let (mut store, mut recovered) =
+        log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
+    let applier = match Applier::open(dirs.open()?, identity) {
         // A log that still has all of its entries can make the state anew.
         Err(ApplyError::Empty) if recovered.truncated == birth => {
             let birth = Birth {
@@ -96,7 +99,7 @@ fn open(
                 conf_state: cluster.conf_state(),
                 members: cluster.birth_members(),
             };
-            Applier::create(engine()?, identity, &birth)?
+            Applier::create(dirs.open()?, identity, &birth)?
         }
         Err(ApplyError::Empty) => {
             let (path, (begins, _)) = (data.path().display(), recovered.truncated);
@@ -105,5 +108,10 @@ fn open(
         }
         opened => opened?,
     };
+    let published = applier.published();
+    if let Some(place) = published.is_ahead_of(|index| recovered.reader.term(index))? {
+        tracing::warn!(index = %place.0, "the log begins anew behind a snapshot that was being installed");
+        recovered = store.reset(place)?;
+    }
     Ok((store, recovered, applier))
 }

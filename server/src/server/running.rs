@@ -129,8 +129,8 @@ fn serve(
 async fn start(config: &Config) -> Result<(ServingListeners, RunningThreads), StartError> {
     let disk = OpenedDisk::open(config).await?;
     let ports = listen(config)?;
-    let (threads, table) =
+    let (threads, to_peers) =
         RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after))?;
-    let serving = ServingListeners::start(config, ports, &threads, table);
+    let serving = ServingListeners::start(config, ports, &threads, to_peers);
     Ok((serving.map_err(StartError::Thread)?, threads))
 }

@@ -14,12 +14,12 @@ use tokio::time::timeout;
 use super::StartError;
 use super::publish::publish;
 use super::rpc;
-use super::threads::RunningThreads;
+use super::threads::{RunningThreads, ToPeers};
 use crate::api::{About, Host, services};
 use crate::config::{Cluster, Config, Listen};
 use crate::fatal;
 use crate::http::{self, MemberPages, Site, Slots};
-use crate::node::transport::{LocalNames, PeerTable};
+use crate::node::transport::LocalNames;
 use crate::watch::Hub;
 
 /// Longest wait for connections to end.
@@ -58,7 +58,7 @@ impl ServingListeners {
         config: &Config,
         ports: Ports,
         threads: &RunningThreads,
-        table: PeerTable,
+        to_peers: ToPeers,
     ) -> io::Result<Self> {
         let RunningThreads { cluster, metrics, hub, proposer, .. } = threads;
         let client_addr = ports.clients;
@@ -96,7 +96,9 @@ impl ServingListeners {
         let mut tasks = rpc::requests(proposer, hub);
         let watches = hub.clone();
         tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
-        tasks.spawn(fatal::task("peers", table.follow(threads.shown.members.subscribe())));
+        let members = threads.shown.members.subscribe();
+        tasks.spawn(fatal::task("peers", to_peers.table.follow(members)));
+        tasks.spawn(fatal::task("snapshots", to_peers.sender.run()));
         let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
         tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
         let url = advertised(config, cluster, &threads.names, client_addr);

@@ -22,14 +22,15 @@ use crate::http::Capacity;
 use crate::log::{DirStore, LogReader};
 use crate::metrics::Metrics;
 use crate::node::transport::{
-    Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, standing,
+    Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, SnapshotOrders,
+    SnapshotSender, Staging, standing,
 };
 use crate::node::{
     ApplyChores, Completions, Course, Inbox, Incarnation, LeaseKeeper, LogChores, LogWriter,
     ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
 };
 use crate::raft::{CutPolicy, Driver, DriverConfig};
-use crate::storage::FjallEngine;
+use crate::storage::{FjallEngine, StateDirs};
 use crate::watch::Hub;
 
 /// Longest wait for another leader during a stop.
@@ -37,6 +38,12 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest wait for requests that were begun.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What speaks to peers, to be run by the first rpc thread.
+pub(super) struct ToPeers {
+    pub table: PeerTable,
+    pub sender: SnapshotSender,
+}
 
 /// The threads of a member, and what those need that serve its connections.
 pub(super) struct RunningThreads {
@@ -63,12 +70,9 @@ pub(super) struct RunningThreads {
 
 impl RunningThreads {
     /// Starts the threads. What dials the peers is the caller's to run.
-    pub fn start(
-        disk: OpenedDisk,
-        cut: Option<CutPolicy>,
-    ) -> Result<(Self, PeerTable), StartError> {
+    pub fn start(disk: OpenedDisk, cut: Option<CutPolicy>) -> Result<(Self, ToPeers), StartError> {
         let OpenedDisk { data, cluster, identity, names, boot_nonce, .. } = disk;
-        let OpenedDisk { descriptors, clock, store, recovered, applier, .. } = disk;
+        let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
         let reader = recovered.reader.clone();
         let driver = Driver::new(DriverConfig {
@@ -90,19 +94,19 @@ impl RunningThreads {
         let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), boot_nonce);
         let keeper = leases.clone();
         let aside = Arc::new(move |from, body| keeper.take(from, body));
-        let peers = PeerService::new(hellos.clone(), inbox.clone(), aside, metrics.clone());
+        let staging = Staging::new(dirs.clone());
+        let (into, measured) = (inbox.clone(), metrics.clone());
+        let peers = PeerService::new(hellos.clone(), into, aside, staging, measured);
         let (local, into) = (names.clone(), inbox.clone());
         let dialing = Dialing { me, names: local, hellos, inbox: into, metrics: metrics.clone() };
+        let (snapshots, sender) = SnapshotSender::new(&dialing, shown.clone());
         let table = PeerTable::new(dialing);
         let hub = Hub::new(published);
-        let (watches, keeper) = (hub.clone(), leases.clone());
-        let listener = Box::new(move |applied: &Applied| {
-            watches.publish(applied);
-            keeper.applied(applied);
-        });
+        let listener = listener(hub.clone(), leases.clone());
         let links = Links {
             inbox: inbox.clone(),
             outgoing: table.outgoing(),
+            snapshots,
             shown: shown.clone(),
             parked: Arc::new(ParkedReads::new(shown.clone(), completions.clone())),
             completions: completions.clone(),
@@ -110,7 +114,7 @@ impl RunningThreads {
             clock,
         };
         let handles = links
-            .start((store, driver, applier), (me, incarnation.number), seen, listener)
+            .start((store, driver, applier, dirs), (me, incarnation.number), seen, listener)
             .map_err(StartError::Thread)?;
         let proposer = |thread| {
             let returns = (completions.clone(), thread);
@@ -134,7 +138,7 @@ impl RunningThreads {
             handles,
             data,
         };
-        Ok((threads, table))
+        Ok((threads, ToPeers { table, sender }))
     }
 
     /// Hands leadership over, where this member leads others.
@@ -182,6 +186,7 @@ impl RunningThreads {
 struct Links {
     inbox: Arc<Inbox>,
     outgoing: Outgoing,
+    snapshots: SnapshotOrders,
     shown: Arc<Shown>,
     parked: Arc<ParkedReads>,
     completions: Arc<Completions>,
@@ -193,7 +198,12 @@ impl Links {
     /// Starts each thread with what it owns.
     fn start(
         self,
-        (store, driver, applier): (DirStore<SystemClock>, Driver, Applier<FjallEngine>),
+        (store, driver, applier, dirs): (
+            DirStore<SystemClock>,
+            Driver,
+            Applier<FjallEngine>,
+            StateDirs,
+        ),
         (me, incarnation): (MemberId, u64),
         seen: Arc<Seen>,
         listener: Box<dyn FnMut(&Applied) + Send>,
@@ -210,6 +220,7 @@ impl Links {
         });
         let apply = Worker::new(StateApplier {
             applier,
+            home: Arc::new(dirs),
             me,
             incarnation,
             inbox: self.inbox.clone(),
@@ -228,6 +239,7 @@ impl Links {
             log: log.clone(),
             apply: apply.clone(),
             outgoing: self.outgoing,
+            snapshots: self.snapshots,
             seen,
             has_log: BTreeSet::new(),
             shown: self.shown,
@@ -240,6 +252,14 @@ impl Links {
         let [raft, standby] = raft.start()?;
         Ok(vec![raft, standby, log.start()?, apply.start()?, hash])
     }
+}
+
+/// Hears of every batch that was applied.
+fn listener(watches: Hub, keeper: LeaseKeeper) -> Box<dyn FnMut(&Applied) + Send> {
+    Box::new(move |applied: &Applied| {
+        watches.publish(applied);
+        keeper.applied(applied);
+    })
 }
 
 /// What the threads show before they begin.

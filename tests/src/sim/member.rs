@@ -11,14 +11,17 @@ use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::{
     Command, ConfState, Entry, EntryKind, LeaseRemaining, Member as Listed, RevokeLease,
 };
+use mini_etcd_proto::peerpb::Snapshot;
 use mini_etcd_server::apply::{
-    Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published,
+    Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published, SnapshotSink,
 };
 use mini_etcd_server::lease::{Lessor, Stands};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
 use mini_etcd_server::node::Incarnation;
-use mini_etcd_server::raft::{CutPolicy, Driver, DriverConfig, Input, Outbound, WriteTask};
-use mini_etcd_server::storage::{Engine as _, Fault, SimDisk, SimEngine};
+use mini_etcd_server::raft::{
+    CutPolicy, Driver, DriverConfig, Input, Outbound, StagedSnapshot, WriteTask,
+};
+use mini_etcd_server::storage::{Engine as _, Fault, Home as _, SimDisk, SimEngine, SimHome};
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message as _;
@@ -50,7 +53,7 @@ impl Clock for SimClock {
 struct Disks {
     log: SimDisk,
     guard: MemoryGuard,
-    state: SimDisk,
+    state: SimHome,
 }
 
 /// What the member itself proposed of leases, to be tried again when it fails.
@@ -77,8 +80,16 @@ pub struct Running {
     pub writes: VecDeque<WriteTask>,
     /// Up to where the log's thread is to cut the log.
     pub cut: Option<LogIndex>,
+    /// Behind what it is to begin the log anew.
+    pub reset: Option<(LogIndex, Term)>,
     /// What waits for the apply thread.
     pub tasks: VecDeque<ApplyTask>,
+    /// A snapshot that it is to take up.
+    pub install: Option<StagedSnapshot>,
+    /// Shared by what is staged and not installed yet.
+    pub place: Arc<()>,
+    /// The snapshot that is coming in.
+    pub receiving: Option<SnapshotSink<SimEngine>>,
     /// Reads that wait for an index.
     pub parked: BTreeMap<u64, Vec<u64>>,
     /// When leases end, where it leads.
@@ -167,6 +178,8 @@ pub struct Persisted {
     pub sends: Vec<Outbound>,
     /// Up to where it was cut.
     pub cut: Option<LogIndex>,
+    /// Behind what it begins anew.
+    pub reset: Option<LogIndex>,
 }
 
 impl Member {
@@ -176,7 +189,8 @@ impl Member {
     /// When its own code refuses a new disk.
     pub fn new(id: u64, plan: &Plan, clock: SimClock) -> Result<Self> {
         let count = plan.members;
-        let disks = Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimDisk::new() };
+        let disks =
+            Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimHome::default() };
         let birth = (LogIndex::BIRTH, Term(1));
         let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(id) };
         let conf_state = ConfState { voters: (1..=count).collect(), ..ConfState::default() };
@@ -184,7 +198,7 @@ impl Member {
         let members = (1..=count).map(listed).collect();
         let state = Birth { index: birth.0, term: birth.1, conf_state, members };
         LogStore::create(disks.log.open(), disks.guard.clone(), clock.clone(), birth)?;
-        Applier::create(disks.state.open(), identity, &state)?;
+        Applier::create(disks.state.current().open(), identity, &state)?;
         let mut member = Self {
             id,
             running: None,
@@ -210,9 +224,10 @@ impl Member {
         // A fault that was meant for the last life must not meet this one.
         let _ = self.disks.log.open().sync();
         let engine = self.disks.log.open();
-        let (log, found) = LogStore::open(engine, self.disks.guard.clone(), self.clock.clone())
-            .with_context(|| format!("the log of n{}", self.id))?;
-        let applier = Applier::open(self.disks.state.open(), self.identity)
+        let (mut log, mut found) =
+            LogStore::open(engine, self.disks.guard.clone(), self.clock.clone())
+                .with_context(|| format!("the log of n{}", self.id))?;
+        let applier = Applier::open(self.disks.state.current().open(), self.identity)
             .with_context(|| format!("the state of n{}", self.id))?;
         anyhow::ensure!(
             found.hard_state.term >= self.durable_term,
@@ -220,10 +235,13 @@ impl Member {
             self.id,
             self.durable_term
         );
+        let published = applier.published();
+        if let Some(place) = published.is_ahead_of(|index| found.reader.term(index))? {
+            found = log.reset(place)?;
+        }
         let end = LogIndex(found.last.0.0 + 1);
         let truncated = found.truncated.0;
         let entries = found.reader.entries(found.reader.first(), end, u64::MAX)?;
-        let published = applier.published();
         // Another one at each start, and the same in each run of the seed.
         let mut rng = Rng::new(seed ^ (self.id << 48) ^ (self.starts << 56), "incarnation");
         let driver = Driver::new(DriverConfig {
@@ -243,7 +261,11 @@ impl Member {
             inbox: Vec::new(),
             writes: VecDeque::new(),
             cut: None,
+            reset: None,
             tasks: VecDeque::new(),
+            install: None,
+            place: Arc::default(),
+            receiving: None,
             parked: BTreeMap::new(),
             // Without grace, which would hide most of what a leader could do wrong.
             lessor: Lessor::new(CHECKPOINT_INTERVAL, Duration::ZERO),
@@ -295,6 +317,10 @@ impl Member {
             running.inbox.push(Input::Persisted { number: 0, reader });
             done.cut = Some(upto);
         }
+        if let Some(place) = running.reset.take() {
+            running.inbox.push(Input::LogReset(running.log.reset(place).ok()?));
+            done.reset = Some(place.0);
+        }
         Some(done)
     }
 
@@ -312,6 +338,37 @@ impl Member {
         let (index, term) = (applied.published.applied, applied.published.applied_term);
         running.inbox.push(Input::Applied { index, term, sequences });
         Ok(Some((task, applied)))
+    }
+
+    /// The apply thread's turn when it takes up a snapshot.
+    ///
+    /// # Errors
+    /// When apply refuses it.
+    pub fn install(&mut self) -> Result<Option<Applied>> {
+        let Some(running) = self.running.as_mut() else { return Ok(None) };
+        let Some(staged) = running.install.take() else { return Ok(None) };
+        let (applied, _) = running.applier.install(self.disks.state.switch(staged.index.0)?)?;
+        running.inbox.push(Input::Installed);
+        Ok(Some(applied))
+    }
+
+    /// Whether nothing is staged or coming in.
+    #[must_use]
+    pub fn may_receive(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| {
+            running.receiving.is_none() && Arc::strong_count(&running.place) == 1
+        })
+    }
+
+    /// A snapshot begins to come in.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn begin_snapshot(&mut self, snapshot: Snapshot) -> Result<()> {
+        let Some(running) = self.running.as_mut() else { return Ok(()) };
+        let engine = self.disks.state.stage()?;
+        running.receiving = Some(SnapshotSink::new(engine, self.identity, snapshot));
+        Ok(())
     }
 
     /// Removes dead versions, syncs now and then, as an idle apply thread does.

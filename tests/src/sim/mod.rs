@@ -9,11 +9,12 @@
 //!
 //! *What this is.* The members run the code that a server runs, except its threads, its sockets, its files and
 //! its clock. Messages are lost and delayed, but keep their order within a direction; power is lost, also inside
-//! of a sync, and a part of what was not synced survives.
+//! of a sync or between the steps of a snapshot's installation, and a part of what was not synced survives. Snapshots travel in
+//! pieces, of which any may be lost.
 //!
 //! *What is checked.* After every event: one leader for a term, one vote, numbers that never fall, logs that
-//! match, entries that are on a majority of disks before anybody applies them, entries that are on all disks before anybody
-//! cuts them off and that nobody needs after that, equal digests at equal indexes, no request carried out twice; no key
+//! match, entries that are on a majority of disks before anybody applies them and committed before anybody cuts them off, logs that
+//! never lack what is to be applied, equal digests at equal indexes, no request carried out twice; no key
 //! hangs on a lease that is not there, and no lease expires before the time that its grant or a confirmed renewal gave
 //! it. With every answer: writes and reads see what was answered before they began, and
 //! reads what the committed log says. At the end everything heals; then all members must agree under one leader
@@ -28,6 +29,7 @@ mod member;
 mod model;
 mod plan;
 mod rng;
+mod snapshots;
 mod trace;
 mod watchman;
 mod world;
@@ -62,6 +64,8 @@ pub struct Report {
     pub expired: u64,
     /// Cuts of their logs.
     pub cuts: u64,
+    /// Snapshots that took the place of a state.
+    pub snapshots: u64,
 }
 
 /// Runs a seed to its end.
@@ -92,6 +96,7 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         renewals: world.model.renewals,
         expired: world.model.expired,
         cuts: world.cuts,
+        snapshots: world.snapshots,
         starts: world.members.values().map(member::Member::starts).sum(),
     })
 }

@@ -37,6 +37,8 @@ pub struct Plan {
     pub hang_every: u64,
     /// Chance that peers are told of a crash by a refused connection.
     pub hint: u64,
+    /// Chance that a piece of a snapshot is lost.
+    pub chunk_loss: u64,
     /// When a log is cut: soon, so that it happens often.
     pub cut: CutPolicy,
 }
@@ -59,6 +61,7 @@ impl Plan {
         let slow_disk = sometimes(300, 10, 80);
         let slow_apply = sometimes(300, 10, 60);
         let hang_every = sometimes(300, 2000, 5000);
+        let chunk_loss = sometimes(500, 1, 100);
         let mut plan = Self {
             members: *rng.pick(&[3, 3, 3, 3, 3, 3, 5, 1]).unwrap_or(&3),
             clients: rng.between(2, 6),
@@ -75,13 +78,19 @@ impl Plan {
             pause_every,
             hang_every,
             hint: 700,
+            chunk_loss,
             cut: CutPolicy::after(u64::MAX),
         };
+        // In half of the runs so soon that a short absence is too long.
+        let soon = *rng.pick(&[1, 10]).unwrap_or(&1);
         plan.cut = CutPolicy {
-            after_entries: rng.between(1, 40),
+            after_entries: 1 + rng.between(0, 40) / soon,
             after_bytes: usize::try_from(rng.between(0, 20_000)).unwrap_or(0),
-            kept_entries: rng.between(0, 20),
+            kept_entries: rng.between(0, 20) / soon,
             kept_bytes: usize::try_from(rng.between(0, 4_000)).unwrap_or(0),
+            wait_entries: rng.between(1, 100) / soon,
+            wait_bytes: rng.between(500, 20_000),
+            wait_ticks: rng.between(1, 20) / soon,
             look_ticks: rng.between(1, 10),
         };
         plan

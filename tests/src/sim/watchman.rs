@@ -36,10 +36,6 @@ impl Watchman {
         ensure!(status.applied <= status.commit, "n{id} applied more than is committed");
         ensure!(commit <= status.last.0, "n{id} commits more than it has");
         ensure!(status.first.0 <= status.applied.0 + 1, "n{id} lacks what it has to apply");
-        for peer in &status.progress {
-            let (peer, next) = (peer.id, peer.next_index);
-            ensure!(status.first <= next, "n{id} is to send {next} to n{peer}, which it has cut");
-        }
         if let Some((before_nonce, before)) = self.before.get(&id)
             && *before_nonce == nonce
         {
@@ -88,24 +84,31 @@ impl Watchman {
     /// Member `id` cut its log up to `upto`.
     ///
     /// # Errors
-    /// When that is not committed, or somebody lacks it.
-    pub fn cut(&mut self, id: u64, upto: u64, members: u64) -> Result<()> {
+    /// When that is not committed.
+    pub fn cut(&mut self, id: u64, upto: u64) -> Result<()> {
         let before = self.cut.get(&id).copied().unwrap_or(LogIndex::BIRTH.0);
         ensure!(upto >= before, "n{id} had cut up to {before} and now up to {upto}");
         if upto == before {
             return Ok(());
         }
         ensure!(upto <= self.committed, "n{id} cut {upto}, and {} is committed", self.committed);
-        let own = self.logs.get(&id).and_then(|log| log.get(&upto)).cloned();
-        for other in (1..=members).filter(|other| *other != id) {
-            let has_cut = self.cut.get(&other).is_some_and(|cut| *cut >= upto);
-            let theirs = self.logs.get(&other).and_then(|log| log.get(&upto));
-            ensure!(has_cut || theirs.is_some(), "n{id} cut {upto}, which n{other} lacks");
-            ensure!(has_cut || theirs == own.as_ref(), "n{id} and n{other} differ at {upto}");
-        }
         self.cut.insert(id, upto);
         if let Some(log) = self.logs.get_mut(&id) {
             *log = log.split_off(&(upto + 1));
+        }
+        Ok(())
+    }
+
+    /// The log of member `id` begins anew behind a snapshot.
+    ///
+    /// # Errors
+    /// When that is not committed.
+    pub fn installed(&mut self, id: u64, index: u64) -> Result<()> {
+        let before = self.cut.get(&id).copied().unwrap_or(LogIndex::BIRTH.0);
+        if index > before {
+            ensure!(index <= self.committed, "n{id} got {index}, which is not committed");
+            self.logs.remove(&id);
+            self.cut.insert(id, index);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::member::{Member, SimClock};
 use super::model::Model;
 use super::plan::Plan;
 use super::rng::Rng;
+use super::snapshots::Transfer;
 use super::trace::Trace;
 use super::watchman::Watchman;
 
@@ -42,6 +43,8 @@ pub(super) enum Event {
     Pause,
     Hang,
     Clog,
+    Piece(Box<Transfer>),
+    SnapshotSent { start: u64, to: u64, done: bool },
 }
 
 /// Streams of chance, so that one more request does not change the faults.
@@ -66,6 +69,8 @@ pub struct World {
     pub(super) trace: Trace,
     /// Cuts of logs.
     pub(super) cuts: u64,
+    /// Snapshots that took the place of a state.
+    pub(super) snapshots: u64,
     seed: u64,
     pub(super) clock: SimClock,
     events: BTreeMap<(u64, u64), (u64, Event)>,
@@ -76,7 +81,7 @@ pub struct World {
     /// When the last message of a direction arrives.
     pub(super) links: BTreeMap<(u64, u64), u64>,
     clients: BTreeMap<u64, Option<Pending>>,
-    watchman: Watchman,
+    pub(super) watchman: Watchman,
 }
 
 impl World {
@@ -107,6 +112,7 @@ impl World {
             model: Model::default(),
             trace,
             cuts: 0,
+            snapshots: 0,
             seed,
             clock,
             events: BTreeMap::new(),
@@ -160,7 +166,7 @@ impl World {
     }
 
     /// As [`World::at`], unless it is going to happen anyway.
-    fn soon(&mut self, wait: u64, member: u64, name: &'static str, event: Event) {
+    pub(super) fn soon(&mut self, wait: u64, member: u64, name: &'static str, event: Event) {
         if self.scheduled.insert((member, name)) {
             self.at(wait, member, event);
         }
@@ -217,6 +223,8 @@ impl World {
             }
             Event::Client(client) => self.invoke(client),
             Event::Leases => self.look_after_leases(id),
+            Event::Piece(transfer) => self.piece(id, transfer)?,
+            Event::SnapshotSent { start, to, done } => self.snapshot_sent(id, start, to, done),
             other => self.fault(id, &other)?,
         }
         Ok(())
@@ -312,6 +320,17 @@ impl World {
                 let wait = self.chances.disk.between(0, self.plan.sync_max);
                 self.soon(wait, id, "persist", Event::Persist);
             }
+            Job::SendSnapshot { to } => self.send_snapshot(id, to.0)?,
+            Job::Install(staged) => {
+                running.install = Some(staged);
+                let wait = self.chances.disk.between(0, self.plan.apply_max);
+                self.soon(wait, id, "apply", Event::Apply);
+            }
+            Job::ResetLog { index, term } => {
+                running.reset = Some((index, term));
+                let wait = self.chances.disk.between(0, self.plan.sync_max);
+                self.soon(wait, id, "persist", Event::Persist);
+            }
             Job::Removed => ensure!(false, "nobody was removed"),
         }
         Ok(())
@@ -334,7 +353,10 @@ impl World {
                 self.send(id, done.sends);
                 if let Some(upto) = done.cut {
                     self.cuts += 1;
-                    self.watchman.cut(id, upto.0, self.plan.members)?;
+                    self.watchman.cut(id, upto.0)?;
+                }
+                if let Some(index) = done.reset {
+                    self.watchman.installed(id, index.0)?;
                 }
                 self.soon(0, id, "turn", Event::Turn);
             }
@@ -347,6 +369,9 @@ impl World {
     fn apply(&mut self, id: u64) -> Result<()> {
         self.scheduled.remove(&(id, "apply"));
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
+        if let Some(applied) = member.install()? {
+            return self.installed(id, &applied);
+        }
         let Some((task, applied)) = member.apply()? else { return Ok(()) };
         let Some(running) = &member.running else { return Ok(()) };
         let more = !running.tasks.is_empty();
@@ -481,7 +506,7 @@ impl World {
         }
     }
 
-    fn serve_reads(&mut self, id: u64) -> Result<()> {
+    pub(super) fn serve_reads(&mut self, id: u64) -> Result<()> {
         let Some(running) = self.members.get_mut(&id).and_then(|it| it.running.as_mut()) else {
             return Ok(());
         };
@@ -528,8 +553,12 @@ impl World {
             return Ok(());
         };
         let (truncated, found) = member.start(seed)?;
+        let installed = member.running.as_ref().map_or(LogIndex(0), |it| it.published().snapshot);
         let nonce = member.starts();
-        self.watchman.cut(id, truncated.0, self.plan.members)?;
+        if installed == truncated {
+            self.watchman.installed(id, truncated.0)?;
+        }
+        self.watchman.cut(id, truncated.0)?;
         self.watchman.restarted(id, found)?;
         for peer in self.ids().into_iter().filter(|peer| *peer != id) {
             let wait = self.chances.network.between(1, 20);

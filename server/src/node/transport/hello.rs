@@ -11,7 +11,7 @@ use crate::apply::Identity;
 use crate::config::Cluster;
 use crate::fatal;
 use crate::node::Shown;
-use crate::raft::RaftStatus;
+use crate::raft::{PeerProgress, RaftStatus};
 
 /// Version of what members say to each other.
 pub(super) const PROTOCOL: u32 = 1;
@@ -19,34 +19,54 @@ pub(super) const PROTOCOL: u32 = 1;
 /// How far the log of each peer was seen to reach.
 #[derive(Default)]
 pub(crate) struct Seen {
-    reached: Mutex<BTreeMap<MemberId, LogIndex>>,
+    peers: Mutex<BTreeMap<MemberId, Reached>>,
+}
+
+/// What was seen of a peer's log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    /// It had an entry with this index.
+    seen: LogIndex,
+    /// It acknowledged this one, which is committed: no sound log ever ends before it.
+    acked: LogIndex,
+}
+
+impl Reached {
+    fn add(&mut self, more: Self) {
+        self.seen = self.seen.max(more.seen);
+        self.acked = self.acked.max(more.acked);
+    }
+
+    fn of(progress: &PeerProgress, status: &RaftStatus) -> Self {
+        let seen = progress.match_index;
+        Self { seen, acked: seen.min(status.commit) }
+    }
 }
 
 impl Seen {
     /// Keeps what a leader knows of its followers beyond its term of office.
     pub fn keep(&self, status: &RaftStatus) {
-        let mut reached = self.lock();
+        let mut peers = self.lock();
         for progress in &status.progress {
-            let seen = reached.entry(progress.id).or_default();
-            *seen = (*seen).max(progress.match_index);
+            peers.entry(progress.id).or_default().add(Reached::of(progress, status));
         }
     }
 
     /// Keeps what a message tells of its sender's log; says whether that is more than its birth.
     pub fn note(&self, from: MemberId, message: &RaftMessage) -> bool {
         let index = reaches(message);
-        let mut reached = self.lock();
-        let seen = reached.entry(from).or_default();
-        *seen = (*seen).max(index);
-        *seen > LogIndex::BIRTH
+        let mut peers = self.lock();
+        let reached = peers.entry(from).or_default();
+        reached.seen = reached.seen.max(index);
+        reached.seen > LogIndex::BIRTH
     }
 
-    fn of(&self, peer: MemberId) -> LogIndex {
+    fn of(&self, peer: MemberId) -> Reached {
         self.lock().get(&peer).copied().unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberId, LogIndex>> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberId, Reached>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,11 +137,11 @@ pub(crate) struct Hellos {
 pub(crate) struct Standing {
     /// Name of the peer; none when it is no member.
     pub peer: Option<String>,
-    /// Index in front of the first entry of its log.
-    pub truncated: LogIndex,
     pub last: LogIndex,
     /// How far it has seen the peer's log reach.
     pub seen: LogIndex,
+    /// What it knows to be committed and acknowledged by the peer.
+    pub acked: LogIndex,
     /// Which beginning of the cluster its data descends from; 0 when that is not known.
     pub lineage: u64,
     /// It knows a leader.
@@ -137,9 +157,14 @@ impl Hellos {
         Self { identity, boot_nonce, me: cluster.name().to_owned(), standing }
     }
 
+    /// Whose they are.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let Standing { truncated, last, seen, lineage, is_led, .. } = (self.standing)(peer);
+        let Standing { last, seen, acked, lineage, is_led, .. } = (self.standing)(peer);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -149,7 +174,7 @@ impl Hellos {
             protocol: PROTOCOL,
             lineage,
             is_led,
-            truncated_index: truncated.0,
+            acked_index: acked.0,
         }
     }
 
@@ -174,8 +199,9 @@ impl Hellos {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
         }
-        // Nobody cuts off what a member lacks: this one had it, and nobody can give it back.
-        let seen = LogIndex(hello.truncated_index);
+        // What is committed is never taken back: this log had it. A member that merely lacks what others have cut off never
+        // acknowledged that.
+        let seen = LogIndex(hello.acked_index);
         if standing.last < seen {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
@@ -200,16 +226,17 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
     Box::new(move |peer| {
         let status = shown.status.load();
         let progress = status.progress.iter().find(|progress| progress.id == peer);
-        let matched = progress.map(|progress| progress.match_index).unwrap_or_default();
+        let mut reached = seen.of(peer);
+        reached.add(progress.map(|progress| Reached::of(progress, &status)).unwrap_or_default());
         let published = shown.published.load();
         let member = published.members.by_id.get(&peer.0);
         let ran = member.is_some_and(|member| !member.client_urls.is_empty());
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
         Standing {
             peer: member.map(|member| member.name.clone()),
-            truncated: LogIndex(status.first.0.saturating_sub(1)),
             last: status.last,
-            seen: matched.max(seen.of(peer)).max(ran),
+            seen: reached.seen.max(ran),
+            acked: reached.acked,
             lineage: published.lineage,
             is_led: status.leader != MemberId(0),
         }
@@ -279,9 +306,9 @@ mod tests {
             let members = cluster.clone();
             let standing = move |id| Standing {
                 peer: members.member(id).map(|peer| peer.name.clone()),
-                truncated: LogIndex(1),
                 last: LogIndex(9),
                 seen: LogIndex(9),
+                acked: LogIndex(0),
                 lineage,
                 is_led,
             };
@@ -305,28 +332,49 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_ends_before_another_one_begins_was_lost() {
+    fn a_log_that_ends_before_what_it_acknowledged_was_lost() {
         let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
         let standing = |_| Standing {
             peer: Some("n2".to_owned()),
-            truncated: LogIndex(1),
             last: LogIndex(9),
             seen: LogIndex(0),
+            acked: LogIndex(0),
             lineage: 0,
             is_led: true,
         };
         let hellos = Hellos::new(&cluster, 7, Box::new(standing));
-        let hello = |truncated_index| Hello {
+        let hello = |acked_index| Hello {
             cluster_id: cluster.id().0,
             member_id: cluster.peers().next().unwrap().id.0,
             protocol: PROTOCOL,
-            truncated_index,
+            acked_index,
             ..Hello::default()
         };
         assert!(hellos.check(&hello(9), None).is_ok());
         let (name, peer) = ("n1".to_owned(), "n2".to_owned());
         let lost = HelloRefused::Lost { name, peer, seen: LogIndex(10) };
         assert_eq!(hellos.check(&hello(10), None), Err(lost));
+    }
+
+    /// Goal: nobody is told that he lost what he need not have any more. Method: a leader whose log is further than what is
+    /// committed, and its followers, one behind the commit index and one in front of it.
+    #[test]
+    fn only_what_is_committed_counts_as_acknowledged() {
+        let progress = |id, index| PeerProgress {
+            id: MemberId(id),
+            match_index: LogIndex(index),
+            ..PeerProgress::default()
+        };
+        let status = RaftStatus {
+            commit: LogIndex(10),
+            progress: vec![progress(2, 12), progress(3, 7)],
+            ..RaftStatus::default()
+        };
+        let seen = Seen::default();
+        seen.keep(&status);
+        seen.keep(&RaftStatus { progress: vec![progress(2, 0)], ..status });
+        let of = |id| (seen.of(MemberId(id)).seen.0, seen.of(MemberId(id)).acked.0);
+        assert_eq!((of(2), of(3)), ((12, 10), (7, 7)));
     }
 
     fn said(kind: Kind, index: u64, entries: &[u64]) -> RaftMessage {
@@ -343,9 +391,9 @@ mod tests {
         let refusal = RaftMessage { reject: true, ..said(Kind::AppendResponse, 9, &[]) };
         assert!(!seen.note(peer, &refusal));
         assert!(seen.note(peer, &said(Kind::Append, 1, &[2, 3])));
-        assert_eq!(seen.of(peer), LogIndex(3));
+        assert_eq!(seen.of(peer).seen, LogIndex(3));
         assert!(seen.note(peer, &said(Kind::AppendResponse, 5, &[])));
         assert!(seen.note(peer, &said(Kind::RequestPreVote, 4, &[])));
-        assert_eq!(seen.of(peer), LogIndex(5));
+        assert_eq!(seen.of(peer).seen, LogIndex(5));
     }
 }

@@ -17,8 +17,8 @@
 //!   for a broken connection is dropped with it. Raft repeats what matters; proposals wait for the next connection.
 //! - I3: nobody waits for a socket: a full outbox drops, counts, and reports the peer unreachable once.
 //! - I4: a wiped disk is not a new member. A member without log asks its peers before it makes one, and any later
-//!   hello that remembers it ends the process. So does the hello of a peer whose log begins behind the end of the member's
-//!   own: only what was on every disk is cut, and nobody can give it back.
+//!   hello that remembers it ends the process. So does the hello of a peer that knows the member to have
+//!   acknowledged what is committed and missing in its log.
 //! - I5: data of two beginnings of one cluster never meet. Two such members do not listen to each other, and the one
 //!   that knows no leader while the other does ends: what it holds is not what the cluster goes on with.
 //!
@@ -34,6 +34,7 @@ mod names;
 mod outbox;
 mod probe;
 mod service;
+mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -45,4 +46,5 @@ pub(crate) use names::{LocalNames, resolves};
 pub(crate) use outbox::Outgoing;
 pub(crate) use probe::ask_peers;
 pub(crate) use service::{PeerService, Proven};
+pub(crate) use snapshot::{SnapshotOrders, SnapshotSender, Staging};
 pub(crate) use table::{Dialing, PeerTable};

@@ -40,7 +40,7 @@ pub(crate) async fn ask_peers(
         protocol: PROTOCOL,
         lineage: 0,
         is_led: false,
-        truncated_index: 0,
+        acked_index: 0,
     };
     let ask = cluster.peers().map(|peer| async move {
         (peer, say_hello(&peer.address, names, hello, PEER_HELLO_TIMEOUT).await)
@@ -51,7 +51,7 @@ pub(crate) async fn ask_peers(
             // Not one of us; the dialer will say so.
             continue;
         }
-        let seen = LogIndex(answer.seen_index.max(answer.truncated_index));
+        let seen = LogIndex(answer.seen_index.max(answer.acked_index));
         if seen > LogIndex::BIRTH {
             let name = cluster.name().to_owned();
             return Err(Lost { name, peer: peer.name.clone(), seen });

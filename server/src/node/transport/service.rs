@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::peer_server::{Peer, PeerServer};
-use mini_etcd_proto::peerpb::{Batch, Hello};
+use mini_etcd_proto::peerpb::{Batch, Hello, SnapshotPart, SnapshotStaged};
 use mini_etcd_shared::types::MemberId;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::hello::{HelloRefused, Hellos};
+use super::snapshot::Staging;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT};
 use crate::metrics::{Metrics, PeerMetrics};
 use crate::node::Inbox;
@@ -43,6 +44,7 @@ struct StreamListener {
     hellos: Arc<Hellos>,
     inbox: Arc<Inbox>,
     aside: Aside,
+    staging: Staging,
     metrics: Metrics,
     /// The newest connection of each peer: older ones are not listened to any more (I2).
     newest: Mutex<BTreeMap<MemberId, Newest>>,
@@ -59,9 +61,15 @@ struct Newest {
 }
 
 impl PeerService {
-    pub fn new(hellos: Arc<Hellos>, inbox: Arc<Inbox>, aside: Aside, metrics: Metrics) -> Self {
+    pub fn new(
+        hellos: Arc<Hellos>,
+        inbox: Arc<Inbox>,
+        aside: Aside,
+        staging: Staging,
+        metrics: Metrics,
+    ) -> Self {
         let (newest, refused) = (Mutex::default(), TimedRepeats::default());
-        let shared = StreamListener { hellos, inbox, aside, metrics, newest, refused };
+        let shared = StreamListener { hellos, inbox, aside, staging, metrics, newest, refused };
         Self { shared: Arc::new(shared) }
     }
 
@@ -86,14 +94,7 @@ impl Peer for PeerService {
         let hello = first.and_then(|batch| batch.hello);
         let hello =
             hello.ok_or_else(|| Status::invalid_argument("a stream begins with a hello"))?;
-        let from = match self.shared.hellos.check(&hello, None) {
-            Ok(from) => from,
-            Err(refused) => {
-                refused.end_if_wrong_here();
-                self.shared.refuse(MemberId(hello.member_id), &refused);
-                return Err(Status::failed_precondition(refused.to_string()));
-            }
-        };
+        let from = self.shared.admit(&hello)?;
         if let Some(Proven(tell)) = proven {
             tell();
         }
@@ -103,9 +104,47 @@ impl Peer for PeerService {
         let rest = stream::once(ended).filter_map(|_| async { None });
         Ok(Response::new(stream::once(async move { Ok(answer) }).chain(rest).boxed()))
     }
+
+    type InstallStream = Pin<Box<dyn Stream<Item = Result<SnapshotStaged, Status>> + Send>>;
+
+    async fn install(
+        &self,
+        request: Request<Streaming<SnapshotPart>>,
+    ) -> Result<Response<Self::InstallStream>, Status> {
+        let proven = request.extensions().get::<Proven>().cloned();
+        let mut parts = request.into_inner();
+        let first = timeout(PEER_HELLO_TIMEOUT, parts.message());
+        let first = first.await.map_err(|_| Status::deadline_exceeded("no head came"))??;
+        let head = first.and_then(|part| part.head).unwrap_or_default();
+        let (Some(hello), Some(snapshot)) = (head.hello, head.snapshot) else {
+            return Err(Status::invalid_argument("a snapshot begins with a head"));
+        };
+        self.shared.admit(&hello)?;
+        let identity = self.shared.hellos.identity();
+        if head.to != identity.member_id.0 {
+            let (me, to) = (identity.member_id, MemberId(head.to));
+            let refused = format!("this is member {me}, the snapshot is for {to}");
+            return Err(Status::failed_precondition(refused));
+        }
+        if let Some(Proven(tell)) = proven {
+            tell();
+        }
+        let inbox = self.shared.inbox.clone();
+        let received = self.shared.staging.clone().receive(identity, snapshot, parts, inbox);
+        Ok(Response::new(stream::once(received).boxed()))
+    }
 }
 
 impl StreamListener {
+    /// Who says this hello, if he is listened to.
+    fn admit(&self, hello: &Hello) -> Result<MemberId, Status> {
+        self.hellos.check(hello, None).map_err(|refused| {
+            refused.end_if_wrong_here();
+            self.refuse(MemberId(hello.member_id), &refused);
+            Status::failed_precondition(refused.to_string())
+        })
+    }
+
     fn refuse(&self, peer: MemberId, why: &HelloRefused) {
         if let Some(Say { more }) = self.refused.say((peer, why.clone())) {
             tracing::warn!(%peer, more, "peer refused: {why}");

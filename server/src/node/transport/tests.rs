@@ -7,22 +7,27 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mini_etcd_proto::internalpb::Member as Listed;
-use mini_etcd_proto::peerpb::ReadBarrier;
+use mini_etcd_proto::internalpb::{AppliedState, ConfState, Member as Listed};
 use mini_etcd_proto::peerpb::message::Body;
+use mini_etcd_proto::peerpb::{
+    Hello, ReadBarrier, Snapshot, SnapshotChunk, SnapshotHead, SnapshotPart,
+};
 use mini_etcd_shared::port::HeldPort;
 use mini_etcd_shared::types::{LogIndex, MemberId};
+use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Standing, ask_peers};
+use super::client::connect;
+use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Staging, Standing, ask_peers};
 use crate::apply::Members;
 use crate::config::Cluster;
 use crate::metrics::Metrics;
 use crate::node::{Heed, Inbox};
 use crate::raft::{Admission, Input, Outbound};
+use crate::storage::{FjallOptions, StateDirs};
 
 /// One member: what it hears is in its inbox. It ends with the value.
 struct Member {
@@ -33,6 +38,8 @@ struct Member {
     lineage: Arc<AtomicU64>,
     members: watch::Sender<Arc<Members>>,
     _tasks: JoinSet<()>,
+    /// Where snapshots are staged.
+    dir: tempfile::TempDir,
 }
 
 async fn listeners(count: usize) -> (Vec<TcpListener>, Vec<SocketAddr>) {
@@ -58,8 +65,8 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let listed = cluster.clone();
     let standing = move |id| Standing {
         peer: listed.member(id).map(|peer| peer.name.clone()),
-        truncated: LogIndex(1),
         last: LogIndex(5),
+        acked: LogIndex(0),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
         lineage: known.1.load(Ordering::SeqCst),
         is_led: false,
@@ -78,10 +85,12 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let outgoing = table.outgoing();
     let (members, followed) = watch::channel(published(cluster.birth_members()));
     let aside = Arc::new(|_, body| Some(body));
+    let dir = tempfile::tempdir().unwrap();
+    let staging = Staging::new(StateDirs::new(dir.path(), FjallOptions::state()));
     let mut tasks = JoinSet::new();
     tasks.spawn(table.follow(followed));
-    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), aside, metrics)));
-    Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks }
+    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), aside, staging, metrics)));
+    Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks, dir }
 }
 
 /// What is published where these are the members.
@@ -148,6 +157,7 @@ impl Member {
             Input::PeerRefused { id } => format!("refused {}", name(id)),
             Input::PeerDisconnected { id } => format!("disconnected {}", name(id)),
             Input::PeerConnected { id } => format!("connected {}", name(id)),
+            Input::Snapshot(staged) => format!("snapshot {}", staged.index),
             _ => "other".to_owned(),
         }
     }
@@ -282,4 +292,65 @@ async fn connections_follow_the_published_members() {
     assert!(heard.contains(&"hello n3 34".to_owned()), "{heard:?}");
     one.say(&three, 1..2).await;
     moved.hear("n1 says 1").await;
+}
+
+/// Sends a snapshot by hand: the head, then these chunks.
+async fn send(to: &Member, head: SnapshotHead, chunks: &[SnapshotChunk]) -> Result<(), String> {
+    let address = &to.cluster.member(to.id()).unwrap().address;
+    let (mut client, _driving) = connect(address, &LocalNames::default()).await.unwrap();
+    let head = SnapshotPart { head: Some(head), chunk: None };
+    let chunk = |chunk: &SnapshotChunk| SnapshotPart { head: None, chunk: Some(chunk.clone()) };
+    let parts: Vec<_> = std::iter::once(head).chain(chunks.iter().map(chunk)).collect();
+    let said = |status: tonic::Status| status.message().to_owned();
+    let mut answers =
+        client.install(futures::stream::iter(parts)).await.map_err(said)?.into_inner();
+    answers.message().await.map_err(said)?.map(|_| ()).ok_or_else(|| "no answer".to_owned())
+}
+
+/// Goal: what is staged is whole, one at a time, and only what comes from a member for this one. Method: a state without rows,
+/// sent by hand, whole and not, to another member, by a stranger, and twice.
+#[tokio::test]
+async fn a_snapshot_is_staged_whole_and_one_at_a_time() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let one = Cluster::parse(&peers, "n1").unwrap();
+    let meta = AppliedState {
+        format: 1,
+        applied_index: 9,
+        applied_term: 3,
+        conf_state: Some(ConfState::default()),
+        cluster_id: one.id().0,
+        ..AppliedState::default()
+    };
+    let (key, meta) = (b"current", meta.encode_to_vec());
+    let sizes = [key.len(), meta.len()].map(|size| u32::try_from(size).unwrap().to_be_bytes());
+    let rows: bytes::Bytes = [&[2], &sizes[0][..], &sizes[1][..], key, &meta].concat().into();
+    let first = SnapshotChunk { number: 0, crc: crc32c::crc32c(&rows), rows, last: false };
+    let end = SnapshotChunk { number: 1, crc: first.crc, last: true, ..SnapshotChunk::default() };
+    let whole = [first.clone(), end.clone()];
+    let hello =
+        Hello { cluster_id: one.id().0, member_id: one.me().0, protocol: 1, ..Hello::default() };
+    let snapshot = Snapshot { index: 9, term: 3, conf_state: Some(ConfState::default()) };
+    let head = SnapshotHead { hello: Some(hello), to: two.id().0, snapshot: Some(snapshot) };
+    let with = |hello| SnapshotHead { hello: Some(hello), ..head.clone() };
+    let elsewhere = SnapshotHead { to: one.me().0, ..head.clone() };
+    for (head, chunks, refused) in [
+        (head.clone(), &whole[..1], "a snapshot ended before its last chunk"),
+        (head.clone(), &whole[1..], "it is not the next one"),
+        (elsewhere, &whole, "the snapshot is for"),
+        (with(Hello { cluster_id: 1, ..hello }), &whole, "it belongs to cluster"),
+        (with(Hello { member_id: 1, ..hello }), &whole, "is not in this cluster"),
+        (SnapshotHead::default(), &whole, "a snapshot begins with a head"),
+    ] {
+        let said = send(&two, head, chunks).await.unwrap_err();
+        assert!(said.contains(refused), "{said}");
+    }
+    send(&two, head.clone(), &whole).await.unwrap();
+    assert!(two.dir.path().join("state.staged").exists());
+    // It is in the inbox, and nothing else is staged until it was taken up or dropped.
+    let said = send(&two, head.clone(), &whole).await.unwrap_err();
+    assert_eq!(said, "another snapshot is staged there");
+    two.hear("snapshot 9").await;
+    send(&two, head, &whole).await.unwrap();
 }

@@ -68,19 +68,25 @@ impl NodeCore {
         LogIndex(self.raw.raft.raft_log.committed)
     }
 
-    /// Every member has the log up to here on its disk, all of it committed, as the leader of this term knows: nobody will
-    /// need these entries of anybody. 0 until that leader has heard all of them.
+    /// Every member that the leader of this term waits for has the log up to here, as it says; 0 where nothing is known.
     #[must_use]
-    pub fn held_by_all(&self) -> LogIndex {
-        let raft = &self.raw.raft;
-        let known = if self.is_leader() {
-            // Its own progress counts what is durable here.
-            raft.prs().iter().map(|(_, progress)| progress.matched).min().unwrap_or(0)
-        } else {
-            let (term, index) = self.heard_held;
-            if term.0 == raft.term { index.0 } else { 0 }
-        };
-        LogIndex(known).min(self.commit_index())
+    pub fn held(&self) -> LogIndex {
+        let (term, index) = self.held;
+        if term.0 == self.raw.raft.term { index } else { LogIndex(0) }
+    }
+
+    /// Term of the entry at `index`, also of the one in front of the first; none outside of the log.
+    #[must_use]
+    pub fn log_term(&self, index: LogIndex) -> Option<Term> {
+        let log = &self.raw.raft.raft_log;
+        let is_within = index.0 + 1 >= log.first_index() && index.0 <= log.last_index();
+        is_within.then(|| log.term(index.0).ok().map(Term)).flatten()
+    }
+
+    /// Whether all that was handed out to be written is durable.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.write_number <= self.persisted_number
     }
 
     /// What the log holds, with `entries` of the newest, of at most `bytes`, to stay.
@@ -88,9 +94,10 @@ impl NodeCore {
         self.raw.store().extent(entries, bytes)
     }
 
-    /// A member that needed an entry that was cut off, since this was asked last.
-    pub(in crate::raft) fn in_vain(&self) -> Option<MemberId> {
-        Some(MemberId(self.raw.store().in_vain())).filter(|member| member.0 != 0)
+    /// Index of an entry with about so many entries, of so many bytes, behind it.
+    pub(in crate::raft) fn far_behind(&self, entries: u64, bytes: u64) -> LogIndex {
+        let by_entries = self.last_index().0.saturating_sub(entries);
+        LogIndex(by_entries.max(self.raw.store().far_behind(bytes)))
     }
 
     /// Highest index that Raft was told is applied.

@@ -12,7 +12,8 @@
 //! *Invariants.*
 //! - I1: a write is appended at most once, although it is proposed again when it is lost: every attempt is bound
 //!   to one term, and the next begins only when no entry of that term can be committed any more, or when the
-//!   leader of that term said that it did not append it.
+//!   leader of that term said that it did not append it. A snapshot shows nothing of what is in it, so what may be is unknown then,
+//!   and ends so.
 //! - I2: every request ends: with a result, or with an error at its deadline.
 //! - I3: a read joins only rounds that begin after its arrival. When the leader changes its round is asked again
 //!   of the new one, without the client noticing (etcd answers "leader changed").

@@ -107,6 +107,15 @@ impl Proposals {
         }
     }
 
+    /// A snapshot took the place of the state; its last entry is of `term`. Returns the numbers of those that may be in it or
+    /// not: what was bound to a later term is in none of its entries, and what waits was given to nobody.
+    pub fn installed(&mut self, term: Term) -> Vec<u64> {
+        let unknown = self.waiters.bound_before(Term(term.0 + 1));
+        self.fail(&unknown);
+        self.applied_term = self.applied_term.max(term);
+        unknown
+    }
+
     /// A leader did not append what it was sent for `term`. Returns what its clients are told of.
     pub fn refused(&mut self, term: Term, sequences: &[u64], reason: Reason) -> Option<Failed> {
         // A late refusal of an earlier term says nothing about the present binding.
