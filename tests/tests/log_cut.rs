@@ -1,5 +1,6 @@
-//! The log of real members is cut behind what all of them have, and behind nothing else.
+//! The log of real members is cut behind what those have that are there; one that was away comes back by a snapshot.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -22,6 +23,9 @@ const KEPT: u64 = 5000;
 
 /// Puts that make a log longer than it may stay.
 const PUTS: u64 = 8000;
+
+/// Keys that make a state of 40 MB.
+const FILLED: u64 = 20_000;
 
 /// Time for anything to happen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -61,7 +65,11 @@ async fn entries(cluster: &Cluster, index: usize) -> anyhow::Result<u64> {
 
 /// Waits until no log has more entries than may stay.
 async fn all_bounded(cluster: &Cluster) -> anyhow::Result<()> {
-    for index in 0..cluster.size() {
+    bounded(cluster, &(0..cluster.size()).collect::<Vec<_>>()).await
+}
+
+async fn bounded(cluster: &Cluster, members: &[usize]) -> anyhow::Result<()> {
+    for &index in members {
         eventually(&format!("a bounded log of n{}", index + 1), DEADLINE, || async {
             let entries = entries(cluster, index).await?;
             // Elections and addresses are entries too.
@@ -89,11 +97,10 @@ async fn all_equal(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Goal: a log does not grow while all members live, what was cut is needed by nobody, also not after kills, and a member
-/// that is away finds all that it lacks. Method: overwrites beyond the bound, the length of each log as the metrics tell
-/// it, SIGKILL to each member, and one that is away for as many overwrites again.
+/// Goal: a log does not grow while all members live, and what was cut is needed by nobody, also not after kills. Method:
+/// overwrites beyond the bound, the length of each log as the metrics tell it, and SIGKILL to each member.
 #[tokio::test]
-async fn logs_are_bounded_while_all_live_and_wait_for_one_that_is_away() -> anyhow::Result<()> {
+async fn logs_are_bounded_while_all_live_and_nobody_needs_what_was_cut() -> anyhow::Result<()> {
     let mut cluster = cluster().await?;
     puts(&cluster, 0).await?;
     all_bounded(&cluster).await?;
@@ -114,32 +121,83 @@ async fn logs_are_bounded_while_all_live_and_wait_for_one_that_is_away() -> anyh
     all_equal(&cluster).await?;
 
     let leader = cluster.leader().await?;
+    let waits = "mini_etcd_log_waits_for_entries";
+    ensure!(metric(&cluster, leader, waits).await?.is_empty(), "it waits for nobody");
+    Ok(())
+}
+
+/// Fills the state, so that a snapshot of it takes a while.
+async fn fill(cluster: &Cluster, through: usize) -> anyhow::Result<()> {
+    let channel = cluster.channel(through)?;
+    let puts = futures::stream::iter((0..FILLED).map(|number| {
+        let mut kv = KvClient::new(channel.clone());
+        let key = format!("filled/{number:06}").into();
+        let put = PutRequest { key, value: vec![b'f'; 2000].into(), ..PutRequest::default() };
+        async move { kv.put(put).await.map(drop) }
+    }));
+    puts.buffer_unordered(64).try_collect::<()>().await?;
+    Ok(())
+}
+
+/// Whether `member` has a directory of a state of this kind.
+fn has_state(data: &Path, kind: &str) -> anyhow::Result<bool> {
+    let names = std::fs::read_dir(data)?.map(|child| Ok(child?.file_name()));
+    let names = names.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(names.iter().any(|name| name.to_string_lossy().starts_with(kind)))
+}
+
+/// Goal: a member that was away until its log was cut off comes back by a snapshot while writes go on, also when it is killed
+/// in the middle of it and right after it took it up. Method: SIGKILL to a member, overwrites until the others cut their logs
+/// past it, then starts and SIGKILLs of it as its directory shows how far it is, under puts of which none may fail.
+#[tokio::test]
+async fn a_member_that_is_away_for_long_comes_back_by_a_snapshot() -> anyhow::Result<()> {
+    let mut cluster = cluster().await?;
+    let leader = cluster.leader().await?;
+    fill(&cluster, leader).await?;
     let away = (leader + 1) % 3;
     cluster.kill(away)?;
     puts(&cluster, leader).await?;
-    let waits = "mini_etcd_log_waits_for_entries";
-    eventually("a leader that says whom the log waits for", DEADLINE, || async {
-        let lacks = metric(&cluster, cluster.leader().await?, waits).await?;
-        ensure!(matches!(lacks.as_slice(), [lacks] if *lacks >= PUTS), "{lacks:?}");
-        Ok(())
-    })
-    .await?;
-    ensure!(entries(&cluster, leader).await? >= PUTS, "what a member lacks was cut");
-    let told = "it is cut when this member has caught up";
-    eventually("a warning", DEADLINE, || async {
-        let errors =
-            cluster.member((away + 1) % 3)?.errors() + &cluster.member((away + 2) % 3)?.errors();
-        ensure!(errors.contains(told), "{errors}");
-        Ok(())
-    })
-    .await?;
+    let others: Vec<usize> = (0..3).filter(|index| *index != away).collect();
+    bounded(&cluster, &others).await?;
+
+    let channel = cluster.channel(leader)?;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load = tokio::spawn(async move {
+        let mut answered = 0;
+        while !*stopped.borrow() {
+            put(&channel, answered).await?;
+            answered += 1;
+        }
+        Ok::<_, tonic::Status>(answered)
+    });
+    let data = cluster.member(away)?.data.clone();
+    // In the middle of the rows, then when the new state is there.
+    for kind in ["state.staged", "state.0"] {
+        cluster.restart(away)?;
+        eventually(&format!("a directory {kind}"), DEADLINE, || async {
+            // A short transfer may be over between two looks.
+            ensure!(has_state(&data, kind)? || has_state(&data, "state.0")?);
+            Ok(())
+        })
+        .await?;
+        cluster.kill(away)?;
+    }
     cluster.restart(away)?;
     cluster.wait_ready().await?;
-    all_bounded(&cluster).await?;
+    ensure!(!has_state(&data, "state.staged")?, "what was staged took the place of the state");
+    stop.send(true)?;
+    let answered = load.await?.context("a put failed while a member got its snapshot")?;
+    ensure!(answered > 0);
     all_equal(&cluster).await?;
-    let leader = cluster.leader().await?;
-    ensure!(metric(&cluster, leader, waits).await?.is_empty(), "it waits for nobody");
-    Ok(())
+    let sent = metric(&cluster, leader, "mini_etcd_snapshots_sent_total").await?;
+    ensure!(sent.iter().sum::<u64>() > 0, "{sent:?}");
+    // It goes on like any other.
+    puts(&cluster, away).await?;
+    cluster.kill(away)?;
+    cluster.restart(away)?;
+    cluster.wait_ready().await?;
+    all_equal(&cluster).await?;
+    all_bounded(&cluster).await
 }
 
 /// Goal: a directory that was put back from a copy older than the others' logs is no member any more, and says so rather
