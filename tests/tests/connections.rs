@@ -191,6 +191,6 @@ async fn too_low_a_limit_is_refused_at_the_start_by_name() -> anyhow::Result<()>
     let status = cluster.wait_exit(0, DEADLINE)?;
     let errors = cluster.member(0)?.errors();
     assert_eq!(status.code(), Some(1), "{errors}");
-    assert!(errors.contains("the limit of open files is 24 and at least 4"), "{errors}");
+    assert!(errors.contains("the limit of open files is 24 and at least 5"), "{errors}");
     Ok(())
 }

@@ -111,13 +111,14 @@ impl RaftStatus {
 }
 
 impl RaftStatus {
-    /// Members that lack more entries than stay in the log anyway, and how many each lacks: the log is cut no further while the
-    /// leader waits for them. Only it knows.
+    /// Members that are there and lack more entries than stay in the log anyway, and how many each lacks: the log is cut no further
+    /// while the leader waits for them. Only it knows.
     pub fn log_waits_for(&self) -> impl Iterator<Item = (MemberId, u64)> {
         let lacks = |peer: &PeerProgress| {
             (peer.id, self.last.0.saturating_sub(peer.match_index.0.max(self.first.0 - 1)))
         };
-        self.progress.iter().map(lacks).filter(|(_, lacks)| *lacks > limits::LOG_KEPT_ENTRIES)
+        let there = self.progress.iter().filter(|peer| peer.recently_active);
+        there.map(lacks).filter(|(_, lacks)| *lacks > limits::LOG_KEPT_ENTRIES)
     }
 }
 
