@@ -6,6 +6,7 @@ pub(crate) mod json;
 pub mod line;
 pub mod needle;
 mod number;
+pub(crate) mod outline;
 mod panel;
 mod rows;
 mod spark;

@@ -53,7 +53,7 @@ fn click(keys: &mut Keys, ctx: &mut Context, place: Position) -> Vec<Effect> {
     }
     keys.remember_chosen();
     if let Some(row) = keys.tree.rows().get(keys.chosen) {
-        keys.drawn.choose(keys.tree.path(row));
+        keys.drawn.choose(&keys.tree, *row);
     }
     load::look(keys, false)
 }

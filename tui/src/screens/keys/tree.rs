@@ -49,15 +49,6 @@ pub struct Dir {
     pub next: Option<(Bytes, u64)>,
 }
 
-/// What a row is called among its siblings: the same in every tree in which it is there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RowName {
-    /// The name of a node.
-    Node(Bytes),
-    /// More of the directory, or its page that is being read.
-    Rest,
-}
-
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -137,34 +128,6 @@ impl Tree {
         self.layouts
     }
 
-    /// What a row is called among its siblings.
-    #[must_use]
-    pub fn row_name(&self, row: &Row) -> RowName {
-        match row.kind {
-            RowKind::Node => RowName::Node(self.name_of(row.node).cloned().unwrap_or_default()),
-            RowKind::More | RowKind::Loading => RowName::Rest,
-        }
-    }
-
-    /// The names that lead to a row, its own the last.
-    #[must_use]
-    pub fn path(&self, row: &Row) -> Vec<RowName> {
-        let mut path = Vec::with_capacity(usize::from(row.depth) + 1);
-        let mut node = row.node;
-        if row.kind == RowKind::Node {
-            path.push(self.row_name(row));
-            node = self.parent(node);
-        } else {
-            path.push(RowName::Rest);
-        }
-        while node != ROOT {
-            path.push(RowName::Node(self.name_of(node).cloned().unwrap_or_default()));
-            node = self.parent(node);
-        }
-        path.reverse();
-        path
-    }
-
     /// A node.
     #[must_use]
     pub fn node(&self, id: u32) -> Option<&Node> {
@@ -195,11 +158,8 @@ impl Tree {
     /// The name of a node, without what stands before it.
     #[must_use]
     pub fn name(&self, id: u32) -> &[u8] {
-        self.name_of(id).map_or(&[], |name| name)
-    }
-
-    fn name_of(&self, id: u32) -> Option<&Bytes> {
-        self.names.get_index(usize::try_from(self.node(id)?.name).ok()?)
+        let name = self.node(id).and_then(|node| usize::try_from(node.name).ok());
+        name.and_then(|name| self.names.get_index(name)).map_or(&[], |name| name)
     }
 
     /// Directories that a node is in, the root apart.
@@ -479,8 +439,7 @@ mod tests {
             dir = tree.rows().last().unwrap().node;
         }
         assert_eq!(tree.rows().len(), usize::from(LEVELS_MAX) + 1);
-        let last = tree.rows().last().copied().unwrap();
-        assert_eq!((last.depth, tree.path(&last).len()), (LEVELS_MAX, tree.rows().len()));
+        assert_eq!(tree.rows().last().unwrap().depth, LEVELS_MAX);
     }
 
     #[test]

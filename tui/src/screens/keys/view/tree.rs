@@ -1,49 +1,46 @@
-//! The tree, drawn by `tui-tree-widget`, or the graveyard, of which only the rows in sight are made.
+//! The tree, drawn by `tui-tree-widget` as an [`outline`], or the graveyard: of both only the rows in sight are made.
 //!
-//! The widget gets its items when the rows of the tree change, not with every frame, and scrolls. What depends on the
-//! width, and on what is marked, is put over its rows: it concerns the rows in sight alone.
+//! What depends on the width, and on what is marked, is put over the rows that the widget has drawn.
 
-use std::iter::Peekable;
-use std::slice;
-
+use bytes::Bytes;
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, StatefulWidget};
-use tui_tree_widget::{Tree as TreeWidget, TreeItem, TreeState};
+use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use crate::console::Context;
 use crate::screens::keys::model::Target;
-use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind, RowName, Tree};
+use crate::screens::keys::tree::{ROOT, ROWS_MAX, Row, RowKind, Tree};
 use crate::screens::keys::{Graveyard, Keys, Pane};
+use crate::widget::outline::{LEVEL_COLUMNS, OutlineRow, outline};
 use crate::widget::theme::Meaning;
 use crate::widget::{DrawnRows, Look, age, counted, escape_name, fit, grouped, panel, say, style};
 
-/// Columns by which the widget moves a level to the right.
-const INDENT: u16 = 2;
-/// Columns of a name that the widget gets: wider panes are rare, and names may have a million.
-const NAME_COLUMNS_MAX: usize = 400;
+/// Bytes of a name that may be in sight: names may have a million.
+const NAME_BYTES_MAX: usize = 2_000;
 
-/// The tree as it was drawn last: the widget's items, and where it has scrolled to.
-#[derive(Debug, Default)]
+/// The tree as it was drawn last: how far it was scrolled.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DrawnTree {
-    items: Vec<TreeItem<'static, RowName>>,
-    state: TreeState<RowName>,
-    /// The layout that the items are made of; 0 for none.
+    /// The first row in sight.
+    first: usize,
+    /// The chosen row, in every tree in which it is there.
+    chosen: Option<RowId>,
+    /// It was in sight.
+    is_in_sight: bool,
+    /// The layout that was drawn; 0 for none.
     layout: u64,
     /// The rows in sight.
     pub(crate) rows: DrawnRows,
-    /// The chosen row was among them.
-    chosen: bool,
 }
 
-/// A copy has drawn nothing yet.
-impl Clone for DrawnTree {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
+/// A key with its row, or with the row of what is still to come of it as a directory; and how deep it stands, which
+/// differs where names are told apart by something else.
+type RowId = (Bytes, bool, u16);
+
+fn id(tree: &Tree, row: Row) -> RowId {
+    (tree.key(row.node), row.kind == RowKind::Node, row.depth)
 }
 
 impl DrawnTree {
@@ -54,67 +51,32 @@ impl DrawnTree {
 
     /// Scrolls a tree of so many rows, and leaves the chosen one where it is.
     pub(crate) fn scroll(&mut self, by: isize, rows: usize) {
-        let last = rows.saturating_sub(usize::from(self.rows.area.height));
-        let below = last.saturating_sub(self.state.get_offset());
-        if by < 0 {
-            self.state.scroll_up(by.unsigned_abs());
-        } else {
-            self.state.scroll_down(by.unsigned_abs().min(below));
-        }
+        let last = rows.saturating_sub(usize::from(self.rows.area.height)).max(self.first);
+        self.first = self.first.saturating_add_signed(by).min(last);
     }
 
     /// Takes a row as chosen that is in sight, and leaves it where it stands.
-    pub(crate) fn choose(&mut self, path: Vec<RowName>) {
-        self.state.select(path);
+    pub(crate) fn choose(&mut self, tree: &Tree, row: Row) {
+        self.chosen = Some(id(tree, row));
     }
 
-    /// Makes the items anew if the rows were; what was in sight of the chosen row stays so.
-    fn follow(&mut self, tree: &Tree, look: &Look) {
-        if self.layout == tree.layouts() {
-            return;
+    /// Scrolls to a row that is newly chosen; when other rows were made, keeps the chosen one in sight.
+    fn follow(&mut self, tree: &Tree, chosen: usize, height: usize) {
+        let rows = tree.rows().len();
+        let now = tree.rows().get(chosen).map(|row| id(tree, *row));
+        self.first = self.first.min(rows.saturating_sub(1));
+        if self.chosen != now {
+            // A third of the page lies above and below it, where there is as much.
+            let margin = height / 3;
+            let most = chosen.saturating_sub(margin).min(rows.saturating_sub(height));
+            let least = (chosen + margin + 1).saturating_sub(height).min(most);
+            self.first = self.first.clamp(least, most);
+        } else if self.layout != tree.layouts() && self.is_in_sight {
+            self.first = self.first.min(chosen).max((chosen + 1).saturating_sub(height));
         }
-        self.layout = tree.layouts();
-        if self.chosen {
-            self.state.scroll_selected_into_view();
-        }
-        self.state.close_all();
-        let mut rows = tree.rows().iter().peekable();
-        self.items = self.level(tree, look, &mut rows, &mut Vec::new());
+        (self.chosen, self.layout) = (now, tree.layouts());
+        self.is_in_sight = (self.first..self.first + height).contains(&chosen);
     }
-
-    /// The items of a directory, and of what is open in it.
-    fn level(
-        &mut self,
-        tree: &Tree,
-        look: &Look,
-        rows: &mut Peekable<slice::Iter<'_, Row>>,
-        path: &mut Vec<RowName>,
-    ) -> Vec<TreeItem<'static, RowName>> {
-        let mut items = Vec::new();
-        while let Some(row) = rows.next_if(|row| usize::from(row.depth) == path.len()) {
-            let name = tree.row_name(row);
-            path.push(name.clone());
-            let mut children = self.level(tree, look, rows, path);
-            if !children.is_empty() {
-                self.state.open(path.clone());
-            } else if row.kind == RowKind::Node && is_dir(tree, row.node) {
-                // What has nothing below it is no directory to the widget.
-                children.push(TreeItem::new_leaf(RowName::Rest, ""));
-            }
-            path.pop();
-            // Names are unique in a directory (`tree`, I4).
-            items.extend(TreeItem::new(name, row_text(tree, look, *row), children));
-        }
-        items
-    }
-}
-
-fn is_dir(tree: &Tree, node: u32) -> bool {
-    tree.node(node).is_some_and(|node| node.dir.is_some())
-}
-
-fn is_open(tree: &Tree, node: u32) -> bool {
-    tree.node(node).and_then(|node| node.dir.as_ref()).is_some_and(|dir| dir.open)
 }
 
 /// Draws the tree.
@@ -136,72 +98,34 @@ pub(super) fn tree(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: 
 
 fn draw_rows(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let look = &ctx.look;
-    let mut drawn = std::mem::take(&mut keys.drawn);
-    drawn.follow(&keys.tree, look);
-    let chosen = keys.tree.rows().get(keys.chosen).copied();
-    let path = chosen.map_or_else(Vec::new, |row| keys.tree.path(&row));
-    let moved = drawn.state.selected() != path;
-    if moved {
-        drawn.state.select(path);
-    }
-    // A row that stands far to the right takes what is around it to the left.
-    let shift = chosen.map_or(0, |row| row.depth.saturating_mul(INDENT));
-    let shift = shift.saturating_sub(area.width / 2);
-    let wide = Rect { width: area.width.saturating_add(shift), ..area };
-    let mut buffer = Buffer::empty(wide);
-    let focused = keys.pane == Pane::Tree;
-    let (open, closed) = (format!("{} ", look.glyphs.open), format!("{} ", look.glyphs.closed));
     let height = usize::from(area.height);
-    if let Ok(widget) = TreeWidget::new(&drawn.items) {
-        let shown = if focused { Meaning::Selected } else { Meaning::Strong };
-        let widget = widget
-            .highlight_style(style(look, shown))
-            .highlight_symbol(if focused { look.glyphs.mark } else { " " })
-            .node_open_symbol(&open)
-            .node_closed_symbol(&closed);
-        widget.clone().render(wide, &mut buffer, &mut drawn.state);
-        // How far it can scroll is known when it was drawn once.
-        if moved && surround(&mut drawn.state, keys.chosen, keys.tree.rows().len(), height) {
-            buffer.reset();
-            widget.render(wide, &mut buffer, &mut drawn.state);
+    keys.drawn.follow(&keys.tree, keys.chosen, height);
+    let (tree, first) = (&keys.tree, keys.drawn.first);
+    let chosen = tree.rows().get(keys.chosen);
+    // A row that stands far to the right takes what is around it to the left.
+    let shift = chosen.map_or(0, |row| usize::from(row.depth) * LEVEL_COLUMNS);
+    let shift = shift.saturating_sub(usize::from(area.width / 2));
+    let in_sight = || tree.rows().iter().skip(first).take(height);
+    let row = |row: &Row| {
+        let depth = usize::from(row.depth);
+        let indent = isize::try_from(depth * LEVEL_COLUMNS).unwrap_or(0);
+        let dir = tree.node(row.node).and_then(|node| node.dir.as_ref());
+        OutlineRow {
+            depth,
+            indent: indent.saturating_sub_unsigned(shift),
+            text: row_text(tree, look, *row).into(),
+            open: dir.filter(|_| row.kind == RowKind::Node).map(|dir| dir.open),
         }
-    }
-    let first = drawn.state.get_offset();
-    let count = keys.tree.rows().len().saturating_sub(first);
-    drawn.rows = DrawnRows { area, first: u64::try_from(first).unwrap_or(0), count };
-    for (row, y) in keys.tree.rows().iter().skip(first).zip(area.y..area.bottom()) {
-        for x in area.x..area.right() {
-            // The column of the mark stays.
-            let from = if x == area.x { x } else { x.saturating_add(shift) };
-            if let (Some(cell), Some(to)) =
-                (buffer.cell((from, y)), frame.buffer_mut().cell_mut((x, y)))
-            {
-                to.clone_from(cell);
-            }
-        }
+    };
+    let rows = in_sight().map(row).collect();
+    let chosen = keys.chosen.checked_sub(first);
+    outline(look, rows, chosen, keys.pane == Pane::Tree, (frame, area));
+    for (row, y) in in_sight().zip(area.y..area.bottom()) {
         let line = Rect { y, height: 1, ..area };
         put_over(keys, ctx, *row, (line, shift), frame);
     }
-    if let Some(row) = keys.chosen.checked_sub(first).and_then(|row| u16::try_from(row).ok())
-        && row < area.height
-        && let Some(cell) = frame.buffer_mut().cell_mut((area.x, area.y + row))
-    {
-        cell.set_style(style(look, Meaning::Accent));
-    }
-    drawn.chosen = (first..first + height).contains(&keys.chosen);
-    keys.drawn = drawn;
-}
-
-/// Scrolls so that a third of the page lies above and below a row, where there is as much. Answers whether it did.
-fn surround(state: &mut TreeState<RowName>, row: usize, rows: usize, height: usize) -> bool {
-    let (first, margin) = (state.get_offset(), height / 3);
-    let most = row.saturating_sub(margin).min(rows.saturating_sub(height));
-    let least = (row + margin + 1).saturating_sub(height).min(most);
-    if first < least {
-        state.scroll_down(least - first)
-    } else {
-        state.scroll_up(first.saturating_sub(most))
-    }
+    let count = tree.rows().len().saturating_sub(first);
+    keys.drawn.rows = DrawnRows { area, first: u64::try_from(first).unwrap_or(0), count };
 }
 
 /// Puts over a row, which stands on `line` and is moved to the left by `shift`, what the widget does not draw: the sign,
@@ -210,24 +134,21 @@ fn put_over(
     keys: &Keys,
     ctx: &Context,
     row: Row,
-    (line, shift): (Rect, u16),
+    (line, shift): (Rect, usize),
     frame: &mut Frame<'_>,
 ) {
     if row.kind != RowKind::Node || line.width == 0 {
         return;
     }
     let look = &ctx.look;
-    let sign = (line.x + 1).saturating_add(row.depth.saturating_mul(INDENT)).checked_sub(shift);
-    if let Some(x) = sign.filter(|x| (line.x + 1..line.right()).contains(x))
-        && let Some(cell) = frame.buffer_mut().cell_mut((x, line.y))
+    let sign = (usize::from(row.depth) * LEVEL_COLUMNS + 1).checked_sub(shift);
+    let sign = sign.and_then(|column| u16::try_from(column).ok()).filter(|column| *column > 0);
+    if let Some(column) = sign.filter(|column| *column < line.width)
+        && let Some(cell) = frame.buffer_mut().cell_mut((line.x + column, line.y))
     {
         if marked(keys, row.node) {
             cell.set_symbol(look.glyphs.full).set_style(style(look, Meaning::Accent));
         } else {
-            // The widget takes a directory for closed that is open and has no rows: its page failed, or the filter hides them.
-            if is_open(&keys.tree, row.node) {
-                cell.set_symbol(look.glyphs.open);
-            }
             cell.set_style(style(look, Meaning::Dim));
         }
     }
@@ -336,7 +257,8 @@ fn row_text(tree: &Tree, look: &Look, row: Row) -> Span<'static> {
         return say(look, Meaning::Dim, format!("{} {words}", look.glyphs.wait));
     }
     let slash = if node.dir.is_some() { escape_name(&tree.separator) } else { String::new() };
-    let name = escape_name(tree.name(row.node));
+    let name = tree.name(row.node);
+    let name = escape_name(name.get(..NAME_BYTES_MAX).unwrap_or(name));
     let name = if name.is_empty() && node.dir.is_none() { "(empty name)".to_owned() } else { name };
     let meaning = if tree.matches(row.node) {
         Meaning::Accent
@@ -345,7 +267,7 @@ fn row_text(tree: &Tree, look: &Look, row: Row) -> Span<'static> {
     } else {
         Meaning::Text
     };
-    say(look, meaning, fit(&format!("{name}{slash}"), NAME_COLUMNS_MAX, &look.glyphs))
+    say(look, meaning, format!("{name}{slash}"))
 }
 
 fn marked(keys: &Keys, node: u32) -> bool {
