@@ -1,5 +1,5 @@
 //! What the Keys screen costs with many keys: time to open, the longest frame while a directory of 100,000 children is
-//! paged through, memory of the console.
+//! paged through, memory of the console; and with one of the largest values, which is folded and looked through.
 //!
 //! `cargo run --release -p mini-etcd-tui --example keys_at_scale -- [KEYS]` starts a member of its own on temporary
 //! data (built by `cargo build --release`), fills it with a million keys, and prints figures beside their limits. It
@@ -39,6 +39,9 @@ const CHILDREN: usize = 100_000;
 const OPEN_MAX: Duration = Duration::from_millis(300);
 const FRAME_MAX: Duration = Duration::from_millis(33);
 const RESIDENT_MAX: u64 = 120 << 20;
+/// A key, and bytes of its value: about as much as a request may have.
+const LARGE: &str = "/registry/large";
+const LARGE_BYTES: usize = 1_500_000;
 /// Operations of one transaction, and transactions at once.
 const OPS: usize = 100;
 const AT_ONCE: usize = 32;
@@ -93,6 +96,13 @@ async fn fill(client: &Client, keys: usize) {
             outcome.into_result().expect("the keys are written");
         }
     }
+    let item =
+        "{\"name\":\"web\",\"ports\":[80,443],\"labels\":{\"app\":\"web\",\"tier\":\"front\"}},";
+    let value = format!("[{}null]", item.repeat(LARGE_BYTES / item.len()));
+    let put = PutRequest { key: LARGE.into(), value: value.into(), ..PutRequest::default() };
+    let success = vec![RequestOp { request: Some(Request::RequestPut(put)) }];
+    let written = client.txn(TxnRequest { success, ..TxnRequest::default() }).await;
+    written.into_result().expect("the large value is written");
 }
 
 /// The console, with the longest frame that it drew.
@@ -167,6 +177,23 @@ fn resident() -> u64 {
     kib.unwrap_or(0) << 10
 }
 
+/// Goes to the large value, folds and unfolds it, moves and finds in it; answers the longest frame until it was there, and
+/// after that.
+async fn large(console: &mut Console) -> (Duration, Duration) {
+    console.press(KeyCode::Esc).await;
+    let row = console.state.keys.tree.row_of_key(LARGE.as_bytes());
+    console.state.keys.chosen = row.expect("the large key is there") + 1;
+    console.press(KeyCode::Char('k')).await;
+    let shown = std::mem::take(&mut console.longest);
+    assert!(console.state.keys.value.lines.len() > 10_000, "the large value is shown");
+    console.press(KeyCode::Enter).await;
+    for character in "ZG\ng\nGZZ/443\nnNwGZg\nZGw".chars() {
+        let code = if character == '\n' { KeyCode::Enter } else { KeyCode::Char(character) };
+        console.press(code).await;
+    }
+    (shown, std::mem::take(&mut console.longest))
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let keys = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(KEYS);
@@ -209,15 +236,20 @@ async fn main() {
     console.press(KeyCode::Null).await;
     let jumped = console.clock.now().since(began);
     let resident = resident();
+    let longest = std::mem::take(&mut console.longest);
+    let (shown, folded) = large(&mut console).await;
     println!("{keys} keys");
     println!("open                {opened:>10.1?}   limit {OPEN_MAX:?}");
     println!(
         "longest frame       {frame:>10.1?}   limit {FRAME_MAX:?}   ({pages} pages, {rows} rows)"
     );
-    println!("longest frame, jump {:>10.1?}   limit {FRAME_MAX:?}", console.longest);
+    println!("longest frame, jump {longest:>10.1?}   limit {FRAME_MAX:?}");
     println!("jump over all keys  {jumped:>10.1?}");
+    println!("value of 1.5 MB     {shown:>10.1?}   taken apart and drawn");
+    println!("longest frame in it {folded:>10.1?}   limit {FRAME_MAX:?}");
     println!("memory              {:>7} MiB   limit {} MiB", resident >> 20, RESIDENT_MAX >> 20);
-    let missed = opened > OPEN_MAX || console.longest > FRAME_MAX || resident > RESIDENT_MAX;
+    let frames = [longest, folded].iter().any(|frame| *frame > FRAME_MAX);
+    let missed = opened > OPEN_MAX || frames || resident > RESIDENT_MAX;
     if keys >= KEYS && missed {
         println!("missed");
         std::process::exit(1);

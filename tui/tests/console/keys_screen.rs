@@ -348,6 +348,16 @@ fn a_kubernetes_object_is_shown_as_kubectl_shows_it() {
 }
 
 #[test]
+fn a_kubernetes_object_is_folded_and_stays_so_when_it_is_read_anew() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "jj\nj\nZjj\njjjj");
+    let shown = text(&state);
+    insta::assert_snapshot!(shown);
+    press(&mut state, "r");
+    assert_eq!(text(&state), shown);
+}
+
+#[test]
 fn a_filter_shows_what_was_loaded_and_has_a_text_in_its_name() {
     let mut state = keys((80, 24), Depth::Sixteen, false);
     press(&mut state, "/time");

@@ -12,6 +12,7 @@ mod demo;
 mod driver;
 mod engine;
 mod fake;
+mod folds;
 mod fronts;
 mod keys_screen;
 mod keyspace;

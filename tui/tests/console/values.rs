@@ -18,7 +18,7 @@ use crate::screens::{drawn, text};
 use crate::support::{busy, key, state, type_text};
 
 /// The value pane with this value.
-fn shown(size: (u16, u16), value: impl Into<Bytes>) -> State {
+pub fn shown(size: (u16, u16), value: impl Into<Bytes>) -> State {
     let mut state = state(size, Depth::Sixteen, false);
     busy(&mut state);
     state.ctx.origin = Origin::Endpoints(vec!["127.0.0.1:23791".into()]);
@@ -32,7 +32,7 @@ fn shown(size: (u16, u16), value: impl Into<Bytes>) -> State {
     state
 }
 
-fn press(state: &mut State, text: &str) {
+pub fn press(state: &mut State, text: &str) {
     for character in text.chars() {
         let code = match character {
             '\n' => KeyCode::Enter,
@@ -44,7 +44,7 @@ fn press(state: &mut State, text: &str) {
 }
 
 /// The rows of the value, without the border, and the words in the border below.
-fn rows(state: &State) -> (Vec<String>, String) {
+pub fn rows(state: &State) -> (Vec<String>, String) {
     let shown = text(state);
     let lines = shown.lines().map(|line| line.trim_matches('"'));
     let pane = lines.skip_while(|line| !line.contains("[auto")).skip(1);
@@ -62,7 +62,7 @@ fn rows(state: &State) -> (Vec<String>, String) {
 }
 
 /// The text in the style of what is found, and in that of the chosen place.
-fn marked(state: &State) -> (String, String) {
+pub fn marked(state: &State) -> (String, String) {
     let terminal = drawn(state);
     let buffer = terminal.backend().buffer();
     let of = |meaning| -> String {

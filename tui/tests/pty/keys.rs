@@ -158,7 +158,7 @@ fn values_are_shown_as_text_json_yaml_kubernetes_and_hex() {
     console.press("rg");
     console.sees("┌ a-json");
     console.sees("[auto → json]");
-    console.sees(r#"│   "read_ms": 1500,"#);
+    console.sees(r#"│     "read_ms": 1500,"#);
     console.press("v");
     console.sees("[text]");
     console.sees(r#"│ {"read_ms":1500,"hosts":["x"]}"#);
@@ -166,7 +166,7 @@ fn values_are_shown_as_text_json_yaml_kubernetes_and_hex() {
     console.sees("[json]");
     console.press("v");
     console.sees("[yaml]");
-    console.sees("│ read_ms: 1500");
+    console.sees("│   read_ms: 1500");
     console.press("v");
     console.sees("[k8s]");
     console.sees("this is no Kubernetes object");

@@ -9,8 +9,11 @@ use crate::screens::keys;
 pub(crate) static TABLE: &[Action<Keys>] = &[
     Action {
         name: "open",
-        help: "open or close a directory, read its next page, or go to the value",
-        label: |keys, _| (keys.pane == Pane::Tree).then(|| "open".to_owned()),
+        help: "open or close a directory, read its next page, or go to the value; in that, fold or unfold",
+        label: |keys, _| {
+            let open = (keys.pane == Pane::Tree).then_some("open");
+            open.or_else(|| keys.fold_words()).map(str::to_owned)
+        },
         run: keys::open,
     },
     Action {
@@ -139,6 +142,12 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
         help: "long lines of a value go on in the next row, or do not",
         label: |_, _| None,
         run: keys::wrap,
+    },
+    Action {
+        name: "fold-all",
+        help: "fold all parts of a JSON, YAML or Kubernetes value, or unfold all; Enter and a click fold one",
+        label: |_, _| None,
+        run: keys::toggle_all,
     },
     Action {
         name: "step-back",

@@ -1,5 +1,7 @@
 //! [`Find`]: a text that is looked for in what stands beside the tree: a value, a difference, a conflict.
 
+use std::collections::BTreeSet;
+
 use super::lines::{HITS_MAX, Hit, Lines, Place};
 use super::sideways::sight;
 use super::{Keys, Pane};
@@ -17,8 +19,19 @@ pub struct Find {
     needle: Option<Needle>,
     /// Where one stands among what is found.
     chosen: Option<Hit>,
-    /// Top and columns from which it is looked for.
-    from: (Place, usize),
+    /// What was in sight when the line was opened.
+    from: Sight,
+}
+
+/// What is in sight.
+#[derive(Clone, Debug)]
+struct Sight {
+    top: Place,
+    /// Columns that it is moved to the left by.
+    shift: usize,
+    /// The chosen line of a value, and what of it is folded.
+    chosen: Place,
+    closed: BTreeSet<usize>,
 }
 
 impl Keys {
@@ -33,6 +46,18 @@ impl Keys {
         let found =
             find.and_then(|find| Some((self.beside().0.hits(find.needle.as_ref()?), find.chosen)));
         found.unwrap_or_default()
+    }
+
+    /// What is in sight beside the tree.
+    fn sight(&self) -> Sight {
+        let closed = self.value.lines.folds().closed().clone();
+        Sight { top: self.beside().1, shift: self.shift, chosen: self.value.chosen, closed }
+    }
+
+    /// Shows what was in sight.
+    fn go_back_to(&mut self, sight: Sight) {
+        (*self.top(), self.shift, self.value.chosen) = (sight.top, sight.shift, sight.chosen);
+        self.value.lines.folds_mut().set_closed(sight.closed);
     }
 
     /// How many there are: `3 of 17`. `None` while nothing is looked for.
@@ -53,7 +78,7 @@ impl Keys {
 
 /// The line is opened: what is typed is looked for from here.
 pub(super) fn begin(keys: &mut Keys) {
-    let from = (keys.beside().1, keys.shift);
+    let from = keys.sight();
     keys.find = Some(Find { text: String::new(), needle: None, chosen: None, from });
 }
 
@@ -68,8 +93,9 @@ pub(super) fn typed(keys: &mut Keys, ctx: &Context, text: &str) {
     let wanted = wanted.unwrap_or_else(|| text.as_bytes().to_vec());
     find.needle = if text.is_empty() { None } else { Needle::text(&wanted) };
     find.chosen = None;
-    let (top, shift) = find.from;
-    (*keys.top(), keys.shift) = (top, shift);
+    let from = find.from.clone();
+    let top = from.top;
+    keys.go_back_to(from);
     let (hits, _) = keys.found();
     let behind = hits.partition_point(|hit| (hit.line, hit.from) < (top.line, top.at));
     if let Some(hit) = hits.get(behind).or(hits.first()).copied() {
@@ -87,7 +113,7 @@ pub(super) fn keep(keys: &mut Keys) -> Vec<Effect> {
 /// The line is left: everything is as it was.
 pub(super) fn give_up(keys: &mut Keys) {
     if let Some(find) = keys.find.take() {
-        (*keys.top(), keys.shift) = find.from;
+        keys.go_back_to(find.from);
     }
 }
 
@@ -118,8 +144,11 @@ pub(super) fn stay(keys: &mut Keys, ctx: &Context) {
     }
 }
 
-/// Chooses a place, and moves so that it is in sight.
+/// Chooses a place, unfolds what hides it, and moves so that it is in sight.
 fn go(keys: &mut Keys, ctx: &Context, hit: Hit) {
+    if keys.chosen_line().is_some() {
+        keys.value.lines.folds_mut().reveal(hit.line);
+    }
     let (room, page) = sight(keys, ctx);
     let (lines, top) = keys.beside();
     let row = lines.step(lines.row_of(hit.line, hit.from, room), 0, room);
@@ -129,6 +158,9 @@ fn go(keys: &mut Keys, ctx: &Context, hit: Hit) {
     let to = if in_sight { top } else { lines.step(row, -page / 3, room) };
     let shift = if room.wrap { 0 } else { shifted(lines, hit, keys.shift, room.width) };
     (*keys.top(), keys.shift) = (to, shift);
+    if keys.chosen_line().is_some() {
+        keys.value.chosen = row;
+    }
     if let Some(find) = &mut keys.find {
         find.chosen = Some(hit);
     }

@@ -1,5 +1,7 @@
 //! [`Lines`]: what the pane beside the tree shows, and the rows that it has in the room there is.
 //!
+//! A row is a line or, of a line that is wrapped, a part of it; a line that is folded away has none.
+//!
 //! * I1: only what is in sight is laid out: a line may be megabytes long, and is drawn often.
 //! * I2: a [`Place`] is one of the content and not of the screen, so that the same text stays on top when the room
 //!   changes. A place that is no longer there is the beginning of the line that is.
@@ -10,7 +12,8 @@ use bytes::Bytes;
 use unicode_width::UnicodeWidthChar;
 
 use super::DiffLine;
-use super::viewers::hex;
+use super::folds::Folds;
+use super::viewers::{Viewer, hex};
 use crate::widget::needle::Needle;
 
 /// Places where a text is found that are told apart.
@@ -20,6 +23,9 @@ pub(super) const HITS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Lines {
     content: Content,
+    /// The viewer that made them of a value.
+    viewer: Option<Viewer>,
+    folds: Folds,
     /// Where the text that is looked for is found, once it was looked for.
     hits: OnceLock<Vec<Hit>>,
 }
@@ -68,23 +74,38 @@ impl Default for Lines {
 
 impl From<Vec<String>> for Lines {
     fn from(lines: Vec<String>) -> Self {
-        Self { content: Content::Text(lines), hits: OnceLock::new() }
+        let folds = Folds::of(&lines);
+        Self { folds, ..Self::of(Content::Text(lines)) }
     }
 }
 
 impl From<Vec<DiffLine>> for Lines {
     fn from(lines: Vec<DiffLine>) -> Self {
-        Self { content: Content::Diff(lines), hits: OnceLock::new() }
+        Self::of(Content::Diff(lines))
     }
 }
 
 impl From<Bytes> for Lines {
     fn from(bytes: Bytes) -> Self {
-        Self { content: Content::Bytes(bytes), hits: OnceLock::new() }
+        Self::of(Content::Bytes(bytes))
     }
 }
 
 impl Lines {
+    fn of(content: Content) -> Self {
+        Self { content, viewer: None, folds: Folds::default(), hits: OnceLock::new() }
+    }
+
+    /// The same, made by a viewer of a value.
+    pub(super) fn made_by(self, viewer: Viewer) -> Self {
+        Self { viewer: Some(viewer), ..self }
+    }
+
+    /// The viewer that made them of a value.
+    pub(super) fn viewer(&self) -> Option<Viewer> {
+        self.viewer
+    }
+
     /// How many there are; of bytes, steps.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -129,37 +150,74 @@ impl Lines {
         }
     }
 
+    /// Which lines are folded.
+    #[must_use]
+    pub fn folds(&self) -> &Folds {
+        &self.folds
+    }
+
+    /// The same, to be changed.
+    pub(super) fn folds_mut(&mut self) -> &mut Folds {
+        &mut self.folds
+    }
+
+    /// Folds what was folded in the lines that these take the place of.
+    pub(super) fn keep_folds(&mut self, before: &Self) {
+        if let (Content::Text(lines), Content::Text(lines_before)) =
+            (&self.content, &before.content)
+        {
+            self.folds.keep(lines, &before.folds, lines_before);
+        }
+    }
+
+    /// Columns that are taken beside a line: by a blank, by the sign of a difference and blanks, by the sign of a fold.
+    pub(super) fn margin(&self) -> usize {
+        match &self.content {
+            Content::Diff(_) => 4,
+            _ if self.folds.is_empty() => 1,
+            _ => 3,
+        }
+    }
+
     /// Characters of the longest line.
     pub(super) fn longest(&self) -> usize {
         let lines = if self.as_bytes().is_some() { 0 } else { self.len() };
         (0..lines).map(|line| self.text(line).chars().count()).max().unwrap_or(0)
     }
 
-    /// A place that is there, as near as can be.
+    /// A place that is there, as near as can be: what is folded away is where it is folded.
     pub(super) fn settled(&self, place: Place) -> Place {
         let line = place.line.min(self.len().saturating_sub(1));
+        let line = self.folds.line(self.folds.row(line));
         let text = self.text(line);
         let is_there =
             line == place.line && place.at < text.len() && text.is_char_boundary(place.at);
         Place { line, at: if is_there { place.at } else { 0 } }
     }
 
+    /// The line so many lines further that is not folded away, and not beyond the last.
+    fn line_at(&self, line: usize, by: isize) -> usize {
+        let last = self.folds.count(self.len()).saturating_sub(1);
+        self.folds.line(self.folds.row(line).saturating_add_signed(by).min(last))
+    }
+
     /// The place so many rows further, and not beyond the last row.
     pub(super) fn step(&self, from: Place, by: isize, room: Room) -> Place {
         let from = self.settled(from);
-        let last = self.len().saturating_sub(1);
         if by == isize::MIN {
             return Place::default();
         }
         if self.as_bytes().is_some() {
+            let last = self.len().saturating_sub(1);
             let steps = hex::per_line(room.width) / hex::STEP;
             let row = (from.line / steps).saturating_add_signed(by).min(last / steps);
             return Place { line: row * steps, at: 0 };
         }
         if !room.wrap {
-            return Place { line: from.line.saturating_add_signed(by).min(last), at: 0 };
+            return Place { line: self.line_at(from.line, by), at: 0 };
         }
         if by == isize::MAX {
+            let last = self.line_at(from.line, by);
             return self.row_of(last, self.text(last).len(), room);
         }
         let rows = by.unsigned_abs();
@@ -170,10 +228,11 @@ impl Lines {
         for _ in 0..rows {
             let text = self.text(place.line);
             let end = row_end(text, place.at, width);
+            let next = self.line_at(place.line, 1);
             if end < text.len() {
                 place.at = end;
-            } else if place.line + 1 < self.len() {
-                place = Place { line: place.line + 1, at: 0 };
+            } else if next > place.line {
+                place = Place { line: next, at: 0 };
             } else {
                 break;
             }
@@ -188,7 +247,10 @@ impl Lines {
                 return Place { at: before.get(at).copied().unwrap_or(place.at), ..place };
             }
             rows -= before.len();
-            let Some(line) = place.line.checked_sub(1) else { return Place::default() };
+            let line = self.line_at(place.line, -1);
+            if line == place.line {
+                return Place::default();
+            }
             // Behind its last row; an empty line has one, too.
             place = Place { line, at: self.text(line).len().max(1) };
         }
@@ -332,6 +394,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_of_what_is_folded_are_stepped_over() {
+        let mut made = lines(&["a: 1", "b:", "  c: long text", "  d: 2", "e: 3"]);
+        made.folds_mut().toggle(1);
+        for (width, wanted) in
+            [(80, &["a: 1", "b:", "e: 3"][..]), (3, &["a: ", "1", "b:", "e: ", "3"])]
+        {
+            for wrap in [true, width == 3] {
+                let rows = rows(&made, Room { width, wrap });
+                let texts: Vec<_> = rows.iter().map(|(_, text)| text.as_str()).collect();
+                assert_eq!(texts, wanted, "{width} {wrap}");
+            }
+        }
+        let room = Room { width: 3, wrap: true };
+        let last = made.step(Place::default(), isize::MAX, room);
+        assert_eq!(made.step(last, -2, room), Place { line: 1, at: 0 });
+        assert_eq!(made.settled(Place { line: 3, at: 2 }), Place { line: 1, at: 0 });
     }
 
     #[test]

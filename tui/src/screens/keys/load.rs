@@ -7,7 +7,7 @@ use super::model::{Entry, Page};
 use super::requests::{ReadHistory, ReadPage, ReadValue};
 use super::tree::{LEVELS_MAX, ROOT, ROWS_MAX, RowKind, Tree};
 use super::update::{failed, shown};
-use super::{Coming, Keys, Msg, Pane, Which};
+use super::{Coming, Keys, Msg, Pane, Which, folding};
 use crate::console::{Context, Effect};
 use crate::engine::request::Trouble;
 use crate::screens::requests::REQUESTS_MAX;
@@ -180,8 +180,11 @@ pub(super) fn value_read(
         Ok(_) if value.key.as_ref() != Some(&asked.key) => Vec::new(),
         Ok(entry) => {
             let viewer = value.viewer;
-            value.lines = entry.as_ref().map_or_else(Lines::default, |e| viewer.lines(&e.value));
+            let mut lines = entry.as_ref().map_or_else(Lines::default, |e| viewer.lines(&e.value));
+            lines.keep_folds(&value.lines);
+            value.lines = lines;
             value.top = value.lines.settled(value.top);
+            value.chosen = value.lines.settled(value.chosen);
             (value.entry, value.here) = (entry, true);
             Vec::new()
         }
@@ -254,7 +257,8 @@ pub(crate) fn open(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         return if more { super::travel::more_graves(keys) } else { focus_value(keys) };
     }
     if keys.pane == Pane::Value {
-        return super::travel::more_history(keys);
+        let folds = keys.chosen_line().is_some();
+        return if folds { folding::toggle(keys, ctx) } else { super::travel::more_history(keys) };
     }
     let Some(row) = keys.tree.rows().get(keys.chosen).copied() else { return Vec::new() };
     if row.kind != RowKind::Node {
@@ -330,7 +334,7 @@ pub(super) fn look(keys: &mut Keys, anew: bool) -> Vec<Effect> {
         keys.value.key = chosen.as_ref().map(|(key, _)| key.clone());
         (keys.value.entry, keys.value.here) = (None, false);
         keys.value.lines = Lines::default();
-        (keys.value.top, keys.shift) = (Place::default(), 0);
+        (keys.value.top, keys.value.chosen, keys.shift) = (Place::default(), Place::default(), 0);
         if keys.history.take().is_some() {
             effects.extend(keys.requests.cancel::<ReadHistory>(|_| true));
         }
@@ -384,7 +388,7 @@ pub(crate) fn next_viewer(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
     keys.shift = 0;
     let value = &mut keys.value;
     value.viewer = value.viewer.next();
-    value.top = Place::default();
+    (value.top, value.chosen) = (Place::default(), Place::default());
     if let Some(entry) = &value.entry {
         value.lines = value.viewer.lines(&entry.value);
     }

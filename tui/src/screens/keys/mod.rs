@@ -26,6 +26,8 @@ pub(crate) mod actions;
 mod bulk;
 mod change;
 mod find;
+mod folding;
+pub mod folds;
 mod leave;
 pub mod lines;
 mod load;
@@ -66,6 +68,7 @@ use crate::widget::line::LineInput;
 pub(crate) use bulk::{delete, delete_now, restore};
 pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
 pub(crate) use find::next_hit;
+pub(crate) use folding::toggle_all;
 pub(crate) use leave::{begin_anew, leave};
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
 pub(crate) use search::{next_match, prompt};
@@ -180,6 +183,8 @@ pub struct Shown {
     pub viewer: Viewer,
     /// First row shown.
     pub top: Place,
+    /// The chosen row, of lines that can be folded.
+    pub chosen: Place,
 }
 
 /// The versions of a key.
@@ -413,6 +418,7 @@ impl Default for Keys {
                 lines: Lines::default(),
                 viewer: Viewer::Auto,
                 top: Place::default(),
+                chosen: Place::default(),
             },
             history: None,
             marks: BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::{Keys, Pane, load, sideways};
+use super::{Keys, Pane, folding, load, sideways};
 use crate::console::{Context, Effect, Mouse};
 use crate::screens::{Motion, Screen as _};
 
@@ -13,6 +13,8 @@ pub(crate) struct DrawnPanes {
     pub tree: Rect,
     /// The value, or what stands in its place.
     pub value: Rect,
+    /// The lines in that.
+    pub lines: Rect,
 }
 
 /// Takes what is done with the mouse.
@@ -27,7 +29,13 @@ pub(super) fn mouse(keys: &mut Keys, ctx: &mut Context, event: Mouse) -> Vec<Eff
             keys.pane = Pane::Tree;
             return click(keys, ctx, place);
         }
-        Mouse::Click(_) if keys.panes.value.contains(place) => keys.pane = Pane::Value,
+        Mouse::Click(_) if keys.panes.value.contains(place) => {
+            let before = std::mem::replace(&mut keys.pane, Pane::Value);
+            let line = place.y.checked_sub(keys.panes.lines.y).map(usize::from);
+            if let Some(line) = line.filter(|_| keys.panes.lines.contains(place)) {
+                folding::click(keys, ctx, line, before == Pane::Value);
+            }
+        }
         Mouse::Wheel(_, by) if keys.panes.value.contains(place) => {
             sideways::scroll(keys, ctx, Motion::Step(by));
         }

@@ -10,7 +10,7 @@ use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Keys, Pane, bulk, change, load, mouse, search, sideways, view};
+use super::{Keys, Pane, bulk, change, folding, load, mouse, search, sideways, view};
 use crate::console::action::Scope;
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, Mouse, replay};
@@ -63,6 +63,8 @@ impl Screen for Keys {
                 let chosen = motion.apply(history.chosen, history.versions.len(), ctx.page());
                 choose_version(history, chosen);
                 self.shift = 0;
+            } else if self.chosen_line().is_some() {
+                folding::choose(self, ctx, motion);
             } else {
                 sideways::scroll(self, ctx, motion);
             }

@@ -46,7 +46,7 @@ impl Keys {
 pub(super) fn sight(keys: &Keys, ctx: &Context) -> (Room, usize) {
     let is_value = keys.conflict.is_none() && keys.history.is_none();
     let others = if is_value { BESIDE_VALUE } else { BESIDE_DIFF };
-    let width = view::columns(view::value_width(keys, ctx.size.0), !is_value);
+    let width = view::columns(view::value_width(keys, ctx.size.0), keys.beside().0);
     (Room { width, wrap: keys.wrap }, ctx.page().saturating_sub(others).max(2))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn scroll(keys: &mut Keys, ctx: &Context, motion: Motion) {
 /// Long lines go on in the next row, or do not any more.
 pub(crate) fn wrap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     (keys.wrap, keys.shift) = (!keys.wrap, 0);
-    keys.top().at = 0;
+    (keys.top().at, keys.value.chosen.at) = (0, 0);
     find::stay(keys, ctx);
     Vec::new()
 }

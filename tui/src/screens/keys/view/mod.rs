@@ -15,6 +15,7 @@ use ratatui::text::Line;
 
 pub(crate) use tree::DrawnTree;
 
+use super::lines::Lines;
 use super::mouse::DrawnPanes;
 use super::{Ask, Pane};
 use crate::console::Context;
@@ -75,20 +76,20 @@ pub(super) fn value_width(keys: &Keys, width: u16) -> u16 {
     pane.saturating_sub(2)
 }
 
-/// Columns that a line has there, beside a blank, or beside the sign of a difference and blanks.
-pub(super) fn columns(width: u16, is_diff: bool) -> usize {
-    usize::from(width).saturating_sub(if is_diff { 4 } else { 1 })
+/// Columns that a line has in a pane of so many.
+pub(super) fn columns(width: u16, lines: &Lines) -> usize {
+    usize::from(width).saturating_sub(lines.margin())
 }
 
 fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     if area.width >= TWO_PANES && !keys.zoom {
         let [left, right] = halves(area);
         tree::tree(keys, ctx, frame, left);
-        value::value(keys, ctx, frame, right);
-        keys.panes = DrawnPanes { tree: left, value: right };
+        let lines = value::value(keys, ctx, frame, right);
+        keys.panes = DrawnPanes { tree: left, value: right, lines };
     } else if keys.pane == Pane::Value {
-        value::value(keys, ctx, frame, area);
-        keys.panes = DrawnPanes { tree: Rect::default(), value: area };
+        let lines = value::value(keys, ctx, frame, area);
+        keys.panes = DrawnPanes { tree: Rect::default(), value: area, lines };
     } else {
         let detail = if keys.zoom || area.height < DETAIL_LINES * 2 { 0 } else { DETAIL_LINES };
         let rows = [Constraint::Min(0), Constraint::Length(detail)];
@@ -97,7 +98,7 @@ fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
         if detail > 0 {
             value::detail(keys, ctx, frame, low);
         }
-        keys.panes = DrawnPanes { tree: top, value: low };
+        keys.panes = DrawnPanes { tree: top, value: low, lines: Rect::default() };
     }
 }
 

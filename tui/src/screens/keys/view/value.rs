@@ -7,11 +7,11 @@ use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
 use super::columns;
-use super::rows::rows;
+use super::rows::draw_rows;
 use crate::console::Context;
 use crate::screens::keys::Keys;
 use crate::screens::keys::lines::{Lines, Place, Room};
-use crate::screens::keys::model::{Entry, Meta};
+use crate::screens::keys::model::Meta;
 use crate::screens::keys::viewers::{VIEWERS, hex};
 use crate::screens::keys::{Conflict, Editor, History, Pane};
 use crate::widget::theme::Meaning;
@@ -20,17 +20,18 @@ use crate::widget::{bytes, escape_name, fit, grouped, panel, say, style};
 /// Versions shown above what the chosen one changed.
 const VERSIONS_SHOWN: usize = 6;
 
-/// Draws the pane.
-pub(super) fn value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the pane; answers where its lines stand.
+pub(super) fn value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) -> Rect {
     frame.render_widget(Clear, area);
     if let Some(editor) = &keys.editor {
         draw_editor(ctx, editor, frame, area);
+        Rect::default()
     } else if let Some(conflict) = &keys.conflict {
-        draw_conflict(keys, ctx, conflict, frame, area);
+        draw_conflict(keys, ctx, conflict, frame, area)
     } else if let Some(history) = &keys.history {
-        draw_history(keys, ctx, history, frame, area);
+        draw_history(keys, ctx, history, frame, area)
     } else {
-        draw_value(keys, ctx, frame, area);
+        draw_value(keys, ctx, frame, area)
     }
 }
 
@@ -40,7 +41,11 @@ fn name(ctx: &Context, key: &[u8], area: Rect, rest: usize) -> String {
 }
 
 /// Puts lines below each other, as many as there is room for.
-fn put(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) -> Rect {
+pub(super) fn put(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    lines: impl IntoIterator<Item = Line<'static>>,
+) -> Rect {
     let mut y = area.y;
     for line in lines {
         if y >= area.bottom() {
@@ -77,7 +82,7 @@ fn about(keys: &Keys) -> (Meaning, String) {
     }
 }
 
-fn draw_value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+fn draw_value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) -> Rect {
     let (look, value) = (&ctx.look, &keys.value);
     let title = value.key.as_ref().map_or_else(|| "Value".to_owned(), |k| name(ctx, k, area, 0));
     let inside = panel(frame, look, area, &title, Line::default());
@@ -85,16 +90,17 @@ fn draw_value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let (meaning, words) = about(keys);
     let words = fit(&words, width, &look.glyphs);
     let mut head = vec![Line::from(say(look, meaning, format!(" {words}")))];
-    if let Some(entry) = &value.entry {
-        head.push(tabs(keys, ctx, entry));
+    if value.entry.is_some() {
+        head.push(tabs(keys, ctx));
     }
     let rest = put(frame, inside, head);
-    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
+    draw_rows(keys, ctx, frame, rest);
     if value.entry.as_ref().is_some_and(|entry| entry.value.is_empty()) {
         let line = Line::from(say(look, Meaning::Dim, " (the value is empty)"));
         put(frame, rest, [line]);
     }
     draw_place(keys, ctx, frame, area, rest.height);
+    rest
 }
 
 /// What is found, and which part of the lines is in sight, in the border below.
@@ -104,8 +110,7 @@ fn draw_place(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect, hei
     }
     let ((lines, top), shift) = (keys.beside(), keys.shift);
     let top = lines.settled(top);
-    let is_value = keys.conflict.is_none() && keys.history.is_none();
-    let room = Room { width: columns(area.width.saturating_sub(2), !is_value), wrap: keys.wrap };
+    let room = Room { width: columns(area.width.saturating_sub(2), lines), wrap: keys.wrap };
     let height = isize::try_from(height).unwrap_or(0);
     let more = lines.step(top, height, room) != lines.step(top, height - 1, room);
     let moved = (more || top != Place::default() || shift > 0).then(|| {
@@ -128,9 +133,9 @@ fn draw_place(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect, hei
 }
 
 /// The viewers, and which one shows the value.
-fn tabs(keys: &Keys, ctx: &Context, entry: &Entry) -> Line<'static> {
+fn tabs(keys: &Keys, ctx: &Context) -> Line<'static> {
     let (look, viewer) = (&ctx.look, keys.value.viewer);
-    let of = viewer.of(&entry.value);
+    let of = keys.value.lines.viewer().unwrap_or(viewer);
     let mut spans = vec![Span::raw(" ")];
     for each in VIEWERS {
         let meaning = if *each == viewer { Meaning::Accent } else { Meaning::Dim };
@@ -173,7 +178,13 @@ pub(super) fn detail(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Re
     put(frame, inside, lines);
 }
 
-fn draw_history(keys: &Keys, ctx: &Context, history: &History, frame: &mut Frame<'_>, area: Rect) {
+fn draw_history(
+    keys: &Keys,
+    ctx: &Context,
+    history: &History,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> Rect {
     let look = &ctx.look;
     let title = format!("History of {}", name(ctx, &history.key, area, 30));
     let known = match history.reached {
@@ -220,8 +231,9 @@ fn draw_history(keys: &Keys, ctx: &Context, history: &History, frame: &mut Frame
     let rest = put(frame, inside, lines);
     let what = Line::from(say(look, Meaning::Column, " what this version changed"));
     let rest = put(frame, rest, [what]);
-    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
+    draw_rows(keys, ctx, frame, rest);
     draw_place(keys, ctx, frame, area, rest.height);
+    rest
 }
 
 fn draw_conflict(
@@ -230,7 +242,7 @@ fn draw_conflict(
     conflict: &Conflict,
     frame: &mut Frame<'_>,
     area: Rect,
-) {
+) -> Rect {
     let look = &ctx.look;
     let title = format!("Changed meanwhile: {}", name(ctx, &conflict.write.key, area, 24));
     let inside = panel(frame, look, area, &title, Line::default());
@@ -249,8 +261,9 @@ fn draw_conflict(
         Line::default(),
     ];
     let rest = put(frame, inside, head);
-    put(frame, rest, rows(keys, ctx, (rest.width, rest.height)));
+    draw_rows(keys, ctx, frame, rest);
     draw_place(keys, ctx, frame, area, rest.height);
+    rest
 }
 
 fn draw_editor(ctx: &Context, editor: &Editor, frame: &mut Frame<'_>, area: Rect) {

@@ -78,7 +78,10 @@ impl Viewer {
     /// The lines that it makes of a value, those of bytes as long as there is room for.
     #[must_use]
     pub fn lines(self, value: &Bytes) -> Lines {
-        if self.of(value) == Self::Hex { value.clone().into() } else { lines(value, self).into() }
+        let of = self.of(value);
+        let made: Lines =
+            if of == Self::Hex { value.clone().into() } else { lines(value, of).into() };
+        made.made_by(of)
     }
 
     /// What it shows a value as: itself, and for `Auto` the first that fits.
