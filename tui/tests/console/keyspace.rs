@@ -120,7 +120,7 @@ async fn an_edit_is_undone_and_never_overwrites_what_it_did_not_see() {
     driver.update(Msg::Report(0, Report::Answer(ticket, Answer::of(b"mine\n".to_vec()))));
     driver.settle().await;
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
-    let conflict = driver.state.keys.conflict.as_ref().unwrap();
+    let conflict = driver.state.keys.right.conflict().unwrap();
     let shown: Vec<String> = (0..conflict.diff.len())
         .map(|line| format!("{}{}", conflict.diff.sign(line).unwrap(), conflict.diff.text(line)))
         .collect();

@@ -204,13 +204,13 @@ async fn behind_a_compaction_the_events_end_at_a_wall() {
         assert!(driver.state.keys.strip.wall.is_some(), "{endpoint}");
         driver.press(KeyCode::Char('H'));
         driver.settle().await;
-        let history = driver.state.keys.history.as_ref().unwrap();
+        let history = driver.state.keys.right.history().unwrap();
         assert_eq!((history.versions.len(), &history.key[..]), (1, &b"key"[..]));
         assert_eq!(history.reached.unwrap().wall, Some(revision), "{endpoint}");
         driver.press(KeyCode::Char('H'));
         driver.press(KeyCode::Char('B'));
         driver.settle().await;
-        let graveyard = driver.state.keys.graveyard.as_ref().unwrap();
+        let graveyard = driver.state.keys.left.graveyard().unwrap();
         let graves: Vec<&[u8]> = graveyard.graves.iter().map(|grave| &grave.key[..]).collect();
         assert_eq!(graves, [b"late"], "{endpoint}");
         assert_eq!(graveyard.reached.unwrap().wall, Some(revision), "{endpoint}");
@@ -230,7 +230,7 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     let mut driver = Driver::keys(endpoint).await;
     driver.press(KeyCode::Char('B'));
     driver.settle().await;
-    let graves = &driver.state.keys.graveyard.as_ref().unwrap().graves;
+    let graves = &driver.state.keys.left.graveyard().unwrap().graves;
     assert_eq!(graves.iter().map(|grave| &grave.key[..]).collect::<Vec<_>>(), [b"a/key"]);
     let value = driver.state.keys.value.entry.as_ref().map(|entry| entry.value.clone());
     assert_eq!(value, Some(Bytes::from_static(b"three")));
@@ -238,7 +238,7 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     put(&client, b"a/key", b"theirs").await;
     driver.press(KeyCode::Char('R'));
     driver.settle().await;
-    assert!(driver.state.keys.conflict.is_some());
+    assert!(driver.state.keys.right.conflict().is_some());
     assert_eq!(everything(&client, 0).await[0].value, "theirs");
     driver.press(KeyCode::Esc);
     client.delete_range(delete()).await.into_result().unwrap();
@@ -251,7 +251,7 @@ async fn across_deletes(member: &Member, endpoint: &str) {
     assert_eq!(everything(&client, 0).await[0].value, "theirs", "undeleted");
     driver.press(KeyCode::Char('H'));
     driver.settle().await;
-    let history = driver.state.keys.history.as_ref().unwrap();
+    let history = driver.state.keys.right.history().unwrap();
     let words = |at: usize| history.versions[at].value().map(|value| value.to_vec());
     let all: Vec<Option<Vec<u8>>> = (0..history.versions.len()).map(words).collect();
     let some = |text: &str| Some(text.as_bytes().to_vec());
@@ -270,7 +270,7 @@ async fn an_empty_cluster_has_no_past_and_says_so_at_once() {
         let mut driver = Driver::keys(endpoint).await;
         driver.press(KeyCode::Char('B'));
         driver.settle().await;
-        let graveyard = driver.state.keys.graveyard.as_ref().unwrap();
+        let graveyard = driver.state.keys.left.graveyard().unwrap();
         assert!(graveyard.graves.is_empty() && !graveyard.loading, "{endpoint}");
         assert!(
             driver.state.ctx.toasts.shown().is_empty(),

@@ -214,7 +214,7 @@ async fn marks_of_the_graveyard_and_a_directory_of_the_past_are_put_back_and_tak
     press(&mut driver, "u").await;
     assert_eq!(keys(&client).await.len(), 1);
     press(&mut driver, "BaR").await;
-    assert_eq!(driver.state.keys.graveyard.as_ref().unwrap().marks.len(), 120);
+    assert_eq!(driver.state.keys.left.graveyard().unwrap().marks.len(), 120);
     press(&mut driver, "n").await;
     driver.press(KeyCode::Esc);
     driver.press(KeyCode::Esc);
@@ -311,7 +311,7 @@ async fn an_undo_restores_exactly_what_the_last_change_changed_or_changes_nothin
                 // An edit; on a directory nothing happens.
                 0 | 1 => {
                     press(&mut driver, "E").await;
-                    if driver.state.keys.editor.is_some() {
+                    if driver.state.keys.right.editor().is_some() {
                         driver.type_text(&format!("s{step} "));
                         save(&mut driver).await;
                     }

@@ -9,7 +9,7 @@ use mini_etcd_tui::console::{Origin, State};
 use mini_etcd_tui::screens::keys::lines::Place;
 use mini_etcd_tui::screens::keys::model::{Entry, Meta};
 use mini_etcd_tui::screens::keys::viewers::Viewer;
-use mini_etcd_tui::screens::keys::{DiffLine, History, Pane};
+use mini_etcd_tui::screens::keys::{DiffLine, History, Pane, Right};
 use mini_etcd_tui::widget::theme::{Depth, Meaning};
 use ratatui::buffer::Cell;
 use ratatui::style::Color;
@@ -169,14 +169,14 @@ fn the_difference_of_a_version_is_searched_too() {
         sign: if line == 70 { '+' } else { ' ' },
         text: if line == 70 { "wanted".into() } else { format!("line {line}") },
     };
-    state.keys.history = Some(History {
+    state.keys.right = Right::History(Box::new(History {
         key: "/config/web".into(),
         versions: Vec::new(),
         reached: None,
         chosen: 0,
         diff: (0..100).map(line).collect::<Vec<_>>().into(),
         top: Place::default(),
-    });
+    }));
     press(&mut state, "/wanted\n");
     assert_eq!(marked(&state).1, "wanted");
     assert!(text(&state).contains("1 of 1  line 66 of 100"), "{}", text(&state));

@@ -44,7 +44,7 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
         name: "restore",
         help: "put back what is shown or marked: deleted keys, a version, a value or a directory of the past",
         label: |keys, ctx| {
-            let shown = !live(keys) || keys.history.is_some();
+            let shown = !live(keys) || keys.right.history().is_some();
             let directory = keys.at.is_some();
             (!ctx.read_only && shown && (has_value(keys) || directory))
                 .then(|| "put back".to_owned())
@@ -200,7 +200,7 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
     Action {
         name: "mark-all",
         help: "mark all keys of the graveyard, or none",
-        label: |keys, _| keys.graveyard.as_ref().map(|_| "mark all".to_owned()),
+        label: |keys, _| keys.left.graveyard().map(|_| "mark all".to_owned()),
         run: keys::mark_all,
     },
     Action {
@@ -229,7 +229,7 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
 
 /// Whether what is shown is what is.
 fn live(keys: &Keys) -> bool {
-    keys.at.is_none() && keys.graveyard.is_none()
+    keys.at.is_none() && keys.left.graveyard().is_none()
 }
 
 /// Whether something can be edited.

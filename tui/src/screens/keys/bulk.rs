@@ -260,7 +260,7 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     if read_only(ctx) {
         return Vec::new();
     }
-    if let Some(graveyard) = &keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard() {
         if !graveyard.marks.is_empty() {
             let mut by_revision: BTreeMap<i64, Vec<Target>> = BTreeMap::new();
             for (key, deleted) in &graveyard.marks {

@@ -33,7 +33,7 @@ pub(super) fn locked(keys: &mut Keys, ctx: &mut Context) -> bool {
     if read_only(ctx) {
         return true;
     }
-    let past = keys.at.is_some() || keys.graveyard.is_some();
+    let past = keys.at.is_some() || keys.left.graveyard().is_some();
     if past {
         ctx.toasts.hint(ctx.now, "nothing is edited in the past: T goes back to live");
     }
@@ -66,7 +66,7 @@ pub(crate) fn edit_outside(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     }
     let Some(mut entry) = chosen(keys) else { return Vec::new() };
     let mut text = entry.value.to_vec();
-    if let Some(conflict) = keys.conflict.take() {
+    if let Some(conflict) = keys.right.take_conflict() {
         // What was wanted, to be looked at again over what is there.
         if let Change::Value(wanted) | Change::Put(wanted, _) = &conflict.write.change {
             text = wanted.to_vec();
@@ -126,7 +126,7 @@ pub(crate) fn edit_here(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }
-    keys.editor = Some(editor(entry.key, entry.meta.modified, entry.value));
+    keys.right.set_editor(editor(entry.key, entry.meta.modified, entry.value));
     keys.pane = Pane::Value;
     Vec::new()
 }
@@ -180,13 +180,13 @@ pub(crate) fn new_key(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
 
 /// Opens the editor for a new key.
 pub(super) fn begin_new(keys: &mut Keys, key: Bytes) {
-    keys.editor = Some(editor(key, 0, Bytes::new()));
+    keys.right.set_editor(editor(key, 0, Bytes::new()));
     keys.pane = Pane::Value;
 }
 
 /// A key typed into the editor.
 pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
-    let Some(editor) = &mut keys.editor else { return Vec::new() };
+    let Some(editor) = keys.right.editor_mut() else { return Vec::new() };
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('s') if ctrl => return save(keys, ctx),
@@ -196,7 +196,7 @@ pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Ef
             if changed && !std::mem::replace(&mut editor.leaving, true) {
                 ctx.toasts.hint(ctx.now, "not saved: ^s saves, Esc again throws it away");
             } else {
-                keys.editor = None;
+                keys.right.take_editor();
             }
         }
         _ => {
@@ -208,7 +208,7 @@ pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Ef
 }
 
 fn save(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    let Some(editor) = keys.editor.take() else { return Vec::new() };
+    let Some(editor) = keys.right.take_editor() else { return Vec::new() };
     let text = editor.text();
     if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
         ctx.toasts.hint(ctx.now, "nothing was changed");
@@ -281,7 +281,7 @@ pub(super) fn written(
             let diff = difference(there, wanted.as_ref());
             let key = escape_name(&write.key);
             let (diff, top) = (diff.into(), Place::default());
-            keys.conflict = Some(Conflict { write, theirs, diff, top });
+            keys.right.set_conflict(Conflict { write, theirs, diff, top });
             (keys.pane, keys.shift) = (Pane::Value, 0);
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();
@@ -345,12 +345,12 @@ pub(crate) fn copy_value(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
 
 /// The command that reads what is shown.
 pub(super) fn command(keys: &Keys) -> Option<CommandLine> {
-    let history = keys.history.as_ref();
+    let history = keys.right.history();
     if let Some((history, version)) = history.and_then(|h| Some((h, h.versions.get(h.chosen)?))) {
         let get = CommandLine::new("get").arg(&history.key);
         return Some(get.flag(format!("--rev={}", version.revision)));
     }
-    let (target, at) = match (&keys.graveyard, keys.chosen_key()) {
+    let (target, at) = match (keys.left.graveyard(), keys.chosen_key()) {
         (Some(_), grave) => (grave.clone().map(|(key, _)| Target::Key(key)), grave.map(|g| g.1)),
         (None, _) => (keys.chosen_target(), keys.at),
     };

@@ -1,7 +1,7 @@
 //! What was seen is not there any more: another cluster answers, or this one was put back to an older state.
 
 use super::tree::Tree;
-use super::{Keys, Pane, Undo, load};
+use super::{Keys, Left, Pane, Right, Undo, load};
 use crate::console::{Context, Effect};
 use crate::screens::{Screen, ScreenId};
 use crate::widget::grouped;
@@ -36,8 +36,9 @@ impl Keys {
         self.undo = self.undo.take().map(|_| Undo::Not(OTHER_HISTORY.to_owned()));
         self.marks.clear();
         self.strip = super::Strip::default();
-        (self.history, self.graveyard, self.plan, self.leaseless) = (None, None, None, None);
-        (self.conflict, self.editor, self.pane, self.zoom) = (None, None, Pane::Tree, false);
+        (self.left, self.right) = (Left::Tree, Right::Value);
+        (self.plan, self.leaseless) = (None, None);
+        (self.pane, self.zoom) = (Pane::Tree, false);
         self.value.key = None;
         self.matches = super::Matches::default();
     }

@@ -96,7 +96,7 @@ impl Keys {
 
     /// How many rows the list at the left has, and the chosen one: of the tree, or of the graveyard with its last line.
     pub(super) fn list(&mut self) -> (usize, &mut usize) {
-        match &mut self.graveyard {
+        match self.left.graveyard_mut() {
             Some(graveyard) => (graveyard.graves.len() + 1, &mut graveyard.chosen),
             None => (self.tree.rows().len(), &mut self.chosen),
         }
@@ -252,7 +252,7 @@ pub(super) fn swap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
 
 /// Opens what is chosen: a directory, a further page, a value.
 pub(crate) fn open(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if let Some(graveyard) = &keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard() {
         let more = graveyard.chosen >= graveyard.graves.len();
         return if more { super::travel::more_graves(keys) } else { focus_value(keys) };
     }
@@ -335,7 +335,7 @@ pub(super) fn look(keys: &mut Keys, anew: bool) -> Vec<Effect> {
         (keys.value.entry, keys.value.here) = (None, false);
         keys.value.lines = Lines::default();
         (keys.value.top, keys.value.chosen, keys.shift) = (Place::default(), Place::default(), 0);
-        if keys.history.take().is_some() {
+        if keys.right.end_history() {
             effects.extend(keys.requests.cancel::<ReadHistory>(|_| true));
         }
     }
@@ -350,7 +350,7 @@ pub(crate) fn mark(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
     if keys.pane == Pane::Value {
         return Vec::new();
     }
-    if let Some(graveyard) = &mut keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard_mut() {
         let Some(grave) = graveyard.graves.get(graveyard.chosen) else { return Vec::new() };
         if graveyard.marks.remove(&grave.key).is_none() && graveyard.marks.len() < MARKS_MAX {
             graveyard.marks.insert(grave.key.clone(), grave.deleted);
@@ -369,7 +369,7 @@ pub(crate) fn mark(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
 
 /// Marks all that the graveyard shows, or takes all marks away.
 pub(crate) fn mark_all(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    let Some(graveyard) = &mut keys.graveyard else {
+    let Some(graveyard) = keys.left.graveyard_mut() else {
         ctx.toasts.hint(ctx.now, "marks all keys of the graveyard: B goes there");
         return Vec::new();
     };

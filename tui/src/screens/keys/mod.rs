@@ -31,6 +31,7 @@ pub mod folds;
 mod leave;
 pub mod lines;
 mod load;
+pub mod mode;
 pub mod model;
 mod mouse;
 pub mod requests;
@@ -52,6 +53,7 @@ use ratatui_textarea::TextArea;
 
 pub use find::Find;
 use lines::{Lines, Place};
+pub use mode::{Left, Right};
 use model::{
     Bulk, Changed, Changes, Entry, Found, Grave, Graves, Histogram, Page, Preview, Reached, Slice,
     Target, Version, Versions, Write, Written,
@@ -343,6 +345,10 @@ pub struct Keys {
     pub(crate) wanted: Bytes,
     /// Directories that were opened by hand: they are open at every revision at which they are there.
     pub(crate) opened: BTreeSet<Bytes>,
+    /// What stands at the left.
+    pub left: Left,
+    /// What stands at the right.
+    pub right: Right,
     /// Which pane has the keyboard.
     pub pane: Pane,
     /// The panes as they were drawn last.
@@ -361,8 +367,6 @@ pub struct Keys {
     pub(crate) newest: i64,
     /// The value.
     pub value: Shown,
-    /// The versions, in place of the value.
-    pub history: Option<History>,
     /// Keys and directories that are marked.
     pub marks: BTreeSet<Target>,
     /// The line at the bottom.
@@ -371,16 +375,10 @@ pub struct Keys {
     pub filter: String,
     /// Matches of the jump that is typed.
     pub matches: Matches,
-    /// A value being edited here.
-    pub editor: Option<Editor>,
-    /// A change that met another one.
-    pub conflict: Option<Conflict>,
     /// How to take back the last change; `None` while none was made.
     pub undo: Option<Undo>,
     /// Changes per revision.
     pub strip: Strip,
-    /// Deleted keys, in place of the tree.
-    pub graveyard: Option<Graveyard>,
     /// What is done on yes.
     pub(crate) plan: Option<Plan>,
     /// A key whose lease is gone: it, and what is put back with it, comes back without one the next time.
@@ -403,6 +401,8 @@ impl Default for Keys {
             drawn: view::DrawnTree::default(),
             wanted: Bytes::new(),
             opened: BTreeSet::new(),
+            left: Left::Tree,
+            right: Right::Value,
             pane: Pane::Tree,
             panes: mouse::DrawnPanes::default(),
             zoom: false,
@@ -420,16 +420,12 @@ impl Default for Keys {
                 top: Place::default(),
                 chosen: Place::default(),
             },
-            history: None,
             marks: BTreeSet::new(),
             prompt: None,
             filter: String::new(),
             matches: Matches::default(),
-            editor: None,
-            conflict: None,
             undo: None,
             strip: Strip::default(),
-            graveyard: None,
             plan: None,
             leaseless: None,
             refreshed: (Moment::default(), 0),
@@ -455,7 +451,7 @@ impl Keys {
     /// The key of the chosen row, if it is one; of the chosen grave, with the revision before its delete.
     #[must_use]
     pub fn chosen_key(&self) -> Option<(Bytes, i64)> {
-        if let Some(graveyard) = &self.graveyard {
+        if let Some(graveyard) = self.left.graveyard() {
             let grave = graveyard.graves.get(graveyard.chosen)?;
             return Some((grave.key.clone(), grave.deleted.saturating_sub(1)));
         }

@@ -20,7 +20,7 @@ pub(crate) struct DrawnPanes {
 /// Takes what is done with the mouse.
 pub(super) fn mouse(keys: &mut Keys, ctx: &mut Context, event: Mouse) -> Vec<Effect> {
     // What is typed has the keyboard until it is done.
-    if keys.prompt.is_some() || keys.editor.is_some() {
+    if keys.prompt.is_some() || keys.right.editor().is_some() {
         return Vec::new();
     }
     let place = event.place();
@@ -40,7 +40,7 @@ pub(super) fn mouse(keys: &mut Keys, ctx: &mut Context, event: Mouse) -> Vec<Eff
             sideways::scroll(keys, ctx, Motion::Step(by));
         }
         Mouse::Wheel(_, by) if keys.panes.tree.contains(place) => {
-            if keys.graveyard.is_none() {
+            if keys.left.graveyard().is_none() {
                 keys.drawn.scroll(by, keys.tree.rows().len());
             } else {
                 return keys.motion(ctx, Motion::Step(by));

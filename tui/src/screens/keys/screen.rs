@@ -10,7 +10,7 @@ use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Keys, Pane, bulk, change, folding, load, mouse, search, sideways, view};
+use super::{Keys, Left, Pane, Right, bulk, change, folding, load, mouse, search, sideways, view};
 use crate::console::action::Scope;
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, Mouse, replay};
@@ -57,9 +57,10 @@ impl Screen for Keys {
     fn motion(&mut self, ctx: &mut Context, motion: Motion) -> Vec<Effect> {
         if self.pane == Pane::Value {
             // In a history steps choose a version, and pages go through what it changed.
-            let versions = self.history.as_mut().filter(|_| self.conflict.is_none());
             let pages = matches!(motion, Motion::Half(_) | Motion::Page(_));
-            if let Some(history) = versions.filter(|_| !pages) {
+            if let Right::History(history) = &mut self.right
+                && !pages
+            {
                 let chosen = motion.apply(history.chosen, history.versions.len(), ctx.page());
                 choose_version(history, chosen);
                 self.shift = 0;
@@ -87,7 +88,7 @@ impl Screen for Keys {
     }
 
     fn takes_text(&self) -> bool {
-        self.prompt.is_some() || self.editor.is_some()
+        self.prompt.is_some() || self.right.editor().is_some()
     }
 
     fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
@@ -102,7 +103,7 @@ impl Screen for Keys {
         if self.prompt.is_some() {
             return search::pasted(self, ctx, text);
         }
-        if let Some(editor) = &mut self.editor {
+        if let Some(editor) = self.right.editor_mut() {
             editor.leaving = false;
             editor.area.insert_str(text);
         }
@@ -118,17 +119,17 @@ impl Screen for Keys {
             self.find = None;
             return Some(Vec::new());
         }
-        if self.conflict.take().is_some() {
+        if self.right.take_conflict().is_some() {
             return Some(load::reload(self, ctx));
         }
-        if self.history.is_some() {
+        if self.right.history().is_some() {
             return Some(super::history(self, ctx));
         }
         if self.pane == Pane::Value {
             (self.pane, self.zoom) = (Pane::Tree, false);
             return Some(Vec::new());
         }
-        if let Some(graveyard) = &mut self.graveyard {
+        if let Some(graveyard) = self.left.graveyard_mut() {
             if !graveyard.marks.is_empty() {
                 graveyard.marks.clear();
                 return Some(Vec::new());
@@ -151,10 +152,9 @@ impl Screen for Keys {
     }
 
     fn has_back(&self) -> bool {
-        self.conflict.is_some()
-            || self.history.is_some()
+        !self.is_value()
             || self.pane == Pane::Value
-            || self.graveyard.is_some()
+            || self.left.graveyard().is_some()
             || !self.filter.is_empty()
             || !self.marks.is_empty()
     }
@@ -182,10 +182,10 @@ impl Screen for Keys {
         self.queue.clear();
         self.coming = None;
         self.strip.loading = false;
-        if let Some(graveyard) = &mut self.graveyard {
+        if let Some(graveyard) = self.left.graveyard_mut() {
             graveyard.loading = false;
         }
-        if let Some(history) = &mut self.history
+        if let Some(history) = self.right.history_mut()
             && history.reached.is_none()
         {
             history.end();
@@ -220,11 +220,8 @@ impl Screen for Keys {
         let due = ctx.now.since(at) >= REFRESH_EVERY && requests <= REFRESH_REQUESTS_MAX;
         let idle = !self.is_reading()
             && self.coming.is_none()
-            && self.editor.is_none()
             && self.prompt.is_none()
-            && self.conflict.is_none()
-            && self.graveyard.is_none()
-            && self.history.is_none()
+            && matches!((&self.left, &self.right), (Left::Tree, Right::Value))
             && ctx.overlays.is_empty();
         let live = self.at.is_none() && ctx.pace == Pace::Focused;
         if live && idle && due && (behind || gone_back || shown == 0) {

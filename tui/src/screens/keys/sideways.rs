@@ -1,7 +1,7 @@
 //! What stands beside the tree, moved: up and down, and sideways, for lines may be longer than there is room for.
 
 use super::lines::{Lines, Place, Room};
-use super::{Keys, Pane, find, load, view};
+use super::{Keys, Pane, Right, find, load, view};
 use crate::console::{Context, Effect};
 use crate::screens::Motion;
 
@@ -14,38 +14,42 @@ const BESIDE_DIFF: usize = 12;
 impl Keys {
     /// What stands beside the tree, and its first row in sight.
     pub(super) fn beside(&self) -> (&Lines, Place) {
-        match (&self.conflict, &self.history) {
-            (Some(conflict), _) => (&conflict.diff, conflict.top),
-            (None, Some(history)) => (&history.diff, history.top),
-            (None, None) => (&self.value.lines, self.value.top),
+        match self.right.below_editor() {
+            Right::Conflict(over) => (&over.top.diff, over.top.top),
+            Right::History(history) => (&history.diff, history.top),
+            _ => (&self.value.lines, self.value.top),
         }
     }
 
     /// The first row in sight of it.
     pub(super) fn top(&mut self) -> &mut Place {
-        match (&mut self.conflict, &mut self.history) {
-            (Some(conflict), _) => &mut conflict.top,
-            (None, Some(history)) => &mut history.top,
-            (None, None) => &mut self.value.top,
+        match self.right.below_editor_mut() {
+            Right::Conflict(over) => &mut over.top.top,
+            Right::History(history) => &mut history.top,
+            _ => &mut self.value.top,
         }
     }
 
     /// Something else is looked for.
     pub(super) fn forget_hits(&mut self) {
         self.value.lines.forget();
-        if let Some(history) = &mut self.history {
+        if let Right::Conflict(over) = self.right.below_editor_mut() {
+            over.top.diff.forget();
+        }
+        if let Some(history) = self.right.history_mut() {
             history.diff.forget();
         }
-        if let Some(conflict) = &mut self.conflict {
-            conflict.diff.forget();
-        }
+    }
+
+    /// Whether the value is what stands there.
+    pub(super) fn is_value(&self) -> bool {
+        matches!(self.right.below_editor(), Right::Value)
     }
 }
 
 /// The room there is beside the tree, and rows of a page.
 pub(super) fn sight(keys: &Keys, ctx: &Context) -> (Room, usize) {
-    let is_value = keys.conflict.is_none() && keys.history.is_none();
-    let others = if is_value { BESIDE_VALUE } else { BESIDE_DIFF };
+    let others = if keys.is_value() { BESIDE_VALUE } else { BESIDE_DIFF };
     let width = view::columns(view::value_width(keys, ctx.size.0), keys.beside().0);
     (Room { width, wrap: keys.wrap }, ctx.page().saturating_sub(others).max(2))
 }

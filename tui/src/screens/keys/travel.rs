@@ -9,7 +9,7 @@ use super::model::{Changes, Entry, Graves, Histogram, Reached, Version, Versions
 use super::requests::{ReadChanges, ReadGraves, ReadHistogram, ReadHistory};
 use super::update::{failed, shown};
 use super::viewers::{Viewer, lines};
-use super::{DiffLine, Graveyard, History, Msg, Pane, model};
+use super::{DiffLine, Graveyard, History, Left, Msg, Pane, model};
 use crate::console::replay::Replay;
 use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
@@ -151,14 +151,14 @@ pub(super) fn histogram_read(
 /// Shows or hides the versions of the chosen key.
 pub(crate) fn history(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     keys.shift = 0;
-    if keys.history.take().is_some() {
+    if keys.right.end_history() {
         keys.pane = Pane::Tree;
         return keys.requests.cancel::<ReadHistory>(|_| true);
     }
     let Some((key, _)) = keys.chosen_key() else { return Vec::new() };
     let mut effects = replay::done(ctx, Replay::history(&key));
     let at = keys.at.unwrap_or(0);
-    keys.history = Some(History {
+    keys.right.set_history(History {
         key: key.clone(),
         versions: Vec::new(),
         reached: None,
@@ -178,7 +178,7 @@ pub(super) fn versions_read(
     asked: &ReadHistory,
     read: Result<Versions, Trouble>,
 ) -> Vec<Effect> {
-    let history = keys.history.as_mut();
+    let history = keys.right.history_mut();
     match read {
         Ok(Versions { versions, reached }) => {
             if let Some(history) = history.filter(|history| history.key == asked.key) {
@@ -207,7 +207,7 @@ impl History {
 
 /// Reads older versions.
 pub(super) fn more_history(keys: &mut Keys) -> Vec<Effect> {
-    let Some(history) = &mut keys.history else { return Vec::new() };
+    let Some(history) = keys.right.history_mut() else { return Vec::new() };
     let Some(reached) = history.reached.filter(|r| r.wall.is_none() && r.from > 1) else {
         return Vec::new();
     };
@@ -231,7 +231,7 @@ pub(super) fn compare(history: &mut History) {
 
 /// The chosen version, when versions are shown and it is no delete.
 pub(super) fn version_entry(keys: &Keys) -> Option<Entry> {
-    let history = keys.history.as_ref()?;
+    let history = keys.right.history()?;
     history.versions.get(history.chosen)?.entry.clone()
 }
 
@@ -269,7 +269,7 @@ pub(super) fn difference(before: Option<&Bytes>, after: Option<&Bytes>) -> Vec<D
 
 /// Shows or hides the keys that were deleted.
 pub(crate) fn graveyard(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
-    if keys.graveyard.is_some() {
+    if keys.left.graveyard().is_some() {
         let mut effects = graveyard_closed(keys);
         effects.extend(look(keys, false));
         return effects;
@@ -277,14 +277,14 @@ pub(crate) fn graveyard(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
     if keys.tree.revision == 0 {
         return Vec::new();
     }
-    keys.graveyard = Some(Graveyard::default());
+    keys.left = Left::Graveyard(Graveyard::default());
     keys.pane = Pane::Tree;
     more_graves(keys)
 }
 
 /// Closes the graveyard.
 pub(super) fn graveyard_closed(keys: &mut Keys) -> Vec<Effect> {
-    if keys.graveyard.take().is_none() {
+    if matches!(std::mem::take(&mut keys.left), Left::Tree) {
         return Vec::new();
     }
     keys.requests.cancel::<ReadGraves>(|_| true)
@@ -294,7 +294,7 @@ pub(super) fn graveyard_closed(keys: &mut Keys) -> Vec<Effect> {
 pub(super) fn more_graves(keys: &mut Keys) -> Vec<Effect> {
     // Live, it is as of now and not as of the tree, which may be a moment old.
     let (prefix, revision) = (keys.tree.prefix.clone(), keys.at.unwrap_or(0));
-    let Some(graveyard) = &mut keys.graveyard else { return Vec::new() };
+    let Some(graveyard) = keys.left.graveyard_mut() else { return Vec::new() };
     let to = match graveyard.reached {
         None => revision,
         Some(Reached { wall: None, from }) if from > 1 => from.saturating_sub(1),
@@ -313,7 +313,7 @@ pub(super) fn graves_read(
     read: Result<Graves, Trouble>,
 ) -> Vec<Effect> {
     let revision = keys.tree.revision;
-    if let Some(graveyard) = &mut keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard_mut() {
         graveyard.loading = false;
     }
     let Graves { graves, alive, reached } = match read {
@@ -322,7 +322,7 @@ pub(super) fn graves_read(
             return failed(ctx, "cannot read what was deleted".to_owned(), trouble);
         }
     };
-    let Some(graveyard) = &mut keys.graveyard else { return Vec::new() };
+    let Some(graveyard) = keys.left.graveyard_mut() else { return Vec::new() };
     // Windows come newest first: the first word on a key is the last that was said.
     for grave in graves {
         if graveyard.seen.insert(grave.key.clone()) {

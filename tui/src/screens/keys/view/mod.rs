@@ -41,7 +41,7 @@ pub(super) fn draw(
     area: Rect,
     bottom: Rect,
 ) {
-    let past = keys.at.is_some() || keys.graveyard.is_some();
+    let past = keys.at.is_some() || keys.left.graveyard().is_some();
     let banner = u16::from(past);
     let height = area.height;
     let strip =
@@ -104,7 +104,7 @@ fn panes(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
 
 /// In the past it is said in words that nothing is edited.
 fn draw_banner(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
-    let words = if keys.graveyard.is_some() {
+    let words = if keys.left.graveyard().is_some() {
         " GRAVEYARD  R puts back the chosen key, or those that Space and a mark.".to_owned()
     } else {
         let at = keys.at.unwrap_or(0);

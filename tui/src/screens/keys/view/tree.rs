@@ -86,7 +86,7 @@ pub(super) fn tree(keys: &mut Keys, ctx: &Context, frame: &mut Frame<'_>, area: 
     let right = Line::from(right(keys, ctx));
     let title = title(keys, ctx, usize::from(area.width).saturating_sub(right.width() + 6));
     let inside = panel(frame, look, area, &title, right);
-    if let Some(graveyard) = &keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard() {
         keys.drawn.rows = draw_graves(graveyard, keys.pane == Pane::Tree, ctx, frame, inside);
     } else if !keys.tree.rows().is_empty() {
         draw_rows(keys, ctx, frame, inside);
@@ -171,7 +171,7 @@ fn put_over(
 }
 
 fn title(keys: &Keys, ctx: &Context, room: usize) -> String {
-    if keys.graveyard.is_some() {
+    if keys.left.graveyard().is_some() {
         return "Graveyard".to_owned();
     }
     let tree = &keys.tree;
@@ -201,11 +201,11 @@ fn right(keys: &Keys, ctx: &Context) -> Vec<Span<'static>> {
     } else if keys.is_reading() {
         spans.push(say(look, Meaning::Dim, format!("{}  ", look.glyphs.wait)));
     }
-    let marks = keys.graveyard.as_ref().map_or(keys.marks.len(), |g| g.marks.len());
+    let marks = keys.left.graveyard().map_or(keys.marks.len(), |g| g.marks.len());
     if marks > 0 {
         spans.push(say(look, Meaning::Accent, format!("{marks} marked  ")));
     }
-    if let Some(graveyard) = &keys.graveyard {
+    if let Some(graveyard) = keys.left.graveyard() {
         let found = counted(u64::try_from(graveyard.graves.len()).unwrap_or(0), "key");
         spans.push(say(look, Meaning::Dim, format!("{found} ")));
         return spans;

@@ -13,7 +13,7 @@ use crate::screens::keys::Keys;
 use crate::screens::keys::lines::{Lines, Place, Room};
 use crate::screens::keys::model::Meta;
 use crate::screens::keys::viewers::{VIEWERS, hex};
-use crate::screens::keys::{Conflict, Editor, History, Pane};
+use crate::screens::keys::{Conflict, Editor, History, Pane, Right};
 use crate::widget::theme::Meaning;
 use crate::widget::{bytes, escape_name, fit, grouped, panel, say, style};
 
@@ -23,15 +23,14 @@ const VERSIONS_SHOWN: usize = 6;
 /// Draws the pane; answers where its lines stand.
 pub(super) fn value(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rect) -> Rect {
     frame.render_widget(Clear, area);
-    if let Some(editor) = &keys.editor {
-        draw_editor(ctx, editor, frame, area);
-        Rect::default()
-    } else if let Some(conflict) = &keys.conflict {
-        draw_conflict(keys, ctx, conflict, frame, area)
-    } else if let Some(history) = &keys.history {
-        draw_history(keys, ctx, history, frame, area)
-    } else {
-        draw_value(keys, ctx, frame, area)
+    match &keys.right {
+        Right::Value => draw_value(keys, ctx, frame, area),
+        Right::History(history) => draw_history(keys, ctx, history, frame, area),
+        Right::Conflict(over) => draw_conflict(keys, ctx, &over.top, frame, area),
+        Right::Editor(over) => {
+            draw_editor(ctx, &over.top, frame, area);
+            Rect::default()
+        }
     }
 }
 
