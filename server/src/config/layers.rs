@@ -9,7 +9,11 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::limits;
 
-use super::{Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen, PeersError};
+use super::auto_compaction::Mode;
+use super::{
+    AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen,
+    PeersError,
+};
 
 /// The command line as it is typed.
 #[derive(Debug, Parser)]
@@ -39,6 +43,12 @@ struct Flags {
     /// Entries that can go after which the Raft log is cut, or "never"; the newest 5000 stay [default: 10000]
     #[arg(long, value_name = "ENTRIES")]
     snapshot_count: Option<String>,
+    /// How history is counted that the cluster gives up by itself: by time (periodic) or revision [default: periodic]
+    #[arg(long, value_name = "MODE")]
+    auto_compaction_mode: Option<String>,
+    /// What stays of it: hours or a duration such as 30m, with revision a number of revisions; 0 for all [default: 0]
+    #[arg(long, value_name = "RETENTION")]
+    auto_compaction_retention: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -60,7 +70,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1).
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 11] = [
     "name",
     "data",
     "listen",
@@ -69,6 +79,8 @@ const SETTINGS: [&str; 9] = [
     "advertise",
     "peers",
     "snapshot-count",
+    "auto-compaction-mode",
+    "auto-compaction-retention",
     "log-level",
 ];
 
@@ -169,6 +181,8 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.advertise,
         &flags.peers,
         &flags.snapshot_count,
+        &flags.auto_compaction_mode,
+        &flags.auto_compaction_retention,
         &flags.log_level,
     ];
     for (name, value) in SETTINGS.into_iter().zip(values) {
@@ -292,9 +306,21 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         advertise,
         cluster,
         snapshot_count,
+        auto_compaction: auto_compaction(found)?,
         log_level,
         stop_with_stdin,
     })
+}
+
+fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {
+    let mode = match found.get("auto-compaction-mode") {
+        None => Mode::Periodic,
+        Some((text, place)) => checked(text, place, Mode::ACCEPTED, Mode::parse)?,
+    };
+    let Some((text, place)) = found.get("auto-compaction-retention") else {
+        return Ok(AutoCompaction::Off);
+    };
+    checked(text, place, mode.accepted(), |text| AutoCompaction::parse(mode, text))
 }
 
 fn checked<T>(
@@ -356,7 +382,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "listne = ':3'").unwrap();
         let in_file = format!("--config={}", file.path().display());
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 10] = [
             (&["--listen=x"], &[], 2, "--listen: \"x\"", "HOST:PORT"),
             (&["--listne=x"], &[], 2, "--listne", "--listen"),
             (&[], &[("MINI_ETCD_LISTEN", "y")], 1, "variable MINI_ETCD_LISTEN: \"y\"", "HOST:PORT"),
@@ -365,6 +391,14 @@ mod tests {
             (&["--config=/nonexistent"], &[], 1, "/nonexistent", "No such file"),
             (&["--snapshot-count=0"], &[], 2, "--snapshot-count: \"0\"", "never"),
             (&["--advertise=n1:2379"], &[], 2, "--advertise", "http://HOST:PORT"),
+            (&["--auto-compaction-mode=x"], &[], 2, "--auto-compaction-mode", "or revision"),
+            (
+                &["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"],
+                &[],
+                2,
+                "--auto-compaction-retention: \"5m\"",
+                "a number of revisions",
+            ),
         ];
         for (args, variables, code, place, accepted) in cases {
             let error = load_from(args, variables).unwrap_err();

@@ -13,6 +13,7 @@
 //!
 //! Tested in the files beside this one.
 
+mod auto_compaction;
 mod layers;
 mod listen;
 mod peers;
@@ -21,6 +22,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::limits;
+pub use auto_compaction::AutoCompaction;
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// Entries of the Raft log that can go after which it is cut; none for a log that is kept whole.
     pub snapshot_count: Option<u64>,
+    /// What history is given up without being asked.
+    pub auto_compaction: AutoCompaction,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// End when standard input ends: how bundled members follow their console.
@@ -79,6 +83,7 @@ impl Config {
             advertise: None,
             cluster: Cluster::alone(DEFAULT_NAME),
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
+            auto_compaction: AutoCompaction::Off,
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             stop_with_stdin: false,
         }

@@ -25,6 +25,7 @@
 //!
 //! [`limits::SHUTDOWN_TIMEOUT`]: crate::limits::SHUTDOWN_TIMEOUT
 
+mod compactor;
 mod data;
 mod descriptors;
 mod disk;

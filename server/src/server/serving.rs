@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mini_etcd_shared::clock::SystemClock;
 use tokio::net::TcpListener;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::StartError;
+use super::compactor::compact;
 use super::publish::publish;
 use super::rpc;
 use super::threads::{RunningThreads, ToPeers};
@@ -104,6 +106,8 @@ impl ServingListeners {
         let url = advertised(config, cluster, &threads.names, client_addr);
         let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
+        let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
+        tasks.spawn(fatal::task("compaction", compact));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
         let started = Started { client_addr, client_url: local_url(client_addr), listed };
