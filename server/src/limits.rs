@@ -247,8 +247,12 @@ pub const DESCRIPTORS_TABLES_MAX: usize = 512;
 /// Limit of descriptors below which a single thread serves connections.
 pub const DESCRIPTORS_FEW: usize = 256;
 
-/// Bytes that the data may take before writes are refused; etcd's default quota.
-pub const QUOTA_BYTES: u64 = 2_147_483_648;
+/// Room that must be there before the alarm of a full quota is cleared, if a sixteenth of the quota is not less: for a
+/// write of any size, lest the next one raise it again.
+pub const QUOTA_ROOM_BYTES: u64 = 2 << 20;
+
+/// Time that clearing this alarm waits for what a compaction gave up to leave the disk; less than clients wait.
+pub const QUOTA_ROOM_WAIT: Duration = Duration::from_secs(3);
 
 /// Time for a stopping server to hand leadership over and drain.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

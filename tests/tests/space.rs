@@ -3,8 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
-use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
+use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
+use mini_etcd_proto::etcdserverpb::{
+    AlarmMember, AlarmRequest, AlarmType, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest,
+    LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, StatusRequest, StatusResponse,
+    TxnRequest,
+};
 use mini_etcd_tests::cluster::Cluster;
 use mini_etcd_tests::wait::eventually;
 use tonic::Code;
@@ -15,9 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Puts a key; answers the revision.
 async fn put(cluster: &Cluster, index: usize, key: &str, bytes: usize) -> anyhow::Result<i64> {
     let mut kv = KvClient::new(cluster.channel(index)?);
-    let value = vec![b'v'; bytes].into();
-    let put = PutRequest { key: key.to_owned().into(), value, ..PutRequest::default() };
-    Ok(kv.put(put).await?.into_inner().header.context("a header")?.revision)
+    Ok(kv.put(put_of(key, bytes)).await?.into_inner().header.context("a header")?.revision)
 }
 
 /// Reads the past of a key.
@@ -56,4 +62,129 @@ async fn history_goes_by_itself_after_the_retention_under_each_leader() -> anyho
         cluster.wait_ready().await?;
     }
     Ok(())
+}
+
+/// A quota that a thousand puts fill.
+const QUOTA: i64 = 1 << 20;
+
+async fn status(cluster: &Cluster, index: usize) -> anyhow::Result<StatusResponse> {
+    let mut client = MaintenanceClient::new(cluster.channel(index)?);
+    Ok(client.status(StatusRequest {}).await?.into_inner())
+}
+
+/// The alarms that are raised.
+async fn alarms(cluster: &Cluster, index: usize) -> anyhow::Result<Vec<AlarmMember>> {
+    let mut client = MaintenanceClient::new(cluster.channel(index)?);
+    Ok(client.alarm(AlarmRequest::default()).await?.into_inner().alarms)
+}
+
+/// Clears the alarms, as etcdctl does: one after another.
+async fn disarm(cluster: &Cluster, index: usize) -> anyhow::Result<()> {
+    let mut client = MaintenanceClient::new(cluster.channel(index)?);
+    for AlarmMember { member_id, alarm } in alarms(cluster, index).await? {
+        let action = AlarmAction::Deactivate.into();
+        client.alarm(AlarmRequest { action, member_id, alarm }).await?;
+    }
+    Ok(())
+}
+
+fn put_of(key: &str, bytes: usize) -> PutRequest {
+    let value = vec![b'v'; bytes].into();
+    PutRequest { key: key.to_owned().into(), value, ..PutRequest::default() }
+}
+
+fn txn_of(op: Op) -> TxnRequest {
+    TxnRequest { success: vec![RequestOp { request: Some(op) }], ..TxnRequest::default() }
+}
+
+fn is_full<T>(what: &str, answer: Result<T, tonic::Status>) -> anyhow::Result<()> {
+    let Err(refused) = answer else { anyhow::bail!("{what} is let in") };
+    let (code, words) = (refused.code(), "etcdserver: mvcc: database space exceeded");
+    ensure!(code == Code::ResourceExhausted && refused.message() == words, "{what}: {refused}");
+    Ok(())
+}
+
+/// Puts the same keys over and over until the quota is used up.
+async fn fill(cluster: &Cluster, index: usize) -> anyhow::Result<()> {
+    let mut kv = KvClient::new(cluster.channel(index)?);
+    for number in 0..5000 {
+        let answer = kv.put(put_of(&format!("full/{}", number % 10), 1000)).await;
+        if answer.is_err() {
+            return is_full("a put", answer);
+        }
+    }
+    anyhow::bail!("5000 puts are let in")
+}
+
+/// Goal: a quota that is used up refuses what grows on all members alike, also after a restart, and nothing else; the way
+/// out is deletes and compactions, and the alarm is not cleared before. Method: overwrites through one member; each kind of
+/// request on each member; the way that a person would go.
+#[tokio::test]
+async fn a_full_quota_refuses_what_grows_on_all_members_until_there_is_room() -> anyhow::Result<()>
+{
+    let mut cluster =
+        Cluster::start_with_flags(3, &[format!("--quota-backend-bytes={QUOTA}")]).await?;
+    let (delete, grant) = (DeleteRangeRequest { key: "none".into(), ..Default::default() }, 77);
+    LeaseClient::new(cluster.channel(0)?)
+        .lease_grant(LeaseGrantRequest { id: grant, ttl: 600 })
+        .await?;
+    fill(&cluster, 0).await?;
+    for restarted in [false, true] {
+        for index in 0..3 {
+            let raised = eventually("an alarm", DEADLINE, || async {
+                let status = status(&cluster, index).await?;
+                ensure!(status.db_size_quota == QUOTA, "a quota of {}", status.db_size_quota);
+                ensure!(status.errors.iter().any(|error| error.ends_with("alarm:NOSPACE")));
+                alarms(&cluster, index).await
+            });
+            ensure!(!raised.await?.is_empty());
+            let mut kv = KvClient::new(cluster.channel(index)?);
+            is_full("a put", kv.put(put_of("k", 1)).await)?;
+            is_full("a txn", kv.txn(txn_of(Op::RequestPut(put_of("k", 1)))).await)?;
+            let mut leases = LeaseClient::new(cluster.channel(index)?);
+            is_full("a grant", leases.lease_grant(LeaseGrantRequest { id: 0, ttl: 60 }).await)?;
+            at(&cluster, index, 0).await?;
+            kv.delete_range(delete.clone()).await?;
+            kv.txn(txn_of(Op::RequestDeleteRange(delete.clone()))).await?;
+        }
+        let refused = disarm(&cluster, 1).await.err().context("it is cleared too early")?;
+        ensure!(refused.to_string().contains("database space exceeded"), "{refused}");
+        ensure!(!alarms(&cluster, 1).await?.is_empty());
+        if !restarted {
+            for index in 0..3 {
+                cluster.kill(index)?;
+            }
+            for index in 0..3 {
+                cluster.restart(index)?;
+            }
+            cluster.leader().await?;
+        }
+    }
+    let mut leases = LeaseClient::new(cluster.channel(2)?);
+    leases.lease_revoke(LeaseRevokeRequest { id: grant }).await?;
+    let mut kv = KvClient::new(cluster.channel(2)?);
+    let keys = RangeRequest { key: "full/0".into(), ..RangeRequest::default() };
+    let revision = kv.range(keys).await?.into_inner().header.context("a header")?.revision;
+    kv.compact(CompactionRequest { revision, physical: false }).await?;
+    disarm(&cluster, 1).await?;
+    for index in 0..3 {
+        ensure!(alarms(&cluster, index).await?.is_empty());
+        put(&cluster, index, "k", 1).await?;
+    }
+    Ok(())
+}
+
+/// Goal: without a bound nothing is refused, and an alarm that somebody raised by hand is cleared at once. Method: more than
+/// a small quota, and the flag for none.
+#[tokio::test]
+async fn a_negative_quota_bounds_nothing() -> anyhow::Result<()> {
+    let cluster = Cluster::start_with_flags(1, &["--quota-backend-bytes=-1".to_owned()]).await?;
+    ensure!(status(&cluster, 0).await?.db_size_quota == -1);
+    ensure!(fill(&cluster, 0).await.is_err_and(|error| error.to_string().contains("are let in")));
+    let (action, alarm) = (AlarmAction::Activate.into(), AlarmType::Nospace.into());
+    let mut client = MaintenanceClient::new(cluster.channel(0)?);
+    client.alarm(AlarmRequest { action, member_id: 5, alarm }).await?;
+    is_full("a put", KvClient::new(cluster.channel(0)?).put(put_of("k", 1)).await)?;
+    disarm(&cluster, 0).await?;
+    put(&cluster, 0, "k", 1).await.map(drop)
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use tonic::Code;
 
 use crate::apply::{EntryResponse, Published};
+use crate::config::Quota;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{Facts, Metrics};
@@ -31,6 +32,8 @@ pub struct About {
     /// Set once the cluster knows where clients reach the member. A member of a new cluster reads and writes for
     /// clients only after that, as etcd does: who gets an answer finds the member that gave it in the list.
     pub listed: Arc<SetOnce<()>>,
+    /// How much the data may take.
+    pub quota: Quota,
 }
 
 /// A member as the services of one rpc thread see it; a cheap handle.
@@ -49,7 +52,7 @@ struct Inner {
     results: Results,
     in_flight: InFlight,
     started: Instant,
-    alarms_failed: TimedRepeats<()>,
+    alarms_raised: TimedRepeats<bool>,
 }
 
 impl Host {
@@ -64,8 +67,8 @@ impl Host {
     ) -> Self {
         let (results, in_flight) = (Results::default(), InFlight::default());
         let started = Instant::now();
-        let alarms_failed = TimedRepeats::default();
-        let inner = Inner { about, metrics, leases, results, in_flight, started, alarms_failed };
+        let alarms_raised = TimedRepeats::default();
+        let inner = Inner { about, metrics, leases, results, in_flight, started, alarms_raised };
         let inner = Arc::new(inner);
         Self { inner, proposer, hub }
     }
@@ -102,9 +105,9 @@ impl Host {
         &self.inner.results
     }
 
-    /// Attempts to raise the alarm of a full quota that failed; every refused write may be one.
-    pub(super) fn alarms_failed(&self) -> &TimedRepeats<()> {
-        &self.inner.alarms_failed
+    /// Attempts to raise the alarm of a full quota, by whether they succeeded; every refused write may be one.
+    pub(super) fn alarms_raised(&self) -> &TimedRepeats<bool> {
+        &self.inner.alarms_raised
     }
 
     pub(super) fn started(&self) -> Instant {
@@ -255,7 +258,7 @@ impl Host {
                 .log_waits_for()
                 .map(|(id, lacks)| (id.to_string(), lacks))
                 .collect(),
-            quota_bytes: limits::QUOTA_BYTES,
+            quota_bytes: self.about().quota.told(),
             db_bytes,
             db_used_bytes,
             keys: published.view.key_count(),

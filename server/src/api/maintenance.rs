@@ -12,6 +12,7 @@ use mini_etcd_proto::etcdserverpb::{
 use mini_etcd_proto::internalpb::command;
 use mini_etcd_shared::types::MemberId;
 use mini_etcd_shared::version::{ETCD_VERSION, STORAGE_VERSION};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
 use super::Host;
@@ -19,7 +20,7 @@ use super::host::alarms;
 use super::results::elsewhere;
 use crate::apply;
 use crate::error::RequestError;
-use crate::limits;
+use crate::limits::QUOTA_ROOM_WAIT;
 
 /// What keeps a member well.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ impl MaintenanceService {
     }
 
     async fn change_alarms(&self, request: AlarmRequest) -> Result<AlarmResponse, RequestError> {
+        self.refuse_without_room(&request).await?;
         match self.host.write(command::Request::Alarm(request)).await? {
             apply::EntryResponse::Alarm(mut answer) => {
                 let revision = self.host.published().view.revision();
@@ -54,6 +56,28 @@ impl MaintenanceService {
             }
             _ => Err(RequestError::Storage("an entry answered another request".to_owned())),
         }
+    }
+}
+
+impl MaintenanceService {
+    /// The alarm of a full quota stands for as long as there is no room: the next write would only raise it again.
+    async fn refuse_without_room(&self, request: &AlarmRequest) -> Result<(), RequestError> {
+        let alarm = (request.member_id, i32::from(AlarmType::Nospace));
+        if request.action() != AlarmAction::Deactivate || request.alarm != alarm.1 {
+            return Ok(());
+        }
+        let state = self.host.barrier().await?;
+        let is_met = || {
+            let bytes = self.host.published().view.logical_bytes();
+            self.host.about().quota.is_met(bytes)
+        };
+        if !state.alarms.raised.contains(&alarm) || is_met() {
+            return Ok(());
+        }
+        // What a compaction gave up counts until it is off the disk.
+        let finished = self.host.proposer().compaction_finished(state.view.compacted());
+        let _ = timeout(QUOTA_ROOM_WAIT, finished).await;
+        if is_met() { Ok(()) } else { Err(RequestError::NoSpace) }
     }
 }
 
@@ -87,7 +111,7 @@ impl Maintenance for MaintenanceService {
             db_size_in_use: signed(in_use),
             is_learner: status.learners.contains(&me),
             storage_version: STORAGE_VERSION.to_owned(),
-            db_size_quota: signed(limits::QUOTA_BYTES),
+            db_size_quota: self.host.about().quota.told(),
             downgrade_info: Some(DowngradeInfo::default()),
         }))
     }

@@ -7,7 +7,6 @@ use mini_etcd_proto::internalpb::command;
 
 use super::Host;
 use crate::error::RequestError;
-use crate::limits::QUOTA_BYTES;
 use crate::repeats::Say;
 
 /// What a key costs beside its bytes and those of its value.
@@ -41,7 +40,7 @@ pub(super) async fn check(host: &Host, cost: u64) -> Result<(), RequestError> {
         return Ok(());
     }
     let published = host.published();
-    if published.view.logical_bytes().saturating_add(cost) < QUOTA_BYTES {
+    if host.about().quota.has_room(published.view.logical_bytes(), cost) {
         return Ok(());
     }
     let me = host.proposer().identity().member_id.0;
@@ -49,10 +48,16 @@ pub(super) async fn check(host: &Host, cost: u64) -> Result<(), RequestError> {
     if !published.alarms.raised.contains(&(me, alarm)) {
         let action = AlarmAction::Activate.into();
         let request = AlarmRequest { action, member_id: me, alarm };
-        if let Err(error) = host.write(command::Request::Alarm(request)).await
-            && let Some(Say { more }) = host.alarms_failed().say(())
-        {
-            tracing::warn!(%error, more, "the alarm of a full quota could not be raised");
+        let raised = host.write(command::Request::Alarm(request)).await;
+        if let Some(Say { more }) = host.alarms_raised().say(raised.is_ok()) {
+            match raised {
+                Ok(_) => tracing::warn!(
+                    "the quota is used up, what grows is refused: delete, compact, then `alarm disarm`"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, more, "the alarm of a full quota could not be raised");
+                }
+            }
         }
     }
     Err(RequestError::NoSpace)

@@ -12,7 +12,7 @@ use crate::limits;
 use super::auto_compaction::Mode;
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen,
-    PeersError,
+    PeersError, Quota,
 };
 
 /// The command line as it is typed.
@@ -49,6 +49,9 @@ struct Flags {
     /// What stays of it: hours or a duration such as 30m, with revision a number of revisions; 0 for all [default: 0]
     #[arg(long, value_name = "RETENTION")]
     auto_compaction_retention: Option<String>,
+    /// Bytes of keys and values, history included, beyond which writes are refused; negative for any [default: 2 GiB]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    quota_backend_bytes: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -70,7 +73,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1).
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "name",
     "data",
     "listen",
@@ -81,6 +84,7 @@ const SETTINGS: [&str; 11] = [
     "snapshot-count",
     "auto-compaction-mode",
     "auto-compaction-retention",
+    "quota-backend-bytes",
     "log-level",
 ];
 
@@ -183,6 +187,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.snapshot_count,
         &flags.auto_compaction_mode,
         &flags.auto_compaction_retention,
+        &flags.quota_backend_bytes,
         &flags.log_level,
     ];
     for (name, value) in SETTINGS.into_iter().zip(values) {
@@ -307,6 +312,10 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         cluster,
         snapshot_count,
         auto_compaction: auto_compaction(found)?,
+        quota: match found.get("quota-backend-bytes") {
+            None => Quota::DEFAULT,
+            Some((text, place)) => checked(text, place, Quota::ACCEPTED, Quota::parse)?,
+        },
         log_level,
         stop_with_stdin,
     })
@@ -382,7 +391,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "listne = ':3'").unwrap();
         let in_file = format!("--config={}", file.path().display());
-        let cases: [Case<'_>; 10] = [
+        let cases: [Case<'_>; 11] = [
             (&["--listen=x"], &[], 2, "--listen: \"x\"", "HOST:PORT"),
             (&["--listne=x"], &[], 2, "--listne", "--listen"),
             (&[], &[("MINI_ETCD_LISTEN", "y")], 1, "variable MINI_ETCD_LISTEN: \"y\"", "HOST:PORT"),
@@ -391,6 +400,7 @@ mod tests {
             (&["--config=/nonexistent"], &[], 1, "/nonexistent", "No such file"),
             (&["--snapshot-count=0"], &[], 2, "--snapshot-count: \"0\"", "never"),
             (&["--advertise=n1:2379"], &[], 2, "--advertise", "http://HOST:PORT"),
+            (&["--quota-backend-bytes=2G"], &[], 2, "--quota-backend-bytes", "0 for 2 GiB"),
             (&["--auto-compaction-mode=x"], &[], 2, "--auto-compaction-mode", "or revision"),
             (
                 &["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"],

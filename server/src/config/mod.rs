@@ -17,6 +17,7 @@ mod auto_compaction;
 mod layers;
 mod listen;
 mod peers;
+mod quota;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 
 pub use peers::{Cluster, Peer, PeerAddress, PeersError};
+pub use quota::Quota;
 
 /// Everything a member needs to know to start.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub snapshot_count: Option<u64>,
     /// What history is given up without being asked.
     pub auto_compaction: AutoCompaction,
+    /// How much the data may take.
+    pub quota: Quota,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// End when standard input ends: how bundled members follow their console.
@@ -84,6 +88,7 @@ impl Config {
             cluster: Cluster::alone(DEFAULT_NAME),
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
+            quota: Quota::DEFAULT,
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             stop_with_stdin: false,
         }

@@ -46,7 +46,8 @@ pub struct Facts {
     /// Members that the log waits for, in hex, and how many entries each lacks. Only a leader knows.
     pub log_waits_for: Vec<(String, u64)>,
     /// Bytes that the data may take.
-    pub quota_bytes: u64,
+    /// Negative for none.
+    pub quota_bytes: i64,
     /// State on disk.
     pub db_bytes: u64,
     /// Of these, the rows by their logical size.
@@ -126,7 +127,8 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     server.register("leader_changes_seen", "Leaders seen", ConstCounter::new(facts.leader_changes));
     gauge(server, "proposals_committed_total", "Commit index", facts.committed);
     gauge(server, "proposals_applied_total", "Applied index", facts.applied);
-    gauge(server, "quota_backend_bytes", "Bytes the data may take", facts.quota_bytes);
+    let quota = ConstGauge::new(facts.quota_bytes);
+    server.register("quota_backend_bytes", "Bytes the data may take; negative for any", quota);
     let help = "A write of the log takes longer than the shortest election timeout";
     gauge(registry, "mini_etcd_disk_stalled", help, facts.disk_stalled.into());
     gauge(registry, "mini_etcd_log_entries", "Entries that the Raft log holds", facts.log_entries);

@@ -69,7 +69,8 @@ impl ServingListeners {
         let (cutting, cut) = watch::channel(false);
         let listed = Arc::<SetOnce<()>>::default();
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
-        let about = About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed) };
+        let quota = config.quota;
+        let about = About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed), quota };
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
         let connections_of = |host: Host| {

@@ -172,7 +172,8 @@ fn bounds_of_the_pages_are_those_of_the_server() -> anyhow::Result<()> {
         format!("pages of {} versions", limits::ADMIN_PAGE_ENTRIES_MAX),
         format!("{} of rows read", mib(limits::ADMIN_READ_BYTES_MAX)),
         format!("{} slices", limits::HISTOGRAM_SLICES_MAX),
-        format!("of {} GiB and cannot be set", limits::QUOTA_BYTES >> 30),
+        format!("after {} ResourceExhausted, `etcdserver: mvcc", seconds(limits::QUOTA_ROOM_WAIT)),
+        format!("{} MiB, or a sixteenth", limits::QUOTA_ROOM_BYTES >> 20),
         format!("few large ones are cut at {}", mib(limits::LOG_CUT_BYTES)),
     ];
     let decisions = [

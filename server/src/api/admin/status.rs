@@ -6,7 +6,6 @@ use mini_etcd_shared::version::VERSION;
 
 use crate::api::Host;
 use crate::api::host::alarms;
-use crate::limits;
 use crate::metrics::{Durations, Reading, resident_bytes};
 use crate::raft::{self, PeerProgress, ProgressState, RaftStatus};
 
@@ -79,7 +78,7 @@ pub(super) fn status(host: &Host, now: &Readings, before: &Readings) -> MemberSt
         log_disk: metrics.log_disk_bytes.get(),
         state_disk: metrics.state_disk_bytes.get(),
         logical: view.logical_bytes(),
-        quota: limits::QUOTA_BYTES,
+        quota: host.about().quota.bytes().unwrap_or(0),
         index_memory: view.index_bytes(),
         cache_memory: view.cache_bytes(),
         resident: resident_bytes().unwrap_or_default(),
