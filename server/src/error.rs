@@ -110,6 +110,11 @@ pub enum RequestError {
     /// A field of a request of ours with a value that it cannot have.
     #[error("mini-etcd: {field} is {given}: {accepted}")]
     InvalidField { field: &'static str, given: String, accepted: String },
+    /// The file system has no room for tables beside those that they replace.
+    #[error(
+        "mini-etcd: {lacks} more bytes must be free on the disk: tables are written anew first"
+    )]
+    DiskTooFull { lacks: u64 },
     /// The member's disk failed while reading; the process is about to end.
     #[error("etcdserver: storage failed: {0}")]
     Storage(String),
@@ -134,9 +139,10 @@ impl RequestError {
             | Self::RequestTooLarge
             | Self::InvalidField { .. } => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
-            Self::NoSpace | Self::TooManyRequests | Self::ResultTooLarge { .. } => {
-                Code::ResourceExhausted
-            }
+            Self::NoSpace
+            | Self::TooManyRequests
+            | Self::ResultTooLarge { .. }
+            | Self::DiskTooFull { .. } => Code::ResourceExhausted,
             Self::Corrupt => Code::DataLoss,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
             Self::NotLeader | Self::BadLeaderTransferee | Self::LeaseExist => {

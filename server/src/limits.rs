@@ -444,6 +444,12 @@ pub const COLLECT_ROWS_MAX: usize = 1000;
 /// Pause between two removals; etcd's.
 pub const COLLECT_PAUSE: Duration = Duration::from_millis(10);
 
+/// Most rows of given-up history that are removed at once where there is always something to apply, which waits for it.
+pub const COLLECT_ROWS_BUSY_MAX: usize = 500;
+
+/// Pause between two such removals. Both together remove more than is written by what has to be synced.
+pub const COLLECT_PAUSE_BUSY: Duration = Duration::from_millis(10);
+
 /// Bytes of entries in one page of the log.
 pub const LOG_PAGE_BYTES_MAX: u64 = ADMIN_PAGE_BYTES_MAX as u64;
 

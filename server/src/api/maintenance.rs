@@ -165,7 +165,9 @@ impl Maintenance for MaintenanceService {
         &self,
         _: Request<DefragmentRequest>,
     ) -> Result<Response<DefragmentResponse>, Status> {
-        unbuilt("Defragment")
+        // It goes on when the client does not wait for it any more.
+        self.host.proposer().defragment().await?;
+        Ok(Response::new(DefragmentResponse { header: None }))
     }
 
     async fn snapshot(

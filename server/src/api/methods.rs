@@ -75,7 +75,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
             built("Hash", Unary),
             built("HashKV", Unary),
             built("MoveLeader", Unary),
-            planned("Defragment", Unary),
+            built("Defragment", Unary),
             planned("Snapshot", ServerStream),
             planned("Downgrade", Unary),
         ],

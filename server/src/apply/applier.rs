@@ -21,7 +21,7 @@ use super::{
 use crate::error::RequestError;
 use crate::metrics::Counts;
 use crate::mvcc::{Event, Hashes, Store};
-use crate::storage::{Durability, Engine, Space};
+use crate::storage::{Durability, Engine, ReclaimStep, Space};
 
 /// Turns committed entries into state; the only writer of the state database.
 pub struct Applier<E: Engine> {
@@ -126,6 +126,37 @@ impl<E: Engine> Applier<E> {
             self.commit()?;
         }
         Ok(self.state.keys.has_garbage())
+    }
+
+    /// Shows the state as it is through a reader that is opened now, so that those from before can go.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn renew(&mut self) -> Result<Applied, ApplyError> {
+        self.commit()?;
+        self.apply(&ApplyTask::default())
+    }
+
+    /// Bytes that the file system lacks for giving space back; 0 when there is room.
+    #[must_use]
+    pub fn reclaim_lacks(&self) -> u64 {
+        self.engine.reclaim_lacks()
+    }
+
+    /// Begins a step of giving space back to the file system.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn begin_reclaim(&mut self, step: ReclaimStep) -> Result<(), ApplyError> {
+        Ok(self.engine.begin_reclaim(step)?)
+    }
+
+    /// Whether no such step is under way.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn is_reclaimed(&mut self) -> Result<bool, ApplyError> {
+        Ok(self.engine.is_reclaimed()?)
     }
 
     /// What was done to the keys since the last task: what collecting took.

@@ -18,6 +18,7 @@ use prost::Message as _;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::completions::{Completion, Completions};
+use super::defragmenter::Defragmenter;
 use super::inbox::Inbox;
 use super::incarnation::Incarnation;
 use crate::apply::{EntryResponse, EntryResult, Identity, Members, Published};
@@ -40,6 +41,8 @@ pub struct Shown {
     pub members: watch::Sender<Arc<Members>>,
     /// Apply thread: compactions up to this revision are off the disk.
     pub compacted: watch::Sender<i64>,
+    /// Gives space back to the file system.
+    pub defragmenter: Defragmenter,
 }
 
 /// The way from a service to the log and back.
@@ -254,6 +257,14 @@ impl Proposer {
         let _ = compacted.wait_for(|finished| *finished >= revision).await;
     }
 
+    /// Gives the space back to the file system that removed rows take, and waits for it.
+    ///
+    /// # Errors
+    /// The disk has no room for it.
+    pub async fn defragment(&self) -> Result<(), RequestError> {
+        self.shared.shown.defragmenter.defragment().await
+    }
+
     /// At most `limit` entries from `first` on; from the first there is when `first` is before it.
     ///
     /// # Errors
@@ -421,6 +432,7 @@ mod tests {
             log: ArcSwap::from_pointee(log.reader),
             leader: watch::Sender::new(MemberId(0)),
             compacted: watch::Sender::new(-1),
+            defragmenter: Defragmenter::default(),
         });
         let (inbox, completions) = (Arc::<Inbox>::default(), Arc::new(Completions::new(1)));
         let returns = (completions.clone(), 0);

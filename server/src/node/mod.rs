@@ -25,6 +25,7 @@
 //! *Where it is tested.* Unit tests here, `transport/tests.rs` over loopback, the process suites of the crate `tests`.
 
 mod completions;
+mod defragmenter;
 mod handle;
 mod inbox;
 mod incarnation;
@@ -39,6 +40,7 @@ pub(crate) mod transport;
 mod worker;
 
 pub use completions::{Completion, Completions};
+pub use defragmenter::Defragmenter;
 pub use handle::{LogPage, Proposer, Shown, Written};
 pub use inbox::{Heed, Inbox};
 pub use incarnation::Incarnation;

@@ -7,20 +7,21 @@ use std::time::Duration;
 use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{LogIndex, MemberId};
 
+use super::defragmenter::{self, Defragmentation, Next};
 use super::inbox::Inbox;
 use super::parked_reads::ParkedReads;
 use super::worker::{Size, Task, Work};
 use crate::apply::{Applied, Applier, ApplyError, ApplyTask, EntryResponse};
 use crate::lease::LeaseChange;
 use crate::limits::{
-    APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_ROWS_MAX,
-    DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
+    APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_PAUSE_BUSY,
+    COLLECT_ROWS_BUSY_MAX, COLLECT_ROWS_MAX, DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
 };
 use crate::metrics::Metrics;
 use crate::mvcc::Hashes;
 use crate::node::{Completion, Completions, Shown};
 use crate::raft::{Input, StagedSnapshot};
-use crate::storage::{Engine, Home};
+use crate::storage::{Engine, Home, ReclaimStep};
 
 /// Owns the applied state.
 pub(crate) struct StateApplier<E: Engine, C: Clock> {
@@ -60,6 +61,10 @@ pub(crate) struct ApplyChores {
     measured: Option<Moment>,
     /// Raft was told that the state is durable up to here.
     synced: LogIndex,
+    /// How far giving space back is.
+    defragmentation: Defragmentation,
+    /// When dead versions were last taken off the disk.
+    collected: Moment,
 }
 
 impl Task for ApplyWork {
@@ -102,6 +107,8 @@ impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
     fn patience(&self) -> Option<Duration> {
         if self.chores.collecting {
             Some(COLLECT_PAUSE)
+        } else if self.chores.defragmentation.is_under_way() {
+            Some(defragmenter::LOOK)
         } else {
             self.chores.unsynced.then_some(STATE_SYNC_INTERVAL)
         }
@@ -109,12 +116,7 @@ impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
 
     fn idle(&mut self) -> Result<(), ApplyError> {
         if self.chores.collecting {
-            self.chores.collecting = self.applier.collect(COLLECT_ROWS_MAX)?;
-            self.metrics.count(&self.applier.take_counts());
-            let published = self.applier.published();
-            let finished = published.compact_finished;
-            self.shown.published.store(published);
-            self.shown.compacted.send_if_modified(|seen| mem::replace(seen, finished) != finished);
+            self.collect(COLLECT_ROWS_MAX)?;
         } else if mem::take(&mut self.chores.unsynced) {
             // What a restart must apply again stays small.
             self.applier.sync()?;
@@ -123,13 +125,17 @@ impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
         Ok(())
     }
 
-    /// Looks at the size on disk, which takes a walk through the directory: now and then.
+    /// Looks at the size on disk, which takes a walk through the directory: now and then. Where there is always something to
+    /// apply, what a compaction gave up goes here, a little at a time.
     fn look_after(&mut self) -> Result<(), ApplyError> {
         let now = self.clock.now();
+        if self.chores.collecting && now.since(self.chores.collected) >= COLLECT_PAUSE_BUSY {
+            self.collect(COLLECT_ROWS_BUSY_MAX)?;
+        }
+        self.defragment()?;
         let is_due = |at: Moment| now.since(at) >= DISK_MEASURE_INTERVAL;
         if self.chores.measured.is_none_or(is_due) {
-            self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
-            self.chores.measured = Some(now);
+            self.measure();
         }
         Ok(())
     }
@@ -158,6 +164,51 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
             self.batch(&ApplyTask { entries: entries.to_vec(), conf_states: now })?;
         }
         Ok(())
+    }
+
+    /// Takes up to about `max_rows` dead versions off the disk.
+    fn collect(&mut self, max_rows: usize) -> Result<(), ApplyError> {
+        self.chores.collecting = self.applier.collect(max_rows)?;
+        self.chores.collected = self.clock.now();
+        self.metrics.count(&self.applier.take_counts());
+        let published = self.applier.published();
+        let finished = published.compact_finished;
+        self.shown.published.store(published);
+        self.shown.compacted.send_if_modified(|seen| mem::replace(seen, finished) != finished);
+        Ok(())
+    }
+
+    /// Goes on giving space back to the file system, if somebody asked for it. Dead versions go first.
+    fn defragment(&mut self) -> Result<(), ApplyError> {
+        if self.chores.collecting {
+            return Ok(());
+        }
+        let is_busy = !self.applier.is_reclaimed()?;
+        match self.chores.defragmentation.next(&self.shown.defragmenter, is_busy) {
+            Next::Nothing => {}
+            Next::Begin(step) => {
+                let lacks = self.applier.reclaim_lacks();
+                if step == ReclaimStep::Rewrite && lacks > 0 {
+                    let given_up = self.chores.defragmentation.give_up();
+                    self.shown.defragmenter.tell(given_up, lacks);
+                    return Ok(());
+                }
+                let applied = self.applier.renew()?;
+                self.shown.published.store(applied.published.clone());
+                (self.listener)(&applied);
+                self.applier.begin_reclaim(step)?;
+            }
+            Next::Tell(done) => {
+                self.measure();
+                self.shown.defragmenter.tell(done, 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        self.metrics.state_disk_bytes.set(self.applier.disk_bytes());
+        self.chores.measured = Some(self.clock.now());
     }
 
     /// One batch: apply, publish, answer, tell watchers, tell Raft.
@@ -231,7 +282,14 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
 impl Default for ApplyChores {
     /// The process before may have stopped in the middle of a collection, and before a sync.
     fn default() -> Self {
-        Self { unsynced: true, collecting: true, measured: None, synced: LogIndex(0) }
+        Self {
+            unsynced: true,
+            collecting: true,
+            measured: None,
+            synced: LogIndex(0),
+            defragmentation: Defragmentation::default(),
+            collected: Moment::default(),
+        }
     }
 }
 

@@ -116,6 +116,11 @@ impl<W: Work> Worker<W> {
         fatal::spawn(W::NAME, move || or_end::<W>(worker.serve()))
     }
 
+    /// Lets the thread look whether it has something to look after.
+    pub fn nudge(&self) {
+        self.tasks.nudge();
+    }
+
     fn serve(&self) -> Result<(), W::Error> {
         let mut state = self.lock();
         loop {

@@ -26,8 +26,8 @@ use crate::node::transport::{
     SnapshotSender, Staging, standing,
 };
 use crate::node::{
-    ApplyChores, Completions, Course, Inbox, Incarnation, LeaseKeeper, LogChores, LogWriter,
-    ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
+    ApplyChores, Completions, Course, Defragmenter, Inbox, Incarnation, LeaseKeeper, LogChores,
+    LogWriter, ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
 };
 use crate::raft::{CutPolicy, Driver, DriverConfig};
 use crate::storage::{FjallEngine, StateDirs};
@@ -233,6 +233,12 @@ impl Links {
             clock: self.clock.clone(),
             chores: ApplyChores::default(),
         });
+        let waker = Arc::downgrade(&apply);
+        self.shown.defragmenter.attend(move || {
+            if let Some(apply) = waker.upgrade() {
+                apply.nudge();
+            }
+        });
         let raft = RaftThread {
             driver,
             inbox: self.inbox,
@@ -270,6 +276,7 @@ fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
         leader: watch::Sender::new(MemberId(0)),
         members: watch::Sender::new(Arc::clone(&published.members)),
         compacted: watch::Sender::new(published.compact_finished),
+        defragmenter: Defragmenter::default(),
         published: ArcSwap::new(Arc::clone(published)),
     }
 }

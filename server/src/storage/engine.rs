@@ -106,6 +106,15 @@ pub enum Durability {
     Synced,
 }
 
+/// A step towards space for other files. Between the two, who reads opens readers anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReclaimStep {
+    /// Writes what is there anew, without what was removed or written over. Readers keep what was there before.
+    Rewrite,
+    /// Lets go of what no reader shows any more.
+    Release,
+}
+
 /// Why the disk refused. Every variant but `Locked` and `Damaged` ends the process with exit code 70.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -157,6 +166,27 @@ pub trait Engine: Send + 'static {
     /// # Errors
     /// As for [`Engine::commit`].
     fn discard_below(&mut self, space: Space, key: &[u8]) -> Result<(), StorageError>;
+
+    /// Bytes that the file system lacks for giving space back; 0 when there is room.
+    fn reclaim_lacks(&self) -> u64 {
+        0
+    }
+
+    /// Begins a step of giving space back to the file system, beside the commits; waits for one that is under way.
+    ///
+    /// # Errors
+    /// As for [`Engine::commit`].
+    fn begin_reclaim(&mut self, _step: ReclaimStep) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Whether no such step is under way.
+    ///
+    /// # Errors
+    /// As for [`Engine::commit`]; also what came of the step.
+    fn is_reclaimed(&mut self) -> Result<bool, StorageError> {
+        Ok(true)
+    }
 
     /// A consistent view of everything committed so far (I3). Cheap.
     fn reader(&mut self) -> Arc<dyn Reader>;

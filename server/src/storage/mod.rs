@@ -35,7 +35,7 @@ mod suite;
 mod system;
 
 use engine::is_empty_range;
-pub use engine::{Batch, Durability, Engine, Op, Reader, Space, StorageError, Visit};
+pub use engine::{Batch, Durability, Engine, Op, Reader, ReclaimStep, Space, StorageError, Visit};
 pub use fjall::{FjallEngine, FjallOptions};
 pub use home::{Home, SimHome, StateDirs};
 pub use memory::MemoryEngine;

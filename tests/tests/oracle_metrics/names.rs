@@ -48,7 +48,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("etcd_debugging_snap_", "not built yet"),
     ("etcd_debugging_store_", "of the store of etcd's second version"),
     ("etcd_disk_backend_", "there is no bbolt file"),
-    ("etcd_disk_defrag_", "not built yet"),
+    ("etcd_disk_defrag_", "not measured"),
     ("etcd_grpc_proxy_", "there is no proxy"),
     ("etcd_mvcc_db_open_read_transactions", "there is no bbolt file"),
     ("etcd_mvcc_hash_", "not measured"),

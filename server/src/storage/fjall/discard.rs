@@ -6,41 +6,18 @@
 
 use std::io;
 use std::ops::Bound;
-use std::thread::{Builder, JoinHandle};
 
 use ::fjall::{AbstractTree as _, Keyspace};
+
+use super::background::Background;
 
 /// Name of the thread.
 const THREAD: &str = "discard";
 
-/// A thread that drops tables: it waits for merges that are under way, which may take long, and syncs the manifest.
-#[derive(Default)]
-pub(super) struct Discarding(Option<JoinHandle<::fjall::Result<()>>>);
-
-impl Discarding {
-    /// Begins to drop the tables of `keyspace` that lie below `key`.
-    pub(super) fn begin(keyspace: Keyspace, key: &[u8]) -> io::Result<Self> {
-        let key = key.to_vec();
-        let drop_tables = move || Ok(keyspace.tree.drop_range::<Vec<u8>, _>(..key)?);
-        Ok(Self(Some(Builder::new().name(THREAD.to_owned()).spawn(drop_tables)?)))
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        self.0.as_ref().is_some_and(|thread| !thread.is_finished())
-    }
-
-    /// Waits for the thread, and says what came of it.
-    pub(super) fn join(&mut self) -> ::fjall::Result<()> {
-        let Some(thread) = self.0.take() else { return Ok(()) };
-        thread.join().unwrap_or(Err(::fjall::Error::Poisoned))
-    }
-}
-
-impl Drop for Discarding {
-    /// The database is closed only when nobody works on it.
-    fn drop(&mut self) {
-        let _ = self.join();
-    }
+/// Begins to drop the tables of `keyspace` that lie below `key`.
+pub(super) fn begin(keyspace: Keyspace, key: &[u8]) -> io::Result<Background> {
+    let key = key.to_vec();
+    Background::begin(THREAD, move || Ok(keyspace.tree.drop_range::<Vec<u8>, _>(..key)?))
 }
 
 /// Whether a table holds keys below `key` and no others. The tables of a run are in order and do not overlap.

@@ -12,15 +12,18 @@
 //!   checksums are compared before it opens them (`verify`);
 //! - a removed key costs as much as a written one, and more when it is merged away: what is not read any more is dropped by
 //!   whole tables (`discard`);
+//! - it leaves removed rows in tables that do not grow: all tables are written anew when that is asked for (`reclaim`);
 //! - it refuses a journal whose last batch, never synced, has a hole: for those who want it such a tail is cut
 //!   (`repair`);
 //! - what it finds damaged it reports as any of a dozen errors or by a panic: both become
 //!   [`StorageError::Damaged`].
 
+mod background;
 mod discard;
 mod open;
 mod priority;
 mod reader;
+mod reclaim;
 mod repair;
 mod verify;
 
@@ -31,9 +34,9 @@ use std::time::Duration;
 
 use ::fjall::{Database, Keyspace, OwnedWriteBatch as WriteBatch, PersistMode};
 
-use self::discard::Discarding;
+use self::background::Background;
 use self::reader::FjallReader;
-use super::{Batch, Durability, Engine, Op, Reader, Space, StorageError};
+use super::{Batch, Durability, Engine, Op, Reader, ReclaimStep, Space, StorageError};
 
 /// Longest that one commit waits for memtables to reach the disk, and how often it looks.
 const MAKE_ROOM_WAIT_MAX: Duration = Duration::from_millis(50);
@@ -88,8 +91,9 @@ impl FjallOptions {
 
 /// One fjall database.
 pub struct FjallEngine {
-    /// Dropped first: it works on what comes after it.
-    discarding: Discarding,
+    /// Dropped first: they work on what comes after them.
+    discarding: Background,
+    reclaiming: Background,
     path: PathBuf,
     database: Database,
     spaces: Arc<[(Space, Keyspace)]>,
@@ -110,7 +114,8 @@ impl FjallEngine {
     ) -> Result<Self, StorageError> {
         let (database, spaces) = open::database(path, spaces, options)?;
         Ok(Self {
-            discarding: Discarding::default(),
+            discarding: Background::default(),
+            reclaiming: Background::default(),
             path: path.to_owned(),
             database,
             spaces: spaces.into(),
@@ -211,12 +216,47 @@ impl Engine for FjallEngine {
         self.settle(before, "dropping tables")?;
         let keyspace = self.keyspace(space)?.clone();
         if discard::has_table_below(&keyspace, key) {
-            self.discarding = Discarding::begin(keyspace, key).map_err(|source| {
+            self.discarding = discard::begin(keyspace, key).map_err(|source| {
                 let context = format!("a thread that drops tables of {}", self.path.display());
                 StorageError::Io { context, source }
             })?;
         }
         Ok(())
+    }
+
+    /// Room for all tables once more, and for what is written meanwhile.
+    fn reclaim_lacks(&self) -> u64 {
+        let tables: u64 = self.spaces.iter().map(|(_, keyspace)| keyspace.disk_space()).sum();
+        let wanted = tables.saturating_add(self.options.journal_bytes_max);
+        // Where the system does not tell, fjall finds out.
+        let Ok(disk) = rustix::fs::statvfs(&self.path) else { return 0 };
+        wanted.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn begin_reclaim(&mut self, step: ReclaimStep) -> Result<(), StorageError> {
+        if self.stopped {
+            return Err(StorageError::Stopped);
+        }
+        let before = self.reclaiming.join();
+        self.settle(before, "writing tables anew")?;
+        let (database, spaces) = (self.database.clone(), Arc::clone(&self.spaces));
+        let work = move || match step {
+            ReclaimStep::Rewrite => reclaim::rewrite(&database, &spaces),
+            ReclaimStep::Release => reclaim::release(&spaces),
+        };
+        self.reclaiming = Background::begin("reclaim", work).map_err(|source| {
+            let context = format!("a thread that writes tables of {}", self.path.display());
+            StorageError::Io { context, source }
+        })?;
+        Ok(())
+    }
+
+    fn is_reclaimed(&mut self) -> Result<bool, StorageError> {
+        if self.reclaiming.is_busy() {
+            return Ok(false);
+        }
+        let outcome = self.reclaiming.join();
+        self.settle(outcome, "writing tables anew").map(|()| true)
     }
 
     fn reader(&mut self) -> Arc<dyn Reader> {

@@ -14,6 +14,9 @@ pub(super) const WORKERS: usize = 2;
 const NICE_SPINNER: i32 = 15;
 const NICE_WORKER: i32 = 5;
 
+/// Niceness of a thread that works on all tables.
+const NICE_BACKGROUND: i32 = 10;
+
 /// Looks for the new threads, and the pause between two; a thread names itself a moment after its birth, which is long
 /// where others want the processor.
 const LOOKS_MAX: usize = 1000;
@@ -30,6 +33,13 @@ pub(super) fn worker_threads() -> Option<BTreeSet<i32>> {
         })
         .collect();
     Some(workers)
+}
+
+/// Lowers the priority of the thread that calls it.
+pub(super) fn stand_back() {
+    if let Err(error) = setpriority_process(None, NICE_BACKGROUND) {
+        tracing::debug!(%error, "a storage thread keeps its priority");
+    }
 }
 
 /// Databases are opened one after another: whose workers are whose is known by nothing but the time of their birth.
