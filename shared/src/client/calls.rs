@@ -9,12 +9,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, AuthenticateRequest, CompactionRequest, CompactionResponse,
-    DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, LeaseGrantRequest,
-    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
-    LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest,
-    LeaseTimeToLiveResponse, MemberListRequest, MemberListResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
-    WatchCreateRequest, request_op::Request,
+    DefragmentRequest, DefragmentResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
+    HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
+    LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest,
+    LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberListRequest,
+    MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
 };
 use tonic::{Response, Status};
 
@@ -334,6 +334,8 @@ calls! {
     member_list(cluster, |_| Kind::Read, MemberListRequest) -> MemberListResponse;
     /// Lists, raises or lowers alarms.
     alarm(maintenance, |request| if request.action == 0 { Kind::Read } else { Kind::Write }, AlarmRequest) -> AlarmResponse;
+    /// Lets the member that answers give space back to its file system.
+    defragment(maintenance, |_| Kind::Write, DefragmentRequest) -> DefragmentResponse;
     /// State of whichever member answers.
     status(maintenance, |_| Kind::Read, StatusRequest) -> StatusResponse;
     /// Hash of the keys of whichever member answers.

@@ -20,8 +20,10 @@
 //! It refuses to print, to read standard input by itself (see [`Input`]), and to end the process. Tested here and, against
 //! etcdctl itself, in `tests/tests/oracle_ctl`.
 
+mod alarm_disarm;
 mod alarm_list;
 mod compaction;
+mod defrag;
 mod del;
 mod endpoint;
 mod endpoint_hashkv;

@@ -272,6 +272,7 @@ mod tests {
             ("compaction", 128, "compaction command needs 1 argument"),
             ("compaction x", 1, "strconv.ParseInt: parsing \"x\": invalid syntax"),
             ("txn x", 128, "txn command does not accept argument"),
+            ("alarm disarm x", 128, "alarm disarm command accepts no arguments"),
             ("alarm list x", 128, "alarm list command accepts no arguments"),
             ("watch", 128, "bad number of arguments"),
             ("watch a b --prefix", 128, "`range_end` and `--prefix` are mutually exclusive"),

@@ -80,7 +80,6 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("", "auth"),
     ("", "check"),
     ("", "completion"),
-    ("", "defrag"),
     ("", "elect"),
     ("", "lock"),
     ("", "make-mirror"),
@@ -88,7 +87,6 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("", "role"),
     ("", "snapshot"),
     ("", "user"),
-    ("alarm", "disarm"),
     ("member", "add"),
     ("member", "promote"),
     ("member", "remove"),
@@ -97,8 +95,10 @@ pub const UNBUILT: &[(&str, &str)] = &[
 
 /// Every command, by name.
 pub const TABLE: &[CommandSpec] = &[
+    super::alarm_disarm::ALARM_DISARM,
     super::alarm_list::ALARM_LIST,
     super::compaction::COMPACTION,
+    super::defrag::DEFRAG,
     super::del::DEL,
     super::endpoint_hashkv::ENDPOINT_HASHKV,
     super::endpoint_health::ENDPOINT_HEALTH,

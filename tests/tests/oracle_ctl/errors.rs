@@ -87,6 +87,7 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("endpoint hashkv --rev=1000000", ""),
     ("endpoint hashkv --bogus", ""),
     ("endpoint --bogus", ""),
+    ("alarm disarm extra", ""),
     ("alarm list extra", ""),
     ("alarm list --bogus", ""),
     ("alarm list --command-timeout=0s", ""),
@@ -206,11 +207,8 @@ pub const WORDS: &[&str] = &[
 
 /// Lines that etcdctl has and that are not built.
 pub const UNBUILT: &[&str] = &[
-    "alarm disarm",
-    "alarm dis",
     "auth enable",
     "check perf",
-    "defrag",
     "elect x",
     "lock x",
     "make-mirror x",

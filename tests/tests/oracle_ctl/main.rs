@@ -203,6 +203,7 @@ async fn every_command_has_etcdctls_flags_and_defaults() -> anyhow::Result<()> {
         "endpoint status",
         "endpoint health",
         "endpoint hashkv",
+        "alarm disarm",
         "alarm list",
         "lease grant",
         "lease keep-alive",
@@ -332,8 +333,14 @@ async fn alarms_show_as_in_etcdctl() -> anyhow::Result<()> {
             ensure!(ours == theirs, "{line}\n{ours:?}\n{theirs:?}");
         }
         // One at a time: etcd lists several in any order.
-        let action = AlarmAction::Deactivate.into();
-        client.alarm(AlarmRequest { action, ..request }).await.into_result()?;
+        for line in ["alarm disarm", "alarm disarm -w json", "alarm disarm -w protobuf"] {
+            let run = async |binary: &Path| {
+                client.alarm(request).await.into_result()?;
+                run_line(binary, &endpoint, line, "")
+            };
+            let (theirs, ours) = (run(&theirs).await?, run(&ours).await?);
+            ensure!(ours == theirs, "{line}\n{ours:?}\n{theirs:?}");
+        }
     }
     Ok(())
 }
