@@ -175,7 +175,7 @@ impl Context {
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
             prompt: Prompt { format: "simple".to_owned(), ..Prompt::default() },
-            screen: ScreenId::default(),
+            screen: ScreenId::Cluster,
             overlays: Vec::new(),
             toasts: Toasts::default(),
             done: None,

@@ -112,11 +112,10 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) -> Vec<(Rec
     let mut spans = vec![Span::raw(" ")];
     let (mut places, mut x) = (Vec::new(), area.x + 1);
     for id in SCREENS {
-        let screen = state.screen(*id);
         let on_top = *id == state.ctx.screen;
         let number = id.number();
         let words = if on_top || area.width >= NAMES {
-            format!(" {number} {} ", screen.title())
+            format!(" {number} {} ", id.title())
         } else {
             format!(" {number} ")
         };

@@ -276,6 +276,7 @@ impl fmt::Display for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::screens::ScreenId;
 
     fn refused(text: &str) -> String {
         Keymap::load(Some(("mine.toml", text))).unwrap_err().to_string()
@@ -309,7 +310,9 @@ mod tests {
     #[test]
     fn a_users_file_moves_one_action_and_leaves_the_others() {
         let keymap = Keymap::load(Some(("mine.toml", "[global]\nquit = [\"f10\"]"))).unwrap();
-        let found = |word| keymap.find(Scope::Cluster, Key::parse(word).unwrap()).map(Act::name);
+        let found = |word| {
+            keymap.find(Scope::Screen(ScreenId::Cluster), Key::parse(word).unwrap()).map(Act::name)
+        };
         assert_eq!(found("f10"), Some("quit"));
         assert_eq!(found("q"), None);
         assert_eq!(found("?"), Some("help"));

@@ -10,19 +10,20 @@ use super::msg::Effect;
 use super::state::State;
 use super::toast::Toast;
 use crate::engine::order::Order;
+use crate::screens::SCREENS;
 use crate::screens::cluster::Cluster;
-use crate::screens::{keys, watch};
 
 /// Drops what was of the cluster before, and says so. I1
 pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
     let (now, before) = (state.ctx.now, state.ctx.cluster.id);
-    let mut effects = keys::leave(&mut state.keys, &mut state.ctx);
-    let (ended, given_up) = watch::leave(&mut state.watch);
-    effects.extend(given_up);
+    let (mut effects, mut ended) = (Vec::new(), Vec::new());
+    for id in SCREENS {
+        let (screen, ctx) = state.screen_mut(*id);
+        effects.extend(screen.leave(ctx, &mut ended));
+    }
     // What is asked from here on is asked of the new one.
     effects.push(Effect::Engine(Order::Cluster(id)));
     state.ctx.cluster = Cluster { id, woke: state.ctx.cluster.woke, ..Cluster::default() };
-    state.cluster.chosen = 0;
     state.ctx.done = None;
     let stays = |overlay: &Overlay| {
         matches!(
@@ -34,14 +35,11 @@ pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
     state.replaced = Some(now);
     let what = format!("another cluster answers there: {id:x}, and before {before:x}");
     let why = "its data was replaced, or other servers listen there".to_owned();
-    let tails = match ended {
-        0 => String::new(),
-        1 => ", and 1 tail has ended".to_owned(),
-        n => format!(", and {n} tails have ended"),
-    };
-    let next = format!("all is read anew; u takes nothing back{tails}");
+    ended.insert(0, "all is read anew; u takes nothing back".to_owned());
+    let next = ended.join(", and ");
     state.ctx.toasts.happened(Toast::error(now, what, why, next));
-    effects.extend(keys::begin_anew(&mut state.keys, &mut state.ctx));
+    let (screen, ctx) = state.top_mut();
+    effects.extend(screen.begin_anew(ctx));
     effects
 }
 

@@ -6,12 +6,8 @@ use super::action::Scope;
 use super::context::{Bundled, Context, Origin};
 use super::keymap::Keymap;
 use super::mouse::DrawnFrame;
-use crate::screens::cluster::ClusterScreen;
 use crate::screens::cluster::member::Member;
-use crate::screens::keys::Keys;
-use crate::screens::repl::Repl;
-use crate::screens::watch::Watch;
-use crate::screens::{Screen, ScreenId};
+use crate::screens::{Screen, ScreenId, screens};
 use crate::widget::Look;
 use std::time::Duration;
 
@@ -33,74 +29,61 @@ pub struct Setup {
     pub size: (u16, u16),
 }
 
-/// The console.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// What the screens share.
-    pub ctx: Context,
-    /// Its keys.
-    pub keymap: Keymap,
-    /// The Cluster screen.
-    pub cluster: ClusterScreen,
-    /// The Keys screen.
-    pub keys: Keys,
-    /// The Watch screen.
-    pub watch: Watch,
-    /// The REPL pane, and the palette, which has the same session.
-    pub repl: Repl,
-    /// The screen that was on top before.
-    pub before: ScreenId,
-    /// When `q` was pressed for the first time.
-    pub leaving: Option<Moment>,
-    /// Reports of any other generation are dropped.
-    pub generation: u64,
-    /// When another cluster took the place of the one before.
-    pub replaced: Option<Moment>,
-    /// What the frame has drawn where.
-    pub(super) drawn: DrawnFrame,
+macro_rules! state {
+    ($($(#[$doc:meta])* $module:ident::$screen:ident, $id:ident, $number:literal, $title:literal, $help:literal;)*) => {
+        /// The console.
+        #[derive(Clone, Debug)]
+        pub struct State {
+            /// What the screens share.
+            pub ctx: Context,
+            /// Its keys.
+            pub keymap: Keymap,
+            $($(#[$doc])* pub $module: crate::screens::$module::$screen,)*
+            /// The screen that was on top before.
+            pub before: ScreenId,
+            /// When `q` was pressed for the first time.
+            pub leaving: Option<Moment>,
+            /// Reports of any other generation are dropped.
+            pub generation: u64,
+            /// When another cluster took the place of the one before.
+            pub replaced: Option<Moment>,
+            /// What the frame has drawn where.
+            pub(super) drawn: DrawnFrame,
+        }
+
+        impl State {
+            /// A console that knows nothing yet.
+            #[must_use]
+            pub fn new(setup: Setup) -> Self {
+                Self {
+                    ctx: Context::new(setup.look, setup.origin, setup.read_only, setup.size),
+                    keymap: setup.keymap,
+                    $($module: Default::default(),)*
+                    before: ScreenId::Cluster,
+                    leaving: None,
+                    generation: 0,
+                    replaced: None,
+                    drawn: DrawnFrame::default(),
+                }
+            }
+
+            /// A screen.
+            #[must_use]
+            pub fn screen(&self, id: ScreenId) -> &dyn Screen {
+                match id { $(ScreenId::$id => &self.$module,)* }
+            }
+
+            /// A screen, and what it acts through.
+            pub(crate) fn screen_mut(&mut self, id: ScreenId) -> (&mut dyn Screen, &mut Context) {
+                let screen: &mut dyn Screen = match id { $(ScreenId::$id => &mut self.$module,)* };
+                (screen, &mut self.ctx)
+            }
+        }
+    };
 }
+screens!(state);
 
 impl State {
-    /// A console that knows nothing yet.
-    #[must_use]
-    pub fn new(setup: Setup) -> Self {
-        Self {
-            ctx: Context::new(setup.look, setup.origin, setup.read_only, setup.size),
-            keymap: setup.keymap,
-            cluster: ClusterScreen::default(),
-            keys: Keys::default(),
-            watch: Watch::default(),
-            repl: Repl::default(),
-            before: ScreenId::default(),
-            leaving: None,
-            generation: 0,
-            replaced: None,
-            drawn: DrawnFrame::default(),
-        }
-    }
-
-    /// A screen.
-    #[must_use]
-    pub fn screen(&self, id: ScreenId) -> &dyn Screen {
-        match id {
-            ScreenId::Cluster => &self.cluster,
-            ScreenId::Keys => &self.keys,
-            ScreenId::Watch => &self.watch,
-            ScreenId::Repl => &self.repl,
-        }
-    }
-
-    /// A screen, and what it acts through.
-    pub(crate) fn screen_mut(&mut self, id: ScreenId) -> (&mut dyn Screen, &mut Context) {
-        let screen: &mut dyn Screen = match id {
-            ScreenId::Cluster => &mut self.cluster,
-            ScreenId::Keys => &mut self.keys,
-            ScreenId::Watch => &mut self.watch,
-            ScreenId::Repl => &mut self.repl,
-        };
-        (screen, &mut self.ctx)
-    }
-
     /// The screen on top.
     #[must_use]
     pub fn top(&self) -> &dyn Screen {
@@ -115,7 +98,7 @@ impl State {
     /// The screen's scope of keys.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.top().scope()
+        Scope::Screen(self.ctx.screen)
     }
 
     /// The chosen member.

@@ -6,6 +6,9 @@
 //!
 //! A screen is one folder: state and update, `view`, `actions` (its keys), `requests` (what it asks servers for). It
 //! sees its own state and the [`Context`], and never another screen: what another one has to do it wishes. It refuses nothing: what a screen has no use for does nothing.
+//!
+//! Which screens there are stands in one table, `screens!` below. Whoever needs one thing for each of them takes it from
+//! there by a macro of its own: [`ScreenId`] here, the fields of `State`, the tables of actions.
 
 pub mod cluster;
 pub mod keys;
@@ -17,36 +20,77 @@ use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use crate::console::action::Scope;
 use crate::console::{CommandLine, Context, Effect, Mouse};
 use crate::engine::request::{Answer, Ticket};
 
-/// A screen, in the order of the tabs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScreenId {
-    /// Members, progress, rates, leadership.
-    #[default]
-    Cluster,
-    /// The keys as a tree, and their history.
-    Keys,
-    /// Tails of what changes.
-    Watch,
-    /// The prompt of the language.
-    Repl,
-}
-
-impl ScreenId {
-    /// The digit that leads to it.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Cluster => 1,
-            Self::Keys => 2,
-            Self::Watch => 3,
-            Self::Repl => 5,
+/// All screens, in the order of the tabs. A row has the folder, which is also the
+/// field of `State` and the section of the keymap, the type of its state, its variant of [`ScreenId`], the digit that leads
+/// to it, its name in the tabs, and what the help says of the digit.
+macro_rules! screens {
+    ($macro:ident) => {
+        $macro! {
+            /// Members, progress, rates, leadership.
+            cluster::ClusterScreen, Cluster, 1, "Cluster", "the Cluster screen";
+            /// The keys as a tree, and their history.
+            keys::Keys, Keys, 2, "Keys", "the Keys screen";
+            /// Tails of what changes.
+            watch::Watch, Watch, 3, "Watch", "the Watch screen";
+            /// The prompt of the language, and the palette, which has the same session.
+            repl::Repl, Repl, 5, "REPL", "the REPL: a prompt with all that was answered";
         }
-    }
+    };
 }
+pub(crate) use screens;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $module:ident::$screen:ident, $id:ident, $number:literal, $title:literal, $help:literal;)*) => {
+        /// A screen, in the order of the tabs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ScreenId { $($(#[$doc])* $id,)* }
+
+        /// All screens, in the order of the tabs.
+        pub static SCREENS: &[ScreenId] = &[$(ScreenId::$id),*];
+
+        impl ScreenId {
+            /// The digit that leads to it.
+            #[must_use]
+            pub fn number(self) -> u8 {
+                match self { $(Self::$id => $number,)* }
+            }
+
+            /// Its name in the tabs.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$id => $title,)* }
+            }
+
+            /// As the keymap names its keys.
+            #[must_use]
+            pub fn scope_name(self) -> &'static str {
+                match self { $(Self::$id => stringify!($module),)* }
+            }
+
+            /// As the help overlay heads its keys.
+            #[must_use]
+            pub fn scope_title(self) -> &'static str {
+                match self { $(Self::$id => concat!($title, " screen"),)* }
+            }
+
+            /// As the keymap names the action that goes to it.
+            #[must_use]
+            pub fn action_name(self) -> &'static str {
+                match self { $(Self::$id => concat!("screen-", $number),)* }
+            }
+
+            /// What that action does.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$id => $help,)* }
+            }
+        }
+    };
+}
+screens!(ids);
 
 /// A move in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,17 +130,20 @@ impl Motion {
 
 /// What the frame asks of a screen, which sees its own state and the [`Context`].
 pub trait Screen {
-    /// Which it is.
-    fn id(&self) -> ScreenId;
-    /// Its name in the tabs.
-    fn title(&self) -> &'static str;
-    /// The scope of its keys.
-    fn scope(&self) -> Scope;
     /// Draws it, and remembers at most what of it was drawn where; a line that is typed covers `bottom`, the line of
     /// the footer.
     fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect);
     /// It is gone to.
     fn enter(&mut self, _ctx: &mut Context) -> Vec<Effect> {
+        Vec::new()
+    }
+    /// Another cluster answers: drops all that was of the one before, and what was asked of it. What people should know
+    /// to have ended goes into `ended`.
+    fn leave(&mut self, _ctx: &mut Context, _ended: &mut Vec<String>) -> Vec<Effect> {
+        Vec::new()
+    }
+    /// It is on top, and that other cluster can be asked from here on.
+    fn begin_anew(&mut self, _ctx: &mut Context) -> Vec<Effect> {
         Vec::new()
     }
     /// The command that says what is chosen on it.
@@ -118,6 +165,10 @@ pub trait Screen {
     /// Whether its actions are offered: nothing of its own lies over what they act on.
     fn offers_actions(&self) -> bool {
         true
+    }
+    /// Whether its actions count also while something lies over the screen that does not take keys itself.
+    fn acts_covered(&self) -> bool {
+        false
     }
     /// A key is typed into it.
     fn typed(&mut self, _ctx: &mut Context, _key: KeyEvent) -> Vec<Effect> {
@@ -156,10 +207,6 @@ pub trait Screen {
         Vec::new()
     }
 }
-
-/// All screens, in the order of the tabs.
-pub static SCREENS: &[ScreenId] =
-    &[ScreenId::Cluster, ScreenId::Keys, ScreenId::Watch, ScreenId::Repl];
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use mini_etcd_tui::console::action;
 use mini_etcd_tui::console::action::Scope;
 use mini_etcd_tui::console::keymap::{Key, Keymap};
+use mini_etcd_tui::screens::ScreenId;
 
 /// What the page leaves out: the same screens at other sizes, without colours or in ASCII, and tables of styles.
 const LEFT_OUT: &[&str] = &[
@@ -118,6 +119,9 @@ fn docs_console_md_names_every_key_of_the_shipped_table() {
     let (_, rows) = page.split_once("| key | does |\n|---|---|\n").unwrap();
     for row in rows.lines().take_while(|row| row.starts_with('|')) {
         let key = row.strip_prefix("| `").and_then(|row| row.chars().next()).unwrap();
-        assert!(keymap.find(Scope::Keys, Key::plain(key)).is_some(), "no key {key}: {row}");
+        assert!(
+            keymap.find(Scope::Screen(ScreenId::Keys), Key::plain(key)).is_some(),
+            "no key {key}: {row}"
+        );
     }
 }

@@ -8,8 +8,8 @@ use super::{Act, Scope};
 use crate::console::overlays::{ActionList, event_lines, help_lines};
 use crate::console::update::go_to;
 use crate::console::{CommandLine, Effect, Overlay, State};
+use crate::screens::Motion;
 use crate::screens::repl::{drop_line, give_up};
-use crate::screens::{Motion, ScreenId};
 
 /// Within this time the second press leaves.
 const TWICE_WITHIN: Duration = Duration::from_secs(3);
@@ -70,12 +70,6 @@ pub(super) static TABLE: &[FrameAction] = &[
         ..moving("next-pane", "next pane", |state| focus(state, true))
     },
     moving("pane-before", "pane before", |state| focus(state, false)),
-    global("screen-1", "the Cluster screen", |state| go_to(state, ScreenId::Cluster)),
-    global("screen-2", "the Keys screen", |state| go_to(state, ScreenId::Keys)),
-    global("screen-3", "the Watch screen", |state| go_to(state, ScreenId::Watch)),
-    global("screen-5", "the REPL: a prompt with all that was answered", |state| {
-        go_to(state, ScreenId::Repl)
-    }),
     global("screen-before", "the screen before this one", |state| go_to(state, state.before)),
     FrameAction {
         label: |state| (!state.ctx.is_covered()).then_some("command"),

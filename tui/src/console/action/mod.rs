@@ -10,12 +10,9 @@
 
 mod frame;
 
+use super::update::go_to;
 use super::{Context, Effect, State};
-use crate::screens::cluster::ClusterScreen;
-use crate::screens::keys::Keys;
-use crate::screens::repl::Repl;
-use crate::screens::watch::Watch;
-use crate::screens::{Screen, cluster, keys, repl, watch};
+use crate::screens::{SCREENS, Screen, ScreenId, screens};
 
 pub(crate) use frame::{back, go};
 
@@ -26,14 +23,8 @@ pub enum Scope {
     Global,
     /// In every list.
     Move,
-    /// On the Cluster screen.
-    Cluster,
-    /// On the Keys screen.
-    Keys,
-    /// On the Watch screen.
-    Watch,
-    /// On the REPL screen, while nothing is typed.
-    Repl,
+    /// On one screen; on the REPL screen while nothing is typed.
+    Screen(ScreenId),
 }
 
 impl Scope {
@@ -43,10 +34,7 @@ impl Scope {
         match self {
             Self::Global => "global",
             Self::Move => "move",
-            Self::Cluster => "cluster",
-            Self::Keys => "keys",
-            Self::Watch => "watch",
-            Self::Repl => "repl",
+            Self::Screen(id) => id.scope_name(),
         }
     }
 
@@ -56,10 +44,7 @@ impl Scope {
         match self {
             Self::Global => "Everywhere",
             Self::Move => "Moving",
-            Self::Cluster => "Cluster screen",
-            Self::Keys => "Keys screen",
-            Self::Watch => "Watch screen",
-            Self::Repl => "REPL screen",
+            Self::Screen(id) => id.scope_title(),
         }
     }
 
@@ -93,12 +78,10 @@ pub(crate) struct Action<S> {
     pub run: fn(&mut S, &mut Context) -> Vec<Effect>,
 }
 
-/// A screen that has a table of actions.
+/// A screen as one field of the state.
 pub(crate) trait Acting: Screen + Sized + 'static {
-    /// Where its keys count.
-    const SCOPE: Scope;
-    /// They count also while something lies over the screen that does not take keys itself.
-    const OVER: bool;
+    /// Which it is.
+    const ID: ScreenId;
     /// Its part of the state.
     fn part(state: &State) -> &Self;
     /// Its part of the state, and the context.
@@ -106,27 +89,29 @@ pub(crate) trait Acting: Screen + Sized + 'static {
 }
 
 macro_rules! acting {
-    ($($screen:ty, $field:ident, $scope:ident, $over:expr;)*) => {$(
-        impl Acting for $screen {
-            const SCOPE: Scope = Scope::$scope;
-            const OVER: bool = $over;
+    ($($(#[$doc:meta])* $module:ident::$screen:ident, $id:ident, $number:literal, $title:literal, $help:literal;)*) => {
+        $(impl Acting for crate::screens::$module::$screen {
+            const ID: ScreenId = ScreenId::$id;
 
             fn part(state: &State) -> &Self {
-                &state.$field
+                &state.$module
             }
 
             fn parts(state: &mut State) -> (&mut Self, &mut Context) {
-                (&mut state.$field, &mut state.ctx)
+                (&mut state.$module, &mut state.ctx)
             }
-        }
-    )*};
-}
+        })*
 
-acting! {
-    ClusterScreen, cluster, Cluster, true;
-    Keys, keys, Keys, false;
-    Watch, watch, Watch, false;
-    Repl, repl, Repl, false;
+        /// The tables of the screens, in the order of the tabs.
+        fn of_screens() -> impl Iterator<Item = &'static dyn Act> + Clone {
+            std::iter::empty()$(.chain(of(crate::screens::$module::actions::TABLE)))*
+        }
+    };
+}
+screens!(acting);
+
+fn of<A: Act>(table: &'static [A]) -> impl Iterator<Item = &'static dyn Act> + Clone {
+    table.iter().map(|action| action as &dyn Act)
 }
 
 impl<S: Acting> Act for Action<S> {
@@ -135,7 +120,7 @@ impl<S: Acting> Act for Action<S> {
     }
 
     fn scope(&self) -> Scope {
-        S::SCOPE
+        Scope::Screen(S::ID)
     }
 
     fn help(&self) -> &'static str {
@@ -149,25 +134,40 @@ impl<S: Acting> Act for Action<S> {
     }
 
     fn run(&self, state: &mut State) -> Vec<Effect> {
+        let (screen, ctx) = S::parts(state);
         // What lies over the screen has the keyboard.
-        if state.ctx.is_covered() && !S::OVER {
+        if ctx.is_covered() && !screen.acts_covered() {
             return Vec::new();
         }
-        let (screen, ctx) = S::parts(state);
         (self.run)(screen, ctx)
     }
 }
 
-/// All actions, in the order of footer and help: a table per screen, then those that count on every screen.
-pub fn all() -> impl Iterator<Item = &'static dyn Act> + Clone {
-    fn of<S: Acting>(
-        table: &'static [Action<S>],
-    ) -> impl Iterator<Item = &'static dyn Act> + Clone {
-        table.iter().map(|action| action as &dyn Act)
+/// To go to a screen is an action.
+impl Act for ScreenId {
+    fn name(&self) -> &'static str {
+        self.action_name()
     }
-    let screens = of(cluster::actions::TABLE)
-        .chain(of(keys::actions::TABLE))
-        .chain(of(watch::actions::TABLE))
-        .chain(of(repl::actions::TABLE));
-    screens.chain(frame::TABLE.iter().map(|action| action as &dyn Act))
+
+    fn scope(&self) -> Scope {
+        Scope::Global
+    }
+
+    fn help(&self) -> &'static str {
+        (*self).help()
+    }
+
+    fn label(&self, _: &State) -> Option<String> {
+        None
+    }
+
+    fn run(&self, state: &mut State) -> Vec<Effect> {
+        go_to(state, *self)
+    }
+}
+
+/// All actions, in the order of footer and help: a table per screen, the ways to the screens, then what else counts on
+/// every screen.
+pub fn all() -> impl Iterator<Item = &'static dyn Act> + Clone {
+    of_screens().chain(of(SCREENS)).chain(of(frame::TABLE))
 }

@@ -5,9 +5,8 @@ use ratatui::layout::Rect;
 
 use super::member::Member;
 use super::{actions, view};
-use crate::console::action::Scope;
 use crate::console::{Bundled, CommandLine, Context, Effect, Mouse};
-use crate::screens::{Motion, Screen, ScreenId};
+use crate::screens::{Motion, Screen};
 use crate::widget::DrawnRows;
 
 /// The Cluster screen; what it shows of the cluster is in the context.
@@ -37,20 +36,17 @@ impl ClusterScreen {
 }
 
 impl Screen for ClusterScreen {
-    fn id(&self) -> ScreenId {
-        ScreenId::Cluster
-    }
-
-    fn title(&self) -> &'static str {
-        "Cluster"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Cluster
-    }
-
     fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, _: Rect) {
         view::draw(self, ctx, frame, area);
+    }
+
+    fn leave(&mut self, _: &mut Context, _: &mut Vec<String>) -> Vec<Effect> {
+        self.chosen = 0;
+        Vec::new()
+    }
+
+    fn acts_covered(&self) -> bool {
+        true
     }
 
     fn command(&self, ctx: &Context) -> Option<CommandLine> {

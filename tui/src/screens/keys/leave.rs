@@ -1,9 +1,9 @@
 //! What was seen is not there any more: another cluster answers, or this one was put back to an older state.
 
 use super::tree::Tree;
-use super::{Keys, Left, Pane, Right, Undo, load};
+use super::{Keys, Left, Pane, Right, Undo};
 use crate::console::{Context, Effect};
-use crate::screens::{Screen, ScreenId};
+use crate::screens::Screen;
 use crate::widget::grouped;
 
 /// Why nothing is taken back of another cluster.
@@ -13,7 +13,7 @@ const OTHER_CLUSTER: &str =
 const OTHER_HISTORY: &str = "the cluster was put back to a state before the last change";
 
 /// Drops everything that was of the cluster.
-pub(crate) fn leave(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
+pub(super) fn leave(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     // A change that is under way is told about, and noted.
     let mut effects = keys.cancel(ctx).unwrap_or_default();
     effects.extend(keys.requests.forget());
@@ -23,11 +23,6 @@ pub(crate) fn leave(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     keys.requests = before.requests;
     keys.undo = before.undo.map(|_| Undo::Not(OTHER_CLUSTER.to_owned()));
     effects
-}
-
-/// Reads the keys of the cluster that answers now, when they are looked at.
-pub(crate) fn begin_anew(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if ctx.screen == ScreenId::Keys { load::reload(keys, ctx) } else { Vec::new() }
 }
 
 impl Keys {

@@ -71,7 +71,6 @@ pub(crate) use bulk::{delete, delete_now, restore};
 pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
 pub(crate) use find::next_hit;
 pub(crate) use folding::toggle_all;
-pub(crate) use leave::{begin_anew, leave};
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
 pub(crate) use search::{next_match, prompt};
 pub(crate) use sideways::{right, wrap};

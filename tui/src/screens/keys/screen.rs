@@ -10,13 +10,14 @@ use super::load::look;
 use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
-use super::{Keys, Left, Pane, Right, bulk, change, folding, load, mouse, search, sideways, view};
-use crate::console::action::Scope;
+use super::{
+    Keys, Left, Pane, Right, bulk, change, folding, leave, load, mouse, search, sideways, view,
+};
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, Mouse, replay};
 use crate::engine::report::Pace;
 use crate::engine::request::{Answer, Ticket};
-use crate::screens::{Motion, Screen, ScreenId};
+use crate::screens::{Motion, Screen};
 
 /// The tree is read anew by itself, at most so often, while that takes few requests.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
@@ -27,18 +28,6 @@ const REFRESH_REQUESTS_MAX: u32 = 8;
 const BESIDE_TREE: usize = 8;
 
 impl Screen for Keys {
-    fn id(&self) -> ScreenId {
-        ScreenId::Keys
-    }
-
-    fn title(&self) -> &'static str {
-        "Keys"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Keys
-    }
-
     fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
         view::draw(self, ctx, frame, area, bottom);
     }
@@ -48,6 +37,14 @@ impl Screen for Keys {
             return load::reload(self, ctx);
         }
         Vec::new()
+    }
+
+    fn leave(&mut self, ctx: &mut Context, _: &mut Vec<String>) -> Vec<Effect> {
+        leave::leave(self, ctx)
+    }
+
+    fn begin_anew(&mut self, ctx: &mut Context) -> Vec<Effect> {
+        load::reload(self, ctx)
     }
 
     fn command(&self, _: &Context) -> Option<CommandLine> {

@@ -7,24 +7,11 @@ use ratatui::layout::Rect;
 use super::complete::completed;
 use super::run::{Place, edit, enter, typed};
 use super::{Msg, Repl, view};
-use crate::console::action::Scope;
 use crate::console::{CommandLine, Context, Effect, Mouse};
 use crate::engine::request::{Answer, Ticket, Trouble};
-use crate::screens::{Motion, Screen, ScreenId};
+use crate::screens::{Motion, Screen};
 
 impl Screen for Repl {
-    fn id(&self) -> ScreenId {
-        ScreenId::Repl
-    }
-
-    fn title(&self) -> &'static str {
-        "REPL"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Repl
-    }
-
     fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
         view::draw(self, ctx, frame, area, bottom);
     }

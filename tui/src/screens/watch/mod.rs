@@ -102,7 +102,7 @@ impl Default for Watch {
 }
 
 /// Ends all of them: what they follow is gone. Answers how many there were, and what to give up.
-pub(crate) fn leave(tails: &mut Watch) -> (usize, Vec<Effect>) {
+fn leave(tails: &mut Watch) -> (usize, Vec<Effect>) {
     let effects = tails.requests.forget();
     let before = std::mem::take(tails);
     tails.requests = before.requests;

@@ -6,8 +6,7 @@ use ratatui::layout::Rect;
 
 use super::filter::Filter;
 use super::tail::{Link, News};
-use super::{Msg, Prompt, Watch, mouse, page, view};
-use crate::console::action::Scope;
+use super::{Msg, Prompt, Watch, leave, mouse, page, view};
 use crate::console::replay::Replay;
 use crate::console::spec::Spec;
 use crate::console::{CommandLine, Context, Effect, Mouse, Redraw, replay};
@@ -16,20 +15,18 @@ use crate::screens::{Motion, Screen, ScreenId};
 use crate::widget::needle::Needle;
 
 impl Screen for Watch {
-    fn id(&self) -> ScreenId {
-        ScreenId::Watch
-    }
-
-    fn title(&self) -> &'static str {
-        "Watch"
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Watch
-    }
-
     fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
         view::draw(self, ctx, frame, area, bottom);
+    }
+
+    fn leave(&mut self, _: &mut Context, ended: &mut Vec<String>) -> Vec<Effect> {
+        let (count, effects) = leave(self);
+        match count {
+            0 => {}
+            1 => ended.push("1 tail has ended".to_owned()),
+            n => ended.push(format!("{n} tails have ended")),
+        }
+        effects
     }
 
     fn command(&self, _: &Context) -> Option<CommandLine> {
