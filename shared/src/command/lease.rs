@@ -17,7 +17,8 @@ pub(super) fn only_id(line: &CommandLine<'_>, usage: &str) -> Result<i64, Refusa
 }
 
 /// An id as etcdctl prints it: 16 places of hex, a sign among them.
-pub(super) fn hex(id: i64) -> String {
+#[must_use]
+pub fn lease_hex(id: i64) -> String {
     if id < 0 { format!("-{:015x}", id.unsigned_abs()) } else { format!("{id:016x}") }
 }
 
@@ -61,7 +62,7 @@ mod tests {
             (-1, "-000000000000001"),
             (i64::MIN, "-8000000000000000"),
         ] {
-            assert_eq!(hex(id), shown);
+            assert_eq!(lease_hex(id), shown);
         }
     }
 }

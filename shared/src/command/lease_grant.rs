@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::{LeaseGrantRequest, LeaseGrantResponse};
 
-use super::lease::{header_bytes, header_fields, hex, while_doing};
+use super::lease::{header_bytes, header_fields, lease_hex, while_doing};
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect};
 use super::{CommandLine, Made, Refusal};
@@ -44,7 +44,7 @@ impl Answer for LeaseGrantResponse {
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        page.line(&format!("lease {} granted with TTL({}s)", hex(self.id), self.ttl));
+        page.line(&format!("lease {} granted with TTL({}s)", lease_hex(self.id), self.ttl));
     }
 
     fn protobuf(&self) -> Option<Vec<u8>> {
@@ -58,7 +58,7 @@ impl Answer for LeaseGrantResponse {
 
     /// The id, as other commands take it.
     fn primary(&self) -> Result<Option<Bytes>, Failure> {
-        Ok(Some(hex(self.id).into()))
+        Ok(Some(lease_hex(self.id).into()))
     }
 
     fn is_of_cluster(&self) -> bool {
@@ -66,6 +66,6 @@ impl Answer for LeaseGrantResponse {
     }
 
     fn masked(&self, line: &str) -> String {
-        replaced(line, &hex(self.id))
+        replaced(line, &lease_hex(self.id))
     }
 }

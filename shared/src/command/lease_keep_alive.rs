@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::LeaseKeepAliveResponse;
 
-use super::lease::{disconnected, header_bytes, header_fields, hex, only_id};
+use super::lease::{disconnected, header_bytes, header_fields, lease_hex, only_id};
 use super::request::Misfit;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag};
 use super::{CommandLine, Input, Made, Reply, Report, Request};
@@ -73,7 +73,7 @@ impl Answer for LeaseKeepAliveResponse {
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        page.line(&format!("lease {} keepalived with TTL({})", hex(self.id), self.ttl));
+        page.line(&format!("lease {} keepalived with TTL({})", lease_hex(self.id), self.ttl));
     }
 
     fn protobuf(&self) -> Option<Vec<u8>> {
@@ -86,7 +86,7 @@ impl Answer for LeaseKeepAliveResponse {
     }
 
     fn masked(&self, line: &str) -> String {
-        replaced(line, &hex(self.id))
+        replaced(line, &lease_hex(self.id))
     }
 }
 
@@ -100,7 +100,7 @@ impl Answer for Ended {
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        page.line(&format!("lease {} expired or revoked.", hex(self.0)));
+        page.line(&format!("lease {} expired or revoked.", lease_hex(self.0)));
     }
 
     fn format(&self, asked: Format) -> Result<Format, Failure> {
@@ -109,6 +109,6 @@ impl Answer for Ended {
     }
 
     fn masked(&self, line: &str) -> String {
-        replaced(line, &hex(self.0))
+        replaced(line, &lease_hex(self.0))
     }
 }

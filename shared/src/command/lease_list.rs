@@ -2,7 +2,7 @@
 
 use mini_etcd_proto::etcdserverpb::{LeaseLeasesRequest, LeaseLeasesResponse};
 
-use super::lease::{disconnected, header_bytes, header_fields, hex};
+use super::lease::{disconnected, header_bytes, header_fields, lease_hex};
 use super::request::asks;
 use super::spec::CommandSpec;
 use crate::failure::done;
@@ -32,7 +32,7 @@ impl Answer for LeaseLeasesResponse {
 
     fn simple(&self, page: &mut Page<'_>) {
         page.line(&format!("found {} leases", self.leases.len()));
-        self.leases.iter().for_each(|status| page.line(&hex(status.id)));
+        self.leases.iter().for_each(|status| page.line(&lease_hex(status.id)));
     }
 
     fn protobuf(&self) -> Option<Vec<u8>> {
@@ -45,7 +45,7 @@ impl Answer for LeaseLeasesResponse {
     }
 
     fn masked(&self, line: &str) -> String {
-        let ids = self.leases.iter().map(|status| hex(status.id));
+        let ids = self.leases.iter().map(|status| lease_hex(status.id));
         ids.fold(line.to_owned(), |line, id| replaced(&line, &id))
     }
 }

@@ -2,7 +2,7 @@
 
 use mini_etcd_proto::etcdserverpb::{LeaseRevokeRequest, ResponseHeader};
 
-use super::lease::{hex, only_id, while_doing};
+use super::lease::{lease_hex, only_id, while_doing};
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect};
 use super::{CommandLine, Made};
@@ -42,7 +42,7 @@ impl Answer for Revoked {
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        page.line(&format!("lease {} revoked", hex(self.id)));
+        page.line(&format!("lease {} revoked", lease_hex(self.id)));
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -51,6 +51,6 @@ impl Answer for Revoked {
     }
 
     fn masked(&self, line: &str) -> String {
-        replaced(line, &hex(self.id))
+        replaced(line, &lease_hex(self.id))
     }
 }

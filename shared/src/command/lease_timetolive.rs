@@ -2,7 +2,7 @@
 
 use mini_etcd_proto::etcdserverpb::{LeaseTimeToLiveRequest, LeaseTimeToLiveResponse};
 
-use super::lease::{disconnected, header_bytes, header_fields, hex, only_id};
+use super::lease::{disconnected, header_bytes, header_fields, lease_hex, only_id};
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Flag};
 use super::{CommandLine, Made};
@@ -53,9 +53,9 @@ impl Answer for Left {
     fn simple(&self, page: &mut Page<'_>) {
         let LeaseTimeToLiveResponse { id, ttl, granted_ttl, keys, .. } = &self.answer;
         if *granted_ttl == 0 && *ttl == -1 {
-            return page.line(&format!("lease {} already expired", hex(*id)));
+            return page.line(&format!("lease {} already expired", lease_hex(*id)));
         }
-        let id = hex(*id);
+        let id = lease_hex(*id);
         let left = format!("lease {id} granted with TTL({granted_ttl}s), remaining({ttl}s)");
         page.write(left.as_bytes());
         if self.keys {
@@ -77,7 +77,7 @@ impl Answer for Left {
     }
 
     fn masked(&self, line: &str) -> String {
-        let line = replaced(line, &hex(self.answer.id));
+        let line = replaced(line, &lease_hex(self.answer.id));
         replaced(&line, &format!("remaining({}s)", self.answer.ttl))
     }
 }

@@ -59,6 +59,7 @@ pub use endpoint_health::EndpointHealth;
 pub use get::{GET, Got};
 pub use help::{HELP, Help, help};
 pub use input::{Input, Prompt};
+pub use lease::lease_hex;
 pub use parse::{Given, Parsed, Values, parse, parse_as, parse_for, parse_within};
 pub(crate) use ranges::prefix_range;
 pub use refusal::Refusal;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Place, Source, WITHIN, Wants, place};
+use super::{Context, KEYS_MAX, Place, Source, WITHIN, Wants, place};
 use crate::language::{Span, written};
 use crate::text::printable;
 
@@ -70,6 +70,10 @@ pub async fn complete(
             let names = names.iter().filter(|name| name.as_bytes().starts_with(&place.typed));
             completion.candidates =
                 names.map(|name| Candidate::bytes(name.as_bytes(), true)).collect();
+        }
+        Wants::Lease => {
+            completion.candidates = cluster.leases(&place.typed).await;
+            completion.more = completion.candidates.len() >= KEYS_MAX;
         }
         Wants::File => {
             let typed = place.typed.clone();

@@ -1,7 +1,7 @@
 //! What may stand at the cursor of a line that is being typed: candidates, hints and colours, for prompt, pane and palette.
 //!
 //! ```text
-//! text, cursor ─▶ place (lexer, TABLE) ─▶ Wants ─▶ candidates ◀─ Source (keys, members: asks the cluster)
+//! text, cursor ─▶ place (lexer, TABLE) ─▶ Wants ─▶ candidates ◀─ Source (keys, members, leases: asks the cluster)
 //!                              └─▶ hint            marks, danger (while typing)
 //! ```
 //!

@@ -35,6 +35,8 @@ pub enum Wants {
     Key,
     /// A member of the cluster.
     Member,
+    /// The id of a lease.
+    Lease,
     File,
 }
 
@@ -347,14 +349,10 @@ fn wanted(arg: Option<&Arg>) -> Wants {
         Some(ArgKind::OneOf(words)) => names(words),
         Some(ArgKind::File) => Wants::File,
         Some(ArgKind::Member) => Wants::Member,
-        Some(
-            ArgKind::Value
-            | ArgKind::Revision
-            | ArgKind::Lease
-            | ArgKind::Seconds
-            | ArgKind::Program,
-        )
-        | None => Wants::Nothing,
+        Some(ArgKind::Lease) => Wants::Lease,
+        Some(ArgKind::Value | ArgKind::Revision | ArgKind::Seconds | ArgKind::Program) | None => {
+            Wants::Nothing
+        }
     }
 }
 
@@ -365,6 +363,7 @@ fn value(flag: &Flag) -> Wants {
         }
         ValueKind::Choice(choices) => names(choices),
         ValueKind::Switch => names(&["true", "false"]),
+        ValueKind::Lease => Wants::Lease,
         _ => Wants::Nothing,
     }
 }

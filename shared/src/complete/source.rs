@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest};
+use mini_etcd_proto::etcdserverpb::{
+    LeaseLeasesRequest, LeaseTimeToLiveRequest, MemberListRequest, RangeRequest,
+};
 use tokio::time::{Instant, timeout_at};
 
+use super::Candidate;
 use crate::client::Client;
+use crate::command::lease_hex;
 use crate::session::keys::{Level, SEPARATOR};
 
 /// How long the cluster may take to answer: longer, and typing would falter.
 pub const WITHIN: Duration = Duration::from_millis(150);
 /// Names that one completion offers.
 pub const KEYS_MAX: usize = 500;
+/// Leases that are asked what is left of them: as many as are in sight.
+const LEFT_MAX: usize = 8;
 /// Listings that are kept.
 const KEPT_MAX: usize = 64;
 
@@ -34,6 +40,8 @@ pub trait Source: Send + Sync {
     fn keys<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Listed>;
     /// The names of the members.
     fn members(&self) -> BoxFuture<'_, Vec<String>>;
+    /// The leases whose ids begin so in hex, [`KEYS_MAX`] at most, with what is left of the first ones.
+    fn leases<'a>(&'a self, typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>>;
 }
 
 /// Knows nothing.
@@ -46,6 +54,10 @@ impl Source for NoSource {
     }
 
     fn members(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn leases<'a>(&'a self, _typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>> {
         Box::pin(async { Vec::new() })
     }
 }
@@ -156,4 +168,47 @@ impl Source for ClientSource {
             members.into_iter().map(|member| member.name).filter(|name| !name.is_empty()).collect()
         })
     }
+
+    fn leases<'a>(&'a self, typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + WITHIN;
+            let client = self.client();
+            let asked = timeout_at(deadline, client.lease_leases(LeaseLeasesRequest {}));
+            let Ok(outcome) = asked.await else { return Vec::new() };
+            let leases = outcome.into_result().map(|answer| answer.leases).unwrap_or_default();
+            let begins = |id: i64| {
+                // Who types an id leaves out the zeros in front.
+                [lease_hex(id), format!("{id:x}")]
+                    .iter()
+                    .any(|hex| hex.as_bytes().starts_with(typed))
+            };
+            let mut ids: Vec<i64> = leases
+                .iter()
+                .map(|lease| lease.id)
+                .filter(|id| begins(*id))
+                .take(KEYS_MAX)
+                .collect();
+            ids.sort_unstable();
+            let left = ids.iter().take(LEFT_MAX).map(|id| left(&client, *id, deadline));
+            let left = futures::future::join_all(left).await;
+            let notes = left.into_iter().chain(std::iter::repeat(String::new()));
+            let candidate = |(id, note): (&i64, String)| Candidate::word(&lease_hex(*id), &note);
+            ids.iter().zip(notes).map(candidate).collect()
+        })
+    }
+}
+
+/// What is left of a lease, in a few words; none when nobody tells in time.
+async fn left(client: &Client, id: i64, deadline: Instant) -> String {
+    let request = LeaseTimeToLiveRequest { id, keys: true };
+    let Ok(outcome) = timeout_at(deadline, client.lease_time_to_live(request)).await else {
+        return String::new();
+    };
+    outcome.into_result().map_or_else(
+        |_| String::new(),
+        |answer| {
+            let keys = answer.keys.len();
+            format!("{}s left, {keys} key{}", answer.ttl, if keys == 1 { "" } else { "s" })
+        },
+    )
 }

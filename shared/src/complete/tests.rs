@@ -22,6 +22,13 @@ impl Source for Few {
     fn members(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async { vec!["n1".to_owned(), "n2".to_owned()] })
     }
+
+    fn leases<'a>(&'a self, typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>> {
+        let all = ["694d5765fc71500b", "694d5765fc715010", "7f3a00000000000c"];
+        let begins = all.iter().filter(|id| id.as_bytes().starts_with(typed));
+        let found = begins.map(|id| Candidate::word(id, "41s left, 12 keys")).collect();
+        Box::pin(async { found })
+    }
 }
 
 fn context() -> Context {
@@ -57,6 +64,16 @@ fn commands_groups_and_their_commands_are_offered() {
     assert_eq!(taken("! eventually 5s every 1s comp"), "! eventually 5s every 1s compaction");
     assert_eq!(offered("endpoint "), ["hashkv", "health", "status"]);
     assert_eq!(taken("help al"), "help alarm");
+}
+
+#[test]
+fn leases_are_offered_wherever_an_id_stands() {
+    assert_eq!(taken("lease revoke 7"), "lease revoke 7f3a00000000000c");
+    assert_eq!(offered("lease timetolive 694").len(), 2);
+    assert_eq!(taken("lease keep-alive --once 7f"), "lease keep-alive --once 7f3a00000000000c");
+    assert_eq!(taken("put k v --lease=7"), "put k v --lease=7f3a00000000000c");
+    assert_eq!(offered("put k v --lease ").len(), 3);
+    assert!(offered("lease grant ").is_empty());
 }
 
 #[test]
