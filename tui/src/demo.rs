@@ -7,7 +7,9 @@
 //! * I1: what is written follows from the number of a change alone, so every demo has the same data.
 //! * I2: it is bounded: the keys are a fixed set, a value has at most [`VALUE_BYTES_MAX`], and what lies further back
 //!   than twice [`Pace::kept`] changes is compacted.
-//! * I3: nobody but the bundled members of a demo is written to: the caller gives a client that knows no others.
+//! * I3: of the leases one is renewed for as long as the demo is alive, and made anew when it has ended all the same; the
+//!   others live for hours. Where nothing is changed, nothing is renewed, and all of them live for hours.
+//! * I4: nobody but the bundled members of a demo is written to: the caller gives a client that knows no others.
 //!
 //! It refuses nothing: what cannot be written, as while the quorum is lost, is left out. Tested here, against a real
 //! member in `tests/console/demo.rs`, and in the real program in `tests/pty/demo.rs`.
@@ -15,9 +17,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_proto::etcdserverpb::{CompactionRequest, DeleteRangeRequest, PutRequest};
+use mini_etcd_proto::etcdserverpb::{
+    CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, PutRequest,
+};
 use mini_etcd_shared::client::Client;
+use mini_etcd_shared::error::ClientError;
 use tokio::time::sleep;
+use tonic::Code;
 
 /// Bytes that a value has at most.
 pub const VALUE_BYTES_MAX: usize = 1024;
@@ -53,10 +59,36 @@ struct Change {
     value: Option<Bytes>,
 }
 
+/// A lease with the keys that hang on it.
+struct Lease {
+    id: i64,
+    /// Seconds.
+    ttl: i64,
+    keys: &'static [&'static str],
+}
+
+/// The lease of who leads, which is renewed. I3
+const LEADER: Lease = Lease { id: 0x7a11_0001, ttl: 60, keys: &["leaders/scheduler"] };
+/// The leases that are not: a session, what is cached, and one that somebody forgot.
+const LASTING: [Lease; 3] = [
+    Lease { id: 0x7a11_0002, ttl: 4 * 3600, keys: &["sessions/5f1c"] },
+    Lease { id: 0x7a11_0003, ttl: 8 * 3600, keys: &["assets/logo.png", "assets/visits"] },
+    Lease { id: 0x7a11_0004, ttl: 6 * 3600, keys: &[] },
+];
+/// Changes from one renewal to the next: 8 seconds in a console.
+const RENEW_EVERY: u64 = 16;
+
 /// Writes the seed, and then changes a key now and then, until it is dropped.
 pub async fn run(client: Client, pace: Pace) {
     for change in seed() {
-        while write(&client, &change).await.is_none() {
+        while write(&client, &change, 0).await.is_none() {
+            sleep(AGAIN).await;
+        }
+    }
+    let still = Lease { ttl: 12 * 3600, ..LEADER };
+    let leader = if pace.changes == Some(0) { &still } else { &LEADER };
+    for lease in LASTING.iter().chain([leader]) {
+        while grant(&client, lease).await.is_none() {
             sleep(AGAIN).await;
         }
     }
@@ -64,7 +96,10 @@ pub async fn run(client: Client, pace: Pace) {
     let mut oldest = 0;
     for n in (FIRST..).take(pace.changes.unwrap_or(usize::MAX)) {
         sleep(pace.every).await;
-        let Some(revision) = write(&client, &change(n)).await else { continue };
+        if n.is_multiple_of(RENEW_EVERY) {
+            renew(&client, &LEADER).await;
+        }
+        let Some(revision) = write(&client, &change(n), 0).await else { continue };
         if n.is_multiple_of(pace.kept.max(1)) {
             if oldest > 0 {
                 let request =
@@ -77,11 +112,34 @@ pub async fn run(client: Client, pace: Pace) {
     }
 }
 
-/// Makes a change; answers its revision, `None` when it may not have been made.
-async fn write(client: &Client, change: &Change) -> Option<i64> {
+/// Grants a lease, and puts its keys as they are onto it; `None` when that may not have been done.
+async fn grant(client: &Client, lease: &Lease) -> Option<()> {
+    let Lease { id, ttl, keys } = *lease;
+    match client.lease_grant(LeaseGrantRequest { id, ttl }).await.into_result() {
+        // It was there already, when the answer to the one before was lost.
+        Ok(_) | Err(ClientError::Refused { code: Code::FailedPrecondition, .. }) => {}
+        Err(_) => return None,
+    }
+    for change in seed().iter().filter(|change| keys.contains(&change.key.as_str())) {
+        write(client, change, id).await?;
+    }
+    Some(())
+}
+
+/// Renews a lease, or makes it anew.
+async fn renew(client: &Client, lease: &Lease) {
+    let renewed = client.lease_renew(lease.id).await.into_result();
+    if renewed.is_ok_and(|answer| answer.ttl <= 0) {
+        // The next time is as good.
+        let _granted = grant(client, lease).await;
+    }
+}
+
+/// Makes a change, with a lease or with none; answers its revision, `None` when it may not have been made.
+async fn write(client: &Client, change: &Change, lease: i64) -> Option<i64> {
     let key = Bytes::copy_from_slice(change.key.as_bytes());
     let header = if let Some(value) = change.value.clone() {
-        let request = PutRequest { key, value, ..PutRequest::default() };
+        let request = PutRequest { key, value, lease, ..PutRequest::default() };
         client.put(request).await.into_result().ok()?.header
     } else {
         let request = DeleteRangeRequest { key, ..DeleteRangeRequest::default() };
