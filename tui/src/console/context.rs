@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mini_etcd_shared::clock::Moment;
 
 use super::msg::Effect;
@@ -117,6 +118,8 @@ pub enum Wish {
     Kill(String),
     /// The keys are changed by a command, this one.
     Changes(String),
+    /// This key is shown on the Keys screen, as it is now.
+    ShowKey(Bytes),
 }
 
 /// What every screen sees beside its own state, and what it acts through.

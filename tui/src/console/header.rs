@@ -142,18 +142,19 @@ fn origin(state: &State, width: u16) -> String {
     let wide = width >= WIDE;
     match &state.ctx.origin {
         Origin::Endpoints(endpoints) => endpoints.join("  "),
-        Origin::Demo(1) if !wide => "one bundled member, temporary data".to_owned(),
+        Origin::Demo(_) if !wide => "bundled, temporary data".to_owned(),
         Origin::Demo(1) => "one bundled member, its data goes with the console".to_owned(),
-        Origin::Demo(_) if !wide => "bundled members, temporary data".to_owned(),
         Origin::Demo(n) => format!("{n} bundled members, their data goes with the console"),
         Origin::StandIn(of) => {
             let of = of.join(", ");
             match (state.cluster.elsewhere, wide) {
-                (true, _) => format!("{of} answers: o looks at it"),
+                (true, true) => format!("{of} answers: o looks at it"),
+                (true, false) => format!("{of} answers: o"),
                 (false, true) => {
                     format!("nobody at {of}: a bundled server, its data goes with the console")
                 }
-                (false, false) => format!("bundled: nobody at {of}"),
+                // The badge says that it is bundled.
+                (false, false) => format!("nobody at {of}"),
             }
         }
     }

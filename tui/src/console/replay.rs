@@ -12,6 +12,7 @@
 //! It refuses to note how the screen looks: filters, viewers, marks, pauses.
 
 use bytes::Bytes;
+use mini_etcd_shared::command::lease_hex;
 use mini_etcd_shared::language::written;
 
 use super::command_line::CommandLine;
@@ -258,6 +259,22 @@ impl Replay {
         Self { line: spec.command().language(), keys, ..again }
     }
 
+    /// A lease was granted for so many seconds; with an id other than 0, for which the language has no word.
+    pub(crate) fn grant(ttl: i64, id: i64) -> Self {
+        let granted = Self::simple(format!("lease grant {ttl}"), "ok");
+        if id == 0 {
+            return granted;
+        }
+        let script = format!("# with the id {}\n{}", lease_hex(id), granted.script);
+        Self { script, ..granted }
+    }
+
+    /// Something was done to a lease by a command of the group.
+    pub(crate) fn lease(command: &str, id: i64) -> Self {
+        let command = CommandLine::line(&format!("lease {command} {}", lease_hex(id)));
+        Self::unrepeatable(&command, "a lease that no other cluster has")
+    }
+
     /// A bundled member was killed.
     pub(crate) fn kill(name: &str) -> Self {
         Self::simple(format!("\\kill {}", written(name.as_bytes())), "ok")
@@ -326,6 +343,10 @@ mod tests {
             Replay::travel(&key(), 5),
             Replay::history(&key()),
             Replay::tail("tail1", &Spec { key: key(), from: Some(7), ..Spec::default() }),
+            Replay::grant(60, 0),
+            Replay::grant(60, 0x7f3a),
+            Replay::lease("revoke", 0x7f3a),
+            Replay::lease("keep-alive --once", 0x7f3a),
             Replay::kill("n1"),
             Replay::restart("n1"),
         ];

@@ -17,7 +17,7 @@ use crate::screens::cluster::happened;
 use crate::screens::cluster::member::Link;
 use crate::screens::repl::{self, Place};
 use crate::screens::watch::{self, TAILS_MAX};
-use crate::screens::{SCREENS, ScreenId, cluster};
+use crate::screens::{SCREENS, ScreenId, cluster, keys};
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -106,6 +106,10 @@ fn grant(state: &mut State) -> Vec<Effect> {
             }
             Wish::Kill(name) => effects.extend(cluster::actions::kill(&mut state.ctx, name)),
             Wish::Changes(line) => state.keys.changed_by(&line),
+            Wish::ShowKey(key) => {
+                effects.extend(go_to(state, ScreenId::Keys));
+                effects.extend(keys::show_key(&mut state.keys, &mut state.ctx, &key));
+            }
         }
     }
     effects

@@ -12,6 +12,7 @@
 
 pub mod cluster;
 pub mod keys;
+pub mod leases;
 pub mod repl;
 pub mod requests;
 pub mod watch;
@@ -35,6 +36,8 @@ macro_rules! screens {
             keys::Keys, Keys, 2, "Keys", "the Keys screen";
             /// Tails of what changes.
             watch::Watch, Watch, 3, "Watch", "the Watch screen";
+            /// The leases, and the keys that end with them.
+            leases::Leases, Leases, 4, "Leases", "the Leases screen";
             /// The prompt of the language, and the palette, which has the same session.
             repl::Repl, Repl, 5, "REPL", "the REPL: a prompt with all that was answered";
         }

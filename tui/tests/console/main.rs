@@ -16,6 +16,7 @@ mod folds;
 mod fronts;
 mod keys_screen;
 mod keyspace;
+mod leases;
 mod mouse;
 mod page;
 mod past;

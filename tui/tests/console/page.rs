@@ -17,6 +17,8 @@ const LEFT_OUT: &[&str] = &[
     "help_at_80x24",
     "keys_in_ascii",
     "keys_without_colours",
+    "leases_at_200x60",
+    "leases_in_ascii",
     "no_colours_at_80x24",
     "watch_in_ascii_and_the_same_without_colours",
 ];

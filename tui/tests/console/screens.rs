@@ -263,16 +263,16 @@ fn at_80_columns_every_tab_has_its_name_and_the_origin_is_whole() {
     let mut state = cluster((80, 24), Depth::Sixteen);
     let usual = || vec!["127.0.0.1:2379".to_owned()];
     for (origin, elsewhere, words) in [
-        (Origin::Demo(3), false, "bundled members, temporary data"),
-        (Origin::Demo(1), false, "one bundled member, temporary data"),
-        (Origin::StandIn(usual()), false, "bundled: nobody at 127.0.0.1:2379"),
-        (Origin::StandIn(usual()), true, "127.0.0.1:2379 answers: o looks at it"),
+        (Origin::Demo(3), false, "bundled, temporary data"),
+        (Origin::Demo(1), false, "bundled, temporary data"),
+        (Origin::StandIn(usual()), false, " nobody at 127.0.0.1:2379 "),
+        (Origin::StandIn(usual()), true, "127.0.0.1:2379 answers: o "),
         (Origin::Endpoints(usual()), false, "127.0.0.1:2379"),
     ] {
         state.ctx.origin = origin;
         state.cluster.elsewhere = elsewhere;
         let shown = text(&state);
-        for part in ["1 Cluster", "2 Keys", "3 Watch", "5 REPL", words] {
+        for part in ["1 Cluster", "2 Keys", "3 Watch", "4 Leases", "5 REPL", words] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }

@@ -83,7 +83,7 @@ fn gone(pids: &[String]) {
 fn the_bare_console_leaves_the_usual_place_to_others_and_notices_when_they_are_back() {
     let usual = free_port();
     let mut console = Console::start(&["--usual", &usual]);
-    console.sees(&format!("bundled: nobody at {usual}"));
+    console.sees(&format!("nobody at {usual}"));
     console.sees("BUNDLED");
     console.sees("quorum 1/1");
     let left: Vec<_> = std::fs::read_dir(console.dir.path()).unwrap().flatten().collect();
@@ -91,7 +91,7 @@ fn the_bare_console_leaves_the_usual_place_to_others_and_notices_when_they_are_b
     drop(TcpListener::bind(&usual).unwrap());
     let children = children_of(console.child.process_id().unwrap());
     let _back = Member::at(&usual);
-    console.sees(&format!("{usual} answers: o looks at it"));
+    console.sees(&format!("{usual} answers: o"));
     console.press("o");
     console.sees("The bundled server ends");
     console.press("y");
@@ -110,7 +110,7 @@ fn with_endpoints_named_a_bundled_server_comes_by_key_only() {
     console.sees("b starts a bundled server");
     assert_eq!(children_of(console.child.process_id().unwrap()), Vec::<String>::new());
     console.press("b");
-    console.sees(&format!("bundled: nobody at {named}"));
+    console.sees(&format!("nobody at {named}"));
     console.sees("quorum 1/1");
     console.press("qq");
     assert!(console.ends().success());

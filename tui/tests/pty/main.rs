@@ -13,6 +13,7 @@ mod console;
 mod demo;
 mod faults;
 mod keys;
+mod leases;
 mod lines;
 mod member;
 mod mouse;

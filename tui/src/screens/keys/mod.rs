@@ -72,7 +72,7 @@ pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
 pub(crate) use find::next_hit;
 pub(crate) use folding::toggle_all;
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
-pub(crate) use search::{next_match, prompt};
+pub(crate) use search::{next_match, prompt, show_key};
 pub(crate) use sideways::{right, wrap};
 pub(crate) use travel::{go_live, graveyard, history, step};
 pub(crate) use undo::undo;

@@ -9,7 +9,7 @@ use super::model::Found;
 use super::requests::FindKeys;
 use super::tree::{RowKind, Tree};
 use super::update::failed;
-use super::{Ask, Matches, Msg, Prompt, change, find, travel};
+use super::{Ask, Matches, Msg, Pane, Prompt, Right, change, find, travel};
 use crate::console::replay::Replay;
 use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
@@ -252,6 +252,21 @@ fn jump(keys: &mut Keys, key: &Bytes) -> Vec<Effect> {
         coming.jump = true;
     }
     effects
+}
+
+/// Shows a key as it is now, whatever was shown before; a change that is not saved is not left for it.
+pub(crate) fn show_key(keys: &mut Keys, ctx: &mut Context, key: &Bytes) -> Vec<Effect> {
+    if matches!(keys.right, Right::Editor(_) | Right::Conflict(_)) {
+        ctx.toasts.hint(ctx.now, "a change is not saved here: ^s or Esc first");
+        return Vec::new();
+    }
+    (keys.prompt, keys.at, keys.pane, keys.zoom) = (None, None, Pane::Tree, false);
+    keys.filter.clear();
+    if !key.starts_with(&keys.tree.prefix) {
+        let separator = keys.tree.separator.clone();
+        keys.tree = Tree::new(Bytes::new(), separator);
+    }
+    jump(keys, key)
 }
 
 /// The tree that comes opens what leads to a key, and chooses it.
