@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_proto::etcdserverpb::RangeRequest;
+use mini_etcd_proto::etcdserverpb::{LeaseLeasesRequest, LeaseTimeToLiveRequest, RangeRequest};
 use mini_etcd_tui::demo::{Pace, run};
 
 use crate::driver::{Member, client};
@@ -19,6 +19,20 @@ async fn all(member: &Member, revision: i64) -> Result<(Vec<(Bytes, Bytes)>, i64
     Ok((pairs, answer.header.unwrap().revision))
 }
 
+/// The leases by their ids: seconds granted, and keys.
+async fn leases(member: &Member) -> Vec<(i64, i64, Vec<Bytes>)> {
+    let client = member.client();
+    let listed = client.lease_leases(LeaseLeasesRequest {}).await.into_result().unwrap();
+    let mut leases = Vec::new();
+    for lease in listed.leases {
+        let request = LeaseTimeToLiveRequest { id: lease.id, keys: true };
+        let told = client.lease_time_to_live(request).await.into_result().unwrap();
+        leases.push((told.id, told.granted_ttl, told.keys));
+    }
+    leases.sort();
+    leases
+}
+
 /// Goal: every demo has the same data, and its history does not grow for ever. Method: two members, and a pace that
 /// keeps little.
 #[tokio::test]
@@ -29,6 +43,12 @@ async fn two_demos_have_the_same_data_and_forget_what_lies_far_back() {
     let (data, newest) = all(&one, 0).await.unwrap();
     assert!(data.len() > 15, "{data:?}");
     assert_eq!(data, all(&other, 0).await.unwrap().0);
+    let leases = (leases(&one).await, leases(&other).await);
+    assert_eq!(leases.0, leases.1);
+    assert_eq!(leases.0.len(), 4);
+    assert_eq!(leases.0[0].1, 60, "the one that is renewed");
+    assert_eq!(leases.0[0].2, ["leaders/scheduler"]);
+    assert!(leases.0.iter().any(|(_, _, keys)| keys.is_empty()), "an orphan");
     assert!(all(&one, newest - 35).await.is_ok());
     let forgotten = all(&one, newest - 120).await.unwrap_err();
     assert!(forgotten.contains("compacted"), "{forgotten}");
@@ -40,6 +60,8 @@ async fn a_console_that_only_looks_gets_the_seed_and_no_more() {
     run(client(&member.endpoint), Pace::of_console(true)).await;
     let (data, newest) = all(&member, 0).await.unwrap();
     assert!(data.iter().any(|(key, _)| key == "about-this-demo"));
+    let leases = leases(&member).await;
+    assert!(leases.len() == 4 && leases.iter().all(|(_, ttl, _)| *ttl > 3600), "{leases:?}");
     let latest = all(&member, 0).await.unwrap();
     assert_eq!((data, newest), latest);
 }

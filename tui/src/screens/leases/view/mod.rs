@@ -75,7 +75,7 @@ fn notice(leases: &Leases, ctx: &Context) -> Option<(Meaning, String)> {
         return Some((Meaning::Bad, format!("not listed{since}: {}", of(trouble))));
     }
     if leaderless(ctx) {
-        let words = "no leader: no lease ends and none is renewed until there is one";
+        let words = "no leader: no lease ends, and none is renewed";
         return Some((Meaning::Bad, words.to_owned()));
     }
     if let Some(trouble) = &leases.untold {
