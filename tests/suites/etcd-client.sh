@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The tests of what is built (KV, Watch, Lease, Lock, Election) of the crate etcd-client, from its published source, against ENDPOINT.
+# The tests of what is built (all but Auth, Cluster, Snapshot) of the crate etcd-client, from its published source, against ENDPOINT.
 #
 # usage: etcd-client.sh DIR ENDPOINT...   DIR keeps source and build; PROTOC names a protoc for the crate's own build.
 set -euo pipefail
 
 version=0.21.1
 tests=(test_put test_get test_delete test_compact test_txn test_watch test_status test_hash test_hash_kv
-  test_grant_revoke test_keep_alive test_time_to_live test_leases test_lock test_election
+  test_grant_revoke test_keep_alive test_time_to_live test_leases test_lock test_election test_alarm test_defragment
   test_remove_and_add_endpoint)
 dir=$1
 shift
