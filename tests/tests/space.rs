@@ -227,7 +227,7 @@ async fn dead_versions_leave_the_disk_while_writes_go_on() -> anyhow::Result<()>
     // Tables of what does not change afterwards, so that no merge is due for them.
     let puts = futures::stream::iter((0..40_000).map(|number| {
         let mut kv = kv.clone();
-        async move { kv.put(put_of(&format!("k/{}", number % 100), 1000)).await }
+        async move { kv.put(put_of(&format!("k/{}", number % 100), 4000)).await }
     }));
     let last = puts.buffer_unordered(64).try_fold(0, |last, answer| async move {
         Ok(last.max(answer.into_inner().header.unwrap_or_default().revision))
@@ -248,13 +248,14 @@ async fn dead_versions_leave_the_disk_while_writes_go_on() -> anyhow::Result<()>
     load.stop().await?;
     client.defragment(DefragmentRequest {}).await?;
     let after = status(&cluster, 0).await?;
-    ensure!(after.db_size + 20_000_000 < before.db_size, "{} of {}", after.db_size, before.db_size);
+    // What is left is one journal, for the most part.
+    ensure!(after.db_size * 2 < before.db_size, "{} of {}", after.db_size, before.db_size);
     ensure!(after.db_size >= after.db_size_in_use);
     for restarted in [false, true] {
         let range = RangeRequest { key: "k/".into(), range_end: "k0".into(), ..Default::default() };
         let found = kv.range(range).await?.into_inner();
         ensure!(found.kvs.len() == 100, "{} keys", found.kvs.len());
-        ensure!(found.kvs.iter().all(|kv| kv.version == 400 && kv.value.len() == 1000));
+        ensure!(found.kvs.iter().all(|kv| kv.version == 400 && kv.value.len() == 4000));
         if !restarted {
             cluster.kill(0)?;
             cluster.restart(0)?;
