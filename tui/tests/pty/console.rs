@@ -204,6 +204,8 @@ impl Console {
         assert!(!screen.alternate_screen(), "left in the alternate screen: {how}");
         assert!(!screen.hide_cursor(), "left with the cursor hidden: {how}");
         assert!(!screen.bracketed_paste(), "left with bracketed paste: {how}");
+        let mouse = screen.mouse_protocol_mode();
+        assert!(mouse == vt100::MouseProtocolMode::None, "left with {mouse:?} of the mouse: {how}");
         assert!(!self.is_taken(), "left raw: {}", attributes(&*self.master));
         status
     }
