@@ -27,6 +27,10 @@ pub const HEARTBEAT_TICKS: usize = 2;
 /// Least ticks without a leader before an election.
 pub const ELECTION_TICKS_MIN: usize = 20;
 
+/// The same as a time. A tick is shorter than a second.
+pub const ELECTION_TIMEOUT_MIN: Duration =
+    Duration::from_nanos(TICK.subsec_nanos() as u64 * ELECTION_TICKS_MIN as u64);
+
 /// Ticks without a leader below which every election has begun.
 pub const ELECTION_TICKS_MAX: usize = 30;
 

@@ -16,8 +16,7 @@ pub(in crate::api) fn requires_leader(metadata: &MetadataMap) -> bool {
 
 /// Waits until no leader was known for a while. For ever once the member stops.
 pub(super) async fn without_leader(leader: watch::Receiver<MemberId>) {
-    let timeout = limits::TICK * u32::try_from(limits::ELECTION_TICKS_MIN).unwrap_or(1);
-    without_leader_for(timeout * limits::LEADERLESS_LOOKS, leader).await;
+    without_leader_for(limits::ELECTION_TIMEOUT_MIN * limits::LEADERLESS_LOOKS, leader).await;
 }
 
 async fn without_leader_for(patience: Duration, mut leader: watch::Receiver<MemberId>) {

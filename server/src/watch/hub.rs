@@ -126,7 +126,7 @@ impl Hub {
     /// # Panics
     /// When reading history does.
     pub async fn run(&self, has_leader: impl Fn() -> bool) {
-        let look_every = limits::TICK * u32::try_from(limits::ELECTION_TICKS_MIN).unwrap_or(1);
+        let look_every = limits::ELECTION_TIMEOUT_MIN;
         let mut look = pin!(sleep(look_every));
         let mut reading: Option<JoinHandle<Passed>> = None;
         let mut leaderless = 0;

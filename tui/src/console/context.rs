@@ -12,6 +12,7 @@ use super::replay::Replay;
 use super::spec::Spec;
 use super::toast::Toasts;
 use crate::engine::report::Pace;
+use crate::engine::request::Trouble;
 use crate::engine::sample::Denied;
 use crate::engine::session::Prompt;
 use crate::screens::ScreenId;
@@ -185,6 +186,21 @@ impl Context {
             redraw: Redraw::Input,
             wishes: Vec::new(),
         }
+    }
+
+    /// Whether the console only looks, which it then says.
+    pub(crate) fn refuses_changes(&mut self) -> bool {
+        if self.read_only {
+            self.toasts.hint(self.now, "read-only: nothing is changed from here");
+        }
+        self.read_only
+    }
+
+    /// Says what could not be done; what is on screen stays.
+    pub(crate) fn failed(&mut self, what: String, trouble: Trouble) {
+        let Trouble { place, why, next } = trouble;
+        let what = if place.is_empty() { what } else { format!("{what} at {place}") };
+        self.toasts.error(self.now, what, why, next);
     }
 
     /// Time went on.

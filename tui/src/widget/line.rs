@@ -1,6 +1,13 @@
 //! One line of text being typed.
 
-use super::escape;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Clear;
+use unicode_width::UnicodeWidthStr;
+
+use super::theme::Meaning;
+use super::{Look, escape, fit, fit_end, say, set_cursor};
 
 /// Bytes of one line.
 const LINE_BYTES_MAX: usize = 64 << 10;
@@ -127,6 +134,38 @@ impl LineInput {
         }
         true
     }
+}
+
+/// Draws a line that is typed behind a name, in one row over what stands there; behind it why it cannot be taken, or
+/// while nothing is typed what it takes.
+pub(crate) fn draw(
+    frame: &mut Frame<'_>,
+    look: &Look,
+    area: Rect,
+    (name, line): (&str, &LineInput),
+    (error, hint): (Option<&str>, &str),
+) {
+    frame.render_widget(Clear, area);
+    let head = format!(" {name}: ");
+    let room = usize::from(area.width).saturating_sub(head.width() + 1);
+    let (left, right) = line.shown();
+    let left = fit_end(&left, room);
+    let used = head.width() + left.width();
+    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
+    let rest = usize::from(area.width).saturating_sub(used + right.width() + 3);
+    let (meaning, note) = match error {
+        Some(error) => (Meaning::Bad, error),
+        None if line.text().is_empty() => (Meaning::Dim, hint),
+        None => (Meaning::Dim, ""),
+    };
+    let spans = vec![
+        say(look, Meaning::Accent, head),
+        say(look, Meaning::Input, left),
+        say(look, Meaning::Input, right),
+        say(look, meaning, format!("  {}", fit(note, rest, &look.glyphs))),
+    ];
+    frame.render_widget(Line::from(spans), area);
+    set_cursor(frame, area, used);
 }
 
 #[cfg(test)]

@@ -79,6 +79,15 @@ impl PeerService {
     }
 }
 
+/// The first message of a call, which says who speaks; a peer has it ready. The answer to one that has not is `missing`.
+async fn first_of<T>(
+    messages: &mut Streaming<T>,
+    missing: &'static str,
+) -> Result<Option<T>, Status> {
+    let first = timeout(PEER_HELLO_TIMEOUT, messages.message()).await;
+    first.map_err(|_| Status::deadline_exceeded(missing))?
+}
+
 #[tonic::async_trait]
 impl Peer for PeerService {
     type StreamStream = Pin<Box<dyn Stream<Item = Result<Hello, Status>> + Send>>;
@@ -89,8 +98,7 @@ impl Peer for PeerService {
     ) -> Result<Response<Self::StreamStream>, Status> {
         let proven = request.extensions().get::<Proven>().cloned();
         let mut frames = request.into_inner();
-        let first = timeout(PEER_HELLO_TIMEOUT, frames.message());
-        let first = first.await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let first = first_of(&mut frames, "no hello came").await?;
         let hello = first.and_then(|batch| batch.hello);
         let hello =
             hello.ok_or_else(|| Status::invalid_argument("a stream begins with a hello"))?;
@@ -113,8 +121,7 @@ impl Peer for PeerService {
     ) -> Result<Response<Self::InstallStream>, Status> {
         let proven = request.extensions().get::<Proven>().cloned();
         let mut parts = request.into_inner();
-        let first = timeout(PEER_HELLO_TIMEOUT, parts.message());
-        let first = first.await.map_err(|_| Status::deadline_exceeded("no head came"))??;
+        let first = first_of(&mut parts, "no head came").await?;
         let head = first.and_then(|part| part.head).unwrap_or_default();
         let (Some(hello), Some(snapshot)) = (head.hello, head.snapshot) else {
             return Err(Status::invalid_argument("a snapshot begins with a head"));

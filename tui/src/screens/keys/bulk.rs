@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{ask_write, chosen, locked, put_back, read_only};
+use super::change::{ask_write, chosen, locked, put_back};
 use super::model::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
 use super::requests::{ChangeMany, CountBulk, ReadLive};
 use super::travel::version_entry;
@@ -257,7 +257,7 @@ fn all_are(count: u64) -> String {
 /// Puts back what is shown: a key from its grave, a value from the past, a version from the history; what is marked, or
 /// a directory, after a question.
 pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if read_only(ctx) {
+    if ctx.refuses_changes() {
         return Vec::new();
     }
     if let Some(graveyard) = keys.left.graveyard() {

@@ -20,17 +20,9 @@ use crate::widget::line::LineInput;
 /// Bytes of a value that is edited here; a longer one is for the editor.
 const HERE_BYTES_MAX: usize = 256 << 10;
 
-/// Whether the console only looks, which it then says.
-pub(super) fn read_only(ctx: &mut Context) -> bool {
-    if ctx.read_only {
-        ctx.toasts.hint(ctx.now, "read-only: nothing is changed from here");
-    }
-    ctx.read_only
-}
-
 /// I4: nothing is edited in the past, nor by who only looks. Answers whether that stands in the way.
 pub(super) fn locked(keys: &mut Keys, ctx: &mut Context) -> bool {
-    if read_only(ctx) {
+    if ctx.refuses_changes() {
         return true;
     }
     let past = keys.at.is_some() || keys.left.graveyard().is_some();

@@ -118,7 +118,7 @@ impl Keys {
 
 /// Takes back the last change, if what it left is still so.
 pub(crate) fn undo(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if change::read_only(ctx) {
+    if ctx.refuses_changes() {
         return Vec::new();
     }
     if keys.is_changing() {

@@ -32,10 +32,11 @@ pub(super) fn update(keys: &mut Keys, ctx: &mut Context, msg: Msg) -> Vec<Effect
 }
 
 /// What could not be done is told; what is on screen stays.
-pub(super) fn failed(ctx: &mut Context, what: String, trouble: Trouble) -> Vec<Effect> {
-    let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
-    let next = if trouble.next.is_empty() { "r reads again".to_owned() } else { trouble.next };
-    ctx.toasts.error(ctx.now, what, trouble.why, next);
+pub(super) fn failed(ctx: &mut Context, what: String, mut trouble: Trouble) -> Vec<Effect> {
+    if trouble.next.is_empty() {
+        "r reads again".clone_into(&mut trouble.next);
+    }
+    ctx.failed(what, trouble);
     Vec::new()
 }
 

@@ -32,7 +32,7 @@ pub(crate) static TABLE: &[Action<Leases>] = &[
         help: "grant a lease: seconds, and an id in hex when it should have a certain one",
         label: |_, ctx| (!ctx.read_only).then(|| "grant".to_owned()),
         run: |leases, ctx| {
-            if !is_read_only(ctx) {
+            if !ctx.refuses_changes() {
                 prompt(leases, Ask::Grant, "");
             }
             Vec::new()
@@ -42,7 +42,7 @@ pub(crate) static TABLE: &[Action<Leases>] = &[
         name: "keep-alive-once",
         help: "renew the lease once: it has its whole time again",
         label: |leases, ctx| changeable(leases, ctx).then(|| "renew".to_owned()),
-        run: |leases, ctx| match leases.chosen_id().filter(|_| !is_read_only(ctx)) {
+        run: |leases, ctx| match leases.chosen_id().filter(|_| !ctx.refuses_changes()) {
             Some(id) => leases.requests.ask(RenewLease { id, once: true }, Msg::Renewed),
             None => Vec::new(),
         },
@@ -61,7 +61,7 @@ pub(crate) static TABLE: &[Action<Leases>] = &[
         name: "revoke",
         help: "end the lease, and delete its keys; asks, with their number",
         label: |leases, ctx| changeable(leases, ctx).then(|| "revoke".to_owned()),
-        run: |leases, ctx| match leases.chosen_id().filter(|_| !is_read_only(ctx)) {
+        run: |leases, ctx| match leases.chosen_id().filter(|_| !ctx.refuses_changes()) {
             Some(id) => leases.requests.ask(ReadLease { id, revoke: true }, Msg::Read),
             None => Vec::new(),
         },
@@ -140,14 +140,6 @@ fn changeable(leases: &Leases, ctx: &Context) -> bool {
     leases.chosen_id().is_some() && !ctx.read_only
 }
 
-/// Whether the console only looks, which it then says.
-fn is_read_only(ctx: &mut Context) -> bool {
-    if ctx.read_only {
-        ctx.toasts.hint(ctx.now, "read-only: nothing is changed from here");
-    }
-    ctx.read_only
-}
-
 fn prompt(leases: &mut Leases, ask: Ask, text: &str) {
     let mut line = LineInput::default();
     line.set(text);
@@ -179,7 +171,7 @@ pub(super) fn go(leases: &mut Leases, ctx: &mut Context, row: usize) -> Vec<Effe
 
 /// Keeps the chosen lease alive, or does so no longer.
 fn keep_alive(leases: &mut Leases, ctx: &mut Context) -> Vec<Effect> {
-    let Some(id) = leases.chosen_id().filter(|_| !is_read_only(ctx)) else { return Vec::new() };
+    let Some(id) = leases.chosen_id().filter(|_| !ctx.refuses_changes()) else { return Vec::new() };
     if leases.kept.remove(&id).is_some() {
         ctx.toasts.hint(ctx.now, format!("{} is not kept alive any more", lease_hex(id)));
         return leases.requests.cancel::<RenewLease>(|renew| renew.id == id && !renew.once);

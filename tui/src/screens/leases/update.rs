@@ -301,7 +301,6 @@ fn renewed(
 
 /// What could not be done is told; what is on screen stays.
 fn failed(ctx: &mut Context, what: String, trouble: Trouble) -> Vec<Effect> {
-    let what = if trouble.place.is_empty() { what } else { format!("{what} at {}", trouble.place) };
-    ctx.toasts.error(ctx.now, what, trouble.why, trouble.next);
+    ctx.failed(what, trouble);
     Vec::new()
 }

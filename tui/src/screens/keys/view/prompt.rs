@@ -4,13 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
-use unicode_width::UnicodeWidthStr;
 
 use crate::console::Context;
 use crate::screens::keys::Keys;
 use crate::screens::keys::{Ask, Prompt};
 use crate::widget::theme::Meaning;
-use crate::widget::{counted, escape_name, fit, fit_end, panel, say, set_cursor, style};
+use crate::widget::{counted, escape_name, fit, line, panel, say, style};
 
 fn words(ask: Ask) -> (&'static str, &'static str) {
     match ask {
@@ -28,29 +27,8 @@ fn words(ask: Ask) -> (&'static str, &'static str) {
 
 /// Draws the line over the footer.
 pub(super) fn prompt(ctx: &Context, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) {
-    let look = &ctx.look;
-    frame.render_widget(Clear, area);
     let (name, hint) = words(prompt.ask);
-    let head = format!(" {name}: ");
-    let room = usize::from(area.width).saturating_sub(head.width() + 1);
-    let (left, right) = prompt.line.shown();
-    let left = fit_end(&left, room);
-    let used = head.width() + left.width();
-    let right = fit(&right, room.saturating_sub(left.width()), &look.glyphs);
-    let mut spans = vec![
-        say(look, Meaning::Accent, head),
-        say(look, Meaning::Input, left),
-        say(look, Meaning::Input, right.clone()),
-    ];
-    let rest = usize::from(area.width).saturating_sub(used + right.width() + 3);
-    let note = prompt.error.as_deref().or_else(|| prompt.line.text().is_empty().then_some(hint));
-    if let Some(note) = note {
-        let meaning = if prompt.error.is_some() { Meaning::Bad } else { Meaning::Dim };
-        spans.push(Span::raw("  "));
-        spans.push(say(look, meaning, fit(note, rest, &look.glyphs)));
-    }
-    frame.render_widget(Line::from(spans), area);
-    set_cursor(frame, area, used);
+    line::draw(frame, &ctx.look, area, (name, &prompt.line), (prompt.error.as_deref(), hint));
 }
 
 /// Draws the matches of a jump over the screen.
