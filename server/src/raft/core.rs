@@ -403,9 +403,12 @@ impl NodeCore {
         let messages = ready.take_messages().into_iter().chain(ready.take_persisted_messages());
         let leads = self.is_leader();
         let held = self.held();
-        for message in messages {
+        for mut message in messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 effects.snapshots.push(MemberId(message.to));
+            }
+            if !self.set_place(&mut message) {
+                continue;
             }
             let Some(mut message) = convert::message_out(message) else { continue };
             if message.kind() == Kind::Heartbeat {
@@ -424,6 +427,21 @@ impl NodeCore {
         if nothing_under_way {
             effects.send_now.append(&mut effects.send_after);
         }
+    }
+
+    /// Sets where the entries of an append stand to where they do; false when nobody knows what stands before them, so
+    /// that the message must be lost. The crate adds entries to an append that is still queued for the same member, and
+    /// where that one is empty it does not look whether they continue it: after `unreachable` they begin elsewhere.
+    fn set_place(&self, message: &mut eraftpb::Message) -> bool {
+        let first = message.get_entries().first().map_or(0, |entry| entry.index);
+        if first == 0 || first == message.index + 1 {
+            return true;
+        }
+        let before = first - 1;
+        let Ok(term) = self.raw.raft.raft_log.term(before) else { return false };
+        message.index = before;
+        message.log_term = term;
+        true
     }
 
     /// Replaces the timeout that the crate drew: with one that follows from seed, member and term, so that a run

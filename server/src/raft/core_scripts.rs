@@ -27,6 +27,8 @@ struct CoreRunner {
     log: Option<TestLog>,
     /// Effects whose writes are not durable yet.
     writes: Vec<(u64, LogWrite)>,
+    /// Nobody takes effects: what follows is one turn.
+    in_turn: bool,
 }
 
 type Answer = Result<String, Box<dyn Error>>;
@@ -198,9 +200,15 @@ impl Runner for CoreRunner {
                 (0..count).try_for_each(|_| self.core().map(NodeCore::tick))?;
                 String::new()
             }
+            "turn" => {
+                self.in_turn = testing::words(command).first().is_some_and(|word| word == "begin");
+                String::new()
+            }
             other => self.order(other, command)?,
         };
-        output.push_str(&self.effects());
+        if !self.in_turn {
+            output.push_str(&self.effects());
+        }
         Ok(output)
     }
 }
