@@ -44,6 +44,13 @@ pub const HINT_DELAY_TICKS: u64 = 1;
 /// Ticks between two campaigns for one hint.
 pub const HINT_RETRY_TICKS: u64 = 4;
 
+/// Ticks without a word of a quorum after which a leader makes room for another. Below the two shortest election timeouts that
+/// Raft's own check may take.
+pub const QUORUM_LOST_TICKS: u64 = ELECTION_TICKS_MAX as u64;
+
+/// Ticks that members without a leader wait, once they are connected, for one that leads to speak.
+pub const MEET_TICKS: u64 = HEARTBEAT_TICKS as u64;
+
 /// Most campaigns for one hint; after that the usual timeout decides.
 pub const HINT_ATTEMPTS_MAX: usize = 3;
 

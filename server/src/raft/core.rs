@@ -318,6 +318,18 @@ impl NodeCore {
         }
     }
 
+    /// Stops to lead, in the same term.
+    pub fn step_down(&mut self) {
+        let term = self.raw.raft.term;
+        self.raw.raft.become_follower(term, 0);
+        self.fix_timeout();
+    }
+
+    /// Tells `to` to stand for election at once.
+    pub fn tell_to_campaign(&mut self, to: MemberId) {
+        self.raw.raft.send_timeout_now(to.0);
+    }
+
     /// What was sent to `peer` may be lost.
     pub fn unreachable(&mut self, peer: MemberId) {
         self.raw.report_unreachable(peer.0);
@@ -416,7 +428,9 @@ impl NodeCore {
             }
             // The answer to a heartbeat promises nothing but that this member is in the leader's term, and reads
             // wait for it.
-            let promises = !leads && message.kind() != Kind::HeartbeatResponse;
+            // Nor does the last word of one that led.
+            let promises =
+                !leads && !matches!(message.kind(), Kind::HeartbeatResponse | Kind::TimeoutNow);
             if term_is_durable && !promises {
                 effects.send_now.push(message);
             } else {

@@ -59,6 +59,10 @@ pub struct Driver {
     pub(super) leadership: Leadership,
     /// Peers to which there is no connection.
     pub(super) cut_off: BTreeSet<MemberId>,
+    /// Peers to which there is one.
+    pub(super) connected: BTreeSet<MemberId>,
+    /// Tick since which the present voters have the present leader: what was heard before says nothing of them.
+    pub(super) quorum_since: u64,
     pub(super) suspicion: Suspicion,
     stall: Stall,
     pub(super) cutting: Cutting,
@@ -107,6 +111,8 @@ impl Driver {
             forwarded: Vec::new(),
             leadership: Leadership { me: id, ..Leadership::default() },
             cut_off: BTreeSet::new(),
+            connected: BTreeSet::new(),
+            quorum_since: 0,
             suspicion: Suspicion::default(),
             stall: Stall::default(),
             cutting: Cutting::new(cut),
@@ -214,9 +220,11 @@ impl Driver {
             Input::PeerUnreachable { id } => self.unreachable(id),
             Input::PeerConnected { id } => {
                 self.cut_off.remove(&id);
+                self.meet(id);
             }
             Input::PeerDisconnected { id } => {
                 self.cut_off.insert(id);
+                self.connected.remove(&id);
                 self.unreachable(id);
             }
             Input::TransferLeader { to } => self.transfer(to),
@@ -314,9 +322,9 @@ impl Driver {
         if self.leadership.leads() {
             self.core.tell_held(self.held());
         }
-        self.core.tick();
+        self.tick_core();
         if self.suspicion.due(self.now, self.core.leadership().leader) && !stalled {
-            tracing::info!(member = %self.id, "stands for election after the leader was lost");
+            tracing::info!(member = %self.id, "stands for election before the timeout: nobody leads");
             self.core.campaign();
         }
         self.observe();
@@ -382,6 +390,7 @@ impl Driver {
         }
         if leadership.leads() {
             self.snapshots.leads(self.now);
+            self.quorum_since = self.now;
         }
         self.leadership = leadership;
         self.barrier.moved(leadership);
@@ -440,6 +449,7 @@ impl Driver {
                 self.conf_state = self.core.apply_change(entry);
                 // One who joins reads of changes that came before its own.
                 left |= was_in && !membership::contains(&self.conf_state, self.id);
+                self.quorum_since = self.now;
                 changes.push((LogIndex(entry.index), self.conf_state.clone()));
             }
         }

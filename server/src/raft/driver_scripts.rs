@@ -44,7 +44,7 @@ struct World {
     network: VecDeque<(u64, Outbound)>,
     /// Taken out of the network by `hold`, until `release`.
     held: Vec<(u64, Outbound)>,
-    /// Pairs that do not hear each other.
+    /// Ways, from and to, on which everything is lost.
     cut: BTreeSet<(u64, u64)>,
 }
 
@@ -179,7 +179,7 @@ impl World {
         let mut inboxes: BTreeMap<u64, Vec<Input>> = BTreeMap::new();
         for (from, out) in std::mem::take(&mut self.network) {
             let to = out.to.0;
-            if !self.cut.contains(&(from.min(to), from.max(to))) {
+            if !self.cut.contains(&(from, to)) {
                 let input = Input::Message { from: MemberId(from), body: out.body };
                 inboxes.entry(to).or_default().push(input);
             }
@@ -408,10 +408,15 @@ impl Runner for World {
                 }
                 Ok(failures_of(&output))
             }
-            "cut" => {
+            // Both ways of `cut A-B`, one way of `mute FROM-TO`.
+            name @ ("cut" | "mute") => {
                 for pair in testing::words(command) {
                     let (a, b) = pair.split_once('-').ok_or("A-B expected")?;
-                    self.cut.insert((a.parse()?, b.parse()?));
+                    let (a, b) = (a.parse()?, b.parse()?);
+                    self.cut.insert((a, b));
+                    if name == "cut" {
+                        self.cut.insert((b, a));
+                    }
                 }
                 Ok(String::new())
             }

@@ -46,6 +46,7 @@ mod leadership;
 mod logging;
 mod membership;
 mod proposals;
+mod quorum;
 mod stall;
 mod status;
 mod suspicion;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use mini_etcd_server::raft::Input;
+use mini_etcd_shared::types::MemberId;
 
 use super::world::{Event, World};
 
@@ -10,9 +11,16 @@ impl World {
         if matches!(event, Event::Restart) {
             return self.restart(id);
         }
-        if matches!(event, Event::Rejoin) {
-            self.cut.clear();
-            return Ok(());
+        match event {
+            Event::Rejoin => {
+                self.rejoin();
+                return Ok(());
+            }
+            Event::Connection { peer, stands } => {
+                self.connection(id, *peer, *stands);
+                return Ok(());
+            }
+            _ => {}
         }
         if self.calm {
             return Ok(());
@@ -25,11 +33,21 @@ impl World {
                 self.plan_fault(self.plan.crash_every, Event::Crash);
             }
             Event::Partition => {
-                // One member alone, or one pair.
+                // One member alone, or one pair; both ways, or one.
                 let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
                 let alone = self.chances.faults.chance(500);
                 let rest = ids.iter().filter(|id| **id != victim && (alone || **id == other));
-                self.cut = rest.map(|id| (victim.min(*id), victim.max(*id))).collect();
+                let from_and_to = [(true, true), (true, false), (false, true)];
+                let (from, to) =
+                    self.chances.faults.pick(&from_and_to).copied().unwrap_or_default();
+                let ways = rest
+                    .flat_map(|id| [from.then_some((victim, *id)), to.then_some((*id, victim))]);
+                self.cut = ways.flatten().collect();
+                for (from, to) in self.cut.clone() {
+                    // Somebody may notice.
+                    let wait = self.chances.faults.between(100, 5000);
+                    self.at(wait, from, Event::Connection { peer: to, stands: false });
+                }
                 let wait = self.chances.faults.between(200, 3000);
                 self.at(wait, 0, Event::Rejoin);
                 self.plan_fault(self.plan.partition_every, Event::Partition);
@@ -68,6 +86,34 @@ impl World {
         Ok(())
     }
 
+    /// All hear each other again.
+    fn rejoin(&mut self) {
+        self.cut.clear();
+        for id in self.ids() {
+            for peer in self.ids() {
+                self.connect(id, peer);
+            }
+        }
+    }
+
+    /// `id` dials `peer`.
+    pub(super) fn connect(&mut self, id: u64, peer: u64) {
+        let wait = self.chances.network.between(1, 60);
+        self.at(wait, id, Event::Connection { peer, stands: true });
+    }
+
+    /// A connection stands if it can, or ends.
+    fn connection(&mut self, id: u64, peer: u64, stands: bool) {
+        let is_up = self.members.get(&peer).is_some_and(|member| member.running.is_some());
+        let is_cut = [(id, peer), (peer, id)].iter().any(|way| self.cut.contains(way));
+        let id_of = MemberId(peer);
+        if stands && is_up && !is_cut && id != peer {
+            self.input(id, Input::PeerConnected { id: id_of });
+        } else if !stands && (!is_up || is_cut) {
+            self.input(id, Input::PeerDisconnected { id: id_of });
+        }
+    }
+
     /// A crash now, or inside of the next sync. Sometimes all fall together.
     fn fell(&mut self, victim: u64) {
         let all = self.chances.faults.chance(100);
@@ -87,7 +133,7 @@ impl World {
     /// When a member does not start.
     pub fn heal(&mut self) -> Result<()> {
         self.calm = true;
-        self.cut.clear();
+        self.rejoin();
         for id in self.ids() {
             self.restart(id)?;
             if let Some(member) = self.members.get_mut(&id) {

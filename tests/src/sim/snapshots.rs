@@ -51,7 +51,7 @@ impl World {
     pub(super) fn piece(&mut self, to: u64, mut transfer: Box<Transfer>) -> Result<()> {
         let (from, start) = (transfer.from, transfer.start);
         let sender = self.members.get(&from).and_then(|it| it.running.as_ref());
-        let is_cut = self.cut.contains(&(from.min(to), from.max(to)));
+        let is_cut = self.cut.contains(&(from, to));
         let is_alive = sender.is_some_and(|sender| sender.nonce == start) && !is_cut;
         let is_lost = !self.calm && self.chances.network.chance(self.plan.chunk_loss);
         let Some(member) = self.members.get_mut(&to) else { return Ok(()) };

@@ -33,6 +33,7 @@ pub(super) enum Event {
     Refused { peer: u64 },
     Unreachable { peer: u64 },
     Hello { peer: u64, nonce: u64 },
+    Connection { peer: u64, stands: bool },
     Client(u64),
     Leases,
     Crash,
@@ -405,7 +406,7 @@ impl World {
     fn send(&mut self, from: u64, messages: Vec<Outbound>) {
         for Outbound { to: MemberId(to), body } in messages {
             let lost = !self.calm && self.chances.network.chance(self.plan.loss);
-            if lost || self.cut.contains(&(from.min(to), from.max(to))) {
+            if lost || self.cut.contains(&(from, to)) {
                 if self.chances.network.chance(300) {
                     self.at(1, from, Event::Unreachable { peer: to });
                 }
@@ -424,7 +425,7 @@ impl World {
         let up = self.members.get(&to).is_some_and(|member| member.running.is_some());
         if !up {
             self.at(1, from, Event::Unreachable { peer: to });
-        } else if !self.cut.contains(&(from.min(to), from.max(to))) {
+        } else if !self.cut.contains(&(from, to)) {
             self.input(to, Input::Message { from: MemberId(from), body });
         }
     }
@@ -538,6 +539,7 @@ impl World {
             self.finish(id, number);
         }
         for peer in self.ids() {
+            self.at(1, peer, Event::Connection { peer: id, stands: false });
             if peer != id && self.chances.faults.chance(self.plan.hint) {
                 let wait = self.chances.network.between(1, 60);
                 self.at(wait, peer, Event::Refused { peer: id });
@@ -563,6 +565,8 @@ impl World {
         for peer in self.ids().into_iter().filter(|peer| *peer != id) {
             let wait = self.chances.network.between(1, 20);
             self.at(wait, peer, Event::Hello { peer: id, nonce });
+            self.connect(id, peer);
+            self.connect(peer, id);
         }
         self.soon(0, id, "turn", Event::Turn);
         Ok(())
