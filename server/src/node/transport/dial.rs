@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{Batch, Hello};
 use mini_etcd_shared::types::MemberId;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
 use super::client::{AbortOnDrop, Client, DialError, connect};
@@ -60,7 +60,7 @@ impl Drop for Connected {
 }
 
 impl Dialer {
-    /// Dials again and again. Says what is wrong once, not at each try.
+    /// Dials again and again, at once where the peer dials too. Says what is wrong once, not at each try.
     pub async fn run(self) {
         let (first, longest) = PEER_REDIAL_PAUSE;
         let mut pause = first;
@@ -82,7 +82,7 @@ impl Dialer {
                     self.report(&problem, &mut said);
                 }
             }
-            sleep(pause).await;
+            self.hellos.wait_for(self.id, pause).await;
             pause = longest.min(pause * 2);
         }
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{Hello, RaftMessage};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::apply::Identity;
 use crate::config::Cluster;
@@ -130,6 +133,8 @@ pub(crate) struct Hellos {
     boot_nonce: u64,
     me: String,
     standing: StandingFor,
+    /// Peers that said hello since somebody waited for them.
+    arrivals: Mutex<BTreeMap<MemberId, Arc<Notify>>>,
 }
 
 /// What a member knows of a peer, and says of its own data to it.
@@ -154,7 +159,25 @@ pub(crate) type StandingFor = Box<dyn Fn(MemberId) -> Standing + Send + Sync>;
 impl Hellos {
     pub fn new(cluster: &Cluster, boot_nonce: u64, standing: StandingFor) -> Self {
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-        Self { identity, boot_nonce, me: cluster.name().to_owned(), standing }
+        let me = cluster.name().to_owned();
+        Self { identity, boot_nonce, me, standing, arrivals: Mutex::default() }
+    }
+
+    /// `peer` said hello: it listens by now.
+    pub fn arrived(&self, peer: MemberId) {
+        self.arrival(peer).notify_one();
+    }
+
+    /// Ends after `longest`, or once `peer` has said hello.
+    pub async fn wait_for(&self, peer: MemberId, longest: Duration) {
+        let arrival = self.arrival(peer);
+        // Whether it came or not: the caller dials.
+        let _ = timeout(longest, arrival.notified()).await;
+    }
+
+    fn arrival(&self, peer: MemberId) -> Arc<Notify> {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.entry(peer).or_default().clone()
     }
 
     /// Whose they are.

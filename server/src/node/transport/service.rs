@@ -169,6 +169,7 @@ impl StreamListener {
     ) {
         let (connection, mut replaced) = self.begin(from);
         self.inbox.control(Input::PeerHello { id: from, boot_nonce });
+        self.hellos.arrived(from);
         let metrics = self.metrics.peer(from);
         loop {
             let message = tokio::select! {

@@ -32,6 +32,7 @@ use crate::storage::{FjallOptions, StateDirs};
 /// One member: what it hears is in its inbox. It ends with the value.
 struct Member {
     cluster: Cluster,
+    hellos: Arc<Hellos>,
     inbox: Arc<Inbox>,
     outgoing: super::Outgoing,
     seen: Arc<AtomicU64>,
@@ -41,6 +42,9 @@ struct Member {
     /// Where snapshots are staged.
     dir: tempfile::TempDir,
 }
+
+/// Longest that something may take that happens at once.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn listeners(count: usize) -> (Vec<TcpListener>, Vec<SocketAddr>) {
     let mut found = Vec::new();
@@ -89,8 +93,9 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let staging = Staging::new(StateDirs::new(dir.path(), FjallOptions::state()));
     let mut tasks = JoinSet::new();
     tasks.spawn(table.follow(followed));
-    tasks.spawn(accept(listener, PeerService::new(hellos, inbox.clone(), aside, staging, metrics)));
-    Member { cluster, inbox, outgoing, seen, lineage, members, _tasks: tasks, dir }
+    let service = PeerService::new(hellos.clone(), inbox.clone(), aside, staging, metrics);
+    tasks.spawn(accept(listener, service));
+    Member { cluster, hellos, inbox, outgoing, seen, lineage, members, _tasks: tasks, dir }
 }
 
 /// What is published where these are the members.
@@ -133,7 +138,7 @@ impl Member {
     /// What came in until one of it is `wanted`, as text.
     async fn hear(&self, wanted: &str) -> Vec<String> {
         let mut heard = Vec::new();
-        let patience = tokio::time::timeout(Duration::from_secs(20), async {
+        let patience = tokio::time::timeout(PATIENCE, async {
             while !heard.iter().any(|text| text == wanted) {
                 tokio::task::yield_now().await;
                 let mut inputs = Vec::new();
@@ -195,6 +200,18 @@ async fn a_dead_peer_is_told_from_a_slow_one_and_a_restarted_one_from_both() {
     two.hear("hello n1 11").await;
     one.say(&two, 7..8).await;
     two.hear("n1 says 7").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_says_hello_is_dialed_at_once() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
+    let one = member(listeners.pop().unwrap(), &peers, "n1", 11);
+    one.hear("hello n2 22").await;
+    let longest = Duration::from_secs(86_400);
+    let came = tokio::time::timeout(PATIENCE, one.hellos.wait_for(two.id(), longest));
+    came.await.expect("the hello that came ends the wait");
 }
 
 #[tokio::test]
