@@ -15,7 +15,7 @@ impl Leadership {
     /// Whether this member leads.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.leader == self.me
+        self.has_leader() && self.leader == self.me
     }
 
     /// Whether anybody leads.

@@ -60,7 +60,7 @@ impl Turn {
         self.others.push(job);
     }
 
-    /// What Raft wants written and said. True when this made a task.
+    /// What Raft wants written and said.
     pub fn write(&mut self, effects: &mut Effects) {
         let now = std::mem::take(&mut effects.send_now);
         self.sends.extend(now.into_iter().map(outbound));

@@ -124,8 +124,10 @@ impl Proposals {
         let refused: Vec<u64> = sequences.iter().copied().filter(held).collect();
         match reason {
             Reason::NotLeader => {
-                self.waiters.release(&refused);
-                self.hold_until = self.now + 1;
+                if !refused.is_empty() {
+                    self.waiters.release(&refused);
+                    self.hold_until = self.now + 1;
+                }
                 None
             }
             Reason::Overloaded => {
