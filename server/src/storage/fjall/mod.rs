@@ -75,13 +75,14 @@ impl FjallOptions {
         }
     }
 
-    /// For the state: nothing is synced for its own sake, and values have a cache of their own above.
+    /// For the state: nothing is synced for its own sake, and values have a cache of their own above. What its journals hold is read
+    /// again at a start, so that one goes as soon as the next is begun.
     #[must_use]
     pub const fn state() -> Self {
         Self {
             memtable_bytes: 16 << 20,
             cache_bytes: 8 << 20,
-            journal_bytes_max: 128 << 20,
+            journal_bytes_max: 64 << 20,
             unsynced_bytes_max: 4 << 20,
             tables_open: 128,
             cut_damaged_tail: true,
