@@ -50,6 +50,10 @@ impl Engine for Nowhere {
     fn disk_bytes(&self) -> u64 {
         0
     }
+
+    fn table_bytes(&self) -> u64 {
+        0
+    }
 }
 
 impl Reader for Nowhere {

@@ -443,6 +443,15 @@ pub const STAND_IN_QUIET_LOOKS: u32 = 20;
 /// Time between two looks at the size of a database on disk.
 pub const DISK_MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many times what is in them the tables of the state may take, and bytes beyond that, before space is given back without
+/// being asked: tables that hold little but removed rows and do not grow are never merged otherwise.
+pub const TABLES_TIMES_MAX: u64 = 4;
+/// See [`TABLES_TIMES_MAX`].
+pub const TABLES_BYTES_MIN: u64 = 16 << 20;
+
+/// Shortest time between two times that space is given back without being asked.
+pub const AUTO_DEFRAGMENT_PAUSE: Duration = Duration::from_secs(60);
+
 /// Quiet time after which what was applied is synced.
 pub const STATE_SYNC_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -19,6 +19,7 @@ use super::{
     Applied, ApplyError, ApplyTask, Birth, EntryResponse, EntryResult, Identity, Published,
 };
 use crate::error::RequestError;
+use crate::limits::{TABLES_BYTES_MIN, TABLES_TIMES_MAX};
 use crate::metrics::Counts;
 use crate::mvcc::{Event, Hashes, Store};
 use crate::storage::{Durability, Engine, ReclaimStep, Space};
@@ -191,6 +192,14 @@ impl<E: Engine> Applier<E> {
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
         self.engine.disk_bytes()
+    }
+
+    /// Whether the tables of the state hold far more than what is in it.
+    #[must_use]
+    pub fn is_wasteful(&self) -> bool {
+        let content = self.published.view.logical_bytes();
+        let most = content.saturating_mul(TABLES_TIMES_MAX).saturating_add(TABLES_BYTES_MIN);
+        self.engine.table_bytes() > most
     }
 
     /// I1, I4.

@@ -50,11 +50,7 @@ impl Defragmenter {
     /// The disk has no room for it.
     pub(super) async fn defragment(&self) -> Result<(), RequestError> {
         let mut done = self.done.subscribe();
-        let mut number = 0;
-        self.asked.send_modify(|asked| {
-            *asked += 1;
-            number = *asked;
-        });
+        let number = self.ask();
         if let Some(wake) = self.wake.get() {
             wake();
         }
@@ -64,6 +60,16 @@ impl Defragmenter {
             Ok(Done { lacks, .. }) => Err(RequestError::DiskTooFull { lacks }),
             Err(_) => Err(RequestError::Stopped),
         }
+    }
+
+    /// Asks, and answers how many requests there were with this one.
+    pub(super) fn ask(&self) -> u64 {
+        let mut number = 0;
+        self.asked.send_modify(|asked| {
+            *asked += 1;
+            number = *asked;
+        });
+        number
     }
 
     /// So many requests are done, or were not as the disk lacked so much.

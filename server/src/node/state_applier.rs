@@ -14,8 +14,9 @@ use super::worker::{Size, Task, Work};
 use crate::apply::{Applied, Applier, ApplyError, ApplyTask, EntryResponse};
 use crate::lease::LeaseChange;
 use crate::limits::{
-    APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, COLLECT_PAUSE, COLLECT_PAUSE_BUSY,
-    COLLECT_ROWS_BUSY_MAX, COLLECT_ROWS_MAX, DISK_MEASURE_INTERVAL, STATE_SYNC_INTERVAL,
+    APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX, AUTO_DEFRAGMENT_PAUSE, COLLECT_PAUSE,
+    COLLECT_PAUSE_BUSY, COLLECT_ROWS_BUSY_MAX, COLLECT_ROWS_MAX, DISK_MEASURE_INTERVAL,
+    STATE_SYNC_INTERVAL,
 };
 use crate::metrics::Metrics;
 use crate::mvcc::Hashes;
@@ -65,6 +66,8 @@ pub(crate) struct ApplyChores {
     defragmentation: Defragmentation,
     /// When dead versions were last taken off the disk.
     collected: Moment,
+    /// When space was last given back without being asked.
+    reclaimed: Option<Moment>,
 }
 
 impl Task for ApplyWork {
@@ -132,12 +135,12 @@ impl<E: Engine + Send + 'static, C: Clock> Work for StateApplier<E, C> {
         if self.chores.collecting && now.since(self.chores.collected) >= COLLECT_PAUSE_BUSY {
             self.collect(COLLECT_ROWS_BUSY_MAX)?;
         }
-        self.defragment()?;
         let is_due = |at: Moment| now.since(at) >= DISK_MEASURE_INTERVAL;
         if self.chores.measured.is_none_or(is_due) {
             self.measure();
+            self.avoid_waste(now);
         }
-        Ok(())
+        self.defragment()
     }
 
     fn close(mut self) -> Result<(), ApplyError> {
@@ -170,6 +173,10 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
     fn collect(&mut self, max_rows: usize) -> Result<(), ApplyError> {
         self.chores.collecting = self.applier.collect(max_rows)?;
         self.chores.collected = self.clock.now();
+        if !self.chores.collecting {
+            // Nothing may come that would wake this thread to look at it.
+            self.chores.measured = None;
+        }
         self.metrics.count(&self.applier.take_counts());
         let published = self.applier.published();
         let finished = published.compact_finished;
@@ -204,6 +211,20 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
             }
         }
         Ok(())
+    }
+
+    /// Asks for space to be given back where the tables hold little but what was removed.
+    fn avoid_waste(&mut self, now: Moment) {
+        let is_due = |at: Moment| now.since(at) >= AUTO_DEFRAGMENT_PAUSE;
+        let chores = &mut self.chores;
+        let may = !chores.collecting && !chores.defragmentation.is_under_way();
+        if may && chores.reclaimed.is_none_or(is_due) && self.applier.is_wasteful() {
+            chores.reclaimed = Some(now);
+            tracing::info!(
+                "the tables of the state hold far more than what is in it: writes them anew"
+            );
+            self.shown.defragmenter.ask();
+        }
     }
 
     fn measure(&mut self) {
@@ -289,6 +310,7 @@ impl Default for ApplyChores {
             synced: LogIndex(0),
             defragmentation: Defragmentation::default(),
             collected: Moment::default(),
+            reclaimed: None,
         }
     }
 }

@@ -193,6 +193,9 @@ pub trait Engine: Send + 'static {
 
     /// Bytes on disk; 0 where there is no disk.
     fn disk_bytes(&self) -> u64;
+
+    /// Bytes of tables: what left memory and journals, garbage included; 0 where there are none. Cheap.
+    fn table_bytes(&self) -> u64;
 }
 
 /// Takes a key and its value, and says whether to go on.

@@ -137,6 +137,10 @@ impl Engine for MemoryEngine {
     fn disk_bytes(&self) -> u64 {
         0
     }
+
+    fn table_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// The tables as of one commit.

@@ -171,6 +171,10 @@ impl Engine for SimEngine {
     fn disk_bytes(&self) -> u64 {
         0
     }
+
+    fn table_bytes(&self) -> u64 {
+        0
+    }
 }
 
 fn sync(shared: &mut DiskImage) -> Result<(), StorageError> {

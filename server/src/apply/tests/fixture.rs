@@ -78,6 +78,10 @@ impl Engine for Emit {
     fn disk_bytes(&self) -> u64 {
         self.engine.disk_bytes()
     }
+
+    fn table_bytes(&self) -> u64 {
+        self.engine.table_bytes()
+    }
 }
 
 /// An answer as the client gets it.

@@ -227,8 +227,7 @@ impl Engine for FjallEngine {
 
     /// Room for all tables once more, and for what is written meanwhile.
     fn reclaim_lacks(&self) -> u64 {
-        let tables: u64 = self.spaces.iter().map(|(_, keyspace)| keyspace.disk_space()).sum();
-        let wanted = tables.saturating_add(self.options.journal_bytes_max);
+        let wanted = self.table_bytes().saturating_add(self.options.journal_bytes_max);
         // Where the system does not tell, fjall finds out.
         let Ok(disk) = rustix::fs::statvfs(&self.path) else { return 0 };
         wanted.saturating_sub(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -268,6 +267,10 @@ impl Engine for FjallEngine {
     /// What the files occupy, holes not counted. Walks the directory: not for a hot path.
     fn disk_bytes(&self) -> u64 {
         open::occupied_bytes(&self.path)
+    }
+
+    fn table_bytes(&self) -> u64 {
+        self.spaces.iter().map(|(_, keyspace)| keyspace.disk_space()).sum()
     }
 }
 
