@@ -1,6 +1,9 @@
 //! [`Context`]: what every screen sees beside its own state, and what it acts through.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,8 +83,38 @@ pub enum Yes {
     /// A run of this text.
     Run(String),
     /// What the screen that asked has planned.
-    Planned(ScreenId),
+    Planned(ScreenId, Plan),
 }
+
+/// What a screen does on yes, as a type of its own. The question carries it, so that a yes does what that question says,
+/// whatever else is asked about.
+#[derive(Clone)]
+pub struct Plan(Arc<dyn Any + Send + Sync>);
+
+impl Plan {
+    pub(crate) fn new<T: Any + Send + Sync>(plan: T) -> Self {
+        Self(Arc::new(plan))
+    }
+
+    /// The plan, when it is of this type.
+    pub(crate) fn of<T: Any + Clone>(&self) -> Option<T> {
+        self.0.downcast_ref().cloned()
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Plan {}
 
 /// A question before something is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +195,8 @@ pub struct Context {
     pub redraw: Redraw,
     /// What others have to do.
     pub(super) wishes: Vec<Wish>,
+    /// An answer is taken in while the keys are meant for something else than the screen that asked.
+    pub(super) busy: bool,
 }
 
 impl Context {
@@ -185,6 +220,7 @@ impl Context {
             done: None,
             redraw: Redraw::Input,
             wishes: Vec::new(),
+            busy: false,
         }
     }
 
@@ -266,10 +302,26 @@ impl Context {
         !self.overlays.is_empty()
     }
 
-    /// Asks before something is done.
+    /// Asks before something is done. A question that comes by an answer, while the keys are meant for something else, is
+    /// not asked, which is said: no key of that is a yes.
     pub(crate) fn confirm(&mut self, tier: Tier, title: String, text: String, yes: Yes) {
+        if self.busy {
+            let what = format!("{title}: not asked, for something else was begun meanwhile");
+            self.toasts.info(self.now, what, "the same key asks again");
+            return;
+        }
+        // It is in sight before another key is taken in.
+        self.dirty(Redraw::Input);
         let confirm = Confirm { tier, title, text, yes, typed: String::new() };
         self.overlays.push(Overlay::Confirm(Box::new(confirm)));
+    }
+
+    /// What a screen asked about is not there any more.
+    pub(crate) fn withdraw(&mut self, screen: ScreenId) {
+        self.overlays.retain(|overlay| {
+            !matches!(overlay, Overlay::Confirm(confirm)
+                if matches!(confirm.yes, Yes::Planned(asked, _) if asked == screen))
+        });
     }
 
     /// Wants something of another screen, or of the frame.

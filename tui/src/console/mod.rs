@@ -11,6 +11,8 @@
 //! * I2: a report of an older generation, and the answer to a run nobody waits for, changes nothing.
 //! * I3: every list that grows by itself is bounded.
 //! * I4: a screen sees its own state and the [`Context`]; what another one has to do, it wishes ([`Wish`]).
+//! * I5: a question carries what its yes does. One that comes by an answer is asked only while the screen that asked has
+//!   the keys, with nothing over it and nothing typed into it: a key that was meant for something else is no yes.
 //!
 //! It refuses nothing: a key without a meaning is ignored. Tested here by tables, in `tests/console/random.rs` by random keys
 //! and sizes, and by what the views show of it.
@@ -42,7 +44,7 @@ pub mod view;
 pub(crate) mod watch_line;
 
 pub use command_line::CommandLine;
-pub use context::{Bundled, Confirm, Context, Origin, Overlay, Redraw, Tier, Wish, Yes};
+pub use context::{Bundled, Confirm, Context, Origin, Overlay, Plan, Redraw, Tier, Wish, Yes};
 pub use mouse::Mouse;
 pub use msg::{Attach, Effect, Msg};
 pub(crate) use replay::KEYS_PER_TXN;

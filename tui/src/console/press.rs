@@ -92,9 +92,9 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
             let place = if palette { Place::Palette } else { Place::Pane };
             repl::begin(&mut state.repl, &mut state.ctx, place, text)
         }
-        Yes::Planned(id) => {
+        Yes::Planned(id, plan) => {
             let (screen, ctx) = state.screen_mut(id);
-            screen.confirmed(ctx)
+            screen.confirmed(ctx, &plan)
         }
     }
 }

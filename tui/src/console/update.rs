@@ -58,8 +58,12 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.ctx.dirty(Redraw::Data);
             let asked = SCREENS.iter().find(|screen| screen.number() == ticket.screen);
             return asked.map_or_else(Vec::new, |id| {
+                let on_top = state.ctx.screen == *id && !state.ctx.is_covered();
+                state.ctx.busy = !on_top || state.top().takes_text();
                 let (screen, ctx) = state.screen_mut(*id);
-                screen.answered(ctx, ticket, answer)
+                let effects = screen.answered(ctx, ticket, answer);
+                ctx.busy = false;
+                effects
             });
         }
         Msg::Report(generation, Report::Members(id, listed)) if generation == state.generation => {

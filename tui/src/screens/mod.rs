@@ -21,7 +21,7 @@ use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use crate::console::{CommandLine, Context, Effect, Mouse};
+use crate::console::{CommandLine, Context, Effect, Mouse, Plan};
 use crate::engine::request::{Answer, Ticket};
 
 /// All screens, in the order of the tabs. A row has the folder, which is also the
@@ -197,8 +197,8 @@ pub trait Screen {
     fn cancel(&mut self, _ctx: &mut Context) -> Option<Vec<Effect>> {
         None
     }
-    /// A question of its own was answered with yes.
-    fn confirmed(&mut self, _ctx: &mut Context) -> Vec<Effect> {
+    /// A question of its own was answered with yes: what that question carries is done.
+    fn confirmed(&mut self, _ctx: &mut Context, _plan: &Plan) -> Vec<Effect> {
         Vec::new()
     }
     /// The engine answers. A late answer is the screen's to drop, by its [`requests::Requests`].

@@ -31,11 +31,11 @@ fn meta(version: i64) -> Meta {
     }
 }
 
-fn leaf(name: &'static str, version: i64) -> Child {
+pub fn leaf(name: &'static str, version: i64) -> Child {
     Child { name: name.into(), key: Some(meta(version)), below: None }
 }
 
-fn dir(name: &'static str, below: u64) -> Child {
+pub fn dir(name: &'static str, below: u64) -> Child {
     Child { name: name.into(), key: None, below: Some(below) }
 }
 
@@ -56,7 +56,7 @@ fn preview() -> Preview {
 }
 
 /// What a server with a few keys answers.
-fn answer(job: &Job) -> Answer {
+pub fn answer(job: &Job) -> Answer {
     let old = |version, value: &'static [u8], revision| {
         let meta = Meta { modified: revision, ..meta(version) };
         let entry = Entry { key: "/config/web/timeout".into(), meta, value: value.into() };
@@ -129,7 +129,7 @@ fn page(asked: &ReadPage) -> Page {
 }
 
 /// Answers what is asked until nothing is.
-fn serve(state: &mut State, effects: Vec<Effect>) {
+pub fn serve(state: &mut State, effects: Vec<Effect>) {
     let mut asked: Vec<(Ticket, Job)> = Vec::new();
     let take = |effects: Vec<Effect>, asked: &mut Vec<(Ticket, Job)>| {
         for effect in effects {
@@ -145,7 +145,7 @@ fn serve(state: &mut State, effects: Vec<Effect>) {
     }
 }
 
-fn press(state: &mut State, text: &str) {
+pub fn press(state: &mut State, text: &str) {
     for character in text.chars() {
         let code = if character == '\n' { KeyCode::Enter } else { KeyCode::Char(character) };
         let effects = key(state, code);

@@ -20,6 +20,7 @@ mod leases;
 mod mouse;
 mod page;
 mod past;
+mod questions;
 mod random;
 mod random_tails;
 mod recording;

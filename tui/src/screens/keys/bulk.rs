@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{ask_write, chosen, locked, put_back};
+use super::change::{TOO_MUCH, ask_write, chosen, locked, put_back};
 use super::model::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
 use super::requests::{ChangeMany, CountBulk, ReadLive};
 use super::travel::version_entry;
@@ -18,7 +18,7 @@ use super::undo::about;
 use super::update::failed;
 use super::{Doing, Msg, Plan, Way};
 use crate::console::replay::Replay;
-use crate::console::{Context, Effect, Tier, Yes, replay};
+use crate::console::{self, Context, Effect, Tier, Yes, replay};
 use crate::engine::request::Trouble;
 use crate::screens::ScreenId;
 use crate::screens::keys::Keys;
@@ -37,14 +37,23 @@ pub(super) fn ask(
     let change = ChangeMany { bulk, doing, asked, seen };
     let effects = keys.requests.ask(change, Msg::Changed);
     if effects.is_empty() {
-        ctx.toasts.hint(ctx.now, "too much is under way: ^c gives it up");
+        ctx.toasts.hint(ctx.now, TOO_MUCH);
     }
     effects
 }
 
 /// Asks what it would do.
-fn ask_preview(keys: &mut Keys, bulk: Bulk, asked: u32) -> Vec<Effect> {
-    keys.requests.ask(CountBulk { bulk, asked }, Msg::Counted)
+fn ask_preview(keys: &mut Keys, ctx: &mut Context, bulk: Bulk, asked: u32) -> Vec<Effect> {
+    let effects = keys.requests.ask(CountBulk { bulk, asked }, Msg::Counted);
+    if effects.is_empty() {
+        ctx.toasts.hint(ctx.now, TOO_MUCH);
+    }
+    effects
+}
+
+/// One question at a time: what was to be asked about before is not any more.
+fn count_no_more(keys: &mut Keys) -> Vec<Effect> {
+    keys.requests.cancel::<CountBulk>(|_| true)
 }
 
 /// What is marked, or else what is chosen. I1
@@ -77,26 +86,28 @@ fn remove(keys: &mut Keys, ctx: &mut Context, question: bool) -> Vec<Effect> {
     if locked(keys, ctx) {
         return Vec::new();
     }
+    let mut effects = count_no_more(keys);
     let targets = targets(keys);
     if let [Target::Key(key)] = targets.as_slice() {
         let Some(entry) = chosen(keys).filter(|entry| entry.key == *key) else {
-            if !keys.marks.is_empty() {
-                return ask_preview(keys, Bulk::Delete { targets, seen: 0 }, 0);
+            if keys.marks.is_empty() {
+                ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
+            } else {
+                let bulk = Bulk::Delete { targets, seen: 0 };
+                effects.extend(ask_preview(keys, ctx, bulk, 0));
             }
-            ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
-            return Vec::new();
+            return effects;
         };
-        let (write, doing) = deletion(&entry);
-        if !question {
-            return ask_write(keys, ctx, write, doing);
+        if question {
+            ask_one(ctx, &entry, "");
+        } else {
+            let (write, doing) = deletion(&entry);
+            effects.extend(ask_write(keys, ctx, write, doing));
         }
-        ask_one(keys, ctx, &entry, "");
-        return Vec::new();
+    } else if !targets.is_empty() {
+        effects.extend(ask_preview(keys, ctx, Bulk::Delete { targets, seen: 0 }, 0));
     }
-    if targets.is_empty() {
-        return Vec::new();
-    }
-    ask_preview(keys, Bulk::Delete { targets, seen: 0 }, 0)
+    effects
 }
 
 fn deletion(entry: &Entry) -> (Write, Doing) {
@@ -106,7 +117,7 @@ fn deletion(entry: &Entry) -> (Write, Doing) {
 }
 
 /// Asks before a key goes.
-fn ask_one(keys: &mut Keys, ctx: &mut Context, entry: &Entry, meanwhile: &str) {
+fn ask_one(ctx: &mut Context, entry: &Entry, meanwhile: &str) {
     let (write, doing) = deletion(entry);
     let lease = match entry.meta.lease {
         0 => String::new(),
@@ -119,8 +130,13 @@ fn ask_one(keys: &mut Keys, ctx: &mut Context, entry: &Entry, meanwhile: &str) {
         grouped(entry.meta.modified.unsigned_abs()),
     );
     let title = doing.words();
-    keys.plan = Some(Plan::One(write, doing));
-    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Keys));
+    propose(ctx, Tier::Loss, title, text, Plan::One(write, doing));
+}
+
+/// Asks before a plan is carried out.
+fn propose(ctx: &mut Context, tier: Tier, title: String, text: String, plan: Plan) {
+    let plan = console::Plan::new(plan);
+    ctx.confirm(tier, title, text, Yes::Planned(ScreenId::Keys, plan));
 }
 
 /// A key that was to be deleted is not as it was seen: it is asked about again, or it is gone.
@@ -132,7 +148,7 @@ pub(super) fn delete_met(
 ) -> Vec<Effect> {
     let noted = replay::note(ctx, Replay::not_made(write, "not done, for the key had changed"));
     if let Some(theirs) = theirs {
-        ask_one(keys, ctx, theirs, "It was changed meanwhile. ");
+        ask_one(ctx, theirs, "It was changed meanwhile. ");
     } else {
         let hint = format!("{} is gone already", escape_name(&write.key));
         ctx.toasts.hint(ctx.now, hint);
@@ -143,17 +159,15 @@ pub(super) fn delete_met(
 }
 
 /// What was asked about is wanted.
-pub(super) fn planned(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    match keys.plan.take() {
-        None => Vec::new(),
-        Some(Plan::One(write, doing)) => ask_write(keys, ctx, write, doing),
-        Some(Plan::Many(bulk, doing, asked)) => ask(keys, ctx, bulk, doing, asked),
+pub(super) fn planned(keys: &mut Keys, ctx: &mut Context, plan: Plan) -> Vec<Effect> {
+    match plan {
+        Plan::One(write, doing) => ask_write(keys, ctx, write, doing),
+        Plan::Many(bulk, doing, asked) => ask(keys, ctx, bulk, doing, asked),
     }
 }
 
 /// What a change of many would do is known: it is asked about, with the exact count and the first keys.
 pub(super) fn counted(
-    keys: &mut Keys,
     ctx: &mut Context,
     asked: CountBulk,
     found: Result<Preview, Trouble>,
@@ -165,9 +179,9 @@ pub(super) fn counted(
         }
     };
     match asked.bulk {
-        Bulk::Delete { targets, .. } => preview_delete(keys, ctx, targets, &found, asked.asked),
+        Bulk::Delete { targets, .. } => preview_delete(ctx, targets, &found, asked.asked),
         Bulk::PutBack { batches, leaseless, .. } => {
-            preview_back(keys, ctx, batches, leaseless, &found);
+            preview_back(ctx, batches, leaseless, &found);
         }
         // It is never asked about.
         Bulk::TakeAway(_) => {}
@@ -182,13 +196,7 @@ fn first_of(found: &Preview) -> String {
     format!("{}{more}", shown.join("  "))
 }
 
-fn preview_delete(
-    keys: &mut Keys,
-    ctx: &mut Context,
-    targets: Vec<Target>,
-    found: &Preview,
-    asked: u32,
-) {
+fn preview_delete(ctx: &mut Context, targets: Vec<Target>, found: &Preview, asked: u32) {
     if found.count == 0 {
         ctx.toasts.hint(ctx.now, "nothing there to delete");
         return;
@@ -209,17 +217,10 @@ fn preview_delete(
     let tier = if everything { Tier::Shape("everything".to_owned()) } else { Tier::Loss };
     let bulk = Bulk::Delete { targets, seen: found.revision };
     let plan = Plan::Many(bulk, Doing::new(title.clone()), asked + 1);
-    keys.plan = Some(plan);
-    ctx.confirm(tier, title, text, Yes::Planned(ScreenId::Keys));
+    propose(ctx, tier, title, text, plan);
 }
 
-fn preview_back(
-    keys: &mut Keys,
-    ctx: &mut Context,
-    batches: Vec<Batch>,
-    leaseless: bool,
-    found: &Preview,
-) {
+fn preview_back(ctx: &mut Context, batches: Vec<Batch>, leaseless: bool, found: &Preview) {
     if found.count == 0 {
         let hint = match found.kept {
             0 => "there was nothing to put back".to_owned(),
@@ -246,8 +247,7 @@ fn preview_back(
     let title = format!("put back {} {what}", widget::counted(found.count, "key"));
     let bulk = Bulk::PutBack { batches, exact: false, leaseless };
     let plan = Plan::Many(bulk, Doing::new(title.clone()), 1);
-    keys.plan = Some(plan);
-    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Keys));
+    propose(ctx, Tier::Loss, title, text, plan);
 }
 
 fn all_are(count: u64) -> String {
@@ -270,7 +270,7 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
                     .push(Target::Key(key.clone()));
             }
             let batch = |(revision, targets)| Batch { targets, revision };
-            return ask_back(keys, by_revision.into_iter().map(batch).collect());
+            return ask_back(keys, ctx, by_revision.into_iter().map(batch).collect());
         }
         let Some(entry) = chosen(keys) else {
             ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
@@ -283,7 +283,7 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         let targets = targets(keys);
         let many = !keys.marks.is_empty();
         if many || matches!(targets.as_slice(), [Target::Prefix(_)]) {
-            return ask_back(keys, vec![Batch { targets, revision }]);
+            return ask_back(keys, ctx, vec![Batch { targets, revision }]);
         }
     }
     let past = keys.at.is_some();
@@ -293,10 +293,12 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     keys.requests.ask(ReadLive { old }, Msg::Live)
 }
 
-fn ask_back(keys: &mut Keys, batches: Vec<Batch>) -> Vec<Effect> {
+fn ask_back(keys: &mut Keys, ctx: &mut Context, batches: Vec<Batch>) -> Vec<Effect> {
     let mut bulk = Bulk::PutBack { batches, exact: false, leaseless: false };
     without_lost_lease(keys, &mut bulk);
-    ask_preview(keys, bulk, 0)
+    let mut effects = count_no_more(keys);
+    effects.extend(ask_preview(keys, ctx, bulk, 0));
+    effects
 }
 
 /// A lease that was found to be gone is not asked for again.
@@ -410,6 +412,7 @@ fn asked_again(
     let what = format!("somebody was faster: {done}");
     ctx.toasts.hint(ctx.now, what);
     let mut effects = super::reload(keys, ctx);
-    effects.extend(ask_preview(keys, Bulk::Delete { targets: left, seen: 0 }, asked.max(1)));
+    let bulk = Bulk::Delete { targets: left, seen: 0 };
+    effects.extend(ask_preview(keys, ctx, bulk, asked.max(1)));
     effects
 }

@@ -20,6 +20,9 @@ use crate::widget::line::LineInput;
 /// Bytes of a value that is edited here; a longer one is for the editor.
 const HERE_BYTES_MAX: usize = 256 << 10;
 
+/// Why nothing more is asked for.
+pub(super) const TOO_MUCH: &str = "too much is under way: ^c gives it up";
+
 /// I4: nothing is edited in the past, nor by who only looks. Answers whether that stands in the way.
 pub(super) fn locked(keys: &mut Keys, ctx: &mut Context) -> bool {
     if ctx.refuses_changes() {
@@ -46,7 +49,7 @@ pub(super) fn ask_write(
     let seen = keys.newest;
     let effects = keys.requests.ask(WriteKey { write, doing, seen }, Msg::Written);
     if effects.is_empty() {
-        ctx.toasts.hint(ctx.now, "too much is under way: ^c gives it up");
+        ctx.toasts.hint(ctx.now, TOO_MUCH);
     }
     effects
 }

@@ -3,7 +3,7 @@
 use super::tree::Tree;
 use super::{Keys, Left, Pane, Right, Undo};
 use crate::console::{Context, Effect};
-use crate::screens::Screen;
+use crate::screens::{Screen, ScreenId};
 use crate::widget::grouped;
 
 /// Why nothing is taken back of another cluster.
@@ -32,7 +32,7 @@ impl Keys {
         self.marks.clear();
         self.strip = super::Strip::default();
         (self.left, self.right) = (Left::Tree, Right::Value);
-        (self.plan, self.leaseless) = (None, None);
+        self.leaseless = None;
         (self.pane, self.zoom) = (Pane::Tree, false);
         self.value.key = None;
         self.matches = super::Matches::default();
@@ -47,6 +47,7 @@ pub(super) fn note_newest(keys: &mut Keys, ctx: &mut Context, revision: i64) {
         return;
     }
     keys.go_back();
+    ctx.withdraw(ScreenId::Keys);
     ctx.done = None;
     let number = |revision: i64| grouped(revision.unsigned_abs());
     let what =

@@ -378,8 +378,6 @@ pub struct Keys {
     pub undo: Option<Undo>,
     /// Changes per revision.
     pub strip: Strip,
-    /// What is done on yes.
-    pub(crate) plan: Option<Plan>,
     /// A key whose lease is gone: it, and what is put back with it, comes back without one the next time.
     pub(crate) leaseless: Option<Bytes>,
     /// When the tree was read last, and what that took.
@@ -425,7 +423,6 @@ impl Default for Keys {
             matches: Matches::default(),
             undo: None,
             strip: Strip::default(),
-            plan: None,
             leaseless: None,
             refreshed: (Moment::default(), 0),
             requests: Requests::new(ScreenId::Keys.number()),

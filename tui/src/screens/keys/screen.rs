@@ -14,7 +14,7 @@ use super::{
     Keys, Left, Pane, Right, bulk, change, folding, leave, load, mouse, search, sideways, view,
 };
 use crate::console::replay::Replay;
-use crate::console::{CommandLine, Context, Effect, Mouse, replay};
+use crate::console::{CommandLine, Context, Effect, Mouse, Plan, replay};
 use crate::engine::report::Pace;
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen};
@@ -197,8 +197,8 @@ impl Screen for Keys {
         Some(effects)
     }
 
-    fn confirmed(&mut self, ctx: &mut Context) -> Vec<Effect> {
-        bulk::planned(self, ctx)
+    fn confirmed(&mut self, ctx: &mut Context, plan: &Plan) -> Vec<Effect> {
+        plan.of().map_or_else(Vec::new, |plan| bulk::planned(self, ctx, plan))
     }
 
     fn answered(&mut self, ctx: &mut Context, ticket: Ticket, answer: Answer) -> Vec<Effect> {

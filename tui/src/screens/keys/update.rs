@@ -16,7 +16,7 @@ pub(super) fn update(keys: &mut Keys, ctx: &mut Context, msg: Msg) -> Vec<Effect
         Msg::Live(asked, live) => change::live_read(keys, ctx, asked, live),
         Msg::Edited(asked, text) => change::edited(keys, ctx, asked, text),
         Msg::Written(asked, written) => change::written(keys, ctx, asked, written),
-        Msg::Counted(asked, found) => bulk::counted(keys, ctx, asked, found),
+        Msg::Counted(asked, found) => bulk::counted(ctx, asked, found),
         Msg::Changed(asked, changed) => bulk::changed(keys, ctx, &asked, changed),
         Msg::Versions(asked, versions) => travel::versions_read(keys, ctx, &asked, versions),
         Msg::Changes(changes) => travel::changes_read(keys, ctx, changes),

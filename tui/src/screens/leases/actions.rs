@@ -6,7 +6,7 @@ use super::model::Told;
 use super::requests::{GrantLease, ReadLease, ReadLeases, RenewLease, RevokeLease};
 use super::{Ask, KEPT_MAX, Kept, Leases, Msg, Pane, Prompt, view};
 use crate::console::action::Action;
-use crate::console::{Context, Effect, Tier, Wish, Yes};
+use crate::console::{Context, Effect, Plan, Tier, Wish, Yes};
 use crate::screens::ScreenId;
 use crate::widget::line::LineInput;
 use crate::widget::{counted, escape_name, grouped};
@@ -62,7 +62,12 @@ pub(crate) static TABLE: &[Action<Leases>] = &[
         help: "end the lease, and delete its keys; asks, with their number",
         label: |leases, ctx| changeable(leases, ctx).then(|| "revoke".to_owned()),
         run: |leases, ctx| match leases.chosen_id().filter(|_| !ctx.refuses_changes()) {
-            Some(id) => leases.requests.ask(ReadLease { id, revoke: true }, Msg::Read),
+            Some(id) => {
+                // One question at a time: about what was chosen last.
+                let mut effects = leases.requests.cancel::<ReadLease>(|read| read.revoke);
+                effects.extend(leases.requests.ask(ReadLease { id, revoke: true }, Msg::Read));
+                effects
+            }
             None => Vec::new(),
         },
     },
@@ -201,13 +206,7 @@ fn survey(leases: &mut Leases, ctx: &mut Context) -> Vec<Effect> {
 }
 
 /// Asks before a lease ends: how it is was told just now.
-pub(super) fn ask_to_revoke(
-    leases: &mut Leases,
-    ctx: &mut Context,
-    id: i64,
-    told: Told,
-    meanwhile: &str,
-) {
+pub(super) fn ask_to_revoke(ctx: &mut Context, id: i64, told: Told, meanwhile: &str) {
     let (left, count, keys) = match told {
         Told::Lease { left, count, keys, .. } => (left, count, keys),
         Told::Gone => {
@@ -237,8 +236,8 @@ pub(super) fn ask_to_revoke(
         ""
     };
     let text = format!("{meanwhile}{names}It has {left}s left.{back}");
-    leases.plan = Some(RevokeLease { id, count, keys });
-    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Leases));
+    let plan = Plan::new(RevokeLease { id, count, keys });
+    ctx.confirm(Tier::Loss, title, text, Yes::Planned(ScreenId::Leases, plan));
 }
 
 /// What is typed for a new lease: seconds, and an id if there is one.

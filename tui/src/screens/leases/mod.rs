@@ -141,8 +141,6 @@ pub struct Leases {
     counted: u64,
     /// The lease to choose once it is in the list: it was granted from here.
     wanted: Option<i64>,
-    /// What is revoked on yes.
-    plan: Option<RevokeLease>,
     drawn: DrawnLeases,
     requests: Requests<Msg>,
 }
@@ -165,7 +163,6 @@ impl Default for Leases {
             asked: (None, None),
             counted: 0,
             wanted: None,
-            plan: None,
             drawn: DrawnLeases::default(),
             requests: Requests::new(ScreenId::Leases.number()),
         }

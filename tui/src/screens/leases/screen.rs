@@ -6,10 +6,10 @@ use mini_etcd_shared::command::lease_hex;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::requests::ReadLeases;
+use super::requests::{ReadLeases, RevokeLease};
 use super::update::{look, update};
 use super::{Ask, Leases, Msg, Pane, actions, mouse, view};
-use crate::console::{CommandLine, Context, Effect, Mouse, Wish};
+use crate::console::{CommandLine, Context, Effect, Mouse, Plan, Wish};
 use crate::engine::request::{Answer, Ticket};
 use crate::screens::{Motion, Screen};
 use crate::widget::counted;
@@ -115,8 +115,8 @@ impl Screen for Leases {
         Some(self.requests.cancel::<ReadLeases>(|read| read.survey))
     }
 
-    fn confirmed(&mut self, ctx: &mut Context) -> Vec<Effect> {
-        let Some(plan) = self.plan.take() else { return Vec::new() };
+    fn confirmed(&mut self, ctx: &mut Context, plan: &Plan) -> Vec<Effect> {
+        let Some(plan) = plan.of::<RevokeLease>() else { return Vec::new() };
         if plan.count > 0 {
             ctx.wish(Wish::Changes(format!("lease revoke {}", lease_hex(plan.id))));
         }

@@ -176,7 +176,7 @@ fn read(
     }
     tell(leases, ctx, asked.id, told.clone());
     if asked.revoke {
-        actions::ask_to_revoke(leases, ctx, asked.id, told, "");
+        actions::ask_to_revoke(ctx, asked.id, told, "");
     }
     Vec::new()
 }
@@ -228,7 +228,7 @@ fn revoked(
     match revoked {
         Ok(Revoked::Met(told)) => {
             tell(leases, ctx, asked.id, told.clone());
-            actions::ask_to_revoke(leases, ctx, asked.id, told, "Its keys changed meanwhile. ");
+            actions::ask_to_revoke(ctx, asked.id, told, "Its keys changed meanwhile. ");
             Vec::new()
         }
         Ok(Revoked::Gone) => {
