@@ -1,6 +1,6 @@
 //! What a key press does: typed into what lies on top, or looked up in the keymap.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action;
 use super::context::{Confirm, Overlay, Tier, Yes};
@@ -63,6 +63,10 @@ pub(crate) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
 }
 
 fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
+    // What is held down makes another key of it, which may be bound to something else: `^y` is no yes.
+    if !key.modifiers.difference(KeyModifiers::SHIFT).is_empty() {
+        return Vec::new();
+    }
     state.ctx.overlays.pop();
     let yes = match (&confirm.tier, key.code) {
         (Tier::Loss, KeyCode::Char('y')) => true,

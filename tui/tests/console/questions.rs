@@ -1,8 +1,8 @@
 //! Goal: a question is answered by who reads it: its yes does what it says, and no key that was meant for something else
 //! is a yes. Method: tables of keys over answers that come late.
 
-use crossterm::event::KeyCode;
-use mini_etcd_tui::console::{Confirm, Effect, Overlay, State};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use mini_etcd_tui::console::{Confirm, Effect, Msg, Overlay, State, Tier, Yes, update};
 use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::request::{Answer, Job, Request, Ticket};
@@ -124,4 +124,31 @@ fn a_lease_is_not_asked_about_on_another_screen() {
     report(&mut state, Report::Answer(of_seven, told()));
     assert!(question(&state).unwrap().title.contains('8'), "{:?}", question(&state));
     assert_eq!(state.ctx.overlays.len(), 1);
+}
+
+fn held(state: &mut State, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {
+    update(state, Msg::Key(KeyEvent::new(code, modifiers)))
+}
+
+#[test]
+fn a_key_with_ctrl_or_alt_answers_no_question() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    let ask = |tier| {
+        let (title, text, yes) = ("t".to_owned(), "x".to_owned(), Yes::Do(Effect::Quit));
+        Overlay::Confirm(Box::new(Confirm { tier, title, text, yes, typed: String::new() }))
+    };
+    for modifiers in [KeyModifiers::CONTROL, KeyModifiers::ALT] {
+        state.ctx.overlays = vec![ask(Tier::Loss)];
+        for code in [KeyCode::Char('y'), KeyCode::Char('n')] {
+            assert_eq!(held(&mut state, code, modifiers), []);
+            assert!(question(&state).is_some(), "{modifiers:?} {code:?}");
+        }
+        state.ctx.overlays = vec![ask(Tier::Shape("go".to_owned()))];
+        assert_eq!(held(&mut state, KeyCode::Char('g'), modifiers), []);
+        assert_eq!(question(&state).unwrap().typed, "", "{modifiers:?}");
+    }
+    state.ctx.overlays = vec![ask(Tier::Shape("Go".to_owned()))];
+    held(&mut state, KeyCode::Char('G'), KeyModifiers::SHIFT);
+    key(&mut state, KeyCode::Char('o'));
+    assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Quit]);
 }
