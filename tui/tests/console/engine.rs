@@ -190,7 +190,7 @@ async fn write(handle: &Handle, inbox: &Inbox, id: u64) -> Answer {
     let ticket = Ticket { screen: ScreenId::Keys.number(), id };
     let write = Write { key: "k".into(), expected: 0, change: Change::Delete };
     let doing = Doing { what: String::new(), way: Way::Do };
-    handle.send(Order::Ask(ticket, Job::new(WriteKey { write, doing, seen: 0 })));
+    handle.send(Order::Ask(ticket, Job::new(WriteKey { write, doing, seen: 0, over: None })));
     wait(inbox, |report| match report {
         Report::Answer(to, answer) if to == ticket => Some(answer),
         _ => None,

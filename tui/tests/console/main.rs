@@ -25,6 +25,7 @@ mod random;
 mod random_tails;
 mod recording;
 mod repl;
+mod saving;
 mod screens;
 mod support;
 mod tailing;

@@ -1,24 +1,16 @@
-//! Changes of one key: edit, new, put back; and what is copied.
+//! Changes of one key: how they are asked for and what became of them; what is put back, and what is copied.
 
-use bytes::Bytes;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui_textarea::TextArea;
-
-use super::lines::Place;
+use super::edit::{not_saved, show_conflict};
 use super::model::{Change, Entry, Target, Write, Written};
 use super::requests::{ReadLive, WriteKey};
-use super::travel::{difference, version_entry};
+use super::travel::version_entry;
 use super::update::{failed, shown};
-use super::{Ask, Conflict, Doing, EditValue, Editor, Msg, Pane, Prompt, Way, bulk, model};
+use super::{Doing, Msg, Way, bulk};
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, replay};
 use crate::engine::request::Trouble;
 use crate::screens::keys::Keys;
 use crate::widget::escape_name;
-use crate::widget::line::LineInput;
-
-/// Bytes of a value that is edited here; a longer one is for the editor.
-const HERE_BYTES_MAX: usize = 256 << 10;
 
 /// Why nothing more is asked for.
 pub(super) const TOO_MUCH: &str = "too much is under way: ^c gives it up";
@@ -46,172 +38,23 @@ pub(super) fn ask_write(
     write: Write,
     doing: Doing,
 ) -> Vec<Effect> {
+    ask_write_over(keys, ctx, write, doing, None)
+}
+
+/// The same of a value that was typed over this outside.
+pub(super) fn ask_write_over(
+    keys: &mut Keys,
+    ctx: &mut Context,
+    write: Write,
+    doing: Doing,
+    over: Option<Entry>,
+) -> Vec<Effect> {
     let seen = keys.newest;
-    let effects = keys.requests.ask(WriteKey { write, doing, seen }, Msg::Written);
+    let effects = keys.requests.ask(WriteKey { write, doing, seen, over }, Msg::Written);
     if effects.is_empty() {
         ctx.toasts.hint(ctx.now, TOO_MUCH);
     }
     effects
-}
-
-/// Edits the chosen value in `$EDITOR`.
-pub(crate) fn edit_outside(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if locked(keys, ctx) {
-        return Vec::new();
-    }
-    let Some(mut entry) = chosen(keys) else { return Vec::new() };
-    let mut text = entry.value.to_vec();
-    if let Some(conflict) = keys.right.take_conflict() {
-        // What was wanted, to be looked at again over what is there.
-        if let Change::Value(wanted) | Change::Put(wanted, _) = &conflict.write.change {
-            text = wanted.to_vec();
-        }
-        entry = conflict.theirs.unwrap_or(Entry {
-            key: conflict.write.key,
-            meta: model::Meta::default(),
-            value: Bytes::new(),
-        });
-    }
-    let name = if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok() {
-        "value.json"
-    } else {
-        "value.txt"
-    };
-    let ticket = keys.requests.open(EditValue(entry), Msg::Edited);
-    ticket.map(|ticket| Effect::Edit { ticket, name, text }).into_iter().collect()
-}
-
-/// The editor has ended.
-pub(super) fn edited(
-    keys: &mut Keys,
-    ctx: &mut Context,
-    EditValue(entry): EditValue,
-    text: Result<Vec<u8>, Trouble>,
-) -> Vec<Effect> {
-    let mut text = match text {
-        Ok(text) => text,
-        Err(trouble) => {
-            return failed(ctx, format!("could not edit {}", shown(&entry.key)), trouble);
-        }
-    };
-    // An editor ends the last line; the value had none, so it gets none.
-    if text.ends_with(b"\n") && !entry.value.ends_with(b"\n") {
-        text.pop();
-        if text.ends_with(b"\r") && !entry.value.ends_with(b"\r") {
-            text.pop();
-        }
-    }
-    if text == entry.value {
-        ctx.toasts.hint(ctx.now, "nothing was changed");
-        return Vec::new();
-    }
-    let doing = Doing::new(format!("save {}", escape_name(&entry.key)));
-    let change = Change::Value(text.into());
-    ask_write(keys, ctx, Write { key: entry.key, expected: entry.meta.modified, change }, doing)
-}
-
-/// Edits the chosen value here.
-pub(crate) fn edit_here(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if locked(keys, ctx) {
-        return Vec::new();
-    }
-    let Some(entry) = chosen(keys) else { return Vec::new() };
-    if entry.value.len() > HERE_BYTES_MAX || !is_editable(&entry.value) {
-        let hint = "this value is too long or no plain text: e edits it in $EDITOR";
-        ctx.toasts.hint(ctx.now, hint);
-        return Vec::new();
-    }
-    keys.right.set_editor(editor(entry.key, entry.meta.modified, entry.value));
-    keys.pane = Pane::Value;
-    Vec::new()
-}
-
-/// Text that comes out of the editor as it went in: all its lines end alike.
-fn is_editable(value: &[u8]) -> bool {
-    std::str::from_utf8(value).is_ok_and(|text| {
-        text.split(line_end(value)).all(|line| line.chars().all(|c| c == '\t' || !c.is_control()))
-    })
-}
-
-/// What the lines of a value end with.
-fn line_end(value: &[u8]) -> &'static str {
-    if value.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
-}
-
-fn editor(key: Bytes, expected: i64, value: Bytes) -> Editor {
-    let text = String::from_utf8_lossy(&value).into_owned();
-    let line_end = line_end(&value);
-    let mut area = TextArea::new(text.split(line_end).map(str::to_owned).collect());
-    area.set_hard_tab_indent(true);
-    Editor { key, expected, area, original: value, line_end, leaving: false }
-}
-
-impl Editor {
-    /// The text as it would be saved.
-    fn text(&self) -> String {
-        self.area.lines().join(self.line_end)
-    }
-}
-
-/// Asks for the name of a new key.
-pub(crate) fn new_key(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    if locked(keys, ctx) {
-        return Vec::new();
-    }
-    let mut line = LineInput::default();
-    let row = keys.tree.rows().get(keys.chosen).copied();
-    let tree = &keys.tree;
-    let prefix = match row {
-        Some(row) if tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open) => {
-            tree.dir_prefix(row.node)
-        }
-        Some(row) => tree.dir_prefix(tree.parent(row.node)),
-        None => tree.prefix.clone(),
-    };
-    line.set(&super::viewers::raw(&prefix));
-    keys.prompt = Some(Prompt { ask: Ask::NewKey, line, error: None });
-    Vec::new()
-}
-
-/// Opens the editor for a new key.
-pub(super) fn begin_new(keys: &mut Keys, key: Bytes) {
-    keys.right.set_editor(editor(key, 0, Bytes::new()));
-    keys.pane = Pane::Value;
-}
-
-/// A key typed into the editor.
-pub(super) fn typed(keys: &mut Keys, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
-    let Some(editor) = keys.right.editor_mut() else { return Vec::new() };
-    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Char('s') if ctrl => return save(keys, ctx),
-        KeyCode::Esc => {
-            let text = editor.text();
-            let changed = text.as_bytes() != &editor.original[..] || editor.expected == 0;
-            if changed && !std::mem::replace(&mut editor.leaving, true) {
-                ctx.toasts.hint(ctx.now, "not saved: ^s saves, Esc again throws it away");
-            } else {
-                keys.right.take_editor();
-            }
-        }
-        _ => {
-            editor.leaving = false;
-            editor.area.input(key);
-        }
-    }
-    Vec::new()
-}
-
-fn save(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    let Some(editor) = keys.right.take_editor() else { return Vec::new() };
-    let text = editor.text();
-    if text.as_bytes() == &editor.original[..] && editor.expected != 0 {
-        ctx.toasts.hint(ctx.now, "nothing was changed");
-        return Vec::new();
-    }
-    let doing = Doing::new(format!("save {}", escape_name(&editor.key)));
-    let change = Change::Value(text.into());
-    ask_write(keys, ctx, Write { key: editor.key, expected: editor.expected, change }, doing)
 }
 
 /// What became of a change.
@@ -222,6 +65,14 @@ pub(super) fn written(
     written: Result<Written, Trouble>,
 ) -> Vec<Effect> {
     let now = ctx.now;
+    if matches!(written, Ok(Written::Done(..) | Written::Conflict(_))) {
+        // A conflict has the text.
+        if keys.right.saving_mut(&asked.write).is_some() {
+            let _editor = keys.right.take_editor();
+        }
+    } else {
+        not_saved(keys, &asked);
+    }
     let WriteKey { write, doing, .. } = asked;
     let written = match written {
         Ok(written) => written,
@@ -268,16 +119,8 @@ pub(super) fn written(
         Written::Conflict(theirs) => {
             let noted =
                 replay::note(ctx, Replay::not_made(&write, "not done, for the key had changed"));
-            let wanted = match &write.change {
-                Change::Value(value) | Change::Put(value, _) => Some(value.clone()),
-                Change::Delete => None,
-            };
-            let there = theirs.as_ref().map(|entry| &entry.value);
-            let diff = difference(there, wanted.as_ref());
             let key = escape_name(&write.key);
-            let (diff, top) = (diff.into(), Place::default());
-            keys.right.set_conflict(Conflict { write, theirs, diff, top });
-            (keys.pane, keys.shift) = (Pane::Value, 0);
+            show_conflict(keys, write, theirs, true);
             let what = format!("{key} was changed meanwhile: nothing was written");
             let next = "e edits yours over theirs, Esc gives yours up".to_owned();
             ctx.toasts.error(now, what, "it is not as it was shown".to_owned(), next);

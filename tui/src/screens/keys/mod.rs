@@ -8,7 +8,8 @@
 //! * I1: the tree, and the value beside it, are of one revision, which is shown; nothing newer mixes in.
 //! * I2: a tree that is read anew (refresh, time travel) replaces the old one when it is complete; until then the old
 //!   one stays on screen.
-//! * I3: a change is carried out only if the key is still as it was shown; otherwise both are shown.
+//! * I3: a change is carried out only if the key is still as it was shown; otherwise both are shown. What was typed stays
+//!   until it is known to be written, or thrown away by hand.
 //! * I4: in the past nothing is edited. What is put back from there is a change of the present, by I3.
 //! * I5: keys are bytes: they are shown escaped and never changed.
 //! * I6: `u` takes back exactly what this console changed last, or changes nothing and says why: what cannot be taken
@@ -25,6 +26,7 @@
 pub(crate) mod actions;
 mod bulk;
 mod change;
+mod edit;
 mod find;
 mod folding;
 pub mod folds;
@@ -68,7 +70,8 @@ use crate::screens::requests::{Freshness, Requests};
 use crate::widget::line::LineInput;
 
 pub(crate) use bulk::{delete, delete_now, restore};
-pub(crate) use change::{copy_value, edit_here, edit_outside, new_key};
+pub(crate) use change::copy_value;
+pub(crate) use edit::{edit_here, edit_outside, new_key};
 pub(crate) use find::next_hit;
 pub(crate) use folding::toggle_all;
 pub(crate) use load::{close, mark, mark_all, next_viewer, open, reload, reload_at};
@@ -312,14 +315,18 @@ pub struct Editor {
     pub line_end: &'static str,
     /// Esc was pressed once over unsaved text.
     pub leaving: bool,
+    /// It is being saved: it stays as it is until that is known to be done.
+    pub saving: bool,
 }
 
-/// A change that was not carried out because the key is not as it was seen.
+/// A change that was not carried out, or of which nobody knows whether it was.
 #[derive(Clone, Debug)]
 pub struct Conflict {
     /// The change.
     pub write: Write,
-    /// The key as it is.
+    /// The key is not as it was seen; otherwise something else stood in the way.
+    pub met: bool,
+    /// The key as it is, or as it was seen.
     pub theirs: Option<Entry>,
     /// From theirs to what was wanted.
     pub diff: Lines,

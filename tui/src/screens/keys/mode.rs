@@ -139,9 +139,11 @@ impl Right {
         matches!(std::mem::take(self.lowest()), Self::History(_))
     }
 
-    /// Shows a conflict, in place of the one before.
+    /// Shows a conflict, in place of an older one of the same key, and over one of another.
     pub(super) fn set_conflict(&mut self, conflict: Conflict) {
-        let _before = self.take_conflict();
+        if self.conflict().is_some_and(|before| before.write.key == conflict.write.key) {
+            let _before = self.take_conflict();
+        }
         let below = self.below_editor_mut();
         let over = Over { top: conflict, below: std::mem::take(below) };
         *below = Self::Conflict(Box::new(over));
@@ -205,7 +207,7 @@ mod tests {
 
     fn conflict(expected: i64) -> Conflict {
         let write = Write { key: "k".into(), expected, change: Change::Delete };
-        Conflict { write, theirs: None, diff: Lines::default(), top: Place::default() }
+        Conflict { write, met: true, theirs: None, diff: Lines::default(), top: Place::default() }
     }
 
     fn editor() -> Editor {
@@ -216,6 +218,7 @@ mod tests {
             original: Bytes::new(),
             line_end: "\n",
             leaving: false,
+            saving: false,
         }
     }
 

@@ -11,7 +11,8 @@ use super::requests::{ChangeMany, WriteKey};
 use super::travel::choose_version;
 use super::update::update;
 use super::{
-    Keys, Left, Pane, Right, bulk, change, folding, leave, load, mouse, search, sideways, view,
+    Keys, Left, Pane, Right, bulk, change, edit, folding, leave, load, mouse, search, sideways,
+    view,
 };
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, Mouse, Plan, replay};
@@ -92,7 +93,7 @@ impl Screen for Keys {
         if self.prompt.is_some() {
             search::typed(self, ctx, key)
         } else {
-            change::typed(self, ctx, key)
+            edit::typed(self, ctx, key)
         }
     }
 
@@ -100,10 +101,7 @@ impl Screen for Keys {
         if self.prompt.is_some() {
             return search::pasted(self, ctx, text);
         }
-        if let Some(editor) = self.right.editor_mut() {
-            editor.leaving = false;
-            editor.area.insert_str(text);
-        }
+        edit::pasted(self, ctx, text);
         Vec::new()
     }
 
@@ -171,6 +169,9 @@ impl Screen for Keys {
         if let Some(doing) = doings.last() {
             let words = doing.words();
             self.no_undo(format!("it was given up, and may have been done: {words}"));
+        }
+        for write in &writes {
+            edit::not_saved(self, write);
         }
         if !self.value.here {
             // It is asked for again as soon as it is looked at again.

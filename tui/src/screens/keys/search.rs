@@ -9,7 +9,7 @@ use super::model::Found;
 use super::requests::FindKeys;
 use super::tree::{RowKind, Tree};
 use super::update::failed;
-use super::{Ask, Matches, Msg, Pane, Prompt, Right, change, find, travel};
+use super::{Ask, Matches, Msg, Pane, Prompt, Right, edit, find, travel};
 use crate::console::replay::Replay;
 use crate::console::{Context, Effect, replay};
 use crate::engine::request::Trouble;
@@ -226,7 +226,7 @@ fn enter(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
                 let error = Some("a key has at least one byte".to_owned());
                 keys.prompt = Some(Prompt { error, ..prompt });
             } else {
-                change::begin_new(keys, bytes);
+                edit::begin_new(keys, bytes);
             }
             Vec::new()
         }

@@ -2,7 +2,7 @@
 
 use super::Msg;
 use super::load::swap;
-use super::{bulk, change, load, search, travel};
+use super::{bulk, change, edit, load, search, travel};
 use crate::console::{Context, Effect};
 use crate::engine::request::Trouble;
 use crate::screens::keys::Keys;
@@ -14,7 +14,7 @@ pub(super) fn update(keys: &mut Keys, ctx: &mut Context, msg: Msg) -> Vec<Effect
         Msg::Page(asked, page) => load::page_read(keys, ctx, &asked, page),
         Msg::Value(asked, value) => load::value_read(keys, ctx, &asked, value),
         Msg::Live(asked, live) => change::live_read(keys, ctx, asked, live),
-        Msg::Edited(asked, text) => change::edited(keys, ctx, asked, text),
+        Msg::Edited(asked, text) => edit::edited(keys, ctx, asked, text),
         Msg::Written(asked, written) => change::written(keys, ctx, asked, written),
         Msg::Counted(asked, found) => bulk::counted(ctx, asked, found),
         Msg::Changed(asked, changed) => bulk::changed(keys, ctx, &asked, changed),

@@ -15,7 +15,7 @@ use super::read::entry;
 use crate::engine::fault;
 use crate::engine::request::{Clients, Parts, Request, Trouble};
 use crate::screens::keys::Doing;
-use crate::screens::keys::model::{Change, Write, Written};
+use crate::screens::keys::model::{Change, Entry, Write, Written};
 
 /// Changes a key if it is as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct WriteKey {
     pub doing: Doing,
     /// A revision of the history in which the key was seen.
     pub seen: i64,
+    /// The key over which the value was typed in an editor outside: both are shown when it is not written.
+    pub over: Option<Entry>,
 }
 
 impl Request for WriteKey {

@@ -243,20 +243,27 @@ fn draw_conflict(
     area: Rect,
 ) -> Rect {
     let look = &ctx.look;
-    let title = format!("Changed meanwhile: {}", name(ctx, &conflict.write.key, area, 24));
+    let what = if conflict.met { "Changed meanwhile" } else { "Not saved" };
+    let title = format!("{what}: {}", name(ctx, &conflict.write.key, area, 24));
     let inside = panel(frame, look, area, &title, Line::default());
     let width = usize::from(inside.width).saturating_sub(1);
-    let theirs = conflict.theirs.as_ref().map_or_else(
-        || "theirs: deleted".to_owned(),
-        |entry| format!("theirs: {}", metadata(&entry.meta, entry.value.len())),
-    );
+    let (theirs, without, signs, yours) = if conflict.met {
+        let signs = "nothing was written. - is theirs, + is yours";
+        ("theirs", "deleted", signs, "e edits yours over theirs in $EDITOR, Esc gives yours up")
+    } else {
+        let signs = "nobody knows that it was written. - is what was seen, + is yours";
+        ("seen", "no such key", signs, "e edits yours again in $EDITOR, Esc gives yours up")
+    };
+    let about = conflict.theirs.as_ref();
+    let about = about.map(|entry| metadata(&entry.meta, entry.value.len()));
+    let theirs = format!("{theirs}: {}", about.as_deref().unwrap_or(without));
     let line = |meaning, words: &str| {
         Line::from(say(look, meaning, format!(" {}", fit(words, width, &look.glyphs))))
     };
     let head = [
         line(Meaning::Warn, &theirs),
-        line(Meaning::Text, "nothing was written. - is theirs, + is yours"),
-        line(Meaning::Text, "e edits yours over theirs in $EDITOR, Esc gives yours up"),
+        line(Meaning::Text, signs),
+        line(Meaning::Text, yours),
         Line::default(),
     ];
     let rest = put(frame, inside, head);
@@ -269,7 +276,11 @@ fn draw_editor(ctx: &Context, editor: &Editor, frame: &mut Frame<'_>, area: Rect
     let look = &ctx.look;
     let what = if editor.expected == 0 { "New key" } else { "Edit" };
     let title = format!("{what} {}", name(ctx, &editor.key, area, 40));
-    let right = Line::from(say(look, Meaning::Dim, " ^s saves, Esc leaves "));
+    let right = if editor.saving {
+        Line::from(say(look, Meaning::Warn, " saving, ^c gives that up "))
+    } else {
+        Line::from(say(look, Meaning::Dim, " ^s saves, Esc leaves "))
+    };
     let inside = panel(frame, look, area, &title, right);
     let mut text = editor.area.clone();
     text.set_style(style(look, Meaning::Text));
