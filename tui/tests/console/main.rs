@@ -27,6 +27,7 @@ mod recording;
 mod repl;
 mod saving;
 mod screens;
+mod shown;
 mod support;
 mod tailing;
 mod tails;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::lines::{Lines, Place};
 use super::model::{Entry, Page};
 use super::requests::{ReadHistory, ReadPage, ReadValue};
@@ -84,13 +86,30 @@ impl Keys {
         effects
     }
 
-    /// Remembers whether a directory is open, for every other revision.
-    fn remember(&mut self, dir: u32, open: bool) {
-        let prefix = self.tree.dir_prefix(dir);
-        if !open {
-            self.opened.remove(&prefix);
-        } else if self.opened.len() < ROWS_MAX {
-            self.opened.insert(prefix);
+    /// Remembers whether a directory is open, for every other revision, and sees to it that it is so in the tree that is
+    /// on its way.
+    fn remember(&mut self, dir: u32, open: bool) -> Vec<Effect> {
+        let (key, prefix) = (self.tree.key(dir), self.tree.dir_prefix(dir));
+        let note = |all: &mut BTreeSet<Bytes>| {
+            if !open {
+                all.remove(&prefix);
+            } else if all.len() < ROWS_MAX {
+                all.insert(prefix.clone());
+            }
+        };
+        note(&mut self.opened);
+        let Some(coming) = &mut self.coming else { return Vec::new() };
+        if coming.tree.separator == self.tree.separator {
+            note(&mut coming.open);
+        }
+        // In a tree of another prefix it may stand too deep.
+        let alike = (&coming.tree.prefix, &coming.tree.separator)
+            == (&self.tree.prefix, &self.tree.separator);
+        let row = coming.tree.row_of_key(&key).filter(|_| alike);
+        let node = row.and_then(|row| coming.tree.rows().get(row)).map(|row| row.node);
+        match node.filter(|node| coming.tree.key(*node) == key) {
+            Some(node) if coming.tree.set_open(node, open) => self.want(node, Which::Coming),
+            _ => Vec::new(),
         }
     }
 
@@ -224,7 +243,14 @@ pub(super) fn replace(keys: &mut Keys, tree: Tree, at: Option<i64>) -> Vec<Effec
 pub(super) fn swap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     let now = ctx.now;
     let Some(coming) = keys.coming.take() else { return Vec::new() };
+    // Pages of the tree before: their directories have other numbers now.
+    let mut effects = keys.requests.cancel::<ReadPage>(|_| true);
+    keys.queue.clear();
     keys.opened.extend(coming.open);
+    if keys.wanted.is_empty() {
+        // Nobody has chosen yet: the row that the keys are about is the one that is marked.
+        keys.remember_chosen();
+    }
     keys.tree = coming.tree;
     keys.drawn.forget();
     keys.at = (coming.at > 0).then_some(coming.at);
@@ -242,7 +268,7 @@ pub(super) fn swap(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         let revision = keys.tree.revision;
         super::leave::note_newest(keys, ctx, revision);
     }
-    let mut effects = look(keys, true);
+    effects.extend(look(keys, true));
     if keys.strip.to < keys.tree.revision && keys.at.is_none() {
         effects.extend(super::travel::read_changes(keys));
     }
@@ -277,8 +303,7 @@ pub(crate) fn open(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
         ctx.toasts.hint(ctx.now, hint);
         return Vec::new();
     }
-    keys.remember(row.node, opening);
-    let mut effects = Vec::new();
+    let mut effects = keys.remember(row.node, opening);
     if keys.tree.set_open(row.node, opening) {
         effects.extend(keys.want(row.node, Which::Shown));
         keys.tree.lay_out();
@@ -303,6 +328,7 @@ pub(crate) fn close(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(row) = keys.tree.rows().get(keys.chosen).copied() else { return Vec::new() };
+    let mut effects = Vec::new();
     let open = keys.tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);
     let to = if row.kind == RowKind::Node && open {
         row.node
@@ -313,11 +339,12 @@ pub(crate) fn close(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
     };
     if open && row.kind == RowKind::Node {
         keys.tree.set_open(row.node, false);
-        keys.remember(row.node, false);
+        effects.extend(keys.remember(row.node, false));
     }
     keys.chosen = keys.tree.row_of(to).unwrap_or(keys.chosen);
     keys.remember_chosen();
-    look(keys, false)
+    effects.extend(look(keys, false));
+    effects
 }
 
 /// Sees to it that the chosen key's value is on its way; `anew` also when it is the key that is shown.
