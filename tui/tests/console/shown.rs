@@ -11,7 +11,7 @@ use mini_etcd_tui::screens::keys::requests::ReadPage;
 use mini_etcd_tui::screens::keys::tree::RowKind;
 use mini_etcd_tui::widget::theme::Depth;
 
-use crate::keys_screen::{answer, dir, leaf};
+use crate::keys_screen::{answer, dir, keys, leaf, press, serve};
 use crate::support::{key, report, state};
 
 /// A server with these directories, each with one key `of-<directory>`.
@@ -139,4 +139,17 @@ fn a_directory_that_the_other_tree_has_already_is_opened_and_closed_in_both() {
     give(&mut state, coming, &AFTER);
     assert!(state.keys.is_settled());
     assert_eq!(rows(&state), ["a", " of-a", "b", "c", " of-c"]);
+}
+
+#[test]
+fn what_the_graveyard_hides_is_neither_closed_nor_filtered() {
+    for code in [KeyCode::Char('h'), KeyCode::Left, KeyCode::Char('/'), KeyCode::Char('n')] {
+        let mut state = keys((120, 36), Depth::Sixteen, false);
+        press(&mut state, "B");
+        let (before, chosen) = (rows(&state), state.keys.chosen);
+        let effects = key(&mut state, code);
+        serve(&mut state, effects);
+        press(&mut state, "zzz");
+        assert_eq!((rows(&state), state.keys.chosen), (before, chosen), "{code:?}");
+    }
 }

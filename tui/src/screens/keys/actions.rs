@@ -119,10 +119,20 @@ pub(crate) static TABLE: &[Action<Keys>] = &[
     Action {
         name: "filter",
         help: "show only what was loaded and has this in its name; in a value, find a text; n and N go on",
-        label: |keys, _| Some(if keys.pane == Pane::Tree { "filter" } else { "find" }.to_owned()),
-        run: |keys, _| {
-            let ask = if keys.pane == Pane::Tree { Ask::Filter } else { Ask::Find };
-            keys::prompt(keys, ask)
+        label: |keys, _| {
+            let filter = keys.left.graveyard().is_none().then_some("filter");
+            if keys.pane == Pane::Tree { filter } else { Some("find") }.map(str::to_owned)
+        },
+        run: |keys, ctx| {
+            if keys.pane == Pane::Value {
+                return keys::prompt(keys, Ask::Find);
+            }
+            if keys.left.graveyard().is_some() {
+                let hint = "the tree can be filtered, and not the graveyard: B goes back to it";
+                ctx.toasts.hint(ctx.now, hint);
+                return Vec::new();
+            }
+            keys::prompt(keys, Ask::Filter)
         },
     },
     Action {

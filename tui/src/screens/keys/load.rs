@@ -327,6 +327,9 @@ pub(crate) fn close(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if keys.left.graveyard().is_some() {
+        return Vec::new();
+    }
     let Some(row) = keys.tree.rows().get(keys.chosen).copied() else { return Vec::new() };
     let mut effects = Vec::new();
     let open = keys.tree.node(row.node).and_then(|n| n.dir.as_ref()).is_some_and(|d| d.open);

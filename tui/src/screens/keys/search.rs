@@ -107,6 +107,9 @@ fn set_filter(keys: &mut Keys, text: &str) {
 
 /// Goes to the next row that the filter looks for, or to the one before.
 pub(crate) fn next_match(keys: &mut Keys, forward: bool) -> Vec<Effect> {
+    if keys.left.graveyard().is_some() {
+        return Vec::new();
+    }
     let rows = keys.tree.rows();
     let is = |at: &usize| {
         rows.get(*at).is_some_and(|r| r.kind == RowKind::Node && keys.tree.matches(r.node))
