@@ -1,17 +1,19 @@
 //! Goal: what is done on the Keys screen is about what is shown there: pages go into the tree they were read for, what is
 //! opened stays open, what is put back or copied is what is in sight. Method: answers that are held back, and tables.
 
+use bytes::Bytes;
 use crossterm::event::KeyCode;
 use mini_etcd_tui::console::{Effect, State};
 use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::Report;
 use mini_etcd_tui::engine::request::{Answer, Job, Ticket};
 use mini_etcd_tui::screens::keys::model::{Child, Page};
-use mini_etcd_tui::screens::keys::requests::ReadPage;
+use mini_etcd_tui::screens::keys::requests::{CountBulk, ReadLive, ReadPage, WriteKey};
 use mini_etcd_tui::screens::keys::tree::RowKind;
 use mini_etcd_tui::widget::theme::Depth;
 
 use crate::keys_screen::{answer, dir, keys, leaf, press, serve};
+use crate::questions::asked;
 use crate::support::{key, report, state};
 
 /// A server with these directories, each with one key `of-<directory>`.
@@ -139,6 +141,44 @@ fn a_directory_that_the_other_tree_has_already_is_opened_and_closed_in_both() {
     give(&mut state, coming, &AFTER);
     assert!(state.keys.is_settled());
     assert_eq!(rows(&state), ["a", " of-a", "b", "c", " of-c"]);
+}
+
+/// What `R` puts back: it is asked over what is there now.
+fn put_back(state: &mut State) -> Option<Bytes> {
+    let effects = key(state, KeyCode::Char('R'));
+    assert_eq!(asked::<CountBulk>(effects.clone()), []);
+    assert_eq!(asked::<WriteKey>(effects.clone()), [], "not what is in sight");
+    asked::<ReadLive>(effects).pop().map(|(_, read)| read.old.value)
+}
+
+#[test]
+fn what_is_put_back_and_copied_is_the_version_in_sight() {
+    for before in ["H", "BH", "B kH", "t918000\nH"] {
+        let mut state = keys((120, 36), Depth::Sixteen, false);
+        press(&mut state, before);
+        press(&mut state, "j");
+        let version = &state.keys.right.history().unwrap().versions[1];
+        let value = version.entry.as_ref().unwrap().value.clone();
+        let copied = key(&mut state, KeyCode::Char('y'));
+        assert_eq!(copied, [Effect::Copy(value.to_vec())], "{before}");
+        assert_eq!(put_back(&mut state), Some(value), "{before}");
+        // A version that is a delete has no value.
+        press(&mut state, "jjj");
+        assert!(state.keys.right.history().unwrap().versions[4].entry.is_none());
+        assert_eq!(put_back(&mut state), None, "{before}");
+        assert_eq!(key(&mut state, KeyCode::Char('y')), [], "{before}");
+    }
+}
+
+#[test]
+fn nothing_is_put_back_or_copied_while_the_versions_are_read() {
+    let mut state = keys((120, 36), Depth::Sixteen, false);
+    press(&mut state, "t918000\n");
+    let versions = key(&mut state, KeyCode::Char('H'));
+    assert_eq!(put_back(&mut state), None);
+    assert_eq!(key(&mut state, KeyCode::Char('y')), []);
+    serve(&mut state, versions);
+    assert!(put_back(&mut state).is_some());
 }
 
 #[test]

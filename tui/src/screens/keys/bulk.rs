@@ -10,13 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{TOO_MUCH, ask_write, chosen, locked, put_back};
+use super::change::{TOO_MUCH, ask_write, chosen, in_sight, locked, put_back};
 use super::model::{Batch, Bulk, Change, Changed, Entry, Preview, Stop, Target, Write};
 use super::requests::{ChangeMany, CountBulk, ReadLive};
-use super::travel::version_entry;
 use super::undo::about;
 use super::update::failed;
-use super::{Doing, Msg, Plan, Way};
+use super::{Doing, Msg, Plan, Right, Way};
 use crate::console::replay::Replay;
 use crate::console::{self, Context, Effect, Tier, Yes, replay};
 use crate::engine::request::Trouble;
@@ -24,6 +23,9 @@ use crate::screens::ScreenId;
 use crate::screens::keys::Keys;
 use crate::widget;
 use crate::widget::{bytes, escape_name, grouped};
+
+/// Why nothing is put back.
+const NOTHING_SHOWN: &str = "nothing is put back: no value is shown, or it is still being read";
 
 /// Asks the engine for a change of many.
 pub(super) fn ask(
@@ -260,7 +262,8 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     if ctx.refuses_changes() {
         return Vec::new();
     }
-    if let Some(graveyard) = keys.left.graveyard() {
+    let versions = matches!(keys.right, Right::History(_));
+    if let Some(graveyard) = keys.left.graveyard().filter(|_| !versions) {
         if !graveyard.marks.is_empty() {
             let mut by_revision: BTreeMap<i64, Vec<Target>> = BTreeMap::new();
             for (key, deleted) in &graveyard.marks {
@@ -273,24 +276,27 @@ pub(crate) fn restore(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
             return ask_back(keys, ctx, by_revision.into_iter().map(batch).collect());
         }
         let Some(entry) = chosen(keys) else {
-            ctx.toasts.hint(ctx.now, "its value is still being read: once more in a moment");
+            ctx.toasts.hint(ctx.now, NOTHING_SHOWN);
             return Vec::new();
         };
         return put_back(keys, ctx, entry, None);
     }
-    let version = version_entry(keys);
-    if let Some(revision) = keys.at.filter(|_| version.is_none()) {
+    if !versions {
+        let Some(revision) = keys.at else { return Vec::new() };
         let targets = targets(keys);
-        let many = !keys.marks.is_empty();
-        if many || matches!(targets.as_slice(), [Target::Prefix(_)]) {
+        if !keys.marks.is_empty() || matches!(targets.as_slice(), [Target::Prefix(_)]) {
             return ask_back(keys, ctx, vec![Batch { targets, revision }]);
         }
     }
-    let past = keys.at.is_some();
-    let Some(old) = version.or_else(|| chosen(keys).filter(|_| past)) else {
+    let Some(old) = in_sight(keys) else {
+        ctx.toasts.hint(ctx.now, NOTHING_SHOWN);
         return Vec::new();
     };
-    keys.requests.ask(ReadLive { old }, Msg::Live)
+    let effects = keys.requests.ask(ReadLive { old }, Msg::Live);
+    if effects.is_empty() {
+        ctx.toasts.hint(ctx.now, TOO_MUCH);
+    }
+    effects
 }
 
 fn ask_back(keys: &mut Keys, ctx: &mut Context, batches: Vec<Batch>) -> Vec<Effect> {

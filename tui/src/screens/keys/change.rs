@@ -5,7 +5,7 @@ use super::model::{Change, Entry, Target, Write, Written};
 use super::requests::{ReadLive, WriteKey};
 use super::travel::version_entry;
 use super::update::{failed, shown};
-use super::{Doing, Msg, Way, bulk};
+use super::{Doing, Msg, Right, Way, bulk};
 use crate::console::replay::Replay;
 use crate::console::{CommandLine, Context, Effect, replay};
 use crate::engine::request::Trouble;
@@ -30,6 +30,14 @@ pub(super) fn locked(keys: &mut Keys, ctx: &mut Context) -> bool {
 /// The chosen key as it is shown.
 pub(super) fn chosen(keys: &Keys) -> Option<Entry> {
     keys.value.entry.clone().filter(|_| keys.value.here)
+}
+
+/// The value that is shown: the chosen version, when versions are, which has none where it is a delete.
+pub(super) fn in_sight(keys: &Keys) -> Option<Entry> {
+    match &keys.right {
+        Right::History(_) => version_entry(keys),
+        _ => chosen(keys),
+    }
 }
 
 pub(super) fn ask_write(
@@ -174,7 +182,7 @@ pub(super) fn put_back(
 
 /// Copies the value.
 pub(crate) fn copy_value(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
-    let Some(entry) = version_entry(keys).or_else(|| chosen(keys)) else {
+    let Some(entry) = in_sight(keys) else {
         ctx.toasts.hint(ctx.now, "nothing is copied: no value is shown, or it is still being read");
         return Vec::new();
     };
