@@ -217,7 +217,10 @@ impl Key {
             (Some(only), None) => KeyCode::Char(only),
             _ => match NAMED.iter().find(|(name, ..)| *name == rest) {
                 Some((_, code, _)) => *code,
-                None => KeyCode::F(rest.strip_prefix('f')?.parse().ok().filter(|n| *n <= 12)?),
+                None => {
+                    let number = rest.strip_prefix('f')?;
+                    KeyCode::F((1..=12_u8).find(|n| n.to_string() == number)?)
+                }
             },
         };
         Some(Self { code, ctrl, alt })
@@ -233,13 +236,18 @@ impl Key {
     #[must_use]
     pub fn ascii(&self) -> String {
         let shown = self.to_string();
-        if shown.is_ascii() {
-            return shown;
+        let named = NAMED.iter().find(|(_, code, shown)| *code == self.code && !shown.is_ascii());
+        named.map_or(shown, |(name, ..)| format!("{}{name}", self.held()))
+    }
+
+    /// What is held down beside it.
+    fn held(self) -> &'static str {
+        match (self.ctrl, self.alt) {
+            (false, false) => "",
+            (true, false) => "^",
+            (false, true) => "M-",
+            (true, true) => "^M-",
         }
-        NAMED
-            .iter()
-            .find(|(_, code, _)| *code == self.code)
-            .map_or(shown, |(name, ..)| (*name).to_owned())
     }
 }
 
@@ -256,12 +264,7 @@ impl From<KeyEvent> for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.ctrl {
-            f.write_str("^")?;
-        }
-        if self.alt {
-            f.write_str("M-")?;
-        }
+        f.write_str(self.held())?;
         if let Some((_, _, shown)) = NAMED.iter().find(|(_, code, _)| *code == self.code) {
             return f.write_str(shown);
         }
@@ -325,8 +328,14 @@ mod tests {
         assert_eq!(shown("alt-enter"), "M-Enter");
         assert_eq!(shown("-"), "-");
         assert_eq!(shown("f5"), "F5");
-        assert_eq!(Key::parse("up").unwrap().ascii(), "up");
-        assert_eq!(Key::parse("nothing"), None);
+        let ascii = |word| Key::parse(word).unwrap().ascii();
+        assert_eq!(ascii("up"), "up");
+        assert_eq!(ascii("ctrl-up"), "^up");
+        assert_eq!(ascii("ctrl-alt-left"), "^M-left");
+        assert_eq!(ascii("alt-enter"), "M-Enter");
+        for word in ["nothing", "f0", "f13", "f+1", "f01"] {
+            assert_eq!(Key::parse(word), None, "{word}");
+        }
         assert_eq!(Key::parse(""), None);
     }
 }
