@@ -305,8 +305,15 @@ pub const CONNECTION_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that the kernel may hold until they are accepted.
 pub const ACCEPT_BACKLOG: i32 = 1024;
 
-/// Rows up to which a range is read by the thread that received it; a larger one goes to a reading thread.
+/// Rows up to which a transaction or its conditions are read by the thread that received them.
 pub const INLINE_ROWS_MAX: i64 = 50;
+
+/// Keys up to which the thread that received a range looks up what it takes: some 20 us of work.
+pub const INLINE_KEYS_MAX: i64 = 512;
+
+/// Reads of the disk up to which that thread also reads the rows; a scan of rows that lie close together is one, and an
+/// answer has at most [`INLINE_RESULT_BYTES_MAX`]. More goes to a reading thread, so that nothing waits behind it.
+pub const INLINE_READS_MAX: usize = 8;
 
 /// Bytes up to which a result is sent without drawing on [`RESULT_BYTES_IN_FLIGHT_MAX`].
 pub const INLINE_RESULT_BYTES_MAX: usize = 64 << 10;

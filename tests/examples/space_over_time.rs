@@ -73,7 +73,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn puts(arguments: &Arguments, duration: Duration) -> Load {
     let Arguments { clients, value_bytes, keys, .. } = *arguments;
-    Load { kind: Kind::Put, clients, connections: 8, value_bytes, keys, duration }
+    Load { kind: Kind::Put, clients, connections: 8, value_bytes, keys, scattered: false, duration }
 }
 
 /// Bytes that the files below `path` occupy.

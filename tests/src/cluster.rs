@@ -95,9 +95,18 @@ impl Cluster {
         let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
         let cluster = match flavor {
             Flavor::Mini => Self::mini(dir, size)?,
-            Flavor::Etcd => Self::etcd(dir, size)?,
+            Flavor::Etcd => Self::etcd(dir, size, &etcd_binary("ETCD_BIN")?)?,
         };
         cluster.start_all().await
+    }
+
+    /// Starts `size` members of etcd's program at `binary`, as [`Cluster::start`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_etcd(binary: &Path, size: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        Self::etcd(dir, size, binary)?.start_all().await
     }
 
     /// Starts `size` members of mini-etcd, each of which may have `limit` descriptors and no more.
@@ -188,8 +197,7 @@ impl Cluster {
         Ok(Self { members: members.collect(), dir })
     }
 
-    fn etcd(dir: TempDir, size: usize) -> anyhow::Result<Self> {
-        let binary = etcd_binary("ETCD_BIN")?;
+    fn etcd(dir: TempDir, size: usize, binary: &Path) -> anyhow::Result<Self> {
         let ports = free_ports(2 * size)?;
         let (clients, peers) = ports.split_at(size);
         let initial = peers
@@ -213,7 +221,7 @@ impl Cluster {
                 format!("--initial-cluster={initial}"),
                 "--log-level=error".to_owned(),
             ];
-            Member::new(name, format!("127.0.0.1:{client}"), data, arguments, &binary)
+            Member::new(name, format!("127.0.0.1:{client}"), data, arguments, binary)
         });
         Ok(Self { members: members.collect(), dir })
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! process ─▶ cluster ─▶ workload ─▶ history ─▶ check
-//!                 └──▶ load (rates and latencies beside etcd)
+//!                 └──▶ load, fan_out (rates and latencies beside etcd)
 //! ```
 //!
 //! *What this is.* The harness of the process tests: members as real processes on ports that the system picks,
@@ -15,11 +15,13 @@
 pub mod check;
 pub mod cluster;
 pub mod dump;
+pub mod fan_out;
 pub mod history;
 pub mod load;
 pub mod page;
 pub mod process;
 pub mod sim;
+pub mod usage;
 pub mod wait;
 pub mod wire;
 pub mod workload;

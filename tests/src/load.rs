@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
@@ -23,7 +23,12 @@ pub enum Kind {
     Get,
     /// Reads of random keys from the member's own state.
     GetStale,
+    /// Linearizable reads of [`RANGE_KEYS`] keys from a random one on.
+    Range,
 }
+
+/// Keys of one range.
+pub const RANGE_KEYS: u32 = 100;
 
 /// One measurement.
 #[derive(Clone, Debug)]
@@ -38,6 +43,9 @@ pub struct Load {
     pub value_bytes: usize,
     /// Keys there are.
     pub keys: u64,
+    /// Whether [`fill`] writes them in another order than theirs, so that neighbours were not written one after the
+    /// other.
+    pub scattered: bool,
     /// How long.
     pub duration: Duration,
 }
@@ -64,6 +72,16 @@ impl Measured {
     }
 }
 
+impl Load {
+    /// The key that is written as the `number`th.
+    fn written(&self, number: u64) -> Bytes {
+        key(if self.scattered { number.wrapping_mul(SCATTER) % self.keys } else { number })
+    }
+}
+
+/// A prime: multiples of it meet each remainder once, unless it divides the number of keys.
+const SCATTER: u64 = 1_000_003;
+
 /// Name of a key; keys that are read were written by [`fill`].
 fn key(number: u64) -> Bytes {
     Bytes::from(format!("/bench/{number:08}"))
@@ -82,8 +100,11 @@ pub async fn fill(address: &str, load: &Load) -> anyhow::Result<()> {
         let (value, load) = (value.clone(), load.clone());
         async move {
             for number in (writer..load.keys).step_by(load.clients) {
-                let put =
-                    PutRequest { key: key(number), value: value.clone(), ..PutRequest::default() };
+                let put = PutRequest {
+                    key: load.written(number),
+                    value: value.clone(),
+                    ..PutRequest::default()
+                };
                 wire.call::<PutResponse>(&method, &put).await.context("filling")?;
             }
             anyhow::Ok(())
@@ -123,6 +144,13 @@ pub async fn run(load: &Load, addresses: &[String]) -> anyhow::Result<Measured> 
     Ok(all)
 }
 
+/// A range that has all its keys. It ends behind the last: etcd counts what follows, up to all keys there are.
+fn range(load: &Load, rng: &mut StdRng) -> RangeRequest {
+    let count = u64::from(RANGE_KEYS);
+    let first = rng.random_range(0..=load.keys.saturating_sub(count));
+    RangeRequest { key: key(first), range_end: key(first + count), ..RangeRequest::default() }
+}
+
 async fn one_client(
     load: Load,
     mut wire: Wire,
@@ -138,6 +166,10 @@ async fn one_client(
         elapsed: Duration::ZERO,
         latency_us: Histogram::new(3)?,
     };
+    if load.kind == Kind::Range {
+        let found: RangeResponse = wire.call(&method, &range(&load, &mut rng)).await?;
+        ensure!(found.kvs.len() == RANGE_KEYS as usize, "a range of {} keys", found.kvs.len());
+    }
     let mut sent = start.elapsed();
     while sent < load.duration {
         let key = key(rng.random_range(0..load.keys));
@@ -151,6 +183,8 @@ async fn one_client(
                 let range = RangeRequest { key, serializable, ..RangeRequest::default() };
                 wire.call::<RangeResponse>(&method, &range).await.is_ok()
             }
+            // What comes is passed over: to take it apart would cost the load as much as it costs the server.
+            Kind::Range => wire.call::<()>(&method, &range(&load, &mut rng)).await.is_ok(),
         };
         let now = start.elapsed();
         if done {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Full};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -203,6 +203,18 @@ impl Built {
     }
 }
 
+/// A unary result that was encoded beforehand, behind its prefix; small enough to be sent as a whole.
+#[derive(Clone)]
+pub(super) struct Framed(pub(super) Bytes);
+
+impl Framed {
+    /// Its body.
+    pub(super) fn body(self) -> Body {
+        let trailers = std::future::ready(Some(Ok(trailers(&Status::ok("")))));
+        Body::new(Full::new(self.0).with_trailers(trailers))
+    }
+}
+
 /// Body of a [`Built`] result. A client that reads nothing of it for [`limits::RESULT_STALL_TIMEOUT`] loses it, and its
 /// space goes to others.
 pub(super) struct BuiltBody {
@@ -347,6 +359,14 @@ mod tests {
         assert_eq!(bytes[1..5], u32::try_from(len).unwrap().to_be_bytes());
         assert_eq!(bytes[5..], message);
         assert_eq!(space.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_framed_result_is_sent_as_it_is_and_ends_well() {
+        let frame = Bytes::from_static(&[0, 0, 0, 0, 2, 7, 8]);
+        let collected = Framed(frame.clone()).body().collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        assert_eq!(collected.to_bytes(), frame);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::host::mismatch;
-use super::results::{elsewhere, is_small};
+use super::results::{elsewhere, is_short};
 use super::unread::Unread;
 use super::{Host, quota, results, validate};
 use crate::apply::{self, Published};
@@ -90,7 +90,7 @@ impl Kv for KvService {
         let state = self.state(request.serializable).await?;
         self.host.metrics().ranges.inc();
         let header = self.host.header(state.view.revision());
-        let large = (!is_small(&state.view, &request)).then(|| request.encoded_len());
+        let large = (!is_short(&state.view, &request)).then(|| request.encoded_len());
         let select = move || {
             let mut answer = state.view.select(&request)?;
             answer.set_header(header);

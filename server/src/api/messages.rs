@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use prometheus_client::metrics::counter::Counter;
 
 use crate::metrics::{Method, Metrics};
-
-/// Flag and length before a message.
-pub(super) const PREFIX_BYTES: usize = 5;
+use crate::mvcc::PREFIX_BYTES;
 
 /// How far a body is.
 #[derive(Default)]

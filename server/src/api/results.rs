@@ -1,8 +1,8 @@
 //! Results: small ones are read at once, large ones on a reading thread and within a budget of bytes.
 //!
-//! A read of few rows is cheaper than handing it over, so it happens where it arrived. A longer one would hold up
-//! every other call of that thread; it runs on a thread of its own, which also encodes the answer, and the
-//! scheduler of the system lets the small ones pass. Before it begins, its answer's largest size is set aside from
+//! A read that asks the disk for little is cheaper than handing it over, so it happens where it arrived. A longer one
+//! would hold up every other call of that thread; it runs on a thread of its own, which also encodes the answer, and
+//! the scheduler of the system lets the small ones pass. Before it begins, its answer's largest size is set aside from
 //! [`RESULT_BYTES_IN_FLIGHT_MAX`]; when the size is known, the rest is given back; the other part as the answer is
 //! sent, or when its client is gone. Requests that wait for their space are bounded too, by
 //! [`REQUEST_BYTES_WAITING_MAX`]. A write whose answer may be large sets its space aside before it is proposed.
@@ -18,12 +18,13 @@ use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Host;
-use super::body::{Built, Held};
+use super::body::{Built, Framed, Held};
 use super::unread::{Share, Unread};
 use crate::error::RequestError;
 use crate::limits::{
-    INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX, REQUEST_BYTES_WAITING_MAX, REQUEST_TIMEOUT,
-    RESULT_BYTES_IN_FLIGHT_MAX, RESULT_BYTES_MAX, UNCOUNTED_ANSWER_BYTES_MAX,
+    INLINE_KEYS_MAX, INLINE_READS_MAX, INLINE_RESULT_BYTES_MAX, INLINE_ROWS_MAX,
+    REQUEST_BYTES_WAITING_MAX, REQUEST_TIMEOUT, RESULT_BYTES_IN_FLIGHT_MAX, RESULT_BYTES_MAX,
+    UNCOUNTED_ANSWER_BYTES_MAX,
 };
 use crate::mvcc::{Answer, Estimate, View};
 
@@ -119,7 +120,12 @@ impl Results {
         if needed <= INLINE_RESULT_BYTES_MAX {
             // The rows are read when there is room for them: what waits here is names.
             let share = unread.hold(needed, &self.unread).await.map_err(|_| late)?;
-            return decoded(&answer).map(|response| counted(response, share));
+            let is_quick = answer.disk_reads()? <= INLINE_READS_MAX;
+            let frame = move || answer.frame();
+            let frame = if is_quick { frame()? } else { elsewhere(frame).await? };
+            let mut response = counted(tonic::Response::new(M::default()), share);
+            response.extensions_mut().insert(Framed(frame));
+            return Ok(response);
         }
         let enough = permits(needed.min(RESULT_BYTES_IN_FLIGHT_MAX)) as usize;
         let mut space = match space.filter(|space| space.num_permits() >= enough) {
@@ -247,8 +253,18 @@ pub(super) async fn elsewhere<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(RequestError::Stopped))
 }
 
-/// Whether a range has few rows. Asks the index when the request does not tell.
-pub(super) fn is_small(view: &View, request: &RangeRequest) -> bool {
+/// Whether what a range takes is looked up soon.
+pub(super) fn is_short(view: &View, request: &RangeRequest) -> bool {
+    has_up_to(INLINE_KEYS_MAX, view, request)
+}
+
+/// Whether a range has few rows.
+fn is_small(view: &View, request: &RangeRequest) -> bool {
+    has_up_to(INLINE_ROWS_MAX, view, request)
+}
+
+/// Whether a range has no more than `most` keys. Asks the index when the request does not tell.
+fn has_up_to(most: i64, view: &View, request: &RangeRequest) -> bool {
     if request.range_end.is_empty() {
         return true;
     }
@@ -259,8 +275,8 @@ pub(super) fn is_small(view: &View, request: &RangeRequest) -> bool {
     if request.count_only {
         return true;
     }
-    let pushed_down = (1..=INLINE_ROWS_MAX).contains(&request.limit) && !needs_all_rows(request);
-    pushed_down || view.count_range(request).is_ok_and(|count| count <= INLINE_ROWS_MAX)
+    let pushed_down = (1..=most).contains(&request.limit) && !needs_all_rows(request);
+    pushed_down || view.count_range(request).is_ok_and(|count| count <= most)
 }
 
 /// Whether every row must be looked at before the limit applies.

@@ -18,7 +18,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::body::{Built, BuiltBody, Counted, Held, Streamed, answered};
+use super::body::{Built, BuiltBody, Counted, Framed, Held, Streamed, answered};
 use super::messages::{Begun, Messages};
 use super::methods::{Kind, PEERS, SERVICES};
 use super::statuses::{timeout, translate_headers};
@@ -222,8 +222,10 @@ impl Router {
             }
             let share = response.extensions_mut().remove::<Share>();
             let built = response.extensions_mut().remove::<Built>();
+            let framed = response.extensions_mut().remove::<Framed>();
             return response.map(|inner| {
                 let inner = built.map_or(inner, |built| Body::new(BuiltBody::new(built)));
+                let inner = framed.map_or(inner, Framed::body);
                 answered(inner, messages, (call, share))
             });
         }

@@ -9,7 +9,7 @@ use mini_etcd_proto::etcdserverpb::{RangeRequest, ResponseHeader};
 
 use super::View;
 use super::pieces::Pieces;
-use super::range::{Bound, FIELD_BYTES, Pick, Selection, Values};
+use super::range::{Bound, FIELD_BYTES, Pick, Selection};
 use crate::error::RequestError;
 
 /// Bytes of a header, at most.
@@ -86,16 +86,28 @@ impl Answer {
     /// # Errors
     /// A failing disk.
     pub(crate) fn pieces(&self) -> Result<Pieces, RequestError> {
-        self.body.encode(&self.view)
+        self.body.encode(self.view()?, Pieces::default())
     }
-}
 
-impl Values for Option<View> {
-    fn value(&self, id: super::RowId) -> Result<Bytes, RequestError> {
-        match self {
-            Some(view) => view.value(id),
-            None => Err(RequestError::Storage("an answer was read before its commit".to_owned())),
-        }
+    /// The encoded answer in one piece, behind the prefix of a gRPC message.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub(crate) fn frame(&self) -> Result<Bytes, RequestError> {
+        Ok(self.body.encode(self.view()?, Pieces::framed(self.space()))?.into_frame())
+    }
+
+    /// Reads of the disk that it takes to encode the answer, as far as that is known without any.
+    ///
+    /// # Errors
+    /// The entry is not committed.
+    pub(crate) fn disk_reads(&self) -> Result<usize, RequestError> {
+        Ok(self.body.disk_reads(self.view()?))
+    }
+
+    fn view(&self) -> Result<&View, RequestError> {
+        let early = || RequestError::Storage("an answer was read before its commit".to_owned());
+        self.view.as_ref().ok_or_else(early)
     }
 }
 
@@ -110,29 +122,35 @@ impl Body {
         rows.saturating_add(HEADER_BYTES + 2 * FIELD_BYTES)
     }
 
-    fn encode(&self, values: &dyn Values) -> Result<Pieces, RequestError> {
-        let mut pieces = Pieces::default();
+    fn disk_reads(&self, view: &View) -> usize {
         match self {
-            Self::Range(header, selection) => return selection.encode(header.as_ref(), values),
+            Self::Range(_, selection) => view.disk_reads(selection.picks()),
+            Self::Put(_, prev) => view.disk_reads(prev.as_slice()),
+            Self::Removal(_, _, prev) => view.disk_reads(prev),
+            Self::Txn(_, _, ops) => ops.iter().map(|op| op.disk_reads(view)).sum(),
+        }
+    }
+
+    fn encode(&self, view: &View, mut pieces: Pieces) -> Result<Pieces, RequestError> {
+        match self {
+            Self::Range(header, selection) => {
+                return selection.encode(header.as_ref(), view, pieces);
+            }
             Self::Put(header, prev) => {
                 pieces.message(1, header.as_ref());
-                if let Some(pick) = prev {
-                    pieces.shared(2, values.value(pick.id())?);
-                }
+                pieces.rows(2, view, prev.as_slice())?;
             }
             Self::Removal(header, deleted, prev) => {
                 pieces.message(1, header.as_ref());
                 pieces.number(2, deleted.cast_unsigned());
-                for pick in prev {
-                    pieces.shared(3, values.value(pick.id())?);
-                }
+                pieces.rows(3, view, prev)?;
             }
             Self::Txn(header, succeeded, ops) => {
                 pieces.message(1, header.as_ref());
                 pieces.number(2, (*succeeded).into());
                 for op in ops {
                     let mut wrapped = Pieces::default();
-                    wrapped.nested(op.tag(), op.encode(values)?);
+                    wrapped.nested(op.tag(), op.encode(view, Pieces::default())?);
                     pieces.nested(3, wrapped);
                 }
             }

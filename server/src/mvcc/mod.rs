@@ -45,6 +45,7 @@ mod load;
 mod pieces;
 mod range;
 mod row;
+mod rows;
 mod store;
 mod txn;
 mod view;
@@ -60,7 +61,7 @@ pub use history::History;
 pub use index::IndexMark;
 pub use lives::{PageBounds, Version, Versions};
 pub(crate) use load::LoadError;
-pub(crate) use pieces::Pieces;
+pub(crate) use pieces::{PREFIX_BYTES, Pieces};
 pub use row::RowId;
 #[cfg(test)]
 pub(crate) use row::split_row;

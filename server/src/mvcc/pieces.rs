@@ -6,6 +6,13 @@ use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
+use super::View;
+use super::range::Pick;
+use crate::error::RequestError;
+
+/// Flag and length before a gRPC message.
+pub(crate) const PREFIX_BYTES: usize = 5;
+
 /// Bytes after which a buffer is closed.
 const BUFFER_BYTES: usize = 256 << 10;
 /// Bytes from which on a field is shared instead of copied.
@@ -20,6 +27,13 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// A message of about `room` bytes behind the prefix of a gRPC message.
+    pub(crate) fn framed(room: usize) -> Self {
+        let mut open = Vec::with_capacity(PREFIX_BYTES + room);
+        open.resize(PREFIX_BYTES, 0);
+        Self { closed: Vec::new(), open, len: 0 }
+    }
+
     /// A field that is a message; left out when there is none.
     pub(super) fn message(&mut self, tag: u32, message: Option<&impl Message>) {
         let Some(message) = message else { return };
@@ -34,6 +48,19 @@ impl Pieces {
     pub(crate) fn shared(&mut self, tag: u32, message: Bytes) {
         self.head(tag, message.len());
         self.push(message);
+    }
+
+    /// A field that is repeated: the versions that `picks` name, as they are stored.
+    pub(super) fn rows(
+        &mut self,
+        tag: u32,
+        view: &View,
+        picks: &[Pick],
+    ) -> Result<(), RequestError> {
+        view.rows(picks, &mut |row| {
+            self.shared(tag, row);
+            Ok(())
+        })
     }
 
     /// A field that is a message of pieces.
@@ -97,11 +124,23 @@ impl Pieces {
 
     /// The message in one piece.
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.closed.is_empty() {
-            return self.open.into();
+        self.into_buffer().into()
+    }
+
+    /// The message in one piece, behind the prefix that [`Pieces::framed`] left room for.
+    pub(crate) fn into_frame(self) -> Bytes {
+        let len = u32::try_from(self.len).unwrap_or(u32::MAX).to_be_bytes();
+        let mut frame = self.into_buffer();
+        if let Some(prefix) = frame.get_mut(1..PREFIX_BYTES) {
+            prefix.copy_from_slice(&len);
         }
-        let mut bytes = Vec::with_capacity(self.len);
-        self.into_pieces().iter().for_each(|piece| bytes.extend_from_slice(piece));
-        bytes.into()
+        frame.into()
+    }
+
+    fn into_buffer(self) -> Vec<u8> {
+        if self.closed.is_empty() {
+            return self.open;
+        }
+        self.into_pieces().concat()
     }
 }

@@ -10,18 +10,12 @@ use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::{KeyRange, Revision};
 use prost::Message;
 
-use super::RowId;
 use super::index::{Index, Life, Stamp};
 use super::pieces::Pieces;
 use super::store::NOW;
+use super::{RowId, View};
 use crate::error::RequestError;
 use crate::limits::RESULT_BYTES_MAX;
-
-/// Where the content of versions comes from.
-pub(super) trait Values {
-    /// The encoded version `id`, which the index named.
-    fn value(&self, id: RowId) -> Result<Bytes, RequestError>;
-}
 
 /// A version that an answer is going to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,21 +281,24 @@ impl Selection {
         Bound::of(self.picks.len(), Pick::sum(&self.picks), copies).space
     }
 
-    /// The answer, with `header`, as a message that is written piece by piece.
+    /// The rows that the answer has.
+    pub(super) fn picks(&self) -> &[Pick] {
+        &self.picks
+    }
+
+    /// Adds the answer, with `header`, to the message `pieces`.
     pub(super) fn encode(
         &self,
         header: Option<&ResponseHeader>,
-        values: &dyn Values,
+        view: &View,
+        mut pieces: Pieces,
     ) -> Result<Pieces, RequestError> {
-        let mut pieces = Pieces::default();
         pieces.message(1, header);
         let mut more = self.more;
         if Plan::new(&self.request).is_plain() {
-            for pick in &self.picks {
-                pieces.shared(2, values.value(pick.id())?);
-            }
+            pieces.rows(2, view, &self.picks)?;
         } else {
-            let (kvs, cut) = self.read_content(values)?;
+            let (kvs, cut) = self.read_content(view)?;
             more |= cut;
             for kv in kvs {
                 pieces.message(2, Some(&kv));
@@ -313,20 +310,20 @@ impl Selection {
     }
 
     /// The answer, without header.
-    pub(super) fn read(&self, values: &dyn Values) -> Result<RangeResponse, RequestError> {
-        let (kvs, cut) = self.read_content(values)?;
+    pub(super) fn read(&self, view: &View) -> Result<RangeResponse, RequestError> {
+        let (kvs, cut) = self.read_content(view)?;
         Ok(RangeResponse { header: None, kvs, more: self.more || cut, count: self.count })
     }
 
     /// The rows, and whether the limit cut any of them off.
-    fn read_content(&self, values: &dyn Values) -> Result<(Vec<KeyValue>, bool), RequestError> {
+    fn read_content(&self, view: &View) -> Result<(Vec<KeyValue>, bool), RequestError> {
         let plan = Plan::new(&self.request);
         let strips = plan.strips();
         if plan.ids_suffice() {
-            return Ok((read(values, &self.picks, strips, |_| true)?, false));
+            return Ok((read(view, &self.picks, strips, |_| true)?, false));
         }
         let kept = |kv: &KeyValue| plan.keeps_created(kv.create_revision);
-        let mut kvs = read(values, &self.picks, strips, kept)?;
+        let mut kvs = read(view, &self.picks, strips, kept)?;
         sort_kvs(&plan, &mut kvs);
         let more = plan.cut(&mut kvs);
         if self.request.keys_only {
@@ -340,15 +337,15 @@ impl Selection {
 
 /// The versions named by `picks` that `keep` accepts.
 pub(super) fn read(
-    values: &dyn Values,
+    view: &View,
     picks: &[Pick],
     strip: bool,
     keep: impl Fn(&KeyValue) -> bool,
 ) -> Result<Vec<KeyValue>, RequestError> {
     let mut kvs = Vec::new();
     let mut bytes = 0_usize;
-    for pick in picks {
-        let mut kv = decode(values.value(pick.id())?)?;
+    view.rows(picks, &mut |row| {
+        let mut kv = decode(row)?;
         if strip {
             kv.value = Bytes::new();
         }
@@ -357,7 +354,8 @@ pub(super) fn read(
             check_size(bytes)?;
             kvs.push(kv);
         }
-    }
+        Ok(())
+    })?;
     Ok(kvs)
 }
 

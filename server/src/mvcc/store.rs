@@ -12,7 +12,7 @@ use super::answer::{Answer, Body};
 use super::cache::Cache;
 use super::hashes::Hashes;
 use super::index::{Index, Life, Stamp};
-use super::range::{Pick, Source, Values, check_size, decode};
+use super::range::{Pick, Source, check_size, decode};
 use super::row::{encode_kv, encode_row, key_of, logical_len};
 use super::view::{Pin, SharedKeys, missing, read_version};
 use super::{Event, EventKind, RowId, View};
@@ -354,8 +354,9 @@ pub(super) fn previous(request: &DeleteRangeRequest) -> RangeRequest {
     }
 }
 
-impl Values for Store {
-    fn value(&self, id: RowId) -> Result<Bytes, RequestError> {
+impl Store {
+    /// The encoded version `id`, which the index named.
+    pub(super) fn value(&self, id: RowId) -> Result<Bytes, RequestError> {
         let pinned = &self.turn.pinned;
         if let Ok(at) = pinned.binary_search_by_key(&id, |(id, _)| *id)
             && let Some((_, kv)) = pinned.get(at)

@@ -20,7 +20,7 @@ use prost::Message;
 use super::View;
 use super::answer::{Answer, Body};
 use super::index::{Life, Stamp};
-use super::range::{Bound, Pick, Source, Values, check_size, decode};
+use super::range::{Bound, Pick, Source, check_size, decode};
 use super::store::{NOW, Store, previous};
 use crate::error::RequestError;
 use crate::lease::Leases;

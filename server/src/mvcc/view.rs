@@ -12,7 +12,7 @@ use super::cache::Cache;
 use super::chunks::RangeChunks;
 use super::hashes::Hashes;
 use super::index::Index;
-use super::range::{Source, Values, check_size, decode};
+use super::range::{Source, check_size, decode};
 use super::row::split_row;
 use crate::error::RequestError;
 use crate::storage::{Reader, Space, StorageError};
@@ -170,15 +170,14 @@ impl View {
         Self { pin: None, ..self.clone() }
     }
 
+    /// The encoded version `id`, which the index named.
+    pub(super) fn value(&self, id: RowId) -> Result<Bytes, RequestError> {
+        read_version(&self.shared.cache, self.reader.as_ref(), id)?.ok_or_else(|| missing(id))
+    }
+
     /// Count of keys in `range` at `at`.
     pub(super) fn count(&self, range: &KeyRange, at: i64) -> i64 {
         i64::try_from(self.shared.index.count(range, at)).unwrap_or(i64::MAX)
-    }
-}
-
-impl Values for View {
-    fn value(&self, id: RowId) -> Result<Bytes, RequestError> {
-        read_version(&self.shared.cache, self.reader.as_ref(), id)?.ok_or_else(|| missing(id))
     }
 }
 
@@ -207,8 +206,7 @@ pub(super) fn read_version(
     if tombstone {
         return Ok(None);
     }
-    // A copy of its own: the row may pin a block of the engine many times its size.
-    let kv = Bytes::copy_from_slice(kv);
+    let kv = row.slice_ref(kv);
     cache.insert(id, kv.clone());
     Ok(Some(kv))
 }

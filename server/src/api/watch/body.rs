@@ -19,8 +19,8 @@ use prost::Message as _;
 use tonic::Status;
 
 use crate::api::body::trailers;
-use crate::api::messages::PREFIX_BYTES;
 use crate::apply::Identity;
+use crate::mvcc::PREFIX_BYTES;
 use crate::watch::{Kind, Response};
 
 use super::{CurrentTerm, Responses};

@@ -8,6 +8,7 @@ mod model;
 mod past;
 mod properties;
 mod read_txn;
+mod rows;
 mod script;
 mod snapshot;
 mod state;

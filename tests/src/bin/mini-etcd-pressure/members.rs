@@ -3,10 +3,10 @@
 use std::fmt;
 use std::fs::read_to_string;
 
-use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::StatusRequest;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_tests::cluster::{Cluster, Member};
+use mini_etcd_tests::usage::{kilobytes, processor_seconds};
 
 /// Processor time in seconds: of this program, and of all members.
 pub struct Usage {
@@ -35,15 +35,6 @@ impl fmt::Display for Usage {
     }
 }
 
-fn processor_seconds(process: &str) -> anyhow::Result<f64> {
-    let stat = read_to_string(format!("/proc/{process}/stat"))?;
-    // The name before may have blanks; user and system time are the 12th and 13th field after it.
-    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-    let ticks: f64 = ticks.sum::<Result<_, _>>()?;
-    Ok(ticks / 100.0)
-}
-
 /// Averages of the last 1, 5 and 15 minutes.
 pub fn machine_load() -> anyhow::Result<String> {
     let line = read_to_string("/proc/loadavg")?;
@@ -60,19 +51,10 @@ pub fn peaks(cluster: &Cluster, leader: usize) -> anyhow::Result<Vec<String>> {
     let peak = |index| {
         let name = &cluster.member(index)?.name;
         let role = if index == leader { "leader" } else { "follower" };
-        let megabytes = peak_kilobytes(cluster.pid(index)?)? / 1000;
+        let megabytes = kilobytes(cluster.pid(index)?, "VmHWM")? / 1000;
         Ok(format!("{name} ({role}): peak of resident memory {megabytes} MB"))
     };
     (0..cluster.size()).map(peak).collect()
-}
-
-fn peak_kilobytes(pid: i32) -> anyhow::Result<u64> {
-    let status = read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
-    let kilobytes = number.parse()?;
-    ensure!(kilobytes > 0, "no memory");
-    Ok(kilobytes)
 }
 
 /// The end of each member's standard error.
