@@ -39,6 +39,8 @@ pub struct Member {
     arguments: Vec<String>,
     binary: PathBuf,
     stderr: PathBuf,
+    /// Program and arguments that run the binary; none when it runs by itself.
+    under: Vec<String>,
     /// Soft and hard limit of descriptors; none for those of the test.
     descriptors: Option<u32>,
     process: Option<Process>,
@@ -53,13 +55,28 @@ impl Member {
         binary: &Path,
     ) -> Self {
         let (binary, stderr) = (binary.to_path_buf(), data.with_extension("stderr"));
-        Self { name, address, data, arguments, binary, stderr, descriptors: None, process: None }
+        Self {
+            name,
+            address,
+            data,
+            arguments,
+            binary,
+            stderr,
+            under: Vec::new(),
+            descriptors: None,
+            process: None,
+        }
     }
 
     fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = match self.descriptors {
-            None => Command::new(&self.binary),
-            Some(limit) => {
+        let mut command = match (self.descriptors, self.under.split_first()) {
+            (None, None) => Command::new(&self.binary),
+            (None, Some((program, arguments))) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+            (Some(limit), _) => {
                 // The limits of a process are its own to lower, before the program begins.
                 let mut shell = Command::new("/bin/sh");
                 shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
@@ -129,6 +146,19 @@ impl Cluster {
         let mut cluster = Self::mini(dir, size)?;
         for member in &mut cluster.members {
             member.arguments.extend_from_slice(flags);
+        }
+        cluster.start_all().await
+    }
+
+    /// Starts `size` members of mini-etcd, each run by the program and arguments of `under`.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_under(size: usize, under: &[String]) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = Self::mini(dir, size)?;
+        for member in &mut cluster.members {
+            member.under = under.to_vec();
         }
         cluster.start_all().await
     }

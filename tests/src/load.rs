@@ -1,5 +1,6 @@
 //! Rates and latencies of one kind of request, for the comparison beside etcd.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use rand::{RngExt, SeedableRng};
 
 use crate::wire::Wire;
@@ -72,18 +74,9 @@ impl Measured {
     }
 }
 
-impl Load {
-    /// The key that is written as the `number`th.
-    fn written(&self, number: u64) -> Bytes {
-        key(if self.scattered { number.wrapping_mul(SCATTER) % self.keys } else { number })
-    }
-}
-
-/// A prime: multiples of it meet each remainder once, unless it divides the number of keys.
-const SCATTER: u64 = 1_000_003;
-
 /// Name of a key; keys that are read were written by [`fill`].
-fn key(number: u64) -> Bytes {
+#[must_use]
+pub fn key(number: u64) -> Bytes {
     Bytes::from(format!("/bench/{number:08}"))
 }
 
@@ -95,16 +88,18 @@ pub async fn fill(address: &str, load: &Load) -> anyhow::Result<()> {
     let wire = Wire::connect(address).await?;
     let method = wire.method(PUT)?;
     let value = Bytes::from(vec![b'v'; load.value_bytes]);
-    let writers = (0..load.clients as u64).map(|writer| {
+    let mut order: Vec<u64> = (0..load.keys).collect();
+    if load.scattered {
+        order.shuffle(&mut StdRng::seed_from_u64(0));
+    }
+    let order: Arc<[u64]> = order.into();
+    let writers = (0..load.clients).map(|writer| {
         let (mut wire, method) = (wire.clone(), method.clone());
-        let (value, load) = (value.clone(), load.clone());
+        let (value, order, load) = (value.clone(), Arc::clone(&order), load.clone());
         async move {
-            for number in (writer..load.keys).step_by(load.clients) {
-                let put = PutRequest {
-                    key: load.written(number),
-                    value: value.clone(),
-                    ..PutRequest::default()
-                };
+            for &number in order.iter().skip(writer).step_by(load.clients) {
+                let put =
+                    PutRequest { key: key(number), value: value.clone(), ..PutRequest::default() };
                 wire.call::<PutResponse>(&method, &put).await.context("filling")?;
             }
             anyhow::Ok(())

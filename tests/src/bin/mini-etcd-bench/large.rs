@@ -13,7 +13,7 @@ use super::table::{Row, Table};
 use super::{Arguments, What};
 
 /// Time for memory to settle: what is freed is given back, and what is buffered is written.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Adds the rows that are asked for.
 pub async fn measure(
@@ -48,9 +48,9 @@ async fn measure_keys(
     }
     let order = if scattered { "in scattered order" } else { "in order" };
     let keys = format!("{} keys {order}", arguments.many_keys);
-    table.figures(&format!("{keys}: time to write them, s"), 64, &sides, &seconds, 1);
+    Table::figures(&format!("{keys}: time to write them, s"), &sides, &seconds, 1);
     tokio::time::sleep(SETTLE).await;
-    table.figures(&format!("{keys}: resident, MB"), 0, &sides, &resident(&sides)?, 0);
+    Table::figures(&format!("{keys}: resident, MB"), &sides, &resident(&sides)?, 0);
 
     let ranges = load(Kind::Range, arguments.range_clients);
     let what = format!("range of {RANGE_KEYS}, {keys}");
@@ -68,9 +68,9 @@ async fn measure_keys(
         side.cluster.kill(0)?;
         seconds.push(timed(ready(side)).await?);
     }
-    table.figures(&format!("{keys}: ready after SIGKILL, s"), 0, &sides, &seconds, 2);
+    Table::figures(&format!("{keys}: ready after SIGKILL, s"), &sides, &seconds, 2);
     tokio::time::sleep(SETTLE).await;
-    table.figures(&format!("{keys}: resident after that, MB"), 0, &sides, &resident(&sides)?, 0);
+    Table::figures(&format!("{keys}: resident after that, MB"), &sides, &resident(&sides)?, 0);
     Ok(())
 }
 

@@ -137,7 +137,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let programs = arguments.programs()?;
     let mut table = Table::default();
-    table.head(&arguments);
+    Table::head(&arguments);
     requests::measure(&arguments, &programs, &mut table).await?;
     large::measure(&arguments, &programs, &mut table).await?;
     table.foot();

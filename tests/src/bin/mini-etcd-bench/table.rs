@@ -24,7 +24,7 @@ pub struct Row<'a> {
 
 impl Table {
     /// Prints what holds for all rows.
-    pub fn head(&mut self, arguments: &Arguments) {
+    pub fn head(arguments: &Arguments) {
         println!(
             "Values of {} bytes, {} connections, {} keys where no number stands; up to {} rounds of {} s each; median (least, most).\n",
             arguments.value_bytes,
@@ -84,21 +84,13 @@ impl Table {
         Ok(())
     }
 
-    /// Adds one figure of each side.
-    pub fn figures(
-        &mut self,
-        what: &str,
-        clients: usize,
-        sides: &[Side],
-        figures: &[f64],
-        digits: usize,
-    ) {
-        let clients = if clients > 0 { clients.to_string() } else { String::new() };
+    /// Adds one figure of each side, and the ratio of the first to each other one.
+    pub fn figures(what: &str, sides: &[Side], figures: &[f64], digits: usize) {
         let ours = figures.first().copied().unwrap_or_default();
         for (at, (side, figure)) in sides.iter().zip(figures).enumerate() {
             let ratio = if at > 0 { format!("{:.2}", ours / figure) } else { String::new() };
             let name = &side.name;
-            println!("| 1 | {clients} | {what} | {name} | {figure:.digits$} | | {ratio} | | | 1 |");
+            println!("| 1 | | {what} | {name} | {figure:.digits$} | | {ratio} | | | 1 |");
         }
     }
 
