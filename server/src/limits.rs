@@ -183,6 +183,18 @@ pub const SNAPSHOT_CHUNKS_WAITING_MAX: usize = 2;
 /// Time without progress after which a snapshot on its way is given up.
 pub const SNAPSHOT_STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Backups that a member makes at a time. Each takes a thread, and keeps what compactions take from the disk.
+pub const BACKUPS_MAX: usize = 4;
+
+/// Bytes of a piece of a backup, as in etcd.
+pub const BACKUP_PIECE_BYTES: usize = 32 << 10;
+
+/// Pieces of a backup that wait for the client.
+pub const BACKUP_PIECES_WAITING_MAX: usize = 8;
+
+/// Time after which a backup is given up whose client takes nothing.
+pub const BACKUP_STALL_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// Ticks after which a snapshot is sent again that was lost, to anybody.
 pub const SNAPSHOT_RETRY_TICKS: u64 = 20;
 

@@ -6,9 +6,10 @@
 //!               complete ◀─ session ◀─── language (lines, scripts)
 //! ```
 //!
-//! `types` and `clock` are used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
+//! `types`, `clock` and `bbolt` (the files that backups are) are used by the server too, `text` (escapes, and masks of secrets) by everything; everything else serves the
 //! programs that speak to a server.
 
+pub mod bbolt;
 pub mod client;
 pub mod clock;
 pub mod command;

@@ -21,6 +21,7 @@ use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
 
 use super::InFlight;
+use super::backup::Backups;
 use super::results::Results;
 
 /// What a member says of itself and does not change.
@@ -51,6 +52,7 @@ struct Inner {
     leases: LeaseKeeper,
     results: Results,
     in_flight: InFlight,
+    backups: Backups,
     started: Instant,
     alarms_raised: TimedRepeats<bool>,
 }
@@ -66,9 +68,11 @@ impl Host {
         metrics: Metrics,
     ) -> Self {
         let (results, in_flight) = (Results::default(), InFlight::default());
+        let backups = Backups::default();
         let started = Instant::now();
         let alarms_raised = TimedRepeats::default();
-        let inner = Inner { about, metrics, leases, results, in_flight, started, alarms_raised };
+        let inner =
+            Inner { about, metrics, leases, results, in_flight, backups, started, alarms_raised };
         let inner = Arc::new(inner);
         Self { inner, proposer, hub }
     }
@@ -103,6 +107,10 @@ impl Host {
 
     pub(super) fn results(&self) -> &Results {
         &self.inner.results
+    }
+
+    pub(super) fn backups(&self) -> &Backups {
+        &self.inner.backups
     }
 
     /// Attempts to raise the alarm of a full quota, by whether they succeeded; every refused write may be one.

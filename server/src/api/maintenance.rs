@@ -174,7 +174,7 @@ impl Maintenance for MaintenanceService {
         &self,
         _: Request<SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        unbuilt("Snapshot")
+        Ok(Response::new(self.host.backups().start(&self.host.published())?))
     }
 
     async fn downgrade(

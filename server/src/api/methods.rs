@@ -76,7 +76,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
             built("HashKV", Unary),
             built("MoveLeader", Unary),
             built("Defragment", Unary),
-            planned("Snapshot", ServerStream),
+            built("Snapshot", ServerStream),
             planned("Downgrade", Unary),
         ],
     ),

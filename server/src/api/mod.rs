@@ -16,6 +16,7 @@
 //! Tested at the bottom of each file, in `validate::tests`, and over sockets in `http::accept_tests`.
 
 mod admin;
+mod backup;
 mod body;
 mod cluster;
 mod health;

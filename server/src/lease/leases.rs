@@ -41,6 +41,27 @@ struct Held {
     keys: BTreeSet<Arc<[u8]>>,
 }
 
+/// A lease as its row has it.
+pub(crate) struct StoredLease {
+    pub(crate) id: i64,
+    pub(crate) times: LeaseTimes,
+}
+
+impl StoredLease {
+    /// None when the row is not one of a lease.
+    pub(crate) fn of(row: SystemRow<'_>) -> Option<Self> {
+        let SystemRow { table: LEASE, id, rest: [], value } = row else { return None };
+        let Lease { ttl, remaining, granted } = Lease::decode(value).ok()?;
+        let times = LeaseTimes { ttl, remaining, granted: LogIndex(granted) };
+        Some(Self { id: id.cast_signed(), times })
+    }
+
+    /// Puts the row into a batch.
+    pub(crate) fn put(&self, batch: &mut Batch) {
+        put_row(self.id, self.times, batch);
+    }
+}
+
 /// How long a lease lives, as all members know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTimes {
@@ -66,10 +87,8 @@ pub enum LeaseChange {
 impl Leases {
     /// Takes up a row; none when it is not of here.
     pub(crate) fn load(&mut self, row: SystemRow<'_>) -> Option<()> {
-        let SystemRow { table: LEASE, id, rest: [], value } = row else { return None };
-        let Lease { ttl, remaining, granted } = Lease::decode(value).ok()?;
-        let times = LeaseTimes { ttl, remaining, granted: LogIndex(granted) };
-        self.view.write().leases.insert(id.cast_signed(), Held { times, keys: BTreeSet::new() });
+        let StoredLease { id, times } = StoredLease::of(row)?;
+        self.view.write().leases.insert(id, Held { times, keys: BTreeSet::new() });
         Some(())
     }
 

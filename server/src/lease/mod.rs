@@ -35,5 +35,6 @@
 mod leases;
 mod lessor;
 
+pub(crate) use leases::StoredLease;
 pub use leases::{LeaseChange, LeaseTimes, LeaseView, Leases};
 pub use lessor::{Lessor, Renewal, Stands};

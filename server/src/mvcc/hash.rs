@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crc32c::crc32c_append as append;
 use mini_etcd_shared::types::{KeyRange, Revision};
-use prost::encoding::encoded_len_varint;
 
-use super::row::{key_of, split_row};
+use super::row::{StoredRow, key_of};
 use super::view::failed;
 use super::{RowId, View};
 use crate::error::RequestError;
@@ -90,22 +89,17 @@ impl View {
     /// Goes on with one row; none when it is damaged. A row up to the compacted revision counts if it is the
     /// version of its key at `standing_at`.
     fn hash_row(&self, hash: u32, standing_at: i64, (key, row): (&[u8], &[u8])) -> Option<u32> {
-        let (id, (kv, tombstone)) = (RowId::parse(key)?, split_row(row)?);
-        let name = key_of(kv)?;
+        let StoredRow { id, tombstone, version } = StoredRow::of(key, row)?;
         if id.revision.0 <= self.compacted {
-            let standing = self.shared.index.at(name, standing_at);
+            let standing = self.shared.index.at(key_of(version)?, standing_at);
             if tombstone || standing.is_none_or(|stamp| stamp.id != id) {
                 return Some(hash);
             }
         }
         let (revision, sub) = (id.revision.0.to_be_bytes(), u64::from(id.sub).to_be_bytes());
         let hash = append(append(append(hash, &revision), b"_"), &sub);
-        if !tombstone {
-            return Some(append(hash, kv));
-        }
-        // etcd stores a tombstone with the key alone, which is how ours begins.
-        let key_field = 1 + encoded_len_varint(name.len() as u64) + name.len();
-        Some(append(append(hash, b"t"), kv.get(..key_field)?))
+        let hash = if tombstone { append(hash, b"t") } else { hash };
+        Some(append(hash, version))
     }
 
     /// Hash of what this member stores of keys, members and alarms; not comparable between members. Where the log

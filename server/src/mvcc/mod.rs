@@ -63,6 +63,7 @@ pub use lives::{PageBounds, Version, Versions};
 pub(crate) use load::LoadError;
 pub(crate) use pieces::{PREFIX_BYTES, Pieces};
 pub use row::RowId;
+pub(crate) use row::StoredRow;
 #[cfg(test)]
 pub(crate) use row::split_row;
 pub(crate) use store::{Store, StoreMeta};

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::types::Revision;
 use prost::Message;
-use prost::encoding::{decode_varint, encode_varint};
+use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 /// The name of one version: the revision that made it and its place among the changes of that revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,7 @@ pub(crate) fn encode_row(kv: &[u8], tombstone: bool) -> Vec<u8> {
 /// Length of the row of a version of `kv` bytes.
 pub(crate) fn row_len(kv: usize, tombstone: bool) -> usize {
     let tail = if tombstone { TOMBSTONE.len() } else { 0 };
-    1 + prost::encoding::encoded_len_varint(kv as u64) + kv + tail
+    1 + encoded_len_varint(kv as u64) + kv + tail
 }
 
 /// What a row counts for in the size of the data.
@@ -81,6 +81,27 @@ pub(crate) fn split_row(row: &[u8]) -> Option<(&[u8], bool)> {
         [] => Some((kv, false)),
         rest if rest == TOMBSTONE => Some((kv, true)),
         _ => None,
+    }
+}
+
+/// A row as it lies on disk, taken apart.
+pub(crate) struct StoredRow<'a> {
+    pub(crate) id: RowId,
+    /// The key ended there.
+    pub(crate) tombstone: bool,
+    /// The encoded version as etcd stores it: a tombstone has the key alone.
+    pub(crate) version: &'a [u8],
+}
+
+impl<'a> StoredRow<'a> {
+    /// None when it is damaged.
+    pub(crate) fn of(key: &[u8], row: &'a [u8]) -> Option<Self> {
+        let (id, (kv, tombstone)) = (RowId::parse(key)?, split_row(row)?);
+        let name = key_of(kv)?.len();
+        // Ours begins with the key too.
+        let key_field = 1 + encoded_len_varint(name as u64) + name;
+        let version = if tombstone { kv.get(..key_field)? } else { kv };
+        Some(Self { id, tombstone, version })
     }
 }
 

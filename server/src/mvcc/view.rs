@@ -166,7 +166,8 @@ impl View {
     }
 
     /// The same state, without holding compaction back.
-    pub(super) fn unpinned(&self) -> Self {
+    #[must_use]
+    pub(crate) fn unpinned(&self) -> Self {
         Self { pin: None, ..self.clone() }
     }
 

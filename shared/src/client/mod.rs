@@ -20,6 +20,7 @@
 //! `shared/tests/failover.rs` against servers that misbehave, in `tests/` against real ones.
 
 mod admin;
+mod backup;
 mod calls;
 mod cluster;
 mod config;
@@ -33,6 +34,7 @@ mod pool;
 mod watch;
 
 pub use admin::{Offered, further, older};
+pub use backup::BackupStream;
 pub use calls::Client;
 pub use cluster::OneCluster;
 pub use config::{Access, ClientConfig, Credentials};

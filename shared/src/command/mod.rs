@@ -44,6 +44,8 @@ mod put;
 mod ranges;
 mod refusal;
 mod request;
+mod snapshot_save;
+mod snapshot_status;
 mod spec;
 mod table;
 mod target;

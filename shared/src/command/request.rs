@@ -306,6 +306,7 @@ mod tests {
         for spec in TABLE.iter().filter(|spec| spec.effect != Effect::Local) {
             let args = match spec.args.first().map(|arg| arg.kind) {
                 Some(ArgKind::Key) => " k",
+                Some(ArgKind::File) => " f",
                 Some(ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds) => " 7",
                 _ => "",
             };

@@ -73,6 +73,7 @@ pub const GROUPS: &[Group] = &[
     Group { name: "endpoint", short: "State of each endpoint", flags: super::endpoint::FLAGS },
     Group { name: "lease", short: "Leases, with which keys end", flags: &[] },
     Group { name: "member", short: "Members of the cluster", flags: &[] },
+    Group { name: "snapshot", short: "Backups", flags: &[] },
 ];
 
 /// Commands of etcdctl 3.5 that are not built yet, by group and name. They are refused by name, not taken for help.
@@ -85,12 +86,12 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("", "make-mirror"),
     ("", "move-leader"),
     ("", "role"),
-    ("", "snapshot"),
     ("", "user"),
     ("member", "add"),
     ("member", "promote"),
     ("member", "remove"),
     ("member", "update"),
+    ("snapshot", "restore"),
 ];
 
 /// Every command, by name.
@@ -112,6 +113,8 @@ pub const TABLE: &[CommandSpec] = &[
     super::lease_timetolive::LEASE_TIMETOLIVE,
     super::member_list::MEMBER_LIST,
     super::put::PUT,
+    super::snapshot_save::SNAPSHOT_SAVE,
+    super::snapshot_status::SNAPSHOT_STATUS,
     super::txn::TXN,
     super::version::VERSION,
     super::watch::WATCH,

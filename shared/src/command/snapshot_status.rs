@@ -1,0 +1,131 @@
+//! `snapshot status`: tells what is in a backup.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use tokio::task::spawn_blocking;
+
+use super::request::asks;
+use super::spec::{Arg, ArgKind, CommandSpec};
+use super::{CommandLine, Made, Refusal, Report};
+use crate::bbolt::{BackupFile, BboltError, Item};
+use crate::failure::{Failure, exit};
+use crate::format::{Answer, Facts, Field, Table, Value};
+use crate::text::size;
+
+/// The bucket whose keys begin with a revision.
+const VERSIONS: &[u8] = b"key";
+
+/// `snapshot status`
+pub(super) const SNAPSHOT_STATUS: CommandSpec = CommandSpec {
+    group: "snapshot",
+    args: &[Arg::needed("filename", ArgKind::File)],
+    long: "Columns: hash, revision, rows of all kinds, size. Every page is read and checked, and so is the checksum of the file if it\nhas one. It may be a backup of mini-etcd or of etcd, or a copy of a database file of etcd.",
+    examples: &["snapshot status backup.db -w table"],
+    ..CommandSpec::new("status", "Tells what is in a backup", made)
+};
+
+fn made(line: &CommandLine<'_>) -> Made {
+    let [path] = line.args() else {
+        return Err(Refusal::bad_args("snapshot status requires exactly one argument"));
+    };
+    let path = PathBuf::from(OsStr::from_bytes(path));
+    Ok(asks(path, |_, path| async move {
+        let read = spawn_blocking(move || report(&path)).await;
+        read.unwrap_or_else(|error| Failure::new(exit::ERROR, error.to_string()).into())
+    }))
+}
+
+fn report(path: &Path) -> Report {
+    let read = || -> Result<_, Failure> {
+        let refuse = |error: io::Error| Failure::new(exit::ERROR, refusal(path, &error));
+        let file = BackupFile::open(path).map_err(refuse)?;
+        let status =
+            Status::of(&file).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
+        Ok((status, file.is_sound().map_err(refuse)?))
+    };
+    match read() {
+        Err(failure) => failure.into(),
+        Ok((status, sound)) => {
+            let what = "the file is damaged: its sha256 checksum is of something else";
+            let failure = (sound == Some(false)).then(|| Failure::new(exit::ERROR, what));
+            Report { failure, ..Report::of(status) }
+        }
+    }
+}
+
+/// In Go's words, where they are known.
+fn refusal(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("stat {path}: no such file or directory"),
+        io::ErrorKind::IsADirectory => format!("open {path}: is a directory"),
+        io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
+        _ => format!("{path}: {error}"),
+    }
+}
+
+/// What etcdctl says of a backup.
+#[derive(Debug, Default)]
+struct Status {
+    /// CRC-32C over names of buckets, keys and values.
+    hash: u32,
+    /// Of the last version.
+    revision: i64,
+    /// Keys of all buckets.
+    keys: i64,
+    bytes: i64,
+}
+
+impl Status {
+    fn of(file: &BackupFile) -> Result<Self, BboltError> {
+        let database = file.database()?;
+        let bytes = i64::try_from(database.bytes()).unwrap_or(i64::MAX);
+        let mut status = Self { bytes, ..Self::default() };
+        let mut is_version = false;
+        let mut add = |bytes: &[u8]| status.hash = crc32c::crc32c_append(status.hash, bytes);
+        database.walk(&mut |item| {
+            match item {
+                Item::Bucket(name) => {
+                    add(name);
+                    is_version = name == VERSIONS;
+                }
+                Item::Entry(key, value) => {
+                    add(key);
+                    add(value);
+                    status.keys += 1;
+                    if let Some(revision) = key.first_chunk().filter(|_| is_version) {
+                        status.revision = i64::from_be_bytes(*revision);
+                    }
+                }
+            }
+            Ok::<_, BboltError>(())
+        })?;
+        Ok(status)
+    }
+}
+
+impl Answer for Status {
+    fn shown(&self, _hex: bool) -> Value {
+        vec![
+            Field::new("hash", "Hash", self.hash).always(),
+            Field::new("revision", "Revision", self.revision).always(),
+            Field::new("totalKey", "Keys", self.keys).always(),
+            Field::new("totalSize", "Size", self.bytes).always(),
+        ]
+        .into()
+    }
+
+    fn table(&self) -> Option<Table> {
+        let hash = format!("{:x}", self.hash);
+        let row = vec![hash, self.revision.to_string(), self.keys.to_string(), size(self.bytes)];
+        let head = &["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"];
+        Some(Table { head, rows: vec![row] })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts { rev: Some(self.revision), ..Facts::default() }
+    }
+}
