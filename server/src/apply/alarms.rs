@@ -28,11 +28,16 @@ impl Alarms {
         Some(())
     }
 
+    /// The row of an alarm that is raised: its key.
+    pub(super) fn row(alarm: (u64, i32)) -> Vec<u8> {
+        SystemRow::key(ALARM, alarm.0, &alarm.1.to_be_bytes())
+    }
+
     /// Lists, raises or clears alarms: those listed, raised or cleared.
     pub(super) fn change(&mut self, request: &AlarmRequest, batch: &mut Batch) -> Vec<AlarmMember> {
         let alarm = (request.member_id, request.alarm);
         let none = request.alarm == AlarmType::None as i32;
-        let key = || SystemRow::key(ALARM, alarm.0, &alarm.1.to_be_bytes());
+        let key = || Self::row(alarm);
         let changed = match AlarmAction::try_from(request.action) {
             Ok(AlarmAction::Get) => {
                 let listed = self.raised.iter().filter(|(_, kind)| none || *kind == request.alarm);

@@ -7,11 +7,11 @@ use mini_etcd_proto::internalpb::AppliedState;
 use mini_etcd_shared::types::{ClusterId, MemberId, Revision};
 use prost::Message;
 
-use super::digest::Digest;
+use super::builder::{Standing, StateBuilder};
 use super::{Alarms, ApplyError, Birth, Identity, Members};
 use crate::lease::Leases;
 use crate::mvcc::{LoadError, Store, StoreMeta};
-use crate::storage::{Batch, Durability, Engine, Reader, Space, SystemRow};
+use crate::storage::{Engine, Reader, Space, SystemRow};
 
 /// Format of the rows, the system rows and what stands beside them.
 pub(super) const FORMAT: u32 = 1;
@@ -36,27 +36,8 @@ pub(super) fn create<E: Engine>(
     if engine.reader().get(Space::Meta, CURRENT)?.is_some() {
         return Err(ApplyError::Exists);
     }
-    let mut digest = Digest(0);
-    digest.word(birth.index.0);
-    let meta = AppliedState {
-        format: FORMAT,
-        applied_index: birth.index.0,
-        applied_term: birth.term.0,
-        revision: Revision::of(birth.index).0,
-        compact_revision: -1,
-        compact_finished: -1,
-        conf_state: Some(birth.conf_state.clone()),
-        digest: digest.0,
-        cluster_id: identity.cluster_id.0,
-        member_id: identity.member_id.0,
-        logical_bytes: 0,
-        lineage: Some(0),
-        snapshot_index: 0,
-    };
-    let mut batch = Batch::new();
-    Members::create(&birth.members, &mut batch);
-    batch.put(Space::Meta, CURRENT, meta.encode_to_vec());
-    engine.commit(batch, Durability::Synced)?;
+    let standing = Standing { revision: Revision::of(birth.index).0, compacted: -1, finished: -1 };
+    let meta = StateBuilder::new(engine, birth.index).finish(identity, birth, standing)?;
     load(engine.reader(), meta)
 }
 

@@ -31,6 +31,7 @@
 
 mod alarms;
 mod applier;
+mod builder;
 mod digest;
 mod error;
 mod load;
@@ -43,6 +44,7 @@ mod tests;
 
 pub use alarms::Alarms;
 pub use applier::Applier;
+pub use builder::{Standing, StateBuilder};
 pub use error::ApplyError;
 pub use members::Members;
 pub use snapshot::{SnapshotError, SnapshotSink, SnapshotSource};

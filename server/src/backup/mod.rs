@@ -1,7 +1,9 @@
-//! Backups, which are what etcd 3.5 writes: a bbolt database with its buckets ([`BackupSource`] makes one).
+//! Backups, which are what etcd 3.5 writes: a bbolt database with its buckets ([`BackupSource`] makes one, [`BackupContent`] reads one of
+//! any etcd from 3.4 on).
 //!
 //! ```text
 //! Published ─▶ BackupSource ─▶ bbolt pages ─▶ api (Maintenance.Snapshot)
+//! bbolt pages ─▶ BackupContent ─▶ StateBuilder (apply) ─▶ server (restore)
 //! ```
 //!
 //! | bucket | holds |
@@ -21,9 +23,11 @@
 //! Refuses to interpret rows: a version travels as the bytes that it is. Tested in `tests.rs` and, with etcd as the judge, in
 //! `tests/tests/oracle_backup.rs`.
 
+mod content;
 mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
 
+pub use content::{BackupContent, ContentError, Names};
 pub use source::{BackupError, BackupSource};

@@ -1,6 +1,7 @@
 //! The names and keys of etcd's buckets.
 
 use mini_etcd_shared::types::Revision;
+use prost::Message;
 
 use crate::mvcc::RowId;
 
@@ -22,7 +23,11 @@ pub(super) const FINISHED_COMPACTION: &[u8] = b"finishedCompactRev";
 pub(super) const SCHEDULED_COMPACTION: &[u8] = b"scheduledCompactRev";
 pub(super) const TERM: &[u8] = b"term";
 
-/// Key of `auth`.
+/// Of etcd 3.6 and later.
+pub(super) const STORAGE_VERSION: &[u8] = b"storageVersion";
+
+/// Keys of `auth`.
+pub(super) const AUTH_ENABLED: &[u8] = b"authEnabled";
 pub(super) const AUTH_REVISION: &[u8] = b"authRevision";
 /// Key of `cluster`.
 pub(super) const CLUSTER_VERSION: &[u8] = b"clusterVersion";
@@ -53,4 +58,17 @@ pub(super) fn parse_version_key(key: &[u8]) -> Option<(RowId, bool)> {
     let revision = Revision(i64::from_be_bytes(*revision));
     let sub = u32::try_from(u64::from_be_bytes(*sub)).ok()?;
     Some((RowId { revision, sub }, tombstone))
+}
+
+/// etcd's `leasepb.Lease`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EtcdLease {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    /// Time to live in seconds.
+    #[prost(int64, tag = "2")]
+    pub ttl: i64,
+    /// Seconds left at the last checkpoint, 0 for none.
+    #[prost(int64, tag = "3")]
+    pub remaining: i64,
 }

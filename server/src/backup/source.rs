@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::schema::{
     ALARM, AUTH, AUTH_REVISION, AUTH_ROLES, AUTH_USERS, CLUSTER, CLUSTER_VERSION, CONF_STATE,
-    CONSISTENT_INDEX, FINISHED_COMPACTION, KEY, LEASE, MEMBERS, MEMBERS_REMOVED, META,
+    CONSISTENT_INDEX, EtcdLease, FINISHED_COMPACTION, KEY, LEASE, MEMBERS, MEMBERS_REMOVED, META,
     SCHEDULED_COMPACTION, TERM, version_key,
 };
 use crate::apply::Published;
@@ -175,19 +175,6 @@ impl BackupSource {
         })?;
         result
     }
-}
-
-/// etcd's `leasepb.Lease`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct EtcdLease {
-    #[prost(int64, tag = "1")]
-    pub id: i64,
-    /// Time to live in seconds.
-    #[prost(int64, tag = "2")]
-    pub ttl: i64,
-    /// Seconds left at the last checkpoint, 0 for none.
-    #[prost(int64, tag = "3")]
-    pub remaining: i64,
 }
 
 /// etcd's `membership.Member`.

@@ -27,7 +27,7 @@ pub use auto_compaction::AutoCompaction;
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 
-pub use peers::{Cluster, Peer, PeerAddress, PeersError};
+pub use peers::{Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError};
 pub use quota::Quota;
 
 /// Everything a member needs to know to start.

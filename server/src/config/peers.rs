@@ -10,8 +10,8 @@ use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, MemberId};
 use sha1::{Digest, Sha1};
 
-/// Part of every number, as etcd's `--initial-cluster-token`.
-const TOKEN: &str = "etcd-cluster";
+/// Part of every number, as etcd's `--initial-cluster-token`, unless a restore was told another.
+pub const DEFAULT_TOKEN: &str = "etcd-cluster";
 
 /// Peer URL of a member that was given no peers; etcd's default.
 const ALONE_HOST: &str = "localhost";
@@ -66,8 +66,8 @@ impl fmt::Display for PeerAddress {
 }
 
 impl Peer {
-    fn new(name: String, address: PeerAddress, short: bool) -> Self {
-        Self { id: member_id(&[&address.url()], TOKEN), name, address, short }
+    fn new(name: String, address: PeerAddress, short: bool, token: &str) -> Self {
+        Self { id: member_id(&[&address.url()], token), name, address, short }
     }
 
     /// Its item of the list.
@@ -105,16 +105,22 @@ pub struct Cluster {
     members: BTreeMap<MemberId, Peer>,
     /// The list as typed, in order of the members' numbers.
     typed: String,
+    token: String,
 }
 
 impl Cluster {
     /// The cluster of one member that was given no peers.
     #[must_use]
     pub fn alone(name: &str) -> Self {
+        Self::alone_with(name, DEFAULT_TOKEN)
+    }
+
+    fn alone_with(name: &str, token: &str) -> Self {
         let address = PeerAddress { host: ALONE_HOST.to_owned(), port: ALONE_PORT };
-        let peer = Peer::new(name.to_owned(), address, false);
+        let peer = Peer::new(name.to_owned(), address, false, token);
         let (me, id) = (peer.id, cluster_id([peer.id]));
-        Self { me, id, members: BTreeMap::from([(me, peer)]), typed: String::new() }
+        let members = BTreeMap::from([(me, peer)]);
+        Self { me, id, members, typed: String::new(), token: token.to_owned() }
     }
 
     /// The cluster that `--peers` describes, of which `name` is this member.
@@ -122,10 +128,14 @@ impl Cluster {
     /// # Errors
     /// An item that is none, a name or address that stands twice, or `name` missing.
     pub fn parse(text: &str, name: &str) -> Result<Self, PeersError> {
+        Self::parse_with(text, name, DEFAULT_TOKEN)
+    }
+
+    fn parse_with(text: &str, name: &str, token: &str) -> Result<Self, PeersError> {
         let mut members = BTreeMap::new();
         let mut me = None;
         for item in text.split(',').map(str::trim) {
-            let peer = parse_item(item)?;
+            let peer = parse_item(item, token)?;
             if members.values().any(|other: &Peer| other.name == peer.name) {
                 return Err(PeersError::NameTwice { name: peer.name });
             }
@@ -141,7 +151,24 @@ impl Cluster {
             return Err(PeersError::NotNamed { name: name.to_owned(), names: names.join(", ") });
         };
         let typed: Vec<_> = members.values().map(Peer::typed).collect();
-        Ok(Self { me, id: cluster_id(members.keys().copied()), typed: typed.join(","), members })
+        let (id, typed) = (cluster_id(members.keys().copied()), typed.join(","));
+        Ok(Self { me, id, members, typed, token: token.to_owned() })
+    }
+
+    /// The same members with the numbers that they have under `token`.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        if self.typed.is_empty() {
+            return Self::alone_with(self.name(), token);
+        }
+        // What was accepted once is accepted again.
+        Self::parse_with(&self.typed, self.name(), token).unwrap_or_else(|_| self.clone())
+    }
+
+    /// What its numbers were made with beside the addresses.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// The list that [`Cluster::parse`] takes; empty for [`Cluster::alone`].
@@ -209,7 +236,7 @@ fn name_of(item: &str) -> &str {
         .map_or_else(|| item.rsplit_once(':').map_or(item, |(name, _)| name), |(name, _)| name)
 }
 
-fn parse_item(item: &str) -> Result<Peer, PeersError> {
+fn parse_item(item: &str, token: &str) -> Result<Peer, PeersError> {
     let refuse = || PeersError::Item { item: item.to_owned() };
     let (name, address) =
         item.split_once('=').map_or((None, item), |(name, address)| (Some(name), address));
@@ -225,7 +252,7 @@ fn parse_item(item: &str) -> Result<Peer, PeersError> {
         |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/');
     let short = name.is_none();
     let name = name.unwrap_or(&address.host).to_owned();
-    if fits(&name) { Ok(Peer::new(name, address, short)) } else { Err(refuse()) }
+    if fits(&name) { Ok(Peer::new(name, address, short, token)) } else { Err(refuse()) }
 }
 
 /// The host in `text`: a name, an IPv4 address, or an IPv6 address in brackets.
@@ -276,6 +303,16 @@ mod tests {
         let alone = Cluster::alone("default");
         assert_eq!(alone.me().to_string(), "8e9e05c52164694d");
         assert_eq!(alone.id().to_string(), "cdf818194e3a8c32");
+    }
+
+    #[test]
+    fn a_token_makes_another_cluster_of_the_same_members() {
+        for cluster in [Cluster::alone("n1"), Cluster::parse("n1:1,n2:2", "n1").unwrap()] {
+            let other = cluster.with_token("t");
+            assert_ne!((other.id(), other.me()), (cluster.id(), cluster.me()));
+            assert_eq!((other.name(), other.typed()), (cluster.name(), cluster.typed()));
+            assert_eq!(other.with_token(DEFAULT_TOKEN), cluster);
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ struct Held {
 }
 
 /// A lease as its row has it.
+#[derive(Debug)]
 pub(crate) struct StoredLease {
     pub(crate) id: i64,
     pub(crate) times: LeaseTimes,
@@ -56,9 +57,11 @@ impl StoredLease {
         Some(Self { id: id.cast_signed(), times })
     }
 
-    /// Puts the row into a batch.
-    pub(crate) fn put(&self, batch: &mut Batch) {
-        put_row(self.id, self.times, batch);
+    /// Key and value of its row.
+    pub(crate) fn row(&self) -> (Vec<u8>, Vec<u8>) {
+        let LeaseTimes { ttl, remaining, granted } = self.times;
+        let row = Lease { ttl, remaining, granted: granted.0 };
+        (SystemRow::key(LEASE, self.id.cast_unsigned(), &[]), row.encode_to_vec())
     }
 }
 
@@ -271,8 +274,6 @@ impl LeaseView {
 }
 
 fn put_row(id: i64, times: LeaseTimes, batch: &mut Batch) {
-    let LeaseTimes { ttl, remaining, granted } = times;
-    let row = Lease { ttl, remaining, granted: granted.0 };
-    let key = SystemRow::key(LEASE, id.cast_unsigned(), &[]);
-    batch.put(Space::System, key, row.encode_to_vec());
+    let (key, row) = StoredLease { id, times }.row();
+    batch.put(Space::System, key, row);
 }

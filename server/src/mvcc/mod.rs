@@ -63,9 +63,9 @@ pub use lives::{PageBounds, Version, Versions};
 pub(crate) use load::LoadError;
 pub(crate) use pieces::{PREFIX_BYTES, Pieces};
 pub use row::RowId;
-pub(crate) use row::StoredRow;
 #[cfg(test)]
 pub(crate) use row::split_row;
+pub(crate) use row::{StoredRow, encode_kv, encode_row, logical_len};
 pub(crate) use store::{Store, StoreMeta};
 pub use txn::Estimate;
 pub use view::View;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
-use crate::config::{Cluster, Config};
+use crate::config::{Cluster, Config, DEFAULT_TOKEN};
 use crate::node::transport::{LocalNames, resolves};
 use crate::storage::StateDirs;
 
@@ -47,6 +47,9 @@ struct MemberFile {
     name: String,
     /// `--peers` of the first start; empty for a member alone.
     peers: String,
+    /// Of a restored cluster that was given one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     /// The short names of peers mean this machine.
     names_mean_this_machine: bool,
     /// In [`FORMAT_UNSUMMED`] only.
@@ -106,10 +109,14 @@ impl MemberFile {
     const NAME: &str = "member";
 
     fn cluster(&self) -> Result<Cluster, String> {
-        if self.peers.is_empty() {
-            return Ok(Cluster::alone(&self.name));
-        }
-        Cluster::parse(&self.peers, &self.name).map_err(|error| error.to_string())
+        let cluster = match self.peers.as_str() {
+            "" => Cluster::alone(&self.name),
+            peers => Cluster::parse(peers, &self.name).map_err(|error| error.to_string())?,
+        };
+        Ok(match &self.token {
+            Some(token) => cluster.with_token(token),
+            None => cluster,
+        })
     }
 
     /// The file's text, which [`MemberFile::parse`] takes.
@@ -155,7 +162,7 @@ impl MemberFile {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, StartError> {
+pub(super) fn lock(dir: &Path) -> Result<File, StartError> {
     let path = dir.join("LOCK");
     let refuse = |source| StartError::Directory { path: path.clone(), source };
     let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -187,6 +194,7 @@ fn first(config: &Config) -> MemberFile {
         format: FORMAT,
         name: config.name.clone(),
         peers: config.cluster.typed().to_owned(),
+        token: Some(config.cluster.token().to_owned()).filter(|token| token != DEFAULT_TOKEN),
         names_mean_this_machine,
         starts: None,
     }
@@ -194,9 +202,10 @@ fn first(config: &Config) -> MemberFile {
 
 /// What was typed now against whose the directory is (I2 of the module).
 fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), StartError> {
-    let typed = &config.cluster;
     let path = dir.join(MemberFile::NAME);
     let stored = member.cluster().map_err(|detail| StartError::Damaged { path, detail })?;
+    // No flag says it.
+    let typed = &config.cluster.with_token(stored.token());
     let told_nothing = typed.typed().is_empty() && config.name == member.name;
     if told_nothing || stored.id() == typed.id() && stored.me() == typed.me() {
         return Ok(());

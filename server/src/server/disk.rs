@@ -14,7 +14,7 @@ use crate::node::transport::{LocalNames, ask_peers};
 use crate::storage::{FjallEngine, FjallOptions, StateDirs};
 
 /// Term that a new cluster is born with.
-const BIRTH_TERM: Term = Term(1);
+pub(super) const BIRTH_TERM: Term = Term(1);
 
 /// What was found in the directory, or made there.
 pub(super) struct OpenedDisk {

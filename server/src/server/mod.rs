@@ -32,6 +32,7 @@ mod disk;
 mod error;
 mod program;
 mod publish;
+mod restore;
 mod rpc;
 mod running;
 mod serving;
@@ -39,4 +40,5 @@ mod threads;
 
 pub use error::StartError;
 pub use program::main_with_args;
+pub use restore::{Restore, RestoreError, Restored};
 pub use running::Server;

@@ -44,6 +44,7 @@ mod put;
 mod ranges;
 mod refusal;
 mod request;
+mod snapshot_restore;
 mod snapshot_save;
 mod snapshot_status;
 mod spec;
@@ -66,6 +67,7 @@ pub use parse::{Given, Parsed, Values, parse, parse_as, parse_for, parse_within}
 pub(crate) use ranges::prefix_range;
 pub use refusal::Refusal;
 pub use request::{CommandLine, Made, Misfit, Reply, Report, Request, Scope, request_of};
+pub use snapshot_restore::{SNAPSHOT_RESTORE, SnapshotRestore};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind};
 pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
 pub(crate) use target::SUGGEST_DISTANCE_MAX;

@@ -91,7 +91,6 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("member", "promote"),
     ("member", "remove"),
     ("member", "update"),
-    ("snapshot", "restore"),
 ];
 
 /// Every command, by name.
@@ -113,6 +112,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::lease_timetolive::LEASE_TIMETOLIVE,
     super::member_list::MEMBER_LIST,
     super::put::PUT,
+    super::snapshot_restore::SNAPSHOT_RESTORE,
     super::snapshot_save::SNAPSHOT_SAVE,
     super::snapshot_status::SNAPSHOT_STATUS,
     super::txn::TXN,

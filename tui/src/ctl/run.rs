@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::command::{
-    EndpointHealth, Parsed, Refusal, Report, Request, Watch, help, parse_as, request_of,
+    EndpointHealth, Parsed, Refusal, Report, Request, SnapshotRestore, Watch, help, parse_as,
+    request_of,
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
-use super::{log, settings, watch};
+use super::{log, restore, settings, watch};
 
 /// Name of the program that was called, for help and refusals.
 pub(super) fn program() -> String {
@@ -70,6 +71,9 @@ fn connect_and_run(
     request: Box<dyn Request>,
 ) -> Result<u8, Failure> {
     let settings = settings::read(parsed, variables)?;
+    if let Some(restore) = request.downcast::<SnapshotRestore>() {
+        return Ok(show(restore::run(restore), settings.style));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,0 +1,289 @@
+//! [`BackupContent`]: what a backup of an etcd 3.4 to 3.7, or of ours, holds.
+//!
+//! Who wrote it is not believed: what cannot be is refused by the bucket and key it stands at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::AlarmMember;
+use mini_etcd_proto::mvccpb::KeyValue;
+use mini_etcd_shared::bbolt::{BboltError, Database, Item};
+use mini_etcd_shared::types::LogIndex;
+use prost::Message;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::schema::{
+    ALARM, AUTH, AUTH_ENABLED, AUTH_ROLES, AUTH_USERS, CONF_STATE, EtcdLease, FINISHED_COMPACTION,
+    KEY, LEASE, MEMBERS, META, SCHEDULED_COMPACTION, STORAGE_VERSION, parse_version_key,
+};
+use crate::lease::{LeaseTimes, StoredLease};
+use crate::limits::{BACKUP_NAMES_MAX, LEASE_TTL_MAX};
+use crate::mvcc::RowId;
+use crate::storage::StorageError;
+
+/// Why a backup cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// It is no sound database. For whoever made it.
+    #[error(transparent)]
+    Bbolt(#[from] BboltError),
+    /// An entry cannot be what an etcd wrote. For whoever made it.
+    #[error("bucket {bucket}, key {key:02x?}: {what}")]
+    Entry {
+        bucket: String,
+        key: Vec<u8>,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The disk that it is written to refused. For the operator.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What a backup holds beside the versions themselves.
+#[derive(Debug)]
+pub struct BackupContent {
+    /// Oldest version of etcd that writes such buckets.
+    pub schema: String,
+    pub revision: i64,
+    /// Revision below which history was given up; -1 for none.
+    pub compacted: i64,
+    /// The compaction up to which dead versions are gone; -1 for none.
+    pub finished: i64,
+    pub versions: u64,
+    /// How many of these are ends of lives.
+    pub removals: u64,
+    /// Keys that exist at `revision`.
+    pub keys: u64,
+    pub(crate) leases: Vec<StoredLease>,
+    /// Leases that keys hang on and that are not there, with the keys on each.
+    pub lost_leases: BTreeMap<i64, u64>,
+    pub alarms: Vec<(u64, i32)>,
+    /// Numbers of the members that it is of.
+    pub members: Names,
+    pub is_auth_enabled: bool,
+    pub users: Names,
+    pub roles: Names,
+}
+
+/// Names, of which the first are kept.
+#[derive(Debug, Default)]
+pub struct Names {
+    pub count: u64,
+    pub first: Vec<String>,
+}
+
+impl Names {
+    fn add(&mut self, name: &[u8]) {
+        self.count += 1;
+        if self.first.len() < BACKUP_NAMES_MAX {
+            self.first.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+}
+
+impl BackupContent {
+    /// Reads a backup, and hands each version to `take`, in order.
+    ///
+    /// # Errors
+    /// A file that is damaged, or no backup; what `take` answers.
+    pub fn read(
+        database: &Database<'_>,
+        take: &mut dyn FnMut(RowId, &KeyValue, bool) -> Result<(), StorageError>,
+    ) -> Result<Self, ContentError> {
+        let mut reading = Reading::new(take);
+        database.walk(&mut |item| match item {
+            Item::Bucket(name) => {
+                reading.seen.insert(name.to_vec());
+                reading.bucket = name.to_vec();
+                Ok(())
+            }
+            Item::Entry(key, value) => reading.entry(key, value).map_err(|fault| match fault {
+                Fault::Entry(what) => {
+                    let bucket = String::from_utf8_lossy(&reading.bucket).into_owned();
+                    ContentError::Entry { bucket, key: key.to_vec(), what }
+                }
+                Fault::Storage(error) => error.into(),
+            }),
+        })?;
+        reading.finish()
+    }
+
+    /// Leases, also those that were lost; granted by the entry at `index`.
+    pub(crate) fn leases(&self, index: LogIndex) -> impl Iterator<Item = StoredLease> {
+        // Nobody knows how long a lost one lived. Its keys must not go before somebody has looked.
+        let lost = self.lost_leases.keys().map(|id| (*id, LEASE_TTL_MAX, 0));
+        let known = self.leases.iter().map(|it| (it.id, it.times.ttl, it.times.remaining));
+        known.chain(lost).map(move |(id, ttl, remaining)| StoredLease {
+            id,
+            times: LeaseTimes { ttl, remaining, granted: index },
+        })
+    }
+
+    /// How many leases it has.
+    #[must_use]
+    pub fn lease_count(&self) -> usize {
+        self.leases.len()
+    }
+}
+
+/// What is wrong with an entry, or with the disk.
+enum Fault {
+    Entry(&'static str),
+    Storage(StorageError),
+}
+
+type Take<'a> = dyn FnMut(RowId, &KeyValue, bool) -> Result<(), StorageError> + 'a;
+
+struct Reading<'a> {
+    take: &'a mut Take<'a>,
+    bucket: Vec<u8>,
+    /// Buckets that were there.
+    seen: BTreeSet<Vec<u8>>,
+    last: Option<RowId>,
+    /// The lease of each key that exists, 0 for none, by a hash of the key: keys are too long to keep.
+    living: BTreeMap<u64, i64>,
+    has_conf_state: bool,
+    content: BackupContent,
+}
+
+impl<'a> Reading<'a> {
+    fn new(take: &'a mut Take<'a>) -> Self {
+        let content = BackupContent {
+            schema: String::new(),
+            revision: 1,
+            compacted: -1,
+            finished: -1,
+            versions: 0,
+            removals: 0,
+            keys: 0,
+            leases: Vec::new(),
+            lost_leases: BTreeMap::new(),
+            alarms: Vec::new(),
+            members: Names::default(),
+            is_auth_enabled: false,
+            users: Names::default(),
+            roles: Names::default(),
+        };
+        let (seen, living) = (BTreeSet::new(), BTreeMap::new());
+        let (bucket, last, has_conf_state) = (Vec::new(), None, false);
+        Self { take, bucket, seen, last, living, has_conf_state, content }
+    }
+
+    fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let content = &mut self.content;
+        match self.bucket.as_slice() {
+            KEY => return self.version(key, value),
+            LEASE => content.leases.push(lease_of(key, value).map_err(Fault::Entry)?),
+            ALARM => {
+                let alarm = AlarmMember::decode(key);
+                let alarm = alarm.map_err(|_| Fault::Entry("it is no alarm"))?;
+                content.alarms.push((alarm.member_id, alarm.alarm));
+            }
+            META => self.meta(key, value).map_err(Fault::Entry)?,
+            MEMBERS => content.members.add(key),
+            // Users and roles are named and not taken over: here they would be.
+            AUTH => content.is_auth_enabled |= key == AUTH_ENABLED && value == [1],
+            AUTH_USERS => content.users.add(key),
+            AUTH_ROLES => content.roles.add(key),
+            // Members that were removed from another cluster, its version, and what a later etcd may have.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let (id, tombstone) = parse_version_key(key).ok_or(Fault::Entry("it is no revision"))?;
+        if id.revision.0 < 1 || self.last.is_some_and(|last| last >= id) {
+            return Err(Fault::Entry("its revision is not above the one before"));
+        }
+        self.last = Some(id);
+        self.content.revision = self.content.revision.max(id.revision.0);
+        if value.is_empty() && !tombstone {
+            // What a restore that raises the revision leaves.
+            return Ok(());
+        }
+        let kv = KeyValue::decode(Bytes::copy_from_slice(value));
+        let mut kv = kv.map_err(|_| Fault::Entry("its value is no version of a key"))?;
+        if kv.key.is_empty() {
+            return Err(Fault::Entry("it is of no key"));
+        }
+        if tombstone {
+            kv = KeyValue { key: kv.key, mod_revision: id.revision.0, ..KeyValue::default() };
+            self.living.remove(&xxh3_64(&kv.key));
+        } else {
+            let is_whole = kv.mod_revision == id.revision.0
+                && (1..=kv.mod_revision).contains(&kv.create_revision)
+                && kv.version >= 1;
+            if !is_whole {
+                return Err(Fault::Entry("its revisions contradict each other"));
+            }
+            self.living.insert(xxh3_64(&kv.key), kv.lease);
+        }
+        self.content.versions += 1;
+        self.content.removals += u64::from(tombstone);
+        (self.take)(id, &kv, tombstone).map_err(Fault::Storage)
+    }
+
+    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<(), &'static str> {
+        let compaction = || {
+            let revision = parse_version_key(value).map(|(RowId { revision, .. }, _)| revision.0);
+            revision.filter(|revision| *revision >= 0).ok_or("it is no revision")
+        };
+        let content = &mut self.content;
+        match key {
+            FINISHED_COMPACTION => content.finished = compaction()?,
+            SCHEDULED_COMPACTION => content.compacted = compaction()?,
+            STORAGE_VERSION => content.schema = String::from_utf8_lossy(value).into_owned(),
+            CONF_STATE => self.has_conf_state = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<BackupContent, ContentError> {
+        let wrong = |bucket: &[u8], what| ContentError::Entry {
+            bucket: String::from_utf8_lossy(bucket).into_owned(),
+            key: Vec::new(),
+            what,
+        };
+        if let Some(missing) = [KEY, META].into_iter().find(|bucket| !self.seen.contains(*bucket)) {
+            return Err(wrong(missing, "it is missing: this is no database of an etcd"));
+        }
+        let mut content = self.content;
+        content.compacted = content.compacted.max(content.finished);
+        // A compaction may have taken the last version.
+        content.revision = content.revision.max(content.compacted);
+        if content.revision == i64::MAX {
+            return Err(wrong(KEY, "no revision is left above its last one"));
+        }
+        if content.schema.is_empty() {
+            content.schema = if self.has_conf_state { "3.5" } else { "3.4" }.to_owned();
+        }
+        content.keys = self.living.len() as u64;
+        for lease in self.living.into_values().filter(|lease| *lease != 0) {
+            if content.leases.binary_search_by_key(&lease.cast_unsigned(), unsigned).is_err() {
+                *content.lost_leases.entry(lease).or_default() += 1;
+            }
+        }
+        Ok(content)
+    }
+}
+
+/// Leases come in the order of their bytes.
+fn unsigned(lease: &StoredLease) -> u64 {
+    lease.id.cast_unsigned()
+}
+
+fn lease_of(key: &[u8], value: &[u8]) -> Result<StoredLease, &'static str> {
+    let id = key.try_into().map(i64::from_be_bytes).map_err(|_| "it is no number of a lease")?;
+    let EtcdLease { id: inside, ttl, remaining } =
+        EtcdLease::decode(value).map_err(|_| "it is no lease")?;
+    let fits = id != 0 && inside == id && (1..=LEASE_TTL_MAX).contains(&ttl);
+    if !fits || !(0..=ttl).contains(&remaining) {
+        return Err("its number or times cannot be");
+    }
+    // Who restores it says which entry granted it.
+    let times = LeaseTimes { ttl, remaining, granted: LogIndex(0) };
+    Ok(StoredLease { id, times })
+}
