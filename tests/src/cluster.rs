@@ -100,6 +100,8 @@ impl Member {
 #[derive(Debug)]
 pub struct Cluster {
     members: Vec<Member>,
+    /// All members, as their flag lists them; empty for one of mini-etcd alone.
+    peers: String,
     dir: TempDir,
 }
 
@@ -109,12 +111,7 @@ impl Cluster {
     /// # Errors
     /// When the program is missing or the cluster does not come up in time.
     pub async fn start(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        let cluster = match flavor {
-            Flavor::Mini => Self::mini(dir, size)?,
-            Flavor::Etcd => Self::etcd(dir, size, &etcd_binary("ETCD_BIN")?)?,
-        };
-        cluster.start_all().await
+        Self::prepare(flavor, size)?.start_all().await
     }
 
     /// Starts `size` members of etcd's program at `binary`, as [`Cluster::start`] does.
@@ -124,6 +121,29 @@ impl Cluster {
     pub async fn start_etcd(binary: &Path, size: usize) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
         Self::etcd(dir, size, binary)?.start_all().await
+    }
+
+    /// Starts `size` members after `restore` has made the directory of each; it is told the list of all of them, which is
+    /// empty for one of mini-etcd alone.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`], and those of `restore`.
+    pub async fn start_restored(
+        flavor: Flavor,
+        size: usize,
+        restore: impl Fn(&Member, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let cluster = Self::prepare(flavor, size)?;
+        cluster.members.iter().try_for_each(|member| restore(member, &cluster.peers))?;
+        cluster.start_all().await
+    }
+
+    fn prepare(flavor: Flavor, size: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        match flavor {
+            Flavor::Mini => Self::mini(dir, size),
+            Flavor::Etcd => Self::etcd(dir, size, &etcd_binary("ETCD_BIN")?),
+        }
     }
 
     /// Starts `size` members of mini-etcd, each of which may have `limit` descriptors and no more.
@@ -224,7 +244,8 @@ impl Cluster {
             }
             Member::new(name, address, data, arguments, &binary)
         });
-        Ok(Self { members: members.collect(), dir })
+        let members = members.collect();
+        Ok(Self { members, peers: if size > 1 { peers } else { String::new() }, dir })
     }
 
     fn etcd(dir: TempDir, size: usize, binary: &Path) -> anyhow::Result<Self> {
@@ -253,7 +274,7 @@ impl Cluster {
             ];
             Member::new(name, format!("127.0.0.1:{client}"), data, arguments, binary)
         });
-        Ok(Self { members: members.collect(), dir })
+        Ok(Self { members: members.collect(), peers: initial, dir })
     }
 
     /// Number of members, running or not.

@@ -12,6 +12,7 @@
 //! *What it refuses.* It never waits for time to pass, only for a condition with a deadline ([`wait::eventually`]),
 //! and it never skips: a program that a suite needs and does not find is an error that says how to get it.
 
+pub mod backup;
 pub mod check;
 pub mod cluster;
 pub mod dump;

@@ -8,6 +8,8 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("--bogus get foo", ""),
     ("-z get foo", ""),
     ("get", ""),
+    ("snapshot save", ""),
+    ("snapshot save a b", ""),
     ("get --bogus", ""),
     ("get foo -z", ""),
     ("get foo --rev", ""),
@@ -217,7 +219,6 @@ pub const UNBUILT: &[&str] = &[
     "-w json member remove 1",
     "move-leader 1",
     "role list",
-    "snapshot save x",
     "user add x",
 ];
 

@@ -284,6 +284,8 @@ pub const HELP: &[&str] = &[
     "lease",
     "lease bogus",
     "lease -h",
+    "snapshot",
+    "snapshot save -h",
     "lease grant -h",
     "lease timetolive --bogus 1",
     "lease keep-alive --once=maybe 1",

@@ -210,11 +210,14 @@ async fn every_command_has_etcdctls_flags_and_defaults() -> anyhow::Result<()> {
         "lease list",
         "lease revoke",
         "lease timetolive",
+        "snapshot save",
+        "snapshot status",
         "version",
         "endpoint",
         "lease",
         "member",
         "alarm",
+        "snapshot",
         "",
     ] {
         let flags = |binary: &Path| -> anyhow::Result<Vec<String>> {

@@ -13,7 +13,7 @@ use mini_etcd_proto::etcdserverpb::{
     DeleteRangeRequest, LeaseGrantRequest, LeaseLeasesRequest, LeaseRevokeRequest,
 };
 use mini_etcd_shared::client::Client;
-use mini_etcd_shared::command::{GROUPS, HELP, TABLE, WATCH};
+use mini_etcd_shared::command::{GROUPS, HELP, SNAPSHOT_RESTORE, TABLE, WATCH};
 use mini_etcd_shared::language::written;
 use mini_etcd_tui::console::Overlay;
 
@@ -30,7 +30,7 @@ type Row = (&'static [&'static str], &'static str);
 /// The only lease, `1d` in hex. What is left of it is masked.
 const LEASE: LeaseGrantRequest = LeaseGrantRequest { id: 0x1d, ttl: 5 * BIG };
 
-/// `BASE` is the revision of the last key above.
+/// `BASE` is the revision of the last key above, `DIR` a directory.
 const ROWS: &[Row] = &[
     (&["get", "/f/a"], ""),
     (&["get", "nothing"], ""),
@@ -77,6 +77,8 @@ const ROWS: &[Row] = &[
     (&["lease", "timetolive", "1d"], ""),
     (&["lease", "timetolive", "1d", "--keys"], ""),
     (&["put", "/f/a", "new", "--lease=1d"], ""),
+    (&["snapshot", "save", "DIR/b.db"], ""),
+    (&["snapshot", "status", "DIR/b.db"], ""),
     (&["version"], ""),
 ];
 
@@ -259,9 +261,9 @@ fn masked(printed: &[u8], base: i64) -> String {
     shifted.into_owned()
 }
 
-fn words_of(row: &[&str], base: i64, format: &str) -> Vec<String> {
-    let mut words: Vec<String> =
-        row.iter().map(|word| word.replace("BASE", &base.to_string())).collect();
+fn words_of(row: &[&str], base: i64, dir: &str, format: &str) -> Vec<String> {
+    let stands = |word: &&str| word.replace("BASE", &base.to_string()).replace("DIR", dir);
+    let mut words: Vec<String> = row.iter().map(stands).collect();
     if !row.contains(&"-w") {
         words.splice(1..1, []);
         let at = words.iter().position(|word| word == "--").unwrap_or(words.len());
@@ -282,7 +284,8 @@ async fn every_front_does_the_same_with_every_command_and_flag() {
             let mut first = None;
             for front in FRONTS {
                 let base = bench.reset().await;
-                let words = words_of(row, base, format);
+                let dir = bench.dir.path().to_str().unwrap();
+                let words = words_of(row, base, dir, format);
                 let (ok, printed, said) = bench.run(front, &words, input).await;
                 let result = (ok, masked(&printed, base), bench.keys(base).await);
                 let first = first.get_or_insert_with(|| result.clone());
@@ -320,7 +323,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 #[test]
 fn the_rows_have_every_command_and_every_flag() {
     let rows: BTreeSet<&str> = ROWS.iter().flat_map(|(row, _)| row.iter().copied()).collect();
-    for spec in TABLE.iter().filter(|spec| ![WATCH, HELP].contains(spec)) {
+    // A restore is of mini-etcdctl alone.
+    for spec in TABLE.iter().filter(|spec| ![WATCH, HELP, SNAPSHOT_RESTORE].contains(spec)) {
         let path = spec.path();
         let of_command = |row: &&Row| row.0.join(" ").starts_with(&path);
         let row: Vec<&str> =
