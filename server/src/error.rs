@@ -55,6 +55,33 @@ pub enum RequestError {
     /// A member that does not exist.
     #[error("etcdserver: member not found")]
     MemberNotFound,
+    /// A new member whose id is in use.
+    #[error("etcdserver: member ID already exist")]
+    MemberExists,
+    /// A peer URL that another member has.
+    #[error("etcdserver: Peer URLs already exists")]
+    PeerUrlExists,
+    /// Peer URLs that are none.
+    #[error("etcdserver: given member URLs are invalid")]
+    BadPeerUrls,
+    /// A member to promote that votes already.
+    #[error("etcdserver: can only promote a learner member")]
+    MemberNotLearner,
+    /// A learner to promote that lacks too much of the log.
+    #[error("etcdserver: can only promote a learner member which is in sync with leader")]
+    LearnerNotReady,
+    /// As many learners as there may be.
+    #[error("etcdserver: too many learner members in cluster")]
+    TooManyLearners,
+    /// A change after which too few voters would have started.
+    #[error("etcdserver: re-configuration failed due to not enough started members")]
+    NotEnoughStarted,
+    /// A change while too few voters answer.
+    #[error("etcdserver: unhealthy cluster")]
+    Unhealthy,
+    /// This member is a learner, which does not answer this.
+    #[error("etcdserver: rpc not supported for learner")]
+    NotForLearner,
     /// The command is larger than the limit.
     #[error("etcdserver: request is too large")]
     RequestTooLarge,
@@ -137,6 +164,7 @@ impl RequestError {
             | Self::InvalidSortOption
             | Self::InvalidClientApiVersion
             | Self::RequestTooLarge
+            | Self::BadPeerUrls
             | Self::InvalidField { .. } => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace
@@ -145,17 +173,24 @@ impl RequestError {
             | Self::DiskTooFull { .. } => Code::ResourceExhausted,
             Self::Corrupt => Code::DataLoss,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
-            Self::NotLeader | Self::BadLeaderTransferee | Self::LeaseExist => {
-                Code::FailedPrecondition
-            }
+            Self::NotLeader
+            | Self::BadLeaderTransferee
+            | Self::LeaseExist
+            | Self::MemberExists
+            | Self::PeerUrlExists
+            | Self::MemberNotLearner
+            | Self::LearnerNotReady
+            | Self::TooManyLearners
+            | Self::NotForLearner => Code::FailedPrecondition,
             Self::NoLeader
             | Self::Stopped
             | Self::Timeout
             | Self::TimeoutDueToLeaderFail
-            | Self::TimeoutDueToConnectionLost => Code::Unavailable,
+            | Self::TimeoutDueToConnectionLost
+            | Self::Unhealthy => Code::Unavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::WatchCanceled => Code::Cancelled,
-            Self::LeaderTransferTimeout => Code::Unknown,
+            Self::LeaderTransferTimeout | Self::NotEnoughStarted => Code::Unknown,
             Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {
                 Code::Unimplemented
             }

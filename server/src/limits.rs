@@ -18,6 +18,24 @@ pub const TXN_DEPTH_MAX: usize = 40;
 /// Longest a request waits for its result; etcd's 5 s and two election timeouts.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 
+/// Learners that a cluster may have: etcd's `--max-learners`.
+pub const LEARNERS_MAX: usize = 1;
+
+/// Peer URLs of one member.
+pub const PEER_URLS_MAX: usize = 16;
+
+/// Bytes of one peer URL.
+pub const PEER_URL_BYTES_MAX: usize = 512;
+
+/// Longest time that a new member asks for its place in the cluster: one that was just asked for must get to whoever is asked.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a member that was removed is still spoken with, so that it hears of it and can tell its clients.
+pub const PEER_REMOVED_LINGER: Duration = Duration::from_secs(1);
+
+/// What a removed member waits, at the longest, for its answers to be on their way.
+pub const REMOVED_LINGER: Duration = Duration::from_millis(500);
+
 /// One tick of Raft.
 pub const TICK: Duration = Duration::from_millis(50);
 

@@ -1,16 +1,20 @@
 //! `etcdserverpb.Cluster`.
 
-use mini_etcd_proto::etcdserverpb::cluster_server::Cluster;
+use mini_etcd_proto::etcdserverpb::cluster_server;
 use mini_etcd_proto::etcdserverpb::{
     Member, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse,
     MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse,
-    MemberUpdateRequest, MemberUpdateResponse,
+    MemberUpdateRequest, MemberUpdateResponse, ResponseHeader,
 };
-use mini_etcd_proto::internalpb;
+use mini_etcd_proto::internalpb::conf_change::Kind;
+use mini_etcd_proto::internalpb::{self, ConfChange};
 use mini_etcd_shared::types::Revision;
 use tonic::{Request, Response, Status};
 
 use super::Host;
+use super::host::mismatch;
+use crate::apply::EntryResponse;
+use crate::config::{Cluster, added_member_id, checked_urls};
 use crate::error::RequestError;
 
 #[derive(Clone)]
@@ -24,10 +28,43 @@ impl ClusterService {
     pub fn new(host: Host) -> Self {
         Self { host }
     }
-}
 
-fn unbuilt<T>(method: &'static str) -> Result<Response<T>, Status> {
-    Err(RequestError::Unimplemented { method, service: "etcdserverpb.Cluster" }.into())
+    /// The revision of this family's headers is always 0.
+    fn header(&self) -> Option<ResponseHeader> {
+        Some(self.host.header(Revision(0)))
+    }
+
+    /// A member that was started alone has the peer URL that etcd has by default, at which it need not listen. Before a second
+    /// one joins, which has to reach it, the cluster is told where it does.
+    async fn tell_peer_url(&self) -> Result<(), RequestError> {
+        let Some(url) = &self.host.about().peer_url else { return Ok(()) };
+        let (state, me) = (self.host.published(), self.host.proposer().identity().member_id);
+        let known = state.members.by_id.get(&me.0);
+        let is_default = known.is_some_and(|me| me.peer_urls == [Cluster::alone("").peer_url()]);
+        if state.members.by_id.len() > 1 || !is_default {
+            return Ok(());
+        }
+        let member = internalpb::Member { peer_urls: vec![url.clone()], ..Default::default() };
+        self.change(Kind::Update, me.0, Some(member)).await.map(drop)
+    }
+
+    /// Changes who is a member; answers all of them after that.
+    async fn change(
+        &self,
+        kind: Kind,
+        member_id: u64,
+        member: Option<internalpb::Member>,
+    ) -> Result<Vec<Member>, RequestError> {
+        if member_id == 0 {
+            // No member has it, and to Raft it is nobody.
+            return Err(RequestError::MemberNotFound);
+        }
+        let change = ConfChange { kind: kind.into(), member_id, member, ..ConfChange::default() };
+        match self.host.change_members(change).await? {
+            EntryResponse::Members(members) => Ok(members.iter().map(listed).collect()),
+            _ => Err(mismatch()),
+        }
+    }
 }
 
 fn listed(member: &internalpb::Member) -> Member {
@@ -41,7 +78,7 @@ fn listed(member: &internalpb::Member) -> Member {
 }
 
 #[tonic::async_trait]
-impl Cluster for ClusterService {
+impl cluster_server::Cluster for ClusterService {
     async fn member_list(
         &self,
         request: Request<MemberListRequest>,
@@ -52,36 +89,49 @@ impl Cluster for ClusterService {
             self.host.published()
         };
         let members = state.members.by_id.values().map(listed).collect();
-        // The revision of this family's headers is always 0.
-        let header = Some(self.host.header(Revision(0)));
-        Ok(Response::new(MemberListResponse { header, members }))
+        Ok(Response::new(MemberListResponse { header: self.header(), members }))
     }
 
     async fn member_add(
         &self,
-        _: Request<MemberAddRequest>,
+        request: Request<MemberAddRequest>,
     ) -> Result<Response<MemberAddResponse>, Status> {
-        unbuilt("MemberAdd")
+        let MemberAddRequest { peer_ur_ls, is_learner } = request.into_inner();
+        let peer_urls = checked_urls(&peer_ur_ls).ok_or(RequestError::BadPeerUrls)?;
+        self.tell_peer_url().await?;
+        let id = added_member_id(&peer_urls, rand::random());
+        let member = internalpb::Member { id, peer_urls, is_learner, ..Default::default() };
+        let kind = if is_learner { Kind::AddLearner } else { Kind::AddVoter };
+        let added = listed(&member);
+        let members = self.change(kind, id, Some(member)).await?;
+        Ok(Response::new(MemberAddResponse { header: self.header(), member: Some(added), members }))
     }
 
     async fn member_remove(
         &self,
-        _: Request<MemberRemoveRequest>,
+        request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
-        unbuilt("MemberRemove")
+        let members = self.change(Kind::Remove, request.into_inner().id, None).await?;
+        Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
     }
 
     async fn member_update(
         &self,
-        _: Request<MemberUpdateRequest>,
+        request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
-        unbuilt("MemberUpdate")
+        let MemberUpdateRequest { id, peer_ur_ls } = request.into_inner();
+        // Nobody could reach a member at an address that is none; etcd takes it.
+        let peer_urls = checked_urls(&peer_ur_ls).ok_or(RequestError::BadPeerUrls)?;
+        let member = internalpb::Member { id, peer_urls, ..Default::default() };
+        let members = self.change(Kind::Update, id, Some(member)).await?;
+        Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
     }
 
     async fn member_promote(
         &self,
-        _: Request<MemberPromoteRequest>,
+        request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
-        unbuilt("MemberPromote")
+        let members = self.change(Kind::AddVoter, request.into_inner().id, None).await?;
+        Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
     }
 }

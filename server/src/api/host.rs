@@ -1,9 +1,10 @@
 //! [`Host`]: a member as its services see it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
-use mini_etcd_proto::internalpb::command;
+use mini_etcd_proto::internalpb::{ConfChange, command};
 use mini_etcd_shared::types::{MemberId, Revision};
 use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION};
 use tokio::sync::{SetOnce, watch};
@@ -15,7 +16,7 @@ use crate::config::Quota;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{Facts, Metrics};
-use crate::node::{LeaseKeeper, LeaseLeft, Proposer};
+use crate::node::{LeaseKeeper, LeaseLeft, Proposer, Written};
 use crate::raft::RaftStatus;
 use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
@@ -35,6 +36,8 @@ pub struct About {
     pub listed: Arc<SetOnce<()>>,
     /// How much the data may take.
     pub quota: Quota,
+    /// Where peers reach a member that was started alone, and so under a peer URL at which it does not listen.
+    pub peer_url: Option<String>,
 }
 
 /// A member as the services of one rpc thread see it; a cheap handle.
@@ -151,10 +154,10 @@ impl Host {
         self.status().disk_stalled
     }
 
-    /// Whether this member has no vote.
+    /// Whether this member has no vote, for it is a learner or has yet to get the state of its cluster.
     #[must_use]
     pub fn is_learner(&self) -> bool {
-        self.status().learners.contains(&self.proposer.identity().member_id)
+        !self.status().voters.contains(&self.proposer.identity().member_id)
     }
 
     /// The state at or after everything acknowledged before this call.
@@ -177,11 +180,26 @@ impl Host {
         &self,
         request: command::Request,
     ) -> Result<EntryResponse, RequestError> {
+        self.proposed(self.proposer.write(request)).await
+    }
+
+    /// Changes who is a member and waits until that is so.
+    pub(super) async fn change_members(
+        &self,
+        change: ConfChange,
+    ) -> Result<EntryResponse, RequestError> {
+        self.proposed(self.proposer.change_members(change)).await
+    }
+
+    async fn proposed(
+        &self,
+        proposal: impl Future<Output = Result<Written, RequestError>>,
+    ) -> Result<EntryResponse, RequestError> {
         let metrics = &self.inner.metrics;
         let _pending = Pending::new(metrics);
         let begun = Instant::now();
         let result = match self.listed().await {
-            Ok(()) => self.proposer.write(request).await,
+            Ok(()) => proposal.await,
             Err(error) => Err(error),
         };
         metrics.proposal_seconds.observe(begun.elapsed());

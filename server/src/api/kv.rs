@@ -9,6 +9,7 @@ use mini_etcd_proto::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse,
 };
 use mini_etcd_proto::internalpb::command;
+use mini_etcd_shared::types::LogIndex;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
@@ -34,7 +35,15 @@ impl KvService {
     }
 
     async fn state(&self, serializable: bool) -> Result<Arc<Published>, RequestError> {
-        if serializable { Ok(self.host.published()) } else { self.host.barrier().await }
+        if !serializable {
+            if self.host.is_learner() {
+                return Err(RequestError::NotForLearner);
+            }
+            return self.host.barrier().await;
+        }
+        let state = self.host.published();
+        // A member that joins has nothing to show before the cluster's state is there.
+        if state.applied < LogIndex::BIRTH { Err(RequestError::NoLeader) } else { Ok(state) }
     }
 
     async fn read_txn(

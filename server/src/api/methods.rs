@@ -56,7 +56,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         ],
     ),
     ("etcdserverpb.Watch", &[built("Watch", Bidi)]),
-    (PEERS, &[built("Stream", Bidi), built("Install", Bidi)]),
+    (PEERS, &[built("Stream", Bidi), built("Install", Bidi), built("Members", Unary)]),
     (
         "etcdserverpb.Lease",
         &[
@@ -84,10 +84,10 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         "etcdserverpb.Cluster",
         &[
             built("MemberList", Unary),
-            planned("MemberAdd", Unary),
-            planned("MemberRemove", Unary),
-            planned("MemberUpdate", Unary),
-            planned("MemberPromote", Unary),
+            built("MemberAdd", Unary),
+            built("MemberRemove", Unary),
+            built("MemberUpdate", Unary),
+            built("MemberPromote", Unary),
         ],
     ),
     ("grpc.health.v1.Health", &[built("Check", Unary), built("Watch", ServerStream)]),

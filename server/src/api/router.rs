@@ -42,6 +42,8 @@ pub struct Router {
     routes: BTreeMap<&'static str, Vec<Route>>,
     handlers: BTreeMap<&'static str, Box<dyn Handler>>,
     has_leader: HasLeader,
+    /// Whether this member is a learner, which answers little.
+    is_learner: HasLeader,
     stop: watch::Receiver<bool>,
     metrics: Metrics,
     in_flight: InFlight,
@@ -54,6 +56,8 @@ struct Route {
     built: bool,
     /// Not a service that members offer each other.
     is_clients: bool,
+    /// A learner answers it.
+    by_learners: bool,
     metrics: metrics::Method,
 }
 
@@ -94,6 +98,7 @@ impl Router {
                     kind: method.kind,
                     built: method.built,
                     is_clients: *service != PEERS,
+                    by_learners: is_by_learners(service, method.name),
                     metrics: metrics.method(service, method.name, method.kind.name()),
                 });
                 (*service, routes.collect())
@@ -103,10 +108,17 @@ impl Router {
             routes,
             handlers: BTreeMap::new(),
             has_leader,
+            is_learner: Arc::new(|| false),
             stop,
             metrics,
             in_flight: in_flight.clone(),
         }
+    }
+
+    /// Refuses what a learner does not answer while `is_learner`.
+    #[must_use]
+    pub fn refusing_for_learners(self, is_learner: HasLeader) -> Self {
+        Self { is_learner, ..self }
     }
 
     /// Adds a generated service under its own name.
@@ -193,6 +205,9 @@ impl Router {
         if wants_leader && !(self.has_leader)() {
             return Err(RequestError::NoLeader.into());
         }
+        if !route.by_learners && (self.is_learner)() {
+            return Err(RequestError::NotForLearner.into());
+        }
         Ok((call, timeout(headers)?, Begun::not_yet(&route.metrics, requests)))
     }
 
@@ -247,6 +262,16 @@ impl Router {
             })
         })
     }
+}
+
+/// Whether a learner answers a method, as in etcd; what is ours it answers too. Ranges are looked at when they are read.
+fn is_by_learners(service: &str, method: &str) -> bool {
+    let etcds = ["etcdserverpb.", "v3lockpb.", "v3electionpb.", "grpc.health."];
+    !etcds.iter().any(|prefix| service.starts_with(prefix))
+        || matches!(
+            (service, method),
+            ("etcdserverpb.KV", "Range") | ("etcdserverpb.Maintenance", "Status" | "Snapshot")
+        )
 }
 
 /// Whether a request means gRPC rather than a page.

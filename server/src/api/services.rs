@@ -40,7 +40,9 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
         Arc::new(move || term_of.status().term),
         WATCH_PROGRESS_INTERVAL,
     );
+    let asked = host.clone();
     Router::new(host.metrics().clone(), has_leader, stop, host.in_flight())
+        .refusing_for_learners(Arc::new(move || asked.is_learner()))
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
         .with(lease.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))

@@ -31,6 +31,13 @@ impl Members {
         created
     }
 
+    /// These members, of whom none was removed.
+    #[cfg(test)]
+    pub fn of(members: Vec<Member>) -> std::sync::Arc<Self> {
+        let by_id = members.into_iter().map(|member| (member.id, member)).collect();
+        std::sync::Arc::new(Self { by_id, ..Self::default() })
+    }
+
     /// Takes up a row; none when it is not of here.
     pub(super) fn load(&mut self, row: SystemRow<'_>) -> Option<()> {
         match row {
@@ -51,7 +58,7 @@ impl Members {
         self.by_id.insert(member.id, member);
     }
 
-    /// Carries a change of membership out.
+    /// Carries a change of membership out. That it may be was decided when it was proposed.
     pub(super) fn change(&mut self, change: &ConfChange, batch: &mut Batch) -> EntryResponse {
         let id = change.member_id;
         if change.kind() == Kind::Remove {
@@ -63,7 +70,12 @@ impl Members {
             let known = self.by_id.get(&id).cloned();
             let mut member = known.or_else(|| change.member.clone()).unwrap_or_default();
             member.id = id;
-            member.is_learner = change.kind() == Kind::AddLearner;
+            match (change.kind(), &change.member) {
+                (Kind::Update, given) => {
+                    member.peer_urls = given.clone().unwrap_or_default().peer_urls;
+                }
+                (kind, _) => member.is_learner = kind == Kind::AddLearner,
+            }
             self.put(member, batch);
         }
         EntryResponse::Members(self.by_id.values().cloned().collect())

@@ -11,8 +11,8 @@ use crate::limits;
 
 use super::auto_compaction::Mode;
 use super::{
-    AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Listen,
-    PeersError, Quota,
+    AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
+    Peer, PeerAddress, PeersError, Quota,
 };
 
 /// The command line as it is typed.
@@ -40,6 +40,15 @@ struct Flags {
     /// All members, this one too: name:port or name=host:port, separated by commas
     #[arg(long, value_name = "PEERS")]
     peers: Option<String>,
+    /// Member of a running cluster to ask for this one's place in it, which member add made; several by commas
+    #[arg(long, value_name = "ADDRESS")]
+    join: Option<String>,
+    /// Where peers reach this member, HOST:PORT [default with --join: the added member with the port of --listen-peer]
+    #[arg(long, value_name = "ADDRESS")]
+    advertise_peer: Option<String>,
+    /// new, or existing to join the cluster that the others of --peers are in [default: new]
+    #[arg(long, value_name = "STATE")]
+    initial_cluster_state: Option<String>,
     /// Entries that can go after which the Raft log is cut, or "never"; the newest 5000 stay [default: 10000]
     #[arg(long, value_name = "ENTRIES")]
     snapshot_count: Option<String>,
@@ -73,7 +82,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1).
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 15] = [
     "name",
     "data",
     "listen",
@@ -81,6 +90,9 @@ const SETTINGS: [&str; 12] = [
     "listen-metrics",
     "advertise",
     "peers",
+    "join",
+    "advertise-peer",
+    "initial-cluster-state",
     "snapshot-count",
     "auto-compaction-mode",
     "auto-compaction-retention",
@@ -184,6 +196,9 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.listen_metrics,
         &flags.advertise,
         &flags.peers,
+        &flags.join,
+        &flags.advertise_peer,
+        &flags.initial_cluster_state,
         &flags.snapshot_count,
         &flags.auto_compaction_mode,
         &flags.auto_compaction_retention,
@@ -302,13 +317,17 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
             })?
         }
     };
+    let (clients, peers) =
+        (checked(text, place, Listen::ACCEPTED, Listen::parse)?, listen("listen-peer")?);
+    let peer_port = peers.as_ref().unwrap_or(&clients).port();
     Ok(Config {
-        listen: checked(text, place, Listen::ACCEPTED, Listen::parse)?,
-        listen_peer: listen("listen-peer")?,
+        listen: clients,
+        listen_peer: peers,
         listen_metrics: listen("listen-metrics")?,
         name,
         data,
         advertise,
+        join: join(found, &cluster, peer_port)?,
         cluster,
         snapshot_count,
         auto_compaction: auto_compaction(found)?,
@@ -319,6 +338,44 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         log_level,
         stop_with_stdin,
     })
+}
+
+/// How this member joins a cluster, if it is to.
+fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, ConfigError> {
+    let accepted = "HOST:PORT or http://HOST:PORT";
+    let existing = match found.get("initial-cluster-state") {
+        None => None,
+        Some((text, place)) => {
+            let is_existing = checked(text, place, "new or existing", |text| match text {
+                "new" => Some(false),
+                "existing" => Some(true),
+                _ => None,
+            })?;
+            is_existing.then_some((text, place))
+        }
+    };
+    let me = match found.get("advertise-peer") {
+        None => None,
+        Some((text, place)) => Some(checked(text, place, accepted, PeerAddress::typed)?),
+    };
+    if let Some((text, place)) = found.get("join") {
+        let all =
+            |text: &str| text.split(',').map(|item| PeerAddress::typed(item.trim())).collect();
+        let ask = checked(text, place, accepted, all)?;
+        let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
+        return Ok(Some(Join { ask, me, port }));
+    }
+    let Some((text, place)) = existing else { return Ok(None) };
+    let ask: Vec<_> = cluster.peers().map(|peer| peer.address.clone()).collect();
+    let accepted = "new, or existing with the other members in --peers, or with --join";
+    let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
+    let join = Join { ask, me, port };
+    checked(text, place, accepted, |_| (!join.ask.is_empty()).then(|| Some(join.clone())))
+}
+
+/// What `--peers` says of this member, where it was given.
+fn own_entry(cluster: &Cluster) -> Option<&Peer> {
+    cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
 }
 
 fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {

@@ -14,6 +14,7 @@
 //! Tested in the files beside this one.
 
 mod auto_compaction;
+mod join;
 mod layers;
 mod listen;
 mod peers;
@@ -24,10 +25,11 @@ use std::path::PathBuf;
 
 use crate::limits;
 pub use auto_compaction::AutoCompaction;
+pub use join::{Join, NoPlace};
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 
-pub use peers::{Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError};
+pub use peers::{Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls};
 pub use quota::Quota;
 
 /// Everything a member needs to know to start.
@@ -47,6 +49,8 @@ pub struct Config {
     pub advertise: Option<String>,
     /// Who is in the cluster, and which of them this member is.
     pub cluster: Cluster,
+    /// How it finds its place in a cluster that runs; only asked where it has no data yet.
+    pub join: Option<Join>,
     /// Entries of the Raft log that can go after which it is cut; none for a log that is kept whole.
     pub snapshot_count: Option<u64>,
     /// What history is given up without being asked.
@@ -86,6 +90,7 @@ impl Config {
             listen_metrics: None,
             advertise: None,
             cluster: Cluster::alone(DEFAULT_NAME),
+            join: None,
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
             quota: Quota::DEFAULT,

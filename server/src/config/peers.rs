@@ -10,6 +10,8 @@ use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, MemberId};
 use sha1::{Digest, Sha1};
 
+use crate::limits::{PEER_URL_BYTES_MAX, PEER_URLS_MAX};
+
 /// Part of every number, as etcd's `--initial-cluster-token`, unless a restore was told another.
 pub const DEFAULT_TOKEN: &str = "etcd-cluster";
 
@@ -40,10 +42,15 @@ pub struct PeerAddress {
 
 impl PeerAddress {
     /// The address in `HOST:PORT`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port != 0)?;
         Some(Self { host: host_of(host)?, port })
+    }
+
+    /// The address in `HOST:PORT` or `http://HOST:PORT`.
+    pub(super) fn typed(text: &str) -> Option<Self> {
+        Self::parse(text.strip_prefix("http://").unwrap_or(text))
     }
 
     /// The address of a peer URL; none when it is no `http://HOST:PORT`.
@@ -106,6 +113,8 @@ pub struct Cluster {
     /// The list as typed, in order of the members' numbers.
     typed: String,
     token: String,
+    /// It ran before this member was added to it.
+    joined: bool,
 }
 
 impl Cluster {
@@ -120,7 +129,7 @@ impl Cluster {
         let peer = Peer::new(name.to_owned(), address, false, token);
         let (me, id) = (peer.id, cluster_id([peer.id]));
         let members = BTreeMap::from([(me, peer)]);
-        Self { me, id, members, typed: String::new(), token: token.to_owned() }
+        Self { me, id, members, typed: String::new(), token: token.to_owned(), joined: false }
     }
 
     /// The cluster that `--peers` describes, of which `name` is this member.
@@ -152,12 +161,16 @@ impl Cluster {
         };
         let typed: Vec<_> = members.values().map(Peer::typed).collect();
         let (id, typed) = (cluster_id(members.keys().copied()), typed.join(","));
-        Ok(Self { me, id, members, typed, token: token.to_owned() })
+        Ok(Self { me, id, members, typed, token: token.to_owned(), joined: false })
     }
 
     /// The same members with the numbers that they have under `token`.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
+        // Numbers of one that joined were told to it.
+        if self.joined {
+            return self.clone();
+        }
         if self.typed.is_empty() {
             return Self::alone_with(self.name(), token);
         }
@@ -171,6 +184,29 @@ impl Cluster {
         &self.token
     }
 
+    /// A cluster that runs, as this member, called `name`, is told of it when it joins. Members without an address of a peer are
+    /// left out.
+    #[must_use]
+    pub fn joined(id: ClusterId, (me, name): (MemberId, &str), members: &[Member]) -> Self {
+        let peer = |member: &Member| {
+            let address = member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))?;
+            let is_me = member.id == me.0;
+            let name = if is_me { name } else { &member.name }.to_owned();
+            let short = name == address.host;
+            Some((MemberId(member.id), Peer { id: MemberId(member.id), name, address, short }))
+        };
+        let members: BTreeMap<_, _> = members.iter().filter_map(peer).collect();
+        let typed: Vec<_> = members.values().map(Peer::typed).collect();
+        let token = DEFAULT_TOKEN.to_owned();
+        Self { me, id, typed: typed.join(","), members, token, joined: true }
+    }
+
+    /// Whether the cluster ran before this member was added to it: then its state comes from the others.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.joined
+    }
+
     /// The list that [`Cluster::parse`] takes; empty for [`Cluster::alone`].
     #[must_use]
     pub fn typed(&self) -> &str {
@@ -181,6 +217,12 @@ impl Cluster {
     #[must_use]
     pub fn name(&self) -> &str {
         self.member(self.me).map_or("", |me| &me.name)
+    }
+
+    /// Peer URL of this member.
+    #[must_use]
+    pub fn peer_url(&self) -> String {
+        self.member(self.me).map_or_else(String::new, |me| me.address.url())
     }
 
     /// This member's number.
@@ -214,7 +256,9 @@ impl Cluster {
     /// The voters that a new cluster begins with.
     #[must_use]
     pub fn conf_state(&self) -> ConfState {
-        ConfState { voters: self.members.keys().map(|id| id.0).collect(), ..ConfState::default() }
+        // One that joins learns from the cluster's state who votes.
+        let born = self.members.keys().filter(|_| !self.joined);
+        ConfState { voters: born.map(|id| id.0).collect(), ..ConfState::default() }
     }
 
     /// The members as a new cluster stores them, the same bytes on every member. Client URLs are missing: each
@@ -277,6 +321,27 @@ fn member_id(urls: &[&str], token: &str) -> MemberId {
     MemberId(head(&hash.finalize()))
 }
 
+/// Number of a member with these peer URLs that is added to a cluster that runs. Drawn, as in etcd, so that another one follows
+/// when a member is added again.
+#[must_use]
+pub fn added_member_id(urls: &[String], drawn: u64) -> u64 {
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    member_id(&urls, &drawn.to_string()).0
+}
+
+/// The peer URLs of a member, in order, if each is `http://HOST:PORT` or `https://HOST:PORT` and there is one at least.
+#[must_use]
+pub fn checked_urls(urls: &[String]) -> Option<Vec<String>> {
+    let is_url = |url: &str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        url.len() <= PEER_URL_BYTES_MAX && rest.and_then(PeerAddress::parse).is_some()
+    };
+    let mut urls: Vec<_> = urls.iter().map(|url| url.trim().to_owned()).collect();
+    let fit = (1..=PEER_URLS_MAX).contains(&urls.len()) && urls.iter().all(|url| is_url(url));
+    urls.sort_unstable();
+    fit.then_some(urls)
+}
+
 /// Number of a cluster with these members: the first bytes of a SHA-1 over the sorted numbers.
 fn cluster_id(members: impl IntoIterator<Item = MemberId>) -> ClusterId {
     let mut ids: Vec<_> = members.into_iter().map(|id| id.0).collect();
@@ -335,6 +400,21 @@ mod tests {
         assert_eq!(short.member(short.me()).unwrap().address.url(), "http://n1:2380");
         let six = Cluster::parse("a=[::1]:7", "a").unwrap();
         assert_eq!(six.member(six.me()).unwrap().address.url(), "http://[::1]:7");
+    }
+
+    #[test]
+    fn peer_urls_are_a_scheme_a_host_and_a_port() {
+        let check = |urls: &[&str]| {
+            checked_urls(&urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>())
+        };
+        let good = check(&["http://b:2", " https://a:1"]).unwrap();
+        assert_eq!(good, ["http://b:2", "https://a:1"]);
+        for bad in ["", "a:1", "http://a", "http://a:1/", "http://a:1/p", "ftp://a:1", "http://:1"]
+        {
+            assert_eq!(check(&[bad]), None, "{bad}");
+        }
+        assert_eq!(check(&[]), None);
+        assert_ne!(added_member_id(&good, 1), added_member_id(&good, 2));
     }
 
     #[test]

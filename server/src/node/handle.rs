@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use mini_etcd_proto::internalpb::{Command, Entry, EntryKind, command};
+use mini_etcd_proto::internalpb::{Command, ConfChange, Entry, EntryKind, command};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
-use prost::Message as _;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::completions::{Completion, Completions};
@@ -142,20 +141,38 @@ impl Proposer {
     /// # Errors
     /// Its result, when that is an error; or why its outcome is not known.
     pub async fn write(&self, request: command::Request) -> Result<Written, RequestError> {
+        let (origin, sequence, incarnation) = self.shared.origin();
+        let command = Command { origin, sequence, incarnation, request: Some(request) };
+        self.propose(sequence, EntryKind::Normal, &command).await
+    }
+
+    /// Changes who is a member, and answers once that is applied here. One change of all is under way at a time; the leader
+    /// decides whether it may be.
+    ///
+    /// # Errors
+    /// The leader's refusal; or why its outcome is not known.
+    pub async fn change_members(&self, change: ConfChange) -> Result<Written, RequestError> {
+        let (origin, sequence, incarnation) = self.shared.origin();
+        let change = ConfChange { origin, sequence, incarnation, ..change };
+        self.propose(sequence, EntryKind::ConfChange, &change).await
+    }
+
+    async fn propose(
+        &self,
+        sequence: u64,
+        kind: EntryKind,
+        content: &impl prost::Message,
+    ) -> Result<Written, RequestError> {
         let shared = &*self.shared;
         admit_lag(shared.shown.status.load().commit, self.applied())?;
-        let sequence = shared.number();
-        let origin = shared.identity.member_id.0;
-        let incarnation = shared.incarnation;
-        let command = Command { origin, sequence, incarnation, request: Some(request) };
-        if command.encoded_len() > REQUEST_BYTES_MAX {
+        if content.encoded_len() > REQUEST_BYTES_MAX {
             return Err(RequestError::RequestTooLarge);
         }
-        let data = Bytes::from(command.encode_to_vec());
+        let data = Bytes::from(content.encode_to_vec());
         let (waiter, result) = oneshot::channel();
         shared.wait_for_write(sequence, waiter)?;
         let forget = Forget { shared, number: sequence };
-        shared.inbox.propose(Input::Propose { sequence, kind: EntryKind::Normal, data })?;
+        shared.inbox.propose(Input::Propose { sequence, kind, data })?;
         shared.burst.notify_one();
         let result = result.await.unwrap_or(Err(RequestError::Stopped));
         if result.is_ok() {
@@ -322,6 +339,11 @@ impl Proposer {
 }
 
 impl ProposerShared {
+    /// Member, number and start of a request that begins now.
+    fn origin(&self) -> (u64, u64, u64) {
+        (self.identity.member_id.0, self.number(), self.incarnation)
+    }
+
     fn number(&self) -> u64 {
         self.next.fetch_add(self.completions.threads() as u64, Ordering::Relaxed)
     }

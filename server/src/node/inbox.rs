@@ -249,6 +249,7 @@ fn merge(control: &mut Vec<Input>, input: Input) {
             sequences.extend(s);
         }
         (Some(Input::StateSynced { applied }), Input::StateSynced { applied: a }) => *applied = a,
+        (Some(Input::Members(members)), Input::Members(newer)) => *members = newer,
         (_, input) => {
             if !control.iter().any(|old| same_news(old, &input)) {
                 control.push(input);

@@ -16,7 +16,7 @@ use super::seat::Seat;
 use super::transport::{Outgoing, Seen, SnapshotOrders};
 use super::worker::Hands;
 use crate::fatal;
-use crate::limits::{LOG_TASKS_WAITING_MAX, SHUTDOWN_TIMEOUT, TICK};
+use crate::limits::{LOG_TASKS_WAITING_MAX, REMOVED_LINGER, SHUTDOWN_TIMEOUT, TICK};
 use crate::node::{ApplyWork, Completion, Completions, LogTask, Shown};
 use crate::raft::{Driver, Input, Job};
 
@@ -85,10 +85,15 @@ impl<C: Clock> RaftThread<C> {
         }
         self.log.close();
         self.apply.close();
+        if self.course.removed {
+            self.await_applied();
+        }
         self.completions.push(Completion::Stopped);
         seat.end();
         if self.course.removed {
-            self.end_removed();
+            // Whoever asked this member for its removal is to hear of it.
+            thread::sleep(REMOVED_LINGER);
+            fatal::end(fatal::REMOVED, "this member was removed from the cluster")
         }
     }
 
@@ -152,8 +157,8 @@ impl<C: Clock> RaftThread<C> {
         here.or_else(|| seat.take_back())
     }
 
-    /// Ends the process once what was committed before the removal is applied, which apply was given already.
-    fn end_removed(&self) -> ! {
+    /// Waits until what was committed with the removal is applied, which apply was given already.
+    fn await_applied(&self) {
         /// Looks at the applied index until the process ends anyway.
         const LOOKS: u32 = 100;
         for _ in 0..LOOKS {
@@ -163,7 +168,6 @@ impl<C: Clock> RaftThread<C> {
             }
             thread::sleep(SHUTDOWN_TIMEOUT / LOOKS);
         }
-        fatal::end(fatal::REMOVED, "this member was removed from the cluster")
     }
 
     /// At most one tick for each turn, however many are due: after a stall the answers that prove a leader's life

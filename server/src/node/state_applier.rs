@@ -288,6 +288,7 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         let members = &applied.published.members;
         if !Arc::ptr_eq(&before.members, members) {
             self.shown.members.send_replace(Arc::clone(members));
+            self.inbox.control(Input::Members(Arc::clone(members)));
         }
     }
 

@@ -1,8 +1,9 @@
 //! [`Driver`]: decides what may be sent, written, applied and answered, and when.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use mini_etcd_proto::internalpb::{ConfState, EntryKind};
+use mini_etcd_proto::internalpb::{ConfState, Entry, EntryKind, conf_change};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{ReadBarrier as BarrierRequest, ReadIndex};
@@ -21,6 +22,7 @@ use super::stall::Stall;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
 use super::validate::Refusal;
+use crate::apply::Members;
 use crate::error::RequestError;
 use crate::limits;
 use crate::log::Recovered;
@@ -38,6 +40,8 @@ pub struct DriverConfig {
     pub applied: LogIndex,
     /// Membership as of that entry.
     pub conf_state: ConfState,
+    /// The members as of that entry.
+    pub members: Arc<Members>,
     /// Where the election timeouts come from. Any number.
     pub seed: u64,
     /// Drawn anew at each start of the member.
@@ -54,6 +58,8 @@ pub struct Driver {
     pub(super) barrier: ReadBarrier,
     pub(super) applying: Applying,
     pub(super) conf_state: ConfState,
+    /// As of what is applied.
+    pub(super) members: Arc<Members>,
     pub(super) outage: Outage,
     pub(super) forwarded: Vec<Forwarded>,
     pub(super) leadership: Leadership,
@@ -95,7 +101,7 @@ impl Driver {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
-        let DriverConfig { id, log, applied, conf_state, seed, boot_nonce, cut } = config;
+        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, cut } = config;
         let alone = membership::is_only_voter(&conf_state, id);
         let core =
             NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), seed })?;
@@ -107,6 +113,7 @@ impl Driver {
             barrier: ReadBarrier::new(boot_nonce << 32),
             applying: Applying::new(applied),
             conf_state,
+            members,
             outage: Outage::default(),
             forwarded: Vec::new(),
             leadership: Leadership { me: id, ..Leadership::default() },
@@ -155,6 +162,7 @@ impl Driver {
                     self.core.persisted(number, reader);
                 }
                 Input::StateSynced { applied } => self.cutting.synced(applied),
+                Input::Members(members) => self.members = members,
                 Input::Applied { index, term, sequences } => {
                     self.on_applied(index, term, &sequences, &mut turn);
                 }
@@ -235,6 +243,7 @@ impl Driver {
             Input::Tick
             | Input::Persisted { .. }
             | Input::StateSynced { .. }
+            | Input::Members(_)
             | Input::Applied { .. } => {}
         }
     }
@@ -446,6 +455,7 @@ impl Driver {
                 // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is
                 // told that the change is applied.
                 let was_in = membership::contains(&self.conf_state, self.id);
+                self.tell_removed(entry);
                 self.conf_state = self.core.apply_change(entry);
                 // One who joins reads of changes that came before its own.
                 left |= was_in && !membership::contains(&self.conf_state, self.id);
@@ -458,6 +468,14 @@ impl Driver {
         }
         if left {
             self.leave(turn);
+        }
+    }
+
+    /// Whoever a committed entry removes hears of it now: afterwards nobody speaks to him any more.
+    fn tell_removed(&mut self, entry: &Entry) {
+        let change = membership::change_of(entry);
+        if change.is_some_and(|change| change.kind() == conf_change::Kind::Remove) {
+            self.core.announce_commit();
         }
     }
 

@@ -12,7 +12,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::driver::{Driver, Forwarded};
 use super::membership;
-use super::proposals::{Gate, Proposal, admit_lag};
+use super::proposals::{Gate, Proposal, admit_lag, refusal_of};
 use super::turn::Turn;
 use super::validate;
 use crate::error::RequestError;
@@ -28,6 +28,8 @@ enum Verdict {
     Elsewhere,
     /// Too much is waiting.
     Overloaded,
+    /// A change of membership that may not be.
+    Refused(Reason),
 }
 
 impl Driver {
@@ -124,6 +126,12 @@ impl Driver {
         let Some(change) = membership::change_of(&entry) else {
             return self.turn_down(vec![item], Verdict::Overloaded, turn);
         };
+        if self.core.has_pending_change() {
+            return self.turn_down(vec![item], Verdict::Elsewhere, turn);
+        }
+        if let Some(reason) = self.refusal(&change) {
+            return self.turn_down(vec![item], Verdict::Refused(reason), turn);
+        }
         let own = change.kind() == Kind::Remove && change.member_id == self.id.0;
         if own && self.conf_state.voters.len() > 1 {
             // A leader never removes itself, for raft-rs panics at its next step: its successor does.
@@ -153,6 +161,14 @@ impl Driver {
                 }
                 (Some((from, term)), Verdict::Overloaded) => {
                     refuse(from, term, Reason::Overloaded, sequences, turn);
+                }
+                (Some((from, term)), Verdict::Refused(reason)) => {
+                    refuse(from, term, reason, sequences, turn);
+                }
+                (None, Verdict::Refused(reason)) => {
+                    self.proposals.fail(&sequences);
+                    let error = refusal_of(reason).unwrap_or(RequestError::TooManyRequests);
+                    turn.fail_writes(error, sequences);
                 }
                 (None, Verdict::Elsewhere) => self.proposals.give_back(&sequences),
                 (None, Verdict::Overloaded) => {

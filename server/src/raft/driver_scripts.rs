@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use goldenscript::{Command, Context, Runner};
 use mini_etcd_proto::internalpb::conf_change::Kind as Change;
-use mini_etcd_proto::internalpb::{Command as Request, ConfChange, ConfState, EntryKind};
+use mini_etcd_proto::internalpb::{
+    Command as Request, ConfChange, ConfState, EntryKind, Member as Listed,
+};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message as _;
 
@@ -15,7 +18,7 @@ use super::cut::CutPolicy;
 use super::driver::{Driver, DriverConfig};
 use super::job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 use super::testing::{self, BIRTH, NoTime, TestLog};
-use crate::apply::ApplyTask;
+use crate::apply::{ApplyTask, Members};
 use crate::log::{LogStore, MemoryGuard};
 use crate::storage::SimDisk;
 
@@ -123,6 +126,7 @@ impl World {
             log: found,
             applied: LogIndex(member.applied),
             conf_state: member.conf_state.clone(),
+            members: members_of(&member.conf_state),
             seed: 1,
             boot_nonce: member.starts,
             cut: Some(CUT),
@@ -236,6 +240,7 @@ impl World {
             (member.applied, member.applied_term) = (last.index, last.term);
             if let Some((_, conf_state)) = task.conf_states.last() {
                 member.conf_state = conf_state.clone();
+                inputs.push(Input::Members(members_of(conf_state)));
             }
             let sequences = task.entries.iter().filter_map(|entry| own_number(id, entry));
             inputs.push(Input::Applied { index, term, sequences: sequences.collect() });
@@ -243,6 +248,7 @@ impl World {
         if let Some(staged) = member.install.take() {
             (member.applied, member.applied_term) = (staged.index.0, staged.term.0);
             member.snapshot = staged.index.0;
+            inputs.push(Input::Members(members_of(&staged.conf_state)));
             member.conf_state = staged.conf_state;
             inputs.push(Input::Installed);
         }
@@ -457,13 +463,28 @@ fn proposal(origin: u64, sequence: u64) -> Input {
     Input::Propose { sequence, kind: EntryKind::Normal, data: Bytes::from(request.encode_to_vec()) }
 }
 
+/// The members of which all have started; each has a peer URL of its own.
+fn members_of(conf_state: &ConfState) -> Arc<Members> {
+    let all = conf_state.voters.iter().chain(&conf_state.learners);
+    Members::of(all.map(|id| listed(*id, conf_state.learners.contains(id))).collect())
+}
+
+fn listed(id: u64, is_learner: bool) -> Listed {
+    let peer_urls = vec![format!("http://n{id}:1")];
+    Listed { id, name: format!("n{id}"), peer_urls, is_learner, ..Listed::default() }
+}
+
 fn change(origin: u64, words: &[String]) -> Result<Input, Box<dyn Error>> {
     let [kind, id, sequence] = words else { return Err("KIND ID NUMBER expected".into()) };
-    let kind = Change::from_str_name(&kind.to_uppercase()).ok_or("no such change")?;
+    // Of a voter: a new one is added, a learner promoted.
+    let name = if kind == "promote" { "add_voter" } else { kind };
+    let change = Change::from_str_name(&name.to_uppercase()).ok_or("no such change")?;
+    let member_id = id.parse()?;
+    let is_given = kind != "promote" && kind != "remove";
     let change = ConfChange {
-        kind: kind as i32,
-        member_id: id.parse()?,
-        member: None,
+        kind: change as i32,
+        member_id,
+        member: is_given.then(|| listed(member_id, false)),
         origin,
         incarnation: 1,
         sequence: sequence.parse()?,

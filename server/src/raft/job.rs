@@ -1,13 +1,14 @@
 //! [`Input`] and [`Job`]: what goes into the driver and what comes out of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
-use crate::apply::ApplyTask;
+use crate::apply::{ApplyTask, Members};
 use crate::error::RequestError;
 use crate::log::{LogReader, LogWrite, Recovered};
 
@@ -54,6 +55,8 @@ pub enum Input {
         /// All of it is on the receiver's disk.
         done: bool,
     },
+    /// The members as of what is applied. Before the [`Input::Applied`] of the entry that changed them, or in its turn.
+    Members(Arc<Members>),
     /// Entries are applied.
     Applied {
         /// Index of the last.

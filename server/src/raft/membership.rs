@@ -18,8 +18,10 @@ pub fn change_in(change: &ConfChange) -> eraftpb::ConfChange {
         Kind::AddVoter => eraftpb::ConfChangeType::AddNode,
         Kind::Remove => eraftpb::ConfChangeType::RemoveNode,
         Kind::AddLearner => eraftpb::ConfChangeType::AddLearnerNode,
+        Kind::Update => eraftpb::ConfChangeType::AddNode,
     });
-    out.node_id = change.member_id;
+    // Of nobody where it is nothing to Raft: the crate leaves such a change out.
+    out.node_id = if change.kind() == Kind::Update { 0 } else { change.member_id };
     out
 }
 

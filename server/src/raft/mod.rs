@@ -47,6 +47,7 @@ mod logging;
 mod membership;
 mod proposals;
 mod quorum;
+mod reconfigure;
 mod stall;
 mod status;
 mod suspicion;

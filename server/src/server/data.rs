@@ -13,15 +13,20 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use mini_etcd_proto::internalpb::Member;
+use mini_etcd_shared::types::{ClusterId, MemberId};
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
-use crate::config::{Cluster, Config, DEFAULT_TOKEN};
+use crate::config::{Cluster, Config, DEFAULT_TOKEN, Peer};
 use crate::node::transport::{LocalNames, resolves};
 use crate::storage::StateDirs;
 
 /// Format of the file `member`.
 const FORMAT: u32 = 2;
+
+/// Format of a member that joined a cluster: it names the members instead of the list.
+const FORMAT_JOINED: u32 = 3;
 
 /// Format of earlier versions: without a checksum, and with a count of starts that nobody needs any more.
 const FORMAT_UNSUMMED: u32 = 1;
@@ -37,6 +42,7 @@ pub(super) struct Data {
     member: MemberFile,
     /// The file says so, in the format of today.
     is_kept: bool,
+    is_to_join: bool,
 }
 
 /// The file `member`.
@@ -55,6 +61,60 @@ struct MemberFile {
     /// In [`FORMAT_UNSUMMED`] only.
     #[serde(skip_serializing)]
     starts: Option<u64>,
+    /// In [`FORMAT_JOINED`] only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<JoinedFile>,
+}
+
+/// What a member was told of the cluster that it joined. Numbers in hexadecimal, as everywhere.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct JoinedFile {
+    cluster: String,
+    member: String,
+    members: Vec<JoinedMember>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct JoinedMember {
+    id: String,
+    name: String,
+    peer_url: String,
+}
+
+impl JoinedFile {
+    fn of(cluster: &Cluster) -> Self {
+        let member = |peer: &Peer| JoinedMember {
+            id: peer.id.to_string(),
+            name: peer.name.clone(),
+            peer_url: peer.address.url(),
+        };
+        Self {
+            cluster: cluster.id().to_string(),
+            member: cluster.me().to_string(),
+            members: cluster.members().map(member).collect(),
+        }
+    }
+
+    fn cluster(&self, name: &str) -> Result<Cluster, String> {
+        let number = |text: &str| {
+            u64::from_str_radix(text, 16).map_err(|error| format!("{text:?}: {error}"))
+        };
+        let member = |member: &JoinedMember| {
+            let id = number(&member.id)?;
+            let (name, peer_urls) = (member.name.clone(), vec![member.peer_url.clone()]);
+            Ok::<_, String>(Member { id, name, peer_urls, ..Member::default() })
+        };
+        let members = self.members.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        let (id, me) = (ClusterId(number(&self.cluster)?), MemberId(number(&self.member)?));
+        let cluster = Cluster::joined(id, (me, name), &members);
+        if cluster.member(me).is_none() {
+            return Err("the member is not among the members".to_owned());
+        }
+        Ok(cluster)
+    }
 }
 
 impl Data {
@@ -67,8 +127,9 @@ impl Data {
         let (member, is_kept) = match read(&path)? {
             Some(member) => {
                 compare(&path, &member, config)?;
-                let is_kept = member.format == FORMAT;
-                (MemberFile { format: FORMAT, ..member }, is_kept)
+                let is_kept = member.format != FORMAT_UNSUMMED;
+                let format = member.format.max(FORMAT);
+                (MemberFile { format, ..member }, is_kept)
             }
             None if path.join("guard").exists() || StateDirs::exists(&path).map_err(refuse)? => {
                 let detail = "it is missing, and there is data beside it".to_owned();
@@ -76,7 +137,22 @@ impl Data {
             }
             None => (first(config), false),
         };
-        Ok(Self { path, _lock: lock, member, is_kept })
+        let is_to_join = !is_kept && config.join.is_some() && !path.join(MemberFile::NAME).exists();
+        Ok(Self { path, _lock: lock, member, is_kept, is_to_join })
+    }
+
+    /// Whether the member has to find its place in a cluster that runs.
+    pub fn is_to_join(&self) -> bool {
+        self.is_to_join
+    }
+
+    /// The member has its place.
+    pub fn join(&mut self, cluster: &Cluster) {
+        self.member.format = FORMAT_JOINED;
+        self.member.peers.clear();
+        self.member.joined = Some(JoinedFile::of(cluster));
+        self.member.names_mean_this_machine = !LocalNames::decide(cluster, resolves).is_empty();
+        self.is_to_join = false;
     }
 
     /// The members, as the first start knew them.
@@ -109,6 +185,9 @@ impl MemberFile {
     const NAME: &str = "member";
 
     fn cluster(&self) -> Result<Cluster, String> {
+        if let Some(joined) = &self.joined {
+            return joined.cluster(&self.name);
+        }
         let cluster = match self.peers.as_str() {
             "" => Cluster::alone(&self.name),
             peers => Cluster::parse(peers, &self.name).map_err(|error| error.to_string())?,
@@ -143,11 +222,16 @@ impl MemberFile {
         }
         let member: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         match (member.format, summed, member.starts) {
-            (FORMAT, Some(_), None) | (FORMAT_UNSUMMED, None, Some(_)) => Ok(member),
-            (FORMAT, None, _) => Err("its checksum is missing".to_owned()),
-            (format, ..) => {
-                Err(format!("it is of format {format} by its content, this program knows {FORMAT}"))
+            (FORMAT, Some(_), None) | (FORMAT_UNSUMMED, None, Some(_))
+                if member.joined.is_none() =>
+            {
+                Ok(member)
             }
+            (FORMAT_JOINED, Some(_), None) if member.joined.is_some() => Ok(member),
+            (FORMAT | FORMAT_JOINED, None, _) => Err("its checksum is missing".to_owned()),
+            (format, ..) => Err(format!(
+                "it is of format {format} by its content, this program knows {FORMAT_JOINED}"
+            )),
         }
     }
 
@@ -197,6 +281,7 @@ fn first(config: &Config) -> MemberFile {
         token: Some(config.cluster.token().to_owned()).filter(|token| token != DEFAULT_TOKEN),
         names_mean_this_machine,
         starts: None,
+        joined: None,
     }
 }
 
@@ -204,9 +289,11 @@ fn first(config: &Config) -> MemberFile {
 fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), StartError> {
     let path = dir.join(MemberFile::NAME);
     let stored = member.cluster().map_err(|detail| StartError::Damaged { path, detail })?;
-    // No flag says it.
+    // No flag says the token.
     let typed = &config.cluster.with_token(stored.token());
-    let told_nothing = typed.typed().is_empty() && config.name == member.name;
+    // Numbers of one that joined do not follow from a list.
+    let is_joined = config.join.is_some() || stored.is_joined();
+    let told_nothing = (typed.typed().is_empty() || is_joined) && config.name == member.name;
     if told_nothing || stored.id() == typed.id() && stored.me() == typed.me() {
         return Ok(());
     }
@@ -230,6 +317,7 @@ fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), Start
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Join;
 
     fn config(dir: &Path, name: &str, peers: &str) -> Config {
         let mut config = Config::alone(dir);
@@ -305,6 +393,36 @@ mod tests {
         assert_eq!(cluster, Cluster::parse(PEERS, "a").unwrap());
         let changed = open("a", "a=127.0.0.1:1,b=127.0.0.1:3").unwrap().cluster().unwrap();
         assert_eq!(changed, cluster);
+    }
+
+    #[test]
+    fn a_member_that_joined_knows_its_place_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let member = |id: u64, port| Member {
+            id,
+            peer_urls: vec![format!("http://127.0.0.1:{port}")],
+            ..Member::default()
+        };
+        let members = [member(0xab, 1), member(u64::MAX, 2)];
+        let cluster = Cluster::joined(ClusterId(7), (MemberId(u64::MAX), "d"), &members);
+        let mut joining = config(dir.path(), "d", "");
+        joining.join = Some(Join { ask: Vec::new(), me: None, port: 2 });
+        let mut data = Data::open(&joining).unwrap();
+        assert!(data.is_to_join());
+        data.join(&cluster);
+        data.keep().unwrap();
+        drop(data);
+        for config in [config(dir.path(), "d", ""), joining] {
+            let data = Data::open(&config).unwrap();
+            assert!(!data.is_to_join());
+            assert_eq!(data.cluster().unwrap(), cluster);
+        }
+        let other = Data::open(&config(dir.path(), "d", "d=127.0.0.1:2,e=127.0.0.1:3"));
+        assert_eq!(other.unwrap().cluster().unwrap(), cluster, "the data counts");
+        assert!(matches!(
+            Data::open(&config(dir.path(), "e", "")),
+            Err(StartError::Foreign { .. })
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use mini_etcd_shared::types::{LogIndex, Term};
 use super::StartError;
 use super::data::Data;
 use super::descriptors::{self, Descriptors};
+use super::join::find_place;
 use super::rpc;
 use crate::apply::{Applier, ApplyError, Birth, Identity};
 use crate::config::{Cluster, Config};
@@ -36,7 +37,10 @@ pub(super) struct OpenedDisk {
 impl OpenedDisk {
     /// Takes the directory and opens what is there, or makes what a new member begins with.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
-        let data = Data::open(config)?;
+        let mut data = Data::open(config)?;
+        if let Some(join) = config.join.as_ref().filter(|_| data.is_to_join()) {
+            data.join(&find_place(config, join).await?);
+        }
         let cluster = data.cluster()?;
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
         let names = data.local_names(&cluster);
@@ -86,7 +90,9 @@ fn open(
         let detail = format!("{}: there is a state and no log", data.path().display());
         return Err(StartError::Lost { detail });
     }
-    let birth = (LogIndex::BIRTH, BIRTH_TERM);
+    // One that joins has nothing, not even what the cluster was born with: its state comes whole, as a snapshot.
+    let joined = cluster.is_joined();
+    let birth = if joined { (LogIndex(0), Term(0)) } else { (LogIndex::BIRTH, BIRTH_TERM) };
     let options = FjallOptions { tables_open, ..FjallOptions::log() };
     let (mut store, mut recovered) =
         log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
@@ -94,8 +100,8 @@ fn open(
         // A log that still has all of its entries can make the state anew.
         Err(ApplyError::Empty) if recovered.truncated == birth => {
             let birth = Birth {
-                index: LogIndex::BIRTH,
-                term: BIRTH_TERM,
+                index: birth.0,
+                term: birth.1,
                 conf_state: cluster.conf_state(),
                 members: cluster.birth_members(),
             };
@@ -109,6 +115,9 @@ fn open(
         opened => opened?,
     };
     let published = applier.published();
+    if published.members.removed.contains(&identity.member_id.0) {
+        return Err(StartError::Removed);
+    }
     if let Some(place) = published.is_ahead_of(|index| recovered.reader.term(index))? {
         tracing::warn!(index = %place.0, "the log begins anew behind a snapshot that was being installed");
         recovered = store.reset(place)?;

@@ -45,6 +45,12 @@ pub enum StartError {
         /// What is wrong with it.
         detail: String,
     },
+    /// There is no place in the cluster that it is to join.
+    #[error("{problem}")]
+    Join { problem: String },
+    /// The cluster goes on without this member.
+    #[error("this member was removed from the cluster")]
+    Removed,
     /// The log is gone, and there is reason to believe that there was one.
     #[error("{detail}")]
     Lost { detail: String },
@@ -77,7 +83,9 @@ impl StartError {
             Self::Lost { .. } => fatal::LOG_MISSING,
             Self::Damaged { .. } | Self::Storage(StorageError::Damaged { .. }) => fatal::DAMAGED,
             Self::Storage(StorageError::Io { .. } | StorageError::Stopped) => fatal::DISK,
+            Self::Removed => fatal::REMOVED,
             Self::Listen { .. }
+            | Self::Join { .. }
             | Self::Descriptors { .. }
             | Self::Directory { .. }
             | Self::InUse { .. }

@@ -30,6 +30,7 @@ mod data;
 mod descriptors;
 mod disk;
 mod error;
+mod join;
 mod program;
 mod publish;
 mod restore;

@@ -70,7 +70,10 @@ impl ServingListeners {
         let listed = Arc::<SetOnce<()>>::default();
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
         let quota = config.quota;
-        let about = About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed), quota };
+        let url = advertised(config, cluster, &threads.names, client_addr);
+        let peer_url = ports.lack(cluster).then(|| url.clone());
+        let about =
+            About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed), quota, peer_url };
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
         let connections_of = |host: Host| {
@@ -100,11 +103,11 @@ impl ServingListeners {
         let watches = hub.clone();
         tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
         let members = threads.shown.members.subscribe();
-        tasks.spawn(fatal::task("peers", to_peers.table.follow(members)));
+        tasks.spawn(fatal::task("peers", to_peers.table.follow(members.clone())));
+        tasks.spawn(fatal::task("removed", threads.peers.clone().follow(members)));
         tasks.spawn(fatal::task("snapshots", to_peers.sender.run()));
         let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
         tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
-        let url = advertised(config, cluster, &threads.names, client_addr);
         let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
         let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
@@ -141,6 +144,15 @@ impl ServingListeners {
 pub(super) struct Ports {
     all: Vec<TcpListener>,
     clients: SocketAddr,
+}
+
+impl Ports {
+    /// Whether none of them is that of the peer URL that a member alone has.
+    fn lack(&self, cluster: &Cluster) -> bool {
+        let port = cluster.member(cluster.me()).map(|me| me.address.port);
+        let is_it = |listener: &TcpListener| listener.local_addr().ok().map(|at| at.port()) == port;
+        cluster.typed().is_empty() && !self.all.iter().any(is_it)
+    }
 }
 
 /// Takes the ports.

@@ -80,6 +80,7 @@ impl RunningThreads {
             log: recovered,
             applied: published.applied,
             conf_state: published.conf_state.clone(),
+            members: Arc::clone(&published.members),
             seed: rand::random(),
             boot_nonce,
             cut,

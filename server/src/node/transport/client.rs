@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mini_etcd_proto::peerpb::peer_client::PeerClient;
+use mini_etcd_shared::types::MemberId;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tonic::body::Body;
@@ -20,9 +21,12 @@ use super::names::LocalNames;
 use crate::config::PeerAddress;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
 
+/// Key of the metadata with which a peer is told that it was removed; the value is its id.
+pub(super) const REMOVED: &str = "mini-etcd-removed";
+
 /// Why a peer cannot be spoken to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub(crate) enum DialError {
     #[error("its name does not resolve: {0}")]
     Resolve(io::Error),
     #[error("{0}")]
@@ -40,6 +44,13 @@ pub(super) enum DialError {
 }
 
 impl DialError {
+    /// Whether the peer says that member `me` was removed. A proxy in between may refuse too, but not like this.
+    pub fn is_removal_of(&self, me: MemberId) -> bool {
+        let Self::Status(status) = self else { return false };
+        let told = status.metadata().get(REMOVED).and_then(|id| id.to_str().ok());
+        told == Some(me.to_string().as_str())
+    }
+
     /// Whether nobody listens at the peer's address: its process is gone.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
-use mini_etcd_proto::peerpb::{Batch, Hello};
+use mini_etcd_proto::peerpb::{Batch, Hello, MembersAnswer, MembersRequest};
 use mini_etcd_shared::types::MemberId;
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
 use super::client::{AbortOnDrop, Client, DialError, connect};
-use super::hello::Hellos;
+use super::hello::{Hellos, PROTOCOL};
 use super::names::LocalNames;
 use super::outbox::{OpenOutbox, Outbox};
 use crate::config::PeerAddress;
+use crate::fatal;
 use crate::limits::{PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
 use crate::node::Inbox;
 use crate::raft::Input;
@@ -78,6 +79,10 @@ impl Dialer {
                 Err(problem) => {
                     if let DialError::Hello(refused) = &problem {
                         refused.end_if_wrong_here();
+                    }
+                    if problem.is_removal_of(self.hellos.identity().member_id) {
+                        let told = "this member was removed from the cluster, as its peers say";
+                        fatal::end(fatal::REMOVED, told);
                     }
                     self.report(&problem, &mut said);
                 }
@@ -154,6 +159,19 @@ impl Dialer {
         }
         began.elapsed() >= PEER_CONNECTION_SOUND_MIN
     }
+}
+
+/// Asks who is in the cluster. For a program that is to become a member.
+pub(crate) async fn ask_for_members(
+    address: &PeerAddress,
+    patience: Duration,
+) -> Result<MembersAnswer, DialError> {
+    let ask = async {
+        let (mut client, _driving) = connect(address, &LocalNames::default()).await?;
+        let request = MembersRequest { protocol: PROTOCOL };
+        Ok(client.members(request).await.map_err(Box::new)?.into_inner())
+    };
+    timeout(patience, ask).await.unwrap_or(Err(DialError::Silent))
 }
 
 /// Says hello to a peer once and returns its answer. For the question before the first start.

@@ -10,7 +10,7 @@ use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::apply::Identity;
+use crate::apply::{Identity, Members};
 use crate::config::Cluster;
 use crate::fatal;
 use crate::node::Shown;
@@ -94,6 +94,8 @@ pub(crate) enum HelloRefused {
     Member { found: MemberId, expected: MemberId },
     #[error("member {found} is not in this cluster: compare --peers")]
     Unknown { found: MemberId },
+    #[error("member {found} was removed from this cluster")]
+    Removed { found: MemberId },
     #[error(
         "it speaks protocol {found}, this member speaks {PROTOCOL}: use one version of mini-etcd"
     )]
@@ -138,10 +140,9 @@ pub(crate) struct Hellos {
 }
 
 /// What a member knows of a peer, and says of its own data to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Standing {
-    /// Name of the peer; none when it is no member.
-    pub peer: Option<String>,
+    pub members: Arc<Members>,
     pub last: LogIndex,
     /// How far it has seen the peer's log reach.
     pub seen: LogIndex,
@@ -180,6 +181,11 @@ impl Hellos {
         arrivals.entry(peer).or_default().clone()
     }
 
+    /// The members as this one knows them.
+    pub fn members(&self) -> Arc<Members> {
+        (self.standing)(self.identity.member_id).members
+    }
+
     /// Whose they are.
     pub fn identity(&self) -> Identity {
         self.identity
@@ -214,10 +220,15 @@ impl Hellos {
         expected: Option<MemberId>,
     ) -> Result<MemberId, HelloRefused> {
         let standing = (self.standing)(MemberId(hello.member_id));
-        let from = check_speaker(hello, self.identity, standing.peer.is_some(), expected)?;
+        let found = MemberId(hello.member_id);
+        let peer = standing.members.by_id.get(&found.0);
+        let was_removed = standing.members.removed.contains(&found.0);
+        let is_known = peer.is_some() || was_removed;
+        let from = check_speaker(hello, self.identity, is_known, expected)?;
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
-        let names = || (self.me.clone(), standing.peer.clone().unwrap_or_default());
+        let peer = peer.map_or_else(|| found.to_string(), |peer| peer.name.clone());
+        let names = || (self.me.clone(), peer.clone());
         if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
@@ -239,7 +250,8 @@ impl Hellos {
                 HelloRefused::Lineage { name, peer }
             });
         }
-        Ok(from)
+        // After the rest: only who holds the same data may say that.
+        if was_removed { Err(HelloRefused::Removed { found }) } else { Ok(from) }
     }
 }
 
@@ -256,7 +268,7 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
         let ran = member.is_some_and(|member| !member.client_urls.is_empty());
         let ran = if ran { LogIndex(LogIndex::BIRTH.0 + 1) } else { LogIndex(0) };
         Standing {
-            peer: member.map(|member| member.name.clone()),
+            members: Arc::clone(&published.members),
             last: status.last,
             seen: reached.seen.max(ran),
             acked: reached.acked,
@@ -327,8 +339,8 @@ mod tests {
         let hellos = |name, (lineage, is_led)| {
             let cluster = Cluster::parse(peers, name).unwrap();
             let members = cluster.clone();
-            let standing = move |id| Standing {
-                peer: members.member(id).map(|peer| peer.name.clone()),
+            let standing = move |_| Standing {
+                members: Members::of(members.birth_members()),
                 last: LogIndex(9),
                 seen: LogIndex(9),
                 acked: LogIndex(0),
@@ -357,8 +369,9 @@ mod tests {
     #[test]
     fn a_log_that_ends_before_what_it_acknowledged_was_lost() {
         let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
-        let standing = |_| Standing {
-            peer: Some("n2".to_owned()),
+        let members = Members::of(cluster.birth_members());
+        let standing = move |_| Standing {
+            members: members.clone(),
             last: LogIndex(9),
             seen: LogIndex(0),
             acked: LogIndex(0),
@@ -377,6 +390,37 @@ mod tests {
         let (name, peer) = ("n1".to_owned(), "n2".to_owned());
         let lost = HelloRefused::Lost { name, peer, seen: LogIndex(10) };
         assert_eq!(hellos.check(&hello(10), None), Err(lost));
+    }
+
+    #[test]
+    fn a_removed_member_is_told_so_by_a_member_of_the_same_beginning_alone() {
+        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let gone = cluster.peers().next().unwrap().id;
+        let mut members = Members::default();
+        members.removed.insert(gone.0);
+        let members = Arc::new(members);
+        let standing = move |_| Standing {
+            members: members.clone(),
+            last: LogIndex(9),
+            seen: LogIndex(0),
+            acked: LogIndex(0),
+            lineage: 5,
+            is_led: true,
+        };
+        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hello = |lineage| Hello {
+            cluster_id: cluster.id().0,
+            member_id: gone.0,
+            protocol: PROTOCOL,
+            lineage,
+            ..Hello::default()
+        };
+        let removed = HelloRefused::Removed { found: gone };
+        for lineage in [0, 5] {
+            assert_eq!(hellos.check(&hello(lineage), None), Err(removed.clone()));
+        }
+        let other = hellos.check(&hello(6), None);
+        assert!(matches!(other, Err(HelloRefused::Lineage { .. })), "{other:?}");
     }
 
     /// Goal: nobody is told that he lost what he need not have any more. Method: a leader whose log is further than what is

@@ -39,6 +39,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dial::ask_for_members;
 #[cfg(test)]
 pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, Seen, standing};

@@ -7,15 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::peer_server::{Peer, PeerServer};
-use mini_etcd_proto::peerpb::{Batch, Hello, SnapshotPart, SnapshotStaged};
+use mini_etcd_proto::peerpb::{
+    Batch, Hello, MembersAnswer, MembersRequest, SnapshotPart, SnapshotStaged,
+};
 use mini_etcd_shared::types::MemberId;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::hello::{HelloRefused, Hellos};
+use super::client::REMOVED;
+use super::hello::{HelloRefused, Hellos, PROTOCOL};
 use super::snapshot::Staging;
-use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT};
+use crate::apply::Members;
+use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT, PEER_REMOVED_LINGER};
 use crate::metrics::{Metrics, PeerMetrics};
 use crate::node::Inbox;
 use crate::raft::Input;
@@ -73,6 +77,19 @@ impl PeerService {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Ends the streams of those that are members no more; runs until it is dropped. They come again, and are told.
+    pub async fn follow(self, mut members: watch::Receiver<Arc<Members>>) {
+        while members.changed().await.is_ok() {
+            // Whoever is removed may have an answer to give first.
+            sleep(PEER_REMOVED_LINGER).await;
+            let now = members.borrow_and_update().clone();
+            let mut newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
+            newest.retain(|id, _| now.by_id.contains_key(&id.0));
+        }
+        // Apply ended, and the member with it.
+        std::future::pending().await
+    }
+
     /// The service with the sizes that peers may use.
     pub fn into_server(self) -> PeerServer<Self> {
         PeerServer::new(self).max_decoding_message_size(PEER_BATCH_BYTES_MAX)
@@ -113,6 +130,21 @@ impl Peer for PeerService {
         Ok(Response::new(stream::once(async move { Ok(answer) }).chain(rest).boxed()))
     }
 
+    async fn members(
+        &self,
+        request: Request<MembersRequest>,
+    ) -> Result<Response<MembersAnswer>, Status> {
+        let found = request.into_inner().protocol;
+        if found != PROTOCOL {
+            return Err(Status::failed_precondition(HelloRefused::Protocol { found }.to_string()));
+        }
+        let (hellos, members) = (&self.shared.hellos, self.shared.hellos.members());
+        Ok(Response::new(MembersAnswer {
+            cluster_id: hellos.identity().cluster_id.0,
+            members: members.by_id.values().cloned().collect(),
+        }))
+    }
+
     type InstallStream = Pin<Box<dyn Stream<Item = Result<SnapshotStaged, Status>> + Send>>;
 
     async fn install(
@@ -148,7 +180,13 @@ impl StreamListener {
         self.hellos.check(hello, None).map_err(|refused| {
             refused.end_if_wrong_here();
             self.refuse(MemberId(hello.member_id), &refused);
-            Status::failed_precondition(refused.to_string())
+            let mut status = Status::failed_precondition(refused.to_string());
+            if let HelloRefused::Removed { found } = refused
+                && let Ok(found) = found.to_string().parse()
+            {
+                status.metadata_mut().insert(REMOVED, found);
+            }
+            status
         })
     }
 
@@ -168,6 +206,10 @@ impl StreamListener {
         _over: oneshot::Sender<()>,
     ) {
         let (connection, mut replaced) = self.begin(from);
+        // It may have been removed since its hello was checked.
+        if !self.hellos.members().by_id.contains_key(&from.0) {
+            return;
+        }
         self.inbox.control(Input::PeerHello { id: from, boot_nonce });
         self.hellos.arrived(from);
         let metrics = self.metrics.peer(from);

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use mini_etcd_proto::internalpb::Member;
 use mini_etcd_shared::types::MemberId;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::client::AbortOnDrop;
 use super::dial::Dialer;
@@ -16,6 +17,7 @@ use super::outbox::{Outbox, Outboxes, Outgoing};
 use crate::apply::Members;
 use crate::config::PeerAddress;
 use crate::fatal;
+use crate::limits::PEER_REMOVED_LINGER;
 use crate::metrics::Metrics;
 use crate::node::Inbox;
 use crate::repeats::TimedRepeats;
@@ -74,7 +76,17 @@ impl PeerTable {
             let member = members.get(&id.0)?;
             member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))
         };
-        self.peers.retain(|id, peer| address_of(id).as_ref() == Some(&peer.address));
+        for (id, peer) in std::mem::take(&mut self.peers) {
+            if address_of(&id).as_ref() == Some(&peer.address) {
+                self.peers.insert(id, peer);
+            } else if !members.contains_key(&id.0) {
+                // What is on its way tells it of its removal.
+                tokio::spawn(async move {
+                    sleep(PEER_REMOVED_LINGER).await;
+                    drop(peer);
+                });
+            }
+        }
         for (id, member) in members {
             let id = MemberId(*id);
             if id == self.dialing.me || self.peers.contains_key(&id) {

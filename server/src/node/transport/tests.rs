@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mini_etcd_proto::internalpb::{AppliedState, ConfState, Member as Listed};
+use mini_etcd_proto::internalpb::{AppliedState, ConfState};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::{
     Hello, ReadBarrier, Snapshot, SnapshotChunk, SnapshotHead, SnapshotPart,
@@ -67,8 +67,8 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let lineage = Arc::new(AtomicU64::new(0));
     let known = (seen.clone(), lineage.clone());
     let listed = cluster.clone();
-    let standing = move |id| Standing {
-        peer: listed.member(id).map(|peer| peer.name.clone()),
+    let standing = move |_| Standing {
+        members: Members::of(listed.birth_members()),
         last: LogIndex(5),
         acked: LogIndex(0),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
@@ -87,7 +87,7 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     };
     let table = PeerTable::new(dialing);
     let outgoing = table.outgoing();
-    let (members, followed) = watch::channel(published(cluster.birth_members()));
+    let (members, followed) = watch::channel(Members::of(cluster.birth_members()));
     let aside = Arc::new(|_, body| Some(body));
     let dir = tempfile::tempdir().unwrap();
     let staging = Staging::new(StateDirs::new(dir.path(), FjallOptions::state()));
@@ -96,12 +96,6 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let service = PeerService::new(hellos.clone(), inbox.clone(), aside, staging, metrics);
     tasks.spawn(accept(listener, service));
     Member { cluster, hellos, inbox, outgoing, seen, lineage, members, _tasks: tasks, dir }
-}
-
-/// What is published where these are the members.
-fn published(members: Vec<Listed>) -> Arc<Members> {
-    let by_id = members.into_iter().map(|member| (member.id, member)).collect();
-    Arc::new(Members { by_id, ..Members::default() })
 }
 
 /// Serves until it is dropped, and every connection with it.
@@ -275,7 +269,7 @@ async fn connections_follow_the_published_members() {
     let all = two.cluster.birth_members();
     let of = |ids: &[&Member]| {
         let ids: Vec<u64> = ids.iter().map(|member| member.id().0).collect();
-        published(all.iter().filter(|member| ids.contains(&member.id)).cloned().collect())
+        Members::of(all.iter().filter(|member| ids.contains(&member.id)).cloned().collect())
     };
     let news = |heard: Vec<String>, peer: &str| {
         let is_news = |text: &String| text.ends_with(peer) && !text.starts_with("hello");
@@ -303,7 +297,7 @@ async fn connections_follow_the_published_members() {
     for member in listed.values_mut() {
         member.peer_urls = vec![format!("http://{}", addresses[3])];
     }
-    one.members.send_replace(published(listed.into_values().collect()));
+    one.members.send_replace(Members::of(listed.into_values().collect()));
     let mut heard = one.hear("disconnected n3").await;
     heard.extend(one.hear("connected n3").await);
     assert!(heard.contains(&"hello n3 34".to_owned()), "{heard:?}");

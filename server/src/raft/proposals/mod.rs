@@ -34,6 +34,6 @@ mod waiters;
 
 pub use admission::{Admission, Load, admit_lag};
 pub use outage::Outage;
-pub use proposer::{Gate, Proposals};
+pub use proposer::{Gate, Proposals, refusal_of};
 pub use read_barrier::{Question, ReadBarrier};
 pub use waiters::Proposal;

@@ -130,9 +130,10 @@ impl Proposals {
                 }
                 None
             }
-            Reason::Overloaded => {
+            reason => {
                 self.fail(&refused);
-                (!refused.is_empty()).then_some((RequestError::TooManyRequests, refused))
+                let error = refusal_of(reason).unwrap_or(RequestError::TooManyRequests);
+                (!refused.is_empty()).then_some((error, refused))
             }
         }
     }
@@ -156,6 +157,21 @@ impl Proposals {
         }
         failed
     }
+}
+
+/// What a client hears of a change of membership that the leader refuses; none for other reasons.
+pub fn refusal_of(reason: Reason) -> Option<RequestError> {
+    Some(match reason {
+        Reason::NotLeader | Reason::Overloaded => return None,
+        Reason::MemberNotFound => RequestError::MemberNotFound,
+        Reason::MemberExists => RequestError::MemberExists,
+        Reason::PeerUrlExists => RequestError::PeerUrlExists,
+        Reason::NotLearner => RequestError::MemberNotLearner,
+        Reason::LearnerNotReady => RequestError::LearnerNotReady,
+        Reason::TooManyLearners => RequestError::TooManyLearners,
+        Reason::NotEnoughStarted => RequestError::NotEnoughStarted,
+        Reason::Unhealthy => RequestError::Unhealthy,
+    })
 }
 
 /// Whether one more proposal may be given to a leader beside `bound`.
