@@ -277,6 +277,36 @@ impl Cluster {
         Ok(Self { members: members.collect(), peers: initial, dir })
     }
 
+    /// A further member of mini-etcd, called `n` and the next number, which joins by asking the member at `ask`; not started yet.
+    ///
+    /// # Errors
+    /// When the program is missing, or there is no free port.
+    pub fn add(&mut self, ask: usize) -> anyhow::Result<usize> {
+        let binary = workspace_binary("mini-etcd")?;
+        let ports = free_ports(1)?;
+        let address = format!("127.0.0.1:{}", ports.first().context("a port")?);
+        let index = self.members.len();
+        let name = format!("n{}", index + 1);
+        let data = self.dir.path().join(&name);
+        let arguments = vec![
+            format!("--name={name}"),
+            format!("--data={}", data.display()),
+            format!("--listen={address}"),
+            format!("--join={}", self.member(ask)?.address),
+        ];
+        self.members.push(Member::new(name, address, data, arguments, &binary));
+        Ok(index)
+    }
+
+    /// A member that ended by itself is over.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn forget(&mut self, index: usize) -> anyhow::Result<()> {
+        self.member_mut(index)?.process = None;
+        Ok(())
+    }
+
     /// Number of members, running or not.
     #[must_use]
     pub fn size(&self) -> usize {

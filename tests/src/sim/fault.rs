@@ -20,6 +20,10 @@ impl World {
                 self.connection(id, *peer, *stands);
                 return Ok(());
             }
+            Event::Gone => {
+                self.retire(id);
+                return Ok(());
+            }
             _ => {}
         }
         if self.calm {
@@ -58,6 +62,7 @@ impl World {
                 }
                 self.plan_fault(self.plan.transfer_every, Event::Transfer);
             }
+            Event::Change => self.ask_for_change(),
             Event::Clog => {
                 let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
                 let free = self.now + self.chances.faults.between(100, 3000);
@@ -107,7 +112,8 @@ impl World {
         let is_up = self.members.get(&peer).is_some_and(|member| member.running.is_some());
         let is_cut = [(id, peer), (peer, id)].iter().any(|way| self.cut.contains(way));
         let id_of = MemberId(peer);
-        if stands && is_up && !is_cut && id != peer {
+        let is_known = self.knows(id, peer) && self.knows(peer, id);
+        if stands && is_up && !is_cut && is_known && id != peer {
             self.input(id, Input::PeerConnected { id: id_of });
         } else if !stands && (!is_up || is_cut) {
             self.input(id, Input::PeerDisconnected { id: id_of });
@@ -135,6 +141,10 @@ impl World {
         self.calm = true;
         self.rejoin();
         for id in self.ids() {
+            if self.model.removed.contains(&id) {
+                self.retire(id);
+                continue;
+            }
             self.restart(id)?;
             if let Some(member) = self.members.get_mut(&id) {
                 member.paused_until = 0;

@@ -26,6 +26,7 @@ use mini_etcd_shared::clock::{Clock, Moment};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message as _;
 
+use super::membership::listed;
 use super::plan::Plan;
 use super::rng::Rng;
 
@@ -189,17 +190,33 @@ impl Member {
     /// When its own code refuses a new disk.
     pub fn new(id: u64, plan: &Plan, clock: SimClock) -> Result<Self> {
         let count = plan.members;
-        let disks =
-            Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimHome::default() };
         let birth = (LogIndex::BIRTH, Term(1));
-        let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(id) };
         let conf_state = ConfState { voters: (1..=count).collect(), ..ConfState::default() };
-        let listed = |id| Listed { id, name: format!("n{id}"), ..Listed::default() };
         let members = (1..=count).map(listed).collect();
         let state = Birth { index: birth.0, term: birth.1, conf_state, members };
+        let mut member = Self::born(id, &state, plan, clock)?;
+        member.start(id)?;
+        Ok(member)
+    }
+
+    /// A member that is to join a cluster, of which it was told that these are the members; not started yet.
+    ///
+    /// # Errors
+    /// When its own code refuses a new disk.
+    pub fn joining(id: u64, members: Vec<Listed>, plan: &Plan, clock: SimClock) -> Result<Self> {
+        let conf_state = ConfState::default();
+        let state = Birth { index: LogIndex(0), term: Term(0), conf_state, members };
+        Self::born(id, &state, plan, clock)
+    }
+
+    fn born(id: u64, state: &Birth, plan: &Plan, clock: SimClock) -> Result<Self> {
+        let disks =
+            Disks { log: SimDisk::new(), guard: MemoryGuard::new(), state: SimHome::default() };
+        let birth = (state.index, state.term);
+        let identity = Identity { cluster_id: ClusterId(1), member_id: MemberId(id) };
         LogStore::create(disks.log.open(), disks.guard.clone(), clock.clone(), birth)?;
-        Applier::create(disks.state.current().open(), identity, &state)?;
-        let mut member = Self {
+        Applier::create(disks.state.current().open(), identity, state)?;
+        Ok(Self {
             id,
             running: None,
             paused_until: 0,
@@ -210,9 +227,7 @@ impl Member {
             starts: 0,
             identity,
             cut: plan.cut,
-        };
-        member.start(id)?;
-        Ok(member)
+        })
     }
 
     /// Starts it on what its disks hold. Answers the index in front of its log, and the entries.
@@ -249,6 +264,7 @@ impl Member {
             log: found,
             applied: published.applied,
             conf_state: published.conf_state.clone(),
+            members: Arc::clone(&published.members),
             seed,
             boot_nonce: self.starts,
             cut: Some(self.cut),
@@ -331,7 +347,12 @@ impl Member {
     pub fn apply(&mut self) -> Result<Option<(ApplyTask, Applied)>> {
         let Some(running) = self.running.as_mut() else { return Ok(None) };
         let Some(task) = running.tasks.pop_front() else { return Ok(None) };
+        let before = running.published();
         let applied = running.applier.apply(&task)?;
+        let members = &applied.published.members;
+        if !Arc::ptr_eq(&before.members, members) {
+            running.inbox.push(Input::Members(Arc::clone(members)));
+        }
         running.lessor.follow(&applied.leases, self.clock.now());
         let own = running.own(&applied);
         let sequences = own.map(|result| result.sequence).collect();
@@ -348,6 +369,7 @@ impl Member {
         let Some(running) = self.running.as_mut() else { return Ok(None) };
         let Some(staged) = running.install.take() else { return Ok(None) };
         let (applied, _) = running.applier.install(self.disks.state.switch(staged.index.0)?)?;
+        running.inbox.push(Input::Members(Arc::clone(&applied.published.members)));
         running.inbox.push(Input::Installed);
         Ok(Some(applied))
     }

@@ -10,10 +10,10 @@
 //! *What this is.* The members run the code that a server runs, except its threads, its sockets, its files and
 //! its clock. Messages are lost and delayed, but keep their order within a direction; power is lost, also inside
 //! of a sync or between the steps of a snapshot's installation, and a part of what was not synced survives. Snapshots travel in
-//! pieces, of which any may be lost.
+//! pieces, of which any may be lost. Members are added as learners and join, are promoted and removed.
 //!
 //! *What is checked.* After every event: one leader for a term, one vote, numbers that never fall, logs that
-//! match, entries that are on a majority of disks before anybody applies them and committed before anybody cuts them off, logs that
+//! match, members that are those of Raft, entries that are on a majority of disks before anybody applies them and committed before anybody cuts them off, logs that
 //! never lack what is to be applied, equal digests at equal indexes, no request carried out twice; no key
 //! hangs on a lease that is not there, and no lease expires before the time that its grant or a confirmed renewal gave
 //! it. With every answer: writes and reads see what was answered before they began, and
@@ -26,6 +26,7 @@ mod client;
 mod fault;
 mod leases;
 mod member;
+mod membership;
 mod model;
 mod plan;
 mod rng;
@@ -66,6 +67,8 @@ pub struct Report {
     pub cuts: u64,
     /// Snapshots that took the place of a state.
     pub snapshots: u64,
+    /// Changes of membership.
+    pub changes: u64,
 }
 
 /// Runs a seed to its end.
@@ -97,6 +100,7 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         expired: world.model.expired,
         cuts: world.cuts,
         snapshots: world.snapshots,
+        changes: world.changes,
         starts: world.members.values().map(member::Member::starts).sum(),
     })
 }

@@ -1,14 +1,15 @@
 //! What the keys must be: the committed requests, carried out by the shortest code that can.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::{LeaseGrantRequest, PutRequest, TxnRequest, compare};
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{Command, Entry as LogEntry, EntryKind, RevokeLease};
+use mini_etcd_proto::internalpb::conf_change::Kind;
+use mini_etcd_proto::internalpb::{Command, ConfChange, Entry as LogEntry, EntryKind, RevokeLease};
 use prost::Message;
 
 /// A key's value and the revision that wrote it.
@@ -33,11 +34,22 @@ pub struct Model {
     pub renewals: u64,
     /// Leases that expired.
     pub expired: u64,
+    /// Who is a member, and who was.
+    pub members: BTreeSet<u64>,
+    pub removed: BTreeSet<u64>,
+    /// Changes of that since somebody looked.
+    pub changes: Vec<ConfChange>,
     /// Digest of the state at each index.
     digests: BTreeMap<u64, u64>,
 }
 
 impl Model {
+    /// Of a cluster that begins with so many members.
+    #[must_use]
+    pub fn of(members: u64) -> Self {
+        Self { members: (1..=members).collect(), ..Self::default() }
+    }
+
     /// A member applied `entry` at the time `now`.
     ///
     /// # Errors
@@ -50,15 +62,42 @@ impl Model {
         let last = self.entries.last_key_value().map_or(1, |(index, _)| *index);
         ensure!(entry.index == last + 1, "index {} applied after {last}", entry.index);
         self.entries.insert(entry.index, entry.clone());
-        if entry.kind == EntryKind::ConfChange as i32 || entry.data.is_empty() {
+        if entry.data.is_empty() {
             return Ok(());
         }
+        if entry.kind == EntryKind::ConfChange as i32 {
+            let change = ConfChange::decode(entry.data.clone())?;
+            self.once((change.origin, change.sequence), entry)?;
+            return self.change(change);
+        }
         let command = Command::decode(entry.data.clone())?;
-        let number = (command.origin, command.sequence);
+        self.once((command.origin, command.sequence), entry)?;
+        self.carry_out(command, entry, now)
+    }
+
+    fn once(&mut self, number: (u64, u64), entry: &LogEntry) -> Result<()> {
         if let Some(first) = self.requests.insert(number, entry.index) {
             bail!("request {number:?} was committed at {first} and again at {}", entry.index);
         }
-        self.carry_out(command, entry, now)
+        Ok(())
+    }
+
+    fn change(&mut self, change: ConfChange) -> Result<()> {
+        let id = change.member_id;
+        match change.kind() {
+            Kind::AddLearner => {
+                ensure!(!self.removed.contains(&id), "n{id} was removed and is added again");
+                ensure!(self.members.insert(id), "n{id} is added twice");
+            }
+            Kind::Remove => {
+                ensure!(self.members.remove(&id), "n{id} is removed and no member");
+                self.removed.insert(id);
+            }
+            Kind::AddVoter => ensure!(self.members.contains(&id), "n{id} votes and is no member"),
+            Kind::Update => {}
+        }
+        self.changes.push(change);
+        Ok(())
     }
 
     fn carry_out(&mut self, command: Command, entry: &LogEntry, now: u64) -> Result<()> {

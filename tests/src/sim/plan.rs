@@ -39,6 +39,8 @@ pub struct Plan {
     pub hint: u64,
     /// Chance that a piece of a snapshot is lost.
     pub chunk_loss: u64,
+    /// Mean time between two changes of membership; 0 for none.
+    pub change_every: u64,
     /// When a log is cut: soon, so that it happens often.
     pub cut: CutPolicy,
 }
@@ -79,6 +81,7 @@ impl Plan {
             hang_every,
             hint: 700,
             chunk_loss,
+            change_every: 0,
             cut: CutPolicy::after(u64::MAX),
         };
         // In half of the runs so soon that a short absence is too long.
@@ -93,6 +96,10 @@ impl Plan {
             wait_ticks: rng.between(1, 20) / soon,
             look_ticks: rng.between(1, 10),
         };
+        let change_every = rng.between(150, 1500);
+        if rng.chance(400) {
+            plan.change_every = change_every;
+        }
         plan
     }
 }

@@ -9,8 +9,8 @@ use mini_etcd_server::apply::{Applied, SnapshotSource};
 use mini_etcd_server::raft::{Input, StagedSnapshot};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
-use super::leases;
 use super::world::{Event, World};
+use super::{leases, membership};
 
 /// Bytes of a chunk: a few rows.
 const CHUNK_BYTES: usize = 300;
@@ -112,6 +112,7 @@ impl World {
         self.model.digest(published.applied.0, published.digest)?;
         self.watchman.applied(id, applied)?;
         leases::check(published, &self.model)?;
+        membership::check(published)?;
         self.serve_reads(id)?;
         if !self.calm && self.plan.crash_every > 0 && self.chances.faults.chance(200) {
             self.crash(id);

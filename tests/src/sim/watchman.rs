@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use mini_etcd_proto::internalpb::Entry;
+use mini_etcd_proto::internalpb::{ConfState, Entry};
 use mini_etcd_server::apply::Applied;
 use mini_etcd_server::log::LogWrite;
 use mini_etcd_server::raft::RaftStatus;
@@ -20,6 +20,9 @@ pub struct Watchman {
     cut: BTreeMap<u64, u64>,
     revisions: BTreeMap<u64, i64>,
     committed: u64,
+    /// Who voted before the last change of that, and who votes.
+    voters: Vec<u64>,
+    voters_now: Vec<u64>,
 }
 
 impl Watchman {
@@ -117,15 +120,27 @@ impl Watchman {
     ///
     /// # Errors
     /// When it is not on the disks of a majority the first time that happens.
-    pub fn committed(&mut self, entry: &Entry, members: u64) -> Result<()> {
+    pub fn committed(&mut self, entry: &Entry, conf_state: &ConfState) -> Result<()> {
         if entry.index <= self.committed {
             return Ok(());
         }
         self.committed = entry.index;
-        let has = |log: &&BTreeMap<u64, Entry>| log.get(&entry.index) == Some(entry);
-        let copies = self.logs.values().filter(has).count() as u64;
-        ensure!(copies * 2 > members, "index {} is applied with {copies} copies", entry.index);
+        let has =
+            |id: &&u64| self.logs.get(*id).and_then(|log| log.get(&entry.index)) == Some(entry);
+        let is_quorum = |voters: &Vec<u64>| 2 * voters.iter().filter(has).count() > voters.len();
+        // What was committed together with a change needed the quorum of before.
+        let before = [&self.voters_now, &self.voters];
+        let is_safe = is_quorum(&conf_state.voters) || before.into_iter().any(is_quorum);
+        ensure!(is_safe, "index {} is applied without a quorum of copies", entry.index);
+        if self.voters_now != conf_state.voters {
+            self.voters = std::mem::replace(&mut self.voters_now, conf_state.voters.clone());
+        }
         Ok(())
+    }
+
+    /// Member `id` joins with an empty log.
+    pub fn joined(&mut self, id: u64) {
+        self.cut.insert(id, 0);
     }
 
     /// Member `id` applied something.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_server::error::RequestError;
 use mini_etcd_server::raft::{Input, Job, Outbound};
@@ -10,7 +10,8 @@ use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::client::{Pending, Told, Wants, key};
 use super::leases;
-use super::member::{Member, SimClock};
+use super::member::{Member, Running, SimClock};
+use super::membership;
 use super::model::Model;
 use super::plan::Plan;
 use super::rng::Rng;
@@ -41,6 +42,8 @@ pub(super) enum Event {
     Partition,
     Rejoin,
     Transfer,
+    Change,
+    Gone,
     Pause,
     Hang,
     Clog,
@@ -54,6 +57,7 @@ pub(super) struct Chances {
     pub network: Rng,
     pub disk: Rng,
     pub faults: Rng,
+    pub changes: Rng,
 }
 
 /// The world.
@@ -72,6 +76,10 @@ pub struct World {
     pub(super) cuts: u64,
     /// Snapshots that took the place of a state.
     pub(super) snapshots: u64,
+    /// Changes of membership.
+    pub(super) changes: u64,
+    /// The highest id that a member had.
+    pub(super) last_id: u64,
     seed: u64,
     pub(super) clock: SimClock,
     events: BTreeMap<(u64, u64), (u64, Event)>,
@@ -98,6 +106,7 @@ impl World {
             network: Rng::new(seed, "network"),
             disk: Rng::new(seed, "disk"),
             faults: Rng::new(seed, "faults"),
+            changes: Rng::new(seed, "changes"),
         };
         let ids = 1..=plan.members;
         let members = ids
@@ -110,10 +119,12 @@ impl World {
             cut: BTreeSet::new(),
             calm: false,
             told: Told::default(),
-            model: Model::default(),
+            model: Model::of(plan.members),
             trace,
             cuts: 0,
             snapshots: 0,
+            changes: 0,
+            last_id: plan.members,
             seed,
             clock,
             events: BTreeMap::new(),
@@ -131,12 +142,7 @@ impl World {
 
     fn begin(&mut self) {
         for id in self.ids() {
-            // Members do not tick together.
-            let offset = self.chances.faults.below(TICK);
-            self.at(offset, id, Event::Tick);
-            self.at(0, id, Event::Turn);
-            self.at(offset * 7, id, Event::Idle);
-            self.at(offset * 3, id, Event::Leases);
+            self.begin_member(id, 0);
         }
         for client in 0..self.plan.clients {
             self.at(500 + client, 0, Event::Client(client));
@@ -147,6 +153,17 @@ impl World {
         self.plan_fault(self.plan.pause_every, Event::Pause);
         self.plan_fault(self.plan.clog_every, Event::Clog);
         self.plan_fault(self.plan.hang_every, Event::Hang);
+        self.plan_fault(self.plan.change_every, Event::Change);
+    }
+
+    /// The clock of a member begins to run.
+    pub(super) fn begin_member(&mut self, id: u64, wait: u64) {
+        // Members do not tick together.
+        let offset = self.chances.faults.below(TICK);
+        self.at(wait + offset, id, Event::Tick);
+        self.at(wait, id, Event::Turn);
+        self.at(wait + offset * 7, id, Event::Idle);
+        self.at(wait + offset * 3, id, Event::Leases);
     }
 
     pub(super) fn ids(&self) -> Vec<u64> {
@@ -200,6 +217,7 @@ impl World {
 
     fn happen(&mut self, id: u64, event: Event) -> Result<()> {
         match event {
+            Event::Tick | Event::Idle | Event::Leases if !self.members.contains_key(&id) => {}
             Event::Tick => {
                 self.at(TICK, id, Event::Tick);
                 self.input(id, Input::Tick);
@@ -332,7 +350,9 @@ impl World {
                 let wait = self.chances.disk.between(0, self.plan.sync_max);
                 self.soon(wait, id, "persist", Event::Persist);
             }
-            Job::Removed => ensure!(false, "nobody was removed"),
+            Job::Removed => {
+                self.retire(id);
+            }
         }
         Ok(())
     }
@@ -373,6 +393,7 @@ impl World {
         if let Some(applied) = member.install()? {
             return self.installed(id, &applied);
         }
+        let Some(before) = member.running.as_ref().map(Running::published) else { return Ok(()) };
         let Some((task, applied)) = member.apply()? else { return Ok(()) };
         let Some(running) = &member.running else { return Ok(()) };
         let more = !running.tasks.is_empty();
@@ -382,17 +403,23 @@ impl World {
         let own: Vec<_> = own.map(|it| (it.sequence, it.index.0, it.outcome.is_ok())).collect();
         for entry in &task.entries {
             self.model.committed(entry, self.now)?;
-            self.watchman.committed(entry, self.plan.members)?;
+            // The changes up to here, of which the task tells.
+            let changes = task.conf_states.iter().rev();
+            let at = changes.clone().find(|(index, _)| index.0 <= entry.index);
+            let conf_state = at.map_or(&before.conf_state, |(_, conf_state)| conf_state);
+            self.watchman.committed(entry, conf_state)?;
         }
         self.model.digest(applied.published.applied.0, applied.published.digest)?;
         self.watchman.applied(id, &applied)?;
         leases::check(&applied.published, &self.model)?;
+        membership::check(&applied.published)?;
         for (sequence, index, is_done) in own {
             if !self.settle(id, sequence, is_done) {
                 self.answered(id, sequence, index)?;
             }
         }
         self.serve_reads(id)?;
+        self.follow_changes()?;
         if more {
             let wait = self.chances.disk.between(0, self.plan.apply_max);
             self.soon(wait, id, "apply", Event::Apply);
@@ -406,6 +433,10 @@ impl World {
     fn send(&mut self, from: u64, messages: Vec<Outbound>) {
         for Outbound { to: MemberId(to), body } in messages {
             let lost = !self.calm && self.chances.network.chance(self.plan.loss);
+            // Who is no member any more, as the sender knows, is not spoken to.
+            if !self.knows(from, to) {
+                continue;
+            }
             if lost || self.cut.contains(&(from, to)) {
                 if self.chances.network.chance(300) {
                     self.at(1, from, Event::Unreachable { peer: to });
@@ -423,6 +454,9 @@ impl World {
 
     fn deliver(&mut self, from: u64, to: u64, body: Body) {
         let up = self.members.get(&to).is_some_and(|member| member.running.is_some());
+        if !self.knows(to, from) {
+            return;
+        }
         if !up {
             self.at(1, from, Event::Unreachable { peer: to });
         } else if !self.cut.contains(&(from, to)) {
@@ -435,8 +469,7 @@ impl World {
         if self.clients.get(&client).is_some_and(Option::is_some) {
             return;
         }
-        let up = self.members.values().filter(|member| member.running.is_some());
-        let up: Vec<u64> = up.map(|member| member.id).collect();
+        let up = self.voters_up();
         let Some(&id) = self.chances.work.pick(&up) else {
             return self.at(100, 0, Event::Client(client));
         };
@@ -532,12 +565,7 @@ impl World {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.crash(&mut self.chances.faults);
         self.watchman.crashed(id);
-        let open = self.clients.values().flatten().filter(|pending| pending.member == id);
-        let numbers: Vec<u64> = open.map(|pending| pending.number).collect();
-        for number in numbers {
-            self.told.unknown += 1;
-            self.finish(id, number);
-        }
+        self.lose_clients(id);
         for peer in self.ids() {
             self.at(1, peer, Event::Connection { peer: id, stands: false });
             if peer != id && self.chances.faults.chance(self.plan.hint) {
@@ -547,6 +575,16 @@ impl World {
         }
         let wait = self.chances.faults.between(50, 3000);
         self.at(wait, id, Event::Restart);
+    }
+
+    /// The clients of a member do not know what became of their requests.
+    pub(super) fn lose_clients(&mut self, id: u64) {
+        let open = self.clients.values().flatten().filter(|pending| pending.member == id);
+        let numbers: Vec<u64> = open.map(|pending| pending.number).collect();
+        for number in numbers {
+            self.told.unknown += 1;
+            self.finish(id, number);
+        }
     }
 
     pub(super) fn restart(&mut self, id: u64) -> Result<()> {
