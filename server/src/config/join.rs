@@ -54,10 +54,9 @@ impl Join {
             |member: &Member| member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url));
         let fits = |member: &&Member| {
             let Some(at) = address(member) else { return false };
-            match &self.me {
-                Some(me) => *me == at,
-                None => at.port == self.port && member.client_urls.is_empty(),
-            }
+            // One that ran is this one if it has its name: what it had is gone then.
+            let waits = || member.client_urls.is_empty() || member.name == name;
+            self.me.as_ref().map_or_else(|| at.port == self.port && waits(), |me| *me == at)
         };
         let fitting: Vec<&Member> = members.iter().filter(fits).collect();
         let at = match &self.me {
@@ -100,6 +99,9 @@ mod tests {
         let elsewhere = waits(2, "http://h2:9");
         assert!(matches!(place(None, &[elsewhere]), Err(NoPlace::NotAdded { .. })));
         let taken = place(Some("http://h2:2380"), &[member(2, "http://h2:2380", ran)]);
+        assert!(matches!(taken, Err(NoPlace::Lost { id: MemberId(2), .. })), "{taken:?}");
+        let same_name = Member { name: "n".to_owned(), ..member(2, "http://h2:2380", ran) };
+        let taken = place(None, &[same_name]);
         assert!(matches!(taken, Err(NoPlace::Lost { id: MemberId(2), .. })), "{taken:?}");
     }
 }

@@ -12,9 +12,12 @@ use mini_etcd_proto::etcdserverpb::{
     DefragmentRequest, DefragmentResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
     HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
     LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest,
-    LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberListRequest,
-    MemberListResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
-    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
+    LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberAddRequest,
+    MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
+    MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
+    MemberUpdateResponse, MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
+    WatchCreateRequest, request_op::Request,
 };
 use tonic::{Response, Status};
 
@@ -332,6 +335,16 @@ calls! {
     lease_leases(lease, |_| Kind::Read, LeaseLeasesRequest) -> LeaseLeasesResponse;
     /// Lists the members.
     member_list(cluster, |_| Kind::Read, MemberListRequest) -> MemberListResponse;
+    /// Adds a member.
+    member_add(cluster, |_| Kind::Write, MemberAddRequest) -> MemberAddResponse;
+    /// Removes a member.
+    member_remove(cluster, |_| Kind::Write, MemberRemoveRequest) -> MemberRemoveResponse;
+    /// Changes where peers reach a member.
+    member_update(cluster, |_| Kind::Write, MemberUpdateRequest) -> MemberUpdateResponse;
+    /// Gives a learner its vote.
+    member_promote(cluster, |_| Kind::Write, MemberPromoteRequest) -> MemberPromoteResponse;
+    /// Lets the leader hand leadership over; asked of whichever member answers.
+    move_leader(maintenance, |_| Kind::Write, MoveLeaderRequest) -> MoveLeaderResponse;
     /// Lists, raises or lowers alarms.
     alarm(maintenance, |request| if request.action == 0 { Kind::Read } else { Kind::Write }, AlarmRequest) -> AlarmResponse;
     /// Lets the member that answers give space back to its file system.

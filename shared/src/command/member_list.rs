@@ -21,7 +21,7 @@ pub(super) const MEMBER_LIST: CommandSpec = CommandSpec {
     })
 };
 
-fn member(member: &Member, hex: bool) -> Message {
+pub(super) fn member(member: &Member, hex: bool) -> Message {
     // etcdctl 3.5.1 spells this key differently in its two outputs.
     let client_urls = if hex { "clientURLS" } else { "clientURLs" };
     vec![

@@ -84,13 +84,8 @@ pub const UNBUILT: &[(&str, &str)] = &[
     ("", "elect"),
     ("", "lock"),
     ("", "make-mirror"),
-    ("", "move-leader"),
     ("", "role"),
     ("", "user"),
-    ("member", "add"),
-    ("member", "promote"),
-    ("member", "remove"),
-    ("member", "update"),
 ];
 
 /// Every command, by name.
@@ -110,7 +105,12 @@ pub const TABLE: &[CommandSpec] = &[
     super::lease_list::LEASE_LIST,
     super::lease_revoke::LEASE_REVOKE,
     super::lease_timetolive::LEASE_TIMETOLIVE,
+    super::member_add::MEMBER_ADD,
     super::member_list::MEMBER_LIST,
+    super::member_promote::MEMBER_PROMOTE,
+    super::member_remove::MEMBER_REMOVE,
+    super::member_update::MEMBER_UPDATE,
+    super::move_leader::MOVE_LEADER,
     super::put::PUT,
     super::snapshot_restore::SNAPSHOT_RESTORE,
     super::snapshot_save::SNAPSHOT_SAVE,

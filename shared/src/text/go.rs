@@ -23,6 +23,19 @@ pub(crate) fn parse_int(text: &str, radix: u32) -> Result<i64, String> {
     i64::from_str_radix(&format!("{sign}{digits}"), radix).map_err(|_| refuse("value out of range"))
 }
 
+/// Reads a number as Go's `ParseUint` does, without sign and without prefix.
+///
+/// # Errors
+/// What Go says: invalid syntax, or out of range.
+pub(crate) fn parse_uint(text: &str, radix: u32) -> Result<u64, String> {
+    let refuse =
+        |what: &str| format!("strconv.ParseUint: parsing {}: {what}", quote(text.as_bytes()));
+    if text.is_empty() || !text.chars().all(|c| c.is_digit(radix)) {
+        return Err(refuse("invalid syntax"));
+    }
+    u64::from_str_radix(text, radix).map_err(|_| refuse("value out of range"))
+}
+
 fn base(text: &str) -> (u32, String) {
     let lower = text.to_ascii_lowercase();
     let prefixed = [("0x", 16), ("0o", 8), ("0b", 2)]

@@ -1,0 +1,107 @@
+//! `member add`: adds a member, and says how to start it.
+
+use mini_etcd_proto::etcdserverpb::{MemberAddRequest, MemberAddResponse};
+use prost::Message as _;
+
+use super::member_change::{Changed, check_urls, peer_urls};
+use super::request::asks;
+use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
+use super::{CommandLine, Made, Refusal, Report};
+use crate::client::Client;
+use crate::failure::done;
+use crate::text::quote;
+
+/// `member add`
+pub(super) const MEMBER_ADD: CommandSpec = CommandSpec {
+    group: "member",
+    effect: Effect::Writes,
+    args: &[Arg::needed("name", ArgKind::Value)],
+    flags: &[
+        Flag::switch("learner", "the new member has no vote until it is promoted"),
+        Flag::new("peer-urls", ValueKind::Text, "", "where peers reach it, separated by commas"),
+    ],
+    long: "Then start it; what it says to standard error is the command line for that. One member is added at a time.\nA learner costs nothing while it catches up: a voter that does not answer counts against the quorum at once.",
+    examples: &["member add n4 --learner --peer-urls=http://10.0.0.4:2380"],
+    ..CommandSpec::new("add", "Adds a member to the cluster", made)
+};
+
+fn made(line: &CommandLine<'_>) -> Made {
+    let name = match line.args() {
+        [] => return Err(Refusal::bad_args("member name not provided")),
+        [name] => String::from_utf8_lossy(name).into_owned(),
+        _ => return Err(Refusal::bad_args("too many arguments")),
+    };
+    let request =
+        MemberAddRequest { peer_ur_ls: peer_urls(line)?, is_learner: line.switch("learner") };
+    Ok(asks((name, request), |client, (name, request)| add(client, name, request)))
+}
+
+async fn add(client: Client, name: String, request: MemberAddRequest) -> Report {
+    if let Err(failure) = check_urls(&request.peer_ur_ls) {
+        return failure.into();
+    }
+    let typed = request.peer_ur_ls.join(",");
+    match done(client.member_add(request).await) {
+        Ok(answer) => {
+            let notes = start_line(&answer, &name).into_iter().collect();
+            Report { notes, ..Report::of(changed(answer, &name, &typed)) }
+        }
+        Err(failure) => failure.into(),
+    }
+}
+
+fn changed(answer: MemberAddResponse, name: &str, typed: &str) -> Changed {
+    let message = answer.encode_to_vec();
+    let MemberAddResponse { header, member: added, members } = answer;
+    let id = added.as_ref().map_or(0, |added| added.id);
+    let cluster = members.iter().flat_map(|one| {
+        let name = if one.id == id { name } else { &one.name };
+        one.peer_ur_ls.iter().map(move |url| format!("{name}={url}"))
+    });
+    let cluster = cluster.collect::<Vec<_>>().join(",");
+    let more = vec![
+        String::new(),
+        format!("ETCD_NAME={}", quote(name.as_bytes())),
+        format!("ETCD_INITIAL_CLUSTER={}", quote(cluster.as_bytes())),
+        format!("ETCD_INITIAL_ADVERTISE_PEER_URLS={}", quote(typed.as_bytes())),
+        "ETCD_INITIAL_CLUSTER_STATE=\"existing\"".to_owned(),
+    ];
+    Changed { id, what: "added to", header, added, members, message, more }
+}
+
+/// The line that starts the new member of mini-etcd.
+fn start_line(answer: &MemberAddResponse, name: &str) -> Option<String> {
+    let added = answer.member.as_ref()?;
+    let address = |urls: &[String]| Some(urls.first()?.split_once("://")?.1.to_owned());
+    let others = answer.members.iter().filter(|one| one.id != added.id && !one.name.is_empty());
+    let ask: Vec<_> = others.filter_map(|one| address(&one.peer_ur_ls)).collect();
+    let (listen, ask) = (address(&added.peer_ur_ls)?, ask.join(","));
+    Some(format!("start it: mini-etcd --name {name} --listen {listen} --join {ask}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use mini_etcd_proto::etcdserverpb::Member;
+
+    use super::*;
+
+    #[test]
+    fn the_line_that_starts_it_asks_those_that_have_started() {
+        let member = |id, name: &str, url: &str| Member {
+            id,
+            name: name.to_owned(),
+            peer_ur_ls: vec![url.to_owned()],
+            ..Member::default()
+        };
+        let added = member(4, "", "http://h4:2380");
+        let answer = MemberAddResponse {
+            member: Some(added.clone()),
+            members: vec![member(1, "n1", "http://h1:2380"), member(2, "", "http://h2:1"), added],
+            header: None,
+        };
+        assert_eq!(
+            start_line(&answer, "n4").unwrap(),
+            "start it: mini-etcd --name n4 --listen h4:2380 --join h1:2380"
+        );
+    }
+}
