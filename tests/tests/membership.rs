@@ -1,5 +1,7 @@
 //! A cluster of processes that grows, loses and replaces members, and shrinks, under writes.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may say what it expects")]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,7 @@ const REMOVED: i32 = 73;
 /// Puts numbered keys, one after another, at whichever of the members answers, until it is stopped.
 struct Writer {
     addresses: Arc<Mutex<Vec<String>>>,
-    acknowledged: Arc<Mutex<BTreeMap<u64, i64>>>,
+    acknowledged: Arc<Mutex<BTreeMap<usize, i64>>>,
     stop: Arc<AtomicBool>,
     /// Of its own, for the test waits for processes.
     thread: Option<JoinHandle<()>>,
@@ -36,15 +38,15 @@ struct Writer {
 impl Writer {
     fn start(cluster: &Cluster) -> Self {
         let addresses = Arc::new(Mutex::new(cluster.addresses()));
-        let acknowledged = Arc::<Mutex<BTreeMap<u64, i64>>>::default();
+        let acknowledged = Arc::<Mutex<BTreeMap<usize, i64>>>::default();
         let stop = Arc::<AtomicBool>::default();
         let (at, done, stopped) = (addresses.clone(), acknowledged.clone(), stop.clone());
         let puts = async move {
-            let mut number = 0_u64;
+            let mut number = 0;
             while !stopped.load(Ordering::SeqCst) {
                 number += 1;
                 let all = at.lock().expect("addresses").clone();
-                let address = &all[usize::try_from(number).expect("few") % all.len()];
+                let address = &all[number % all.len()];
                 let Ok(channel) = connect_lazily(address) else { continue };
                 let key = format!("w/{number:08}");
                 let put = PutRequest { key: key.into(), ..PutRequest::default() };
@@ -149,7 +151,7 @@ async fn grow(cluster: &mut Cluster, through: usize) -> anyhow::Result<usize> {
         let request = MemberPromoteRequest { id };
         Ok(client(cluster, through)?.member_promote(request).await?.into_inner())
     });
-    let promoted = promoted.await.with_context(|| cluster.member(index).unwrap().errors())?;
+    let promoted = promoted.await.with_context(|| format!("{:?}", cluster.member(index)))?;
     let member = promoted.members.iter().find(|member| member.id == id);
     ensure!(member.is_some_and(|member| !member.is_learner), "{promoted:?}");
     Ok(index)

@@ -30,8 +30,8 @@ impl ClusterService {
     }
 
     /// The revision of this family's headers is always 0.
-    fn header(&self) -> Option<ResponseHeader> {
-        Some(self.host.header(Revision(0)))
+    fn header(&self) -> ResponseHeader {
+        self.host.header(Revision(0))
     }
 
     /// A member that was started alone has the peer URL that etcd has by default, at which it need not listen. Before a second
@@ -89,7 +89,7 @@ impl cluster_server::Cluster for ClusterService {
             self.host.published()
         };
         let members = state.members.by_id.values().map(listed).collect();
-        Ok(Response::new(MemberListResponse { header: self.header(), members }))
+        Ok(Response::new(MemberListResponse { header: Some(self.header()), members }))
     }
 
     async fn member_add(
@@ -104,7 +104,11 @@ impl cluster_server::Cluster for ClusterService {
         let kind = if is_learner { Kind::AddLearner } else { Kind::AddVoter };
         let added = listed(&member);
         let members = self.change(kind, id, Some(member)).await?;
-        Ok(Response::new(MemberAddResponse { header: self.header(), member: Some(added), members }))
+        Ok(Response::new(MemberAddResponse {
+            header: Some(self.header()),
+            member: Some(added),
+            members,
+        }))
     }
 
     async fn member_remove(
@@ -112,7 +116,7 @@ impl cluster_server::Cluster for ClusterService {
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
         let members = self.change(Kind::Remove, request.into_inner().id, None).await?;
-        Ok(Response::new(MemberRemoveResponse { header: self.header(), members }))
+        Ok(Response::new(MemberRemoveResponse { header: Some(self.header()), members }))
     }
 
     async fn member_update(
@@ -124,7 +128,7 @@ impl cluster_server::Cluster for ClusterService {
         let peer_urls = checked_urls(&peer_ur_ls).ok_or(RequestError::BadPeerUrls)?;
         let member = internalpb::Member { id, peer_urls, ..Default::default() };
         let members = self.change(Kind::Update, id, Some(member)).await?;
-        Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
+        Ok(Response::new(MemberUpdateResponse { header: Some(self.header()), members }))
     }
 
     async fn member_promote(
@@ -132,6 +136,6 @@ impl cluster_server::Cluster for ClusterService {
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         let members = self.change(Kind::AddVoter, request.into_inner().id, None).await?;
-        Ok(Response::new(MemberPromoteResponse { header: self.header(), members }))
+        Ok(Response::new(MemberPromoteResponse { header: Some(self.header()), members }))
     }
 }

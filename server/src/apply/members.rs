@@ -33,6 +33,7 @@ impl Members {
 
     /// These members, of whom none was removed.
     #[cfg(test)]
+    #[must_use]
     pub fn of(members: Vec<Member>) -> std::sync::Arc<Self> {
         let by_id = members.into_iter().map(|member| (member.id, member)).collect();
         std::sync::Arc::new(Self { by_id, ..Self::default() })

@@ -15,12 +15,11 @@ pub fn change_of(entry: &Entry) -> Option<ConfChange> {
 pub fn change_in(change: &ConfChange) -> eraftpb::ConfChange {
     let mut out = eraftpb::ConfChange::default();
     out.set_change_type(match change.kind() {
-        Kind::AddVoter => eraftpb::ConfChangeType::AddNode,
+        // Of nobody where it is nothing to Raft: the crate leaves such a change out.
+        Kind::AddVoter | Kind::Update => eraftpb::ConfChangeType::AddNode,
         Kind::Remove => eraftpb::ConfChangeType::RemoveNode,
         Kind::AddLearner => eraftpb::ConfChangeType::AddLearnerNode,
-        Kind::Update => eraftpb::ConfChangeType::AddNode,
     });
-    // Of nobody where it is nothing to Raft: the crate leaves such a change out.
     out.node_id = if change.kind() == Kind::Update { 0 } else { change.member_id };
     out
 }

@@ -1,7 +1,7 @@
 //! Wiring: what a member is made of, in which order it starts and stops.
 //!
 //! ```text
-//! start: directory ─▶ (ask peers) ─▶ log ─▶ state ─▶ threads ─▶ port ─▶ peers, publish
+//! start: directory ─▶ (find the place in a running cluster) ─▶ (ask peers) ─▶ log ─▶ state ─▶ threads ─▶ port ─▶ peers, publish
 //! stop:  hand leadership over ─▶ port ─▶ raft ─▶ log writer, apply
 //! ```
 //!

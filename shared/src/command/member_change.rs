@@ -1,5 +1,6 @@
 //! What the commands that change the members have in common: ids, peer URLs, and [`Changed`], their answer.
 
+use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::{Member, ResponseHeader};
 
 use super::member_list::member;
@@ -107,6 +108,11 @@ impl Answer for Changed {
     fn facts(&self) -> Facts<'_> {
         let rev = self.header.as_ref().map(|header| header.revision);
         Facts { rev, count: count_of(self.members.len()), ..Facts::default() }
+    }
+
+    /// The member's id, as other commands take it.
+    fn primary(&self) -> Result<Option<Bytes>, Failure> {
+        Ok(Some(format!("{:x}", self.id).into()))
     }
 
     fn is_of_cluster(&self) -> bool {

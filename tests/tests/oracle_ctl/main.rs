@@ -12,6 +12,7 @@ mod client;
 mod errors;
 mod leases;
 mod lines;
+mod members;
 mod printed;
 
 use std::io::Write;

@@ -21,8 +21,10 @@
 //!   acknowledged what is committed and missing in its log.
 //! - I5: data of two beginnings of one cluster never meet. Two such members do not listen to each other, and the one
 //!   that knows no leader while the other does ends: what it holds is not what the cluster goes on with.
+//! - I6: a removed member is told so by those who know it, for as long as it comes, and ends. It is still spoken
+//!   with for a moment after its removal, so that it hears of it in order, and answers its clients.
 //!
-//! *What it refuses.* Peers of another cluster, unknown members, other protocols, a dialed address where another
+//! *What it refuses.* Peers of another cluster, unknown and removed members, other protocols, a dialed address where another
 //! member answers.
 //!
 //! Tested in `tests` over loopback, and in the files beside it.

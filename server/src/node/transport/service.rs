@@ -87,7 +87,7 @@ impl PeerService {
             newest.retain(|id, _| now.by_id.contains_key(&id.0));
         }
         // Apply ended, and the member with it.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The service with the sizes that peers may use.
