@@ -110,8 +110,13 @@ impl Bench {
 
     fn entry(&mut self, request: Request) -> Entry {
         self.index += 1;
-        let command =
-            Command { origin: 1, sequence: self.index, incarnation: 1, request: Some(request) };
+        let command = Command {
+            origin: 1,
+            sequence: self.index,
+            incarnation: 1,
+            request: Some(request),
+            asker: None,
+        };
         let data = command.encode_to_vec().into();
         Entry { kind: 0, term: 1, index: self.index, data }
     }

@@ -145,6 +145,63 @@ pub enum RequestError {
     /// The member's disk failed while reading; the process is about to end.
     #[error("etcdserver: storage failed: {0}")]
     Storage(String),
+    /// Nobody has logged in, or a user without a name.
+    #[error("etcdserver: user name is empty")]
+    UserEmpty,
+    /// Permissions cannot count without a user `root`.
+    #[error("etcdserver: root user does not exist")]
+    RootUserNotExist,
+    /// The user `root` has not the role `root`.
+    #[error("etcdserver: root user does not have root role")]
+    RootRoleNotExist,
+    /// A user of that name exists.
+    #[error("etcdserver: user name already exists")]
+    UserAlreadyExists,
+    /// A user that does not exist.
+    #[error("etcdserver: user name not found")]
+    UserNotFound,
+    /// A role without a name.
+    #[error("etcdserver: role name is empty")]
+    RoleEmpty,
+    /// A role of that name exists.
+    #[error("etcdserver: role name already exists")]
+    RoleAlreadyExists,
+    /// A role that does not exist.
+    #[error("etcdserver: role name not found")]
+    RoleNotFound,
+    /// No such user, or another password.
+    #[error("etcdserver: authentication failed, invalid user ID or password")]
+    AuthFailed,
+    /// A user who has no password wants to log in with one. etcd has no code for it.
+    #[error("auth: authentication failed, password was given for no password user")]
+    NoPasswordUser,
+    /// A password that bcrypt would cut. etcd has no code for it.
+    #[error("bcrypt: password length exceeds 72 bytes")]
+    PasswordTooLong,
+    /// A grant without a permission.
+    #[error("etcdserver: permission not given")]
+    PermissionNotGiven,
+    /// The user may not do this.
+    #[error("etcdserver: permission denied")]
+    PermissionDenied,
+    /// The user has not that role.
+    #[error("etcdserver: role is not granted to the user")]
+    RoleNotGranted,
+    /// The role has not that permission.
+    #[error("etcdserver: permission is not granted to the role")]
+    PermissionNotGranted,
+    /// A login where permissions do not count.
+    #[error("etcdserver: authentication is not enabled")]
+    AuthNotEnabled,
+    /// A token that nobody gave out, or that ended.
+    #[error("etcdserver: invalid auth token")]
+    InvalidAuthToken,
+    /// A change after which nobody could manage users, or a permission without a range.
+    #[error("etcdserver: invalid auth management")]
+    InvalidAuthManagement,
+    /// Users or roles changed after the request was made.
+    #[error("etcdserver: revision of auth store is old")]
+    AuthOldRevision,
     /// The method is not built yet.
     #[error("unknown method {method} for service {service}")]
     Unimplemented { method: &'static str, service: &'static str },
@@ -165,6 +222,12 @@ impl RequestError {
             | Self::InvalidClientApiVersion
             | Self::RequestTooLarge
             | Self::BadPeerUrls
+            | Self::UserEmpty
+            | Self::RoleEmpty
+            | Self::AuthFailed
+            | Self::PermissionNotGiven
+            | Self::InvalidAuthManagement
+            | Self::AuthOldRevision
             | Self::InvalidField { .. } => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace
@@ -173,6 +236,8 @@ impl RequestError {
             | Self::DiskTooFull { .. } => Code::ResourceExhausted,
             Self::Corrupt => Code::DataLoss,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
+            Self::PermissionDenied => Code::PermissionDenied,
+            Self::InvalidAuthToken => Code::Unauthenticated,
             Self::NotLeader
             | Self::BadLeaderTransferee
             | Self::LeaseExist
@@ -181,7 +246,16 @@ impl RequestError {
             | Self::MemberNotLearner
             | Self::LearnerNotReady
             | Self::TooManyLearners
-            | Self::NotForLearner => Code::FailedPrecondition,
+            | Self::NotForLearner
+            | Self::RootUserNotExist
+            | Self::RootRoleNotExist
+            | Self::UserAlreadyExists
+            | Self::UserNotFound
+            | Self::RoleAlreadyExists
+            | Self::RoleNotFound
+            | Self::RoleNotGranted
+            | Self::PermissionNotGranted
+            | Self::AuthNotEnabled => Code::FailedPrecondition,
             Self::NoLeader
             | Self::Stopped
             | Self::Timeout
@@ -190,12 +264,21 @@ impl RequestError {
             | Self::Unhealthy => Code::Unavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::WatchCanceled => Code::Cancelled,
-            Self::LeaderTransferTimeout | Self::NotEnoughStarted => Code::Unknown,
+            Self::LeaderTransferTimeout
+            | Self::NotEnoughStarted
+            | Self::NoPasswordUser
+            | Self::PasswordTooLong => Code::Unknown,
             Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {
                 Code::Unimplemented
             }
             Self::Storage(_) => Code::Internal,
         }
+    }
+
+    /// The error as Go's clients word a status that they find in a text.
+    #[must_use]
+    pub fn as_go(&self) -> String {
+        format!("rpc error: code = {:?} desc = {self}", self.code())
     }
 
     /// Whether every member that applies the same entry must come to the same answer. Only these may be the
@@ -214,6 +297,23 @@ impl RequestError {
                 | Self::NotLeader
                 | Self::MemberNotFound
                 | Self::ResultTooLarge { .. }
+                | Self::UserEmpty
+                | Self::RootUserNotExist
+                | Self::RootRoleNotExist
+                | Self::UserAlreadyExists
+                | Self::UserNotFound
+                | Self::RoleEmpty
+                | Self::RoleAlreadyExists
+                | Self::RoleNotFound
+                | Self::AuthFailed
+                | Self::NoPasswordUser
+                | Self::PermissionNotGiven
+                | Self::PermissionDenied
+                | Self::RoleNotGranted
+                | Self::PermissionNotGranted
+                | Self::AuthNotEnabled
+                | Self::InvalidAuthManagement
+                | Self::AuthOldRevision
         )
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
-//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `backup`, `apply`, `mvcc`, `lease`,
+//! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `backup`, `apply`, `auth`, `mvcc`, `lease`,
 //! `log`, `storage`. Each imports only what stands below it, and what serves all:
 //! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
 
@@ -18,6 +18,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod auth;
 pub mod backup;
 pub mod config;
 pub mod error;

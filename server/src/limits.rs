@@ -549,3 +549,27 @@ pub const LOG_REPEAT_KINDS_MAX: usize = 64;
 
 /// Longest that a process on its way out waits for one of its streams.
 pub const OUTPUT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Tokens that a member knows; beyond that the one that ends first makes room.
+pub const AUTH_TOKENS_MAX: usize = 100_000;
+
+/// Time between two looks for tokens that have ended; a login looks.
+pub const AUTH_TOKENS_SWEEP: Duration = Duration::from_secs(1);
+
+/// How long a token lives after its last use, if nothing else was said; etcd's.
+pub const AUTH_TOKEN_TTL: Duration = Duration::from_secs(300);
+
+/// Cost of a password's hash, if nothing else was said; etcd's. One more doubles it.
+pub const BCRYPT_COST: u32 = 10;
+
+/// Passwords that are hashed at one time: each takes a processor for as long as it takes.
+pub const PASSWORDS_AT_ONCE_MAX: usize = 2;
+
+/// Passwords that wait to be hashed; more are refused.
+pub const PASSWORDS_WAITING_MAX: usize = 256;
+
+/// Longest password in bytes: bcrypt looks at no more.
+pub const PASSWORD_BYTES_MAX: usize = 72;
+
+/// How often a login begins anew because users or roles changed while its password was looked at.
+pub const LOGIN_ATTEMPTS_MAX: usize = 16;

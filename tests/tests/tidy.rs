@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the server in the order of a write's path. A module may import itself and what stands below it;
 /// modules not named here serve all, and import none of these.
 const ORDER: &[&str] = &[
-    "server", "http", "api", "node", "raft", "watch", "backup", "apply", "mvcc", "lease", "log",
+    "server", "http", "api", "node", "raft", "watch", "backup", "apply", "auth", "mvcc", "lease", "log",
     "storage",
 ];
 

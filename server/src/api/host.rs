@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
-use mini_etcd_proto::internalpb::{ConfChange, command};
+use mini_etcd_proto::internalpb::{Asker, ConfChange, command};
 use mini_etcd_shared::types::{MemberId, Revision};
 use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION};
 use tokio::sync::{SetOnce, watch};
@@ -21,9 +21,10 @@ use crate::raft::RaftStatus;
 use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
 
-use super::InFlight;
 use super::backup::Backups;
+use super::passwords::Passwords;
 use super::results::Results;
+use super::{Caller, InFlight};
 
 /// What a member says of itself and does not change.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct About {
     pub quota: Quota,
     /// Where peers reach a member that was started alone, and so under a peer URL at which it does not listen.
     pub peer_url: Option<String>,
+    /// What a password's hash costs.
+    pub bcrypt_cost: u32,
 }
 
 /// A member as the services of one rpc thread see it; a cheap handle.
@@ -54,6 +57,7 @@ struct Inner {
     metrics: Metrics,
     leases: LeaseKeeper,
     results: Results,
+    passwords: Passwords,
     in_flight: InFlight,
     backups: Backups,
     started: Instant,
@@ -74,9 +78,18 @@ impl Host {
         let backups = Backups::default();
         let started = Instant::now();
         let alarms_raised = TimedRepeats::default();
-        let inner =
-            Inner { about, metrics, leases, results, in_flight, backups, started, alarms_raised };
-        let inner = Arc::new(inner);
+        let passwords = Passwords::new(about.bcrypt_cost);
+        let inner = Arc::new(Inner {
+            about,
+            metrics,
+            leases,
+            results,
+            passwords,
+            in_flight,
+            backups,
+            started,
+            alarms_raised,
+        });
         Self { inner, proposer, hub }
     }
 
@@ -114,6 +127,10 @@ impl Host {
 
     pub(super) fn backups(&self) -> &Backups {
         &self.inner.backups
+    }
+
+    pub(super) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     /// Attempts to raise the alarm of a full quota, by whether they succeeded; every refused write may be one.
@@ -175,12 +192,37 @@ impl Host {
         state
     }
 
-    /// Replicates a request and waits for its result.
+    /// Replicates a request of a caller and waits for its result.
     pub(super) async fn write(
+        &self,
+        caller: &Caller,
+        request: command::Request,
+    ) -> Result<EntryResponse, RequestError> {
+        let mut state = self.published();
+        let mut asker = self.asker(caller, &state.auth)?;
+        if state.auth.is_enabled() && asker.user.is_empty() {
+            // Who has not logged in costs no entry. What this member knows may be old.
+            state = self.barrier().await?;
+            asker = self.asker(caller, &state.auth)?;
+            state.auth.check_login(&asker)?;
+        }
+        self.propose(state.auth.is_enabled().then_some(asker), request).await
+    }
+
+    /// Replicates what the member asks for itself.
+    pub(super) async fn write_as_member(
         &self,
         request: command::Request,
     ) -> Result<EntryResponse, RequestError> {
-        self.proposed(self.proposer.write(request)).await
+        self.propose(Some(Asker { is_member: true, ..Asker::default() }), request).await
+    }
+
+    async fn propose(
+        &self,
+        asker: Option<Asker>,
+        request: command::Request,
+    ) -> Result<EntryResponse, RequestError> {
+        self.proposed(self.proposer.write(asker, request)).await
     }
 
     /// Changes who is a member and waits until that is so.

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::host::mismatch;
 use super::results::{elsewhere, is_short};
 use super::unread::Unread;
-use super::{Host, quota, results, validate};
+use super::{Caller, Host, quota, results, validate};
 use crate::apply::{self, Published};
 use crate::error::RequestError;
 use crate::mvcc::RangeChunks;
@@ -49,9 +49,11 @@ impl KvService {
     async fn read_txn(
         &self,
         unread: &Arc<Unread>,
+        caller: &Caller,
         request: TxnRequest,
     ) -> Result<Response<TxnResponse>, RequestError> {
         let state = self.state(validate::is_serializable(&request)).await?;
+        self.host.permit(caller, &state)?.txn(&request, &state.leases)?;
         let header = self.host.header(state.view.revision());
         let is_small = results::reads_few_rows(&state.view, &request)
             && results::compares_few_rows(&state.view, &request);
@@ -70,13 +72,15 @@ impl KvService {
     async fn change<M>(
         &self,
         unread: &Arc<Unread>,
+        caller: &Caller,
         request: command::Request,
     ) -> Result<Response<M>, RequestError>
     where
         M: Message + Default + 'static,
     {
         let space = results::space_for(&self.host, &request).await?;
-        let apply::EntryResponse::Write(mut answer) = self.host.write(request).await? else {
+        let apply::EntryResponse::Write(mut answer) = self.host.write(caller, request).await?
+        else {
             return Err(mismatch());
         };
         answer.set_header(self.host.complete(answer.header()));
@@ -93,10 +97,11 @@ impl Kv for KvService {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<RangeResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let request = request.into_inner();
         validate::range(&request)?;
         let state = self.state(request.serializable).await?;
+        self.host.permit(&caller, &state)?.range(&request)?;
         self.host.metrics().ranges.inc();
         let header = self.host.header(state.view.revision());
         let large = (!is_short(&state.view, &request)).then(|| request.encoded_len());
@@ -112,9 +117,11 @@ impl Kv for KvService {
         &self,
         request: Request<RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
+        let caller = Caller::of(&request);
         let request = request.into_inner();
         validate::range_stream(&request)?;
         let state = self.state(request.serializable).await?;
+        self.host.permit(&caller, &state)?.range(&request)?;
         self.host.metrics().ranges.inc();
         let header = Some(self.host.header(state.view.revision()));
         let chunks = state.view.range_chunks(&request);
@@ -131,40 +138,40 @@ impl Kv for KvService {
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let request = request.into_inner();
         quota::check(&self.host, quota::of_put(&request)).await?;
         validate::put(&request)?;
-        Ok(self.change(&unread, command::Request::Put(request)).await?)
+        Ok(self.change(&unread, &caller, command::Request::Put(request)).await?)
     }
 
     async fn delete_range(
         &self,
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let request = request.into_inner();
         validate::delete_range(&request)?;
-        Ok(self.change(&unread, command::Request::DeleteRange(request)).await?)
+        Ok(self.change(&unread, &caller, command::Request::DeleteRange(request)).await?)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let request = request.into_inner();
         quota::check(&self.host, quota::of_txn(&request)).await?;
         validate::txn(&request)?;
         if validate::is_read_only(&request) {
-            return Ok(self.read_txn(&unread, request).await?);
+            return Ok(self.read_txn(&unread, &caller, request).await?);
         }
-        Ok(self.change(&unread, command::Request::Txn(request)).await?)
+        Ok(self.change(&unread, &caller, command::Request::Txn(request)).await?)
     }
 
     async fn compact(
         &self,
         request: Request<CompactionRequest>,
     ) -> Result<Response<CompactionResponse>, Status> {
-        let request = request.into_inner();
-        let result = self.host.write(command::Request::Compaction(request)).await;
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        let result = self.host.write(&caller, command::Request::Compaction(request)).await;
         let is_barrier = matches!(result, Ok(_) | Err(RequestError::Compacted));
         if request.physical && is_barrier {
             self.host.proposer().compaction_finished(request.revision).await;

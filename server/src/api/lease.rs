@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::host::mismatch;
 use super::leader::{requires_leader, without_leader};
-use super::{Host, Unread, quota};
+use super::{Caller, Host, Unread, quota};
 use crate::apply;
 use crate::error::RequestError;
 use crate::limits::{LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX, LEASE_TTL_MIN};
@@ -49,11 +49,14 @@ pub(super) fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, R
 /// One renewal. A lease that is not there, or ends meanwhile, has no time to live: that is no error.
 async fn renewed(
     host: Host,
+    caller: Caller,
     request: Result<LeaseKeepAliveRequest, Status>,
 ) -> Result<LeaseKeepAliveResponse, Status> {
     let id = request?.id;
+    let state = host.published();
+    host.permit(&caller, &state)?.lease(id, &state.leases)?;
     // Of before the renewal, as in etcd.
-    let header = host.header(host.published().view.revision());
+    let header = host.header(state.view.revision());
     let left = host.ask_lease(id, true).await?;
     let ttl = left.map_or(0, |left| left.ttl);
     Ok(LeaseKeepAliveResponse { header: Some(header), id, ttl })
@@ -83,10 +86,12 @@ impl Lease for LeaseService {
         &self,
         request: Request<LeaseGrantRequest>,
     ) -> Result<Response<LeaseGrantResponse>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        self.host.check_login(&caller, &self.host.published())?;
         quota::check(&self.host, quota::LEASE_COST).await?;
         let request = command::Request::LeaseGrant(granted(request)?);
-        let apply::EntryResponse::LeaseGranted(mut answer) = self.host.write(request).await? else {
+        let answer = self.host.write(&caller, request).await?;
+        let apply::EntryResponse::LeaseGranted(mut answer) = answer else {
             return Err(mismatch().into());
         };
         answer.header = Some(self.host.complete(answer.header.as_ref()));
@@ -97,9 +102,10 @@ impl Lease for LeaseService {
         &self,
         request: Request<LeaseRevokeRequest>,
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
-        let id = request.into_inner().id;
+        let (caller, id) = (Caller::of(&request), request.into_inner().id);
         let request = command::Request::LeaseRevoke(RevokeLease { id, ..RevokeLease::default() });
-        let apply::EntryResponse::LeaseRevoked(mut answer) = self.host.write(request).await? else {
+        let answer = self.host.write(&caller, request).await?;
+        let apply::EntryResponse::LeaseRevoked(mut answer) = answer else {
             return Err(mismatch().into());
         };
         answer.header = Some(self.host.complete(answer.header.as_ref()));
@@ -112,9 +118,10 @@ impl Lease for LeaseService {
         &self,
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
-        let host = self.host.clone();
+        let (host, caller) = (self.host.clone(), Caller::of(&request));
         let needs_leader = requires_leader(request.metadata());
-        let answers = request.into_inner().map(move |request| renewed(host.clone(), request));
+        let requests = request.into_inner();
+        let answers = requests.map(move |request| renewed(host.clone(), caller.clone(), request));
         let answers = answers.buffered(LEASE_RENEWALS_PER_STREAM_MAX).boxed();
         Ok(Response::new(if needs_leader {
             while_led(answers, without_leader(self.host.leader_changes())).boxed()
@@ -127,10 +134,13 @@ impl Lease for LeaseService {
         &self,
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
         let left = self.host.ask_lease(id, false).await?;
         let state = if keys { self.host.barrier().await? } else { self.host.published() };
+        if keys {
+            self.host.permit(&caller, &state)?.read_lease(id, &state.leases)?;
+        }
         let header = Some(self.host.header(state.view.revision()));
         let gone =
             LeaseTimeToLiveResponse { header, id, ttl: -1, ..LeaseTimeToLiveResponse::default() };
@@ -155,8 +165,9 @@ impl Lease for LeaseService {
         &self,
         request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
-        let unread = Unread::of(&request);
+        let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let state = self.host.published();
+        self.host.permit(&caller, &state)?.read_leases(&state.leases)?;
         let header = Some(self.host.header(state.view.revision()));
         let keeper = self.host.leases().clone();
         let bytes = state.leases.count().saturating_mul(LEASE_STATUS_BYTES);

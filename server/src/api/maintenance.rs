@@ -15,9 +15,9 @@ use mini_etcd_shared::version::{ETCD_VERSION, STORAGE_VERSION};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
-use super::Host;
 use super::host::alarms;
 use super::results::elsewhere;
+use super::{Caller, Host};
 use crate::apply;
 use crate::error::RequestError;
 use crate::limits::QUOTA_ROOM_WAIT;
@@ -35,8 +35,13 @@ impl MaintenanceService {
         Self { host }
     }
 
-    async fn list_alarms(&self, wanted: i32) -> Result<AlarmResponse, RequestError> {
+    async fn list_alarms(
+        &self,
+        caller: &Caller,
+        wanted: i32,
+    ) -> Result<AlarmResponse, RequestError> {
         let state = self.host.barrier().await?;
+        self.host.check_login(caller, &state)?;
         let any = i32::from(AlarmType::None);
         let raised = state.alarms.raised.iter();
         let alarms = raised
@@ -46,9 +51,14 @@ impl MaintenanceService {
         Ok(AlarmResponse { header: Some(self.host.header(state.view.revision())), alarms })
     }
 
-    async fn change_alarms(&self, request: AlarmRequest) -> Result<AlarmResponse, RequestError> {
+    async fn change_alarms(
+        &self,
+        caller: &Caller,
+        request: AlarmRequest,
+    ) -> Result<AlarmResponse, RequestError> {
+        self.host.check_root(caller, &self.host.published())?;
         self.refuse_without_room(&request).await?;
-        match self.host.write(command::Request::Alarm(request)).await? {
+        match self.host.write(caller, command::Request::Alarm(request)).await? {
             apply::EntryResponse::Alarm(mut answer) => {
                 let revision = self.host.published().view.revision();
                 answer.header = Some(self.host.header(revision));
@@ -120,10 +130,12 @@ impl Maintenance for MaintenanceService {
         &self,
         request: Request<AlarmRequest>,
     ) -> Result<Response<AlarmResponse>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
         let answer = match request.action() {
-            AlarmAction::Get => self.list_alarms(request.alarm).await?,
-            AlarmAction::Activate | AlarmAction::Deactivate => self.change_alarms(request).await?,
+            AlarmAction::Get => self.list_alarms(&caller, request.alarm).await?,
+            AlarmAction::Activate | AlarmAction::Deactivate => {
+                self.change_alarms(&caller, request).await?
+            }
         };
         Ok(Response::new(answer))
     }

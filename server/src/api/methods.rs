@@ -1,6 +1,7 @@
 //! Every method that a client may name, in the order in which they are most often named.
 
 use Kind::{Bidi, ServerStream, Unary};
+use Rule::{Open, Peers, Request, Root, User};
 
 /// How messages flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +25,35 @@ impl Kind {
     }
 }
 
-/// A method and whether it is built; one that is not answers Unimplemented.
+/// Who may call a method while permissions count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Anybody.
+    Open,
+    /// Who has logged in.
+    User,
+    /// Who has the role `root`.
+    Root,
+    /// Who may do what the request names: the service looks where it reads, apply where it writes.
+    Request,
+    /// Members, who know each other by other means.
+    Peers,
+}
+
+/// A method, who may call it, and whether it is built; one that is not answers Unimplemented.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
+    pub(super) rule: Rule,
     pub(super) built: bool,
 }
 
-const fn built(name: &'static str, kind: Kind) -> Method {
-    Method { name, kind, built: true }
+const fn built(name: &'static str, kind: Kind, rule: Rule) -> Method {
+    Method { name, kind, rule, built: true }
 }
 
-const fn planned(name: &'static str, kind: Kind) -> Method {
-    Method { name, kind, built: false }
+const fn planned(name: &'static str, kind: Kind, rule: Rule) -> Method {
+    Method { name, kind, rule, built: false }
 }
 
 /// The service that members offer each other.
@@ -47,91 +64,98 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
         "etcdserverpb.KV",
         &[
-            built("Range", Unary),
-            built("Put", Unary),
-            built("Txn", Unary),
-            built("DeleteRange", Unary),
-            built("Compact", Unary),
-            built("RangeStream", ServerStream),
+            built("Range", Unary, Request),
+            built("Put", Unary, Request),
+            built("Txn", Unary, Request),
+            built("DeleteRange", Unary, Request),
+            built("Compact", Unary, Request),
+            built("RangeStream", ServerStream, Request),
         ],
     ),
-    ("etcdserverpb.Watch", &[built("Watch", Bidi)]),
-    (PEERS, &[built("Stream", Bidi), built("Install", Bidi), built("Members", Unary)]),
+    ("etcdserverpb.Watch", &[built("Watch", Bidi, Request)]),
+    (
+        PEERS,
+        &[
+            built("Stream", Bidi, Peers),
+            built("Install", Bidi, Peers),
+            built("Members", Unary, Peers),
+        ],
+    ),
     (
         "etcdserverpb.Lease",
         &[
-            built("LeaseGrant", Unary),
-            built("LeaseRevoke", Unary),
-            built("LeaseKeepAlive", Bidi),
-            built("LeaseTimeToLive", Unary),
-            built("LeaseLeases", Unary),
+            built("LeaseGrant", Unary, Request),
+            built("LeaseRevoke", Unary, Request),
+            built("LeaseKeepAlive", Bidi, Request),
+            built("LeaseTimeToLive", Unary, User),
+            built("LeaseLeases", Unary, Request),
         ],
     ),
     (
         "etcdserverpb.Maintenance",
         &[
-            built("Status", Unary),
-            built("Alarm", Unary),
-            built("Hash", Unary),
-            built("HashKV", Unary),
-            built("MoveLeader", Unary),
-            built("Defragment", Unary),
-            built("Snapshot", ServerStream),
-            planned("Downgrade", Unary),
+            built("Status", Unary, User),
+            built("Alarm", Unary, Request),
+            built("Hash", Unary, Root),
+            built("HashKV", Unary, Root),
+            built("MoveLeader", Unary, Root),
+            built("Defragment", Unary, Root),
+            built("Snapshot", ServerStream, Root),
+            planned("Downgrade", Unary, Root),
         ],
     ),
     (
         "etcdserverpb.Cluster",
         &[
-            built("MemberList", Unary),
-            built("MemberAdd", Unary),
-            built("MemberRemove", Unary),
-            built("MemberUpdate", Unary),
-            built("MemberPromote", Unary),
+            built("MemberList", Unary, User),
+            built("MemberAdd", Unary, Root),
+            built("MemberRemove", Unary, Root),
+            built("MemberUpdate", Unary, Root),
+            built("MemberPromote", Unary, Root),
         ],
     ),
-    ("grpc.health.v1.Health", &[built("Check", Unary), built("Watch", ServerStream)]),
+    ("grpc.health.v1.Health", &[built("Check", Unary, Open), built("Watch", ServerStream, Open)]),
     (
         "minietcd.admin.v1.Admin",
         &[
-            built("Watch", ServerStream),
-            built("Log", Unary),
-            built("KeyHistory", Unary),
-            built("RevisionHistogram", Unary),
-            built("Deleted", Unary),
+            built("Watch", ServerStream, User),
+            built("Log", Unary, Root),
+            built("KeyHistory", Unary, Root),
+            built("RevisionHistogram", Unary, Root),
+            built("Deleted", Unary, Root),
         ],
     ),
     (
         "etcdserverpb.Auth",
         &[
-            planned("Authenticate", Unary),
-            planned("AuthEnable", Unary),
-            planned("AuthDisable", Unary),
-            planned("AuthStatus", Unary),
-            planned("UserAdd", Unary),
-            planned("UserGet", Unary),
-            planned("UserList", Unary),
-            planned("UserDelete", Unary),
-            planned("UserChangePassword", Unary),
-            planned("UserGrantRole", Unary),
-            planned("UserRevokeRole", Unary),
-            planned("RoleAdd", Unary),
-            planned("RoleGet", Unary),
-            planned("RoleList", Unary),
-            planned("RoleDelete", Unary),
-            planned("RoleGrantPermission", Unary),
-            planned("RoleRevokePermission", Unary),
+            built("Authenticate", Unary, Open),
+            built("AuthEnable", Unary, Request),
+            built("AuthDisable", Unary, Request),
+            built("AuthStatus", Unary, Open),
+            built("UserAdd", Unary, Request),
+            built("UserGet", Unary, Request),
+            built("UserList", Unary, Request),
+            built("UserDelete", Unary, Request),
+            built("UserChangePassword", Unary, Request),
+            built("UserGrantRole", Unary, Request),
+            built("UserRevokeRole", Unary, Request),
+            built("RoleAdd", Unary, Request),
+            built("RoleGet", Unary, Request),
+            built("RoleList", Unary, Request),
+            built("RoleDelete", Unary, Request),
+            built("RoleGrantPermission", Unary, Request),
+            built("RoleRevokePermission", Unary, Request),
         ],
     ),
-    ("v3lockpb.Lock", &[built("Lock", Unary), built("Unlock", Unary)]),
+    ("v3lockpb.Lock", &[built("Lock", Unary, Request), built("Unlock", Unary, Request)]),
     (
         "v3electionpb.Election",
         &[
-            built("Campaign", Unary),
-            built("Proclaim", Unary),
-            built("Leader", Unary),
-            built("Observe", ServerStream),
-            built("Resign", Unary),
+            built("Campaign", Unary, Request),
+            built("Proclaim", Unary, Request),
+            built("Leader", Unary, Request),
+            built("Observe", ServerStream, Request),
+            built("Resign", Unary, Request),
         ],
     ),
 ];

@@ -10,14 +10,18 @@
 //! - I2: a method that is not built answers Unimplemented; nothing pretends.
 //! - I3: what calls hold together is bounded: their number, the bytes of their requests, the bytes of their results.
 //! - I4: a call that takes long does not hold up the thread that serves the others.
+//! - I5: who asks is read once, in the router. Each method has a rule in `methods`, which the router holds it to; where that is
+//!   the request's, reads are judged here on the very state that they read, writes when they are applied.
 //!
 //! It refuses to decide anything that members must decide alike: that is apply's.
 //!
 //! Tested at the bottom of each file, in `validate::tests`, and over sockets in `http::accept_tests`.
 
 mod admin;
+mod auth;
 mod backup;
 mod body;
+mod caller;
 mod cluster;
 mod health;
 mod host;
@@ -27,6 +31,7 @@ mod lease;
 mod maintenance;
 mod messages;
 mod methods;
+mod passwords;
 mod quota;
 mod recipes;
 mod results;
@@ -38,12 +43,15 @@ pub mod validate;
 pub mod watch;
 
 pub use admin::AdminService;
+pub use auth::AuthService;
+pub use caller::{Caller, CertificateName, Gate};
 pub use cluster::ClusterService;
 pub use health::HealthService;
 pub use host::{About, Host};
 pub use kv::KvService;
 pub use lease::LeaseService;
 pub use maintenance::MaintenanceService;
+pub use methods::Rule;
 pub use recipes::{ElectionService, LockService};
 pub use router::{HasLeader, InFlight, Router, is_grpc, stopped};
 pub use services::services;

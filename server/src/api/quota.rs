@@ -48,7 +48,7 @@ pub(super) async fn check(host: &Host, cost: u64) -> Result<(), RequestError> {
     if !published.alarms.raised.contains(&(me, alarm)) {
         let action = AlarmAction::Activate.into();
         let request = AlarmRequest { action, member_id: me, alarm };
-        let raised = host.write(command::Request::Alarm(request)).await;
+        let raised = host.write_as_member(command::Request::Alarm(request)).await;
         if let Some(Say { more }) = host.alarms_raised().say(raised.is_ok()) {
             match raised {
                 Ok(_) => tracing::warn!(

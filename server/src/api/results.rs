@@ -317,7 +317,8 @@ mod tests {
             let (key, value) = (format!("{number:03}").into(), vec![1; 1_000_000].into());
             let request = command::Request::Put(PutRequest { key, value, ..PutRequest::default() });
             let request = Some(request);
-            let command = Command { origin: 2, sequence: number, incarnation: 1, request };
+            let command =
+                Command { origin: 2, sequence: number, incarnation: 1, request, asker: None };
             let (index, data) = (index.0 + number, command.encode_to_vec().into());
             let entries = vec![Entry { kind: 0, term: 1, index, data }];
             applier.apply(&ApplyTask { entries, conf_states: Vec::new() }).unwrap();

@@ -19,8 +19,9 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::body::{Built, BuiltBody, Counted, Framed, Held, Streamed, answered};
+use super::caller::{Caller, Gate};
 use super::messages::{Begun, Messages};
-use super::methods::{Kind, PEERS, SERVICES};
+use super::methods::{Kind, PEERS, Rule, SERVICES};
 use super::statuses::{timeout, translate_headers};
 use super::unread::Share;
 use crate::error::RequestError;
@@ -44,6 +45,7 @@ pub struct Router {
     has_leader: HasLeader,
     /// Whether this member is a learner, which answers little.
     is_learner: HasLeader,
+    gate: Arc<dyn Gate>,
     stop: watch::Receiver<bool>,
     metrics: Metrics,
     in_flight: InFlight,
@@ -53,6 +55,7 @@ pub struct Router {
 struct Route {
     method: &'static str,
     kind: Kind,
+    rule: Rule,
     built: bool,
     /// Not a service that members offer each other.
     is_clients: bool,
@@ -82,11 +85,12 @@ where
 }
 
 impl Router {
-    /// A router without services. Streams end once `stop` turns true.
+    /// A router without services, whose calls `gate` judges. Streams end once `stop` turns true.
     #[must_use]
     pub fn new(
         metrics: Metrics,
         has_leader: HasLeader,
+        gate: Arc<dyn Gate>,
         stop: watch::Receiver<bool>,
         in_flight: &InFlight,
     ) -> Self {
@@ -96,6 +100,7 @@ impl Router {
                 let routes = methods.iter().map(|method| Route {
                     method: method.name,
                     kind: method.kind,
+                    rule: method.rule,
                     built: method.built,
                     is_clients: *service != PEERS,
                     by_learners: is_by_learners(service, method.name),
@@ -109,6 +114,7 @@ impl Router {
             handlers: BTreeMap::new(),
             has_leader,
             is_learner: Arc::new(|| false),
+            gate,
             stop,
             metrics,
             in_flight: in_flight.clone(),
@@ -134,7 +140,7 @@ impl Router {
     }
 
     /// Carries a call out. Never fails: what goes wrong is a status.
-    pub async fn call<B>(&self, request: Request<B>) -> Response<Body>
+    pub async fn call<B>(&self, mut request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -148,6 +154,14 @@ impl Router {
             // Looked at before a call is counted, as in etcd.
             Err(status) => return status.into_http(),
         };
+        let caller = Caller::read(request.headers(), request.extensions());
+        if let Err(error) = self.admit(route.rule, &caller).await {
+            let refused = Status::from(error);
+            route.metrics.started.inc();
+            route.metrics.handled(refused.code());
+            return refused.into_http();
+        }
+        request.extensions_mut().insert(caller);
         if route.kind != Kind::Unary {
             begun.begin();
         }
@@ -180,6 +194,15 @@ impl Router {
                 Err(Status::unimplemented(format!("unknown method {method} for service {service}")))
             }
         }
+    }
+
+    /// Whether a method of that rule may be called. A token that this member cannot know yet is waited for.
+    async fn admit(&self, rule: Rule, caller: &Caller) -> Result<(), RequestError> {
+        if let Some(judged) = self.gate.judge(caller, rule) {
+            return judged;
+        }
+        self.gate.catch_up().await?;
+        self.gate.judge(caller, rule).unwrap_or(Err(RequestError::InvalidAuthToken))
     }
 
     /// Checks what the metadata says.

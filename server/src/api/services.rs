@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mini_etcd_proto::adminpb::admin_server::AdminServer;
+use mini_etcd_proto::etcdserverpb::auth_server::AuthServer;
 use mini_etcd_proto::etcdserverpb::cluster_server::ClusterServer;
 use mini_etcd_proto::etcdserverpb::kv_server::KvServer;
 use mini_etcd_proto::etcdserverpb::lease_server::LeaseServer;
@@ -14,8 +15,8 @@ use tokio::sync::watch;
 
 use super::watch::WatchService;
 use super::{
-    AdminService, ClusterService, ElectionService, HealthService, Host, KvService, LeaseService,
-    LockService, MaintenanceService, Router,
+    AdminService, AuthService, ClusterService, ElectionService, HealthService, Host, KvService,
+    LeaseService, LockService, MaintenanceService, Router,
 };
 use crate::limits::{GRPC_MESSAGE_BYTES_MAX, WATCH_PROGRESS_INTERVAL};
 
@@ -31,17 +32,20 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     let election = ElectionServer::new(ElectionService::new(host.clone()));
     let cluster = ClusterServer::new(ClusterService::new(host.clone()));
     let maintenance = MaintenanceServer::new(MaintenanceService::new(host.clone()));
+    let auth = AuthServer::new(AuthService::new(host.clone()));
     let admin = AdminServer::new(AdminService::new(host.clone()));
     let health = HealthServer::new(HealthService);
     let term_of = host.clone();
+    let asked_by = host.clone();
     let watch = WatchService::new(
         host.hub().clone(),
         host.proposer().identity(),
         Arc::new(move || term_of.status().term),
+        Arc::new(move |caller| asked_by.asker(caller, &asked_by.published().auth)),
         WATCH_PROGRESS_INTERVAL,
     );
-    let asked = host.clone();
-    Router::new(host.metrics().clone(), has_leader, stop, host.in_flight())
+    let (asked, gate) = (host.clone(), Arc::new(host.clone()));
+    Router::new(host.metrics().clone(), has_leader, gate, stop, host.in_flight())
         .refusing_for_learners(Arc::new(move || asked.is_learner()))
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
@@ -50,6 +54,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
         .with(election.max_decoding_message_size(limit))
         .with(cluster.max_decoding_message_size(limit))
         .with(maintenance.max_decoding_message_size(limit))
+        .with(auth.max_decoding_message_size(limit))
         .with(admin.max_decoding_message_size(limit))
         .with(health.max_decoding_message_size(limit))
 }

@@ -57,14 +57,18 @@ impl Alarms {
         if changed { vec![member_of(alarm)] } else { Vec::new() }
     }
 
-    /// Whether a change of keys or leases may be carried out. What the members ask for themselves may.
+    /// Whether a change of keys or leases may be carried out. What the members ask for themselves may, and what
+    /// changes users.
     ///
     /// # Errors
     /// An alarm that is raised forbids it.
     pub(super) fn check(&self, request: &Request) -> Result<(), RequestError> {
         let own = matches!(
             request,
-            Request::Alarm(_) | Request::Publish(_) | Request::LeaseCheckpoint(_)
+            Request::Alarm(_)
+                | Request::Publish(_)
+                | Request::LeaseCheckpoint(_)
+                | Request::Auth(_)
         );
         if own || self.raised.is_empty() {
             return Ok(());

@@ -6,10 +6,14 @@
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::{
-    AlarmResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeResponse, ResponseHeader,
+    AlarmResponse, AuthenticateResponse, LeaseGrantRequest, LeaseGrantResponse,
+    LeaseRevokeResponse, ResponseHeader,
 };
+use mini_etcd_proto::internalpb::auth_change::Change;
 use mini_etcd_proto::internalpb::command::Request;
-use mini_etcd_proto::internalpb::{AppliedState, Command, ConfChange, ConfState, Entry, EntryKind};
+use mini_etcd_proto::internalpb::{
+    AppliedState, Asker, Command, ConfChange, ConfState, Entry, EntryKind, Login,
+};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Revision, Term};
 use prost::Message;
 
@@ -18,6 +22,7 @@ use super::load::{self, CURRENT, State};
 use super::{
     Applied, ApplyError, ApplyTask, Birth, EntryResponse, EntryResult, Identity, Published,
 };
+use crate::auth::TokenChange;
 use crate::error::RequestError;
 use crate::limits::{TABLES_BYTES_MIN, TABLES_TIMES_MAX};
 use crate::metrics::Counts;
@@ -73,12 +78,11 @@ impl<E: Engine> Applier<E> {
             results.extend(self.entry(entry, &task.conf_states)?);
         }
         if task.entries.is_empty() {
-            let (published, events, leases) = (self.published(), Arc::from([]), Vec::new());
-            let counts = Counts::default();
-            return Ok(Applied { published, results, events, leases, counts, skipped: false });
+            return Ok(self.nothing_new());
         }
         let counts = self.state.keys.take_counts();
         let leases = self.state.leases.take_changes();
+        let tokens = std::mem::take(&mut self.state.tokens);
         let events = self.commit()?;
         let published = self.published();
         for result in &mut results {
@@ -87,7 +91,7 @@ impl<E: Engine> Applier<E> {
             }
         }
         let events = events.into();
-        Ok(Applied { published, results, events, leases, counts, skipped: false })
+        Ok(Applied { published, results, events, leases, tokens, counts, skipped: false })
     }
 
     /// Takes up the state in `engine`, a snapshot that was staged, in place of the present one (I7). Answers what there is to
@@ -106,15 +110,22 @@ impl<E: Engine> Applier<E> {
         self.published = publish(&self.state);
         // All of it was synced before it was switched to.
         self.synced = self.published.applied;
-        let applied = Applied {
+        // Which tokens ended in between is not known.
+        let tokens = vec![TokenChange::AllEnded];
+        Ok((Applied { tokens, skipped: true, ..self.nothing_new() }, old))
+    }
+
+    /// The state as it is.
+    fn nothing_new(&self) -> Applied {
+        Applied {
             published: self.published(),
             results: Vec::new(),
             events: Arc::from([]),
             leases: Vec::new(),
+            tokens: Vec::new(),
             counts: Counts::default(),
-            skipped: true,
-        };
-        Ok((applied, old))
+            skipped: false,
+        }
     }
 
     /// Takes up to about `max_rows` dead versions off the disk, as one batch. True while more may be there, also
@@ -204,12 +215,13 @@ impl<E: Engine> Applier<E> {
 
     /// I1, I4.
     fn commit(&mut self) -> Result<Vec<Event>, ApplyError> {
-        let State { meta, keys, .. } = &mut self.state;
+        let State { meta, keys, auth, .. } = &mut self.state;
         let standing = keys.standing();
         meta.revision = standing.revision;
         meta.compact_revision = standing.compacted;
         meta.compact_finished = standing.finished;
         meta.logical_bytes = standing.logical_bytes;
+        (meta.auth_enabled, meta.auth_revision) = (auth.is_enabled(), auth.revision());
         let mut batch = keys.take_batch();
         batch.put(Space::Meta, CURRENT, meta.encode_to_vec());
         self.engine.commit(batch, Durability::Buffered)?;
@@ -245,13 +257,12 @@ impl<E: Engine> Applier<E> {
             Ok(EntryKind::Normal) => {
                 let command = Command::decode(entry.data.clone());
                 let command = command.map_err(|error| broken(error.to_string()))?;
-                let request = command
-                    .request
-                    .as_ref()
-                    .ok_or_else(|| broken("an unknown command".to_owned()))?;
+                if command.request.is_none() {
+                    return Err(broken("an unknown command".to_owned()));
+                }
                 self.descend_from(command.incarnation);
                 let wanted = command.origin == self.state.meta.member_id;
-                let outcome = self.command(entry, request, wanted, &mut digest)?;
+                let outcome = self.command(entry, &command, wanted, &mut digest)?;
                 Some(((command.origin, command.incarnation, command.sequence), outcome))
             }
             Ok(EntryKind::ConfChange) => {
@@ -290,13 +301,13 @@ impl<E: Engine> Applier<E> {
     fn command(
         &mut self,
         entry: &Entry,
-        request: &Request,
+        command: &Command,
         wanted: bool,
         digest: &mut Digest,
     ) -> Result<Result<EntryResponse, RequestError>, ApplyError> {
         let index = LogIndex(entry.index);
         self.state.keys.begin(Revision::of(index));
-        let outcome = self.dispatch((index, Term(entry.term)), request, wanted);
+        let outcome = self.dispatch((index, Term(entry.term)), command, wanted);
         let State { keys, leases, .. } = &mut self.state;
         let events = keys.end();
         digest.outcome(outcome.as_ref().err());
@@ -314,7 +325,7 @@ impl<E: Engine> Applier<E> {
                 return Err(ApplyError::Local { index, error: error.clone() });
             }
         }
-        if !is_told_by_events(request) {
+        if !command.request.as_ref().is_some_and(is_told_by_events) {
             digest.bytes(&entry.data);
         }
         let standing = keys.standing();
@@ -328,11 +339,18 @@ impl<E: Engine> Applier<E> {
     fn dispatch(
         &mut self,
         (index, term): (LogIndex, Term),
-        request: &Request,
+        command: &Command,
         wanted: bool,
     ) -> Result<EntryResponse, RequestError> {
-        let State { keys, members, alarms, leases, .. } = &mut self.state;
+        let Command { request: Some(request), asker, .. } = command else {
+            return Ok(EntryResponse::Published);
+        };
+        let State { keys, members, alarms, leases, auth, tokens, .. } = &mut self.state;
         alarms.check(request)?;
+        if auth.is_enabled() {
+            let nobody = Asker::default();
+            auth.check(asker.as_ref().unwrap_or(&nobody), request, &leases.view())?;
+        }
         let header = |keys: &Store| {
             let revision = keys.revision();
             Some(ResponseHeader { revision, ..ResponseHeader::default() })
@@ -369,6 +387,21 @@ impl<E: Engine> Applier<E> {
                 leases.checkpoint(checkpoint, term, keys.batch())?;
                 EntryResponse::LeaseCheckpointed
             }
+            Request::Auth(change) => {
+                let given = match &change.change {
+                    Some(Change::Login(Login { user, token })) => {
+                        Some(auth.login(user, token, index)?)
+                    }
+                    Some(change) => Arc::make_mut(auth).change(change, keys.batch())?,
+                    None => return Err(RequestError::PermissionDenied),
+                };
+                let token = match &given {
+                    Some(TokenChange::Given { token, .. }) => token.clone(),
+                    _ => String::new(),
+                };
+                tokens.extend(given);
+                EntryResponse::Auth(AuthenticateResponse { header: header(keys), token })
+            }
         })
     }
 }
@@ -382,7 +415,7 @@ fn is_told_by_events(request: &Request) -> bool {
 }
 
 fn publish(state: &State) -> Arc<Published> {
-    let State { meta, keys, members, alarms, leases } = state;
+    let State { meta, keys, members, alarms, leases, auth, .. } = state;
     Arc::new(Published {
         view: keys.view(),
         applied: LogIndex(meta.applied_index),
@@ -392,6 +425,7 @@ fn publish(state: &State) -> Arc<Published> {
         members: Arc::clone(members),
         alarms: Arc::clone(alarms),
         leases: leases.view(),
+        auth: Arc::clone(auth),
         compact_finished: meta.compact_finished,
         lineage: meta.lineage.unwrap_or(0),
         snapshot: LogIndex(meta.snapshot_index),

@@ -112,6 +112,8 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
             // Otherwise the first command names it. 0 is no name.
             lineage: Some(if self.is_restored { lineage.0.max(1) } else { 0 }),
             snapshot_index: 0,
+            auth_enabled: false,
+            auth_revision: 1,
         };
         Members::create(&birth.members, &mut self.batch);
         self.batch.put(Space::Meta, CURRENT, meta.encode_to_vec());

@@ -9,6 +9,7 @@ use prost::Message;
 
 use super::builder::{Standing, StateBuilder};
 use super::{Alarms, ApplyError, Birth, Identity, Members};
+use crate::auth::{Auth, TokenChange};
 use crate::lease::Leases;
 use crate::mvcc::{LoadError, Store, StoreMeta};
 use crate::storage::{Engine, Reader, Space, SystemRow};
@@ -25,6 +26,9 @@ pub(super) struct State {
     pub(super) members: Arc<Members>,
     pub(super) alarms: Arc<Alarms>,
     pub(super) leases: Leases,
+    pub(super) auth: Arc<Auth>,
+    /// What the entries of this turn mean for tokens, in order.
+    pub(super) tokens: Vec<TokenChange>,
 }
 
 /// Begins a state; durable when it returns.
@@ -65,13 +69,16 @@ pub(super) fn open<E: Engine>(engine: &mut E, identity: Identity) -> Result<Stat
 /// Every part loads its rows; a row that no part takes is damage.
 fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError> {
     let (mut members, mut alarms) = (Members::default(), Alarms::default());
-    let mut leases = Leases::default();
+    let (mut leases, mut auth) = (Leases::default(), Auth::default());
+    auth.stand(meta.auth_enabled, meta.auth_revision);
     let mut damaged = None;
     let all = (Bound::Unbounded, Bound::Unbounded);
     reader.scan(Space::System, all, &mut |key, value| {
         let row = SystemRow::of(key, value);
-        let mut taken =
-            |row| members.load(row).or_else(|| alarms.load(row)).or_else(|| leases.load(row));
+        let mut taken = |row| {
+            let system = members.load(row).or_else(|| alarms.load(row));
+            system.or_else(|| leases.load(row)).or_else(|| auth.load(row))
+        };
         if row.and_then(&mut taken).is_some() {
             return ControlFlow::Continue(());
         }
@@ -91,5 +98,13 @@ fn load(reader: Arc<dyn Reader>, meta: AppliedState) -> Result<State, ApplyError
         LoadError::Storage(error) => ApplyError::Storage(error),
         LoadError::Damaged(what) => ApplyError::Damaged(what),
     })?;
-    Ok(State { meta, keys, members: Arc::new(members), alarms: Arc::new(alarms), leases })
+    Ok(State {
+        meta,
+        keys,
+        members: Arc::new(members),
+        alarms: Arc::new(alarms),
+        leases,
+        auth: Arc::new(auth),
+        tokens: Vec::new(),
+    })
 }

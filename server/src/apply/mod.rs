@@ -1,7 +1,7 @@
 //! Committed entry to exactly one atomic batch, and its result.
 //!
 //! ```text
-//! raft ─▶ ApplyTask ─▶ Applier ─▶ keys (mvcc), Leases, Members, Alarms ─▶ one batch ─▶ Published ─▶ readers
+//! raft ─▶ ApplyTask ─▶ Applier ─▶ keys (mvcc), Leases, Members, Alarms, Auth ─▶ one batch ─▶ Published ─▶ readers
 //!                                                                   └▶ Applied: results ─▶ waiters, events ─▶ watch
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! - is published as a value that is cheap to clone: a `View`, a `LeaseView`, or an `Arc` that the next change replaces.
 //!
 //! *Invariants.*
-//! - I1: the rows, the leases, members and alarms, and where they stand (index, term, revision, digest, conf state) change in
+//! - I1: the rows, the leases, members, alarms and users, and where they stand (index, term, revision, digest, conf state) change in
 //!   one batch; a crash leaves all of a turn or none of it, and the log brings back what is missing.
 //! - I2: entries are applied in the order of the log, each once.
 //! - I3: members that applied the same entries have the same digest. An error becomes an entry's result only if

@@ -6,6 +6,7 @@ use mini_etcd_proto::internalpb::{ConfState, Member};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 
 use super::{Alarms, Members};
+use crate::auth::Auth;
 use crate::lease::LeaseView;
 use crate::mvcc::View;
 
@@ -44,6 +45,8 @@ pub struct Published {
     pub alarms: Arc<Alarms>,
     /// The leases; see [`crate::lease`] for how far they may be ahead.
     pub leases: LeaseView,
+    /// Users, roles, and whether they count.
+    pub auth: Arc<Auth>,
     /// Compactions up to this revision are off the disk; -1 for none.
     pub compact_finished: i64,
     /// Which beginning of the cluster the state descends from; 0 when that is not known.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::{
-    AlarmResponse, CompactionResponse, LeaseGrantResponse, LeaseRevokeResponse,
+    AlarmResponse, AuthenticateResponse, CompactionResponse, LeaseGrantResponse,
+    LeaseRevokeResponse,
 };
 use mini_etcd_proto::internalpb::{ConfState, Entry, Member};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::Published;
+use crate::auth::TokenChange;
 use crate::error::RequestError;
 use crate::lease::LeaseChange;
 use crate::metrics::Counts;
@@ -34,6 +36,8 @@ pub struct Applied {
     pub events: Arc<[Event]>,
     /// Every change of a lease, in the order of the log.
     pub leases: Vec<LeaseChange>,
+    /// What it means for tokens, in the order of the log.
+    pub tokens: Vec<TokenChange>,
     /// What was asked of the keys.
     pub counts: Counts,
     /// A snapshot took the place of the state: what happened in between is not among the events.
@@ -69,6 +73,8 @@ pub enum EntryResponse {
     LeaseRevoked(LeaseRevokeResponse),
     /// It is noted how much is left of leases.
     LeaseCheckpointed,
+    /// To a change of users and roles, or a login, which alone has a token.
+    Auth(AuthenticateResponse),
     /// To a change of membership: the members after it.
     Members(Vec<Member>),
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
@@ -61,6 +62,12 @@ struct Flags {
     /// Bytes of keys and values, history included, beyond which writes are refused; negative for any [default: 2 GiB]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     quota_backend_bytes: Option<String>,
+    /// Seconds that a token of a login lives after its last use [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    auth_token_ttl: Option<String>,
+    /// What it costs to hash a password, 4 to 31; one more doubles it [default: 10]
+    #[arg(long, value_name = "COST")]
+    bcrypt_cost: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -82,7 +89,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1).
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 17] = [
     "name",
     "data",
     "listen",
@@ -97,6 +104,8 @@ const SETTINGS: [&str; 15] = [
     "auto-compaction-mode",
     "auto-compaction-retention",
     "quota-backend-bytes",
+    "auth-token-ttl",
+    "bcrypt-cost",
     "log-level",
 ];
 
@@ -203,6 +212,8 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.auto_compaction_mode,
         &flags.auto_compaction_retention,
         &flags.quota_backend_bytes,
+        &flags.auth_token_ttl,
+        &flags.bcrypt_cost,
         &flags.log_level,
     ];
     for (name, value) in SETTINGS.into_iter().zip(values) {
@@ -335,6 +346,8 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
             None => Quota::DEFAULT,
             Some((text, place)) => checked(text, place, Quota::ACCEPTED, Quota::parse)?,
         },
+        token_ttl: token_ttl(found)?,
+        bcrypt_cost: bcrypt_cost(found)?,
         log_level,
         stop_with_stdin,
     })
@@ -376,6 +389,23 @@ fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, Con
 /// What `--peers` says of this member, where it was given.
 fn own_entry(cluster: &Cluster) -> Option<&Peer> {
     cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
+}
+
+fn token_ttl(found: &Found) -> Result<Duration, ConfigError> {
+    let Some((text, place)) = found.get("auth-token-ttl") else {
+        return Ok(limits::AUTH_TOKEN_TTL);
+    };
+    checked(text, place, "a number of seconds, 1 at least", |text| {
+        text.parse::<u32>().ok().filter(|it| *it > 0).map(|it| Duration::from_secs(it.into()))
+    })
+}
+
+fn bcrypt_cost(found: &Found) -> Result<u32, ConfigError> {
+    let Some((text, place)) = found.get("bcrypt-cost") else {
+        return Ok(limits::BCRYPT_COST);
+    };
+    let accepted = "a number from 4 to 31";
+    checked(text, place, accepted, |text| text.parse().ok().filter(|it| (4..=31).contains(it)))
 }
 
 fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {

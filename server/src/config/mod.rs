@@ -22,6 +22,7 @@ mod quota;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::limits;
 pub use auto_compaction::AutoCompaction;
@@ -57,6 +58,10 @@ pub struct Config {
     pub auto_compaction: AutoCompaction,
     /// How much the data may take.
     pub quota: Quota,
+    /// How long a token lives after its last use.
+    pub token_ttl: Duration,
+    /// What a password's hash costs: two to the power of this.
+    pub bcrypt_cost: u32,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// End when standard input ends: how bundled members follow their console.
@@ -94,6 +99,8 @@ impl Config {
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
             quota: Quota::DEFAULT,
+            token_ttl: limits::AUTH_TOKEN_TTL,
+            bcrypt_cost: limits::BCRYPT_COST,
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             stop_with_stdin: false,
         }

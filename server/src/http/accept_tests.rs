@@ -25,7 +25,8 @@ use tower::Service;
 use super::accept::{Patience, accept, connections_with};
 use super::site::{PLAIN, Route, TextPage, route};
 use super::{Capacity, HttpHandler, Site, Slots, bind};
-use crate::api::{InFlight, Router};
+use crate::api::{Caller, Gate, InFlight, Router, Rule};
+use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Metrics;
 
@@ -123,6 +124,19 @@ fn start(has_leader: bool) -> Running {
     start_with(has_leader, Patience::default())
 }
 
+/// Lets everybody in.
+struct OpenGate;
+
+impl Gate for OpenGate {
+    fn judge(&self, _: &Caller, _: Rule) -> Option<Result<(), RequestError>> {
+        Some(Ok(()))
+    }
+
+    fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 fn start_with(has_leader: bool, patience: Patience) -> Running {
     start_for(has_leader, patience, Capacity { clients: 100, guests: 4, peers: 0 })
 }
@@ -133,6 +147,7 @@ fn start_for(has_leader: bool, patience: Patience, capacity: Capacity) -> Runnin
     let router = Router::new(
         metrics.clone(),
         Arc::new(move || has_leader),
+        Arc::new(OpenGate),
         stopped.clone(),
         &InFlight::default(),
     )
@@ -300,7 +315,8 @@ async fn metadata_is_heeded() {
 #[tokio::test]
 async fn the_clients_time_is_heeded() {
     let (_stop, stopped) = watch::channel(false);
-    let router = Router::new(Metrics::new(), Arc::new(|| true), stopped, &InFlight::default())
+    let (gate, in_flight) = (Arc::new(OpenGate), InFlight::default());
+    let router = Router::new(Metrics::new(), Arc::new(|| true), gate, stopped, &in_flight)
         .with(Fake::<true>);
     for (timeout, words) in
         [("1m", "context deadline exceeded"), ("x", "malformed grpc-timeout: x")]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use mini_etcd_proto::internalpb::{Command, ConfChange, Entry, EntryKind, command};
+use mini_etcd_proto::internalpb::{Asker, Command, ConfChange, Entry, EntryKind, command};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -21,6 +21,7 @@ use super::defragmenter::Defragmenter;
 use super::inbox::Inbox;
 use super::incarnation::Incarnation;
 use crate::apply::{EntryResponse, EntryResult, Identity, Members, Published};
+use crate::auth::Tokens;
 use crate::error::RequestError;
 use crate::limits::{LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::log::LogReader;
@@ -42,6 +43,8 @@ pub struct Shown {
     pub compacted: watch::Sender<i64>,
     /// Gives space back to the file system.
     pub defragmenter: Defragmenter,
+    /// Apply thread: which token is whose.
+    pub tokens: Tokens,
 }
 
 /// The way from a service to the log and back.
@@ -136,13 +139,28 @@ impl Proposer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Replicates `request`, and answers once its entry is applied here.
+    /// Replicates what this member asks for itself, which needs no permission.
+    ///
+    /// # Errors
+    /// As [`Proposer::write`].
+    pub async fn write_as_member(
+        &self,
+        request: command::Request,
+    ) -> Result<Written, RequestError> {
+        self.write(Some(Asker { is_member: true, ..Asker::default() }), request).await
+    }
+
+    /// Replicates `request` on behalf of `asker`, and answers once its entry is applied here.
     ///
     /// # Errors
     /// Its result, when that is an error; or why its outcome is not known.
-    pub async fn write(&self, request: command::Request) -> Result<Written, RequestError> {
+    pub async fn write(
+        &self,
+        asker: Option<Asker>,
+        request: command::Request,
+    ) -> Result<Written, RequestError> {
         let (origin, sequence, incarnation) = self.shared.origin();
-        let command = Command { origin, sequence, incarnation, request: Some(request) };
+        let command = Command { origin, sequence, incarnation, request: Some(request), asker };
         self.propose(sequence, EntryKind::Normal, &command).await
     }
 
@@ -211,6 +229,12 @@ impl Proposer {
     #[must_use]
     pub fn published(&self) -> Arc<Published> {
         self.shared.shown.published.load_full()
+    }
+
+    /// Which token is whose, as this member knows it.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.shared.shown.tokens
     }
 
     /// Where this member stands in Raft.
@@ -446,7 +470,7 @@ mod tests {
         let published = Applier::create(MemoryEngine::new(), identity, &birth).unwrap().published();
         let clock = mini_etcd_shared::clock::SystemClock::new();
         let (engine, guard) = (MemoryEngine::new(), MemoryGuard::default());
-        let (_, log) = LogStore::create(engine, guard, clock, (index, term)).unwrap();
+        let (_, log) = LogStore::create(engine, guard, clock.clone(), (index, term)).unwrap();
         let shown = Arc::new(Shown {
             members: watch::Sender::new(Arc::clone(&published.members)),
             published: ArcSwap::new(published),
@@ -455,6 +479,7 @@ mod tests {
             leader: watch::Sender::new(MemberId(0)),
             compacted: watch::Sender::new(-1),
             defragmenter: Defragmenter::default(),
+            tokens: Tokens::new(Duration::ZERO, clock),
         });
         let (inbox, completions) = (Arc::<Inbox>::default(), Arc::new(Completions::new(1)));
         let returns = (completions.clone(), 0);
@@ -509,8 +534,8 @@ mod tests {
     async fn everybody_gets_the_result_of_their_own_number() {
         let rig = rig();
         let completer = tokio::spawn(rig.proposer.clone().complete());
-        let mut first = pin!(rig.proposer.write(put(1)));
-        let mut second = pin!(rig.proposer.write(put(1)));
+        let mut first = pin!(rig.proposer.write(None, put(1)));
+        let mut second = pin!(rig.proposer.write(None, put(1)));
         let mut read = pin!(rig.proposer.barrier());
         assert!(begin(first.as_mut()).is_none() && begin(second.as_mut()).is_none());
         assert!(begin(read.as_mut()).is_none());
@@ -530,7 +555,7 @@ mod tests {
         rig.completions.push(Completion::Stopped);
         completer.await.unwrap();
         assert_eq!(rig.waiting(), (0, 0));
-        assert_eq!(rig.proposer.write(put(1)).await.unwrap_err(), RequestError::Stopped);
+        assert_eq!(rig.proposer.write(None, put(1)).await.unwrap_err(), RequestError::Stopped);
     }
 
     #[tokio::test]
@@ -557,16 +582,16 @@ mod tests {
     async fn who_goes_away_or_is_refused_leaves_no_waiter() {
         let rig = rig();
         {
-            let mut gone = pin!(rig.proposer.write(put(1)));
+            let mut gone = pin!(rig.proposer.write(None, put(1)));
             let mut read = pin!(rig.proposer.barrier());
             assert!(begin(gone.as_mut()).is_none() && begin(read.as_mut()).is_none());
             assert_eq!(rig.waiting(), (1, 1));
         }
         assert_eq!(rig.waiting(), (0, 0));
-        let refused = rig.proposer.write(put(REQUEST_BYTES_MAX)).await.unwrap_err();
+        let refused = rig.proposer.write(None, put(REQUEST_BYTES_MAX)).await.unwrap_err();
         assert_eq!(refused, RequestError::RequestTooLarge);
         rig.inbox.stop();
-        assert_eq!(rig.proposer.write(put(1)).await.unwrap_err(), RequestError::Stopped);
+        assert_eq!(rig.proposer.write(None, put(1)).await.unwrap_err(), RequestError::Stopped);
         assert_eq!(rig.waiting(), (0, 0));
     }
 }

@@ -434,7 +434,8 @@ impl Work {
             self.revokes += 1;
             let proposer = self.proposer.clone();
             self.tasks.push(Box::pin(async move {
-                let revoked = proposer.write(command::Request::LeaseRevoke(expired)).await;
+                let revoked =
+                    proposer.write_as_member(command::Request::LeaseRevoke(expired)).await;
                 Done::Revoked(expired, revoked.map(drop))
             }));
         }
@@ -448,7 +449,7 @@ impl Work {
         let Some(command) = self.keeper.lessor().command(leases.clone()) else { return };
         let proposer = self.proposer.clone();
         self.tasks.push(Box::pin(async move {
-            let noted = proposer.write(command::Request::LeaseCheckpoint(command)).await;
+            let noted = proposer.write_as_member(command::Request::LeaseCheckpoint(command)).await;
             Done::Checkpointed(leases, noted.map(drop))
         }));
     }

@@ -284,6 +284,8 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
     }
 
     fn show(&self, applied: &Applied) {
+        // IMPORTANT: the tokens first. Who is shown a state must know the tokens of its entries, and not those that they ended.
+        self.shown.tokens.take(&applied.tokens);
         let before = self.shown.published.swap(applied.published.clone());
         let members = &applied.published.members;
         if !Arc::ptr_eq(&before.members, members) {

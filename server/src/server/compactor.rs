@@ -33,7 +33,7 @@ pub(super) async fn compact<C: Clock>(what: AutoCompaction, proposer: Proposer, 
         let leads = proposer.status().leads();
         let Some(upto) = schedule.look(clock.now(), revision(), leads) else { continue };
         let request = CompactionRequest { revision: upto, physical: false };
-        match proposer.write(command::Request::Compaction(request)).await {
+        match proposer.write_as_member(command::Request::Compaction(request)).await {
             Ok(_) => tracing::info!(revision = upto, "history is compacted"),
             // Somebody else was there first.
             Err(RequestError::Compacted) => {}

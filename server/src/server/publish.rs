@@ -47,7 +47,7 @@ async fn published(proposer: Proposer, name: String, client_url: String) {
             continue;
         }
         let request = PublishRequest { member_id: me.0, name: name.clone(), client_urls: urls };
-        match proposer.write(command::Request::Publish(request)).await {
+        match proposer.write_as_member(command::Request::Publish(request)).await {
             Ok(_) => return,
             Err(error) => tracing::debug!("client URL not published yet: {error}"),
         }

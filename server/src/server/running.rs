@@ -130,7 +130,7 @@ async fn start(config: &Config) -> Result<(ServingListeners, RunningThreads), St
     let disk = OpenedDisk::open(config).await?;
     let ports = listen(config)?;
     let (threads, to_peers) =
-        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after))?;
+        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after), config.token_ttl)?;
     let serving = ServingListeners::start(config, ports, &threads, to_peers);
     Ok((serving.map_err(StartError::Thread)?, threads))
 }

@@ -71,9 +71,14 @@ impl ServingListeners {
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
         let quota = config.quota;
         let url = advertised(config, cluster, &threads.names, client_addr);
-        let peer_url = ports.lack(cluster).then(|| url.clone());
-        let about =
-            About { name: name.clone(), boot_nonce, listed: Arc::clone(&listed), quota, peer_url };
+        let about = About {
+            name: name.clone(),
+            boot_nonce,
+            listed: Arc::clone(&listed),
+            quota,
+            peer_url: ports.lack(cluster).then(|| url.clone()),
+            bcrypt_cost: config.bcrypt_cost,
+        };
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
         let connections_of = |host: Host| {

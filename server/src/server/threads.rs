@@ -16,6 +16,7 @@ use super::StartError;
 use super::data::Data;
 use super::disk::OpenedDisk;
 use crate::apply::{Applied, Applier, Published};
+use crate::auth::Tokens;
 use crate::config::Cluster;
 use crate::fatal;
 use crate::http::Capacity;
@@ -70,7 +71,11 @@ pub(super) struct RunningThreads {
 
 impl RunningThreads {
     /// Starts the threads. What dials the peers is the caller's to run.
-    pub fn start(disk: OpenedDisk, cut: Option<CutPolicy>) -> Result<(Self, ToPeers), StartError> {
+    pub fn start(
+        disk: OpenedDisk,
+        cut: Option<CutPolicy>,
+        token_ttl: Duration,
+    ) -> Result<(Self, ToPeers), StartError> {
         let OpenedDisk { data, cluster, identity, names, boot_nonce, .. } = disk;
         let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
@@ -85,7 +90,8 @@ impl RunningThreads {
             boot_nonce,
             cut,
         })?;
-        let shown = Arc::new(shown(&driver, reader, &published));
+        let tokens = Tokens::new(token_ttl, clock.clone());
+        let shown = Arc::new(shown(&driver, reader, &published, tokens));
         let incarnation = Incarnation::new(rand::random());
         let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
         let completions = Arc::new(Completions::new(descriptors.rpc_threads));
@@ -270,7 +276,7 @@ fn listener(watches: Hub, keeper: LeaseKeeper) -> Box<dyn FnMut(&Applied) + Send
 }
 
 /// What the threads show before they begin.
-fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
+fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>, tokens: Tokens) -> Shown {
     Shown {
         status: ArcSwap::from_pointee(driver.status()),
         log: ArcSwap::from_pointee(log),
@@ -278,6 +284,7 @@ fn shown(driver: &Driver, log: LogReader, published: &Arc<Published>) -> Shown {
         members: watch::Sender::new(Arc::clone(&published.members)),
         compacted: watch::Sender::new(published.compact_finished),
         defragmenter: Defragmenter::default(),
+        tokens,
         published: ArcSwap::new(Arc::clone(published)),
     }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
+use mini_etcd_proto::internalpb::Asker;
 
+use crate::auth::Auth;
 use crate::error::RequestError;
 use crate::limits;
 
@@ -40,6 +42,8 @@ pub struct Core {
     pub(super) counts: WatchCounts,
     /// What all streams hold together.
     pub(super) held: Held,
+    /// Who may read what, as of the newest state that was seen.
+    auth: Arc<Auth>,
     last_stream: StreamId,
     last_serial: Serial,
     wakes: Vec<StreamId>,
@@ -50,6 +54,8 @@ pub(super) struct Watch {
     pub(super) stream: StreamId,
     pub(super) id: i64,
     pub(super) spec: Arc<Spec>,
+    /// Who watches; empty where nobody has logged in.
+    user: String,
     /// What the client asked for.
     pub(super) start: i64,
     /// No event below this revision is to be queued. While live, also nothing up to the core's revision.
@@ -119,6 +125,7 @@ impl Core {
             recent: Recent::new(revision.saturating_add(1)),
             counts: WatchCounts::default(),
             held: Held::new(limits::WATCH_BYTES_MAX),
+            auth: Arc::default(),
             last_stream: 0,
             last_serial: 0,
             wakes: Vec::new(),
@@ -192,14 +199,22 @@ impl Core {
         self.streams.values().any(|stream| stream.requires_leader && stream.end.is_none())
     }
 
-    /// Answers a request for a watch.
-    pub fn create(&mut self, id: StreamId, request: &WatchCreateRequest) {
+    /// Answers a request for a watch of `asker`, or of somebody who is not known.
+    pub fn create(
+        &mut self,
+        id: StreamId,
+        request: &WatchCreateRequest,
+        asker: Result<Asker, RequestError>,
+    ) {
+        let auth = Arc::clone(&self.auth);
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end.is_none()) else {
             return;
         };
         let spec = Spec::of(request);
-        if let Some(refusal) = refusal(stream, request, &spec) {
+        let user = asker.as_ref().map_or("", |asker| &asker.user).to_owned();
+        let permitted = asker.and_then(|asker| may_watch(&auth, &asker, &spec));
+        if let Some(refusal) = refusal(stream, request, &spec, permitted) {
             stream.push_control(-1, revision, Kind::Refused(refusal.to_string()));
             return self.wake(id);
         }
@@ -217,6 +232,7 @@ impl Core {
             stream: id,
             id: watch_id,
             spec: Arc::new(spec),
+            user,
             start,
             next: if start == 0 { revision.saturating_add(1) } else { start },
             state: State::Lagging,
@@ -233,12 +249,34 @@ impl Core {
         }
     }
 
+    /// Ends the watches whose users may not read their keys any more.
+    pub fn judge(&mut self, auth: &Arc<Auth>) {
+        if Arc::ptr_eq(&self.auth, auth) {
+            return;
+        }
+        self.auth = Arc::clone(auth);
+        let denied = self.watches.values().filter_map(|watch| {
+            let permit = auth.permit_of(&watch.user);
+            let read = permit.and_then(|permit| {
+                permit.read(watch.spec.range.start(), &watch.spec.range.range_end())
+            });
+            read.err().map(|error| (watch.stream, watch.id, error.as_go()))
+        });
+        for (stream, watch_id, reason) in denied.collect::<Vec<_>>() {
+            self.remove(stream, watch_id, Kind::Withdrawn(reason));
+        }
+    }
+
     /// Ends a watch at its client's request.
     pub fn cancel(&mut self, id: StreamId, watch_id: i64) {
+        self.remove(id, watch_id, Kind::Canceled);
+    }
+
+    fn remove(&mut self, id: StreamId, watch_id: i64, end: Kind) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(serial) = stream.watches.remove(&watch_id) else { return };
         stream.notify.remove(&serial);
-        stream.push_control(watch_id, self.revision, Kind::Canceled);
+        stream.push_control(watch_id, self.revision, end);
         self.drop_watch(serial);
         self.wake(id);
     }
@@ -426,10 +464,23 @@ impl Watch {
     }
 }
 
+/// Whether `asker` may read what is watched.
+fn may_watch(auth: &Auth, asker: &Asker, spec: &Spec) -> Result<(), RequestError> {
+    auth.permit(asker)?.read(spec.range.start(), &spec.range.range_end())
+}
+
 /// Why a watch must not be created, in the order in which etcd looks.
-fn refusal(stream: &Stream, request: &WatchCreateRequest, spec: &Spec) -> Option<WatchRefusal> {
+fn refusal(
+    stream: &Stream,
+    request: &WatchCreateRequest,
+    spec: &Spec,
+    permitted: Result<(), RequestError>,
+) -> Option<WatchRefusal> {
     if request.start_revision < 0 {
         return Some(WatchRefusal::NegativeStart);
+    }
+    if let Err(error) = permitted {
+        return Some(WatchRefusal::Denied(error));
     }
     if spec.range.is_empty() {
         return Some(WatchRefusal::EmptyRange);

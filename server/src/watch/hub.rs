@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use mini_etcd_proto::etcdserverpb::WatchRequest;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
+use mini_etcd_proto::internalpb::Asker;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -62,7 +63,9 @@ impl Hub {
     #[must_use]
     pub fn new(published: Arc<Published>) -> Self {
         let (revision, compacted) = place(&published);
-        let desk = Desk { core: Core::new(revision, compacted), wakers: BTreeMap::new() };
+        let mut core = Core::new(revision, compacted);
+        core.judge(&published.auth);
+        let desk = Desk { core, wakers: BTreeMap::new() };
         let shared = HubShared {
             inbox: Mutex::new(Inbox::new(published)),
             desk: Mutex::new(desk),
@@ -208,6 +211,8 @@ impl HubShared {
                 return None;
             }
             let TakenEvents { turn, lost, latest } = lock(&self.inbox).take();
+            // Before the events: what was taken is taken.
+            core.judge(&latest.auth);
             if lost {
                 let (revision, compacted) = place(&latest);
                 core.skipped(revision, compacted);
@@ -241,11 +246,16 @@ impl HubShared {
 }
 
 impl WatchStream {
-    /// Takes a request of the client; one that asks for nothing is ignored, as in etcd.
-    pub fn request(&self, request: &WatchRequest) {
+    /// Takes a request of the client, for whom `asker` answers when it matters; one that asks for nothing is ignored, as in
+    /// etcd.
+    pub fn request(
+        &self,
+        request: &WatchRequest,
+        asker: impl FnOnce() -> Result<Asker, RequestError>,
+    ) {
         let Some(union) = &request.request_union else { return };
         self.shared.with(|core| match union {
-            RequestUnion::CreateRequest(create) => core.create(self.id, create),
+            RequestUnion::CreateRequest(create) => core.create(self.id, create, asker()),
             RequestUnion::CancelRequest(cancel) => core.cancel(self.id, cancel.watch_id),
             RequestUnion::ProgressRequest(_) => core.progress(self.id),
         });

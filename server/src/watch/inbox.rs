@@ -48,7 +48,9 @@ impl Inbox {
         let before = std::mem::replace(&mut self.latest, Arc::clone(&applied.published));
         let (revision, compacted) = place(&self.latest);
         if (revision, compacted) == place(&before) {
-            return false;
+            // Running watches are judged anew when users or roles changed.
+            let is_judged = Arc::ptr_eq(&before.auth, &self.latest.auth);
+            return !is_judged && watched && !std::mem::replace(&mut self.rung, true);
         }
         if !watched || applied.skipped || self.bytes > limits::WATCH_INBOX_BYTES_MAX {
             self.lost = true;

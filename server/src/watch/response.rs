@@ -25,6 +25,8 @@ pub enum Kind {
     Refused(String),
     /// A watch ended because its client asked for that.
     Canceled,
+    /// A watch ended because its user may not read its keys any more, for this reason.
+    Withdrawn(String),
     /// A watch ended because history before this revision is given up.
     Compacted(i64),
     /// Events; more of the same response follow when `fragment` is set.

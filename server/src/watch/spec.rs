@@ -52,6 +52,9 @@ pub enum WatchRefusal {
     /// A start before all history.
     #[error("{}", RequestError::Compacted)]
     NegativeStart,
+    /// Who asks may not read the range, or is not known.
+    #[error("{}", .0.as_go())]
+    Denied(RequestError),
     /// The end of the range is not above its key.
     #[error("mvcc: watcher range is empty")]
     EmptyRange,

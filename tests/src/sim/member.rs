@@ -115,7 +115,8 @@ impl Running {
     pub fn proposal(&mut self, request: Request) -> (u64, Input) {
         let (number, incarnation) = (self.number(), self.incarnation.number);
         let request = Some(request);
-        let command = Command { origin: self.id.0, sequence: number, incarnation, request };
+        let command =
+            Command { origin: self.id.0, sequence: number, incarnation, request, asker: None };
         let data = Bytes::from(command.encode_to_vec());
         (number, Input::Propose { sequence: number, kind: EntryKind::Normal, data })
     }

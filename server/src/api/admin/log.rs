@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mini_etcd_proto::adminpb::{LogEntry, LogRequest, LogResponse};
+use mini_etcd_proto::internalpb::auth_change::Change;
 use mini_etcd_proto::internalpb::command::Request as Asked;
 use mini_etcd_proto::internalpb::{Command, ConfChange, Entry, EntryKind};
 use mini_etcd_shared::types::LogIndex;
@@ -41,6 +42,19 @@ pub(super) async fn page(
     host.results().page(unread, limits::ADMIN_PAGE_BYTES_MAX, page).await
 }
 
+/// What a password hashes to, and what tokens begin with, is shown to nobody.
+fn without_secrets(mut command: Command) -> Command {
+    if let Some(Asked::Auth(change)) = &mut command.request {
+        match &mut change.change {
+            Some(Change::UserAdd(add)) => add.hashed_password.clear(),
+            Some(Change::UserChangePassword(change)) => change.hashed_password.clear(),
+            Some(Change::Login(login)) => login.token.clear(),
+            _ => {}
+        }
+    }
+    command
+}
+
 /// An entry as the console shows it.
 fn shown(entry: Entry) -> LogEntry {
     let mut shown = LogEntry {
@@ -58,7 +72,7 @@ fn shown(entry: Entry) -> LogEntry {
         "new term".clone_into(&mut shown.kind);
         return shown;
     }
-    shown.command = Command::decode(entry.data).ok();
+    shown.command = Command::decode(entry.data).ok().map(without_secrets);
     let kind = match shown.command.as_ref().and_then(|command| command.request.as_ref()) {
         Some(Asked::Put(_)) => "put",
         Some(Asked::DeleteRange(_)) => "delete",
@@ -69,6 +83,7 @@ fn shown(entry: Entry) -> LogEntry {
         Some(Asked::LeaseGrant(_)) => "lease grant",
         Some(Asked::LeaseRevoke(_)) => "lease revoke",
         Some(Asked::LeaseCheckpoint(_)) => "lease checkpoint",
+        Some(Asked::Auth(_)) => "auth",
         None => "unknown",
     };
     kind.clone_into(&mut shown.kind);
@@ -87,6 +102,7 @@ mod tests {
             origin: 1,
             incarnation: 3,
             sequence: 2,
+            asker: None,
             request: Some(Asked::Put(PutRequest { key: "k".into(), ..PutRequest::default() })),
         };
         let entry = |kind: EntryKind, data: Vec<u8>| Entry {

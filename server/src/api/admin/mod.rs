@@ -11,7 +11,8 @@
 //! - I2: every answer is bounded, in entries, in bytes and in what is looked at for it, and says how to go on.
 //! - I3: what is wrong with a request is named, with what is accepted.
 //!
-//! *Not here.* Authentication, which no service has yet: what reads keys here needs what a range of them needs.
+//! What shows keys or the log is for root while permissions count, the status for who has logged in: `methods` says so. What
+//! passwords hash to is shown to nobody.
 //!
 //! Tested at the bottom of each file, the reads of the past in `apply::tests`, all of it from outside in
 //! `tests/tests/admin.rs`.

@@ -16,7 +16,8 @@ use tonic::{Request, Response, Status};
 
 use super::watching::KeyWatch;
 use super::{Queue, commit, delete, if_created, put, session, unknown};
-use crate::api::Host;
+use crate::api::caller::Client;
+use crate::api::{Caller, Host};
 use crate::error::RequestError;
 
 /// Elections.
@@ -32,19 +33,23 @@ impl ElectionService {
         Self { host }
     }
 
+    fn client<T>(&self, request: &Request<T>) -> Client {
+        Client { host: self.host.clone(), caller: Caller::of(request) }
+    }
+
     /// Waits until the candidate leads. None when it lost its place before that.
     async fn stand(
-        &self,
+        client: &Client,
         request: CampaignRequest,
     ) -> Result<Option<CampaignResponse>, RequestError> {
         let CampaignRequest { name, lease, value } = request;
-        let lease = session(&self.host, lease).await?;
-        let queue = Queue::new(&self.host, &name);
+        let lease = session(client, lease).await?;
+        let queue = Queue::new(client, &name);
         let mut place = queue.join(lease, value.clone()).await?;
         let leaving = queue.leaving(&place);
         if place.before.as_ref().is_some_and(|before| before.value != value) {
             let txn = if_created(&place.key, place.created, put(&place.key, value, lease));
-            let (header, is_leader) = commit(&self.host, txn).await?;
+            let (header, is_leader) = commit(client, txn).await?;
             if !is_leader {
                 return Ok(None);
             }
@@ -74,7 +79,8 @@ impl Election for ElectionService {
         &self,
         request: Request<CampaignRequest>,
     ) -> Result<Response<CampaignResponse>, Status> {
-        let done = self.stand(request.into_inner()).await;
+        let client = self.client(&request);
+        let done = Self::stand(&client, request.into_inner()).await;
         done.map_err(|error| unknown(&error))?.map(Response::new).ok_or_else(not_leader)
     }
 
@@ -82,11 +88,12 @@ impl Election for ElectionService {
         &self,
         request: Request<ProclaimRequest>,
     ) -> Result<Response<ProclaimResponse>, Status> {
+        let client = self.client(&request);
         let ProclaimRequest { leader, value } = request.into_inner();
         let LeaderKey { key, rev, lease, .. } = leader_of(leader)?;
         let proclaimed = async {
-            let lease = session(&self.host, lease).await?;
-            commit(&self.host, if_created(&key, rev, put(&key, value, lease))).await
+            let lease = session(&client, lease).await?;
+            commit(&client, if_created(&key, rev, put(&key, value, lease))).await
         };
         match proclaimed.await.map_err(|error| unknown(&error))? {
             (header, true) => Ok(Response::new(ProclaimResponse { header: Some(header) })),
@@ -98,7 +105,8 @@ impl Election for ElectionService {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<LeaderResponse>, Status> {
-        let queue = Queue::new(&self.host, &request.into_inner().name);
+        let client = self.client(&request);
+        let queue = Queue::new(&client, &request.into_inner().name);
         let (state, leader) = queue.first().await.map_err(|error| unknown(&error))?;
         let leader = leader.ok_or_else(|| Status::unknown("election: no leader"))?;
         Ok(Response::new(shown(&self.host, state.view.revision(), leader)))
@@ -108,7 +116,8 @@ impl Election for ElectionService {
         &self,
         request: Request<LeaderRequest>,
     ) -> Result<Response<Self::ObserveStream>, Status> {
-        let queue = Queue::new(&self.host, &request.into_inner().name);
+        let client = self.client(&request);
+        let queue = Queue::new(&client, &request.into_inner().name);
         let observer = Observer { queue, watch: None, due: VecDeque::new() };
         let seen = stream::unfold(Some(observer), |observer| async {
             let mut observer = observer?;
@@ -125,8 +134,9 @@ impl Election for ElectionService {
         &self,
         request: Request<ResignRequest>,
     ) -> Result<Response<ResignResponse>, Status> {
+        let client = self.client(&request);
         let LeaderKey { key, rev, .. } = leader_of(request.into_inner().leader)?;
-        let done = commit(&self.host, if_created(&key, rev, delete(&key))).await;
+        let done = commit(&client, if_created(&key, rev, delete(&key))).await;
         let (header, _) = done.map_err(|error| unknown(&error))?;
         Ok(Response::new(ResignResponse { header: Some(header) }))
     }
@@ -149,7 +159,7 @@ impl Observer {
     async fn next(&mut self) -> Result<LeaderResponse, RequestError> {
         loop {
             if let Some(leader) = self.due.pop_front() {
-                return Ok(shown(&self.queue.host, Revision(leader.mod_revision), leader));
+                return Ok(shown(&self.queue.client.host, Revision(leader.mod_revision), leader));
             }
             match &self.watch {
                 Some(watch) => {
@@ -176,17 +186,17 @@ impl Observer {
             let revision = state.view.revision();
             if let Some(leader) = leader {
                 self.follow(&leader, revision)?;
-                return Ok(shown(&self.queue.host, revision, leader));
+                return Ok(shown(&self.queue.client.host, revision, leader));
             }
-            let (host, range) = (&self.queue.host, self.queue.range());
+            let (client, range) = (&self.queue.client, self.queue.range());
             let candidates =
-                KeyWatch::new(host, range, revision.0 + 1, Some(FilterType::Nodelete))?;
+                KeyWatch::new(client, range, revision.0 + 1, Some(FilterType::Nodelete))?;
             let candidate =
                 candidates.next().await?.into_iter().flatten().find_map(|event| event.kv);
             if let Some(candidate) = candidate {
                 let revision = Revision(candidate.mod_revision);
                 self.follow(&candidate, revision)?;
-                return Ok(shown(&self.queue.host, revision, candidate));
+                return Ok(shown(&self.queue.client.host, revision, candidate));
             }
         }
     }
@@ -194,7 +204,7 @@ impl Observer {
     /// Watches the leader's key behind a revision.
     fn follow(&mut self, leader: &KeyValue, revision: Revision) -> Result<(), RequestError> {
         let key = (leader.key.clone(), bytes::Bytes::new());
-        self.watch = Some(KeyWatch::new(&self.queue.host, key, revision.0 + 1, None)?);
+        self.watch = Some(KeyWatch::new(&self.queue.client, key, revision.0 + 1, None)?);
         Ok(())
     }
 }

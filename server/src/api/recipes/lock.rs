@@ -8,8 +8,9 @@ use mini_etcd_proto::v3lockpb::{LockRequest, LockResponse, UnlockRequest, Unlock
 use tonic::{Request, Response, Status};
 
 use super::{Queue, first_of, session, unknown};
+use crate::api::caller::Client;
 use crate::api::host::mismatch;
-use crate::api::{Host, validate};
+use crate::api::{Caller, Host, validate};
 use crate::apply::EntryResponse;
 use crate::error::RequestError;
 
@@ -27,9 +28,14 @@ impl LockService {
     }
 
     /// Waits for the lock. None when the key went while it waited, with its lease or by somebody's hand.
-    async fn acquire(&self, request: LockRequest) -> Result<Option<LockResponse>, RequestError> {
-        let lease = session(&self.host, request.lease).await?;
-        let queue = Queue::new(&self.host, &request.name);
+    async fn acquire(
+        &self,
+        caller: Caller,
+        request: LockRequest,
+    ) -> Result<Option<LockResponse>, RequestError> {
+        let client = Client { host: self.host.clone(), caller };
+        let lease = session(&client, request.lease).await?;
+        let queue = Queue::new(&client, &request.name);
         let place = queue.join(lease, Bytes::new()).await?;
         let leaving = queue.leaving(&place);
         let mut header = place.header;
@@ -37,7 +43,7 @@ impl LockService {
             let state = self.host.barrier().await?;
             header = self.host.header(state.view.revision());
             let own = RangeRequest { key: place.key.clone(), ..RangeRequest::default() };
-            let own = first_of(state, own).await?;
+            let own = first_of(&client, state, own).await?;
             if own.is_none_or(|own| own.create_revision != place.created) {
                 return Ok(None);
             }
@@ -46,10 +52,14 @@ impl LockService {
         Ok(Some(LockResponse { header: Some(header), key: place.key }))
     }
 
-    async fn release(&self, request: UnlockRequest) -> Result<UnlockResponse, RequestError> {
+    async fn release(
+        &self,
+        caller: &Caller,
+        request: UnlockRequest,
+    ) -> Result<UnlockResponse, RequestError> {
         let request = DeleteRangeRequest { key: request.key, ..DeleteRangeRequest::default() };
         validate::delete_range(&request)?;
-        match self.host.write(command::Request::DeleteRange(request)).await? {
+        match self.host.write(caller, command::Request::DeleteRange(request)).await? {
             EntryResponse::Write(answer) => {
                 Ok(UnlockResponse { header: Some(self.host.complete(answer.header())) })
             }
@@ -61,7 +71,7 @@ impl LockService {
 #[tonic::async_trait]
 impl Lock for LockService {
     async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
-        match self.acquire(request.into_inner()).await {
+        match self.acquire(Caller::of(&request), request.into_inner()).await {
             Ok(Some(answer)) => Ok(Response::new(answer)),
             Ok(None) => Err(Status::unknown("mutex: session is expired")),
             Err(error) => Err(unknown(&error)),
@@ -72,7 +82,7 @@ impl Lock for LockService {
         &self,
         request: Request<UnlockRequest>,
     ) -> Result<Response<UnlockResponse>, Status> {
-        let answer = self.release(request.into_inner()).await;
+        let answer = self.release(&Caller::of(&request), request.into_inner()).await;
         Ok(Response::new(answer.map_err(|error| unknown(&error))?))
     }
 }

@@ -35,10 +35,11 @@ use tokio::runtime::Handle;
 use tonic::Status;
 
 use self::watching::KeyWatch;
+use super::caller::Client;
 use super::host::mismatch;
 use super::lease::granted;
 use super::results::elsewhere;
-use super::{Host, quota, validate};
+use super::{quota, validate};
 use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
 
@@ -54,13 +55,14 @@ fn unknown(error: &RequestError) -> Status {
 }
 
 /// The lease of a call: a new one where it names none.
-async fn session(host: &Host, lease: i64) -> Result<i64, RequestError> {
+async fn session(client: &Client, lease: i64) -> Result<i64, RequestError> {
     if lease != 0 {
         return Ok(lease);
     }
-    quota::check(host, quota::LEASE_COST).await?;
+    quota::check(&client.host, quota::LEASE_COST).await?;
     let request = granted(LeaseGrantRequest { id: 0, ttl: SESSION_TTL })?;
-    match host.write(command::Request::LeaseGrant(request)).await? {
+    let request = command::Request::LeaseGrant(request);
+    match client.host.write(&client.caller, request).await? {
         EntryResponse::LeaseGranted(answer) => Ok(answer.id),
         _ => Err(mismatch()),
     }
@@ -89,10 +91,11 @@ fn delete(key: &[u8]) -> Op {
 }
 
 /// Carries a transaction out: the header of its answer, and whether its condition held.
-async fn commit(host: &Host, txn: TxnRequest) -> Result<(ResponseHeader, bool), RequestError> {
+async fn commit(client: &Client, txn: TxnRequest) -> Result<(ResponseHeader, bool), RequestError> {
+    let Client { host, caller } = client;
     quota::check(host, quota::of_txn(&txn)).await?;
     validate::txn(&txn)?;
-    let EntryResponse::Write(answer) = host.write(command::Request::Txn(txn)).await? else {
+    let EntryResponse::Write(answer) = host.write(caller, command::Request::Txn(txn)).await? else {
         return Err(mismatch());
     };
     let answer = TxnResponse::decode(answer.encode()?).map_err(|_| mismatch())?;
@@ -102,7 +105,7 @@ async fn commit(host: &Host, txn: TxnRequest) -> Result<(ResponseHeader, bool), 
 /// The keys below a name, in the order of their creation.
 #[derive(Clone)]
 struct Queue {
-    host: Host,
+    client: Client,
     /// The name and a slash.
     prefix: Bytes,
 }
@@ -119,22 +122,28 @@ struct Place {
 }
 
 impl Queue {
-    fn new(host: &Host, name: &[u8]) -> Self {
-        Self { host: host.clone(), prefix: [name, b"/"].concat().into() }
+    fn new(client: &Client, name: &[u8]) -> Self {
+        Self { client: client.clone(), prefix: [name, b"/"].concat().into() }
     }
 
     /// Takes the place of a lease in the queue, or finds it taken.
     async fn join(&self, lease: i64, value: Bytes) -> Result<Place, RequestError> {
+        // Before a key is there that would only have to go again.
+        let (first, end) = self.range();
+        let state = self.client.host.published();
+        self.client.host.permit(&self.client.caller, &state)?.read(&first, &end)?;
         let key = Bytes::from([&*self.prefix, format!("{lease:x}").as_bytes()].concat());
         loop {
             let txn = if_created(&key, 0, put(&key, value.clone(), lease));
-            let (header, is_new) = commit(&self.host, txn).await?;
+            let (header, is_new) = commit(&self.client, txn).await?;
             if is_new {
                 return Ok(Place { key, created: header.revision, header, before: None });
             }
             // It may have gone since: then it is created after all.
             let range = RangeRequest { key: key.clone(), ..RangeRequest::default() };
-            if let Some(before) = first_of(self.host.published(), range).await? {
+            if let Some(before) =
+                first_of(&self.client, self.client.host.published(), range).await?
+            {
                 let created = before.create_revision;
                 return Ok(Place { key, created, header, before: Some(before) });
             }
@@ -145,25 +154,27 @@ impl Queue {
     async fn wait_for_turn(&self, place: &Place) -> Result<bool, RequestError> {
         let mut waited = false;
         loop {
-            let state = self.host.published();
+            let state = self.client.host.published();
             let from = state.view.revision().0 + 1;
             let before = RangeRequest {
                 max_create_revision: place.created - 1,
                 sort_order: SortOrder::Descend.into(),
                 ..self.by_creation()
             };
-            let Some(before) = first_of(state, before).await? else { return Ok(waited) };
+            let Some(before) = first_of(&self.client, state, before).await? else {
+                return Ok(waited);
+            };
             waited = true;
             let key = (before.key, Bytes::new());
-            let watch = KeyWatch::new(&self.host, key, from, Some(FilterType::Noput))?;
+            let watch = KeyWatch::new(&self.client, key, from, Some(FilterType::Noput))?;
             watch.next().await?;
         }
     }
 
     /// The first key of the queue, and the state that has it.
     async fn first(&self) -> Result<(Arc<Published>, Option<KeyValue>), RequestError> {
-        let state = self.host.barrier().await?;
-        let first = first_of(Arc::clone(&state), self.by_creation()).await?;
+        let state = self.client.host.barrier().await?;
+        let first = first_of(&self.client, Arc::clone(&state), self.by_creation()).await?;
         Ok((state, first))
     }
 
@@ -188,7 +199,7 @@ impl Queue {
     /// What removes the key of `place` unless it is kept.
     fn leaving(&self, place: &Place) -> Leaving {
         Leaving {
-            host: self.host.clone(),
+            client: self.client.clone(),
             key: place.key.clone(),
             created: place.created,
             is_kept: false,
@@ -196,18 +207,20 @@ impl Queue {
     }
 }
 
-/// The first key that a range takes.
+/// The first key that a range takes, if its caller may read the range.
 async fn first_of(
+    client: &Client,
     state: Arc<Published>,
     range: RangeRequest,
 ) -> Result<Option<KeyValue>, RequestError> {
+    client.host.permit(&client.caller, &state)?.range(&range)?;
     // Sorting looks at every key of the range.
     elsewhere(move || Ok(state.view.range(&range)?.kvs.into_iter().next())).await
 }
 
 /// Takes a key out of its queue when it is dropped, for nobody waits for its turn any more.
 struct Leaving {
-    host: Host,
+    client: Client,
     key: Bytes,
     created: i64,
     is_kept: bool,
@@ -224,10 +237,10 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         // Without a runtime the member stops; then the lease sees to it.
         let Some(runtime) = Handle::try_current().ok().filter(|_| !self.is_kept) else { return };
-        let (host, txn) =
-            (self.host.clone(), if_created(&self.key, self.created, delete(&self.key)));
+        let txn = if_created(&self.key, self.created, delete(&self.key));
+        let client = self.client.clone();
         runtime.spawn(async move {
-            if let Err(error) = commit(&host, txn).await {
+            if let Err(error) = commit(&client, txn).await {
                 tracing::debug!(%error, "a key that nobody waits with is left to its lease");
             }
         });

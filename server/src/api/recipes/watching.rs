@@ -9,7 +9,7 @@ use mini_etcd_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchRespo
 use mini_etcd_proto::mvccpb::Event;
 use prost::Message as _;
 
-use crate::api::Host;
+use crate::api::caller::Client;
 use crate::api::host::mismatch;
 use crate::error::RequestError;
 use crate::watch::{Kind, WatchStream};
@@ -22,11 +22,12 @@ pub(super) struct KeyWatch {
 impl KeyWatch {
     /// Watches from a revision on, without the events that `filter` names.
     pub(super) fn new(
-        host: &Host,
+        client: &Client,
         (key, range_end): (Bytes, Bytes),
         start_revision: i64,
         filter: Option<FilterType>,
     ) -> Result<Self, RequestError> {
+        let Client { host, caller } = client;
         let stream = host.hub().open_stream(false)?;
         let filters = filter.into_iter().map(i32::from).collect();
         let create = WatchCreateRequest {
@@ -36,7 +37,8 @@ impl KeyWatch {
             filters,
             ..WatchCreateRequest::default()
         };
-        stream.request(&WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) });
+        let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+        stream.request(&request, || host.asker(caller, &host.published().auth));
         Ok(Self { stream })
     }
 
@@ -55,7 +57,9 @@ impl KeyWatch {
                 }
                 Kind::Compacted(_) => return Ok(None),
                 Kind::Created | Kind::Progress => {}
-                Kind::Refused(_) | Kind::Canceled => return Err(RequestError::WatchCanceled),
+                Kind::Refused(_) | Kind::Canceled | Kind::Withdrawn(_) => {
+                    return Err(RequestError::WatchCanceled);
+                }
             }
         }
     }

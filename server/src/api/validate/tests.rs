@@ -205,7 +205,7 @@ fn a_transaction_that_is_accepted_can_be_read_from_the_log_and_in_the_answer_tha
     let deepest = deep(TXN_DEPTH_MAX);
     assert_eq!(txn(&deepest), Ok(()));
     let request = Some(command::Request::Txn(deepest));
-    let command = Command { origin: 1, sequence: 1, incarnation: 1, request };
+    let command = Command { origin: 1, sequence: 1, incarnation: 1, request, asker: None };
     assert_eq!(Command::decode(command.encode_to_vec().as_slice()).as_ref(), Ok(&command));
     let entry = LogEntry { command: Some(command), ..LogEntry::default() };
     let page = LogResponse { entries: vec![entry], ..LogResponse::default() };

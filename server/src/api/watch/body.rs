@@ -83,6 +83,9 @@ impl Sender {
                 cancel_reason: reason.clone(),
                 ..head
             },
+            Kind::Withdrawn(reason) => {
+                WatchResponse { canceled: true, cancel_reason: reason.clone(), ..head }
+            }
             Kind::Canceled => WatchResponse { canceled: true, ..head },
             Kind::Compacted(revision) => {
                 WatchResponse { canceled: true, compact_revision: *revision, ..head }

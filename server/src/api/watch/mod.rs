@@ -21,7 +21,7 @@ mod responses;
 mod service;
 
 pub use responses::Responses;
-pub use service::{CurrentTerm, WatchService};
+pub use service::{AskedBy, CurrentTerm, WatchService};
 
 #[cfg(test)]
 mod body_tests;

@@ -9,6 +9,8 @@ use mini_etcd_proto::etcdserverpb::WatchRequest;
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Status, Streaming};
 
+use super::AskedBy;
+use crate::api::Caller;
 use crate::watch::{Response, WatchStream};
 
 /// Reads the client's requests and yields what is to be sent, until the client goes or the server ends it.
@@ -16,6 +18,8 @@ pub struct Responses {
     /// None after the client ended its half.
     requests: Option<Streaming<WatchRequest>>,
     stream: WatchStream,
+    caller: Caller,
+    asked_by: AskedBy,
     /// Time between progress messages.
     progress: Duration,
     /// None until a watch asks for progress messages.
@@ -27,9 +31,11 @@ impl Responses {
     pub(super) fn new(
         requests: Streaming<WatchRequest>,
         stream: WatchStream,
+        (caller, asked_by): (Caller, AskedBy),
         progress: Duration,
     ) -> Self {
-        Self { requests: Some(requests), stream, progress, tick: None, over: false }
+        let requests = Some(requests);
+        Self { requests, stream, caller, asked_by, progress, tick: None, over: false }
     }
 
     /// Takes requests as long as there are some and answers to earlier ones do not pile up.
@@ -39,7 +45,9 @@ impl Responses {
             match Pin::new(requests).poll_next(context) {
                 Poll::Pending => break,
                 Poll::Ready(None) => self.requests = None,
-                Poll::Ready(Some(request)) => self.stream.request(&request?),
+                Poll::Ready(Some(request)) => {
+                    self.stream.request(&request?, || (self.asked_by)(&self.caller));
+                }
             }
         }
         Ok(())

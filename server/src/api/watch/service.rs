@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::stream::{Empty, empty};
 use http_body::Body as HttpBody;
 use mini_etcd_proto::etcdserverpb::WatchRequest;
+use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_shared::types::Term;
 use rand::RngExt as _;
 use tonic::body::Body;
@@ -17,6 +18,7 @@ use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Status, Streaming};
 use tower::Service;
 
+use crate::api::Caller;
 use crate::api::leader::requires_leader;
 use crate::apply::Identity;
 use crate::error::RequestError;
@@ -32,28 +34,40 @@ const METHOD: &str = "/etcdserverpb.Watch/Watch";
 /// The member's term now.
 pub type CurrentTerm = Arc<dyn Fn() -> Term + Send + Sync>;
 
+/// On whose behalf a caller's requests are taken now.
+pub type AskedBy = Arc<dyn Fn(&Caller) -> Result<Asker, RequestError> + Send + Sync>;
+
 /// `etcdserverpb.Watch`. Clones serve the same hub.
 #[derive(Clone)]
 pub struct WatchService {
     hub: Hub,
     identity: Identity,
     term: CurrentTerm,
+    asked_by: AskedBy,
     progress: Duration,
 }
 
 impl WatchService {
     /// A service for the watches of `hub`; progress messages come about every `progress`.
     #[must_use]
-    pub fn new(hub: Hub, identity: Identity, term: CurrentTerm, progress: Duration) -> Self {
-        Self { hub, identity, term, progress }
+    pub fn new(
+        hub: Hub,
+        identity: Identity,
+        term: CurrentTerm,
+        asked_by: AskedBy,
+        progress: Duration,
+    ) -> Self {
+        Self { hub, identity, term, asked_by, progress }
     }
 
     /// Takes a call. The router has looked at its metadata already; what remains is that a stream which asks
     /// for a leader goes on needing one.
     fn open(&self, request: Request<Streaming<WatchRequest>>) -> Result<Responses, RequestError> {
+        let caller = Caller::of(&request);
         let (metadata, _, requests) = request.into_parts();
         let stream = self.hub.open_stream(requires_leader(&metadata))?;
-        Ok(Responses::new(requests, stream, jittered(self.progress)))
+        let asker = (caller, Arc::clone(&self.asked_by));
+        Ok(Responses::new(requests, stream, asker, jittered(self.progress)))
     }
 
     fn sender(&self) -> Sender {

@@ -11,7 +11,7 @@ use mini_etcd_proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, PutRequest, ResponseHeader, WatchCreateRequest,
     WatchProgressRequest, WatchRequest, WatchResponse,
 };
-use mini_etcd_proto::internalpb::{Command, ConfState, Entry, EntryKind, command};
+use mini_etcd_proto::internalpb::{Asker, Command, ConfState, Entry, EntryKind, command};
 use mini_etcd_proto::mvccpb::event::EventType;
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use prost::Message as _;
@@ -20,6 +20,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Request, Streaming};
 
 use super::WatchService;
+use crate::api::Caller;
 use crate::apply::{Applier, ApplyTask, Birth, Identity};
 use crate::limits;
 use crate::storage::MemoryEngine;
@@ -56,8 +57,13 @@ impl Member {
     pub(super) fn apply(&mut self, requests: Vec<command::Request>) -> i64 {
         let entries = requests.into_iter().map(|request| {
             self.index += 1;
-            let command =
-                Command { origin: 1, sequence: self.index, incarnation: 1, request: Some(request) };
+            let command = Command {
+                origin: 1,
+                sequence: self.index,
+                incarnation: 1,
+                request: Some(request),
+                asker: None,
+            };
             Entry {
                 kind: EntryKind::Normal.into(),
                 term: TERM.0,
@@ -76,7 +82,9 @@ impl Member {
     }
 
     pub(super) fn service(&self) -> WatchService {
-        WatchService::new(self.hub.clone(), IDENTITY, Arc::new(|| TERM), Duration::from_millis(1))
+        let nobody = Arc::new(|_: &Caller| Ok(Asker::default()));
+        let (hub, term) = (self.hub.clone(), Arc::new(|| TERM));
+        WatchService::new(hub, IDENTITY, term, nobody, Duration::from_millis(1))
     }
 
     pub(super) fn held_bytes(&self) -> usize {

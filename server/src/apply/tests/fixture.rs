@@ -95,6 +95,8 @@ pub(super) enum Response {
     LeaseGranted(LeaseGrantResponse),
     LeaseRevoked(LeaseRevokeResponse),
     LeaseCheckpointed,
+    /// With the token of a login.
+    Auth(String),
     Published,
     Members,
 }
@@ -108,6 +110,7 @@ pub(super) fn read(request: &Request, response: apply::EntryResponse) -> Respons
         apply::EntryResponse::LeaseGranted(answer) => return Response::LeaseGranted(answer),
         apply::EntryResponse::LeaseRevoked(answer) => return Response::LeaseRevoked(answer),
         apply::EntryResponse::LeaseCheckpointed => return Response::LeaseCheckpointed,
+        apply::EntryResponse::Auth(answer) => return Response::Auth(answer.token),
         apply::EntryResponse::Published => return Response::Published,
         apply::EntryResponse::Members(_) => return Response::Members,
     };
@@ -181,7 +184,7 @@ impl Node {
     /// The entry that carries `request`; none for one that changes nothing.
     pub(super) fn entry(&self, request: Option<Request>) -> Entry {
         let index = self.next();
-        let command = Command { origin: 1, sequence: index, incarnation: 1, request };
+        let command = Command { origin: 1, sequence: index, incarnation: 1, request, asker: None };
         let data = if command.request.is_none() { Vec::new() } else { command.encode_to_vec() };
         Entry { kind: EntryKind::Normal as i32, term: 1, index, data: data.into() }
     }

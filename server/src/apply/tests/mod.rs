@@ -1,6 +1,7 @@
 //! What apply and mvcc promise, tested through the applier: scripts, a model, restarts, hashes.
 
 mod answers;
+mod auth;
 mod counts;
 mod fixture;
 mod hash;

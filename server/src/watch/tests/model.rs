@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::watch_create_request::FilterType;
 use mini_etcd_proto::etcdserverpb::{WatchCreateRequest, WatchResponse};
+use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_proto::mvccpb;
 use mini_etcd_shared::types::KeyRange;
 use proptest::prelude::*;
@@ -260,7 +261,7 @@ impl World {
             watch_id: id,
             fragment: flag(7),
         };
-        self.core.create(self.streams[stream], &request);
+        self.core.create(self.streams[stream], &request, Ok(Asker::default()));
         let first = match request.start_revision {
             0 => self.store.revision + 1,
             start => start,
@@ -421,7 +422,7 @@ impl Seen {
                 return;
             }
             Kind::Canceled => self.over = Some(Kind::Canceled),
-            Kind::Created | Kind::Refused(_) => unreachable!("handled before"),
+            Kind::Created | Kind::Refused(_) | Kind::Withdrawn(_) => unreachable!("handled before"),
         }
         assert!(response.revision >= self.header, "the header went back: {response:?}");
         self.header = response.revision;
@@ -535,7 +536,11 @@ fn ten_large_revisions_of_the_past_are_one_response() {
     }
     let stream = core.open(false);
     let key = Bytes::from_static(b"a");
-    core.create(stream, &WatchCreateRequest { key, start_revision: 1, ..Default::default() });
+    core.create(
+        stream,
+        &WatchCreateRequest { key, start_revision: 1, ..Default::default() },
+        Ok(Asker::default()),
+    );
     core.catch_up(&mut |_| Ok(None));
     let pass = core.next_pass().unwrap();
     let history = store.history(pass.from(), 1000, 1000, &|_| true);
@@ -553,7 +558,11 @@ fn a_turn_goes_out_in_pieces_and_the_core_stands_still_until_all_have_it() {
     let key = Bytes::from_static(b"a");
     let streams: Vec<_> = (0..10).map(|_| core.open(false)).collect();
     for stream in &streams {
-        core.create(*stream, &WatchCreateRequest { key: key.clone(), ..Default::default() });
+        core.create(
+            *stream,
+            &WatchCreateRequest { key: key.clone(), ..Default::default() },
+            Ok(Asker::default()),
+        );
         assert!(matches!(core.pop(*stream, 0), Popped::Response(r) if r.kind == Kind::Created));
         assert_eq!(core.pop(*stream, 0), Popped::Nothing);
     }

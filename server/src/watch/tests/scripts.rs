@@ -8,6 +8,7 @@ use bytes::Bytes;
 use goldenscript::{ArgumentConsumer, Command, Context};
 use mini_etcd_proto::etcdserverpb::watch_create_request::FilterType;
 use mini_etcd_proto::etcdserverpb::{WatchCreateRequest, WatchResponse};
+use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_proto::mvccpb::{KeyValue, event::EventType};
 use prost::Message as _;
 
@@ -146,7 +147,7 @@ impl Script {
                 end => request.range_end = bytes(end),
             }
         }
-        self.core.create(stream, &request);
+        self.core.create(stream, &request, Ok(Asker::default()));
         Ok(String::new())
     }
 
@@ -261,6 +262,7 @@ fn show(response: &Response, brief: bool) -> String {
         Kind::Created => line.push_str(" created"),
         Kind::Refused(reason) => write!(line, " refused: {reason}").unwrap(),
         Kind::Canceled => line.push_str(" canceled"),
+        Kind::Withdrawn(reason) => write!(line, " withdrawn: {reason}").unwrap(),
         Kind::Compacted(revision) => write!(line, " compacted={revision}").unwrap(),
         Kind::Progress => line.push_str(" progress"),
         Kind::Events { fragment: true } => line.push_str(" fragment"),

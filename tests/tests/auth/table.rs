@@ -1,0 +1,99 @@
+//! The table: each row a request, each column somebody who asks.
+
+use mini_etcd_tests::cluster::{Cluster, Flavor};
+use tonic::{Code, Status};
+
+use super::calls::ask;
+use super::cases::{CASES, Rule};
+use super::people::{PEOPLE, settle};
+
+/// The answer to each request, in the words of its status.
+async fn answers(flavor: Flavor) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
+    let cluster = Cluster::start(flavor, 1).await?;
+    let people = settle(&cluster.channel(0)?).await?;
+    let mut table = Vec::new();
+    for (case, _) in CASES {
+        let mut row = Vec::new();
+        for person in &people {
+            row.push(told(ask(case, person).await));
+        }
+        table.push((*case, row));
+    }
+    Ok(table)
+}
+
+pub fn told(answer: Result<(), Status>) -> String {
+    match answer {
+        Ok(()) => "ok".to_owned(),
+        Err(status) => format!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+/// Columns in which two rows differ.
+fn differences(case: &str, one: &[String], other: &[String]) -> Vec<String> {
+    let columns = PEOPLE.iter().zip(one.iter().zip(other));
+    let different = columns.filter(|(_, (one, other))| one != other);
+    different.map(|(who, (one, other))| format!("{case}, {who}: {one} | {other}")).collect()
+}
+
+/// A method that is not built is nobody's.
+fn is_unbuilt(row: &[String]) -> bool {
+    row.iter().all(|answer| answer.starts_with(&format!("{:?}", Code::Unimplemented)))
+}
+
+#[tokio::test]
+async fn each_method_answers_each_caller_by_its_rule() {
+    let table = answers(Flavor::Mini).await.unwrap();
+    let mut wrong = Vec::new();
+    for ((case, row), (_, rule)) in table.iter().zip(CASES) {
+        if !is_unbuilt(row) {
+            wrong.extend(differences(case, row, &rule.expected()));
+        }
+    }
+    assert!(wrong.is_empty(), "answer | rule\n{}", wrong.join("\n"));
+}
+
+/// What etcd 3.5.1 answers otherwise, on purpose: docs/compat.md says why.
+#[cfg(feature = "oracle")]
+#[tokio::test]
+async fn etcd_answers_each_caller_the_same() {
+    let ours = answers(Flavor::Mini).await.unwrap();
+    let theirs = answers(Flavor::Etcd).await.unwrap();
+    let mut wrong = Vec::new();
+    for ((case, ours), (_, theirs)) in ours.iter().zip(&theirs) {
+        if is_unbuilt(ours) || is_unbuilt(theirs) || super::cases::LAXER.contains(case) {
+            continue;
+        }
+        wrong.extend(differences(case, ours, theirs));
+    }
+    assert!(wrong.is_empty(), "ours | etcd's\n{}", wrong.join("\n"));
+}
+
+/// Goal: nobody adds a method and forgets who may call it. Method: the table of methods, read as text, since it is the
+/// server's own.
+#[test]
+fn each_method_has_a_row() {
+    let methods = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/src/api/methods.rs");
+    let text = std::fs::read_to_string(methods).unwrap();
+    let (mut service, mut missing) = (String::new(), Vec::new());
+    for line in text.lines().skip_while(|line| !line.contains("SERVICES")) {
+        let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+        for name in quoted {
+            match name.rsplit_once('.') {
+                Some((_, name)) => name.clone_into(&mut service),
+                None => {
+                    let row = format!("{service}/{name}");
+                    if !line.contains("Peers") && !CASES.iter().any(|(case, _)| is_of(case, &row)) {
+                        missing.push(row);
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "methods without a row: {missing:?}");
+    assert!(CASES.iter().any(|(_, rule)| *rule == Rule::Open));
+}
+
+fn is_of(case: &str, method: &str) -> bool {
+    case.strip_prefix(method).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
