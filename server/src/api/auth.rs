@@ -125,9 +125,11 @@ impl auth_server::Auth for AuthService {
 
     async fn auth_status(
         &self,
-        _: Request<pb::AuthStatusRequest>,
+        request: Request<pb::AuthStatusRequest>,
     ) -> Result<Response<pb::AuthStatusResponse>, Status> {
         let state = self.host.barrier().await?;
+        // Nobody in particular is asked for, but a token must be one.
+        self.host.asker(&Caller::of(&request), &state.auth)?;
         Ok(Response::new(pb::AuthStatusResponse {
             header: Some(self.host.header(state.view.revision())),
             enabled: state.auth.is_enabled(),

@@ -143,7 +143,9 @@ pub async fn settle(channel: &Channel) -> anyhow::Result<Vec<Person>> {
     for lease in [900, 901, 902, 903] {
         all.grant_lease(lease).await?;
     }
-    for (key, lease) in [("a", 0), ("b", 0), ("z", 900), ("a/kept", 902), ("a/lost", 903)] {
+    for (key, lease) in
+        [("a", 0), ("b", 0), ("z", 0), ("zz", 900), ("a/kept", 902), ("a/lost", 903)]
+    {
         all.put(key, lease).await?;
     }
     let lead = CampaignRequest { name: "b".into(), lease: 902, value: "v".into() };
