@@ -573,3 +573,6 @@ pub const PASSWORD_BYTES_MAX: usize = 72;
 
 /// How often a login begins anew because users or roles changed while its password was looked at.
 pub const LOGIN_ATTEMPTS_MAX: usize = 16;
+
+/// Longest name of a new user or role, in bytes.
+pub const AUTH_NAME_BYTES_MAX: usize = 4096;

@@ -14,7 +14,7 @@ use super::host::mismatch;
 use super::{Caller, Host};
 use crate::apply::EntryResponse;
 use crate::error::RequestError;
-use crate::limits::LOGIN_ATTEMPTS_MAX;
+use crate::limits::{AUTH_NAME_BYTES_MAX, LOGIN_ATTEMPTS_MAX};
 
 /// Letters of the random beginning of a token, as in etcd.
 const TOKEN_LETTERS: usize = 16;
@@ -78,6 +78,16 @@ impl AuthService {
         }
         Err(RequestError::AuthOldRevision)
     }
+}
+
+/// The name of a new user or role is the key of its row.
+fn check_name(name: &str) -> Result<(), RequestError> {
+    if name.len() <= AUTH_NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let given = format!("of {} bytes", name.len());
+    let accepted = format!("at most {AUTH_NAME_BYTES_MAX} bytes");
+    Err(RequestError::InvalidField { field: "name", given, accepted })
 }
 
 /// What nobody guesses: 16 of 52 letters.
@@ -149,6 +159,7 @@ impl auth_server::Auth for AuthService {
         request: Request<pb::AuthUserAddRequest>,
     ) -> Result<Response<pb::AuthUserAddResponse>, Status> {
         let (caller, mut request) = (Caller::of(&request), request.into_inner());
+        check_name(&request.name)?;
         let password = std::mem::take(&mut request.password);
         if !request.options.is_some_and(|options| options.no_password) {
             self.check_root(&caller).await?;
@@ -223,6 +234,7 @@ impl auth_server::Auth for AuthService {
         &self,
         request: Request<pb::AuthRoleAddRequest>,
     ) -> Result<Response<pb::AuthRoleAddResponse>, Status> {
+        check_name(&request.get_ref().name)?;
         change!(self, request, RoleAdd, AuthRoleAddResponse)
     }
 

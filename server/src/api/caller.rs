@@ -67,7 +67,7 @@ impl Caller {
 }
 
 /// Judges calls where they enter.
-pub trait Gate: Send + Sync {
+pub trait CallGate: Send + Sync {
     /// Whether a method of that rule may be called; none while the member does not know the caller's token yet.
     fn judge(&self, caller: &Caller, rule: Rule) -> Option<Result<(), RequestError>>;
 
@@ -75,7 +75,7 @@ pub trait Gate: Send + Sync {
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>>;
 }
 
-impl Gate for Host {
+impl CallGate for Host {
     fn judge(&self, caller: &Caller, rule: Rule) -> Option<Result<(), RequestError>> {
         if matches!(rule, Rule::Open | Rule::Peers) {
             return Some(Ok(()));

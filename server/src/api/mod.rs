@@ -44,7 +44,7 @@ pub mod watch;
 
 pub use admin::AdminService;
 pub use auth::AuthService;
-pub use caller::{Caller, CertificateName, Gate};
+pub use caller::{CallGate, Caller, CertificateName};
 pub use cluster::ClusterService;
 pub use health::HealthService;
 pub use host::{About, Host};

@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::body::{Built, BuiltBody, Counted, Framed, Held, Streamed, answered};
-use super::caller::{Caller, Gate};
+use super::caller::{CallGate, Caller};
 use super::messages::{Begun, Messages};
 use super::methods::{Kind, PEERS, Rule, SERVICES};
 use super::statuses::{timeout, translate_headers};
@@ -45,7 +45,7 @@ pub struct Router {
     has_leader: HasLeader,
     /// Whether this member is a learner, which answers little.
     is_learner: HasLeader,
-    gate: Arc<dyn Gate>,
+    gate: Arc<dyn CallGate>,
     stop: watch::Receiver<bool>,
     metrics: Metrics,
     in_flight: InFlight,
@@ -90,7 +90,7 @@ impl Router {
     pub fn new(
         metrics: Metrics,
         has_leader: HasLeader,
-        gate: Arc<dyn Gate>,
+        gate: Arc<dyn CallGate>,
         stop: watch::Receiver<bool>,
         in_flight: &InFlight,
     ) -> Self {

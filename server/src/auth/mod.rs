@@ -14,7 +14,7 @@
 //! - I1: a command is judged when it is applied, by the state before it: what was taken while it was on its way is taken. A
 //!   request is refused where users or roles changed since it was made; its client logs in again and asks again.
 //! - I2: what is not named is denied: each kind of command has its rule in [`Auth::check`], each method in `api::methods`.
-//! - I3: no password is in the log, in a row or in memory for longer than it takes to hash it.
+//! - I3: no password is in the log or in a row: it is hashed before anything is proposed, and what it hashes to is shown to nobody.
 //! - I4: tokens come and go by entries, so that any member takes what another one gave out; how long they live is each
 //!   member's own. What ends them all ends them before the state that says so is shown.
 //! - I5: a role `root` permits everything, and while permissions count a user `root` who has it cannot go.

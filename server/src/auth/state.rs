@@ -391,15 +391,15 @@ impl Auth {
         let role = self.roles.get(&request.name).ok_or(RequestError::RoleNotFound)?;
         let mut role = Role::clone(role);
         let permissions = &mut role.key_permission;
-        match permissions.iter_mut().find(|it| is_of(it, &given.key, &given.range_end)) {
-            Some(known) => known.perm_type = given.perm_type,
-            None => {
-                // Not what the whole entry came in.
-                let key = Bytes::copy_from_slice(&given.key);
-                let range_end = Bytes::copy_from_slice(&given.range_end);
-                permissions.push(Permission { perm_type: given.perm_type, key, range_end });
-                permissions.sort_by(|one, other| one.key.cmp(&other.key));
-            }
+        let known = permissions.iter_mut().find(|it| is_of(it, &given.key, &given.range_end));
+        if let Some(known) = known {
+            known.perm_type = given.perm_type;
+        } else {
+            // Not what the whole entry came in.
+            let key = Bytes::copy_from_slice(&given.key);
+            let range_end = Bytes::copy_from_slice(&given.range_end);
+            permissions.push(Permission { perm_type: given.perm_type, key, range_end });
+            permissions.sort_by(|one, other| one.key.cmp(&other.key));
         }
         self.change_role(role, &request.name, batch);
         Ok(())

@@ -25,7 +25,7 @@ use tower::Service;
 use super::accept::{Patience, accept, connections_with};
 use super::site::{PLAIN, Route, TextPage, route};
 use super::{Capacity, HttpHandler, Site, Slots, bind};
-use crate::api::{Caller, Gate, InFlight, Router, Rule};
+use crate::api::{CallGate, Caller, InFlight, Router, Rule};
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -127,7 +127,7 @@ fn start(has_leader: bool) -> Running {
 /// Lets everybody in.
 struct OpenGate;
 
-impl Gate for OpenGate {
+impl CallGate for OpenGate {
     fn judge(&self, _: &Caller, _: Rule) -> Option<Result<(), RequestError>> {
         Some(Ok(()))
     }

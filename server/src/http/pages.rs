@@ -19,7 +19,7 @@ use crate::limits;
 /// What is wrong with a member whose log does not get written.
 const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a second";
 
-/// The pages of a member.
+/// The pages of a member. They are open to all, as in etcd, and none shows a key.
 static ROUTES: &[Route<Host>] = &[
     get("/health", |host, request| Some(text(health(host.clone(), uri(request))))),
     get("/version", |_, _| Some(text(ready(version())))),

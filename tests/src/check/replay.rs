@@ -53,13 +53,14 @@ impl Replay {
             Command::Put(put) => self.put(put, index),
             Command::DeleteRange(delete) => Ok(self.delete(delete, index)),
             Command::Txn(txn) => self.txn(txn, index),
-            Command::Compaction(_) | Command::Alarm(_) | Command::Publish(_) => Ok(false),
-            // Permissions do not count in the clusters that are replayed.
-            Command::Auth(_) => Ok(false),
-            // No key hangs on a lease: see `put`.
-            Command::LeaseGrant(_) | Command::LeaseRevoke(_) | Command::LeaseCheckpoint(_) => {
-                Ok(false)
-            }
+            // No key hangs on a lease: see `put`. Permissions do not count.
+            Command::Compaction(_)
+            | Command::Alarm(_)
+            | Command::Publish(_)
+            | Command::LeaseGrant(_)
+            | Command::LeaseRevoke(_)
+            | Command::LeaseCheckpoint(_)
+            | Command::Auth(_) => Ok(false),
         }
     }
 

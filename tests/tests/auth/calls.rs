@@ -327,6 +327,7 @@ async fn auth(method: &str, rest: &str, person: &Person) -> Result<(), Status> {
     let name = match rest {
         "root" => "root".to_owned(),
         "without name" => String::new(),
+        "long" => "x".repeat(5000),
         "unknown" => "unknown".to_owned(),
         "own" => person.name.to_owned(),
         "reader" => "reader".to_owned(),

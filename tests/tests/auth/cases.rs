@@ -190,6 +190,10 @@ pub const CASES: &[(&str, Rule)] = &[
         Rule::RootTold("FailedPrecondition: etcdserver: user name already exists"),
     ),
     ("Auth/UserAdd without name", Rule::RootTold(EMPTY)),
+    (
+        "Auth/UserAdd long",
+        Rule::Same("InvalidArgument: mini-etcd: name is of 5000 bytes: at most 4096 bytes"),
+    ),
     ("Auth/UserGet own", Rule::Own),
     ("Auth/UserGet reader", Rule::Reader),
     ("Auth/UserGet unknown", Rule::RootTold("FailedPrecondition: etcdserver: user name not found")),
@@ -280,9 +284,10 @@ pub const CASES: &[(&str, Rule)] = &[
     ("Auth/AuthDisable", Rule::Root),
 ];
 
-/// Rows that etcd answers otherwise in all versions: its observers end without a word where they are refused.
+/// Rows that etcd answers otherwise in all versions: its observers end without a word where they are refused, and names have no
+/// bound.
 #[cfg(feature = "oracle")]
-pub const OTHERWISE: &[&str] = &["Election/Observe b"];
+pub const OTHERWISE: &[&str] = &["Election/Observe b", "Auth/UserAdd long"];
 
 /// Rows in which etcd 3.5 lets in whom later ones refuse, or says it otherwise.
 #[cfg(feature = "oracle")]

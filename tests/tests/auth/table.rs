@@ -96,14 +96,13 @@ fn each_method_has_a_row() {
     for line in text.lines().skip_while(|line| !line.contains("SERVICES")) {
         let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
         for name in quoted {
-            match name.rsplit_once('.') {
-                Some((_, name)) => name.clone_into(&mut service),
-                None => {
-                    let row = format!("{service}/{name}");
-                    if !line.contains("Peers") && !CASES.iter().any(|(case, _)| is_of(case, &row)) {
-                        missing.push(row);
-                    }
-                }
+            if let Some((_, name)) = name.rsplit_once('.') {
+                name.clone_into(&mut service);
+                continue;
+            }
+            let row = format!("{service}/{name}");
+            if !line.contains("Peers") && !CASES.iter().any(|(case, _)| is_of(case, &row)) {
+                missing.push(row);
             }
         }
     }

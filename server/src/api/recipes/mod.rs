@@ -238,9 +238,10 @@ impl Drop for Leaving {
         // Without a runtime the member stops; then the lease sees to it.
         let Some(runtime) = Handle::try_current().ok().filter(|_| !self.is_kept) else { return };
         let txn = if_created(&self.key, self.created, delete(&self.key));
-        let client = self.client.clone();
+        // The member's own, for the caller's token may have ended while it waited: what goes is what this call put.
+        let host = self.client.host.clone();
         runtime.spawn(async move {
-            if let Err(error) = commit(&client, txn).await {
+            if let Err(error) = host.write_as_member(command::Request::Txn(txn)).await {
                 tracing::debug!(%error, "a key that nobody waits with is left to its lease");
             }
         });

@@ -57,9 +57,10 @@ impl KeyWatch {
                 }
                 Kind::Compacted(_) => return Ok(None),
                 Kind::Created | Kind::Progress => {}
-                Kind::Refused(_) | Kind::Canceled | Kind::Withdrawn(_) => {
-                    return Err(RequestError::WatchCanceled);
+                Kind::Refused(_) | Kind::Withdrawn(_) => {
+                    return Err(RequestError::PermissionDenied);
                 }
+                Kind::Canceled => return Err(RequestError::WatchCanceled),
             }
         }
     }

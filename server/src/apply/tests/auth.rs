@@ -20,19 +20,19 @@ use crate::storage::{Batch, Home as _, SimHome, Space};
 impl Node {
     /// Applies a request on behalf of somebody, as a turn of its own.
     fn run_as(&mut self, asker: Asker, request: Request) -> Result<Response, RequestError> {
-        let index = self.next();
+        let (index, wanted) = (self.next(), request.clone());
         let command = Command {
             origin: 1,
             sequence: index,
             incarnation: 1,
-            request: Some(request.clone()),
+            request: Some(request),
             asker: Some(asker),
         };
         let kind = EntryKind::Normal.into();
         let entry = Entry { kind, term: 1, index, data: command.encode_to_vec().into() };
         self.log.push(entry.clone());
         let mut applied = self.apply(vec![entry]).unwrap();
-        applied.results.pop().unwrap().outcome.map(|response| read(&request, response))
+        applied.results.pop().unwrap().outcome.map(|response| read(&wanted, response))
     }
 
     fn asker(&self, user: &str) -> Asker {

@@ -16,9 +16,9 @@ use crate::error::RequestError;
 use crate::storage::Batch;
 use crate::watch::{Core, Kind, Popped};
 
-fn change(auth: &Arc<Auth>, change: Change) -> Arc<Auth> {
+fn change(auth: &Arc<Auth>, change: &Change) -> Arc<Auth> {
     let mut changed = Auth::clone(auth);
-    changed.change(&change, &mut Batch::new()).unwrap();
+    changed.change(change, &mut Batch::new()).unwrap();
     Arc::new(changed)
 }
 
@@ -47,19 +47,19 @@ fn settled() -> Arc<Auth> {
         grant("alice", "reader"),
         Change::Enable(AuthEnableRequest {}),
     ] {
-        auth = change(&auth, next);
+        auth = change(&auth, &next);
     }
     auth
 }
 
 fn without_role(auth: &Arc<Auth>) -> Arc<Auth> {
     let (name, role) = ("alice".to_owned(), "reader".to_owned());
-    change(auth, Change::UserRevokeRole(AuthUserRevokeRoleRequest { name, role }))
+    change(auth, &Change::UserRevokeRole(AuthUserRevokeRoleRequest { name, role }))
 }
 
-fn asker(auth: &Auth, user: &str) -> Result<Asker, RequestError> {
+fn asker(auth: &Auth, user: &str) -> Asker {
     let auth_revision = auth.revision();
-    Ok(Asker { user: user.to_owned(), auth_revision, is_member: false })
+    Asker { user: user.to_owned(), auth_revision, is_member: false }
 }
 
 fn watch(key: &'static str, start_revision: i64) -> WatchCreateRequest {
@@ -83,9 +83,9 @@ fn a_watch_ends_when_its_user_may_not_read_it_any_more() {
     let auth = settled();
     core.judge(&auth);
     let (alices, roots) = (core.open(false), core.open(false));
-    core.create(alices, &watch("a", 0), asker(&auth, "alice"));
-    core.create(alices, &watch("b", 1), asker(&auth, "alice"));
-    core.create(roots, &watch("a", 0), asker(&auth, "root"));
+    core.create(alices, &watch("a", 0), Ok(asker(&auth, "alice")));
+    core.create(alices, &watch("b", 1), Ok(asker(&auth, "alice")));
+    core.create(roots, &watch("a", 0), Ok(asker(&auth, "root")));
     core.check();
     assert_eq!(kinds(&mut core, alices), [Kind::Created, Kind::Created]);
     core.judge(&without_role(&auth));
@@ -104,13 +104,13 @@ fn a_watch_is_refused_in_etcds_order() {
     let auth = settled();
     core.judge(&auth);
     let stream = core.open(false);
-    let nobody = asker(&auth, "");
+    let nobody = Ok(asker(&auth, ""));
     core.create(stream, &watch("a", -1), nobody.clone());
     core.create(stream, &watch("a", 0), nobody);
     core.create(stream, &watch("a", 0), Err(RequestError::InvalidAuthToken));
     let empty = WatchCreateRequest { range_end: "A".into(), ..watch("c", 0) };
-    core.create(stream, &empty, asker(&auth, "alice"));
-    let old = asker(&without_role(&auth), "alice");
+    core.create(stream, &empty, Ok(asker(&auth, "alice")));
+    let old = Ok(asker(&without_role(&auth), "alice"));
     core.judge(&without_role(&without_role_twice(&auth)));
     core.create(stream, &watch("a", 0), old);
     let reasons: Vec<String> = kinds(&mut core, stream)
@@ -133,5 +133,6 @@ fn a_watch_is_refused_in_etcds_order() {
 /// Two revisions further, with the role still there.
 fn without_role_twice(auth: &Arc<Auth>) -> Arc<Auth> {
     let (user, role) = ("alice".to_owned(), "reader".to_owned());
-    change(&without_role(auth), Change::UserGrantRole(AuthUserGrantRoleRequest { user, role }))
+    let grant = Change::UserGrantRole(AuthUserGrantRoleRequest { user, role });
+    change(&without_role(auth), &grant)
 }
