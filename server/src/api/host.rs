@@ -332,6 +332,7 @@ impl Host {
             keys: published.view.key_count(),
             revision: published.view.revision().0,
             compact_revision: published.view.compacted(),
+            auth_revision: published.auth.revision(),
             watch_streams: count(counts.streams),
             watchers: count(counts.watchers),
             slow_watchers: count(counts.slow),

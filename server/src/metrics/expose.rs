@@ -57,6 +57,8 @@ pub struct Facts {
     /// Current revision.
     pub revision: i64,
     pub compact_revision: i64,
+    /// Revision of users and roles.
+    pub auth_revision: u64,
     /// Open watch streams.
     pub watch_streams: u64,
     /// Open watches.
@@ -129,6 +131,8 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     gauge(server, "proposals_applied_total", "Applied index", facts.applied);
     let quota = ConstGauge::new(facts.quota_bytes);
     server.register("quota_backend_bytes", "Bytes the data may take; negative for any", quota);
+    let help = "Changes of users and roles";
+    gauge(registry, "etcd_debugging_auth_revision", help, facts.auth_revision);
     let help = "A write of the log takes longer than the shortest election timeout";
     gauge(registry, "mini_etcd_disk_stalled", help, facts.disk_stalled.into());
     gauge(registry, "mini_etcd_log_entries", "Entries that the Raft log holds", facts.log_entries);

@@ -249,7 +249,7 @@ impl Core {
         }
     }
 
-    /// Ends the watches whose users may not read their keys any more.
+    /// Ends the watches whose users may not read their keys any more, with all that is queued of them.
     pub fn judge(&mut self, auth: &Arc<Auth>) {
         if Arc::ptr_eq(&self.auth, auth) {
             return;
@@ -262,8 +262,13 @@ impl Core {
             });
             read.err().map(|error| (watch.stream, watch.id, error.as_go()))
         });
-        for (stream, watch_id, reason) in denied.collect::<Vec<_>>() {
-            self.remove(stream, watch_id, Kind::Withdrawn(reason));
+        for (id, watch_id, reason) in denied.collect::<Vec<_>>() {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                let (bytes, events) = stream.drop_events(watch_id);
+                self.held.give_back(bytes);
+                self.counts.pending_events -= events;
+            }
+            self.remove(id, watch_id, Kind::Withdrawn(reason));
         }
     }
 

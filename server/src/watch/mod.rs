@@ -35,7 +35,7 @@
 //!   became of the turn that filled it.
 //! - I8. A watch is only parked on a stream whose consumer is to ask again, because its queue is not empty or it was woken
 //!   since it last asked in vain: asking is what moves the watch on.
-//! - I9. A watch whose user may not read its keys any more ends before anything of the state that says so is handed out.
+//! - I9. A watch whose user may not read its keys any more gets nothing from then on, also of what was queued.
 //!
 //! It refuses to slow down apply or a neighbour for a slow client, and to drop events instead.
 //! Tested by `testscripts/` (each row of etcd's watch rules), by a comparison with a naive fan-out (`tests/model.rs`)

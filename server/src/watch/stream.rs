@@ -123,6 +123,21 @@ impl Stream {
         }
     }
 
+    /// Takes out what is queued of a watch's events: their bytes, and how many they are.
+    pub(crate) fn drop_events(&mut self, watch_id: i64) -> (usize, usize) {
+        let (mut bytes, mut events) = (0, 0);
+        self.queue.retain(|response| {
+            let is_kept = response.watch_id != watch_id || response.event_count() == 0;
+            if !is_kept {
+                bytes += response.event_bytes();
+                events += response.event_count();
+            }
+            is_kept
+        });
+        self.bytes -= bytes;
+        (bytes, events)
+    }
+
     /// Takes the next response.
     pub(crate) fn pop(&mut self) -> Option<Response> {
         let response = self.queue.pop_front()?;

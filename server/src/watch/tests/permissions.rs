@@ -98,6 +98,34 @@ fn a_watch_ends_when_its_user_may_not_read_it_any_more() {
     assert_eq!(core.counts().watchers, 1);
 }
 
+// I9. What a client did not read while it could is not sent any more, and counts nowhere.
+#[test]
+fn what_is_queued_goes_with_the_right_to_read() {
+    let mut store = Store::new();
+    let mut core = Core::new(store.revision, store.compacted);
+    let auth = settled();
+    core.judge(&auth);
+    let stream = core.open(false);
+    core.create(stream, &watch("a", 0), Ok(asker(&auth, "alice")));
+    core.create(stream, &watch("a", 0), Ok(asker(&auth, "root")));
+    assert_eq!(kinds(&mut core, stream), [Kind::Created, Kind::Created]);
+    for value in ["1", "2"] {
+        let events = store.txn(&[Write::Put("a".to_owned(), value.to_owned())]).into();
+        let mut versions = |id| Ok(store.version(id));
+        core.applied(&events, store.revision, store.compacted, &mut versions);
+    }
+    assert_eq!(core.counts().pending_events, 4);
+    core.judge(&without_role(&auth));
+    core.check();
+    let withdrawn = Kind::Withdrawn(RequestError::PermissionDenied.as_go());
+    let events = Kind::Events { fragment: false };
+    let roots = [events.clone(), events];
+    let left = kinds(&mut core, stream);
+    assert!(left.contains(&withdrawn) && left.len() == 3, "{left:?}");
+    assert_eq!(left.into_iter().filter(|kind| *kind != withdrawn).collect::<Vec<_>>(), roots);
+    assert_eq!((core.counts().pending_events, core.counts().watchers), (0, 1));
+}
+
 #[test]
 fn a_watch_is_refused_in_etcds_order() {
     let mut core = Core::new(5, -1);
