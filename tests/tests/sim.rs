@@ -51,18 +51,21 @@ fn every_seed_keeps_its_promises() {
     let starts: u64 = reports.iter().map(|report| report.starts).sum();
     let renewals: u64 = reports.iter().map(|report| report.renewals).sum();
     let expired: u64 = reports.iter().map(|report| report.expired).sum();
+    let denied: u64 = reports.iter().map(|report| report.denied).sum();
     let cuts: u64 = reports.iter().map(|report| report.cuts).sum();
     let snapshots: u64 = reports.iter().map(|report| report.snapshots).sum();
     let changes: u64 = reports.iter().map(|report| report.changes).sum();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     eprintln!(
         "{} seeds: {events} events, {writes} writes answered, {reads} reads checked, {unknown} outcomes unknown, \
-         {starts} starts, {cuts} cuts of logs, {snapshots} snapshots installed, {changes} changes of membership, {renewals} renewals of leases, {expired} expired",
+         {starts} starts, {cuts} cuts of logs, {snapshots} snapshots installed, {changes} changes of membership, \
+         {renewals} renewals of leases, {expired} expired, {denied} puts of users denied",
         reports.len()
     );
     // A run in which nothing happens proves nothing.
     assert!(writes > 50 * reports.len() && reads > 10 * reports.len() as u64);
     assert!(renewals > 10 * reports.len() as u64 && 2 * expired > reports.len() as u64);
+    assert!(denied > reports.len() as u64, "nobody was refused");
     assert!(starts > 3 * reports.len() as u64, "faults never fired");
     assert!(cuts > 10 * reports.len() as u64, "logs were not cut");
     assert!(3 * snapshots > reports.len() as u64, "nobody needed a snapshot");

@@ -8,13 +8,14 @@ use mini_etcd_proto::etcdserverpb::{
     CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest,
     RequestOp, TxnRequest,
 };
-use mini_etcd_proto::internalpb::RevokeLease;
 use mini_etcd_proto::internalpb::command::Request;
+use mini_etcd_proto::internalpb::{AuthChange, RevokeLease};
 use mini_etcd_server::apply::Published;
 use mini_etcd_shared::types::Term;
 
 use super::model::Model;
 use super::rng::Rng;
+use super::users;
 
 /// Number of keys; few, so that clients meet.
 const KEYS: u64 = 6;
@@ -80,6 +81,8 @@ pub struct Told {
     pub unknown: u64,
     /// Values made so far.
     values: u64,
+    /// Changes of users made so far.
+    changes: u64,
 }
 
 impl Told {
@@ -108,6 +111,11 @@ impl Told {
             830..840 => {
                 let id = lease(rng);
                 Some(Request::LeaseRevoke(RevokeLease { id, ..RevokeLease::default() }))
+            }
+            840..900 => {
+                let change = Some(users::change(self.changes, rng));
+                self.changes += 1;
+                Some(Request::Auth(AuthChange { change }))
             }
             _ => None,
         }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::{
-    Command, ConfState, Entry, EntryKind, LeaseRemaining, Member as Listed, RevokeLease,
+    Asker, Command, ConfState, Entry, EntryKind, LeaseRemaining, Member as Listed, RevokeLease,
 };
 use mini_etcd_proto::peerpb::Snapshot;
 use mini_etcd_server::apply::{
@@ -113,10 +113,14 @@ impl Running {
 
     /// A request as it goes into the inbox, and its number.
     pub fn proposal(&mut self, request: Request) -> (u64, Input) {
+        self.proposal_of(Asker { is_member: true, ..Asker::default() }, request)
+    }
+
+    /// The same on behalf of somebody.
+    pub fn proposal_of(&mut self, asker: Asker, request: Request) -> (u64, Input) {
         let (number, incarnation) = (self.number(), self.incarnation.number);
-        let request = Some(request);
-        let command =
-            Command { origin: self.id.0, sequence: number, incarnation, request, asker: None };
+        let (request, asker) = (Some(request), Some(asker));
+        let command = Command { origin: self.id.0, sequence: number, incarnation, request, asker };
         let data = Bytes::from(command.encode_to_vec());
         (number, Input::Propose { sequence: number, kind: EntryKind::Normal, data })
     }

@@ -32,6 +32,7 @@ mod plan;
 mod rng;
 mod snapshots;
 mod trace;
+mod users;
 mod watchman;
 mod world;
 
@@ -63,6 +64,8 @@ pub struct Report {
     pub renewals: u64,
     /// Leases that expired.
     pub expired: u64,
+    /// Puts of users that had to be refused.
+    pub denied: u64,
     /// Cuts of their logs.
     pub cuts: u64,
     /// Snapshots that took the place of a state.
@@ -98,6 +101,7 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         unknown: world.told.unknown,
         renewals: world.model.renewals,
         expired: world.model.expired,
+        denied: world.model.denied,
         cuts: world.cuts,
         snapshots: world.snapshots,
         changes: world.changes,

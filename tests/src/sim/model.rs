@@ -9,8 +9,12 @@ use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::{LeaseGrantRequest, PutRequest, TxnRequest, compare};
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::internalpb::conf_change::Kind;
-use mini_etcd_proto::internalpb::{Command, ConfChange, Entry as LogEntry, EntryKind, RevokeLease};
+use mini_etcd_proto::internalpb::{
+    Asker, AuthChange, Command, ConfChange, Entry as LogEntry, EntryKind, RevokeLease,
+};
 use prost::Message;
+
+use super::users::Users;
 
 /// A key's value and the revision that wrote it.
 pub type Version = (Bytes, i64);
@@ -39,6 +43,9 @@ pub struct Model {
     pub removed: BTreeSet<u64>,
     /// Changes of that since somebody looked.
     pub changes: Vec<ConfChange>,
+    users: Users,
+    /// Puts that their users may not make.
+    pub denied: u64,
     /// Digest of the state at each index.
     digests: BTreeMap<u64, u64>,
 }
@@ -103,15 +110,29 @@ impl Model {
     fn carry_out(&mut self, command: Command, entry: &LogEntry, now: u64) -> Result<()> {
         let revision = i64::try_from(entry.index)?;
         match command.request {
-            Some(Request::Put(put)) => self.put(put, revision),
+            Some(Request::Put(put)) => {
+                if self.may_put(&command.asker.unwrap_or_default(), &put) {
+                    self.put(put, revision);
+                } else {
+                    self.denied += 1;
+                }
+            }
             Some(Request::DeleteRange(delete)) => self.remove(delete.key, revision),
             Some(Request::Txn(txn)) => self.transact(txn, revision)?,
             Some(Request::Compaction(_) | Request::LeaseCheckpoint(_)) => {}
             Some(Request::LeaseGrant(grant)) => self.grant(grant, entry.index, now)?,
             Some(Request::LeaseRevoke(revoke)) => self.revoke(revoke, entry, now)?,
+            Some(Request::Auth(AuthChange { change: Some(change) })) => self.users.change(&change),
             _ => bail!("the model knows no such request"),
         }
         Ok(())
+    }
+
+    /// Whether `asker` may write the key, and all others that hang on its lease.
+    fn may_put(&self, asker: &Asker, put: &PutRequest) -> bool {
+        let hang = self.hang_on.iter().filter(|(_, lease)| put.lease != 0 && **lease == put.lease);
+        let mut keys = hang.map(|(key, _)| key).chain([&put.key]);
+        keys.all(|key| self.users.may(asker, key))
     }
 
     fn grant(&mut self, grant: LeaseGrantRequest, index: u64, now: u64) -> Result<()> {
@@ -127,6 +148,13 @@ impl Model {
     pub fn leases_at(&self, index: u64) -> Option<&BTreeMap<i64, u64>> {
         let last = self.entries.last_key_value().map(|(index, _)| *index);
         (last == Some(index)).then_some(&self.leases)
+    }
+
+    /// Users and roles after the entry at `index`, if that is the last there was.
+    #[must_use]
+    pub fn users_at(&self, index: u64) -> Option<&Users> {
+        let last = self.entries.last_key_value().map(|(index, _)| *index);
+        (last == Some(index)).then_some(&self.users)
     }
 
     /// It was confirmed to a client that the lease lives until then.

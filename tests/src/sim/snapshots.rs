@@ -10,7 +10,7 @@ use mini_etcd_server::raft::{Input, StagedSnapshot};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::world::{Event, World};
-use super::{leases, membership};
+use super::{leases, membership, users};
 
 /// Bytes of a chunk: a few rows.
 const CHUNK_BYTES: usize = 300;
@@ -113,6 +113,7 @@ impl World {
         self.watchman.applied(id, applied)?;
         leases::check(published, &self.model)?;
         membership::check(published)?;
+        users::check(published, &self.model)?;
         self.serve_reads(id)?;
         if !self.calm && self.plan.crash_every > 0 && self.chances.faults.chance(200) {
             self.crash(id);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use mini_etcd_proto::internalpb::Asker;
+use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_server::error::RequestError;
 use mini_etcd_server::raft::{Input, Job, Outbound};
@@ -17,6 +19,7 @@ use super::plan::Plan;
 use super::rng::Rng;
 use super::snapshots::Transfer;
 use super::trace::Trace;
+use super::users;
 use super::watchman::Watchman;
 
 /// Milliseconds of a tick.
@@ -413,6 +416,7 @@ impl World {
         self.watchman.applied(id, &applied)?;
         leases::check(&applied.published, &self.model)?;
         membership::check(&applied.published)?;
+        users::check(&applied.published, &self.model)?;
         for (sequence, index, is_done) in own {
             if !self.settle(id, sequence, is_done) {
                 self.answered(id, sequence, index)?;
@@ -482,7 +486,12 @@ impl World {
             return;
         };
         let (number, wants, input) = if let Some(request) = request {
-            let (number, input) = running.proposal(request);
+            let asker = if matches!(request, Request::Put(_)) {
+                users::asker(&running.published().auth, &mut self.chances.work)
+            } else {
+                Asker { is_member: true, ..Asker::default() }
+            };
+            let (number, input) = running.proposal_of(asker, request);
             (number, Wants::Write, input)
         } else {
             let number = running.number();
