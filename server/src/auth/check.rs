@@ -1,6 +1,5 @@
 //! What a request needs, and whether the one who asks has it.
 
-use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::{
     DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
@@ -25,7 +24,7 @@ pub enum Permit<'a> {
 impl Permit<'_> {
     /// # Errors
     /// A key of the range may not be read.
-    pub fn read(self, key: &Bytes, range_end: &Bytes) -> Result<(), RequestError> {
+    pub fn read(self, key: &[u8], range_end: &[u8]) -> Result<(), RequestError> {
         match self {
             Self::Granted(granted) if !granted.read.cover(key, range_end) => {
                 Err(RequestError::PermissionDenied)
@@ -36,7 +35,7 @@ impl Permit<'_> {
 
     /// # Errors
     /// A key of the range may not be written.
-    pub fn write(self, key: &Bytes, range_end: &Bytes) -> Result<(), RequestError> {
+    pub fn write(self, key: &[u8], range_end: &[u8]) -> Result<(), RequestError> {
         match self {
             Self::Granted(granted) if !granted.write.cover(key, range_end) => {
                 Err(RequestError::PermissionDenied)
@@ -57,9 +56,9 @@ impl Permit<'_> {
     /// # Errors
     /// It does not.
     pub fn put(self, request: &PutRequest, leases: &LeaseView) -> Result<(), RequestError> {
-        self.write(&request.key, &Bytes::new())?;
+        self.write(&request.key, &[])?;
         self.lease(request.lease, leases)?;
-        if request.prev_kv { self.read(&request.key, &Bytes::new()) } else { Ok(()) }
+        if request.prev_kv { self.read(&request.key, &[]) } else { Ok(()) }
     }
 
     fn delete_range(self, request: &DeleteRangeRequest) -> Result<(), RequestError> {
@@ -95,7 +94,7 @@ impl Permit<'_> {
     /// # Errors
     /// One may not.
     pub fn lease(self, lease: i64, leases: &LeaseView) -> Result<(), RequestError> {
-        self.keys(lease, leases, Self::write)
+        self.keys(lease, leases, |key| self.write(key, &[]))
     }
 
     /// Whether every key that hangs on a lease may be read.
@@ -103,7 +102,7 @@ impl Permit<'_> {
     /// # Errors
     /// One may not.
     pub fn read_lease(self, lease: i64, leases: &LeaseView) -> Result<(), RequestError> {
-        self.keys(lease, leases, Self::read)
+        self.keys(lease, leases, |key| self.read(key, &[]))
     }
 
     /// Whether every key that hangs on any lease may be read: who lists leases sees what others do.
@@ -121,13 +120,12 @@ impl Permit<'_> {
         self,
         lease: i64,
         leases: &LeaseView,
-        may: fn(Self, &Bytes, &Bytes) -> Result<(), RequestError>,
+        may: impl FnMut(&[u8]) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
         if matches!(self, Self::All) || lease == 0 {
             return Ok(());
         }
-        let keys = leases.keys(lease).unwrap_or_default();
-        keys.iter().try_for_each(|key| may(self, key, &Bytes::new()))
+        leases.try_each_key(lease, may)
     }
 }
 

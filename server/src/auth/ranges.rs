@@ -1,6 +1,5 @@
 //! [`Ranges`]: a set of keys as ranges.
 
-use bytes::Bytes;
 use mini_etcd_shared::types::KeyRange;
 
 /// A set of keys: half-open ranges in ascending order that neither overlap nor touch.
@@ -63,18 +62,16 @@ impl Ranges {
     /// Whether every key of the range that a request names is in the set. A range without keys is held for its first one:
     /// who may see nothing there learns nothing, either.
     #[must_use]
-    pub fn cover(&self, key: &Bytes, range_end: &Bytes) -> bool {
-        let range = KeyRange::new(key.clone(), range_end.clone());
-        let asked = HalfOpen::of(&range).or_else(|| HalfOpen::of(&KeyRange::single(key.clone())));
-        let Some(asked) = asked else { return false };
-        let behind = self.ranges.partition_point(|range| range.start <= asked.start);
+    pub fn cover(&self, key: &[u8], range_end: &[u8]) -> bool {
+        let behind = self.ranges.partition_point(|range| range.start.as_slice() <= key);
         let Some(range) = behind.checked_sub(1).and_then(|at| self.ranges.get(at)) else {
             return false;
         };
-        match (&range.end, &asked.end) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(end), Some(asked)) => asked <= end,
+        let Some(end) = range.end.as_deref() else { return true };
+        match range_end {
+            [0] => false,
+            asked if asked > key => asked <= end,
+            _ => key < end,
         }
     }
 }
@@ -83,6 +80,7 @@ impl Ranges {
 mod tests {
     use std::collections::BTreeSet;
 
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
@@ -93,8 +91,7 @@ mod tests {
 
     fn covers(granted: &[(&str, &str)], key: &str, end: &str) -> bool {
         let granted = granted.iter().map(|(key, end)| range(key.as_bytes(), end.as_bytes()));
-        let (key, end) = (key.to_owned().into(), end.to_owned().into());
-        granted.collect::<Ranges>().cover(&key, &end)
+        granted.collect::<Ranges>().cover(key.as_bytes(), end.as_bytes())
     }
 
     #[test]
@@ -164,7 +161,7 @@ mod tests {
                 points.iter().filter(|point| asked.contains(point)).all(|point| set.contains(point))
             };
             let ranges: Ranges = grants.into_iter().collect();
-            prop_assert_eq!(ranges.cover(&key.into(), &end.into()), naive);
+            prop_assert_eq!(ranges.cover(&key, &end), naive);
         }
     }
 }

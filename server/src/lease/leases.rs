@@ -250,6 +250,20 @@ impl LeaseView {
         Some(keys.map(|key| Bytes::copy_from_slice(key)).collect())
     }
 
+    /// Shows each key that hangs on a lease, in order, until one is not to the taste of `judge`. Keep it short: it holds a lock.
+    ///
+    /// # Errors
+    /// Those of `judge`.
+    pub fn try_each_key<E>(
+        &self,
+        lease: i64,
+        judge: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let table = self.read();
+        let keys = table.leases.get(&lease).map(|held| held.keys.iter());
+        keys.into_iter().flatten().map(|key| &**key).try_for_each(judge)
+    }
+
     /// Bytes that a message of those keys takes, about.
     #[must_use]
     pub fn key_bytes(&self, lease: i64) -> usize {

@@ -25,14 +25,14 @@ pub struct Users {
     is_enabled: bool,
     revision: u64,
     /// With their roles.
-    users: BTreeMap<String, BTreeSet<String>>,
+    by_name: BTreeMap<String, BTreeSet<String>>,
     /// With the keys that they write.
     roles: BTreeMap<String, BTreeSet<Bytes>>,
 }
 
 impl Default for Users {
     fn default() -> Self {
-        Self { is_enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new() }
+        Self { is_enabled: false, revision: 1, by_name: BTreeMap::new(), roles: BTreeMap::new() }
     }
 }
 
@@ -41,28 +41,28 @@ impl Users {
     pub fn change(&mut self, change: &Change) {
         let is_changed = match change {
             Change::Enable(_) => {
-                let is_root = self.users.get(ROOT).is_some_and(|roles| roles.contains(ROOT));
+                let is_root = self.by_name.get(ROOT).is_some_and(|roles| roles.contains(ROOT));
                 self.is_enabled |= is_root;
                 false
             }
             Change::Disable(_) => std::mem::take(&mut self.is_enabled),
             Change::UserAdd(add) => {
-                let is_new = !self.users.contains_key(&add.name);
-                self.users.entry(add.name.clone()).or_default();
+                let is_new = !self.by_name.contains_key(&add.name);
+                self.by_name.entry(add.name.clone()).or_default();
                 is_new
             }
             Change::UserDelete(delete) => {
                 !(self.is_enabled && delete.name == ROOT)
-                    && self.users.remove(&delete.name).is_some()
+                    && self.by_name.remove(&delete.name).is_some()
             }
             Change::UserGrantRole(grant) => {
                 let is_there = grant.role == ROOT || self.roles.contains_key(&grant.role);
-                let user = self.users.get_mut(&grant.user).filter(|_| is_there);
+                let user = self.by_name.get_mut(&grant.user).filter(|_| is_there);
                 user.is_some_and(|roles| roles.insert(grant.role.clone()))
             }
             Change::UserRevokeRole(revoke) => {
                 let is_kept = self.is_enabled && revoke.name == ROOT && revoke.role == ROOT;
-                let user = self.users.get_mut(&revoke.name).filter(|_| !is_kept);
+                let user = self.by_name.get_mut(&revoke.name).filter(|_| !is_kept);
                 user.is_some_and(|roles| roles.remove(&revoke.role))
             }
             Change::RoleAdd(add) => {
@@ -71,7 +71,7 @@ impl Users {
                 is_new
             }
             Change::RoleDelete(delete) => {
-                for roles in self.users.values_mut() {
+                for roles in self.by_name.values_mut() {
                     roles.remove(&delete.role);
                 }
                 self.roles.remove(&delete.role).is_some()
@@ -96,7 +96,7 @@ impl Users {
         if !self.is_enabled || asker.is_member {
             return true;
         }
-        let roles = self.users.get(&asker.user).filter(|_| asker.auth_revision >= self.revision);
+        let roles = self.by_name.get(&asker.user).filter(|_| asker.auth_revision >= self.revision);
         let writes = |role: &String| self.roles.get(role).is_some_and(|keys| keys.contains(key));
         roles.is_some_and(|roles| roles.contains(ROOT) || roles.iter().any(writes))
     }
@@ -105,7 +105,7 @@ impl Users {
         let mut shown =
             Self { is_enabled: auth.is_enabled(), revision: auth.revision(), ..Self::default() };
         for user in auth.users() {
-            shown.users.insert(user.to_owned(), auth.roles_of(user)?.into_iter().collect());
+            shown.by_name.insert(user.to_owned(), auth.roles_of(user)?.into_iter().collect());
         }
         for role in auth.roles() {
             let keys = auth.permissions(role)?.into_iter().map(|permission| permission.key);

@@ -265,7 +265,11 @@ async fn cluster(method: &str, rest: &str, person: &Person) -> Result<(), Status
             Ok(())
         }
         "Cluster/MemberAdd" => {
-            let peer_ur_ls = vec!["http://127.0.0.1:1".to_owned()];
+            // One that is a member already: nothing changes.
+            let list = person.request(pb::MemberListRequest { linearizable: false });
+            let members = client.member_list(list).await.map(|list| list.into_inner().members);
+            let mut urls = members.into_iter().flatten().flat_map(|member| member.peer_ur_ls);
+            let peer_ur_ls = vec![urls.next().unwrap_or_else(|| "http://127.0.0.1:1".to_owned())];
             let request = pb::MemberAddRequest { peer_ur_ls, is_learner: true };
             any(client.member_add(person.request(request)).await.map(drop))
         }
