@@ -1,5 +1,7 @@
 //! What each row of the table asks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mini_etcd_proto::adminpb::admin_client::AdminClient;
 use mini_etcd_proto::adminpb::{
@@ -21,7 +23,7 @@ use mini_etcd_proto::v3electionpb::{
 };
 use mini_etcd_proto::v3lockpb::lock_client::LockClient;
 use mini_etcd_proto::v3lockpb::{LockRequest, UnlockRequest};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use super::DEADLINE;
 use super::people::Person;
@@ -256,38 +258,46 @@ async fn maintenance(method: &str, rest: &str, person: &Person) -> Result<(), St
 }
 
 async fn cluster(method: &str, rest: &str, person: &Person) -> Result<(), Status> {
+    /// etcd never answers a change of members that comes right behind another one: its Raft drops it.
+    const PATIENCE: Duration = Duration::from_secs(2);
     let mut client = ClusterClient::new(person.channel.clone());
     let id = 5;
-    match method {
+    let peer_ur_ls = vec!["http://127.0.0.1:1".to_owned()];
+    let changed = match method {
         "Cluster/MemberList" => {
             let linearizable = rest == "linearizable";
-            client.member_list(person.request(pb::MemberListRequest { linearizable })).await?;
-            Ok(())
+            let request = person.request(pb::MemberListRequest { linearizable });
+            return client.member_list(request).await.map(drop);
         }
         "Cluster/MemberAdd" => {
             // One that is a member already: nothing changes.
             let list = person.request(pb::MemberListRequest { linearizable: false });
             let members = client.member_list(list).await.map(|list| list.into_inner().members);
             let mut urls = members.into_iter().flatten().flat_map(|member| member.peer_ur_ls);
-            let peer_ur_ls = vec![urls.next().unwrap_or_else(|| "http://127.0.0.1:1".to_owned())];
-            let request = pb::MemberAddRequest { peer_ur_ls, is_learner: true };
-            any(client.member_add(person.request(request)).await.map(drop))
+            let peer_ur_ls = urls.next().map_or(peer_ur_ls, |url| vec![url]);
+            let add = pb::MemberAddRequest { peer_ur_ls, is_learner: true };
+            client.member_add(with_patience(person.request(add), PATIENCE)).await.map(drop)
         }
-        "Cluster/MemberRemove" => any(client
-            .member_remove(person.request(pb::MemberRemoveRequest { id }))
-            .await
-            .map(drop)),
+        "Cluster/MemberRemove" => {
+            let remove = person.request(pb::MemberRemoveRequest { id });
+            client.member_remove(with_patience(remove, PATIENCE)).await.map(drop)
+        }
         "Cluster/MemberUpdate" => {
-            let peer_ur_ls = vec!["http://127.0.0.1:1".to_owned()];
-            let request = pb::MemberUpdateRequest { id, peer_ur_ls };
-            any(client.member_update(person.request(request)).await.map(drop))
+            let update = person.request(pb::MemberUpdateRequest { id, peer_ur_ls });
+            client.member_update(with_patience(update, PATIENCE)).await.map(drop)
         }
         "Cluster/MemberPromote" => {
-            let request = pb::MemberPromoteRequest { id };
-            any(client.member_promote(person.request(request)).await.map(drop))
+            let promote = person.request(pb::MemberPromoteRequest { id });
+            client.member_promote(with_patience(promote, PATIENCE)).await.map(drop)
         }
         other => unknown(other),
-    }
+    };
+    any(changed)
+}
+
+fn with_patience<T>(mut request: Request<T>, patience: Duration) -> Request<T> {
+    request.set_timeout(patience);
+    request
 }
 
 async fn health(method: &str, person: &Person) -> Result<(), Status> {
