@@ -35,4 +35,5 @@ pub mod raft;
 pub mod repeats;
 pub mod server;
 pub mod storage;
+pub mod tls;
 pub mod watch;

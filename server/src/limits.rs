@@ -274,6 +274,24 @@ pub const CONNECTION_LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for a connection's first bytes.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// TLS handshakes under way at one time. The oldest gives way to the next: a good one takes milliseconds.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
+
+/// Time for a TLS handshake, from the first byte on.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between two looks at the files of TLS.
+pub const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Largest file of TLS in bytes; lists of revoked certificates grow.
+pub const TLS_FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Time before the end of a certificate from which on the log says so, if it is not a third of its life.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Time between two such lines.
+pub const CERTIFICATE_ENDS_REPEAT: Duration = Duration::from_secs(24 * 3600);
+
 /// Descriptors of a member beside connections, threads and tables: streams, locks, guard, journals, listeners, and
 /// one connection at each listener that waits for its place, one that carries a snapshot.
 pub const DESCRIPTORS_OWN: usize = 34;

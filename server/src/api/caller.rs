@@ -9,7 +9,7 @@ use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_shared::types::LogIndex;
 use tonic::Request;
 
-use super::Host;
+use super::{CertificateName, Host};
 use super::methods::Rule;
 use crate::apply::Published;
 use crate::auth::{Auth, Permit};
@@ -26,10 +26,6 @@ struct Credentials {
     /// Common name of the certificate that the connection was opened with: the user where there is no token.
     certificate_name: Option<String>,
 }
-
-/// Common name of the certificate of a connection, in the extensions of each of its requests.
-#[derive(Clone, Debug)]
-pub struct CertificateName(pub Arc<str>);
 
 impl Caller {
     /// What the metadata and the connection of a call show.

@@ -22,6 +22,7 @@ mod auth;
 mod backup;
 mod body;
 mod caller;
+mod certificate;
 mod cluster;
 mod health;
 mod host;
@@ -44,7 +45,8 @@ pub mod watch;
 
 pub use admin::AdminService;
 pub use auth::AuthService;
-pub use caller::{CallGate, Caller, CertificateName};
+pub use caller::{CallGate, Caller};
+pub use certificate::CertificateName;
 pub use cluster::ClusterService;
 pub use health::HealthService;
 pub use host::{About, Host};

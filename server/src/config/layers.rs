@@ -11,6 +11,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use crate::limits;
 
 use super::auto_compaction::Mode;
+use super::tls::{self, TlsFlags};
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
     Peer, PeerAddress, PeersError, Quota,
@@ -77,6 +78,8 @@ struct Flags {
     /// End when standard input ends.
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
+    #[command(flatten)]
+    tls: TlsFlags,
 }
 
 const ABOUT: &str =
@@ -88,7 +91,7 @@ Every option has a variable MINI_ETCD_... (MINI_ETCD_LISTEN_PEER) and a line in 
 Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 acknowledged log missing;
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
-/// Settings that flags, variables and the file share (I1).
+/// Settings that flags, variables and the file share (I1), beside those of TLS.
 const SETTINGS: [&str; 17] = [
     "name",
     "data",
@@ -108,6 +111,11 @@ const SETTINGS: [&str; 17] = [
     "bcrypt-cost",
     "log-level",
 ];
+
+/// All of them.
+fn settings() -> impl Iterator<Item = &'static str> {
+    SETTINGS.into_iter().chain(tls::SETTINGS)
+}
 
 /// Start of every variable.
 const PREFIX: &str = "MINI_ETCD_";
@@ -151,6 +159,9 @@ pub enum ConfigError {
     /// A list of peers that cannot be.
     #[error("{place}: {problem}")]
     Peers { place: SettingSource, problem: PeersError },
+    /// A setting of TLS that does not fit the others.
+    #[error("{place}: {problem}")]
+    Tls { place: SettingSource, problem: String },
     /// A setting that does not exist.
     #[error("{place} is not a setting: expected one of {accepted}")]
     Unknown { place: SettingSource, accepted: String },
@@ -171,13 +182,14 @@ impl ConfigError {
             Self::Usage(error) if !error.use_stderr() => 0,
             Self::Usage(_)
             | Self::Value { place: SettingSource::Flag(_), .. }
+            | Self::Tls { place: SettingSource::Flag(_), .. }
             | Self::Peers { place: SettingSource::Flag(_) | SettingSource::Default(_), .. } => 2,
             _ => 1,
         }
     }
 }
 
-type Found = BTreeMap<&'static str, (String, SettingSource)>;
+pub(super) type Found = BTreeMap<&'static str, (String, SettingSource)>;
 
 /// See [`Config::load`].
 pub(super) fn load(
@@ -216,7 +228,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.bcrypt_cost,
         &flags.log_level,
     ];
-    for (name, value) in SETTINGS.into_iter().zip(values) {
+    for (name, value) in settings().zip(values.into_iter().chain(flags.tls.values())) {
         if let Some(value) = value {
             found.insert(name, (value.clone(), SettingSource::Flag(name)));
         }
@@ -236,8 +248,8 @@ fn from_variables(
             continue;
         }
         let place = SettingSource::Variable(name.to_owned());
-        let Some(setting) = SETTINGS.into_iter().find(|setting| variable(setting) == name) else {
-            let names: Vec<_> = SETTINGS.into_iter().map(variable).collect();
+        let Some(setting) = settings().find(|setting| variable(setting) == name) else {
+            let names: Vec<_> = settings().map(variable).collect();
             let accepted = format!("{}, {CONFIG_VARIABLE}", names.join(", "));
             return Err(ConfigError::Unknown { place, accepted });
         };
@@ -258,13 +270,14 @@ fn from_file(path: &Path, found: &mut Found) -> Result<(), ConfigError> {
         text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
     for (key, value) in table {
         let place = SettingSource::File(path.to_owned(), key.clone());
-        let Some(setting) = SETTINGS.into_iter().find(|setting| *setting == key) else {
-            return Err(ConfigError::Unknown { place, accepted: SETTINGS.join(", ") });
+        let Some(setting) = settings().find(|setting| *setting == key) else {
+            let accepted = settings().collect::<Vec<_>>().join(", ");
+            return Err(ConfigError::Unknown { place, accepted });
         };
         let value = text_of(&value).ok_or_else(|| ConfigError::Value {
             place: place.clone(),
             value: value.to_string(),
-            accepted: "text, a number, or a list of texts".to_owned(),
+            accepted: "text, a number, true or false, or a list of texts".to_owned(),
         })?;
         found.entry(setting).or_insert((value, place));
     }
@@ -276,6 +289,7 @@ fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
         toml::Value::Array(items) => {
             let items: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
             Some(items?.join(","))
@@ -310,7 +324,9 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
     };
     let advertise = match found.get("advertise") {
         None => None,
-        Some((text, place)) => Some(checked(text, place, "http://HOST:PORT", client_url)?),
+        Some((text, place)) => {
+            Some(checked(text, place, "http://HOST:PORT or https://HOST:PORT", client_url)?)
+        }
     };
     let snapshot_count = match found.get("snapshot-count") {
         None => Some(limits::SNAPSHOT_COUNT),
@@ -339,6 +355,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         data,
         advertise,
         join: join(found, &cluster, peer_port)?,
+        tls: tls::build(found, &cluster)?,
         cluster,
         snapshot_count,
         auto_compaction: auto_compaction(found)?,
@@ -369,11 +386,11 @@ fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, Con
     };
     let me = match found.get("advertise-peer") {
         None => None,
-        Some((text, place)) => Some(checked(text, place, accepted, PeerAddress::typed)?),
+        Some((text, place)) => Some(checked(text, place, accepted, PeerAddress::parse)?),
     };
     if let Some((text, place)) = found.get("join") {
         let all =
-            |text: &str| text.split(',').map(|item| PeerAddress::typed(item.trim())).collect();
+            |text: &str| text.split(',').map(|item| PeerAddress::parse(item.trim())).collect();
         let ask = checked(text, place, accepted, all)?;
         let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
         return Ok(Some(Join { ask, me, port }));
@@ -419,7 +436,7 @@ fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {
     checked(text, place, mode.accepted(), |text| AutoCompaction::parse(mode, text))
 }
 
-fn checked<T>(
+pub(super) fn checked<T>(
     text: &str,
     place: &SettingSource,
     accepted: &str,
@@ -434,7 +451,8 @@ fn checked<T>(
 
 /// A client URL as `MemberList` shows it.
 fn client_url(text: &str) -> Option<String> {
-    let address = Listen::parse(text.strip_prefix("http://")?)?;
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let address = Listen::parse(rest?)?;
     (address.port() != 0 && !text.contains("//:")).then(|| text.to_owned())
 }
 

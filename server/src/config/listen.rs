@@ -36,6 +36,12 @@ impl Listen {
         fits.then_some(Self { host, port })
     }
 
+    /// Host as typed; empty for every interface.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Port as typed; 0 stands for any.
     #[must_use]
     pub fn port(&self) -> u16 {

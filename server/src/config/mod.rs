@@ -19,6 +19,7 @@ mod layers;
 mod listen;
 mod peers;
 mod quota;
+mod tls;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub use listen::Listen;
 
 pub use peers::{Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls};
 pub use quota::Quota;
+pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
 
 /// Everything a member needs to know to start.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Config {
     pub listen_metrics: Option<Listen>,
     /// Client URL told to others; `None` for the rule of [`crate::server`].
     pub advertise: Option<String>,
+    /// What clients and other members are spoken to with.
+    pub tls: TlsConfig,
     /// Who is in the cluster, and which of them this member is.
     pub cluster: Cluster,
     /// How it finds its place in a cluster that runs; only asked where it has no data yet.
@@ -94,6 +98,7 @@ impl Config {
             listen_peer: None,
             listen_metrics: None,
             advertise: None,
+            tls: TlsConfig::default(),
             cluster: Cluster::alone(DEFAULT_NAME),
             join: None,
             snapshot_count: Some(limits::SNAPSHOT_COUNT),

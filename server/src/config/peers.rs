@@ -34,6 +34,8 @@ pub struct Peer {
 /// Where a member listens for its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAddress {
+    /// It speaks TLS: its URL begins with `https`.
+    pub is_tls: bool,
     /// A name or an IP address, without brackets.
     pub host: String,
     /// Not 0.
@@ -41,33 +43,32 @@ pub struct PeerAddress {
 }
 
 impl PeerAddress {
-    /// The address in `HOST:PORT`.
+    /// The address in `HOST:PORT`, with `https://`, with `http://` or with neither.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        let secure = text.strip_prefix("https://");
+        let is_tls = secure.is_some();
+        let text = secure.or_else(|| text.strip_prefix("http://")).unwrap_or(text);
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port != 0)?;
-        Some(Self { host: host_of(host)?, port })
+        Some(Self { is_tls, host: host_of(host)?, port })
     }
 
-    /// The address in `HOST:PORT` or `http://HOST:PORT`.
-    pub(super) fn typed(text: &str) -> Option<Self> {
-        Self::parse(text.strip_prefix("http://").unwrap_or(text))
-    }
-
-    /// The address of a peer URL; none when it is no `http://HOST:PORT`.
+    /// The address of a peer URL; none when it is no `http://HOST:PORT` or `https://HOST:PORT`.
     #[must_use]
     pub fn of_url(url: &str) -> Option<Self> {
-        Self::parse(url.strip_prefix("http://")?)
+        url.contains("://").then(|| Self::parse(url))?
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{self}")
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{self}")
     }
 }
 
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        let Self { host, port, .. } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
@@ -79,8 +80,9 @@ impl Peer {
 
     /// Its item of the list.
     fn typed(&self) -> String {
-        let address = &self.address;
-        if self.short { address.to_string() } else { format!("{}={address}", self.name) }
+        let scheme = if self.address.is_tls { "https://" } else { "" };
+        let address = format!("{scheme}{}", self.address);
+        if self.short { address } else { format!("{}={address}", self.name) }
     }
 }
 
@@ -88,11 +90,10 @@ impl Peer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeersError {
     /// An item that is none.
-    #[error("{item:?} is not accepted: expected name:port or name=host:port")]
+    #[error(
+        "{item:?} is not accepted: expected name:port or name=host:port, with https:// before the host for TLS"
+    )]
     Item { item: String },
-    /// An address with encryption, which is not built yet.
-    #[error("{item:?} is not accepted: peers over https are not offered yet")]
-    Https { item: String },
     /// A name that stands twice.
     #[error("the name {name:?} stands twice")]
     NameTwice { name: String },
@@ -125,7 +126,7 @@ impl Cluster {
     }
 
     fn alone_with(name: &str, token: &str) -> Self {
-        let address = PeerAddress { host: ALONE_HOST.to_owned(), port: ALONE_PORT };
+        let address = PeerAddress { is_tls: false, host: ALONE_HOST.to_owned(), port: ALONE_PORT };
         let peer = Peer::new(name.to_owned(), address, false, token);
         let (me, id) = (peer.id, cluster_id([peer.id]));
         let members = BTreeMap::from([(me, peer)]);
@@ -276,21 +277,17 @@ impl Cluster {
 }
 
 fn name_of(item: &str) -> &str {
-    item.split_once('=')
-        .map_or_else(|| item.rsplit_once(':').map_or(item, |(name, _)| name), |(name, _)| name)
+    let short = || {
+        let address = item.split_once("://").map_or(item, |(_, address)| address);
+        address.rsplit_once(':').map_or(address, |(name, _)| name)
+    };
+    item.split_once('=').map_or_else(short, |(name, _)| name)
 }
 
 fn parse_item(item: &str, token: &str) -> Result<Peer, PeersError> {
     let refuse = || PeersError::Item { item: item.to_owned() };
     let (name, address) =
         item.split_once('=').map_or((None, item), |(name, address)| (Some(name), address));
-    if address.starts_with("https://") {
-        return Err(PeersError::Https { item: item.to_owned() });
-    }
-    let address = match name {
-        Some(_) => address.strip_prefix("http://").unwrap_or(address),
-        None => address,
-    };
     let address = PeerAddress::parse(address).ok_or_else(refuse)?;
     let fits =
         |name: &str| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '/');
@@ -398,6 +395,13 @@ mod tests {
         assert_eq!(short.me(), long.me());
         assert_eq!(url, long);
         assert_eq!(short.member(short.me()).unwrap().address.url(), "http://n1:2380");
+        let secure = Cluster::parse("https://n1:2380", "n1").unwrap();
+        let long = Cluster::parse("n1=https://n1:2380", "n1").unwrap();
+        assert_eq!(secure.me(), long.me());
+        assert_ne!(secure.me(), short.me());
+        assert_eq!(Cluster::parse(secure.typed(), "n1").as_ref(), Ok(&secure));
+        assert_eq!(Cluster::parse(long.typed(), "n1").as_ref(), Ok(&long));
+        assert_eq!(long.member(long.me()).unwrap().address.url(), "https://n1:2380");
         let six = Cluster::parse("a=[::1]:7", "a").unwrap();
         assert_eq!(six.member(six.me()).unwrap().address.url(), "http://[::1]:7");
     }
@@ -432,7 +436,8 @@ mod tests {
             ("n1=h", item("n1=h")),
             ("n1=http://h:1/path", item("n1=http://h:1/path")),
             ("n1=::1:5", item("n1=::1:5")),
-            ("n1=https://h:1", PeersError::Https { item: "n1=https://h:1".to_owned() }),
+            ("n1=ftp://h:1", item("n1=ftp://h:1")),
+            ("n1=https://h", item("n1=https://h")),
             ("n1:1,n1:2", PeersError::NameTwice { name: "n1".to_owned() }),
             ("n1=h:1,n2=h:1", PeersError::AddressTwice { url: "http://h:1".to_owned() }),
             (

@@ -1,4 +1,4 @@
-//! Accepts connections: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
+//! Accepts connections, in plain text or within TLS: one port, HTTP/2 by prior knowledge and HTTP/1.1. It hands connections to the rpc threads in turn,
 //! and each stays on its thread: what belongs to a connection never crosses from one to another.
 
 use std::future::poll_fn;
@@ -16,16 +16,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use mini_etcd_proto::peerpb::peer_server;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tonic::Status;
 
+use super::handshake::Handshakes;
 use super::io::Metered;
+use super::port::{Admits, Port, Speaks};
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use super::turn_writer::{Lane, TurnWriter};
-use crate::api::{Unread, is_grpc, stopped};
+use super::wire::{Wire, WireReader, WireWriter};
+use crate::api::{CertificateName, Unread, is_grpc, stopped};
 use crate::fatal;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -74,33 +77,62 @@ impl Default for Patience {
 }
 
 /// A connection on its way to the thread that will serve it.
-type Accepted = (std::net::TcpStream, SlotGuard);
+pub(super) struct Accepted {
+    pub wire: Wire,
+    pub place: SlotGuard,
+    pub admits: Admits,
+    pub name: Option<CertificateName>,
+}
 
 /// Where an rpc thread takes connections in. It may be used from any thread.
 #[derive(Clone)]
 pub struct Intake(mpsc::Sender<Accepted>);
 
-/// Accepts until `stop` turns true and hands each connection to the next of `intakes`, where it stays.
-pub async fn accept(
-    listeners: Vec<TcpListener>,
+/// Hands connections to the rpc threads in turn.
+#[derive(Clone)]
+pub struct Spread {
     intakes: Vec<Intake>,
+    turn: Arc<AtomicUsize>,
+}
+
+impl Spread {
+    /// Over the threads of `intakes`.
+    #[must_use]
+    pub fn over(intakes: Vec<Intake>) -> Self {
+        Self { intakes, turn: Arc::default() }
+    }
+
+    pub(super) fn hand_on(&self, accepted: Accepted) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let intake = self.intakes.get(turn % self.intakes.len().max(1));
+        if intake.is_none_or(|intake| intake.0.try_send(accepted).is_err()) {
+            tracing::debug!("a connection came while its thread was too busy or stopped");
+        }
+    }
+}
+
+/// Accepts until `stop` turns true and hands each connection to the next thread of `spread`, where it stays; those that
+/// begin with a handshake by way of `handshakes`.
+pub async fn accept(
+    ports: Vec<Port>,
+    (spread, handshakes): (Spread, Option<Handshakes>),
     slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
 ) {
-    let turn = Arc::new(AtomicUsize::new(0));
     let mut loops = JoinSet::new();
-    for listener in listeners {
-        let (intakes, turn) = (intakes.clone(), Arc::clone(&turn));
+    for Port { listener, speaks } in ports {
+        let (spread, handshakes) = (spread.clone(), handshakes.clone());
         let (slots, stop, failures) = (Arc::clone(&slots), stop.clone(), TimedRepeats::default());
-        let acceptor = Acceptor { intakes, turn, slots, stop, failures };
+        let acceptor = Acceptor { speaks, spread, handshakes, slots, stop, failures };
         loops.spawn(fatal::task("accept", acceptor.run(listener)));
     }
     while loops.join_next().await.is_some() {}
 }
 
 struct Acceptor {
-    intakes: Vec<Intake>,
-    turn: Arc<AtomicUsize>,
+    speaks: Speaks,
+    spread: Spread,
+    handshakes: Option<Handshakes>,
     slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
     failures: TimedRepeats<()>,
@@ -139,11 +171,19 @@ impl Acceptor {
                 return;
             }
         };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let intake = self.intakes.get(turn % self.intakes.len().max(1));
-        let accepted = (stream, place);
-        if intake.is_none_or(|intake| intake.0.try_send(accepted).is_err()) {
-            tracing::debug!("a connection came while its thread was too busy or stopped");
+        match (&self.speaks, &self.handshakes) {
+            (Speaks::Plain(admits), _) => {
+                let (wire, admits) = (Wire::Plain(stream), *admits);
+                self.spread.hand_on(Accepted { wire, place, admits, name: None });
+            }
+            (Speaks::Tls(tls), Some(handshakes)) => {
+                if !handshakes.begin((stream, place, tls.clone())) {
+                    tracing::debug!("a connection came while too many handshakes wait");
+                }
+            }
+            (Speaks::Tls(_), None) => {
+                tracing::error!("a connection cannot be served: nobody makes TLS handshakes");
+            }
         }
     }
 }
@@ -174,6 +214,7 @@ pub(super) fn connections_with(
         patience,
         lane: Lane::default(),
         failures: TimedRepeats::default(),
+        strangers: Arc::default(),
     };
     (Intake(intake), connections.run(accepted))
 }
@@ -187,6 +228,7 @@ struct Connections {
     patience: Patience,
     lane: Lane,
     failures: TimedRepeats<()>,
+    strangers: Arc<TimedRepeats<()>>,
 }
 
 impl Connections {
@@ -195,9 +237,7 @@ impl Connections {
         let mut open = JoinSet::new();
         loop {
             tokio::select! {
-                Some((stream, place)) = accepted.recv() => {
-                    self.begin(stream, place, &mut open);
-                }
+                Some(accepted) = accepted.recv() => self.begin(accepted, &mut open),
                 Some(_) = open.join_next(), if !open.is_empty() => {}
                 () = stopped(&mut stop) => break,
             }
@@ -209,9 +249,10 @@ impl Connections {
         }
     }
 
-    fn begin(&self, stream: std::net::TcpStream, place: SlotGuard, open: &mut JoinSet<()>) {
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
+    fn begin(&self, accepted: Accepted, open: &mut JoinSet<()>) {
+        let Accepted { wire, place, admits, name } = accepted;
+        let (incoming, writer) = match wire.halves() {
+            Ok(halves) => halves,
             Err(error) => {
                 if let Some(Say { more }) = self.failures.say(()) {
                     tracing::warn!(%error, more, "a connection cannot be served");
@@ -220,35 +261,42 @@ impl Connections {
             }
         };
         let slot = Arc::clone(place.slot());
-        let patience = self.patience.first_bytes;
-        let (incoming, writer) = stream.into_split();
+        let opening = (self.patience.first_bytes, Arc::clone(&self.strangers));
         let writer = TurnWriter::new(writer, self.lane.clone(), self.metrics.clone());
         let halves = (incoming, writer.clone());
-        let io = Metered::new(halves, self.metrics.clone(), patience, Arc::clone(&slot));
+        let io = Metered::new(halves, self.metrics.clone(), opening, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);
+        let from = Origin { slot, admits, name, unread: Arc::default() };
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {
-            drive(&builder, (TokioIo::new(io), writer), site, (slot, stop)).await;
+            drive(&builder, (TokioIo::new(io), writer), (site, from), stop).await;
             // The socket is closed by now.
             drop(place);
         });
     }
 }
 
+/// What a request has from its connection.
+#[derive(Clone)]
+struct Origin {
+    slot: Arc<Slot>,
+    admits: Admits,
+    name: Option<CertificateName>,
+    unread: Arc<Unread>,
+}
+
 /// Runs one connection to its end, in whatever way it ends.
 async fn drive(
     builder: &Builder<TokioExecutor>,
-    (io, writer): (TokioIo<Metered<OwnedReadHalf, OwnedWriteHalf>>, TurnWriter<OwnedWriteHalf>),
-    site: Arc<Site>,
-    (slot, mut stop): (Arc<Slot>, watch::Receiver<bool>),
+    (io, writer): (TokioIo<Metered<WireReader, WireWriter>>, TurnWriter<WireWriter>),
+    (site, from): (Arc<Site>, Origin),
+    mut stop: watch::Receiver<bool>,
 ) {
-    let caller = Arc::clone(&slot);
-    let unread = Arc::<Unread>::default();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&unread));
+    let slot = Arc::clone(&from.slot);
+    let service = service_fn(move |request: Request<Incoming>| {
         // Boxed: the future of a call is large, and hyper moves it several times before it runs.
-        Box::pin(answer(Arc::clone(&site), Arc::clone(&caller), request))
+        Box::pin(answer(Arc::clone(&site), from.clone(), request))
     });
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
@@ -275,7 +323,7 @@ async fn drive(
 /// Polls a connection to its end; what it has to say in a turn leaves together.
 async fn turns<C: Future>(
     mut connection: Pin<&mut C>,
-    writer: &TurnWriter<OwnedWriteHalf>,
+    writer: &TurnWriter<WireWriter>,
 ) -> C::Output {
     poll_fn(|context| writer.poll_turn(connection.as_mut(), context)).await
 }
@@ -284,19 +332,39 @@ async fn turns<C: Future>(
 /// that it was surely not processed and may go elsewhere.
 async fn answer(
     site: Arc<Site>,
-    slot: Arc<Slot>,
+    Origin { slot, admits, name, unread }: Origin,
     mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, h2::Error> {
     let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
     let is_peer = service.is_some_and(|(service, _)| service == peer_server::SERVICE_NAME);
-    let open_to_all = is_peer || !is_grpc(request.headers());
-    let Some(call) = slot.begin(open_to_all) else {
+    let is_call = is_grpc(request.headers());
+    let Some(call) = slot.begin(is_peer || !is_call) else {
         return Err(h2::Reason::REFUSED_STREAM.into());
     };
+    if let Some(refused) = refusal(admits, is_peer, is_call) {
+        return Ok(refused.into_http().map(|body| Answer { body, _call: call }));
+    }
+    request.extensions_mut().insert(unread);
+    if let Some(name) = name {
+        request.extensions_mut().insert(name);
+    }
     if is_peer {
         request.extensions_mut().insert(Proven::new(move || slot.is_peer()));
     }
     Ok(site.call(request).await.map(|body| Answer { body, _call: call }))
+}
+
+/// Why a call is not answered on this connection.
+fn refusal(admits: Admits, is_peer: bool, is_call: bool) -> Option<Status> {
+    if is_peer && !admits.peers {
+        return Some(Status::permission_denied(
+            "members are answered by TLS alone, and show a certificate of their authority",
+        ));
+    }
+    if is_call && !is_peer && !admits.clients {
+        return Some(Status::permission_denied("clients are not answered at this port"));
+    }
+    None
 }
 
 /// Answers leave at once, and a machine that vanished is noticed.

@@ -9,10 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::handshake::TLS_FIRST_BYTE;
 use super::slots::Slot;
 use super::turn_writer::{TurnWriter, spend_turn};
 use crate::limits::CONNECTION_TURN_BYTES;
 use crate::metrics::Metrics;
+use crate::repeats::{Say, TimedRepeats};
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,17 +33,19 @@ struct Opening {
     /// Bytes of the preface that have come.
     matched: usize,
     slot: Arc<Slot>,
+    /// Of clients that speak TLS where it is not spoken.
+    strangers: Arc<TimedRepeats<()>>,
 }
 
 impl<R, W> Metered<R, W> {
     pub(super) fn new(
         (incoming, writer): (R, TurnWriter<W>),
         metrics: Metrics,
-        patience: Duration,
+        (patience, strangers): (Duration, Arc<TimedRepeats<()>>),
         slot: Arc<Slot>,
     ) -> Self {
         let deadline = Box::pin(tokio::time::sleep(patience));
-        let opening = Some(Opening { deadline, matched: 0, slot });
+        let opening = Some(Opening { deadline, matched: 0, slot, strangers });
         Self { incoming, writer, metrics, opening }
     }
 }
@@ -51,6 +55,15 @@ impl Opening {
     fn decided(&mut self, fresh: &[u8]) -> bool {
         if !fresh.is_empty() {
             self.slot.spoke();
+        }
+        if self.matched == 0
+            && fresh.first() == Some(&TLS_FIRST_BYTE)
+            && let Some(Say { more }) = self.strangers.say(())
+        {
+            tracing::warn!(
+                more,
+                "a client or a member speaks TLS to a port that speaks plain text"
+            );
         }
         let rest = PREFACE.get(self.matched..).unwrap_or_default();
         let compared = rest.len().min(fresh.len());

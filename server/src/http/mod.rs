@@ -1,8 +1,8 @@
 //! The listener, and what it serves beside gRPC: health, version, metrics.
 //!
 //! ```text
-//! socket ─▶ accept (slots) ─▶ io (first bytes, counts) ─▶ hyper (h2c or HTTP/1.1) ─▶ site ─┬─▶ api::Router
-//!                                                                                          └─▶ pages
+//! socket ─▶ accept (slots) ─┬───────────────▶ io (first bytes, counts) ─▶ hyper (HTTP/2 or HTTP/1.1) ─▶ site ─┬─▶ api::Router
+//!                           └─▶ handshake ──▶                                                                └─▶ pages
 //! ```
 //!
 //! Invariants:
@@ -12,23 +12,30 @@
 //!   [`limits`](crate::limits). How many there may be, and who gives way, is decided in `slots`.
 //! - I3: after `stop` nothing new is accepted, every stream ends, and the loop returns within
 //!   [`SHUTDOWN_TIMEOUT`](crate::limits::SHUTDOWN_TIMEOUT).
+//! - I4: where a side has TLS, none of its calls is answered in plain text, at whatever port, and only who showed a
+//!   certificate of the members' authority calls the members' service (`port`).
 //!
 //! It refuses no `:authority` by itself, but the HTTP/2 library refuses one that is no authority at all
-//! (`docs/compat.md`). TLS comes later and has its place in `accept`, the JSON gateway in a handler beside `pages`.
+//! (`docs/compat.md`). The JSON gateway has its place in a handler beside `pages`.
 //!
-//! Tested in `accept_tests`, against raw sockets.
+//! Tested in `accept_tests` and `tls_tests`, against raw sockets.
 
 mod accept;
 #[cfg(test)]
 mod accept_tests;
+mod handshake;
 mod io;
 mod pages;
+mod port;
 mod probe;
 mod site;
 mod slots;
 mod turn_writer;
+mod wire;
 
-pub use accept::{Intake, accept, bind, connections};
+pub use accept::{Intake, Spread, accept, bind, connections};
+pub use handshake::{Handshakes, handshakes};
 pub use pages::MemberPages;
+pub use port::{Admits, Port, PortUse, Speaks};
 pub use site::{HttpHandler, Site};
 pub use slots::{Capacity, Slots};

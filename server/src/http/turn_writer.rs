@@ -47,6 +47,8 @@ struct Inner<W> {
     /// Of this, `sent` bytes are with the socket; at most [`CONNECTION_GATHERED_MAX`].
     gathered: Vec<u8>,
     sent: usize,
+    /// Something was written that TLS may still hold.
+    unflushed: bool,
     lane: PollSemaphore,
     /// Held in the lane, and after a turn that was used up until the next one: the runtime has looked around meanwhile.
     permit: Option<OwnedSemaphorePermit>,
@@ -69,6 +71,7 @@ impl<W: AsyncWrite + Unpin> TurnWriter<W> {
             metrics,
             gathered: Vec::new(),
             sent: 0,
+            unflushed: false,
             lane: PollSemaphore::new(lane),
             permit: None,
             over: false,
@@ -143,7 +146,7 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
     /// Sends until nothing is left; what is left stays.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gathered.is_empty() {
-            return Poll::Ready(Ok(()));
+            return self.poll_flush(context);
         }
         while self.sent < self.gathered.len() {
             let gathered = std::mem::take(&mut self.gathered);
@@ -158,6 +161,14 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
         self.gathered.clear();
         self.sent = 0;
         SPARE.set(std::mem::take(&mut self.gathered));
+        self.poll_flush(context)
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.half).poll_flush(context))?;
+            self.unflushed = false;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -167,6 +178,7 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
             self.permit = ready!(self.lane.poll_acquire(context));
         }
         let written = ready!(Pin::new(&mut self.half).poll_write(context, bytes))?;
+        self.unflushed = true;
         self.metrics.sent_bytes.inc_by(u64::try_from(written).unwrap_or(0));
         if spend_turn(context, written, CONNECTION_TURN_BYTES_SENT) {
             // Threads take turns too: a thread that sends large answers has always something to do, and a small write

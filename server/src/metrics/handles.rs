@@ -26,6 +26,7 @@ pub struct Metrics {
     pub(super) registry: Arc<Registry>,
     pub(super) methods: Methods,
     peers: Arc<Peers>,
+    certificates: Family<[(&'static str, String); 2], Level>,
 }
 
 /// What threads feed. Each field says which thread.
@@ -91,6 +92,14 @@ pub struct Handles {
     pub connections_refused: Counter,
     /// Http: quiet connections that were closed to make room.
     pub connections_shed: Counter,
+    /// Http: TLS handshakes that came to their end.
+    pub tls_handshakes: Counter,
+    /// Http: TLS handshakes that failed, or took too long, or gave way to others.
+    pub tls_handshakes_failed: Counter,
+    /// Http: TLS handshakes under way.
+    pub tls_handshakes_pending: Level,
+    /// Tls: changes of files that could not be taken up.
+    pub tls_reload_failures: Counter,
     /// Http: health checks passed.
     pub health_successes: Counter,
     /// Http: health checks failed.
@@ -141,8 +150,10 @@ impl Metrics {
         register_server(&mut registry, &handles);
         register_own(&mut registry, &handles);
         register_network(&mut registry, &handles, &peers);
+        let certificates = Family::default();
+        register_tls(&mut registry, &handles, &certificates);
         let methods = Methods::new(&mut registry);
-        Self { handles, registry: Arc::new(registry), methods, peers }
+        Self { handles, registry: Arc::new(registry), methods, peers, certificates }
     }
 
     /// Counts operations on the keys.
@@ -153,6 +164,12 @@ impl Metrics {
         self.txns.inc_by(counts.txns);
         self.collected.inc_by(counts.collected);
         self.put_bytes.inc_by(counts.put_bytes);
+    }
+
+    /// Says when a certificate, or an authority, of one side ends, in seconds since 1970.
+    pub fn certificate_ends(&self, side: &'static str, what: &'static str, ends: u64) {
+        let labels = [("side", side.to_owned()), ("kind", what.to_owned())];
+        self.certificates.get_or_create_owned(&labels).set(ends);
     }
 
     /// Handles for the traffic with `peer`.
@@ -260,6 +277,28 @@ fn register_own(registry: &mut Registry, handles: &Handles) {
         own.register(format!("snapshots_{name}"), help, counter.clone());
     }
     own.register("log_disk_bytes", "Size of the Raft log on disk", handles.log_disk_bytes.clone());
+}
+
+fn register_tls(
+    registry: &mut Registry,
+    handles: &Handles,
+    certificates: &Family<[(&'static str, String); 2], Level>,
+) {
+    let own = registry.sub_registry_with_prefix("mini_etcd_tls");
+    own.register(
+        "expiry_timestamp_seconds",
+        "When a certificate or an authority ends, in seconds since 1970",
+        certificates.clone(),
+    );
+    for (name, help, counter) in [
+        ("handshakes", "TLS handshakes that came to their end", &handles.tls_handshakes),
+        ("handshakes_failed", "TLS handshakes that failed", &handles.tls_handshakes_failed),
+        ("reload_failures", "Changed files that cannot be used", &handles.tls_reload_failures),
+    ] {
+        own.register(name, help, counter.clone());
+    }
+    let pending = handles.tls_handshakes_pending.clone();
+    own.register("handshakes_pending", "TLS handshakes under way", pending);
 }
 
 fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {

@@ -43,13 +43,21 @@ pub(super) fn limit() -> usize {
 }
 
 impl Descriptors {
-    /// What `limit` is divided into, for a member with so many peers on a machine with so many processors.
-    pub fn plan(limit: usize, processors: usize, peers: usize) -> Result<Self, StartError> {
+    /// What `limit` is divided into, for a member with so many peers on a machine with so many processors. One that
+    /// speaks TLS has a thread more.
+    pub fn plan(
+        limit: usize,
+        processors: usize,
+        peers: usize,
+        is_tls: bool,
+    ) -> Result<Self, StartError> {
         let most = if limit < DESCRIPTORS_FEW { 1 } else { RPC_THREADS_MAX };
         let rpc_threads = processors.clamp(1, most);
         // From each peer and to it.
         let of_peers = 2 * CONNECTIONS_PER_PEER * peers;
-        let fixed = DESCRIPTORS_OWN + DESCRIPTORS_PER_RPC_THREAD * rpc_threads + of_peers;
+        let fixed = DESCRIPTORS_OWN
+            + DESCRIPTORS_PER_RPC_THREAD * (rpc_threads + usize::from(is_tls))
+            + of_peers;
         let left = limit.saturating_sub(fixed);
         let tables = DESCRIPTORS_TABLES_MAX.min(left / 2);
         let guests = CONNECTION_GUESTS_MAX.min((left - tables) / 4);
@@ -72,7 +80,7 @@ mod tests {
     fn all_descriptors_together_are_within_the_limit() {
         for limit in (0..3000).chain([4096, 20_000, 1 << 20, usize::MAX]) {
             for peers in [0, 2, 4, 6] {
-                let Ok(plan) = Descriptors::plan(limit, 4, peers) else {
+                let Ok(plan) = Descriptors::plan(limit, 4, peers, false) else {
                     assert!(limit < 90, "{limit} is enough for {peers} peers");
                     continue;
                 };
@@ -90,20 +98,24 @@ mod tests {
     #[test]
     fn a_limit_that_is_enough_is_named_when_one_is_not() {
         for peers in [0, 2, 4] {
-            let Err(StartError::Descriptors { needed, .. }) = Descriptors::plan(32, 4, peers)
+            let Err(StartError::Descriptors { needed, .. }) =
+                Descriptors::plan(32, 4, peers, false)
             else {
                 panic!("32 cannot be enough");
             };
-            assert!(Descriptors::plan(needed, 4, peers).is_ok());
-            assert!(Descriptors::plan(needed - 1, 4, peers).is_err());
+            assert!(Descriptors::plan(needed, 4, peers, false).is_ok());
+            assert!(Descriptors::plan(needed - 1, 4, peers, false).is_err());
         }
     }
 
     #[test]
     fn sixty_four_are_enough_for_three_members() {
-        let plan = Descriptors::plan(64, 2, 2).unwrap();
+        let plan = Descriptors::plan(64, 2, 2, false).unwrap();
         let connections = Capacity { clients: 7, guests: 2, peers: 4 };
         assert_eq!(plan, Descriptors { rpc_threads: 1, tables_open: 1, connections });
-        assert_eq!(Descriptors::plan(20_000, 2, 2).unwrap().connections.clients, CONNECTIONS_MAX);
+        assert_eq!(
+            Descriptors::plan(20_000, 2, 2, false).unwrap().connections.clients,
+            CONNECTIONS_MAX
+        );
     }
 }

@@ -11,8 +11,9 @@ use super::rpc;
 use crate::apply::{Applier, ApplyError, Birth, Identity};
 use crate::config::{Cluster, Config};
 use crate::log::{self, DirStore, Recovered};
-use crate::node::transport::{LocalNames, ask_peers};
+use crate::node::transport::{Connector, LocalNames, ask_peers};
 use crate::storage::{FjallEngine, FjallOptions, StateDirs};
+use crate::tls::Tls;
 
 /// Term that a new cluster is born with.
 pub(super) const BIRTH_TERM: Term = Term(1);
@@ -22,7 +23,8 @@ pub(super) struct OpenedDisk {
     pub data: Data,
     pub cluster: Cluster,
     pub identity: Identity,
-    pub names: LocalNames,
+    /// What peers are reached with.
+    pub connector: Connector,
     pub descriptors: Descriptors,
     /// Drawn anew at each start of the member.
     pub boot_nonce: u64,
@@ -38,17 +40,21 @@ impl OpenedDisk {
     /// Takes the directory and opens what is there, or makes what a new member begins with.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         let mut data = Data::open(config)?;
+        let tls = Tls::open(config, data.path())?;
         if let Some(join) = config.join.as_ref().filter(|_| data.is_to_join()) {
-            data.join(&find_place(config, join).await?);
+            let connector = Connector { names: LocalNames::default(), tls: tls.clone() };
+            data.join(&find_place(config, join, &connector).await?);
         }
         let cluster = data.cluster()?;
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
         let names = data.local_names(&cluster);
+        let connector = Connector { names, tls };
         let peers = cluster.peers().count();
-        let descriptors = Descriptors::plan(descriptors::limit(), rpc::processors(), peers)?;
+        let (limit, is_tls) = (descriptors::limit(), config.tls.is_on());
+        let descriptors = Descriptors::plan(limit, rpc::processors(), peers, is_tls)?;
         let boot_nonce = rand::random();
         if log::is_new(data.path())? {
-            ask_peers(&cluster, &names, boot_nonce)
+            ask_peers(&cluster, &connector, boot_nonce)
                 .await
                 .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
         }
@@ -62,7 +68,7 @@ impl OpenedDisk {
             data,
             cluster,
             identity,
-            names,
+            connector,
             descriptors,
             boot_nonce,
             clock,

@@ -9,6 +9,7 @@ use crate::fatal;
 use crate::log::LogError;
 use crate::raft::DriverError;
 use crate::storage::StorageError;
+use crate::tls::TlsError;
 
 /// Why a member does not start. All are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
+    /// A certificate, a key or an authority cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system allows too few open files.
     #[error(
         "the limit of open files is {limit} and at least {needed} are needed: raise the hard one, \
@@ -86,6 +90,7 @@ impl StartError {
             Self::Removed => fatal::REMOVED,
             Self::Listen { .. }
             | Self::Join { .. }
+            | Self::Tls(_)
             | Self::Descriptors { .. }
             | Self::Directory { .. }
             | Self::InUse { .. }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use crate::config::{Cluster, Config, Join, NoPlace};
 use crate::limits::{JOIN_TIMEOUT, PEER_HELLO_TIMEOUT};
-use crate::node::transport::ask_for_members;
+use crate::node::transport::{Connector, ask_for_members};
 
 /// Pause between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -17,12 +17,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// Nobody knows this member, nobody answers, or it ran already with data that is gone.
-pub(super) async fn find_place(config: &Config, join: &Join) -> Result<Cluster, StartError> {
+pub(super) async fn find_place(
+    config: &Config,
+    join: &Join,
+    connector: &Connector,
+) -> Result<Cluster, StartError> {
     let begun = Instant::now();
     loop {
         let mut problem = None;
         for address in &join.ask {
-            let answer = match ask_for_members(address, PEER_HELLO_TIMEOUT).await {
+            let answer = match ask_for_members(address, connector, PEER_HELLO_TIMEOUT).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     let unanswered = format!("cannot join by {address}: {error}");

@@ -59,6 +59,14 @@ pub(super) fn start(
     Ok(RpcThread { handle, ended })
 }
 
+/// Starts the thread that makes TLS handshakes, until `work` ends.
+pub(super) fn start_handshakes(
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = runtime()?;
+    fatal::spawn("tls", move || runtime.block_on(work))
+}
+
 /// What requests need on their thread: somebody who wakes Raft, somebody who completes them, and somebody who wakes
 /// streams of watches.
 pub(super) fn requests(proposer: &Proposer, hub: &Hub) -> JoinSet<()> {

@@ -20,7 +20,7 @@ use super::threads::{RunningThreads, ToPeers};
 use crate::api::{About, Host, services};
 use crate::config::{Cluster, Config, Listen};
 use crate::fatal;
-use crate::http::{self, MemberPages, Site, Slots};
+use crate::http::{self, MemberPages, Port, PortUse, Site, Slots, Speaks, Spread};
 use crate::node::transport::LocalNames;
 use crate::watch::Hub;
 
@@ -70,7 +70,7 @@ impl ServingListeners {
         let listed = Arc::<SetOnce<()>>::default();
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
         let quota = config.quota;
-        let url = advertised(config, cluster, &threads.names, client_addr);
+        let url = advertised(config, cluster, &threads.connector.names, client_addr);
         let about = About {
             name: name.clone(),
             boot_nonce,
@@ -103,7 +103,19 @@ impl ServingListeners {
             });
         }
         let slots = Slots::new(threads.connections, metrics.clone());
-        connections.spawn(http::accept(ports.all, intakes, slots, closed));
+        let (tls, spread) = (&threads.connector.tls, Spread::over(intakes));
+        let mut handshakes = None;
+        if config.tls.is_on() {
+            let (begins, work) = http::handshakes(spread.clone(), metrics.clone(), closed.clone());
+            rpc.push(rpc::start_handshakes(work)?);
+            handshakes = Some(begins);
+        }
+        let listening = ports.all.into_iter().map(|(listener, of)| {
+            let speaks = Speaks::at(of, tls);
+            Port { listener, speaks }
+        });
+        let to = (spread, handshakes);
+        connections.spawn(http::accept(listening.collect(), to, slots, closed));
         let mut tasks = rpc::requests(proposer, hub);
         let watches = hub.clone();
         tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
@@ -113,13 +125,14 @@ impl ServingListeners {
         tasks.spawn(fatal::task("snapshots", to_peers.sender.run()));
         let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
         tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
+        tasks.spawn(fatal::task("certificates", tls.clone().follow(metrics.clone())));
         let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
         let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
         tasks.spawn(fatal::task("compaction", compact));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
-        let started = Started { client_addr, client_url: local_url(client_addr), listed };
+        let started = Started { client_addr, client_url: local_url(config, client_addr), listed };
         let hub = hub.clone();
         Ok(Self { started, hub, closing, ending, cutting, connections, tasks, rpc })
     }
@@ -147,7 +160,7 @@ impl ServingListeners {
 
 /// The ports, taken and not served yet.
 pub(super) struct Ports {
-    all: Vec<TcpListener>,
+    all: Vec<(TcpListener, PortUse)>,
     clients: SocketAddr,
 }
 
@@ -165,9 +178,12 @@ pub(super) fn listen(config: &Config) -> Result<Ports, StartError> {
     let first = bind(&config.listen)?;
     let refuse = |source| StartError::Listen { address: config.listen.to_string(), source };
     let clients = first.local_addr().map_err(refuse)?;
-    let mut all = vec![first];
-    for more in [&config.listen_peer, &config.listen_metrics].into_iter().flatten() {
-        all.push(bind(more)?);
+    let mut all = vec![(first, PortUse::Clients)];
+    let more = [(&config.listen_peer, PortUse::Peers), (&config.listen_metrics, PortUse::Metrics)];
+    for (listen, of) in more {
+        if let Some(listen) = listen {
+            all.push((bind(listen)?, of));
+        }
     }
     Ok(Ports { all, clients })
 }
@@ -205,19 +221,27 @@ fn advertised(
                 && me.address.port == clients.port()
                 && !names.contains(&me.address.host) =>
         {
-            me.address.url()
+            format!("{}://{}", scheme(config), me.address)
         }
-        _ if clients.ip().is_unspecified() => format!("http://localhost:{}", clients.port()),
-        _ => format!("http://{clients}"),
+        _ if clients.ip().is_unspecified() => {
+            format!("{}://localhost:{}", scheme(config), clients.port())
+        }
+        _ => format!("{}://{clients}", scheme(config)),
     }
 }
 
 /// URL for a client on this machine.
-fn local_url(clients: SocketAddr) -> String {
+fn local_url(config: &Config, clients: SocketAddr) -> String {
+    let scheme = scheme(config);
     if clients.ip().is_unspecified() {
-        return format!("http://127.0.0.1:{}", clients.port());
+        return format!("{scheme}://127.0.0.1:{}", clients.port());
     }
-    format!("http://{clients}")
+    format!("{scheme}://{clients}")
+}
+
+/// How clients are spoken to.
+fn scheme(config: &Config) -> &'static str {
+    if config.tls.clients.is_some() { "https" } else { "http" }
 }
 
 #[cfg(test)]

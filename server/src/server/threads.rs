@@ -23,7 +23,7 @@ use crate::http::Capacity;
 use crate::log::{DirStore, LogReader};
 use crate::metrics::Metrics;
 use crate::node::transport::{
-    Dialing, Hellos, LocalNames, Outgoing, PeerService, PeerTable, Seen, SnapshotOrders,
+    Connector, Dialing, Hellos, Outgoing, PeerService, PeerTable, Seen, SnapshotOrders,
     SnapshotSender, Staging, standing,
 };
 use crate::node::{
@@ -49,7 +49,7 @@ pub(super) struct ToPeers {
 /// The threads of a member, and what those need that serve its connections.
 pub(super) struct RunningThreads {
     pub cluster: Cluster,
-    pub names: LocalNames,
+    pub connector: Connector,
     pub boot_nonce: u64,
     pub connections: Capacity,
     pub metrics: Metrics,
@@ -76,7 +76,7 @@ impl RunningThreads {
         cut: Option<CutPolicy>,
         token_ttl: Duration,
     ) -> Result<(Self, ToPeers), StartError> {
-        let OpenedDisk { data, cluster, identity, names, boot_nonce, .. } = disk;
+        let OpenedDisk { data, cluster, identity, connector, boot_nonce, .. } = disk;
         let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
         let reader = recovered.reader.clone();
@@ -104,8 +104,13 @@ impl RunningThreads {
         let staging = Staging::new(dirs.clone());
         let (into, measured) = (inbox.clone(), metrics.clone());
         let peers = PeerService::new(hellos.clone(), into, aside, staging, measured);
-        let (local, into) = (names.clone(), inbox.clone());
-        let dialing = Dialing { me, names: local, hellos, inbox: into, metrics: metrics.clone() };
+        let dialing = Dialing {
+            me,
+            connector: connector.clone(),
+            hellos,
+            inbox: inbox.clone(),
+            metrics: metrics.clone(),
+        };
         let (snapshots, sender) = SnapshotSender::new(&dialing, shown.clone());
         let table = PeerTable::new(dialing);
         let hub = Hub::new(published);
@@ -130,7 +135,7 @@ impl RunningThreads {
         let (first, proposers) = (proposer(0), (1..completions.threads()).map(proposer).collect());
         let threads = Self {
             cluster,
-            names,
+            connector,
             boot_nonce,
             connections: descriptors.connections,
             metrics,

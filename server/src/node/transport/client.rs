@@ -1,4 +1,4 @@
-//! [`connect`]: one HTTP/2 connection to a peer, made by hand so that a refused connection is told from a silent one.
+//! [`Connector`]: HTTP/2 connections to peers, made by hand so that a refused connection is told from a silent one.
 
 use std::future::Future;
 use std::io;
@@ -12,14 +12,18 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mini_etcd_proto::peerpb::peer_client::PeerClient;
 use mini_etcd_shared::types::MemberId;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::body::Body;
 
 use super::hello::HelloRefused;
 use super::names::LocalNames;
 use crate::config::PeerAddress;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
+use crate::tls::Tls;
 
 /// Key of the metadata with which a peer is told that it was removed; the value is its id.
 pub(super) const REMOVED: &str = "mini-etcd-removed";
@@ -31,6 +35,10 @@ pub(crate) enum DialError {
     Resolve(io::Error),
     #[error("{0}")]
     Connect(io::Error),
+    #[error("its address begins with https:// and this member has no --peer-cert-file")]
+    NoTls,
+    #[error("TLS: {0}")]
+    Tls(io::Error),
     #[error("it does not speak HTTP/2: {0}")]
     Handshake(#[from] hyper::Error),
     #[error("it refuses: {}", .0.message())]
@@ -89,36 +97,67 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Connects to a peer; the task drives the connection. Names are resolved anew each time: they may have moved.
-pub(super) async fn connect(
-    address: &PeerAddress,
-    names: &LocalNames,
-) -> Result<(Client, AbortOnDrop), DialError> {
-    let addresses = match names.literal(address) {
-        Some(address) => vec![address],
-        None => resolve(address).await.map_err(DialError::Resolve)?,
-    };
-    let stream = connect_tcp(&addresses).await.map_err(DialError::Connect)?;
-    // A failed option costs latency only.
-    let _ = stream.set_nodelay(true);
-    let (requests, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PEER_KEEP_ALIVE)
-        .keep_alive_timeout(PEER_KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    let driving = tokio::spawn(async move {
-        // Its end shows in the stream it carries.
-        let _ = connection.await;
-    });
-    let origin = Uri::from_static("http://peer");
-    let client = PeerClient::with_origin(Connection { requests }, origin)
-        .max_encoding_message_size(PEER_BATCH_BYTES_MAX);
-    Ok((client, AbortOnDrop(driving)))
+/// What peers are reached with.
+#[derive(Clone, Default)]
+pub(crate) struct Connector {
+    pub names: LocalNames,
+    pub tls: Tls,
 }
 
-async fn resolve(PeerAddress { host, port }: &PeerAddress) -> io::Result<Vec<SocketAddr>> {
+/// A stream of bytes, within TLS or not.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+impl Connector {
+    /// Connects to a peer; the task drives the connection. Names are resolved anew each time: they may have moved.
+    pub(super) async fn connect(
+        &self,
+        address: &PeerAddress,
+    ) -> Result<(Client, AbortOnDrop), DialError> {
+        let addresses = match self.names.literal(address) {
+            Some(address) => vec![address],
+            None => resolve(address).await.map_err(DialError::Resolve)?,
+        };
+        let stream = connect_tcp(&addresses).await.map_err(DialError::Connect)?;
+        // A failed option costs latency only.
+        let _ = stream.set_nodelay(true);
+        let wire = self.secure(address, stream).await?;
+        let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PEER_KEEP_ALIVE)
+            .keep_alive_timeout(PEER_KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .handshake(TokioIo::new(wire))
+            .await?;
+        let driving = tokio::spawn(async move {
+            // Its end shows in the stream it carries.
+            let _ = connection.await;
+        });
+        let origin = Uri::from_static("http://peer");
+        let client = PeerClient::with_origin(Connection { requests }, origin)
+            .max_encoding_message_size(PEER_BATCH_BYTES_MAX);
+        Ok((client, AbortOnDrop(driving)))
+    }
+
+    /// The peer within TLS, verified by the host of its address, where that says so.
+    async fn secure(
+        &self,
+        address: &PeerAddress,
+        stream: TcpStream,
+    ) -> Result<Box<dyn Wire>, DialError> {
+        if !address.is_tls {
+            return Ok(Box::new(stream));
+        }
+        let config = self.tls.dialing().ok_or(DialError::NoTls)?;
+        let name = ServerName::try_from(address.host.clone());
+        let name = name.map_err(|error| DialError::Tls(io::Error::other(error)))?;
+        let secured = TlsConnector::from(config).connect(name, stream).await;
+        Ok(Box::new(secured.map_err(DialError::Tls)?))
+    }
+}
+
+async fn resolve(PeerAddress { host, port, .. }: &PeerAddress) -> io::Result<Vec<SocketAddr>> {
     Ok(lookup_host((host.as_str(), *port)).await?.collect())
 }
 

@@ -9,9 +9,8 @@ use mini_etcd_shared::types::MemberId;
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
-use super::client::{AbortOnDrop, Client, DialError, connect};
+use super::client::{AbortOnDrop, Client, Connector, DialError};
 use super::hello::{Hellos, PROTOCOL};
-use super::names::LocalNames;
 use super::outbox::{OpenOutbox, Outbox};
 use crate::config::PeerAddress;
 use crate::fatal;
@@ -25,7 +24,7 @@ pub(super) struct Dialer {
     pub id: MemberId,
     pub name: String,
     pub address: PeerAddress,
-    pub names: LocalNames,
+    pub connector: Connector,
     pub outbox: Arc<Outbox>,
     pub hellos: Arc<Hellos>,
     pub inbox: Arc<Inbox>,
@@ -106,7 +105,7 @@ impl Dialer {
 
     /// Connects and exchanges hellos.
     async fn open(&self) -> Result<Open, DialError> {
-        let connecting = timeout(PEER_HELLO_TIMEOUT, connect(&self.address, &self.names));
+        let connecting = timeout(PEER_HELLO_TIMEOUT, self.connector.connect(&self.address));
         let (client, driving) = connecting.await.map_err(|_| DialError::Silent)??;
         let outbox = OpenOutbox::new(&self.outbox);
         let exchange = timeout(PEER_HELLO_TIMEOUT, self.exchange(client, outbox.connection));
@@ -164,10 +163,11 @@ impl Dialer {
 /// Asks who is in the cluster. For a program that is to become a member.
 pub(crate) async fn ask_for_members(
     address: &PeerAddress,
+    connector: &Connector,
     patience: Duration,
 ) -> Result<MembersAnswer, DialError> {
     let ask = async {
-        let (mut client, _driving) = connect(address, &LocalNames::default()).await?;
+        let (mut client, _driving) = connector.connect(address).await?;
         let request = MembersRequest { protocol: PROTOCOL };
         Ok(client.members(request).await.map_err(Box::new)?.into_inner())
     };
@@ -177,12 +177,12 @@ pub(crate) async fn ask_for_members(
 /// Says hello to a peer once and returns its answer. For the question before the first start.
 pub(super) async fn say_hello(
     address: &PeerAddress,
-    names: &LocalNames,
+    connector: &Connector,
     hello: Hello,
     patience: Duration,
 ) -> Result<Hello, DialError> {
     let ask = async {
-        let (mut client, _driving) = connect(address, names).await?;
+        let (mut client, _driving) = connector.connect(address).await?;
         let frame = Batch { hello: Some(hello), messages: Vec::new() };
         let frames = stream::once(async { frame }).chain(stream::pending());
         let answer = client.stream(frames).await.map_err(Box::new)?;

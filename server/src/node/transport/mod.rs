@@ -23,6 +23,7 @@
 //!   that knows no leader while the other does ends: what it holds is not what the cluster goes on with.
 //! - I6: a removed member is told so by those who know it, for as long as it comes, and ends. It is still spoken
 //!   with for a moment after its removal, so that it hears of it in order, and answers its clients.
+//! - I7: a peer whose address begins with `https` is spoken to by TLS alone, and is who its address says.
 //!
 //! *What it refuses.* Peers of another cluster, unknown and removed members, other protocols, a dialed address where another
 //! member answers.
@@ -41,6 +42,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use client::Connector;
 pub(crate) use dial::ask_for_members;
 #[cfg(test)]
 pub(crate) use hello::Standing;

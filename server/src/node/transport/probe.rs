@@ -8,9 +8,9 @@ use futures::future;
 use mini_etcd_proto::peerpb::Hello;
 use mini_etcd_shared::types::LogIndex;
 
+use super::client::Connector;
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
-use super::names::LocalNames;
 use crate::apply::Identity;
 use crate::config::Cluster;
 use crate::limits::PEER_HELLO_TIMEOUT;
@@ -27,7 +27,7 @@ pub(crate) struct Lost {
 /// Asks every peer at once whether it remembers this member.
 pub(crate) async fn ask_peers(
     cluster: &Cluster,
-    names: &LocalNames,
+    connector: &Connector,
     boot_nonce: u64,
 ) -> Result<(), Lost> {
     let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
@@ -43,7 +43,7 @@ pub(crate) async fn ask_peers(
         acked_index: 0,
     };
     let ask = cluster.peers().map(|peer| async move {
-        (peer, say_hello(&peer.address, names, hello, PEER_HELLO_TIMEOUT).await)
+        (peer, say_hello(&peer.address, connector, hello, PEER_HELLO_TIMEOUT).await)
     });
     for (peer, answer) in future::join_all(ask).await {
         let Ok(answer) = answer else { continue };

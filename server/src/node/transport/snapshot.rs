@@ -17,9 +17,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
-use super::client::{DialError, connect};
+use super::client::{Connector, DialError};
 use super::hello::Hellos;
-use super::names::LocalNames;
 use super::table::Dialing;
 use crate::apply::{Identity, SnapshotError, SnapshotSink, SnapshotSource};
 use crate::config::PeerAddress;
@@ -45,7 +44,7 @@ impl SnapshotOrders {
 
 /// Sends what is ordered, one snapshot after the other.
 pub(crate) struct SnapshotSender {
-    names: LocalNames,
+    connector: Connector,
     hellos: Arc<Hellos>,
     shown: Arc<Shown>,
     inbox: Arc<Inbox>,
@@ -56,10 +55,10 @@ pub(crate) struct SnapshotSender {
 impl SnapshotSender {
     /// A sender that sends what `shown` publishes, and where to order from it.
     pub fn new(dialing: &Dialing, shown: Arc<Shown>) -> (SnapshotOrders, Self) {
-        let Dialing { names, hellos, inbox, metrics, .. } = dialing;
+        let Dialing { connector, hellos, inbox, metrics, .. } = dialing;
         let (orders, ordered) = mpsc::unbounded_channel();
         let sender = Self {
-            names: names.clone(),
+            connector: connector.clone(),
             hellos: hellos.clone(),
             shown,
             inbox: inbox.clone(),
@@ -94,7 +93,7 @@ impl SnapshotSender {
         let address = member
             .and_then(|member| member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url)));
         let address = address.ok_or(DialError::Silent)?;
-        let connecting = timeout(PEER_HELLO_TIMEOUT, connect(&address, &self.names));
+        let connecting = timeout(PEER_HELLO_TIMEOUT, self.connector.connect(&address));
         let (mut client, _driving) = connecting.await.map_err(|_| DialError::Silent)??;
         let source = SnapshotSource::new(published);
         let head = SnapshotHead {

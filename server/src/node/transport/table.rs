@@ -9,10 +9,9 @@ use mini_etcd_shared::types::MemberId;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::client::AbortOnDrop;
+use super::client::{AbortOnDrop, Connector};
 use super::dial::Dialer;
 use super::hello::Hellos;
-use super::names::LocalNames;
 use super::outbox::{Outbox, Outboxes, Outgoing};
 use crate::apply::Members;
 use crate::config::PeerAddress;
@@ -26,7 +25,7 @@ use crate::repeats::TimedRepeats;
 pub(crate) struct Dialing {
     /// This member, which is not dialed.
     pub me: MemberId,
-    pub names: LocalNames,
+    pub connector: Connector,
     pub hellos: Arc<Hellos>,
     pub inbox: Arc<Inbox>,
     pub metrics: Metrics,
@@ -103,13 +102,13 @@ impl PeerTable {
     }
 
     fn dial(&self, id: MemberId, name: String, address: PeerAddress) -> DialedPeer {
-        let Dialing { names, hellos, inbox, metrics, .. } = &self.dialing;
+        let Dialing { connector, hellos, inbox, metrics, .. } = &self.dialing;
         let outbox = Arc::new(Outbox::new(metrics.peer(id)));
         let dialer = Dialer {
             id,
             name,
             address: address.clone(),
-            names: names.clone(),
+            connector: connector.clone(),
             outbox: outbox.clone(),
             hellos: hellos.clone(),
             inbox: inbox.clone(),

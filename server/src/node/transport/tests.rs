@@ -20,8 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::client::connect;
-use super::{Dialing, Hellos, LocalNames, PeerService, PeerTable, Staging, Standing, ask_peers};
+use super::{Connector, Dialing, Hellos, PeerService, PeerTable, Staging, Standing, ask_peers};
 use crate::apply::Members;
 use crate::config::Cluster;
 use crate::metrics::Metrics;
@@ -77,10 +76,10 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     };
     let hellos = Arc::new(Hellos::new(&cluster, nonce, Box::new(standing)));
     let metrics = Metrics::new();
-    let (me, names) = (cluster.me(), LocalNames::default());
+    let (me, connector) = (cluster.me(), Connector::default());
     let dialing = Dialing {
         me,
-        names,
+        connector,
         hellos: hellos.clone(),
         inbox: inbox.clone(),
         metrics: metrics.clone(),
@@ -251,11 +250,11 @@ async fn a_member_without_data_asks_whether_it_is_remembered() {
     let me = Cluster::parse(&peers, "n3").unwrap();
     drop(listeners.remove(0));
     let two = member(listeners.remove(0), &peers, "n2", 22);
-    ask_peers(&me, &LocalNames::default(), 33).await.unwrap();
+    ask_peers(&me, &Connector::default(), 33).await.unwrap();
     two.seen.store(1, Ordering::SeqCst);
-    ask_peers(&me, &LocalNames::default(), 33).await.unwrap();
+    ask_peers(&me, &Connector::default(), 33).await.unwrap();
     two.seen.store(2, Ordering::SeqCst);
-    let lost = ask_peers(&me, &LocalNames::default(), 33).await.unwrap_err();
+    let lost = ask_peers(&me, &Connector::default(), 33).await.unwrap_err();
     assert_eq!(lost.to_string(), "n3 lost its data: n2 has seen its log reach index 2; re-add it");
 }
 
@@ -308,7 +307,7 @@ async fn connections_follow_the_published_members() {
 /// Sends a snapshot by hand: the head, then these chunks.
 async fn send(to: &Member, head: SnapshotHead, chunks: &[SnapshotChunk]) -> Result<(), String> {
     let address = &to.cluster.member(to.id()).unwrap().address;
-    let (mut client, _driving) = connect(address, &LocalNames::default()).await.unwrap();
+    let (mut client, _driving) = Connector::default().connect(address).await.unwrap();
     let head = SnapshotPart { head: Some(head), chunk: None };
     let chunk = |chunk: &SnapshotChunk| SnapshotPart { head: None, chunk: Some(chunk.clone()) };
     let parts: Vec<_> = std::iter::once(head).chain(chunks.iter().map(chunk)).collect();

@@ -1,0 +1,406 @@
+//! [`TlsConfig`]: what clients and members are spoken to with, from etcd's flags.
+//!
+//! Clients and members share one listener unless `--listen-peer` is given, so each has its own certificate and authority there
+//! (`docs/decisions.md`, D17), and one without the other makes no sense.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio_rustls::rustls::crypto::ring::ALL_CIPHER_SUITES;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
+
+use super::layers::{ConfigError, Found, checked};
+use super::{Cluster, SettingSource};
+
+/// How a member speaks TLS; the default is not at all.
+#[derive(Clone, Debug, Default)]
+pub struct TlsConfig {
+    /// With clients.
+    pub clients: Option<TlsSide>,
+    /// With other members.
+    pub peers: Option<TlsSide>,
+    pub protocol: TlsProtocol,
+    /// The common name of a client's certificate is its user, as with etcd's `--client-cert-auth`.
+    pub names_are_users: bool,
+}
+
+impl TlsConfig {
+    /// There is a port that speaks TLS.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.clients.is_some() || self.peers.is_some()
+    }
+}
+
+/// The files of one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSide {
+    pub certificate: CertificateSource,
+    /// Who speaks to this side shows a certificate of one of these authorities.
+    pub authority: Option<PathBuf>,
+    /// Certificates that are not accepted any more.
+    pub revoked: Option<PathBuf>,
+    pub allowed: AllowedNames,
+}
+
+/// Where this member's own certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+    /// Made by this member and kept with its data.
+    SelfSigned,
+}
+
+/// What a certificate of the right authority has to say beside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AllowedNames {
+    #[default]
+    Any,
+    /// One of these is its common name.
+    Common(Vec<String>),
+    /// It is valid for one of these hosts.
+    Hosts(Vec<String>),
+}
+
+/// Versions and cipher suites.
+#[derive(Clone, Debug)]
+pub struct TlsProtocol {
+    pub versions: Vec<&'static SupportedProtocolVersion>,
+    pub suites: Vec<SupportedCipherSuite>,
+}
+
+impl Default for TlsProtocol {
+    fn default() -> Self {
+        Self { versions: vec![&TLS12, &TLS13], suites: ALL_CIPHER_SUITES.to_vec() }
+    }
+}
+
+/// The flags, by etcd's names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsFlags {
+    /// Certificate shown to clients, with its chain, in PEM; read again when it changes, as all of these files are
+    #[arg(long, value_name = "FILE")]
+    cert_file: Option<String>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<String>,
+    /// Authorities of clients, in PEM: each client has to show a certificate of one of them
+    #[arg(long, value_name = "FILE")]
+    trusted_ca_file: Option<String>,
+    /// The common name of a client's certificate is its user; needs --trusted-ca-file
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    client_cert_auth: Option<String>,
+    /// Hosts, one of which a client's certificate must be valid for, separated by commas
+    #[arg(long, value_name = "HOSTS")]
+    client_cert_allowed_hostname: Option<String>,
+    /// Common names, one of which a client's certificate must have, separated by commas
+    #[arg(long, value_name = "NAMES")]
+    client_cert_allowed_cn: Option<String>,
+    /// Revoked certificates of clients: lists in PEM, or one in DER
+    #[arg(long, value_name = "FILE")]
+    client_crl_file: Option<String>,
+    /// Show clients a certificate that this member makes for itself
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    auto_tls: Option<String>,
+    /// Certificate shown to other members, by both ends of a connection
+    #[arg(long, value_name = "FILE")]
+    peer_cert_file: Option<String>,
+    /// Its private key
+    #[arg(long, value_name = "FILE")]
+    peer_key_file: Option<String>,
+    /// Authorities of members: who shows a certificate of one of them may speak as a member
+    #[arg(long, value_name = "FILE")]
+    peer_trusted_ca_file: Option<String>,
+    /// For etcd's command lines: members always show each other certificates
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    peer_client_cert_auth: Option<String>,
+    /// Hosts, one of which a member's certificate must be valid for, separated by commas
+    #[arg(long, value_name = "HOSTS")]
+    peer_cert_allowed_hostname: Option<String>,
+    /// Common names, one of which a member's certificate must have, separated by commas
+    #[arg(long, value_name = "NAMES")]
+    peer_cert_allowed_cn: Option<String>,
+    /// Revoked certificates of members
+    #[arg(long, value_name = "FILE")]
+    peer_crl_file: Option<String>,
+    /// Speak to other members with certificates that each makes for itself: nobody can read along, but anybody may speak
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    peer_auto_tls: Option<String>,
+    /// Oldest version: TLS1.2 or TLS1.3 [default: TLS1.2]
+    #[arg(long, value_name = "VERSION")]
+    tls_min_version: Option<String>,
+    /// Newest version [default: TLS1.3]
+    #[arg(long, value_name = "VERSION")]
+    tls_max_version: Option<String>,
+    /// Cipher suites of TLS 1.2, separated by commas; those of TLS 1.3 are always offered [default: all that are safe]
+    #[arg(long, value_name = "SUITES")]
+    cipher_suites: Option<String>,
+}
+
+/// Their names, in the order of [`TlsFlags::values`].
+pub(super) const SETTINGS: [&str; 19] = [
+    "cert-file",
+    "key-file",
+    "trusted-ca-file",
+    "client-cert-auth",
+    "client-cert-allowed-hostname",
+    "client-cert-allowed-cn",
+    "client-crl-file",
+    "auto-tls",
+    "peer-cert-file",
+    "peer-key-file",
+    "peer-trusted-ca-file",
+    "peer-client-cert-auth",
+    "peer-cert-allowed-hostname",
+    "peer-cert-allowed-cn",
+    "peer-crl-file",
+    "peer-auto-tls",
+    "tls-min-version",
+    "tls-max-version",
+    "cipher-suites",
+];
+
+impl TlsFlags {
+    pub(super) fn values(&self) -> [&Option<String>; SETTINGS.len()] {
+        [
+            &self.cert_file,
+            &self.key_file,
+            &self.trusted_ca_file,
+            &self.client_cert_auth,
+            &self.client_cert_allowed_hostname,
+            &self.client_cert_allowed_cn,
+            &self.client_crl_file,
+            &self.auto_tls,
+            &self.peer_cert_file,
+            &self.peer_key_file,
+            &self.peer_trusted_ca_file,
+            &self.peer_client_cert_auth,
+            &self.peer_cert_allowed_hostname,
+            &self.peer_cert_allowed_cn,
+            &self.peer_crl_file,
+            &self.peer_auto_tls,
+            &self.tls_min_version,
+            &self.tls_max_version,
+            &self.cipher_suites,
+        ]
+    }
+}
+
+/// The settings of one side by their names.
+struct Names {
+    certificate: &'static str,
+    key: &'static str,
+    authority: &'static str,
+    auth: &'static str,
+    hosts: &'static str,
+    common: &'static str,
+    revoked: &'static str,
+    auto: &'static str,
+}
+
+const CLIENTS: Names = Names {
+    certificate: "cert-file",
+    key: "key-file",
+    authority: "trusted-ca-file",
+    auth: "client-cert-auth",
+    hosts: "client-cert-allowed-hostname",
+    common: "client-cert-allowed-cn",
+    revoked: "client-crl-file",
+    auto: "auto-tls",
+};
+
+const PEERS: Names = Names {
+    certificate: "peer-cert-file",
+    key: "peer-key-file",
+    authority: "peer-trusted-ca-file",
+    auth: "peer-client-cert-auth",
+    hosts: "peer-cert-allowed-hostname",
+    common: "peer-cert-allowed-cn",
+    revoked: "peer-crl-file",
+    auto: "peer-auto-tls",
+};
+
+/// What was found, for a member of `cluster`.
+pub(super) fn build(found: &Found, cluster: &Cluster) -> Result<TlsConfig, ConfigError> {
+    let clients = side(found, &CLIENTS)?;
+    let peers = side(found, &PEERS)?;
+    if let Some(side) = &peers {
+        if flag(found, PEERS.auth)? == Some(false) {
+            return refuse(
+                found,
+                PEERS.auth,
+                "members always show each other certificates: leave it out",
+            );
+        }
+        if side.authority.is_none() && side.certificate != CertificateSource::SelfSigned {
+            return refuse(
+                found,
+                PEERS.certificate,
+                "it needs --peer-trusted-ca-file: members show each other certificates",
+            );
+        }
+        if side.authority.is_some() && side.certificate == CertificateSource::SelfSigned {
+            return refuse(
+                found,
+                PEERS.auto,
+                "nobody is verified with it: leave out --peer-trusted-ca-file",
+            );
+        }
+    }
+    let is_shared = !found.contains_key("listen-peer");
+    let given = |names: &Names| {
+        let auto = found.contains_key(names.auto) && !found.contains_key(names.certificate);
+        if auto { names.auto } else { names.certificate }
+    };
+    if is_shared && peers.is_some() && clients.is_none() {
+        let problem = "clients use the same port: it needs --cert-file or --auto-tls too, or members a port of their own by --listen-peer";
+        return refuse(found, given(&PEERS), problem);
+    }
+    if is_shared && clients.is_some() && peers.is_none() && cluster.peers().next().is_some() {
+        let problem = "members use the same port: it needs --peer-cert-file or --peer-auto-tls too, or members a port of their own by --listen-peer";
+        return refuse(found, given(&CLIENTS), problem);
+    }
+    let own = cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty());
+    if let Some(own) = own
+        && own.address.is_tls != peers.is_some()
+    {
+        let problem = if own.address.is_tls {
+            "this member's address begins with https://: it needs --peer-cert-file or --peer-auto-tls"
+        } else {
+            "with TLS between members, their addresses begin with https://"
+        };
+        return refuse(found, "peers", problem);
+    }
+    let names_are_users = is_true(found, CLIENTS.auth)?;
+    Ok(TlsConfig { clients, peers, protocol: protocol(found)?, names_are_users })
+}
+
+fn side(found: &Found, names: &Names) -> Result<Option<TlsSide>, ConfigError> {
+    let path = |name| found.get(name).map(|(path, _)| PathBuf::from(path));
+    let (certificate, key) = (path(names.certificate), path(names.key));
+    let (authority, revoked) = (path(names.authority), path(names.revoked));
+    let is_auto = is_true(found, names.auto)?;
+    let certificate = match (certificate, key) {
+        (Some(_), _) if is_auto => {
+            return refuse(found, names.auto, "a certificate is given beside it");
+        }
+        (_, Some(_)) if is_auto => return refuse(found, names.auto, "a key is given beside it"),
+        (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
+        (Some(_), None) => {
+            return refuse(found, names.certificate, &format!("it needs --{}", names.key));
+        }
+        (None, Some(_)) => {
+            return refuse(found, names.key, &format!("it needs --{}", names.certificate));
+        }
+        (None, None) if is_auto => CertificateSource::SelfSigned,
+        (None, None) => {
+            let alone = [names.authority, names.revoked, names.hosts, names.common];
+            let alone = alone.into_iter().find(|name| found.contains_key(name));
+            let alone = alone.or(is_true(found, names.auth)?.then_some(names.auth));
+            let Some(alone) = alone else { return Ok(None) };
+            return refuse(
+                found,
+                alone,
+                &format!("it needs --{} and --{}", names.certificate, names.key),
+            );
+        }
+    };
+    let needy = [names.revoked, names.hosts, names.common];
+    let needy = needy.into_iter().find(|name| found.contains_key(name));
+    let needy = needy.or(is_true(found, names.auth)?.then_some(names.auth));
+    if let Some(needy) = needy
+        && authority.is_none()
+        && !(needy == PEERS.auth && is_auto)
+    {
+        return refuse(found, needy, &format!("it needs --{}", names.authority));
+    }
+    let allowed = match (list(found, names.hosts)?, list(found, names.common)?) {
+        (Some(_), Some(_)) => {
+            return refuse(found, names.hosts, &format!("it excludes --{}", names.common));
+        }
+        (Some(hosts), None) => AllowedNames::Hosts(hosts),
+        (None, Some(names)) => AllowedNames::Common(names),
+        (None, None) => AllowedNames::Any,
+    };
+    Ok(Some(TlsSide { certificate, authority, revoked, allowed }))
+}
+
+fn refuse<T>(found: &Found, name: &'static str, problem: &str) -> Result<T, ConfigError> {
+    let place = found.get(name).map_or(SettingSource::Flag(name), |(_, place)| place.clone());
+    Err(ConfigError::Tls { place, problem: problem.to_owned() })
+}
+
+fn flag(found: &Found, name: &str) -> Result<Option<bool>, ConfigError> {
+    let Some((text, place)) = found.get(name) else { return Ok(None) };
+    checked(text, place, "true or false", |text| text.parse().ok()).map(Some)
+}
+
+fn is_true(found: &Found, name: &str) -> Result<bool, ConfigError> {
+    Ok(flag(found, name)? == Some(true))
+}
+
+fn list(found: &Found, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
+    let Some((text, place)) = found.get(name) else { return Ok(None) };
+    let split = |text: &str| {
+        let items: Vec<_> = text.split(',').map(|item| item.trim().to_owned()).collect();
+        (!items.iter().any(String::is_empty)).then_some(items)
+    };
+    checked(text, place, "names separated by commas", split).map(Some)
+}
+
+fn protocol(found: &Found) -> Result<TlsProtocol, ConfigError> {
+    let version = |name: &str| {
+        let Some((text, place)) = found.get(name) else { return Ok(None) };
+        checked(text, place, "TLS1.2 or TLS1.3", |text| match text {
+            "" => Some(None),
+            "TLS1.2" => Some(Some(&TLS12)),
+            "TLS1.3" => Some(Some(&TLS13)),
+            _ => None,
+        })
+    };
+    let least = version("tls-min-version")?.unwrap_or(&TLS12);
+    let most = version("tls-max-version")?.unwrap_or(&TLS13);
+    let number = |version: &SupportedProtocolVersion| u16::from(version.version);
+    let within = |version: &&&'static SupportedProtocolVersion| {
+        (number(least)..=number(most)).contains(&number(version))
+    };
+    let versions: Vec<_> = [&TLS12, &TLS13].iter().filter(within).copied().collect();
+    if versions.is_empty() {
+        return refuse(found, "tls-max-version", "it is older than --tls-min-version");
+    }
+    let mut suites = ALL_CIPHER_SUITES.to_vec();
+    let is_newest =
+        |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
+    if let Some(names) = list(found, "cipher-suites")? {
+        if versions == [&TLS13] {
+            return refuse(found, "cipher-suites", "with TLS 1.3 alone they cannot be chosen");
+        }
+        let of_old: Vec<_> = suites.iter().filter(|suite| !is_newest(suite)).map(name_of).collect();
+        // Go knows some by a shorter name.
+        let is = |suite: &str, name: &str| {
+            suite.strip_prefix(name).is_some_and(|rest| ["", "_SHA256"].contains(&rest))
+        };
+        if let Some(unknown) = names.iter().find(|name| !of_old.iter().any(|suite| is(suite, name)))
+        {
+            let accepted = of_old.join(", ");
+            return refuse(
+                found,
+                "cipher-suites",
+                &format!("{unknown:?} is not offered: expected some of {accepted}"),
+            );
+        }
+        suites
+            .retain(|suite| is_newest(suite) || names.iter().any(|name| is(&name_of(suite), name)));
+    }
+    Ok(TlsProtocol { versions, suites })
+}
+
+/// The name of a suite as etcd has it.
+fn name_of(suite: &SupportedCipherSuite) -> String {
+    format!("{:?}", suite.suite())
+}

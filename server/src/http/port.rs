@@ -1,0 +1,75 @@
+//! [`Port`]: a listener, what is spoken there, and who may speak.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::tls::Tls;
+
+/// What is answered on a connection, beside pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admits {
+    /// Calls of clients.
+    pub clients: bool,
+    /// Calls of members.
+    pub peers: bool,
+}
+
+impl Admits {
+    pub const ALL: Self = Self { clients: true, peers: true };
+}
+
+/// A listener.
+pub struct Port {
+    pub listener: TcpListener,
+    pub speaks: Speaks,
+}
+
+/// What is spoken at a port.
+#[derive(Clone)]
+pub enum Speaks {
+    Plain(Admits),
+    /// TLS: with who offers the members' protocol by their certificates, with everybody else by those of clients.
+    Tls(Tls),
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortUse {
+    /// Clients, and members unless these have a port of their own.
+    Clients,
+    Peers,
+    Metrics,
+}
+
+impl Speaks {
+    /// What is spoken at a port for `of`.
+    ///
+    /// Where one side has TLS, nothing of it can be had in plain text: a call that is answered only within TLS at one port
+    /// is answered at no other without.
+    #[must_use]
+    pub fn at(of: PortUse, tls: &Tls) -> Self {
+        let (clients, peers) = (tls.for_clients().is_some(), tls.for_peers().is_some());
+        match of {
+            PortUse::Clients if clients => Self::Tls(tls.clone()),
+            PortUse::Peers if peers => Self::Tls(tls.clone()),
+            PortUse::Metrics if clients || peers => {
+                Self::Plain(Admits { clients: false, peers: false })
+            }
+            PortUse::Clients | PortUse::Peers | PortUse::Metrics => {
+                Self::Plain(Admits { clients: !clients, peers: !peers })
+            }
+        }
+    }
+}
+
+/// The certificates for who offers `is_peer`, and what they may then say.
+pub(super) fn choose(tls: &Tls, is_peer: bool) -> Option<(Arc<ServerConfig>, Admits)> {
+    let peers = tls.for_peers().filter(|_| is_peer);
+    if let Some(peers) = peers {
+        return Some((peers, Admits { clients: false, peers: true }));
+    }
+    // Who offers the members' protocol to one that has none is told so by the alert of these.
+    tls.for_clients().map(|clients| (clients, Admits { clients: true, peers: false }))
+}
