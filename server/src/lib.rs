@@ -9,7 +9,7 @@
 //! `node` is the threads and streams that run this line; everything in it that can be pure is. The order of the
 //! modules, from the top: `server`, `http`, `api`, `node`, `raft`, `watch`, `backup`, `apply`, `auth`, `mvcc`, `lease`,
 //! `log`, `storage`. Each imports only what stands below it, and what serves all:
-//! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`.
+//! `config`, `error`, `fatal`, `limits`, `metrics`, `output`, `repeats`, `tls`.
 
 // A stream of the process may be broken or full: `output` alone writes to them.
 #![cfg_attr(not(test), deny(clippy::print_stderr))]

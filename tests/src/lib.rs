@@ -22,6 +22,7 @@ pub mod load;
 pub mod page;
 pub mod process;
 pub mod sim;
+pub mod tls;
 pub mod usage;
 pub mod wait;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! [`TlsConfig`]: what clients and members are spoken to with, from etcd's flags.
 //!
 //! Clients and members share one listener unless `--listen-peer` is given, so each has its own certificate and authority there
-//! (`docs/decisions.md`, D17), and one without the other makes no sense.
+//! (`docs/decisions.md`), and one without the other makes no sense.
 
 use std::path::PathBuf;
 
@@ -403,4 +403,104 @@ fn protocol(found: &Found) -> Result<TlsProtocol, ConfigError> {
 /// The name of a suite as etcd has it.
 fn name_of(suite: &SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn load(args: &[&str]) -> Result<TlsConfig, String> {
+        let config = Config::load(args.iter().map(OsString::from), []);
+        config.map(|config| config.tls).map_err(|error| error.to_string())
+    }
+
+    const CLIENT: [&str; 2] = ["--cert-file=c", "--key-file=k"];
+    const PEER: [&str; 3] = ["--peer-cert-file=c", "--peer-key-file=k", "--peer-trusted-ca-file=a"];
+
+    #[test]
+    fn etcd_s_flags_describe_both_sides() {
+        assert!(!load(&[]).unwrap().is_on());
+        let more = ["--trusted-ca-file=a", "--client-cert-auth=true", "--client-crl-file=r"];
+        let both = [&CLIENT[..], &PEER, &more, &["--peer-client-cert-auth"]].concat();
+        let tls = load(&both).unwrap();
+        assert!(tls.names_are_users);
+        let clients = tls.clients.unwrap();
+        assert_eq!(clients.authority, Some("a".into()));
+        assert_eq!(clients.revoked, Some("r".into()));
+        let (certificate, key) = ("c".into(), "k".into());
+        let files = CertificateSource::Files { certificate, key };
+        assert_eq!(tls.peers.unwrap().certificate, files);
+        let auto =
+            ["--auto-tls", "--peer-auto-tls", "--name=a", "--peers=https://a:1,b=https://c:2"];
+        assert_eq!(load(&auto).unwrap().peers.unwrap().certificate, CertificateSource::SelfSigned);
+    }
+
+    #[test]
+    fn versions_and_suites_are_chosen_by_etcd_s_names() {
+        let newest = load(&["--tls-min-version=TLS1.3"]).unwrap().protocol;
+        assert_eq!(newest.versions, [&TLS13]);
+        let oldest = load(&["--tls-max-version=TLS1.2"]).unwrap().protocol;
+        assert_eq!(oldest.versions, [&TLS12]);
+        let name = "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305";
+        let chosen = load(&[&format!("--cipher-suites={name}")]).unwrap().protocol;
+        let of_old: Vec<_> = chosen.suites.iter().map(name_of).collect();
+        let of_old: Vec<_> = of_old.iter().filter(|suite| !suite.starts_with("TLS13")).collect();
+        assert_eq!(of_old, [&format!("{name}_SHA256")]);
+        assert!(chosen.suites.len() > 1);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_named() {
+        let of = |more: &[&'static str]| [&CLIENT[..], more].concat();
+        for (args, place, words) in [
+            (vec!["--cert-file=c"], "--cert-file", "needs --key-file"),
+            (vec!["--key-file=c"], "--key-file", "needs --cert-file"),
+            (vec!["--trusted-ca-file=c"], "--trusted-ca-file", "needs --cert-file"),
+            (of(&["--auto-tls"]), "--auto-tls", "a certificate is given"),
+            (of(&["--client-cert-auth"]), "--client-cert-auth", "needs --trusted-ca-file"),
+            (of(&["--client-cert-auth=x"]), "--client-cert-auth", "true or false"),
+            (of(&["--client-crl-file=r"]), "--client-crl-file", "needs --trusted-ca-file"),
+            (of(&PEER[..2]), "--peer-cert-file", "needs --peer-trusted-ca-file"),
+            (PEER.to_vec(), "--peer-cert-file", "needs --cert-file"),
+            (of(&["--peer-auto-tls", "--peer-trusted-ca-file=a"]), "--peer-auto-tls", "verified"),
+            (
+                [&PEER[..], &of(&["--peer-client-cert-auth=false"])].concat(),
+                "--peer-client-cert-auth",
+                "always",
+            ),
+            (
+                of(&["--name=a", "--peers=a=h:1,b=h:2"]),
+                "--cert-file",
+                "needs --peer-cert-file or --peer-auto-tls",
+            ),
+            (
+                [&PEER[..], &of(&["--name=a", "--peers=a=h:1,b=h:2"])].concat(),
+                "--peers",
+                "begin with https://",
+            ),
+            (vec!["--name=a", "--peers=a=https://h:1"], "--peers", "needs --peer-cert-file"),
+            (
+                of(&[
+                    "--trusted-ca-file=a",
+                    "--client-cert-allowed-cn=x",
+                    "--client-cert-allowed-hostname=y",
+                ]),
+                "--client-cert-allowed-hostname",
+                "excludes --client-cert-allowed-cn",
+            ),
+            (vec!["--tls-min-version=TLS1.1"], "--tls-min-version", "TLS1.2 or TLS1.3"),
+            (
+                vec!["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"],
+                "--tls-max-version",
+                "older",
+            ),
+            (vec!["--cipher-suites=TLS_RSA"], "--cipher-suites", "TLS_ECDHE_ECDSA_WITH_AES"),
+        ] {
+            let text = load(&args).unwrap_err();
+            assert!(text.contains(place) && text.contains(words), "{args:?}: {text}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -39,8 +39,8 @@ const TO_HTTP1: &[u8] =
 /// take the connection for a good one and come again at once, thousands of times a second.
 const TO_HTTP2: &[u8] = b"\0\0\x3e\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cthis port speaks TLS: connect to it by https, not http";
 
-/// Bytes of plain text that are read and thrown away, so that the answer arrives before the end does.
-const PLAIN_TEXT_READ: usize = 64 << 10;
+/// Bytes of a refused connection that are read and thrown away.
+const LINGER_BYTES_MAX: usize = 64 << 10;
 
 /// A connection that begins with a handshake.
 pub(super) type Unshaken = (std::net::TcpStream, SlotGuard, Tls);
@@ -190,7 +190,14 @@ async fn handshake(stream: std::net::TcpStream, tls: &Tls) -> Result<Shaken, NoH
         offered.is_some_and(|mut offered| offered.any(|one| one == PEER_PROTOCOL))
     };
     let (config, admits) = choose(tls, is_peer).ok_or(NoHandshake::NotSpoken)?;
-    let mut stream = hello.into_stream(config).await?;
+    let mut stream = match hello.into_stream(config).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, mut socket)) => {
+            // The alert is on its way.
+            let _ = timeout(limits::CONNECTION_LEAVE_TIMEOUT, linger(&mut socket)).await;
+            return Err(error.into());
+        }
+    };
     let (socket, session) = stream.get_mut();
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     let name = shown.filter(|_| admits.clients && tls.names_are_users()).and_then(common_name);
@@ -209,11 +216,17 @@ async fn refuse_plain_text(stream: &mut TcpStream) -> io::Result<()> {
         _ => return Ok(()),
     };
     stream.write_all(answer).await?;
+    linger(stream).await
+}
+
+/// Ends the own direction and reads what still comes: a socket that is closed with bytes unread takes what was said last
+/// away from the other end.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
     stream.shutdown().await?;
-    let mut left = PLAIN_TEXT_READ;
+    let mut left = LINGER_BYTES_MAX;
+    let mut bytes = [0; 1024];
     while left > 0 {
-        opening.clear();
-        match stream.read_buf(&mut opening).await? {
+        match stream.read(&mut bytes).await? {
             0 => break,
             read => left = left.saturating_sub(read),
         }

@@ -134,7 +134,8 @@ mod tests {
         let slot = place.slot().clone();
         let writer = TurnWriter::new(writer, Lane::default(), Metrics::default());
         let halves = (incoming, writer.clone());
-        let mut metered = Metered::new(halves, Metrics::default(), FIRST_BYTE_TIMEOUT, slot);
+        let mut metered =
+            Metered::new(halves, Metrics::default(), (FIRST_BYTE_TIMEOUT, Arc::default()), slot);
         let bytes = vec![7; 16 << 10];
         // One turn: what is written until the connection is not ready any more, though the far end takes it all.
         let mut said = 0;

@@ -6,6 +6,7 @@
 //! | `member` | whose it is, as TOML with a checksum; written once, whole or not at all |
 //! | `log/`, `guard`, `aside/` | the log, see [`crate::log`] |
 //! | `state/`, `state.N/` | the applied state, see [`crate::storage`] |
+//! | `fixtures/` | certificates that the member makes for itself, see [`crate::tls`] |
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -52,8 +52,10 @@ pub(super) struct Side {
 
 /// What was read and said last.
 struct Seen {
-    /// Kept in use, or found to be of no use.
-    texts: Option<FileTexts>,
+    texts: FileTexts,
+    /// Why these are not in use.
+    unusable: Option<TlsError>,
+    /// What was said last.
     problem: Option<TlsError>,
     /// When it was said last, in time since 1970, that something ends soon.
     warned: Duration,
@@ -93,7 +95,7 @@ impl Side {
         let texts = paths.read()?;
         let audience = if name == PEER { Audience::Peers } else { Audience::Clients };
         let built = build(audience, (&paths, &texts), &allowed, protocol)?;
-        let seen = Seen { texts: Some(texts), problem: None, warned: Duration::ZERO };
+        let seen = Seen { texts, unusable: None, problem: None, warned: Duration::ZERO };
         let (now, seen) = (ArcSwap::from_pointee(built), Mutex::new(seen));
         Ok(Self { name, paths, self_signed, allowed, protocol: protocol.clone(), now, seen })
     }
@@ -127,12 +129,13 @@ impl Side {
         }
         let texts = self.paths.read()?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.texts.as_ref() == Some(&texts) {
-            return seen.problem.clone().map_or(Ok(()), Err);
+        if seen.texts == texts {
+            return seen.unusable.clone().map_or(Ok(()), Err);
         }
         let audience = if self.name == PEER { Audience::Peers } else { Audience::Clients };
         let built = build(audience, (&self.paths, &texts), &self.allowed, &self.protocol);
-        seen.texts = Some(texts);
+        seen.texts = texts;
+        seen.unusable = built.as_ref().err().cloned();
         let built = built?;
         seen.warned = Duration::ZERO;
         self.now.store(Arc::new(built));
@@ -181,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_month_before_the_end_and_in_the_last_third_it_ends_soon() {
-        let day = |days| Duration::from_secs(days * 24 * 3600);
+        let day = |days: u64| Duration::from_secs(days * 24 * 3600);
         let at = |days| UnixTime::since_unix_epoch(day(days));
         let year = Validity { begins: day(1000), ends: day(1365) };
         assert!(!ends_soon(&year, at(1334)));

@@ -34,6 +34,7 @@ const OTHERS: &[&str] = &[
     "--endpoint",
     "--etcd",
     "--listen-client-http-urls",
+    "--listen-metrics-urls",
     "--unfreeze",
     // cargo.
     "--bin",
