@@ -182,7 +182,7 @@ async fn only_clients_with_a_right_certificate_come_in() -> anyhow::Result<()> {
         .issue("server", &["elsewhere.example"], Valid::Now)?
         .write(members.path(), "server")?;
     eventually("another host's certificate", DEADLINE, || {
-        is_refused(&address, &client, "NotValidForName")
+        is_refused(&address, &client, "not valid for name")
     })
     .await
 }
@@ -435,7 +435,7 @@ async fn three_members_show_each_other_certificates() -> anyhow::Result<()> {
     other.issue("peer", &["elsewhere.example"], Valid::Now)?.write(&dir, "peer3")?;
     members.kill(2)?;
     members.start(2)?;
-    members.says(0, "NotValidForName").await?;
+    members.says(0, "not valid for name").await?;
     members.serves(0, &client).await
 }
 

@@ -104,12 +104,9 @@ impl RunningThreads {
         let staging = Staging::new(dirs.clone());
         let (into, measured) = (inbox.clone(), metrics.clone());
         let peers = PeerService::new(hellos.clone(), into, aside, staging, measured);
-        let dialing = Dialing {
-            me,
-            connector: connector.clone(),
-            hellos,
-            inbox: inbox.clone(),
-            metrics: metrics.clone(),
+        let dialing = {
+            let (connector, inbox, metrics) = (connector.clone(), inbox.clone(), metrics.clone());
+            Dialing { me, connector, hellos, inbox, metrics }
         };
         let (snapshots, sender) = SnapshotSender::new(&dialing, shown.clone());
         let table = PeerTable::new(dialing);

@@ -1,5 +1,6 @@
 //! From the bytes of files to what rustls works with.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
@@ -133,7 +134,7 @@ impl<'a> Trust<'a> {
     }
 
     /// What refuses these lists or authorities, by the file that is the likely cause.
-    fn refuse(&self, error: impl ToString) -> TlsError {
+    fn refuse(&self, error: impl Display) -> TlsError {
         let path = self.paths.revoked.as_ref().or(self.paths.authority.as_ref());
         TlsError::new(path.unwrap_or(&self.paths.certificate), error)
     }

@@ -1,5 +1,6 @@
 //! Reads PEM and DER files.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    pub(super) fn new(path: &Path, problem: impl ToString) -> Self {
+    pub(super) fn new(path: &Path, problem: impl fmt::Display) -> Self {
         Self { path: path.to_owned(), problem: problem.to_string() }
     }
 }

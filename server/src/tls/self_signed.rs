@@ -91,8 +91,7 @@ pub fn pem(label: &str, der: &[u8]) -> String {
         lines.push('\n');
         rest = more;
     }
-    lines.push_str(&format!("-----END {label}-----\n"));
-    lines
+    lines + "-----END " + label + "-----\n"
 }
 
 /// Whole or not at all: whoever reads meanwhile finds the old file.
