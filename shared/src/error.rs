@@ -39,8 +39,10 @@ pub fn code_name(code: Code) -> &'static str {
 /// operator on the rest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// An endpoint that is not `host:port`, `http://host:port`, `unix:path` or `unix://path`.
-    #[error("endpoint {text:?}: {reason}; accepted are host:port, http://host:port and unix:path")]
+    /// An endpoint that is not `host:port`, `http://host:port`, `https://host:port`, `unix:path` or `unixs:path`.
+    #[error(
+        "endpoint {text:?}: {reason}; accepted are host:port, http://host:port, https://host:port and unix:path"
+    )]
     BadEndpoint {
         /// The endpoint as it was typed.
         text: String,

@@ -22,6 +22,7 @@ use mini_etcd_proto::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_shared::clock::{Clock, SystemClock};
 use mini_etcd_shared::port::HeldPort;
+use mini_etcd_tui::connect::Reach;
 use mini_etcd_tui::console::keymap::Keymap;
 use mini_etcd_tui::console::view::view;
 use mini_etcd_tui::console::{Effect, Msg, Origin, Setup, State, update};
@@ -120,8 +121,7 @@ impl Console {
         let clock = SystemClock::new();
         let endpoints = vec![endpoint];
         let (engine, handle, inbox) = Engine::new(engine::Setup {
-            endpoints,
-            login: None,
+            reach: Reach { endpoints, ..Reach::default() },
             read_only: false,
             fleet: None,
             instead_of: Vec::new(),

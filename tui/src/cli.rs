@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
+use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
 use mini_etcd_shared::clock::SystemClock;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::bundled::{Fleet, MEMBERS_MAX};
+use crate::connect::{Connect, Reach, USUAL};
 use crate::console::event_loop::{Console, Left};
 use crate::console::keymap::Keymap;
 use crate::console::spec::Spec;
 use crate::console::terminal::Screen;
 use crate::console::{Attach, Effect, Origin, Setup, State};
 use crate::engine::{Engine, Handle};
-use crate::login::Login;
 use crate::widget::theme::{self, Depth, Theme};
 use crate::widget::{Glyphs, Look};
 use crate::{bundled, complaint, demo, engine};
@@ -31,8 +31,6 @@ const USAGE: u8 = 128;
 const SIGNALLED: u8 = 128;
 /// Exit code after a panic, as Rust programs have it.
 const PANIC: u8 = 101;
-/// Where a server is looked for when none is named.
-const USUAL: &str = "127.0.0.1:2379";
 /// How long the usual place may take to answer.
 const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -44,17 +42,8 @@ const PROBE_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Parser)]
 #[command(name = "mini-etcd-tui", version, args_conflicts_with_subcommands = true)]
 struct Flags {
-    /// Members to ask, separated by commas; the others are found by themselves
-    #[arg(
-        long,
-        visible_alias = "endpoint",
-        value_delimiter = ',',
-        env = "ETCDCTL_ENDPOINTS",
-        value_name = "HOST:PORT"
-    )]
-    endpoints: Vec<String>,
     #[command(flatten)]
-    login: Login,
+    connect: Connect,
     /// Start N bundled members on temporary data, to be killed and started from the screen, with sample data that lives
     #[arg(long, visible_alias = "bundled", value_name = "N", num_args = 0..=1,
           default_missing_value = "3",
@@ -155,9 +144,8 @@ fn refuse<T>(error: impl std::fmt::Display) -> anyhow::Result<T> {
 fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
     let look = look(flags)?;
     let keymap = keymap()?;
-    let endpoints = crate::login::endpoints(&flags.endpoints).or_else(refuse)?;
-    let login = flags.login.credentials().or_else(refuse)?;
-    if flags.demo.is_some() && !endpoints.is_empty() {
+    let reach = flags.connect.reach(None).or_else(refuse)?;
+    if flags.demo.is_some() && !reach.endpoints.is_empty() {
         return refuse(
             "--demo starts members of its own: leave out --endpoints (and ETCDCTL_ENDPOINTS)",
         );
@@ -178,7 +166,7 @@ fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
         crossterm::style::force_color_output(true);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let left = runtime.block_on(run(flags, endpoints, login, look, keymap))?;
+    let left = runtime.block_on(run(flags, reach, look, keymap))?;
     Ok(match left {
         Left::Quit | Left::Attach(_) => ExitCode::SUCCESS,
         Left::Signal(number) => ExitCode::from(SIGNALLED.saturating_add(number)),
@@ -193,14 +181,8 @@ fn screenless() -> Option<String> {
     screenless.contains(&terminal.as_str()).then_some(terminal)
 }
 
-async fn run(
-    flags: &Flags,
-    endpoints: Vec<Endpoint>,
-    login: Option<Credentials>,
-    look: Look,
-    keymap: Keymap,
-) -> anyhow::Result<Left> {
-    let mut target = first(flags, endpoints).await?;
+async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow::Result<Left> {
+    let mut target = first(flags, reach.endpoints.clone()).await?;
     let clock = SystemClock::new();
     let mut screen = None;
     loop {
@@ -212,8 +194,7 @@ async fn run(
             None
         };
         let setup = engine::Setup {
-            endpoints,
-            login: login.clone(),
+            reach: if fleet.is_some() { reach.bundled(endpoints) } else { reach.at(endpoints) },
             read_only: flags.read_only,
             fleet,
             instead_of,
@@ -392,10 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_come_as_a_list_or_one_by_one() {
-        let parse = |args: &[&str]| Flags::try_parse_from(args).map(|flags| flags.endpoints);
-        assert_eq!(parse(&["x", "--endpoints", "a:1,b:2"]).unwrap(), ["a:1", "b:2"]);
-        assert_eq!(parse(&["x", "--endpoint=a:1"]).unwrap(), ["a:1"]);
+    fn a_demo_has_one_member_at_least_and_three_by_default() {
         assert!(Flags::try_parse_from(["x", "--demo", "0"]).is_err());
         assert_eq!(Flags::try_parse_from(["x", "--demo"]).unwrap().demo, Some(3));
         assert_eq!(Flags::try_parse_from(["x", "--bundled", "1"]).unwrap().demo, Some(1));

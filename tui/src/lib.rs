@@ -17,11 +17,12 @@
 pub mod bundled;
 pub mod cli;
 mod complaint;
+pub mod connect;
 pub mod console;
 pub mod ctl;
 pub mod demo;
 pub mod engine;
-pub mod login;
+pub mod password;
 mod record;
 pub mod repl;
 pub mod screens;

@@ -21,7 +21,7 @@ use mini_etcd_proto::etcdserverpb::{
 };
 use tonic::{Response, Status};
 
-use super::member::{NO_AUTH, wants_login};
+use super::member::{NO_AUTH, NOT_ALLOWED, wants_login};
 use super::pool::Pool;
 use super::{Access, ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
 use crate::error::ClientError;
@@ -115,6 +115,16 @@ impl Client {
             self.pool.headers().forget_login();
         }
         forgotten
+    }
+
+    /// Whether a watch that ended with these words may stand again after another login: then the next request logs in.
+    pub(super) fn login_is_doubted(&self, reason: &str) -> bool {
+        let words = reason.rsplit(" desc = ").next().unwrap_or_default();
+        let doubted = self.config.login.is_some() && (wants_login(words) || words == NOT_ALLOWED);
+        if doubted {
+            self.pool.headers().forget_login();
+        }
+        doubted
     }
 
     /// Another member that is ready and speaks.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Endpoint, OneCluster};
+use super::{Endpoint, OneCluster, Tls};
 
 /// A user and the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct ClientConfig {
     pub keepalive_while_idle: bool,
     /// Whether members of the cluster that were not given are found, to be asked when no given one is ready.
     pub learn_members: bool,
+    /// How TLS is spoken, where it is.
+    pub tls: Tls,
     /// As whom to log in before the first request, and again when the server has forgotten the login.
     pub login: Option<Credentials>,
     /// What may be asked.
@@ -79,6 +81,7 @@ impl ClientConfig {
             keepalive_timeout: Duration::from_secs(6),
             keepalive_while_idle: false,
             learn_members: false,
+            tls: Tls::default(),
             login: None,
             access: Access::ReadWrite,
             cluster: OneCluster::default(),

@@ -17,16 +17,18 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::rustls::Error as TlsError;
 use tonic::body::Body;
 
 use super::cluster::{Answer, OneCluster, Origin, stranger, tells};
 use super::endpoint::Target;
-use super::heard::{FirstWord, Heard, Pulse, is_tls};
+use super::heard::{FirstWord, Heard, Pulse, is_plain, is_tls};
+use super::tls::{Own, Socket, TlsTrouble, Within, encrypted, trouble_of};
 use super::{ClientConfig, Endpoint};
 
 /// Head start of one address of a name before the next is tried beside it (RFC 8305 recommends this).
@@ -52,9 +54,9 @@ pub enum DialError {
     /// It takes the connection and ends it without a word.
     #[error("it closed the connection before it said anything")]
     Closed,
-    /// It speaks TLS.
-    #[error("it speaks TLS, which is not supported yet")]
-    Tls,
+    /// Client and server do not come to speak TLS, or only one of them speaks it.
+    #[error("{0}")]
+    Tls(#[from] TlsTrouble),
     /// It speaks HTTP/1 alone.
     #[error("it speaks HTTP/1 and not gRPC")]
     Http1,
@@ -112,6 +114,7 @@ pub enum SendError {
 #[derive(Clone, Debug)]
 pub struct Connection {
     requests: SendRequest<Body>,
+    scheme: Scheme,
     authority: Authority,
     life: Arc<Life>,
 }
@@ -201,7 +204,7 @@ impl tower::Service<Request<Body>> for Connection {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path_and_query().cloned();
         let uri = Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/")))
             .build();
@@ -283,9 +286,6 @@ enum Place {
     Unix(std::path::PathBuf),
 }
 
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
-
 struct Dial<'a> {
     endpoint: &'a Endpoint,
     config: &'a ClientConfig,
@@ -325,20 +325,40 @@ impl Dial<'_> {
         let socket = timeout_at(self.deadline, connected(&place))
             .await
             .map_err(|_| DialError::Unreachable(after))??;
-        match timeout_at(self.deadline, self.handshake(socket)).await {
+        let secure = self.endpoint.wants_tls(&self.config.tls);
+        let handshake = async {
+            if secure { self.within_tls(socket).await } else { self.handshake(socket, None).await }
+        };
+        match timeout_at(self.deadline, handshake).await {
             Err(_) => Err(DialError::Silent(after)),
-            Ok(Err(Closed)) => match timeout_at(self.deadline, answers_tls(&place)).await {
-                Ok(Ok(true)) => Err(DialError::Tls),
-                _ => Err(DialError::Closed),
-            },
             Ok(Ok(ready)) => ready,
+            // Most servers end what they do not understand without a word.
+            Ok(Err(Closed)) => {
+                let other = if secure { TlsTrouble::PlainText } else { TlsTrouble::Wanted };
+                match timeout_at(self.deadline, answers_otherwise(&place, secure)).await {
+                    Ok(Ok(true)) => Err(other.into()),
+                    _ => Err(DialError::Closed),
+                }
+            }
         }
     }
 
-    /// Begins HTTP/2, and waits for the server's first word.
+    async fn within_tls(
+        &self,
+        socket: Box<dyn Socket>,
+    ) -> Result<Result<Connection, DialError>, Closed> {
+        match encrypted(socket, self.endpoint, &self.config.tls, Within::Http2).await {
+            Ok(encrypted) => self.handshake(Box::new(encrypted.stream), Some(encrypted.own)).await,
+            Err(Some(trouble)) => Ok(Err(trouble.into())),
+            Err(None) => Err(Closed),
+        }
+    }
+
+    /// Begins HTTP/2, and waits for the server's first word. `own` is the client's side of the TLS around it.
     async fn handshake(
         &self,
         socket: Box<dyn Socket>,
+        own: Option<Arc<Own>>,
     ) -> Result<Result<Connection, DialError>, Closed> {
         let pulse = Arc::new(Pulse::default());
         let (socket, first) = Heard::new(socket, Arc::clone(&pulse));
@@ -348,7 +368,14 @@ impl Dial<'_> {
             .keep_alive_timeout(self.config.keepalive_timeout)
             .keep_alive_while_idle(self.config.keepalive_while_idle)
             .handshake(TokioIo::new(socket));
-        let Ok((requests, driver)) = handshake.await else { return Err(Closed) };
+        let closed = |said: Option<TlsError>| match &own {
+            None => Err(Closed),
+            // It spoke TLS: that was not what it did not understand.
+            Some(own) => {
+                Ok(Err(trouble_of(said.as_ref(), own).map_or(DialError::Closed, Into::into)))
+            }
+        };
+        let Ok((requests, driver)) = handshake.await else { return closed(None) };
         let (over, _) = watch::channel(false);
         let ends = over.clone();
         let driver = tokio::spawn(async move {
@@ -362,12 +389,17 @@ impl Dial<'_> {
             Ok(FirstWord::Settings) => {
                 let authority = self.endpoint.authority().parse::<Authority>();
                 let authority = authority.map_err(|error| DialError::Resolve(error.to_string()));
-                authority.map(|authority| Connection { requests, authority, life })
+                let scheme = if own.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                authority.map(|authority| Connection { requests, scheme, authority, life })
             }
-            Ok(FirstWord::Tls) => Err(DialError::Tls),
+            Ok(FirstWord::Tls) => Err(TlsTrouble::Wanted.into()),
+            Ok(FirstWord::Http1 | FirstWord::Foreign) if own.is_some() => {
+                Err(TlsTrouble::Alpn.into())
+            }
             Ok(FirstWord::Http1) => Err(DialError::Http1),
             Ok(FirstWord::Foreign) => Err(DialError::Foreign),
-            Ok(FirstWord::Closed) | Err(_) => return Err(Closed),
+            Ok(FirstWord::Closed(said)) => return closed(said),
+            Err(_) => return closed(None),
         })
     }
 }
@@ -400,11 +432,15 @@ const TLS_HELLO: &[u8] = &[
     1, 0, // no compression
 ];
 
-/// Whether a server that ended a connection in HTTP/2 answers one in TLS: most end what is no TLS without a word.
-async fn answers_tls(place: &Place) -> io::Result<bool> {
+/// How a client begins HTTP/2: the preface, and SETTINGS that change nothing.
+const HTTP2_HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Whether a server that ended a connection in TLS answers one in plain text, or one that ended HTTP/2 answers TLS.
+async fn answers_otherwise(place: &Place, secure: bool) -> io::Result<bool> {
     let mut socket = connected(place).await?;
-    socket.write_all(TLS_HELLO).await?;
-    let mut head = [0; 2];
-    socket.read_exact(&mut head).await?;
-    Ok(is_tls(&head))
+    socket.write_all(if secure { HTTP2_HELLO } else { TLS_HELLO }).await?;
+    let mut head = [0; 9];
+    let enough = if secure { head.len() } else { 2 };
+    socket.read_exact(head.get_mut(..enough).unwrap_or_default()).await?;
+    Ok(if secure { is_plain(&head) } else { is_tls(&head) })
 }

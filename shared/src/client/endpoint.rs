@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 
+use super::Tls;
 use crate::error::ClientError;
 
 /// An address of a member: what was typed, and what it means.
@@ -12,6 +13,16 @@ use crate::error::ClientError;
 pub struct Endpoint {
     text: String,
     target: Target,
+    scheme: Scheme,
+}
+
+/// How it is to be spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// It does not say: as the client speaks otherwise.
+    None,
+    Plain,
+    Tls,
 }
 
 /// What is dialled.
@@ -24,7 +35,8 @@ pub(super) enum Target {
 }
 
 impl Endpoint {
-    /// Reads `host:port`, `http://host:port`, `unix:path` or `unix://path`; schemes in any case.
+    /// Reads `host:port`, `http://host:port`, `https://host:port`, `unix:path` or `unixs:path`; schemes in any case, and
+    /// paths with `//` before them or without.
     ///
     /// # Errors
     /// When it is none of these.
@@ -37,19 +49,17 @@ impl Endpoint {
         if trimmed.is_empty() {
             return Err(bad("it is empty"));
         }
-        if let Some(path) = after_unix(trimmed) {
+        if let Some((scheme, path)) = after_unix(trimmed) {
             if path.is_empty() {
                 return Err(bad("the path is missing"));
             }
             let target = Target::Unix(PathBuf::from(path));
-            return Ok(Self { text: trimmed.to_owned(), target });
+            return Ok(Self { text: trimmed.to_owned(), target, scheme });
         }
-        let authority = match trimmed.split_once("://") {
-            None => trimmed,
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-                return Err(bad("TLS is not supported yet"));
-            }
+        let (scheme, authority) = match trimmed.split_once("://") {
+            None => (Scheme::None, trimmed),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Plain, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Tls, rest),
             Some((scheme, _)) => return Err(bad(&format!("unknown scheme {scheme}"))),
         };
         let authority = authority.trim_end_matches('/');
@@ -64,7 +74,7 @@ impl Endpoint {
         };
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let target = Target::Tcp { host: host.to_owned(), port };
-        Ok(Self { text: trimmed.to_owned(), target })
+        Ok(Self { text: trimmed.to_owned(), target, scheme })
     }
 
     /// Reads a list whose items are separated by commas; empty items are passed over, as by etcdctl.
@@ -85,6 +95,27 @@ impl Endpoint {
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {
         self.target == other.target
+    }
+
+    /// Whether it is asked by TLS: it says so, or it does not say and the client is told how to.
+    #[must_use]
+    pub fn wants_tls(&self, tls: &Tls) -> bool {
+        match self.scheme {
+            Scheme::Tls => true,
+            Scheme::Plain => false,
+            Scheme::None => tls.is_given(),
+        }
+    }
+
+    /// The name or address that its certificate must be for. That of a socket in the file system is the name of the
+    /// file up to a colon, as for etcd's clients.
+    pub(super) fn host(&self) -> String {
+        let (host, end) = match &self.target {
+            Target::Tcp { host, .. } => (host.into(), '%'),
+            Target::Unix(path) => (path.file_name().unwrap_or_default().to_string_lossy(), ':'),
+        };
+        let host = host.split(end).next().unwrap_or_default();
+        host.trim_end_matches('.').to_owned()
     }
 
     /// What is dialled.
@@ -121,10 +152,15 @@ impl Endpoint {
     }
 }
 
-/// What follows `unix:` or `unix://`.
-fn after_unix(text: &str) -> Option<&str> {
+/// What follows `unix:`, `unix://`, `unixs:` or `unixs://`.
+fn after_unix(text: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    scheme.eq_ignore_ascii_case("unix").then(|| rest.strip_prefix("//").unwrap_or(rest))
+    let scheme = match scheme {
+        either if either.eq_ignore_ascii_case("unix") => Scheme::None,
+        secure if secure.eq_ignore_ascii_case("unixs") => Scheme::Tls,
+        _ => return None,
+    };
+    Some((scheme, rest.strip_prefix("//").unwrap_or(rest)))
 }
 
 impl fmt::Display for Endpoint {
@@ -174,13 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_must_be_for_the_host_or_the_name_of_the_socket() {
+        for (text, host) in [
+            ("https://h.example.:1", "h.example"),
+            ("https://[fe80::1%eth0]:1", "fe80::1"),
+            ("HTTPS://127.0.0.1:1/", "127.0.0.1"),
+            ("unixs:///run/localhost:0", "localhost"),
+            ("unixs:m1.sock", "m1.sock"),
+        ] {
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!((endpoint.host().as_str(), endpoint.scheme), (host, Scheme::Tls), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_endpoint_is_named() {
         for (text, reason) in [
             ("", "it is empty"),
             ("h", "the port is missing"),
             ("h:x", "not a number"),
-            ("https://h:1", "TLS"),
-            ("HTTPS://h:1", "TLS"),
+            ("https://h", "the port is missing"),
             ("ftp://h:1", "unknown scheme ftp"),
             ("unix:", "the path is missing"),
         ] {

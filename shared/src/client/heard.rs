@@ -8,6 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+use tokio_rustls::rustls::Error as TlsError;
+
+use super::tls::said;
 
 /// Bytes of the header of an HTTP/2 frame.
 const HEADER_BYTES: usize = 9;
@@ -15,7 +18,7 @@ const HEADER_BYTES: usize = 9;
 const SETTINGS: u8 = 4;
 
 /// What a server said first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum FirstWord {
     /// SETTINGS of HTTP/2: it is ready.
     Settings,
@@ -25,13 +28,18 @@ pub(super) enum FirstWord {
     Http1,
     /// Something else.
     Foreign,
-    /// Nothing: the connection ended.
-    Closed,
+    /// Nothing: the connection ended, with this word of TLS if there was one.
+    Closed(Option<TlsError>),
 }
 
 /// Whether a record of TLS begins so: an alert or a handshake, of major version 3.
 pub(super) fn is_tls(head: &[u8]) -> bool {
     matches!(head, [0x15 | 0x16, 3, ..])
+}
+
+/// Whether what was said in plain text is HTTP.
+pub(super) fn is_plain(head: &[u8]) -> bool {
+    matches!(word_of(head), Some(FirstWord::Settings | FirstWord::Http1))
 }
 
 /// What `head` says; `None` while it may become anything.
@@ -122,10 +130,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut this.io).poll_read(context, buf));
         match &result {
-            Err(_) => this.tell(FirstWord::Closed),
+            Err(error) => this.tell(FirstWord::Closed(said(error))),
             Ok(()) => match buf.filled().get(before..).unwrap_or_default() {
                 [] if !this.head.is_empty() => this.tell(FirstWord::Foreign),
-                [] => this.tell(FirstWord::Closed),
+                [] => this.tell(FirstWord::Closed(None)),
                 bytes => {
                     this.pulse.beat();
                     this.hear(bytes);

@@ -27,9 +27,17 @@ const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
 
 /// How a server says that it has no users.
 pub(super) const NO_AUTH: &str = "etcdserver: authentication is not enabled";
+/// How a server says that a user may not do what was asked.
+pub(super) const NOT_ALLOWED: &str = "etcdserver: permission denied";
 /// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
-/// wants one since users were turned on.
-const NO_LOGIN: &[&str] = &["etcdserver: invalid auth token", "etcdserver: user name is empty"];
+/// wants one since users were turned on; or that users or rights have changed since the login.
+const NO_LOGIN: &[&str] = &[
+    "etcdserver: invalid auth token",
+    "etcdserver: user name is empty",
+    "etcdserver: revision of auth store is old",
+    // etcd 3.5.1 says so of a write.
+    "auth: revision in header is old",
+];
 
 /// Whether a server's words mean that it does not know the login, or wants one: a new one helps.
 #[must_use]

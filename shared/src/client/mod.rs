@@ -31,6 +31,7 @@ mod learn;
 mod member;
 mod outcome;
 mod pool;
+mod tls;
 mod watch;
 
 pub use admin::{Offered, further, older};
@@ -42,4 +43,5 @@ pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire, wants_login};
 pub use outcome::{Kind, Outcome};
+pub use tls::{Certificate, Socket, Tls, TlsFileError, TlsTrouble, Within, spoken};
 pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};

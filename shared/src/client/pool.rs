@@ -230,7 +230,7 @@ fn given(table: &Table) -> impl Iterator<Item = &Slot> {
 /// The first endpoint that failed, those first that somebody can do something about.
 fn trouble(table: &Table) -> (String, String) {
     let telling = |slot: &Slot| match &slot.state {
-        State::Down(DialError::Tls | DialError::Http1 | DialError::Foreign) => 0,
+        State::Down(DialError::Tls(_) | DialError::Http1 | DialError::Foreign) => 0,
         State::Down(_) => 1,
         State::Dialing | State::Ready(_) => 2,
     };

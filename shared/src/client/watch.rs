@@ -85,6 +85,8 @@ pub struct WatchStream {
     claimed: i64,
     /// It begins beyond what the server had: silence is no sign of death.
     future: bool,
+    /// The login was made anew, and nothing was delivered since.
+    renewed: bool,
     pause: Duration,
     silence: Duration,
     /// Events of a revision whose last fragment has yet to come.
@@ -141,6 +143,7 @@ impl WatchStream {
             require_leader: false,
             patience: None,
             state: State::Idle { pause: false },
+            renewed: false,
             pause: PAUSE_MIN,
             silence: Duration::ZERO,
             joined: Vec::new(),
@@ -325,6 +328,14 @@ impl WatchStream {
                 self.state = State::Idle { pause: false };
                 return None;
             }
+            // Up to 3.5 etcd says so of a token that it has forgotten, too.
+            if answer.compact_revision == 0
+                && !std::mem::replace(&mut self.renewed, true)
+                && self.client.login_is_doubted(&answer.cancel_reason)
+            {
+                self.state = State::Idle { pause: false };
+                return None;
+            }
             self.state = State::Ended;
             return Some(WatchItem::Canceled(answer));
         }
@@ -341,6 +352,7 @@ impl WatchStream {
         if let Some(patience) = self.patience {
             self.silence = patience.silence;
         }
+        self.renewed = false;
         // A fragment may end in the middle of a revision: nobody sees one before all of it is there.
         let joining = !self.joined.is_empty();
         self.joined.append(&mut answer.events);

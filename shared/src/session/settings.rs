@@ -1,10 +1,11 @@
 //! Client and output style of one line, as its flags say.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::{Client, ClientConfig, Endpoint, OneCluster};
+use crate::client::{Client, ClientConfig, Endpoint, OneCluster, Tls};
 use crate::command::{Given, Parsed};
 use crate::error::ClientError;
 use crate::failure::{Failure, exit, words_of};
@@ -50,7 +51,6 @@ pub(super) fn style(parsed: &Parsed, session: Style) -> Result<Style, Failure> {
 
 /// The client for a line: the session's, unless its flags ask for other servers, times or users.
 pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, Failure> {
-    refuse_what_is_missing(parsed)?;
     let mut config = session.config().clone();
     let given = |name: &str| parsed.flags.given(name);
     let time = |name: &str| given(name).map(|text| parse_duration(text).unwrap_or_default());
@@ -69,6 +69,16 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
     }
     if let Some(time) = time("command-timeout") {
         config.command_timeout = Some(time);
+        changed = true;
+    }
+    if given("discovery-srv").is_some_and(|value| !value.is_empty()) {
+        let words = "--discovery-srv: discovery by SRV records is not supported yet";
+        return Err(Failure::new(exit::BAD_ARGS, words));
+    }
+    let tls = tls(parsed, &config.tls);
+    if tls != config.tls {
+        tls.check().map_err(|error| Failure::new(exit::BAD_ARGS, error.to_string()))?;
+        config.tls = tls;
         changed = true;
     }
     let user = given("user").unwrap_or_default();
@@ -97,18 +107,19 @@ fn times(config: &mut ClientConfig) -> [(&'static str, &mut Duration); 3] {
     ]
 }
 
-fn refuse_what_is_missing(parsed: &Parsed) -> Result<(), Failure> {
-    let refuse = |text: String| Err(Failure::new(exit::BAD_ARGS, text));
-    for name in ["cacert", "cert", "key"] {
-        if parsed.flags.given(name).is_some_and(|value| !value.is_empty()) {
-            return refuse(format!("--{name}: TLS is not supported yet"));
-        }
+/// How a line speaks TLS: as the session does, but for what it says itself.
+fn tls(parsed: &Parsed, session: &Tls) -> Tls {
+    let switch =
+        |name: &str| parsed.flags.is_given(name).then(|| parsed.flags.switch(parsed.target, name));
+    let file = |name: &str, kept: &Option<PathBuf>| match parsed.flags.given(name) {
+        None => kept.clone(),
+        Some(file) => Some(PathBuf::from(file)).filter(|file| !file.as_os_str().is_empty()),
+    };
+    Tls {
+        cacert: file("cacert", &session.cacert),
+        cert: file("cert", &session.cert),
+        key: file("key", &session.key),
+        skip_verify: switch("insecure-skip-tls-verify").unwrap_or(session.skip_verify),
+        always: switch("insecure-transport").map_or(session.always, |plain| !plain),
     }
-    if !parsed.flags.switch(parsed.target, "insecure-transport") {
-        return refuse("--insecure-transport=false: TLS is not supported yet".to_owned());
-    }
-    if parsed.flags.given("discovery-srv").is_some_and(|value| !value.is_empty()) {
-        return refuse("--discovery-srv: discovery by SRV records is not supported yet".to_owned());
-    }
-    Ok(())
 }

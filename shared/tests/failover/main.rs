@@ -13,7 +13,8 @@ use std::time::Duration;
 use fake::{CLUSTER, GOES_AWAY, GOES_AWAY_AFTER, Live, REFUSED, RESET, Served, dead};
 use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest, WatchCreateRequest};
 use mini_etcd_shared::client::{
-    Access, Client, ClientConfig, Connection, DialError, Endpoint, Outcome, WatchItem, WatchStream,
+    Access, Client, ClientConfig, Connection, DialError, Endpoint, Outcome, TlsTrouble, WatchItem,
+    WatchStream,
 };
 use mini_etcd_shared::error::ClientError;
 
@@ -120,7 +121,7 @@ async fn whoever_is_no_member_is_named_as_what_it_is() {
             "silent" => matches!(error, DialError::Silent(_)),
             "closing" => matches!(error, DialError::Closed),
             "HTTP/1" => matches!(error, DialError::Http1),
-            "TLS" | "an alert" => matches!(error, DialError::Tls),
+            "TLS" | "an alert" => matches!(error, DialError::Tls(TlsTrouble::Wanted)),
             "something else" => matches!(error, DialError::Foreign),
             _ => matches!(error, DialError::Unreachable(_)),
         };

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{Client, ClientConfig};
+use mini_etcd_shared::client::{Client, ClientConfig, Credentials};
 use mini_etcd_shared::command::{
     EndpointHealth, Parsed, Refusal, Report, Request, SnapshotRestore, Watch, help, parse_as,
     request_of,
@@ -84,7 +84,7 @@ fn connect_and_run(
         let config = ClientConfig { learn_members: watch.is_some(), ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
-        if let Some((name, password)) = &settings.login
+        if let Some(Credentials { name, password }) = &settings.client.login
             && let Err(error) = client.login(name, password).await
         {
             let words = words_of(&error);

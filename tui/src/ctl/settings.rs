@@ -1,7 +1,9 @@
 //! Global flags and `ETCDCTL_*` variables.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
-use mini_etcd_shared::client::{ClientConfig, Endpoint};
+use mini_etcd_shared::client::{ClientConfig, Endpoint, Tls};
 use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind};
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
@@ -9,6 +11,7 @@ use mini_etcd_shared::text::{masked, parse_duration};
 
 use super::console::err_line;
 use super::log;
+use crate::password::credentials;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "ETCDCTL_";
@@ -19,7 +22,6 @@ const OTHER: &[&str] = &["ETCDCTL_API", "ETCDCTL_WATCH_KEY", "ETCDCTL_WATCH_RANG
 pub(super) struct Settings {
     pub client: ClientConfig,
     pub style: Style,
-    pub login: Option<(String, String)>,
 }
 
 /// The `ETCDCTL_*` variables that are set.
@@ -115,7 +117,10 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     }
     let format = Format::of(&text("write-out"))
         .ok_or_else(|| Failure::new(exit::BAD_FEATURE, "unsupported output format"))?;
-    refuse_what_is_missing(parsed)?;
+    if !text("discovery-srv").is_empty() {
+        let words = "--discovery-srv: discovery by SRV records is not supported yet";
+        return Err(Failure::new(exit::BAD_ARGS, words));
+    }
     let duration = |name: &str| parse_duration(&text(name)).unwrap_or_default();
     let list = text("endpoints");
     let endpoints = Endpoint::parse_list(&list)
@@ -135,40 +140,19 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     client.keepalive_timeout = duration("keepalive-timeout");
     // Servers end connections that are probed more often.
     client.keepalive_time = duration("keepalive-time").max(client.keepalive_time);
-    let login = login(&text("user"), &text("password"))?;
-    Ok(Settings { client, style: Style { format, hex: switch("hex") }, login })
-}
-
-fn login(user: &str, password: &str) -> Result<Option<(String, String)>, Failure> {
-    let (name, password) = match user.split_once(':') {
-        _ if user.is_empty() => return Ok(None),
-        None if password.is_empty() => {
-            return Err(Failure::new(
-                exit::BAD_ARGS,
-                "--user needs a password: --user name:password, or --password",
-            ));
-        }
-        None => (user, password),
-        Some((name, password)) => (name, password),
+    let bad = |words: String| Failure::new(exit::BAD_ARGS, words);
+    let file = |name: &str| Some(PathBuf::from(text(name))).filter(|f| !f.as_os_str().is_empty());
+    client.tls = Tls {
+        cacert: file("cacert"),
+        cert: file("cert"),
+        key: file("key"),
+        skip_verify: switch("insecure-skip-tls-verify"),
+        always: !switch("insecure-transport"),
     };
-    Ok((!name.is_empty()).then(|| (name.to_owned(), password.to_owned())))
-}
-
-fn refuse_what_is_missing(parsed: &Parsed) -> Result<(), Failure> {
-    let tls = ["cacert", "cert", "key"]
-        .into_iter()
-        .find(|name| !parsed.flags.text(parsed.target, name).is_empty());
-    let refuse = |text: String| Err(Failure::new(exit::BAD_ARGS, text));
-    if let Some(name) = tls {
-        return refuse(format!("--{name}: TLS is not supported yet"));
-    }
-    if !parsed.flags.switch(parsed.target, "insecure-transport") {
-        return refuse("--insecure-transport=false: TLS is not supported yet".to_owned());
-    }
-    if !parsed.flags.text(parsed.target, "discovery-srv").is_empty() {
-        return refuse("--discovery-srv: discovery by SRV records is not supported yet".to_owned());
-    }
-    Ok(())
+    client.tls.check().map_err(|error| bad(error.to_string()))?;
+    let login = credentials(&text("user"), Some(&text("password")));
+    client.login = login.map_err(|error| bad(error.to_string()))?;
+    Ok(Settings { client, style: Style { format, hex: switch("hex") } })
 }
 
 fn print_settings(parsed: &Parsed) {

@@ -11,7 +11,6 @@ use mini_etcd_shared::client::{Connection, Endpoint, OneCluster};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
-use super::access::Access;
 use super::sample::Fault;
 use super::{ANSWER_WITHIN, Known, Shared, dial, fault};
 use crate::engine::report::{Pace, Report};
@@ -101,7 +100,7 @@ impl Directory {
         let answers = join_all(asked.iter().map(|endpoint| {
             let standing = self.connections.get(endpoint.as_str());
             let standing = standing.filter(|connection| !connection.has_ended());
-            ask(&self.shared.access, endpoint, standing.cloned())
+            ask(&self.shared, endpoint, standing.cloned())
         }))
         .await;
         let mut told: Vec<(&Endpoint, MemberListResponse)> = Vec::new();
@@ -229,19 +228,19 @@ fn cluster_of(list: &MemberListResponse) -> u64 {
 
 /// Asks over a connection that stands, or a new one, which is given back.
 async fn ask(
-    access: &Access,
+    shared: &Shared,
     endpoint: &Endpoint,
     standing: Option<Connection>,
 ) -> (Option<Connection>, Result<MemberListResponse, Fault>) {
     let connection = match standing {
         Some(connection) => connection,
         // Whoever answers says for itself which cluster it is of.
-        None => match dial(endpoint, OneCluster::default()).await {
+        None => match dial(endpoint, &shared.tls, OneCluster::default()).await {
             Ok(connection) => connection,
             Err(error) => return (None, Err(fault::of_dial(&error))),
         },
     };
-    let asked = access.call(&connection, |wire| async move {
+    let asked = shared.access.call(&connection, |wire| async move {
         ClusterClient::new(wire).member_list(MemberListRequest { linearizable: false }).await
     });
     let answer = match timeout(ANSWER_WITHIN, asked).await {

@@ -67,7 +67,9 @@ pub(crate) fn of_dial(error: &DialError) -> Fault {
         DialError::System(kind, words) => of_kind(*kind).unwrap_or_else(|| {
             fault(&format!("cannot connect: {words}"), "check the endpoint's name and port")
         }),
-        DialError::Tls => not_told("it speaks TLS", Denied::Tls),
+        DialError::Tls(trouble) => {
+            Fault { next: trouble.next().to_owned(), ..not_told(&trouble.to_string(), Denied::Tls) }
+        }
         DialError::Http1 | DialError::Foreign => foreign(),
         DialError::Unreachable(_) | DialError::Silent(_) => no_answer(),
         DialError::Closed | DialError::Ended => ended(),
@@ -151,11 +153,7 @@ pub(crate) fn front() -> Fault {
 }
 
 /// An address that cannot be asked.
-pub(crate) fn of_address(text: &str, error: &ClientError) -> Fault {
-    if text.to_ascii_lowercase().starts_with("https:") {
-        let next = "TLS is not there yet: name an address that listens without it";
-        return fault("it is asked by TLS, which is not there yet", next);
-    }
+pub(crate) fn of_address(error: &ClientError) -> Fault {
     fault(&format!("its address cannot be asked: {error}"), "correct what it advertises")
 }
 

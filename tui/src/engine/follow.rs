@@ -43,7 +43,7 @@ enum End {
 pub(crate) async fn run(shared: Shared, cluster: u64, id: u64, endpoint: Endpoint) {
     let mut wait = RETRY_FIRST;
     loop {
-        let lost = match dial(&endpoint, OneCluster::of(cluster)).await {
+        let lost = match dial(&endpoint, &shared.tls, OneCluster::of(cluster)).await {
             Ok(connection) => {
                 wait = RETRY_FIRST;
                 tokio::select! {
@@ -180,7 +180,7 @@ impl Page {
         let before = self.last.take();
         let wait = if before.is_some() { metrics::LOOK_EVERY } else { metrics::LOOK_AGAIN };
         self.due = Some(Instant::now() + wait);
-        let page = metrics::fetch(endpoint, shared.clock.now()).await;
+        let page = metrics::fetch(endpoint, &shared.tls, shared.clock.now()).await;
         self.last = page.map(|page| page.since(before.as_ref()));
     }
 }

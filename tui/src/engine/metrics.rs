@@ -11,9 +11,8 @@ use futures::future::select_ok;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use mini_etcd_shared::client::Endpoint;
+use mini_etcd_shared::client::{Endpoint, Socket, Tls, Within, spoken};
 use mini_etcd_shared::clock::Moment;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
@@ -54,20 +53,22 @@ pub(crate) struct Metrics {
 }
 
 /// Reads the page of a server; `None` when there is none.
-pub(crate) async fn fetch(endpoint: &Endpoint, at: Moment) -> Option<Metrics> {
-    let page = timeout(ANSWER_WITHIN, page(endpoint)).await.ok()??;
+pub(crate) async fn fetch(endpoint: &Endpoint, tls: &Tls, at: Moment) -> Option<Metrics> {
+    let page = timeout(ANSWER_WITHIN, page(endpoint, tls)).await.ok()??;
     let text = std::str::from_utf8(&page).ok()?;
     let parsed = parse(text);
     let peers = Peers { at, ..parsed.peers };
     Some(Metrics { at, peers, ..parsed })
 }
 
-async fn page(endpoint: &Endpoint) -> Option<Bytes> {
-    if let Some(path) = endpoint.path() {
-        return page_from(endpoint, UnixStream::connect(path).await.ok()?).await;
-    }
-    let addresses = lookup_host(endpoint.host_and_port()?).await.ok()?;
-    page_from(endpoint, connect(addresses).await?).await
+async fn page(endpoint: &Endpoint, tls: &Tls) -> Option<Bytes> {
+    let socket = if let Some(path) = endpoint.path() {
+        spoken(UnixStream::connect(path).await.ok()?, endpoint, tls, Within::Http1).await
+    } else {
+        let addresses = lookup_host(endpoint.host_and_port()?).await.ok()?;
+        spoken(connect(addresses).await?, endpoint, tls, Within::Http1).await
+    };
+    page_from(endpoint, socket.ok()?).await
 }
 
 /// A connection to one of the addresses of a name, all of which are tried beside each other: one that swallows what is
@@ -80,10 +81,7 @@ async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> Option<TcpStrea
     select_ok(tries).await.ok().map(|(stream, _others)| stream)
 }
 
-async fn page_from<S>(endpoint: &Endpoint, stream: S) -> Option<Bytes>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn page_from(endpoint: &Endpoint, stream: Box<dyn Socket>) -> Option<Bytes> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let request = http::Request::get("/metrics")
         .header(http::header::HOST, endpoint.authority())
@@ -260,7 +258,8 @@ process_resident_memory_bytes 3.7576704e+07
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let endpoint = Endpoint::parse(&format!("unix://{}", path.display())).unwrap();
         let server = async { serve(listener.accept().await.unwrap().0).await };
-        let (metrics, ()) = tokio::join!(fetch(&endpoint, Moment::default()), server);
+        let (metrics, ()) =
+            tokio::join!(fetch(&endpoint, &Tls::default(), Moment::default()), server);
         assert_eq!(metrics.unwrap().watchers, Some(7));
 
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

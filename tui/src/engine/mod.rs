@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_shared::client::{
-    Access, Client, ClientConfig, Connection, Credentials, DialError, Endpoint, OneCluster,
+    Access, Client, ClientConfig, Connection, DialError, Endpoint, OneCluster, Tls,
 };
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::error::ClientError;
@@ -49,7 +49,7 @@ use report::{Pace, Report};
 use request::{Answer, Clients, Job, Reply, Ticket};
 
 use crate::bundled::Fleet;
-use crate::login::lasting;
+use crate::connect::Reach;
 use crate::record::Recording;
 use sample::Listed;
 
@@ -60,10 +60,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(3);
 
 /// What the engine starts with.
 pub struct Setup {
-    /// Where to ask first.
-    pub endpoints: Vec<Endpoint>,
-    /// As whom to ask.
-    pub login: Option<Credentials>,
+    /// Where to ask first, as whom, and how.
+    pub reach: Reach,
     /// Whether nothing may be changed.
     pub read_only: bool,
     /// Bundled members, when there are any.
@@ -82,6 +80,8 @@ struct Shared {
     pace: watch::Receiver<Pace>,
     access: access::Access,
     fronts: Arc<directory::Fronts>,
+    /// How members are asked that are asked by TLS.
+    tls: Tls,
 }
 
 /// Who is in which cluster.
@@ -133,23 +133,22 @@ impl Engine {
         let (effects, received) = mpsc::unbounded_channel();
         let (pace, paced) = watch::channel(Pace::default());
         let inbox = Arc::new(Inbox::default());
-        let access = access::Access::new(setup.login.clone());
+        let access = access::Access::new(setup.reach.login.clone());
         let shared = Shared {
             inbox: Arc::clone(&inbox),
             clock: setup.clock,
             pace: paced,
             access,
             fronts: Arc::default(),
+            tls: setup.reach.tls.clone(),
         };
         let (tell, listed) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
-        let config = ClientConfig {
-            access: Access::read_only(setup.read_only),
-            ..config(setup.endpoints.clone(), setup.login)
-        };
+        let config =
+            ClientConfig { access: Access::read_only(setup.read_only), ..config(&setup.reach) };
         // What the screens ask, and what they show of the members, is of one cluster.
         let cluster = config.cluster.clone();
-        tasks.spawn(directory::run(shared.clone(), setup.endpoints, cluster, tell));
+        tasks.spawn(directory::run(shared.clone(), setup.reach.endpoints, cluster, tell));
         if !setup.instead_of.is_empty() {
             tasks.spawn(elsewhere::run(shared.clone(), setup.instead_of));
         }
@@ -301,7 +300,7 @@ impl Engine {
             let endpoint = match Endpoint::parse(&member.endpoint) {
                 Ok(endpoint) => endpoint,
                 Err(error) => {
-                    let fault = fault::of_address(&member.endpoint, &error);
+                    let fault = fault::of_address(&error);
                     self.shared.inbox.lost(member.id, fault);
                     continue;
                 }
@@ -335,22 +334,27 @@ impl Listed {
 }
 
 /// How members are asked. Somebody waits: a cluster that is not there is told at once.
-fn config(endpoints: Vec<Endpoint>, login: Option<Credentials>) -> ClientConfig {
+fn config(reach: &Reach) -> ClientConfig {
     ClientConfig {
         dial_timeout: ANSWER_WITHIN,
         wait_for_connection: false,
         keepalive_time: PROBE_AFTER,
-        ..lasting(endpoints, login)
+        ..reach.lasting()
     }
 }
 
 /// A connection of its own to one member, which is probed also while nothing is asked.
-async fn dial(endpoint: &Endpoint, cluster: OneCluster) -> Result<Connection, DialError> {
+async fn dial(
+    endpoint: &Endpoint,
+    tls: &Tls,
+    cluster: OneCluster,
+) -> Result<Connection, DialError> {
+    let reach = Reach { endpoints: vec![endpoint.clone()], tls: tls.clone(), login: None };
     let config = ClientConfig {
         cluster,
         keepalive_timeout: ANSWER_WITHIN,
         keepalive_while_idle: true,
-        ..config(vec![endpoint.clone()], None)
+        ..config(&reach)
     };
     Connection::open(endpoint, &config).await
 }

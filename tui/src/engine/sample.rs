@@ -268,7 +268,7 @@ pub enum Denied {
     Learner,
     /// It is a proxy, which keeps to itself what is behind it.
     Proxy,
-    /// It speaks TLS.
+    /// No TLS comes about with it.
     Tls,
     /// It is no etcd.
     Foreign,
@@ -284,7 +284,7 @@ impl Denied {
             Self::Rights => "start the console again as a user who may: --user NAME:PASSWORD",
             Self::Learner => "name a voter's endpoint",
             Self::Proxy => "name the members themselves; the keys are read through it",
-            Self::Tls => "TLS is not supported yet: name an endpoint that listens without it",
+            Self::Tls => "name it with https:// or http://, and its authority with --cacert FILE",
             Self::Foreign => "look at what listens on that port",
         }
     }

@@ -7,7 +7,7 @@ use mini_etcd_shared::format::Format;
 use mini_etcd_shared::text::parse_duration;
 
 use crate::bundled::MEMBERS_MAX;
-use crate::login::Login;
+use crate::connect::Connect;
 
 /// The line editor; reads a batch when standard input is not a terminal.
 ///
@@ -15,16 +15,9 @@ use crate::login::Login;
 /// 5 interrupted, 6 a file cannot be read or written, 124 out of time, 128 bad flags.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
-    /// Members to ask, separated by commas
-    #[arg(
-        long,
-        visible_alias = "endpoint",
-        value_delimiter = ',',
-        env = "ETCDCTL_ENDPOINTS",
-        default_value = "127.0.0.1:2379",
-        value_name = "HOST:PORT"
-    )]
-    pub endpoints: Vec<String>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub connect: Connect,
     /// Start N bundled members on temporary data, and talk to them
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
           value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
@@ -36,9 +29,6 @@ pub struct Flags {
     /// Print keys and values as \xNN bytes
     #[arg(long, env = "ETCDCTL_HEX")]
     pub hex: bool,
-    /// As whom to log in.
-    #[command(flatten)]
-    pub login: Login,
     /// How long a command may take; watches are not bounded
     #[arg(long, env = "ETCDCTL_COMMAND_TIMEOUT", default_value = "5s", value_name = "TIME",
           value_parser = parse_duration)]

@@ -12,7 +12,7 @@ use mini_etcd_shared::session::{Host, Options, Session, Sink};
 
 use super::{Flags, batch, talk};
 use crate::complaint;
-use crate::login::{NoPassword, endpoints, lasting};
+use crate::connect::{ConnectError, Reach, USUAL};
 use crate::script::{Servers, ServersError, run_name};
 
 /// Runs the line editor, or the batch on standard input; answers the exit code.
@@ -101,7 +101,7 @@ enum OpenError {
     #[error("{0}")]
     Address(ClientError),
     #[error("{0}")]
-    Password(#[from] NoPassword),
+    Connect(#[from] ConnectError),
     #[error("cannot log in: {}", words_of(.0))]
     Login(ClientError),
     #[error("{0}")]
@@ -112,8 +112,8 @@ impl OpenError {
     fn exit(&self) -> u8 {
         match self {
             Self::Address(_)
-            | Self::Password(_)
-            | Self::Servers(ServersError::Address(_) | ServersError::Password(_)) => exit::BAD_ARGS,
+            | Self::Connect(_)
+            | Self::Servers(ServersError::Address(_) | ServersError::Connect(_)) => exit::BAD_ARGS,
             Self::Login(error) if error.unsent_reason().is_none() => exit::ERROR,
             _ => exit::NO_CONNECTION,
         }
@@ -121,10 +121,14 @@ impl OpenError {
 }
 
 async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
-    let login = flags.login.credentials()?;
-    let mut servers = match flags.bundled {
-        Some(count) => Servers::bundled(usize::from(count)).await?,
-        None => Servers::unasked(client(flags)?),
+    let reach = flags.connect.reach(Some(USUAL))?;
+    let (mut servers, reach) = match flags.bundled {
+        Some(count) => {
+            let servers = Servers::bundled(usize::from(count)).await?;
+            let reach = reach.bundled(servers.client.config().endpoints.clone());
+            (servers, reach)
+        }
+        None => (Servers::unasked(client(&reach)?), reach),
     };
     // A prompt says at once that nobody is there; a batch may be piped while a cluster elects its leader.
     let config = ClientConfig {
@@ -132,26 +136,25 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
         dial_timeout: flags.dial_timeout,
         command_timeout: Some(flags.command_timeout),
         access: Access::read_only(flags.read_only),
-        ..lasting(servers.client.config().endpoints.clone(), login)
+        ..reach.lasting()
     };
     servers.client = servers.client.with_config(config.clone()).map_err(OpenError::Address)?;
     let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
     let probe = servers.client.with_config(probe).map_err(OpenError::Address)?;
-    if let Err(error) = greet(flags, &probe).await {
+    if let Err(error) = greet(&reach, &probe).await {
         servers.close().await;
         return Err(error);
     }
     Ok(servers)
 }
 
-fn client(flags: &Flags) -> Result<Client, OpenError> {
-    let endpoints = endpoints(&flags.endpoints).map_err(OpenError::Address)?;
-    Client::new(ClientConfig::new(endpoints)).map_err(OpenError::Address)
+fn client(reach: &Reach) -> Result<Client, OpenError> {
+    Client::new(reach.lasting()).map_err(OpenError::Address)
 }
 
 /// The first words: a login, or a question that any member answers.
-async fn greet(flags: &Flags, client: &Client) -> Result<(), OpenError> {
-    if let Some(login) = flags.login.credentials()? {
+async fn greet(reach: &Reach, client: &Client) -> Result<(), OpenError> {
+    if let Some(login) = &reach.login {
         return client.login(&login.name, &login.password).await.map_err(OpenError::Login);
     }
     let asked = client.status(mini_etcd_proto::etcdserverpb::StatusRequest {}).await;

@@ -228,9 +228,10 @@ impl<'a> Talk<'a> {
 
     /// The prompt: cluster, prefix, and what is special.
     fn ask(&self, initial: (String, String)) -> Ask {
-        let cluster = match (self.setup.flags.bundled, self.setup.flags.endpoints.first()) {
+        let endpoint = self.setup.servers.client.config().endpoints.first();
+        let cluster = match (self.setup.flags.bundled, endpoint) {
             (Some(count), _) => format!("bundled-{count}"),
-            (None, endpoint) => endpoint.cloned().unwrap_or_default(),
+            (None, endpoint) => endpoint.map(ToString::to_string).unwrap_or_default(),
         };
         let scope = printable(self.session.scope());
         let mut prompt = printable(cluster.as_bytes());

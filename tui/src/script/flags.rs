@@ -7,7 +7,7 @@ use clap::Args;
 use mini_etcd_shared::text::parse_duration;
 
 use crate::bundled::MEMBERS_MAX;
-use crate::login::Login;
+use crate::connect::Connect;
 
 /// Runs scripts and reports as TAP.
 ///
@@ -19,19 +19,9 @@ pub struct Flags {
     /// Scripts, run one after the other
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Members to ask, separated by commas
-    #[arg(
-        long,
-        visible_alias = "endpoint",
-        value_delimiter = ',',
-        env = "ETCDCTL_ENDPOINTS",
-        default_value = "127.0.0.1:2379",
-        value_name = "HOST:PORT"
-    )]
-    pub endpoints: Vec<String>,
-    /// As whom to log in.
+    /// Whom to ask.
     #[command(flatten)]
-    pub login: Login,
+    pub connect: Connect,
     /// Run against N bundled members on temporary data
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MEMBERS_MAX as i64))]
     pub bundled: Option<u8>,

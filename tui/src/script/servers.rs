@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::Flags;
 use crate::bundled::Fleet;
+use crate::connect::{ConnectError, Reach, USUAL};
 use crate::engine::Inbox;
-use crate::login::{NoPassword, endpoints, lasting};
 use crate::{bundled, complaint};
 
 /// How long bundled members may take to answer.
@@ -42,9 +42,9 @@ pub(crate) enum ServersError {
     /// What was typed is no address.
     #[error("{0}")]
     Address(ClientError),
-    /// Who is to log in has no password.
+    /// What was said of whom to ask makes no sense.
     #[error("{0}")]
-    Password(#[from] NoPassword),
+    Connect(#[from] ConnectError),
     /// The server does not take the user.
     #[error("cannot log in: {}", words_of(.0))]
     Login(ClientError),
@@ -69,12 +69,12 @@ impl Servers {
     pub(super) async fn open(flags: &Flags) -> Result<Self, ServersError> {
         match flags.bundled {
             Some(count) => Self::bundled(usize::from(count)).await,
-            None => Self::named(&flags.endpoints, flags.login.credentials()?).await,
+            None => Self::named(&flags.connect.reach(Some(USUAL))?).await,
         }
     }
 
-    async fn named(list: &[String], login: Option<Credentials>) -> Result<Self, ServersError> {
-        let config = lasting(endpoints(list).map_err(ServersError::Address)?, login);
+    async fn named(reach: &Reach) -> Result<Self, ServersError> {
+        let config = reach.lasting();
         let client = Client::new(config.clone()).map_err(ServersError::Address)?;
         let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
         let probe = client.with_config(probe).map_err(ServersError::Address)?;

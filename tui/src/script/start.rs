@@ -103,7 +103,7 @@ async fn run_all(flags: &Flags, planned: &[Planned]) -> u8 {
         Err(error) => {
             say(&error.to_string());
             return match error {
-                ServersError::Address(_) | ServersError::Password(_) => exit::BAD_ARGS,
+                ServersError::Address(_) | ServersError::Connect(_) => exit::BAD_ARGS,
                 ServersError::Login(_) => exit::ERROR,
                 _ => exit::NO_CONNECTION,
             };

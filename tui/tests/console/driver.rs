@@ -13,13 +13,14 @@ use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
 use mini_etcd_proto::mvccpb::KeyValue;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::port::HeldPort;
+use mini_etcd_tui::connect::Reach;
 use mini_etcd_tui::console::{Effect, Msg, State, update};
 use mini_etcd_tui::engine::{Handle, Inbox};
 use mini_etcd_tui::widget::theme::Depth;
 use tokio::time::timeout;
 use tonic::body::Body;
 
-use crate::engine::engine_as;
+use crate::engine::engine_of;
 use crate::support::{key, state, type_text};
 
 /// Time that anything may take here.
@@ -108,7 +109,13 @@ impl Driver {
         let login = user.and_then(|user| user.split_once(':')).map(|(name, password)| {
             Credentials { name: name.to_owned(), password: password.to_owned() }
         });
-        let (handle, inbox) = engine_as(&[endpoint.to_owned()], login);
+        let endpoints = vec![Endpoint::parse(endpoint).unwrap()];
+        Self::start_to(Reach { endpoints, login, ..Reach::default() })
+    }
+
+    /// The same with all that is said of whom to ask, and how.
+    pub fn start_to(reach: Reach) -> Self {
+        let (handle, inbox) = engine_of(reach);
         let state = state((120, 36), Depth::Sixteen, false);
         Self { state, handle, inbox, wanted: Vec::new() }
     }

@@ -8,6 +8,7 @@ use mini_etcd_proto::etcdserverpb::Member;
 use mini_etcd_shared::client::{Credentials, Endpoint};
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::port::HeldPort;
+use mini_etcd_tui::connect::Reach;
 use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::{Pace, Report};
 use mini_etcd_tui::engine::request::{Answer, Job, Ticket, Trouble};
@@ -34,9 +35,12 @@ pub fn engine(endpoints: &[String]) -> (Handle, Arc<Inbox>) {
 /// The same as a user.
 pub fn engine_as(endpoints: &[String], login: Option<Credentials>) -> (Handle, Arc<Inbox>) {
     let endpoints = endpoints.iter().map(|text| Endpoint::parse(text).unwrap()).collect();
+    engine_of(Reach { endpoints, login, ..Reach::default() })
+}
+
+pub fn engine_of(reach: Reach) -> (Handle, Arc<Inbox>) {
     let (engine, handle, inbox) = Engine::new(Setup {
-        endpoints,
-        login,
+        reach,
         read_only: false,
         fleet: None,
         instead_of: Vec::new(),
@@ -161,7 +165,7 @@ async fn a_server_that_speaks_tls_is_called_that() {
         Report::Silent(faults) => faults.first().map(|(_, fault)| fault.words.clone()),
         _ => None,
     });
-    assert_eq!(told.await, "it speaks TLS");
+    assert_eq!(told.await, "it speaks TLS, and was asked in plain text");
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ mod recording;
 mod repl;
 mod saving;
 mod screens;
+#[expect(dead_code, reason = "shared with other suites")]
+#[path = "../../../shared/tests/tls/secure.rs"]
+mod secure;
 mod shown;
 mod support;
 mod tailing;

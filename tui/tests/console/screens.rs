@@ -185,7 +185,7 @@ fn nobody_answers() {
 #[test]
 fn what_answers_and_cannot_be_asked_is_called_what_it_is() {
     for (denied, words) in [
-        (Denied::Tls, "a server answers by TLS, not supported yet"),
+        (Denied::Tls, "a server answers, and no TLS comes about"),
         (Denied::Foreign, "something else than etcd answers"),
     ] {
         let mut state = state((80, 24), Depth::Sixteen, false);

@@ -243,14 +243,14 @@ async fn a_learner_and_a_proxy_that_are_asked_alone_are_called_that() {
 }
 
 #[tokio::test]
-async fn a_member_that_advertises_tls_is_not_said_to_be_not_asked_yet() {
+async fn a_member_that_advertises_what_cannot_be_asked_is_not_said_to_be_not_asked_yet() {
     let one = Fake::start(1, 9, Mood::Stock).await;
     let mut all = one.fake.members();
-    let client_ur_ls = vec!["https://127.0.0.1:1".to_owned()];
+    let client_ur_ls = vec!["ftp://127.0.0.1:1".to_owned()];
     all.push(Member { id: 2, name: "n2".into(), client_ur_ls, ..Member::default() });
     one.fake.set_members(all);
     let mut driver = console(&one);
-    shows(&mut driver, &["quorum stands, 1 unseen", "it is asked by TLS, which is not"]).await;
+    shows(&mut driver, &["quorum stands, 1 unseen", "its address cannot be asked"]).await;
 }
 
 /// Behind a gateway another member answers than the one that was meant.
@@ -265,4 +265,91 @@ async fn a_member_is_not_shown_with_what_another_says_at_the_same_place() {
     two.fake.set_members([all, two.fake.members()].concat());
     let mut driver = console(&two);
     shows(&mut driver, &["other members answer there: a gateway", "n2   F     ● ok"]).await;
+}
+
+/// Goal: the first screen says what keeps TLS from coming about, and what to do; and where it comes about, it is as
+/// without. Method: servers that show certificates, before a member that speaks plain text.
+mod tls {
+    use mini_etcd_shared::client::{Endpoint, Tls};
+    use mini_etcd_tui::connect::Reach;
+
+    use super::*;
+    use crate::secure::{Authority, Manners, Pair, Secure, Then};
+
+    const HERE: &[&str] = &["localhost", "127.0.0.1"];
+
+    fn console(server: &Secure, tls: &Tls) -> Driver {
+        let endpoint = format!("https://{}", server.address);
+        let endpoints = vec![Endpoint::parse(&endpoint).unwrap()];
+        let mut driver =
+            Driver::start_to(Reach { endpoints, tls: tls.clone(), ..Reach::default() });
+        driver.state.ctx.size = (80, 24);
+        driver.state.ctx.origin = Origin::Endpoints(vec![endpoint]);
+        driver
+    }
+
+    #[tokio::test]
+    async fn what_keeps_tls_from_coming_about_is_told_on_the_first_screen() {
+        let (ours, other) = (Authority::new("ours"), Authority::new("theirs"));
+        let good = ours.signs("server", HERE);
+        let tls = Tls { cacert: Some(ours.cert.clone()), ..Tls::default() };
+        let of = |pair: &Pair| {
+            let pair = pair.clone();
+            async move { Secure::start(Manners::of(&pair)).await }
+        };
+        let wanting = Manners { clients: Some(&ours.cert), ..Manners::of(&good) };
+        for (server, why, next) in [
+            (of(&other.signs("server", HERE)).await, "signed by theirs", "--cacert FILE"),
+            (
+                of(&ours.signs_until("old", HERE, 2020)).await,
+                "certificate expired on 2020",
+                "renew it",
+            ),
+            (
+                of(&ours.signs("far", &["far.example"])).await,
+                "is for far.example",
+                "name the endpoint",
+            ),
+            (Secure::plain().await, "it speaks plain text", "name it with http://"),
+            (
+                Secure::start(wanting).await,
+                "it wants a client certificate",
+                "--cert FILE and --key",
+            ),
+        ] {
+            let mut driver = console(&server, &tls);
+            let verdict = "a server answers, and no TLS comes about";
+            shows(&mut driver, &[verdict, why, next]).await;
+        }
+    }
+
+    /// The page of metrics and the members that are learned are asked the same way: what they tell is on the screen.
+    #[tokio::test]
+    async fn a_cluster_behind_tls_looks_like_any_other() {
+        let ours = Authority::new("ours");
+        let pair = ours.signs("server", HERE);
+        let one = Fake::start(1, 9, Mood::Stock).await;
+        let then = Then::Passes(one.address);
+        let clients = Some(ours.cert.as_path());
+        let front = Secure::start(Manners { clients, then, ..Manners::of(&pair) }).await;
+        let two = Fake::start(2, 9, Mood::Stock).await;
+        let then = Then::Passes(two.address);
+        let behind = Secure::start(Manners { clients, then, ..Manners::of(&pair) }).await;
+        let mut all: Vec<Member> = [&one, &two].iter().flat_map(|of| of.fake.members()).collect();
+        all[0].client_ur_ls = vec![format!("https://{}", front.address)];
+        all[1].client_ur_ls = vec![format!("https://{}", behind.address)];
+        for running in [&one, &two] {
+            running.fake.set_members(all.clone());
+            running.fake.show(|shown| shown.leader = 1);
+        }
+        let client = ours.signs("client", &[]);
+        let tls = Tls {
+            cacert: Some(ours.cert.clone()),
+            cert: Some(client.cert),
+            key: Some(client.key),
+            ..Tls::default()
+        };
+        let mut driver = console(&front, &tls);
+        shows(&mut driver, &["etcd 3.5.1", "quorum 2/2"]).await;
+    }
 }

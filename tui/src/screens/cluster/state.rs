@@ -455,7 +455,7 @@ impl Cluster {
                 Some(Denied::Proxy) => {
                     (Level::Unknown, "a proxy answers; what is behind it is not told")
                 }
-                Some(Denied::Tls) => (Level::Unknown, "a server answers by TLS, not supported yet"),
+                Some(Denied::Tls) => (Level::Unknown, "a server answers, and no TLS comes about"),
                 Some(Denied::Foreign) => (Level::Unknown, "something else than etcd answers"),
                 None => (Level::NoQuorum, "nobody answers"),
             };

@@ -1,0 +1,213 @@
+//! Whom to ask, as whom, and how: the flags and variables that all programs of the console share.
+//!
+//! What a flag says goes before what a variable says. A password that nobody gives is asked for at the terminal.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use mini_etcd_shared::client::{ClientConfig, Credentials, Endpoint, Tls, TlsFileError};
+use mini_etcd_shared::error::ClientError;
+
+use crate::password::{self, NoPassword};
+
+/// Where a server is looked for when none is named.
+pub(crate) const USUAL: &str = "127.0.0.1:2379";
+
+/// Flags that say whom to ask, as whom, and how.
+#[derive(Clone, Default, Args)]
+pub struct Connect {
+    /// Members to ask, separated by commas; https:// asks by TLS [env: ETCDCTL_ENDPOINTS]
+    #[arg(long, visible_alias = "endpoint", value_delimiter = ',', value_name = "HOST:PORT")]
+    endpoints: Vec<String>,
+    /// Name to log in with, and its password behind a colon; without one it is asked for [env: ETCDCTL_USER]
+    #[arg(long, value_name = "NAME[:PASSWORD]")]
+    user: Option<String>,
+    /// Password of --user [env: ETCDCTL_PASSWORD]
+    #[arg(long)]
+    password: Option<String>,
+    /// Certificates of the authorities to trust, instead of those of this machine [env: ETCDCTL_CACERT]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Certificate to show to servers that want one [env: ETCDCTL_CERT]
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Key of --cert [env: ETCDCTL_KEY]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// =false asks endpoints without a scheme by TLS, also when no file is given [env: ETCDCTL_INSECURE_TRANSPORT]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    insecure_transport: Option<bool>,
+    /// Do not look whose certificate a server shows: anybody may answer [env: ETCDCTL_INSECURE_SKIP_TLS_VERIFY]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    insecure_skip_tls_verify: Option<bool>,
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+/// Whom to ask, as whom, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Members to ask; empty when none are named.
+    pub endpoints: Vec<Endpoint>,
+    /// How TLS is spoken.
+    pub tls: Tls,
+    /// As whom to log in.
+    pub login: Option<Credentials>,
+}
+
+/// What was said of whom to ask makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// What was typed is no address.
+    #[error("{0}")]
+    Address(#[from] ClientError),
+    /// Who is to log in has no password.
+    #[error("{0}")]
+    Password(#[from] NoPassword),
+    /// A file of certificates or keys cannot be used.
+    #[error("{0}")]
+    File(#[from] TlsFileError),
+    /// A variable has a value that is none of its own.
+    #[error("{0}={1}: expected true or false")]
+    Variable(&'static str, String),
+}
+
+impl Connect {
+    /// What is said in all, with the endpoints of `usual` when none are named. Asks for a password that is missing.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn reach(&self, usual: Option<&str>) -> Result<Reach, ConnectError> {
+        self.settled(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()), usual)
+    }
+
+    fn settled(
+        &self,
+        variable: &dyn Fn(&str) -> Option<String>,
+        usual: Option<&str>,
+    ) -> Result<Reach, ConnectError> {
+        let given = (!self.endpoints.is_empty()).then(|| self.endpoints.join(","));
+        let list = given.or_else(|| variable("ETCDCTL_ENDPOINTS"));
+        let list = list.or_else(|| usual.map(str::to_owned)).unwrap_or_default();
+        let endpoints = Endpoint::parse_list(&list)?;
+        let file = |given: &Option<PathBuf>, name: &str| {
+            let given = given.clone().or_else(|| variable(name).map(PathBuf::from));
+            given.filter(|file| !file.as_os_str().is_empty())
+        };
+        let switch = |given: Option<bool>, name: &'static str, default: bool| match given {
+            Some(given) => Ok(given),
+            None => match variable(name) {
+                None => Ok(default),
+                Some(text) => text.parse().map_err(|_| ConnectError::Variable(name, text)),
+            },
+        };
+        let plain = switch(self.insecure_transport, "ETCDCTL_INSECURE_TRANSPORT", true)?;
+        let skip = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY";
+        let tls = Tls {
+            cacert: file(&self.cacert, "ETCDCTL_CACERT"),
+            cert: file(&self.cert, "ETCDCTL_CERT"),
+            key: file(&self.key, "ETCDCTL_KEY"),
+            skip_verify: switch(self.insecure_skip_tls_verify, skip, false)?,
+            always: !plain,
+        };
+        tls.check()?;
+        let user = self.user.clone().or_else(|| variable("ETCDCTL_USER"));
+        let password = self.password.clone().or_else(|| variable("ETCDCTL_PASSWORD"));
+        let login = password::credentials(&user.unwrap_or_default(), password.as_deref())?;
+        Ok(Reach { endpoints, tls, login })
+    }
+}
+
+impl Reach {
+    /// The same ways to these members.
+    #[must_use]
+    pub fn at(&self, endpoints: Vec<Endpoint>) -> Self {
+        Self { endpoints, ..self.clone() }
+    }
+
+    /// Members of this very program: they speak plain text.
+    #[must_use]
+    pub fn bundled(&self, endpoints: Vec<Endpoint>) -> Self {
+        Self { endpoints, tls: Tls::default(), ..self.clone() }
+    }
+
+    /// The settings of a client that stays: it finds the cluster's other members, and logs in again.
+    #[must_use]
+    pub fn lasting(&self) -> ClientConfig {
+        ClientConfig {
+            learn_members: true,
+            tls: self.tls.clone(),
+            login: self.login.clone(),
+            ..ClientConfig::new(self.endpoints.clone())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        connect: Connect,
+    }
+
+    fn reach(args: &[&str], variables: &[(&str, &str)]) -> Result<Reach, ConnectError> {
+        let parsed = Program::try_parse_from(std::iter::once(&"x").chain(args)).unwrap();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(is, _)| *is == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        parsed.connect.settled(&variable, Some("u:1"))
+    }
+
+    #[test]
+    fn a_flag_goes_before_a_variable_and_both_before_the_usual_place() {
+        let asked = |args: &[&str], variables: &[(&str, &str)]| {
+            let found = reach(args, variables).unwrap().endpoints;
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let variables = [("ETCDCTL_ENDPOINTS", "a:1,b:2")];
+        assert_eq!(
+            asked(&["--endpoints", "c:3,d:4", "--endpoint=e:5"], &variables),
+            ["c:3", "d:4", "e:5"]
+        );
+        assert_eq!(asked(&[], &variables), ["a:1", "b:2"]);
+        assert_eq!(asked(&[], &[]), ["u:1"]);
+    }
+
+    #[test]
+    fn tls_is_told_by_flags_and_variables() {
+        let tls = |args: &[&str], variables: &[(&str, &str)]| reach(args, variables).map(|r| r.tls);
+        assert_eq!(tls(&[], &[]).unwrap(), Tls::default());
+        assert!(tls(&["--insecure-transport=false"], &[]).unwrap().always);
+        assert!(tls(&["--insecure-skip-tls-verify"], &[]).unwrap().skip_verify);
+        let skip = [("ETCDCTL_INSECURE_SKIP_TLS_VERIFY", "true")];
+        assert!(tls(&[], &skip).unwrap().skip_verify);
+        assert!(!tls(&["--insecure-skip-tls-verify=false"], &skip).unwrap().skip_verify);
+        let said = tls(&[], &[("ETCDCTL_INSECURE_TRANSPORT", "no")]).unwrap_err().to_string();
+        assert_eq!(said, "ETCDCTL_INSECURE_TRANSPORT=no: expected true or false");
+        let said = tls(&[], &[("ETCDCTL_CACERT", "/nowhere/ca.crt")]).unwrap_err().to_string();
+        assert_eq!(said, "open /nowhere/ca.crt: no such file or directory");
+    }
+
+    #[test]
+    fn a_user_may_come_from_a_flag_and_the_password_from_a_variable() {
+        let variables = [("ETCDCTL_USER", "a:b"), ("ETCDCTL_PASSWORD", "c")];
+        let login = |args: &[&str]| {
+            let found = reach(args, &variables).unwrap().login.unwrap();
+            (found.name, found.password)
+        };
+        assert_eq!(login(&[]), ("a".to_owned(), "b".to_owned()));
+        assert_eq!(login(&["--user", "d"]), ("d".to_owned(), "c".to_owned()));
+        assert_eq!(login(&["--user", "d", "--password", "e"]), ("d".to_owned(), "e".to_owned()));
+    }
+}
