@@ -134,6 +134,9 @@ impl Console {
             keymap: Keymap::load(None).unwrap(),
             origin: Origin::Endpoints(Vec::new()),
             read_only: false,
+            profile: None,
+            flags: Vec::new(),
+            profiles: Vec::new(),
             size: (120, 36),
         });
         let terminal = Terminal::new(TestBackend::new(120, 36)).unwrap();

@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
-use mini_etcd_shared::clock::SystemClock;
+use mini_etcd_shared::clock::{Clock, SystemClock};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -21,6 +21,7 @@ use crate::console::spec::Spec;
 use crate::console::terminal::Screen;
 use crate::console::{Attach, Effect, Origin, Setup, State};
 use crate::engine::{Engine, Handle};
+use crate::profile::{Profile, Profiles, config_dir};
 use crate::widget::theme::{self, Depth, Theme};
 use crate::widget::{Glyphs, Look};
 use crate::{bundled, complaint, demo, engine};
@@ -142,9 +143,9 @@ fn refuse<T>(error: impl std::fmt::Display) -> anyhow::Result<T> {
 }
 
 fn console(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let look = look(flags)?;
     let keymap = keymap()?;
     let reach = flags.connect.reach(None).or_else(refuse)?;
+    let look = look(flags, reach.profile.as_ref())?;
     if flags.demo.is_some() && !reach.endpoints.is_empty() {
         return refuse(
             "--demo starts members of its own: leave out --endpoints (and ETCDCTL_ENDPOINTS)",
@@ -181,7 +182,12 @@ fn screenless() -> Option<String> {
     screenless.contains(&terminal.as_str()).then_some(terminal)
 }
 
-async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow::Result<Left> {
+async fn run(
+    flags: &Flags,
+    mut reach: Reach,
+    mut look: Look,
+    keymap: Keymap,
+) -> anyhow::Result<Left> {
     let mut target = first(flags, reach.endpoints.clone()).await?;
     let clock = SystemClock::new();
     let mut screen = None;
@@ -195,7 +201,7 @@ async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow:
         };
         let setup = engine::Setup {
             reach: if fleet.is_some() { reach.bundled(endpoints) } else { reach.at(endpoints) },
-            read_only: flags.read_only,
+            read_only: flags.read_only || reach.is_read_only(),
             fleet,
             instead_of,
             clock: clock.clone(),
@@ -212,7 +218,10 @@ async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow:
             look: look.clone(),
             keymap: keymap.clone(),
             origin,
-            read_only: flags.read_only,
+            read_only: flags.read_only || reach.is_read_only(),
+            profile: reach.profile.clone().filter(|_| matches!(target, Target::Named(_))),
+            flags: if matches!(target, Target::Named(_)) { reach.flags() } else { Vec::new() },
+            profiles: Profiles::read().map(|all| all.names()).unwrap_or_default(),
             size,
         });
         let engine = tokio::spawn(engine.run());
@@ -222,13 +231,36 @@ async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow:
         });
         let (handle_of_console, clock) = (handle.clone(), clock.clone());
         let mut console = Console { state, screen: taken, engine: handle_of_console, inbox, clock };
-        let left = console.run().await;
+        let (left, turned) = loop {
+            let left = console.run().await;
+            let Ok(Left::Attach(Attach::Profile(name))) = &left else { break (left, None) };
+            // It may ask for a password.
+            let asked = async { turn_to(flags, name) };
+            match console.screen.lend(asked).await {
+                Ok((Ok(turned), _)) => break (left, Some(turned)),
+                Ok((Err(error), _)) => {
+                    let what = format!("the profile {name} cannot be used");
+                    let next = "nothing was changed here".to_owned();
+                    console.state.ctx.toasts.error(
+                        console.clock.now(),
+                        what,
+                        error.to_string(),
+                        next,
+                    );
+                }
+                Err(error) => break (Err(error), None),
+            }
+        };
         if let Some(writer) = writer {
             writer.abort();
         }
         // IMPORTANT: the terminal is given back before the members are stopped, unless the next look goes on with it.
-        let next = match left {
-            Ok(Left::Attach(to)) => target.next(to),
+        let next = match (&left, turned) {
+            (_, Some((to, with))) => {
+                (reach, look) = (to, with);
+                Some(Target::Named(reach.endpoints.clone()))
+            }
+            (Ok(Left::Attach(to)), None) => target.next(to),
             _ => None,
         };
         let Console { screen: taken, .. } = console;
@@ -245,6 +277,13 @@ async fn run(flags: &Flags, reach: Reach, look: Look, keymap: Keymap) -> anyhow:
             _ => return Ok(if ended.is_ok() { left } else { Left::Panic }),
         }
     }
+}
+
+/// What a profile says, and how the console looks with it.
+fn turn_to(flags: &Flags, name: &str) -> anyhow::Result<(Reach, Look)> {
+    let reach = Connect::of_profile(name).reach(Some(USUAL)).or_else(refuse)?;
+    let look = look(flags, reach.profile.as_ref())?;
+    Ok((reach, look))
 }
 
 /// A demo begins with a tail of all keys, so that its changes are there to be seen.
@@ -293,7 +332,7 @@ impl Target {
     }
 
     /// What is looked at next.
-    fn next(&self, to: Attach) -> Option<Self> {
+    fn next(&self, to: &Attach) -> Option<Self> {
         match (self, to) {
             (Self::Named(of), Attach::Bundled) => Some(Self::StandIn(of.clone())),
             (Self::StandIn(of), Attach::Named) => Some(Self::Named(of.clone())),
@@ -316,7 +355,7 @@ async fn first(flags: &Flags, endpoints: Vec<Endpoint>) -> anyhow::Result<Target
     Ok(if matches!(answers, Ok(Ok(_))) { Target::Named(usual) } else { Target::StandIn(usual) })
 }
 
-fn look(flags: &Flags) -> anyhow::Result<Look> {
+fn look(flags: &Flags, profile: Option<&Profile>) -> anyhow::Result<Look> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let depth = match flags.color {
         When::Never => Depth::None,
@@ -326,7 +365,9 @@ fn look(flags: &Flags) -> anyhow::Result<Look> {
         }
         _ => Depth::Sixteen,
     };
+    let said = profile.and_then(|profile| profile.theme.as_deref());
     let name = match flags.theme.as_str() {
+        "auto" if said.is_some_and(|said| said != "auto") => said.unwrap_or_default(),
         "auto" => theme::fitting(set("COLORFGBG").as_deref()),
         name => name,
     };
@@ -343,12 +384,6 @@ fn keymap() -> anyhow::Result<Keymap> {
     let user = file.as_deref().map_or(Ok(None), read)?;
     let name = file.map(|file| file.display().to_string()).unwrap_or_default();
     Keymap::load(user.as_deref().map(|text| (name.as_str(), text))).or_else(refuse)
-}
-
-fn config_dir() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
-    Some(base.join("mini-etcd"))
 }
 
 fn read(file: &Path) -> anyhow::Result<Option<String>> {

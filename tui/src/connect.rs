@@ -1,6 +1,7 @@
 //! Whom to ask, as whom, and how: the flags and variables that all programs of the console share.
 //!
-//! What a flag says goes before what a variable says. A password that nobody gives is asked for at the terminal.
+//! What a flag says goes before what a profile says. With a profile, variables do not count: they are about another
+//! cluster. A password that nobody gives is asked for at the terminal.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +10,9 @@ use clap::Args;
 use mini_etcd_shared::client::{ClientConfig, Credentials, Endpoint, Tls, TlsFileError};
 use mini_etcd_shared::error::ClientError;
 
+use crate::complaint;
 use crate::password::{self, NoPassword};
+use crate::profile::{Profile, ProfileError, Profiles};
 
 /// Where a server is looked for when none is named.
 pub(crate) const USUAL: &str = "127.0.0.1:2379";
@@ -17,6 +20,9 @@ pub(crate) const USUAL: &str = "127.0.0.1:2379";
 /// Flags that say whom to ask, as whom, and how.
 #[derive(Clone, Default, Args)]
 pub struct Connect {
+    /// Profile of ~/.config/mini-etcd/config.toml, which says what no flag says [env: ETCDCTL_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Members to ask, separated by commas; https:// asks by TLS [env: ETCDCTL_ENDPOINTS]
     #[arg(long, visible_alias = "endpoint", value_delimiter = ',', value_name = "HOST:PORT")]
     endpoints: Vec<String>,
@@ -58,6 +64,8 @@ pub struct Reach {
     pub tls: Tls,
     /// As whom to log in.
     pub login: Option<Credentials>,
+    /// The profile that says so.
+    pub profile: Option<Profile>,
 }
 
 /// What was said of whom to ask makes no sense.
@@ -72,6 +80,9 @@ pub enum ConnectError {
     /// A file of certificates or keys cannot be used.
     #[error("{0}")]
     File(#[from] TlsFileError),
+    /// A profile makes no sense, or there is none of that name.
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
     /// A variable has a value that is none of its own.
     #[error("{0}={1}: expected true or false")]
     Variable(&'static str, String),
@@ -83,20 +94,35 @@ impl Connect {
     /// # Errors
     /// What makes no sense.
     pub fn reach(&self, usual: Option<&str>) -> Result<Reach, ConnectError> {
-        self.settled(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()), usual)
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let profile = match self.profile.clone().or_else(|| variable("ETCDCTL_PROFILE")) {
+            Some(name) => Some(profile(&name)?),
+            None => None,
+        };
+        self.settled(&variable, profile, usual)
+    }
+
+    /// What a profile alone says.
+    #[must_use]
+    pub fn of_profile(name: &str) -> Self {
+        Self { profile: Some(name.to_owned()), ..Self::default() }
     }
 
     fn settled(
         &self,
         variable: &dyn Fn(&str) -> Option<String>,
+        profile: Option<Profile>,
         usual: Option<&str>,
     ) -> Result<Reach, ConnectError> {
-        let given = (!self.endpoints.is_empty()).then(|| self.endpoints.join(","));
-        let list = given.or_else(|| variable("ETCDCTL_ENDPOINTS"));
+        let variable = |name: &str| if profile.is_some() { None } else { variable(name) };
+        let of = profile.clone().unwrap_or_default();
+        let joined = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
+        let list = joined(&self.endpoints).or_else(|| joined(&of.endpoints));
+        let list = list.or_else(|| variable("ETCDCTL_ENDPOINTS"));
         let list = list.or_else(|| usual.map(str::to_owned)).unwrap_or_default();
         let endpoints = Endpoint::parse_list(&list)?;
-        let file = |given: &Option<PathBuf>, name: &str| {
-            let given = given.clone().or_else(|| variable(name).map(PathBuf::from));
+        let file = |given: &Option<PathBuf>, of: Option<PathBuf>, name: &str| {
+            let given = given.clone().or(of).or_else(|| variable(name).map(PathBuf::from));
             given.filter(|file| !file.as_os_str().is_empty())
         };
         let switch = |given: Option<bool>, name: &'static str, default: bool| match given {
@@ -109,18 +135,35 @@ impl Connect {
         let plain = switch(self.insecure_transport, "ETCDCTL_INSECURE_TRANSPORT", true)?;
         let skip = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY";
         let tls = Tls {
-            cacert: file(&self.cacert, "ETCDCTL_CACERT"),
-            cert: file(&self.cert, "ETCDCTL_CERT"),
-            key: file(&self.key, "ETCDCTL_KEY"),
-            skip_verify: switch(self.insecure_skip_tls_verify, skip, false)?,
+            cacert: file(&self.cacert, of.cacert, "ETCDCTL_CACERT"),
+            cert: file(&self.cert, of.cert, "ETCDCTL_CERT"),
+            key: file(&self.key, of.key, "ETCDCTL_KEY"),
+            skip_verify: switch(self.insecure_skip_tls_verify, skip, of.insecure_skip_tls_verify)?,
             always: !plain,
         };
         tls.check()?;
-        let user = self.user.clone().or_else(|| variable("ETCDCTL_USER"));
+        let user = self.user.clone().or(of.user).or_else(|| variable("ETCDCTL_USER"));
         let password = self.password.clone().or_else(|| variable("ETCDCTL_PASSWORD"));
+        // The command knows the password of the profile's user, and of nobody else.
+        let password = match &profile {
+            Some(profile) if password.is_none() && self.user.is_none() => profile.password()?,
+            _ => password,
+        };
         let login = password::credentials(&user.unwrap_or_default(), password.as_deref())?;
-        Ok(Reach { endpoints, tls, login })
+        Ok(Reach { endpoints, tls, login, profile })
     }
+}
+
+/// The profile of this name; says what is to be said of its file.
+///
+/// # Errors
+/// When there is none, or the file makes no sense.
+pub(crate) fn profile(name: &str) -> Result<Profile, ProfileError> {
+    let profiles = Profiles::read()?;
+    if let Some(warning) = &profiles.warning {
+        complaint::say(warning);
+    }
+    profiles.get(name)
 }
 
 impl Reach {
@@ -133,7 +176,43 @@ impl Reach {
     /// Members of this very program: they speak plain text.
     #[must_use]
     pub fn bundled(&self, endpoints: Vec<Endpoint>) -> Self {
-        Self { endpoints, tls: Tls::default(), ..self.clone() }
+        Self { endpoints, tls: Tls::default(), profile: None, ..self.clone() }
+    }
+
+    /// Flags that lead there, beside the endpoints; a password is none of them.
+    #[must_use]
+    pub fn flags(&self) -> Vec<String> {
+        if let Some(profile) = &self.profile {
+            return vec![format!("--profile={}", profile.name)];
+        }
+        let file = |name: &str, file: &Option<PathBuf>| {
+            file.as_ref().map(|file| format!("--{name}={}", file.display()))
+        };
+        let on = |flag: &str, on: bool| on.then(|| flag.to_owned());
+        [
+            file("cacert", &self.tls.cacert),
+            file("cert", &self.tls.cert),
+            file("key", &self.tls.key),
+            on("--insecure-skip-tls-verify", self.tls.skip_verify),
+            on("--insecure-transport=false", self.tls.always),
+            self.login.as_ref().map(|login| format!("--user={}", login.name)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Whether its profile forbids to change anything.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.read_only)
+    }
+
+    /// The name of the profile, when what changes something is asked once more.
+    #[must_use]
+    pub fn production(&self) -> Option<String> {
+        let profile = self.profile.as_ref().filter(|profile| profile.production);
+        profile.map(|profile| profile.name.clone())
     }
 
     /// The settings of a client that stays: it finds the cluster's other members, and logs in again.
@@ -166,7 +245,27 @@ mod tests {
             let found = variables.iter().find(|(is, _)| *is == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        parsed.connect.settled(&variable, Some("u:1"))
+        parsed.connect.settled(&variable, None, Some("u:1"))
+    }
+
+    /// Goal: credentials of one cluster never go to another. Method: a profile that says little, and variables that say all.
+    #[test]
+    fn a_profile_goes_behind_flags_and_keeps_variables_out() {
+        let parsed = Program::try_parse_from(["x", "--cert", "", "--endpoints", "f:1"]).unwrap();
+        let variable = |_: &str| Some("of-another-cluster:1".to_owned());
+        let profile = Profile {
+            endpoints: vec!["p:1".to_owned(), "p:2".to_owned()],
+            user: Some("u:pw".to_owned()),
+            ..Profile::default()
+        };
+        let found = parsed.connect.settled(&variable, Some(profile.clone()), None).unwrap();
+        assert_eq!((found.endpoints[0].as_str(), &found.tls), ("f:1", &Tls::default()));
+        assert_eq!(found.login.unwrap().name, "u");
+        let found = Connect::default().settled(&variable, Some(profile), None).unwrap();
+        assert_eq!(found.endpoints.len(), 2);
+        let bare = Connect::default().settled(&variable, Some(Profile::default()), Some("u:1"));
+        let bare = bare.unwrap();
+        assert_eq!((bare.endpoints[0].as_str(), bare.login), ("u:1", None));
     }
 
     #[test]

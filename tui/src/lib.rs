@@ -23,6 +23,7 @@ pub mod ctl;
 pub mod demo;
 pub mod engine;
 pub mod password;
+pub mod profile;
 mod record;
 pub mod repl;
 pub mod screens;

@@ -160,3 +160,27 @@ fn a_server_that_dies_amid_a_batch_is_no_connection_also_for_the_request_under_w
         assert!(!err.contains("rpc error"), "{err}");
     }
 }
+
+/// A profile in a configuration directory of its own.
+fn with_profile(args: &[&str], profile: &str) -> (i32, String, String) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("mini-etcd")).unwrap();
+    std::fs::write(dir.path().join("mini-etcd/config.toml"), profile).unwrap();
+    let mut command = command(args, dir.path());
+    command.env("XDG_CONFIG_HOME", dir.path()).env("ETCDCTL_ENDPOINTS", "127.0.0.1:2");
+    let output = feed(command, "get k\n");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_profile_says_whom_to_ask_and_what_is_wrong_with_it_is_told_by_line_and_key() {
+    let profile = "[profile.shop]\nendpoints = [\"127.0.0.1:1\"]\n";
+    let args = ["--profile", "shop", "--command-timeout", "1s"];
+    let (code, _, err) = with_profile(&args, profile);
+    assert!(code == 2 && err.contains("127.0.0.1:1:"), "{code} {err}");
+    let (code, _, err) = with_profile(&["--profile", "shop"], "[profile.shop]\nusr = \"x\"\n");
+    assert!(code == 128 && err.contains("config.toml:2: usr: unknown field `usr`"), "{code} {err}");
+    let (code, _, err) = with_profile(&["--profile", "ship"], profile);
+    assert!(code == 128 && err.contains("there is no profile ship"), "{code} {err}");
+}

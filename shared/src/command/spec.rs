@@ -97,6 +97,8 @@ pub enum ArgKind {
     File,
     /// The name of a member.
     Member,
+    /// The name of a profile.
+    Profile,
     /// Whatever a line may begin with.
     FirstWord,
     /// One of these words, or what only the session knows.

@@ -57,6 +57,7 @@ pub const GLOBAL_FLAGS: &[Flag] = &[
     ),
     Flag::new("key", ValueKind::Text, "", "file with the key of --cert"),
     Flag::new("password", ValueKind::Text, "", "password of --user"),
+    Flag::new("profile", ValueKind::Text, "", "profile of config.toml that says what no flag says"),
     Flag::new("user", ValueKind::Text, "", "name[:password] to log in with"),
     Flag::new(
         "write-out",

@@ -22,6 +22,8 @@ pub struct Context {
     pub variables: Vec<String>,
     /// Names of the background watches.
     pub watches: Vec<String>,
+    /// Names of the profiles.
+    pub profiles: Vec<String>,
     /// The prefix that `cd` has set.
     pub scope: Vec<u8>,
 }
@@ -164,7 +166,13 @@ impl Walk<'_> {
         let rest = words.get(1..).unwrap_or_default();
         let name = first.bare().unwrap_or_default();
         if let Some(command) = session_command(name) {
-            let wants = wanted(command.args.get(rest.len()));
+            let arg = command.args.get(rest.len());
+            let wants = if arg.is_some_and(|arg| arg.kind == ArgKind::Profile) {
+                let names = self.context.profiles.iter().map(|name| Candidate::word(name, ""));
+                Wants::Names(names.collect())
+            } else {
+                wanted(arg)
+            };
             let usage = Some(command.usage());
             return Place { usage, args: rest.len(), ..place.wanting(wants) };
         }
@@ -350,9 +358,15 @@ fn wanted(arg: Option<&Arg>) -> Wants {
         Some(ArgKind::File) => Wants::File,
         Some(ArgKind::Member) => Wants::Member,
         Some(ArgKind::Lease) => Wants::Lease,
-        Some(ArgKind::Value | ArgKind::Revision | ArgKind::Seconds | ArgKind::Program) | None => {
-            Wants::Nothing
-        }
+        // What profiles there are is known by the context alone.
+        Some(
+            ArgKind::Value
+            | ArgKind::Revision
+            | ArgKind::Seconds
+            | ArgKind::Program
+            | ArgKind::Profile,
+        )
+        | None => Wants::Nothing,
     }
 }
 

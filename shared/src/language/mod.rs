@@ -50,8 +50,8 @@ pub use names::{ALIASES, FILTERS, KEYWORDS, Names, full_name};
 pub use parse::{ERRORS_MAX, check_script, parse_input, parse_script};
 pub use reference::{Section, reference};
 pub use session_commands::{
-    CD, DIFF, EDIT, EXPLAIN, EXTRAS, HISTORY, KILL, LS, METAS, PWD, QUIT, RECORD, RESTART, SOURCE,
-    SessionCommand, TIMING, WRITE_OUT, session_command,
+    CD, DIFF, EDIT, EXPLAIN, EXTRAS, HISTORY, KILL, LS, METAS, PROFILE, PWD, QUIT, RECORD, RESTART,
+    SOURCE, SessionCommand, TIMING, WRITE_OUT, session_command,
 };
 pub use source::{Position, Span, SyntaxError};
 pub use walk::{OWN_VARIABLES, session_commands, unset_variable, unset_variables, uses};

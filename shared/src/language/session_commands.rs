@@ -90,6 +90,12 @@ pub const KILL: SessionCommand = SessionCommand::new(
     "Kills a bundled member with SIGKILL",
     "\\kill leader",
 );
+pub const PROFILE: SessionCommand = SessionCommand::new(
+    "\\profile",
+    &[Arg::optional("NAME", ArgKind::Profile)],
+    "Turns to the servers of a profile of config.toml; alone, lists the profiles",
+    "\\profile",
+);
 pub const QUIT: SessionCommand = SessionCommand::new("\\q", &[], "Leaves", "\\q");
 pub const RECORD: SessionCommand = SessionCommand::new(
     "\\record",
@@ -129,8 +135,9 @@ pub const WRITE_OUT: SessionCommand = SessionCommand::new(
 pub const EXTRAS: &[SessionCommand] = &[LS, CD, PWD];
 
 /// Commands about the session, by name.
-pub const METAS: &[SessionCommand] =
-    &[DIFF, EDIT, EXPLAIN, HISTORY, KILL, QUIT, RECORD, RESTART, SOURCE, TIMING, WRITE_OUT];
+pub const METAS: &[SessionCommand] = &[
+    DIFF, EDIT, EXPLAIN, HISTORY, KILL, PROFILE, QUIT, RECORD, RESTART, SOURCE, TIMING, WRITE_OUT,
+];
 
 /// The one of this name.
 #[must_use]

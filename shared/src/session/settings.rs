@@ -75,6 +75,10 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
         let words = "--discovery-srv: discovery by SRV records is not supported yet";
         return Err(Failure::new(exit::BAD_ARGS, words));
     }
+    if given("profile").is_some_and(|value| !value.is_empty()) {
+        let words = "--profile: a line has none of its own; \\profile NAME turns to one";
+        return Err(Failure::new(exit::BAD_ARGS, words));
+    }
     let tls = tls(parsed, &config.tls);
     if tls != config.tls {
         tls.check().map_err(|error| Failure::new(exit::BAD_ARGS, error.to_string()))?;

@@ -63,17 +63,17 @@ impl CommandLine {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// As a line of a shell, with what leads to the servers.
+    /// As a line of a shell, with the flags that lead to the servers.
     #[must_use]
-    pub fn shell(&self, endpoints: &str) -> String {
+    pub fn shell(&self, leading: &[String]) -> String {
         // A shell's arguments end at a zero byte.
         if !self.of_table || self.args.iter().any(|arg| arg.contains(&0)) {
-            return piped(&self.language(), endpoints);
+            return piped(&self.language(), leading);
         }
         let mut words = vec!["mini-etcdctl".to_owned()];
-        if !endpoints.is_empty() && !self.flags.iter().any(|f| f.starts_with("--endpoints")) {
-            words.push(format!("--endpoints={}", shell_word(endpoints.as_bytes())));
-        }
+        let own = self.flags.iter().any(|flag| flag.starts_with("--endpoints"));
+        let leading = leading.iter().filter(|flag| !own || !flag.starts_with("--endpoints"));
+        words.extend(leading.map(|flag| shell_word(flag.as_bytes())));
         words.push(self.name.clone());
         let args = self.args.iter().map(|arg| shell_word(arg));
         let flags = self.flags.iter().map(|flag| shell_word(flag.as_bytes()));
@@ -87,12 +87,9 @@ impl CommandLine {
 }
 
 /// A line of the language for a shell: the prompt reads it.
-fn piped(line: &str, endpoints: &str) -> String {
-    let to = if endpoints.is_empty() {
-        String::new()
-    } else {
-        format!(" --endpoints={}", shell_word(endpoints.as_bytes()))
-    };
+fn piped(line: &str, leading: &[String]) -> String {
+    let to: String =
+        leading.iter().map(|flag| format!(" {}", shell_word(flag.as_bytes()))).collect();
     format!("printf '%s\\n' {} | mini-etcd-tui repl{to}", shell_word(line.as_bytes()))
 }
 
@@ -152,18 +149,19 @@ mod tests {
 
     #[test]
     fn flags_stand_before_an_argument_that_looks_like_one() {
+        let to = |endpoints: &str| [format!("--endpoints={endpoints}")];
         let get = |key: &'static [u8]| CommandLine::new("get").arg(&Bytes::from_static(key));
         assert_eq!(
-            get(b"-x").flag("--prefix").shell("a:1,b:2"),
+            get(b"-x").flag("--prefix").shell(&to("a:1,b:2")),
             "mini-etcdctl --endpoints=a:1,b:2 get --prefix -- -x"
         );
-        assert_eq!(get(b"k").flag("--prefix").shell(""), "mini-etcdctl get k --prefix");
+        assert_eq!(get(b"k").flag("--prefix").shell(&[]), "mini-etcdctl get k --prefix");
         assert_eq!(
-            get(b"\x00'").shell("a:1"),
+            get(b"\x00'").shell(&to("a:1")),
             r#"printf '%s\n' 'get "\x00'\''"' | mini-etcd-tui repl --endpoints=a:1"#
         );
         assert_eq!(
-            CommandLine::line("\\kill n1").shell(""),
+            CommandLine::line("\\kill n1").shell(&[]),
             r"printf '%s\n' '\kill n1' | mini-etcd-tui repl"
         );
     }

@@ -18,6 +18,7 @@ use crate::engine::report::Pace;
 use crate::engine::request::Trouble;
 use crate::engine::sample::Denied;
 use crate::engine::session::Prompt;
+use crate::profile::Profile;
 use crate::screens::ScreenId;
 use crate::screens::cluster::Cluster;
 use crate::widget::Look;
@@ -129,6 +130,8 @@ pub struct Confirm {
     pub yes: Yes,
     /// What was typed so far.
     pub typed: String,
+    /// It was answered with yes once, and is asked again.
+    pub again: bool,
 }
 
 /// Why the screen should be drawn again.
@@ -175,6 +178,10 @@ pub struct Context {
     pub origin: Origin,
     /// Whether nothing may be changed.
     pub read_only: bool,
+    /// The profile that it looks by.
+    pub profile: Option<Profile>,
+    /// Flags that lead where it looks, beside its endpoints.
+    pub flags: Vec<String>,
     /// How often members are asked.
     pub pace: Pace,
     /// What is known of the cluster.
@@ -210,6 +217,8 @@ impl Context {
             look,
             origin,
             read_only,
+            profile: None,
+            flags: Vec::new(),
             pace: Pace::default(),
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),
@@ -312,7 +321,7 @@ impl Context {
         }
         // It is in sight before another key is taken in.
         self.dirty(Redraw::Input);
-        let confirm = Confirm { tier, title, text, yes, typed: String::new() };
+        let confirm = Confirm { tier, title, text, yes, typed: String::new(), again: false };
         self.overlays.push(Overlay::Confirm(Box::new(confirm)));
     }
 
@@ -322,6 +331,12 @@ impl Context {
             !matches!(overlay, Overlay::Confirm(confirm)
                 if matches!(confirm.yes, Yes::Planned(asked, _) if asked == screen))
         });
+    }
+
+    /// The profile's name, when it is one of production: then what is asked is asked twice.
+    pub(crate) fn production(&self) -> Option<&str> {
+        let profile = self.profile.as_ref().filter(|profile| profile.production);
+        profile.map(|profile| profile.name.as_str())
     }
 
     /// Wants something of another screen, or of the frame.

@@ -30,7 +30,7 @@ const EVENTS_PER_FRAME: usize = 512;
 const HANGUP: u8 = 1;
 
 /// How the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Left {
     /// As somebody wished.
     Quit,

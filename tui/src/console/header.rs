@@ -23,6 +23,15 @@ pub(crate) fn header(state: &State, frame: &mut Frame<'_>, area: Rect) {
         left.push(say(look, Meaning::Badge, word));
         left.push(Span::raw(" "));
     }
+    if let Some(profile) = &state.ctx.profile {
+        let (meaning, word) = if profile.production {
+            (Meaning::Danger, format!(" PRODUCTION {} ", profile.name))
+        } else {
+            (Meaning::Badge, format!(" {} ", profile.name))
+        };
+        left.push(say(look, meaning, word));
+        left.push(Span::raw(" "));
+    }
     if state.ctx.read_only {
         left.push(say(look, Meaning::Badge, " READ-ONLY "));
         left.push(Span::raw(" "));

@@ -55,10 +55,12 @@ pub enum Effect {
 }
 
 /// Which other servers to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// A bundled one, in the place of those that do not answer.
     Bundled,
     /// The ones that a bundled one stands in for.
     Named,
+    /// Those of the profile of this name.
+    Profile(String),
 }

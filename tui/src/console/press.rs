@@ -88,6 +88,16 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
         }
         _ => false,
     };
+    if yes
+        && !confirm.again
+        && let Some(name) = state.ctx.production()
+    {
+        let tier = Tier::Shape(name.to_owned());
+        let text = format!("{name} is production: its name says that you mean it.");
+        let again = Confirm { tier, text, typed: String::new(), again: true, ..confirm };
+        state.ctx.overlays.push(Overlay::Confirm(Box::new(again)));
+        return Vec::new();
+    }
     match confirm.yes {
         _ if !yes => Vec::new(),
         Yes::Do(effect) => vec![effect],

@@ -1,12 +1,15 @@
 //! [`State`]: everything that is drawn, the screens and what they share.
 
+use bytes::Bytes;
 use mini_etcd_shared::clock::Moment;
 
 use super::action::Scope;
 use super::context::{Bundled, Context, Origin};
 use super::keymap::Keymap;
 use super::mouse::DrawnFrame;
+use crate::profile::Profile;
 use crate::screens::cluster::member::Member;
+use crate::screens::keys::tree::Tree;
 use crate::screens::{Screen, ScreenId, screens};
 use crate::widget::Look;
 use std::time::Duration;
@@ -25,6 +28,12 @@ pub struct Setup {
     pub origin: Origin,
     /// Whether nothing may be changed.
     pub read_only: bool,
+    /// The profile that it looks by.
+    pub profile: Option<Profile>,
+    /// Flags that lead where it looks, beside its endpoints.
+    pub flags: Vec<String>,
+    /// The names of all profiles.
+    pub profiles: Vec<String>,
     /// Width and height of the terminal.
     pub size: (u16, u16),
 }
@@ -55,8 +64,13 @@ macro_rules! state {
             /// A console that knows nothing yet.
             #[must_use]
             pub fn new(setup: Setup) -> Self {
-                Self {
-                    ctx: Context::new(setup.look, setup.origin, setup.read_only, setup.size),
+                let mut ctx =
+                    Context::new(setup.look, setup.origin, setup.read_only, setup.size);
+                ctx.profile = setup.profile;
+                ctx.flags = setup.flags;
+                ctx.prompt.profiles = setup.profiles;
+                let mut state = Self {
+                    ctx,
                     keymap: setup.keymap,
                     $($module: Default::default(),)*
                     before: ScreenId::Cluster,
@@ -64,7 +78,13 @@ macro_rules! state {
                     generation: 0,
                     replaced: None,
                     drawn: DrawnFrame::default(),
+                };
+                let said = state.ctx.profile.as_ref().and_then(|of| of.separator.as_ref());
+                if let Some(separator) = said.filter(|separator| !separator.is_empty()) {
+                    let separator = Bytes::copy_from_slice(separator.as_bytes());
+                    state.keys.tree = Tree::new(Bytes::new(), separator);
                 }
+                state
             }
 
             /// A screen.

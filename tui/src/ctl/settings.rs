@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{ClientConfig, Endpoint, Tls};
+use mini_etcd_shared::client::{Access, ClientConfig, Endpoint, Tls};
 use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind};
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
@@ -11,10 +11,24 @@ use mini_etcd_shared::text::{masked, parse_duration};
 
 use super::console::err_line;
 use super::log;
+use crate::connect::profile;
 use crate::password::credentials;
+use crate::profile::Profile;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "ETCDCTL_";
+/// Flags that a profile speaks about.
+const REACH: &[&str] = &[
+    "cacert",
+    "cert",
+    "endpoints",
+    "insecure-skip-tls-verify",
+    "insecure-transport",
+    "key",
+    "password",
+    "profile",
+    "user",
+];
 /// Variables that are read, but stand for no flag.
 const OTHER: &[&str] = &["ETCDCTL_API", "ETCDCTL_WATCH_KEY", "ETCDCTL_WATCH_RANGE_END"];
 
@@ -54,7 +68,7 @@ impl Variables {
     }
 
     /// Adds them to what the line gives; one given twice is fatal, as for etcdctl.
-    fn add_to(&self, parsed: &mut Parsed) -> Result<(), Failure> {
+    fn add_to(&self, parsed: &mut Parsed, profile: Option<&Profile>) -> Result<(), Failure> {
         if let Some(version) = self.get("ETCDCTL_API").filter(|version| *version != b"3") {
             let version = String::from_utf8_lossy(version);
             return Err(Failure::new(
@@ -63,6 +77,10 @@ impl Variables {
             ));
         }
         for flag in GLOBAL_FLAGS {
+            // They are about another cluster than the profile.
+            if profile.is_some() && REACH.contains(&flag.name) {
+                continue;
+            }
             let name = variable_of(flag);
             let Some(value) = self.get(&name) else { continue };
             if parsed.flags.is_given(flag.name) {
@@ -109,7 +127,30 @@ fn variable_of(flag: &Flag) -> String {
 
 /// Reads the settings of a line and its variables.
 pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Settings, Failure> {
-    variables.add_to(parsed)?;
+    let given = |name: &str| parsed.flags.is_given(name);
+    let name = match parsed.flags.text(parsed.target, "profile") {
+        none if none.is_empty() => variables.get("ETCDCTL_PROFILE").map(String::from_utf8_lossy),
+        name => Some(name.into()),
+    };
+    let profile = match name {
+        Some(name) => Some(profile(&name).map_err(|error| bad(error.to_string()))?),
+        None => None,
+    };
+    if let Some(profile) = &profile {
+        let own_user = given("user");
+        let mut says = said_by(profile);
+        if !own_user && !given("password") {
+            let password = profile.password().map_err(|error| bad(error.to_string()))?;
+            says.extend(password.map(|password| ("password", password)));
+        }
+        for flag in GLOBAL_FLAGS {
+            let said = says.iter().find(|(name, _)| *name == flag.name);
+            if let Some((_, value)) = said.filter(|_| !parsed.flags.is_given(flag.name)) {
+                parsed.flags.set(flag, value).map_err(bad)?;
+            }
+        }
+    }
+    variables.add_to(parsed, profile.as_ref())?;
     let text = |name: &str| parsed.flags.text(parsed.target, name);
     let switch = |name: &str| parsed.flags.switch(parsed.target, name);
     if switch("debug") {
@@ -140,7 +181,6 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     client.keepalive_timeout = duration("keepalive-timeout");
     // Servers end connections that are probed more often.
     client.keepalive_time = duration("keepalive-time").max(client.keepalive_time);
-    let bad = |words: String| Failure::new(exit::BAD_ARGS, words);
     let file = |name: &str| Some(PathBuf::from(text(name))).filter(|f| !f.as_os_str().is_empty());
     client.tls = Tls {
         cacert: file("cacert"),
@@ -151,8 +191,31 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     };
     client.tls.check().map_err(|error| bad(error.to_string()))?;
     let login = credentials(&text("user"), Some(&text("password")));
+    let read_only = profile.is_some_and(|profile| profile.read_only);
+    client.access = Access::read_only(read_only);
     client.login = login.map_err(|error| bad(error.to_string()))?;
     Ok(Settings { client, style: Style { format, hex: switch("hex") } })
+}
+
+fn bad(words: String) -> Failure {
+    Failure::new(exit::BAD_ARGS, words)
+}
+
+/// What a profile says, by the flags that say it.
+fn said_by(profile: &Profile) -> Vec<(&'static str, String)> {
+    let file = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
+    let endpoints = profile.endpoints.join(",");
+    [
+        ("cacert", file(&profile.cacert)),
+        ("cert", file(&profile.cert)),
+        ("key", file(&profile.key)),
+        ("endpoints", Some(endpoints).filter(|list| !list.is_empty())),
+        ("insecure-skip-tls-verify", profile.insecure_skip_tls_verify.then(|| "true".to_owned())),
+        ("user", profile.user.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
 }
 
 fn print_settings(parsed: &Parsed) {

@@ -218,7 +218,7 @@ fn whole(value: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
     use super::*;
 
@@ -258,8 +258,8 @@ process_resident_memory_bytes 3.7576704e+07
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let endpoint = Endpoint::parse(&format!("unix://{}", path.display())).unwrap();
         let server = async { serve(listener.accept().await.unwrap().0).await };
-        let (metrics, ()) =
-            tokio::join!(fetch(&endpoint, &Tls::default(), Moment::default()), server);
+        let tls = Tls::default();
+        let (metrics, ()) = tokio::join!(fetch(&endpoint, &tls, Moment::default()), server);
         assert_eq!(metrics.unwrap().watchers, Some(7));
 
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

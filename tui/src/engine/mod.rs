@@ -349,7 +349,7 @@ async fn dial(
     tls: &Tls,
     cluster: OneCluster,
 ) -> Result<Connection, DialError> {
-    let reach = Reach { endpoints: vec![endpoint.clone()], tls: tls.clone(), login: None };
+    let reach = Reach { endpoints: vec![endpoint.clone()], tls: tls.clone(), ..Reach::default() };
     let config = ClientConfig {
         cluster,
         keepalive_timeout: ANSWER_WITHIN,

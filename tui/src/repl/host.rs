@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use mini_etcd_shared::failure::Failure;
-use mini_etcd_shared::language::{EDIT, QUIT, RECORD, SessionCommand};
+use mini_etcd_shared::language::{EDIT, PROFILE, QUIT, RECORD, SessionCommand};
 use mini_etcd_shared::session::Host;
 
 use super::tty::Tty;
@@ -16,6 +16,8 @@ use crate::script::RunHost;
 pub(super) struct Asked {
     pub quit: bool,
     pub edit: bool,
+    /// The profile to turn to.
+    pub profile: Option<String>,
 }
 
 /// Shared by the host, which is asked, and the loop, which does it.
@@ -53,6 +55,15 @@ impl Host for ReplHost {
                 self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner).edit = true;
                 Ok(Vec::new())
             }
+            PROFILE => match args.first() {
+                None => crate::profile::listed(),
+                Some(name) => {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    let mut asked = self.desk.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                    asked.profile = Some(name);
+                    Ok(Vec::new())
+                }
+            },
             RECORD => self.desk.recording.meta(args.first().map(Vec::as_slice)),
             _ => return self.rest.meta(command, args),
         };

@@ -43,14 +43,14 @@ pub fn run(flags: &Flags) -> u8 {
                 return exit::IO;
             }
         };
-        let servers = match open(flags, interactive).await {
-            Ok(servers) => servers,
+        let (servers, reach) = match open(flags, interactive).await {
+            Ok(opened) => opened,
             Err(error) => {
                 say(&error.to_string());
                 return error.exit();
             }
         };
-        let setup = Setup { flags, servers: &servers, tmp: tmp.path() };
+        let setup = Setup { flags, reach: &reach, servers: &servers, tmp: tmp.path() };
         let code = match planned {
             Some(planned) => batch::run(&setup, &planned).await,
             None => talk::run(&setup).await,
@@ -70,6 +70,8 @@ pub(super) fn say(text: &str) {
 /// What both ways of running need.
 pub(super) struct Setup<'a> {
     pub flags: &'a Flags,
+    /// Whom it asks at first, as whom and how.
+    pub reach: &'a Reach,
     pub servers: &'a Servers,
     pub tmp: &'a Path,
 }
@@ -120,7 +122,7 @@ impl OpenError {
     }
 }
 
-async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
+async fn open(flags: &Flags, interactive: bool) -> Result<(Servers, Reach), OpenError> {
     let reach = flags.connect.reach(Some(USUAL))?;
     let (mut servers, reach) = match flags.bundled {
         Some(count) => {
@@ -130,14 +132,7 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
         }
         None => (Servers::unasked(client(&reach)?), reach),
     };
-    // A prompt says at once that nobody is there; a batch may be piped while a cluster elects its leader.
-    let config = ClientConfig {
-        wait_for_connection: !interactive,
-        dial_timeout: flags.dial_timeout,
-        command_timeout: Some(flags.command_timeout),
-        access: Access::read_only(flags.read_only),
-        ..reach.lasting()
-    };
+    let config = config(flags, &reach, interactive);
     servers.client = servers.client.with_config(config.clone()).map_err(OpenError::Address)?;
     let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
     let probe = servers.client.with_config(probe).map_err(OpenError::Address)?;
@@ -145,7 +140,19 @@ async fn open(flags: &Flags, interactive: bool) -> Result<Servers, OpenError> {
         servers.close().await;
         return Err(error);
     }
-    Ok(servers)
+    Ok((servers, reach))
+}
+
+/// How a prompt, or a batch, asks.
+pub(super) fn config(flags: &Flags, reach: &Reach, interactive: bool) -> ClientConfig {
+    ClientConfig {
+        // A prompt says at once that nobody is there; a batch may be piped while a cluster elects its leader.
+        wait_for_connection: !interactive,
+        dial_timeout: flags.dial_timeout,
+        command_timeout: Some(flags.command_timeout),
+        access: Access::read_only(flags.read_only || reach.is_read_only()),
+        ..reach.lasting()
+    }
 }
 
 fn client(reach: &Reach) -> Result<Client, OpenError> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mini_etcd_shared::client::Client;
 use mini_etcd_shared::command::{Effect, Target};
 use mini_etcd_shared::complete::{ClientSource, Context};
 use mini_etcd_shared::failure::exit;
@@ -20,8 +21,10 @@ use super::host::{Desk, ReplHost};
 use super::link::Link;
 use super::printer::Printer;
 use super::screen::Screen;
-use super::start::{Setup, say};
+use super::start::{Setup, config, say};
 use super::tty::Tty;
+use crate::connect::{Connect, Reach, USUAL};
+use crate::profile::Profiles;
 use crate::record::Took;
 use crate::script::RunHost;
 
@@ -59,6 +62,10 @@ struct Talk<'a> {
     source: Arc<ClientSource>,
     context: Arc<Mutex<Context>>,
     color: bool,
+    /// Whom it asks, as whom and how.
+    reach: Reach,
+    /// It asks other members than the bundled ones.
+    turned: bool,
     /// The last statement, for `\e`.
     last: String,
     tty: Arc<Tty>,
@@ -128,6 +135,8 @@ impl<'a> Talk<'a> {
             source,
             context,
             color,
+            reach: setup.reach.clone(),
+            turned: false,
             last: String::new(),
             tty,
             interrupt,
@@ -163,6 +172,9 @@ impl<'a> Talk<'a> {
                         initial.0 = self.edit(&self.last.clone()).await;
                     } else if !line.trim().is_empty() {
                         self.last = line;
+                    }
+                    if let Some(name) = asked.profile {
+                        self.turn_to(&name);
                     }
                     if asked.quit { Next::Leave } else { next }
                 }
@@ -216,6 +228,7 @@ impl<'a> Talk<'a> {
         context.variables =
             self.session.variables().iter().map(|(name, _)| name.to_owned()).collect();
         context.watches = self.session.watches().map(|(id, _)| id.to_owned()).collect();
+        context.profiles = Profiles::read().map(|all| all.names()).unwrap_or_default();
         context.scope = self.session.scope().to_vec();
     }
 
@@ -228,10 +241,12 @@ impl<'a> Talk<'a> {
 
     /// The prompt: cluster, prefix, and what is special.
     fn ask(&self, initial: (String, String)) -> Ask {
-        let endpoint = self.setup.servers.client.config().endpoints.first();
-        let cluster = match (self.setup.flags.bundled, endpoint) {
-            (Some(count), _) => format!("bundled-{count}"),
-            (None, endpoint) => endpoint.map(ToString::to_string).unwrap_or_default(),
+        let endpoint = self.reach.endpoints.first();
+        let cluster = match (&self.reach.profile, self.setup.flags.bundled) {
+            (Some(profile), _) if profile.production => format!("PRODUCTION {}", profile.name),
+            (Some(profile), _) => profile.name.clone(),
+            (None, Some(count)) if !self.turned => format!("bundled-{count}"),
+            (None, _) => endpoint.map(ToString::to_string).unwrap_or_default(),
         };
         let scope = printable(self.session.scope());
         let mut prompt = printable(cluster.as_bytes());
@@ -240,7 +255,7 @@ impl<'a> Talk<'a> {
             prompt.push_str(&scope);
         }
         let flags = [
-            ("ro", self.setup.flags.read_only),
+            ("ro", self.setup.flags.read_only || self.reach.is_read_only()),
             ("rec", self.desk.recording.file().is_some()),
             ("lost", self.link.is_lost()),
         ];
@@ -264,6 +279,12 @@ impl<'a> Talk<'a> {
                 return Next::Go;
             }
         };
+        if let Some(name) = self.reach.production()
+            && statements.iter().any(|statement| may_write(&statement.kind))
+            && !self.means_it(&name).await
+        {
+            return Next::Go;
+        }
         for (at, statement) in statements.iter().enumerate() {
             let end = statements.get(at + 1).map_or(text.len(), |next| next.span.start);
             let own = text.get(statement.span.start..end).unwrap_or_default();
@@ -273,6 +294,38 @@ impl<'a> Talk<'a> {
             }
         }
         Next::Go
+    }
+
+    /// Asks once more before production is changed.
+    async fn means_it(&mut self, name: &str) -> bool {
+        let prompt = format!("this changes production: type {name} to do it> ");
+        let styled = prompt.clone();
+        let ask = Ask { prompt, styled, initial: (String::new(), String::new()) };
+        let meant = matches!(self.typed(ask).await, Ok(Typed::Line(line)) if line.trim() == name);
+        if !meant {
+            self.screen.notice("nothing was done");
+        }
+        meant
+    }
+
+    /// Asks the servers of a profile from now on; what was begun goes on where it was begun.
+    fn turn_to(&mut self, name: &str) {
+        // It may ask for a password.
+        self.tty.lend();
+        let reach = Connect::of_profile(name).reach(Some(USUAL));
+        self.tty.take_back();
+        let turned = reach.map_err(|error| error.to_string()).and_then(|reach| {
+            let client = Client::new(config(self.setup.flags, &reach, true));
+            Ok((reach, client.map_err(|error| error.to_string())?))
+        });
+        match turned {
+            Ok((reach, client)) => {
+                self.source.set_client(client.clone());
+                self.session.set_client(client);
+                (self.reach, self.turned) = (reach, true);
+            }
+            Err(words) => self.screen.error(&words),
+        }
     }
 
     /// Runs a statement; answers what comes next when the rest of the text does not.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, StatusRequest};
-use mini_etcd_shared::client::{Client, ClientConfig, Credentials, Endpoint};
+use mini_etcd_shared::client::{Access, Client, ClientConfig, Credentials, Endpoint};
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::failure::words_of;
 use tokio::sync::Mutex;
@@ -74,7 +74,8 @@ impl Servers {
     }
 
     async fn named(reach: &Reach) -> Result<Self, ServersError> {
-        let config = reach.lasting();
+        let config =
+            ClientConfig { access: Access::read_only(reach.is_read_only()), ..reach.lasting() };
         let client = Client::new(config.clone()).map_err(ServersError::Address)?;
         let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
         let probe = client.with_config(probe).map_err(ServersError::Address)?;

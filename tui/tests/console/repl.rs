@@ -6,11 +6,12 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mini_etcd_shared::complete::{Candidate, Completion};
 use mini_etcd_shared::language::Span;
-use mini_etcd_tui::console::{Effect, Msg, Overlay, State, Tier, update};
+use mini_etcd_tui::console::{Attach, Effect, Msg, Overlay, State, Tier, update};
 use mini_etcd_tui::engine::order::Order;
 use mini_etcd_tui::engine::report::{Ended, Report};
 use mini_etcd_tui::engine::request::{Answer, Trouble};
 use mini_etcd_tui::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
+use mini_etcd_tui::profile::Profile;
 use mini_etcd_tui::screens::repl::requests::Complete;
 use mini_etcd_tui::widget::theme::Depth;
 
@@ -147,6 +148,42 @@ fn the_console_does_itself_what_only_it_can() {
     let edited = Answer::of(b"get a\nget b\n".to_vec());
     report(&mut state, Report::Answer(*ticket, edited));
     assert_eq!(state.repl.entry.text(), "get a\nget b");
+}
+
+#[test]
+fn a_profile_is_turned_to_and_completed_by_name() {
+    let mut state = pane((120, 36));
+    state.ctx.prompt.profiles = vec!["dev".to_owned(), "prod".to_owned()];
+    let turned = Effect::Attach(Attach::Profile("prod".to_owned()));
+    assert_eq!(enter(&mut state, "\\profile prod"), [turned]);
+    type_text(&mut state, "\\profile p");
+    key(&mut state, KeyCode::Tab);
+    assert_eq!(state.repl.entry.text().trim_end(), "\\profile prod");
+}
+
+/// Goal: nobody changes production in passing. Method: what loses something is asked twice, what changes something once,
+/// and both name the profile.
+#[test]
+fn production_is_asked_once_more() {
+    let mut state = pane((120, 36));
+    let production = true;
+    state.ctx.profile = Some(Profile { name: "shop".into(), production, ..Profile::default() });
+    assert!(text(&state).contains("PRODUCTION shop"), "{}", text(&state));
+    for line in ["del a --prefix", "put a b"] {
+        assert_eq!(enter(&mut state, line), [], "{line}");
+        assert_eq!(key(&mut state, KeyCode::Char('y')), [], "{line}");
+        let Some(Overlay::Confirm(again)) = state.ctx.overlays.last() else { panic!("{line}") };
+        assert_eq!(again.tier, Tier::Shape("shop".into()));
+        type_text(&mut state, "ship");
+        assert_eq!(key(&mut state, KeyCode::Enter), [], "{line}: another name is no yes");
+        assert!(state.ctx.overlays.is_empty());
+    }
+    enter(&mut state, "put a b");
+    key(&mut state, KeyCode::Char('y'));
+    type_text(&mut state, "shop");
+    let done = key(&mut state, KeyCode::Enter);
+    assert_eq!(done, [Effect::Engine(Order::Run(1, "put a b".into()))]);
+    assert_eq!(state.repl.running.as_ref().map(|running| running.text.as_str()), Some("put a b"));
 }
 
 #[test]

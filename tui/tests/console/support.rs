@@ -25,6 +25,9 @@ pub fn state(size: (u16, u16), depth: Depth, ascii: bool) -> State {
         keymap: Keymap::load(None).unwrap(),
         origin: Origin::Demo(3),
         read_only: false,
+        profile: None,
+        flags: Vec::new(),
+        profiles: Vec::new(),
         size,
     });
     at(&mut state, 0);

@@ -95,3 +95,28 @@ fn hints_name_what_is_missing_and_the_right_arrow_takes_the_rest_of_a_word() {
     prompt.sees(" is healthy");
     prompt.leaves();
 }
+
+/// Goal: it is seen where one is, and production is changed by nobody in passing. Method: profiles of servers that nobody
+/// has, so that what would be sent does not matter.
+#[test]
+fn a_profile_is_turned_to_by_name_and_production_is_asked_before_it_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("mini-etcd")).unwrap();
+    let profiles = "[profile.dev]\nread_only = true\n[profile.shop]\nendpoints = [\"127.0.0.1:1\"]\n\
+                    production = true\n";
+    std::fs::write(dir.path().join("mini-etcd/config.toml"), profiles).unwrap();
+    let home = dir.path().to_str().unwrap();
+    let args = ["--bundled", "1"];
+    let mut prompt = Prompt::start_with(dir.path(), &args, &[("XDG_CONFIG_HOME", home)]);
+    prompt.types("\\profile d\t\r");
+    prompt.stands_at("dev (ro)>");
+    prompt.types("\\profile ship\r");
+    prompt.sees("there is no profile ship");
+    prompt.types("\\profile shop\r");
+    prompt.stands_at("PRODUCTION shop>");
+    prompt.types("put k v\r");
+    prompt.sees("type shop to do it>");
+    prompt.types("no\r");
+    prompt.sees("nothing was done");
+    prompt.leaves();
+}

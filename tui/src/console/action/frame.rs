@@ -222,7 +222,11 @@ fn copy_shell(state: &mut State) -> Vec<Effect> {
     let Some(command) = command(state) else { return Vec::new() };
     let known = state.ctx.cluster.members.iter().map(|member| member.listed.endpoint.clone());
     let endpoints = known.filter(|endpoint| !endpoint.is_empty()).collect::<Vec<_>>();
-    vec![Effect::Copy(command.shell(&endpoints.join(",")).into_bytes())]
+    let mut leading = state.ctx.flags.clone();
+    if !endpoints.is_empty() {
+        leading.insert(0, format!("--endpoints={}", endpoints.join(",")));
+    }
+    vec![Effect::Copy(command.shell(&leading).into_bytes())]
 }
 
 fn copy_done(state: &mut State) -> Vec<Effect> {

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use mini_etcd_shared::failure::{Failure, exit};
-use mini_etcd_shared::language::{EDIT, KILL, QUIT, RECORD, RESTART, SessionCommand};
+use mini_etcd_shared::language::{EDIT, KILL, PROFILE, QUIT, RECORD, RESTART, SessionCommand};
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
@@ -39,7 +39,8 @@ impl Console {
                 }
                 Ok(Vec::new())
             }
-            (KILL | QUIT | EDIT, _) => {
+            (PROFILE, None) => crate::profile::listed(),
+            (KILL | QUIT | EDIT | PROFILE, _) => {
                 refuse(format!("{} stands alone on its line here", command.name))
             }
             _ => refuse(format!("{} is not offered in the console", command.name)),

@@ -1,7 +1,9 @@
 //! From what is typed to a run, and from a run to what is shown.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mini_etcd_shared::language::{Action, EDIT, KILL, QUIT, Statement, StatementKind, parse_input};
+use mini_etcd_shared::language::{
+    Action, EDIT, KILL, PROFILE, QUIT, Statement, StatementKind, parse_input,
+};
 use mini_etcd_shared::text::masked;
 
 use super::complete::{complete, take_hint};
@@ -10,9 +12,9 @@ use super::palette::Output;
 use super::risk::changes;
 use super::{EditLine, History, Msg, Repl, Running, risk};
 use crate::console::watch_line::watched;
-use crate::console::{Bundled, Context, Effect, Overlay, Wish, Yes};
+use crate::console::{Attach, Bundled, Context, Effect, Overlay, Tier, Wish, Yes};
 use crate::engine::order::Order;
-use crate::engine::session::{LineKind, OutputLine, RunEnded, SessionLine};
+use crate::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
 use crate::screens::ScreenId;
 use crate::widget::{duration_us, escape};
 
@@ -117,7 +119,11 @@ fn submit(repl: &mut Repl, ctx: &mut Context, place: Place, text: String) -> Vec
     if statements.is_empty() {
         return Vec::new();
     }
-    if let Some((tier, words)) = risk::of(&statements) {
+    let asked = ctx.production().is_some() && statements.iter().any(changes);
+    let risk = risk::of(&statements);
+    if let Some((tier, words)) =
+        risk.or_else(|| asked.then(|| (Tier::Loss, "It changes production.".to_owned())))
+    {
         ctx.confirm(tier, one_line(&text), words, Yes::Run(text));
         return Vec::new();
     }
@@ -131,6 +137,10 @@ fn own(repl: &mut Repl, ctx: &mut Context, statements: &[Statement]) -> Option<V
     match **command {
         QUIT => Some(vec![Effect::Quit]),
         EDIT => Some(edit(repl)),
+        PROFILE => {
+            let name = String::from_utf8(args.first()?.literal()?).ok()?;
+            Some(vec![Effect::Attach(Attach::Profile(name))])
+        }
         KILL => {
             let name = args.first()?.literal()?;
             let name = String::from_utf8(name).ok()?;
@@ -263,7 +273,8 @@ pub(crate) fn said(repl: &mut Repl, said: Vec<SessionLine>, lost: u64) {
 /// A run is over.
 pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: RunEnded) {
     let Some(running) = repl.running.take_if(|running| running.run == run) else { return };
-    ctx.prompt = ended.prompt;
+    let profiles = std::mem::take(&mut ctx.prompt.profiles);
+    ctx.prompt = Prompt { profiles, ..ended.prompt };
     let took = duration_us(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));
     repl.scrollback.note(running.line, took.clone());
     for words in ended.failed.iter().flatten() {
