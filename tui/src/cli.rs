@@ -231,26 +231,7 @@ async fn run(
         });
         let (handle_of_console, clock) = (handle.clone(), clock.clone());
         let mut console = Console { state, screen: taken, engine: handle_of_console, inbox, clock };
-        let (left, turned) = loop {
-            let left = console.run().await;
-            let Ok(Left::Attach(Attach::Profile(name))) = &left else { break (left, None) };
-            // It may ask for a password.
-            let asked = async { turn_to(flags, name) };
-            match console.screen.lend(asked).await {
-                Ok((Ok(turned), _)) => break (left, Some(turned)),
-                Ok((Err(error), _)) => {
-                    let what = format!("the profile {name} cannot be used");
-                    let next = "nothing was changed here".to_owned();
-                    console.state.ctx.toasts.error(
-                        console.clock.now(),
-                        what,
-                        error.to_string(),
-                        next,
-                    );
-                }
-                Err(error) => break (Err(error), None),
-            }
-        };
+        let (left, turned) = looked_at(flags, &mut console).await;
         if let Some(writer) = writer {
             writer.abort();
         }
@@ -275,6 +256,28 @@ async fn run(
         match next {
             Some(next) if ended.is_ok() => target = next,
             _ => return Ok(if ended.is_ok() { left } else { Left::Panic }),
+        }
+    }
+}
+
+/// Runs a console until it is left; and what comes next, when that is a profile that can be used.
+async fn looked_at(
+    flags: &Flags,
+    console: &mut Console,
+) -> (std::io::Result<Left>, Option<(Reach, Look)>) {
+    loop {
+        let left = console.run().await;
+        let Ok(Left::Attach(Attach::Profile(name))) = &left else { return (left, None) };
+        // It may ask for a password.
+        let asked = async { turn_to(flags, name) };
+        match console.screen.lend(asked).await {
+            Ok((Ok(turned), _)) => return (left, Some(turned)),
+            Ok((Err(error), _)) => {
+                let what = format!("the profile {name} cannot be used");
+                let (now, next) = (console.clock.now(), "nothing was changed here".to_owned());
+                console.state.ctx.toasts.error(now, what, error.to_string(), next);
+            }
+            Err(error) => return (Err(error), None),
         }
     }
 }

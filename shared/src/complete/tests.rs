@@ -33,6 +33,7 @@ impl Source for Few {
 
 fn context() -> Context {
     Context {
+        profiles: Vec::new(),
         variables: vec!["RUN".to_owned(), "P".to_owned()],
         watches: vec!["w1".to_owned()],
         scope: Vec::new(),

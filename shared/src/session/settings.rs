@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::{Client, ClientConfig, Endpoint, OneCluster, Tls};
+use crate::client::{Client, ClientConfig, Credentials, Endpoint, OneCluster, Tls};
 use crate::command::{Given, Parsed};
 use crate::error::ClientError;
 use crate::failure::{Failure, exit, words_of};
@@ -98,7 +98,8 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
         None => (user, given("password").unwrap_or_default()),
     };
     // A login of its own: the session's others keep theirs.
-    let client = Client::new(config).map_err(refused)?;
+    let login = Credentials { name: name.to_owned(), password: password.to_owned() };
+    let client = Client::new(ClientConfig { login: Some(login), ..config }).map_err(refused)?;
     client.login(name, password).await.map_err(refused)?;
     Ok(client)
 }

@@ -155,7 +155,8 @@ fn a_profile_is_turned_to_and_completed_by_name() {
     let mut state = pane((120, 36));
     state.ctx.prompt.profiles = vec!["dev".to_owned(), "prod".to_owned()];
     let turned = Effect::Attach(Attach::Profile("prod".to_owned()));
-    assert_eq!(enter(&mut state, "\\profile prod"), [turned]);
+    assert_eq!(enter(&mut state, "\\profile prod"), [turned.clone()]);
+    assert_eq!(enter(&mut state, "profile prod"), [turned]);
     type_text(&mut state, "\\profile p");
     key(&mut state, KeyCode::Tab);
     assert_eq!(state.repl.entry.text().trim_end(), "\\profile prod");

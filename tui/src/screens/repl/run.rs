@@ -75,6 +75,9 @@ pub(crate) fn enter(repl: &mut Repl, ctx: &mut Context, place: Place) -> Vec<Eff
     match text.trim() {
         "q" | "quit" | "exit" => return vec![Effect::Quit],
         "h" | "?" => return submit(repl, ctx, place, "\\h".to_owned()),
+        line if line.split_whitespace().next() == Some("profile") => {
+            return submit(repl, ctx, place, format!("\\{line}"));
+        }
         _ => {}
     }
     submit(repl, ctx, place, text)
