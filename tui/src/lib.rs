@@ -22,6 +22,7 @@ pub mod console;
 pub mod ctl;
 pub mod demo;
 pub mod engine;
+mod hidden;
 pub mod password;
 pub mod profile;
 mod record;

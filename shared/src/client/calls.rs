@@ -8,16 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mini_etcd_proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, AuthenticateRequest, CompactionRequest, CompactionResponse,
-    DefragmentRequest, DefragmentResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
-    HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
-    LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest,
-    LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberAddRequest,
-    MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest,
-    MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest,
-    MemberUpdateResponse, MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse,
-    WatchCreateRequest, request_op::Request,
+    AlarmRequest, AlarmResponse, AuthDisableRequest, AuthDisableResponse, AuthEnableRequest, AuthEnableResponse, AuthRoleAddRequest, AuthRoleAddResponse, AuthRoleDeleteRequest, AuthRoleDeleteResponse, AuthRoleGetRequest, AuthRoleGetResponse, AuthRoleGrantPermissionRequest, AuthRoleGrantPermissionResponse, AuthRoleListRequest, AuthRoleListResponse, AuthRoleRevokePermissionRequest, AuthRoleRevokePermissionResponse, AuthStatusRequest, AuthStatusResponse, AuthUserAddRequest, AuthUserAddResponse, AuthUserChangePasswordRequest, AuthUserChangePasswordResponse, AuthUserDeleteRequest, AuthUserDeleteResponse, AuthUserGetRequest, AuthUserGetResponse, AuthUserGrantRoleRequest, AuthUserGrantRoleResponse, AuthUserListRequest, AuthUserListResponse, AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse, AuthenticateRequest, CompactionRequest, CompactionResponse, DefragmentRequest, DefragmentResponse, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest, HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse, MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse, MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
 };
 use tonic::{Response, Status};
 
@@ -345,6 +336,38 @@ calls! {
     lease_leases(lease, |_| Kind::Read, LeaseLeasesRequest) -> LeaseLeasesResponse;
     /// Lists the members.
     member_list(cluster, |_| Kind::Read, MemberListRequest) -> MemberListResponse;
+    /// Has the cluster ask for users.
+    auth_enable(auth, |_| Kind::Write, AuthEnableRequest) -> AuthEnableResponse;
+    /// Lets everybody do everything.
+    auth_disable(auth, |_| Kind::Write, AuthDisableRequest) -> AuthDisableResponse;
+    /// Tells whether the cluster asks for users.
+    auth_status(auth, |_| Kind::Read, AuthStatusRequest) -> AuthStatusResponse;
+    /// Adds a user.
+    user_add(auth, |_| Kind::Write, AuthUserAddRequest) -> AuthUserAddResponse;
+    /// Deletes a user.
+    user_delete(auth, |_| Kind::Write, AuthUserDeleteRequest) -> AuthUserDeleteResponse;
+    /// Tells the roles of a user.
+    user_get(auth, |_| Kind::Read, AuthUserGetRequest) -> AuthUserGetResponse;
+    /// Lists the users.
+    user_list(auth, |_| Kind::Read, AuthUserListRequest) -> AuthUserListResponse;
+    /// Changes the password of a user.
+    user_change_password(auth, |_| Kind::Write, AuthUserChangePasswordRequest) -> AuthUserChangePasswordResponse;
+    /// Grants a role to a user.
+    user_grant_role(auth, |_| Kind::Write, AuthUserGrantRoleRequest) -> AuthUserGrantRoleResponse;
+    /// Revokes a role from a user.
+    user_revoke_role(auth, |_| Kind::Write, AuthUserRevokeRoleRequest) -> AuthUserRevokeRoleResponse;
+    /// Adds a role.
+    role_add(auth, |_| Kind::Write, AuthRoleAddRequest) -> AuthRoleAddResponse;
+    /// Deletes a role.
+    role_delete(auth, |_| Kind::Write, AuthRoleDeleteRequest) -> AuthRoleDeleteResponse;
+    /// Tells what a role may do.
+    role_get(auth, |_| Kind::Read, AuthRoleGetRequest) -> AuthRoleGetResponse;
+    /// Lists the roles.
+    role_list(auth, |_| Kind::Read, AuthRoleListRequest) -> AuthRoleListResponse;
+    /// Lets a role read or write keys.
+    role_grant_permission(auth, |_| Kind::Write, AuthRoleGrantPermissionRequest) -> AuthRoleGrantPermissionResponse;
+    /// Takes keys from a role.
+    role_revoke_permission(auth, |_| Kind::Write, AuthRoleRevokePermissionRequest) -> AuthRoleRevokePermissionResponse;
     /// Adds a member.
     member_add(cluster, |_| Kind::Write, MemberAddRequest) -> MemberAddResponse;
     /// Removes a member.

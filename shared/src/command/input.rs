@@ -1,5 +1,7 @@
 //! [`Input`]: where commands read from.
 
+use futures::future::BoxFuture;
+
 use super::Refusal;
 use crate::failure::{Failure, exit};
 
@@ -34,6 +36,13 @@ pub trait Input: Send {
     fn rest(&mut self) -> Vec<u8>;
     /// Shows a prompt.
     fn prompt(&mut self, prompt: Prompt);
+    /// A password that nobody types: the next line, with or without a line feed; empty at the end of the input.
+    ///
+    /// # Errors
+    /// When there is no such input.
+    fn given_password(&mut self) -> Result<Vec<u8>, Failure>;
+    /// Asks a person for a password, which is not shown while it is typed.
+    fn ask_password<'a>(&'a mut self, prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>>;
 }
 
 /// What the lines up to the next empty one stand for; each is read as soon as it is there.

@@ -310,8 +310,10 @@ mod tests {
                 "1 unknown command \"e\" for \"etcdctl\"\n\nDid you mean this?\n\tdel\n\telect\n\tendpoint\n\tget\n",
             ),
             ("lock foo", "4 etcdctl: lock: not supported yet; nothing was done"),
-            ("-w json user list", "4 etcdctl: user: not supported yet; nothing was done"),
+            ("-w json elect x", "4 etcdctl: elect: not supported yet; nothing was done"),
             ("mak x", "4 etcdctl: make-mirror: not supported yet; nothing was done"),
+            ("user grant-role a r", "user grant-role [a r] []"),
+            ("role li -w json", "role list [] [write-out=json]"),
             ("bogus", "1 unknown command \"bogus\" for \"etcdctl\""),
             ("gett", "1 unknown command \"gett\" for \"etcdctl\"\n\nDid you mean this?\n\tget\n"),
         ] {

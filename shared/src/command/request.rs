@@ -304,15 +304,17 @@ mod tests {
     fn no_flag_is_without_effect() {
         use crate::command::{ArgKind, Effect, TABLE, ValueKind};
         for spec in TABLE.iter().filter(|spec| spec.effect != Effect::Local) {
-            let args = match spec.args.first().map(|arg| arg.kind) {
-                Some(ArgKind::Key) => " k",
-                Some(ArgKind::File) => " f",
-                Some(ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds) => " 7",
-                _ => "",
-            };
+            let needed = spec.args.iter().filter(|arg| !arg.optional);
+            let args = needed.map(|arg| match arg.kind {
+                ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds => " 7".to_owned(),
+                ArgKind::OneOf(words) => format!(" {}", words[0]),
+                _ => " k".to_owned(),
+            });
+            let args: String = args.collect();
             let plain = format!("{}{args}", spec.path());
             for flag in spec.flags {
                 let value = match flag.value {
+                    ValueKind::Switch if flag.default == "true" => "false",
                     ValueKind::Switch => "true",
                     ValueKind::Choice(words) => words.last().unwrap(),
                     _ => "5",

@@ -99,6 +99,10 @@ pub enum ArgKind {
     Member,
     /// The name of a profile.
     Profile,
+    /// The name of a user.
+    User,
+    /// The name of a role.
+    Role,
     /// Whatever a line may begin with.
     FirstWord,
     /// One of these words, or what only the session knows.
@@ -157,6 +161,8 @@ pub struct CommandSpec {
     pub examples: &'static [&'static str],
     /// Whether a transaction may have it as an operation.
     pub operation: bool,
+    /// Whether a heredoc of its line is its standard input, and no argument.
+    pub input: bool,
     /// What a line of it asks for.
     pub request: fn(&CommandLine<'_>) -> Result<Box<dyn Request>, Refusal>,
 }
@@ -194,6 +200,7 @@ impl CommandSpec {
             long: "",
             examples: &[],
             operation: false,
+            input: false,
             request,
         }
     }

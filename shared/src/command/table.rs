@@ -71,28 +71,31 @@ pub const GLOBAL_FLAGS: &[Flag] = &[
 /// Words that several commands begin with.
 pub const GROUPS: &[Group] = &[
     Group { name: "alarm", short: "Alarms of the cluster", flags: &[] },
+    Group { name: "auth", short: "Whether the cluster asks for users", flags: &[] },
     Group { name: "endpoint", short: "State of each endpoint", flags: super::endpoint::FLAGS },
     Group { name: "lease", short: "Leases, with which keys end", flags: &[] },
     Group { name: "member", short: "Members of the cluster", flags: &[] },
+    Group { name: "role", short: "Roles, which may read and write ranges of keys", flags: &[] },
     Group { name: "snapshot", short: "Backups", flags: &[] },
+    Group { name: "user", short: "Users, who have roles", flags: &[] },
 ];
 
 /// Commands of etcdctl 3.5 that are not built yet, by group and name. They are refused by name, not taken for help.
 pub const UNBUILT: &[(&str, &str)] = &[
-    ("", "auth"),
     ("", "check"),
     ("", "completion"),
     ("", "elect"),
     ("", "lock"),
     ("", "make-mirror"),
-    ("", "role"),
-    ("", "user"),
 ];
 
 /// Every command, by name.
 pub const TABLE: &[CommandSpec] = &[
     super::alarm_disarm::ALARM_DISARM,
     super::alarm_list::ALARM_LIST,
+    super::auth_disable::AUTH_DISABLE,
+    super::auth_enable::AUTH_ENABLE,
+    super::auth_status::AUTH_STATUS,
     super::compaction::COMPACTION,
     super::defrag::DEFRAG,
     super::del::DEL,
@@ -113,10 +116,23 @@ pub const TABLE: &[CommandSpec] = &[
     super::member_update::MEMBER_UPDATE,
     super::move_leader::MOVE_LEADER,
     super::put::PUT,
+    super::role_add::ROLE_ADD,
+    super::role_delete::ROLE_DELETE,
+    super::role_get::ROLE_GET,
+    super::role_grant_permission::ROLE_GRANT_PERMISSION,
+    super::role_list::ROLE_LIST,
+    super::role_revoke_permission::ROLE_REVOKE_PERMISSION,
     super::snapshot_restore::SNAPSHOT_RESTORE,
     super::snapshot_save::SNAPSHOT_SAVE,
     super::snapshot_status::SNAPSHOT_STATUS,
     super::txn::TXN,
+    super::user_add::USER_ADD,
+    super::user_delete::USER_DELETE,
+    super::user_get::USER_GET,
+    super::user_grant_role::USER_GRANT_ROLE,
+    super::user_list::USER_LIST,
+    super::user_passwd::USER_PASSWD,
+    super::user_revoke_role::USER_REVOKE_ROLE,
     super::version::VERSION,
     super::watch::WATCH,
 ];

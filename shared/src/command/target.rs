@@ -94,6 +94,12 @@ impl Target {
         }
     }
 
+    /// Whether a heredoc of its line is its standard input, and no argument.
+    #[must_use]
+    pub fn takes_input(&self) -> bool {
+        matches!(self, Self::Command(spec) if spec.input)
+    }
+
     /// The last of the words that lead to it.
     #[must_use]
     pub fn last_word(&self) -> &'static str {

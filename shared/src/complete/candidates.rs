@@ -65,12 +65,9 @@ pub async fn complete(
                 .collect();
         }
         Wants::Key => keys(&mut completion, &place, context, cluster).await,
-        Wants::Member => {
-            let names = cluster.members().await;
-            let names = names.iter().filter(|name| name.as_bytes().starts_with(&place.typed));
-            completion.candidates =
-                names.map(|name| Candidate::bytes(name.as_bytes(), true)).collect();
-        }
+        Wants::Member => named(&mut completion, &place, &cluster.members().await),
+        Wants::User => named(&mut completion, &place, &cluster.users().await),
+        Wants::Role => named(&mut completion, &place, &cluster.roles().await),
         Wants::Lease => {
             completion.candidates = cluster.leases(&place.typed).await;
             completion.more = completion.candidates.len() >= KEYS_MAX;
@@ -84,6 +81,14 @@ pub async fn complete(
         }
     }
     completion
+}
+
+/// Those names that begin as what is typed does.
+fn named(completion: &mut Completion, place: &Place, names: &[String]) {
+    let fitting = || names.iter().filter(|name| name.as_bytes().starts_with(&place.typed));
+    completion.candidates =
+        fitting().take(KEYS_MAX).map(|name| Candidate::bytes(name.as_bytes(), true)).collect();
+    completion.more = fitting().nth(KEYS_MAX).is_some();
 }
 
 async fn keys(completion: &mut Completion, place: &Place, context: &Context, cluster: &dyn Source) {

@@ -39,6 +39,8 @@ pub enum Wants {
     Member,
     /// The id of a lease.
     Lease,
+    User,
+    Role,
     File,
 }
 
@@ -358,6 +360,8 @@ fn wanted(arg: Option<&Arg>) -> Wants {
         Some(ArgKind::File) => Wants::File,
         Some(ArgKind::Member) => Wants::Member,
         Some(ArgKind::Lease) => Wants::Lease,
+        Some(ArgKind::User) => Wants::User,
+        Some(ArgKind::Role) => Wants::Role,
         // What profiles there are is known by the context alone.
         Some(
             ArgKind::Value

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use mini_etcd_proto::etcdserverpb::{
-    LeaseLeasesRequest, LeaseTimeToLiveRequest, MemberListRequest, RangeRequest,
+    AuthRoleListRequest, AuthUserListRequest, LeaseLeasesRequest, LeaseTimeToLiveRequest,
+    MemberListRequest, RangeRequest,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -40,6 +41,10 @@ pub trait Source: Send + Sync {
     fn keys<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Listed>;
     /// The names of the members.
     fn members(&self) -> BoxFuture<'_, Vec<String>>;
+    /// The names of the users.
+    fn users(&self) -> BoxFuture<'_, Vec<String>>;
+    /// The names of the roles.
+    fn roles(&self) -> BoxFuture<'_, Vec<String>>;
     /// The leases whose ids begin so in hex, [`KEYS_MAX`] at most, with what is left of the first ones.
     fn leases<'a>(&'a self, typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>>;
 }
@@ -54,6 +59,14 @@ impl Source for NoSource {
     }
 
     fn members(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn users(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn roles(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async { Vec::new() })
     }
 
@@ -166,6 +179,26 @@ impl Source for ClientSource {
             let Ok(outcome) = asked.await else { return Vec::new() };
             let members = outcome.into_result().map(|answer| answer.members).unwrap_or_default();
             members.into_iter().map(|member| member.name).filter(|name| !name.is_empty()).collect()
+        })
+    }
+
+    fn users(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            let client = self.client();
+            let asked =
+                timeout_at(Instant::now() + WITHIN, client.user_list(AuthUserListRequest {}));
+            let Ok(outcome) = asked.await else { return Vec::new() };
+            outcome.into_result().map(|answer| answer.users).unwrap_or_default()
+        })
+    }
+
+    fn roles(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            let client = self.client();
+            let asked =
+                timeout_at(Instant::now() + WITHIN, client.role_list(AuthRoleListRequest {}));
+            let Ok(outcome) = asked.await else { return Vec::new() };
+            outcome.into_result().map(|answer| answer.roles).unwrap_or_default()
         })
     }
 

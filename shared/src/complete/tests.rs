@@ -23,6 +23,14 @@ impl Source for Few {
         Box::pin(async { vec!["n1".to_owned(), "n2".to_owned()] })
     }
 
+    fn users(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { vec!["alice".to_owned(), "bob o".to_owned()] })
+    }
+
+    fn roles(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { vec!["readers".to_owned(), "root".to_owned()] })
+    }
+
     fn leases<'a>(&'a self, typed: &'a [u8]) -> BoxFuture<'a, Vec<Candidate>> {
         let all = ["694d5765fc71500b", "694d5765fc715010", "7f3a00000000000c"];
         let begins = all.iter().filter(|id| id.as_bytes().starts_with(typed));
@@ -75,6 +83,17 @@ fn leases_are_offered_wherever_an_id_stands() {
     assert_eq!(taken("put k v --lease=7"), "put k v --lease=7f3a00000000000c");
     assert_eq!(offered("put k v --lease ").len(), 3);
     assert!(offered("lease grant ").is_empty());
+}
+
+#[test]
+fn users_roles_and_kinds_of_permission_are_offered() {
+    assert_eq!(taken("user get a"), "user get alice");
+    assert_eq!(offered("user passwd "), ["alice", "'bob o'"]);
+    assert!(offered("user add ").is_empty());
+    assert_eq!(taken("user grant-role alice ro"), "user grant-role alice root");
+    assert_eq!(offered("role grant-permission readers "), ["read", "write", "readwrite"]);
+    assert_eq!(taken("role revoke-permission readers pl"), "role revoke-permission readers plain");
+    assert_eq!(offered("auth "), ["disable", "enable", "status"]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn push(out: &mut String, value: &Value) {
         Value::Kind(number, _) => write!(out, "{number}"),
         Value::Flag(flag) => write!(out, "{flag}"),
         Value::Text(text) | Value::Plain(text) => write!(out, "{}", string(text)),
-        Value::Texts(texts) => {
+        Value::Texts(texts) | Value::Words(texts) => {
             let texts: Vec<_> = texts.iter().map(|text| string(text)).collect();
             write!(out, "[{}]", texts.join(","))
         }
@@ -67,7 +67,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Kind(number, _) => *number == 0,
         Value::Flag(flag) => !flag,
         Value::Text(text) | Value::Plain(text) => text.is_empty(),
-        Value::Texts(texts) => texts.is_empty(),
+        Value::Texts(texts) | Value::Words(texts) => texts.is_empty(),
         Value::Bytes(bytes) => bytes.is_empty(),
         Value::ByteStrings(list) => list.is_empty(),
         Value::List(list) | Value::Rows(list) => list.is_empty(),

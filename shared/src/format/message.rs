@@ -42,6 +42,8 @@ pub enum Value {
     Kind(i32, String),
     /// Texts; in `fields` each has its line.
     Texts(Vec<String>),
+    /// Texts; in `fields` all stand in one line, each in quotes.
+    Words(Vec<String>),
     /// Bytes: base64 in `json`, text where they are text in `jsonl`.
     Bytes(Bytes),
     /// Several of those; null in `json` when there is none, and in `fields` each has its line.
@@ -68,6 +70,12 @@ impl Field {
     pub fn in_json(json: &'static str, value: impl Into<Value>) -> Self {
         let jsonl = Some(snake(json));
         Self { json: Some(json), fields: None, jsonl, always: false, value: value.into() }
+    }
+
+    /// A field that only `jsonl` has.
+    pub fn in_jsonl(jsonl: &'static str, value: impl Into<Value>) -> Self {
+        let jsonl = Some(Cow::Borrowed(jsonl));
+        Self { json: None, fields: None, jsonl, always: false, value: value.into() }
     }
 
     /// A field that only `fields` has.

@@ -28,5 +28,6 @@ pub use answer::{Answer, Facts, Table};
 pub use message::{Field, Message, Value};
 pub(crate) use message::{header, pair, pairs};
 pub use readable::{bytes as readable_bytes, document};
+pub(crate) use render::unsupported;
 pub use render::{Format, Rendered, Style, render};
 pub use simple::Page;

@@ -50,7 +50,7 @@ fn value(held: &Value, hex: bool) -> Json {
         Value::Flag(flag) => (*flag).into(),
         Value::Plain(text) if text.is_empty() => Json::Null,
         Value::Text(text) | Value::Plain(text) | Value::Kind(_, text) => text.as_str().into(),
-        Value::Texts(texts) => texts.as_slice().into(),
+        Value::Texts(texts) | Value::Words(texts) => texts.as_slice().into(),
         Value::Bytes(held) if hex => Escaped(held).to_string().into(),
         Value::Bytes(held) => bytes(held),
         Value::ByteStrings(list) => {

@@ -80,7 +80,7 @@ pub struct Rendered {
 pub fn render(answer: &dyn Answer, style: Style, program: &str) -> Result<Rendered, Failure> {
     let out = match answer.format(style.format)? {
         Format::Simple => {
-            let mut page = Page::new(style.hex, program);
+            let mut page = Page::new(style, program);
             answer.simple(&mut page);
             return Ok(page.rendered);
         }
@@ -93,6 +93,7 @@ pub fn render(answer: &dyn Answer, style: Style, program: &str) -> Result<Render
     Ok(Rendered { out, err: Vec::new() })
 }
 
-fn unsupported(format: &str) -> Failure {
+/// The refusal of a format that a command does not have.
+pub(crate) fn unsupported(format: &str) -> Failure {
     Failure::new(exit::BAD_FEATURE, format!("{format} not supported as output format"))
 }

@@ -2,7 +2,7 @@
 
 use mini_etcd_proto::mvccpb::KeyValue;
 
-use super::Rendered;
+use super::{Format, Rendered, Style};
 use crate::text::Escaped;
 
 /// Takes the lines of an answer.
@@ -10,13 +10,16 @@ use crate::text::Escaped;
 pub struct Page<'a> {
     pub(super) rendered: Rendered,
     hex: bool,
+    /// The format that was asked for; an answer may have this one in its place.
+    pub asked: Format,
     /// The name that help shows.
     pub program: &'a str,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(hex: bool, program: &'a str) -> Self {
-        Self { rendered: Rendered::default(), hex, program }
+    pub(super) fn new(style: Style, program: &'a str) -> Self {
+        let Style { format: asked, hex } = style;
+        Self { rendered: Rendered::default(), hex, asked, program }
     }
 
     /// Writes a line.

@@ -99,6 +99,14 @@ fn parsed(
     target: Target,
     words: &[Word],
 ) -> Result<Parsed, SyntaxError> {
+    let arguments: Vec<Word>;
+    let words = if target.takes_input() {
+        // What it reads is no argument.
+        arguments = words.iter().filter(|word| !word.is_heredoc()).cloned().collect();
+        &arguments
+    } else {
+        words
+    };
     let given = known(words);
     parse_within(grammar, target, given.clone()).map_err(|refusal| {
         let fails_alike = |count: usize| {

@@ -228,7 +228,10 @@ fn what_is_wrong_is_said_with_its_column_before_anything_runs() {
     for (text, error) in [
         ("gett a", "1:1: unknown command \"gett\"; expected get"),
         ("gte a", "1:1: unknown command \"gte\"; expected get"),
-        ("user list", "1:1: unknown command \"user\"; expected a command; `help` lists them"),
+        (
+            "make-mirror x",
+            "1:1: unknown command \"make-mirror\"; expected a command; `help` lists them",
+        ),
         ("mem l", "1:1: unknown command \"mem\"; expected member"),
         ("member bogus", "1:8: unknown command \"bogus\"; expected list"),
         ("member", "1:7: the line ends; expected a command of `member`"),

@@ -60,6 +60,12 @@ impl Word {
         start.starts_with(b"-") && (start.len() > 1 || self.pieces.len() > 1)
     }
 
+    /// Whether it is the text behind `<<TAG`.
+    #[must_use]
+    pub fn is_heredoc(&self) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Heredoc(_)])
+    }
+
     /// Its bytes when they do not depend on a variable.
     #[must_use]
     pub fn literal(&self) -> Option<Vec<u8>> {

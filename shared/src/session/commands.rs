@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{RangeRequest, RequestOp, TxnRequest, WatchCreateRequest};
 
@@ -10,7 +11,7 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::apply;
 use super::shell::through_shell;
-use super::{CommandOutcome, Emitted, WatchNews, keys, settings};
+use super::{CommandOutcome, Emitted, Host, WatchNews, keys, settings};
 use crate::client::{Access, Client, Endpoint};
 use crate::command::{
     Effect, Grammar, Help, Input, Parsed, Prompt, Refusal, Report, Scope, TXN, Target, Watch,
@@ -20,10 +21,13 @@ use crate::failure::{Failure, done, exit};
 use crate::format::{Style, render};
 use crate::language::{Action, Run, Txn, Word, path_of};
 
-/// A session has no standard input.
-struct Nothing;
+/// A session has no standard input but the heredoc of a line.
+struct Fed<'a> {
+    heredoc: Option<Vec<u8>>,
+    host: &'a mut dyn Host,
+}
 
-impl Input for Nothing {
+impl Input for Fed<'_> {
     fn line(&mut self) -> Option<Vec<u8>> {
         None
     }
@@ -33,6 +37,18 @@ impl Input for Nothing {
     }
 
     fn prompt(&mut self, _prompt: Prompt) {}
+
+    fn given_password(&mut self) -> Result<Vec<u8>, Failure> {
+        self.heredoc.take().ok_or_else(|| {
+            let text =
+                "--interactive=false reads the password from a heredoc: <<END, a line with it, END";
+            Failure::new(exit::BAD_ARGS, text)
+        })
+    }
+
+    fn ask_password<'a>(&'a mut self, prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>> {
+        self.host.ask_password(prompt)
+    }
 }
 
 impl Session {
@@ -79,7 +95,9 @@ impl Session {
         words: &[Word],
         run: &Run,
     ) -> Result<CommandOutcome, Failure> {
-        let words = self.words_with(words);
+        let mut words = self.words_with(words);
+        let heredoc = target.takes_input().then(|| take_heredoc(&mut words)).flatten();
+        let heredoc = heredoc.map(|word| self.text(&word)).transpose()?;
         let mut parsed =
             parse_for(target, settings::given(&words, &self.variables)?).map_err(refused)?;
         keys::scope_arguments(&self.scope, &mut parsed);
@@ -99,7 +117,7 @@ impl Session {
             return Ok(self.outcome(report, style));
         }
         let client = settings::client(&parsed, &self.client).await?;
-        let report = request.run(&client, &mut Nothing).await;
+        let report = request.run(&client, &mut Fed { heredoc, host: self.host.as_mut() }).await;
         Ok(self.outcome(report, style))
     }
 
@@ -245,6 +263,12 @@ async fn behind_all_that_is(client: &Client, request: WatchCreateRequest) -> Wat
     let now = client.range(read).await.into_result().ok();
     let now = now.and_then(|response| response.header).map_or(-1, |header| header.revision);
     WatchCreateRequest { start_revision: now + 1, ..request }
+}
+
+/// Takes the heredoc out of a line that has one.
+fn take_heredoc(words: &mut Vec<Word>) -> Option<Word> {
+    let at = words.iter().position(Word::is_heredoc)?;
+    Some(words.remove(at))
 }
 
 fn refused(refusal: Refusal) -> Failure {

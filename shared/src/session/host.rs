@@ -49,6 +49,11 @@ pub trait Host: Send + Sync {
         command: &'static SessionCommand,
         args: Vec<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>>;
+    /// Asks a person for a password, which is not shown while it is typed.
+    fn ask_password<'a>(&'a mut self, _prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>> {
+        let text = "no password is asked for here: give --interactive=false and the password in a heredoc (<<END)";
+        Box::pin(async move { Err(Failure::new(exit::BAD_ARGS, text)) })
+    }
     /// A shell begins, that may want the terminal, or has ended. One that is cancelled does not end.
     fn lend(&mut self, _begins: bool) {}
 }

@@ -10,9 +10,13 @@ const BEFORE: &[(&str, Kind)] = &[
     ("--user", Kind::User),
     ("ETCDCTL_PASSWORD", Kind::Password),
     ("ETCDCTL_USER", Kind::User),
-    ("user add", Kind::User),
-    ("user passwd", Kind::Password),
 ];
+
+/// Commands that set a password, by what follows `user`: on their lines a word may hold one behind a colon, and all of
+/// a heredoc may.
+const SETTERS: &[&str] = &["add", "passwd"];
+/// Their flags that take no value.
+const SETTER_SWITCHES: &[&str] = &["--interactive", "--no-password", "--hex", "--debug"];
 
 /// What sets a variable.
 const SET: &str = "set";
@@ -34,6 +38,10 @@ enum Kind {
 /// A command line, or a text with several, as it may be shown, stored and reported: passwords become [`MASK`].
 #[must_use]
 pub fn masked(text: &str) -> String {
+    masked_words(&without_new_passwords(text))
+}
+
+fn masked_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((at, before, kind)) = next(rest) {
@@ -61,6 +69,90 @@ pub fn masked(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The same without the passwords that [`SETTERS`] set.
+fn without_new_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // The end of the heredoc that holds a password.
+    let mut tag: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        match tag {
+            Some(end) if line.trim() == end => tag = None,
+            Some(_) => {
+                out.push_str(MASK);
+                out.push_str(if line.ends_with('\n') { "\n" } else { "" });
+                continue;
+            }
+            None => {}
+        }
+        let words = words_of(line);
+        let Some(arguments) = setter(&words) else {
+            out.push_str(line);
+            continue;
+        };
+        let mut at = 0;
+        let mut is_value = false;
+        for (start, word) in words.iter().skip(arguments) {
+            out.push_str(line.get(at..*start).unwrap_or_default());
+            at = start + word.len();
+            if let Some(name) = word.strip_prefix("<<") {
+                tag = Some(name.trim_matches(['"', '\'']));
+            }
+            let is_flag = word.starts_with('-');
+            match word.split_once(':') {
+                Some((name, _)) if !is_flag && !is_value => {
+                    out.push_str(name.trim_start_matches(['"', '\'']));
+                    out.push(':');
+                    out.push_str(MASK);
+                }
+                _ => out.push_str(word),
+            }
+            is_value = is_flag && !word.contains('=') && !SETTER_SWITCHES.contains(word);
+        }
+        out.push_str(line.get(at..).unwrap_or_default());
+    }
+    out
+}
+
+/// The words of a line with their places, quotes included.
+fn words_of(line: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Some(gap) = line.get(at..).and_then(|rest| rest.find(|c: char| !c.is_whitespace())) {
+        at += gap;
+        let rest = line.get(at..).unwrap_or_default();
+        let word = rest.get(..word_length(rest, None)).unwrap_or(rest);
+        words.push((at, word));
+        at += word.len();
+    }
+    words
+}
+
+/// Where the arguments of one of the [`SETTERS`] begin. At the start of a line its words may be cut short, as prompts
+/// take them.
+fn setter(words: &[(usize, &str)]) -> Option<usize> {
+    (0..words.len()).find_map(|at| {
+        let bare = |at: usize| words.get(at).map(|(_, word)| word.trim_start_matches(['"', '\'']));
+        let first = at == 0 || bare(at - 1).is_some_and(|before| before.ends_with([';', '!']));
+        let is = |word: &str, name: &str| {
+            word == name || (first && !word.is_empty() && name.starts_with(word))
+        };
+        if !is(bare(at)?, "user") {
+            return None;
+        }
+        for next in at + 1..words.len() {
+            let (word, before) = (bare(next)?, bare(next - 1)?);
+            if SETTERS.iter().any(|setter| is(word, setter)) {
+                return Some(next + 1);
+            }
+            // Flags may stand there, with their values.
+            if !word.starts_with('-') && !before.starts_with('-') {
+                return None;
+            }
+        }
+        None
+    })
 }
 
 fn next(text: &str) -> Option<(usize, &str, Kind)> {
@@ -166,6 +258,20 @@ mod tests {
             ("--user a:b get k --user c:d", "--user a:*** get k --user c:***"),
             ("with --user root:secret", "with --user root:***"),
             ("user add root:secret", "user add root:***"),
+            ("user add --interactive=false root:secret", "user add --interactive=false root:***"),
+            ("user --hex  add 'root:se cret' -w json", "user --hex  add root:*** -w json"),
+            ("us a root:secret", "us a root:***"),
+            ("! user add root:secret", "! user add root:***"),
+            ("get a; u ad root:secret", "get a; u ad root:***"),
+            ("user add --endpoints h:1 root", "user add --endpoints h:1 root"),
+            ("user add root <<E\nsecret\nE\nget a", "user add root <<E\n***\nE\nget a"),
+            (
+                "user passwd a --interactive=false <<'E'\nsecret",
+                "user passwd a --interactive=false <<'E'\n***",
+            ),
+            ("user passwd root", "user passwd root"),
+            ("user get a:b", "user get a:b"),
+            ("put k 'u a b:c'", "put k 'u a b:c'"),
             ("user add root --new-user-password=secret", "user add root --new-user-password=***"),
             ("ETCDCTL_PASSWORD=secret", "ETCDCTL_PASSWORD=***"),
             ("ETCDCTL_USER=root:secret", "ETCDCTL_USER=root:***"),

@@ -237,14 +237,11 @@ pub const WORDS: &[&str] = &[
 
 /// Lines that etcdctl has and that are not built.
 pub const UNBUILT: &[&str] = &[
-    "auth enable",
     "check perf",
     "elect x",
     "lock x",
     "make-mirror x",
     "-w json make-mirror x",
-    "role list",
-    "user add x",
 ];
 
 /// Lines on a server that asks for a login, which ends where etcdctl's does.

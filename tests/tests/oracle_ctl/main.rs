@@ -14,6 +14,7 @@ mod leases;
 mod lines;
 mod members;
 mod printed;
+mod users;
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -214,6 +215,25 @@ async fn every_command_has_etcdctls_flags_and_defaults() -> anyhow::Result<()> {
         "snapshot save",
         "snapshot status",
         "version",
+        "auth enable",
+        "auth disable",
+        "auth status",
+        "user add",
+        "user delete",
+        "user get",
+        "user list",
+        "user passwd",
+        "user grant-role",
+        "user revoke-role",
+        "role add",
+        "role delete",
+        "role get",
+        "role list",
+        "role grant-permission",
+        "role revoke-permission",
+        "auth",
+        "user",
+        "role",
         "endpoint",
         "lease",
         "member",

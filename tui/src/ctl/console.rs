@@ -2,13 +2,21 @@
 
 use std::io::{BufRead, Read, Write};
 
+use futures::future::BoxFuture;
 use mini_etcd_shared::command::{Input, Prompt};
+use mini_etcd_shared::failure::{Failure, exit};
+
+use super::password;
+use crate::hidden::Hidden;
 
 /// Exit code of a process whose reader has gone, as the shell shows death by SIGPIPE.
 const PIPE_CLOSED: i32 = 141;
 
 /// The process's own input.
-pub(super) struct Stdin;
+#[derive(Default)]
+pub(super) struct Stdin {
+    hidden: Hidden,
+}
 
 impl Input for Stdin {
     fn line(&mut self) -> Option<Vec<u8>> {
@@ -28,6 +36,18 @@ impl Input for Stdin {
     fn prompt(&mut self, prompt: Prompt) {
         out(prompt.text().as_bytes());
         out(b"\n");
+    }
+
+    fn given_password(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut line = Vec::new();
+        let read = std::io::stdin().lock().read_until(b'\n', &mut line);
+        read.map_err(|error| Failure::new(exit::IO, error.to_string()))?;
+        line.pop_if(|last| *last == b'\n');
+        Ok(line)
+    }
+
+    fn ask_password<'a>(&'a mut self, prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(password::ask(&mut self.hidden, prompt))
     }
 }
 

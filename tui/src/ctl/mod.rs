@@ -12,6 +12,7 @@
 
 mod console;
 mod log;
+mod password;
 mod restore;
 mod run;
 mod settings;

@@ -107,8 +107,9 @@ fn connect_and_run(
 
 /// Carries a request out, and what goes on after it, and prints each report; answers the last exit code.
 async fn go_on(mut request: Box<dyn Request>, client: &Client, style: Style) -> u8 {
+    let mut stdin = Stdin::default();
     loop {
-        let mut report = request.run(client, &mut Stdin).await;
+        let mut report = request.run(client, &mut stdin).await;
         let again = report.again.take();
         let code = show(report, style);
         match again {

@@ -220,7 +220,7 @@ async fn interactive(client: &Client, style: Style, scope: &Scope) -> Result<u8,
 fn lines_of_input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, lines) = mpsc::channel(LINES_MAX);
     std::thread::spawn(move || {
-        while let Some(mut line) = Stdin.line() {
+        while let Some(mut line) = Stdin::default().line() {
             line.pop();
             if sender.blocking_send(line).is_err() {
                 return;

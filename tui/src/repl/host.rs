@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use mini_etcd_shared::failure::Failure;
+use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::language::{EDIT, PROFILE, QUIT, RECORD, SessionCommand};
 use mini_etcd_shared::session::Host;
 
 use super::tty::Tty;
+use crate::hidden::Hidden;
 use crate::record::Recording;
 use crate::script::RunHost;
 
@@ -38,6 +39,7 @@ pub(super) struct ReplHost {
     pub desk: Arc<Desk>,
     pub rest: RunHost,
     pub tty: Arc<Tty>,
+    pub hidden: Hidden,
 }
 
 impl Host for ReplHost {
@@ -68,6 +70,14 @@ impl Host for ReplHost {
             _ => return self.rest.meta(command, args),
         };
         Box::pin(async { own })
+    }
+
+    fn ask_password<'a>(&'a mut self, prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>> {
+        // While a command runs, the terminal shows nothing that is typed.
+        Box::pin(async move {
+            let typed = self.hidden.ask(prompt).await;
+            typed.map_err(|error| Failure::new(exit::IO, format!("the terminal: {error}")))
+        })
     }
 
     fn lend(&mut self, begins: bool) {

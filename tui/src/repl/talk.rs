@@ -24,6 +24,7 @@ use super::screen::Screen;
 use super::start::{Setup, config, say};
 use super::tty::Tty;
 use crate::connect::{Connect, Reach, USUAL};
+use crate::hidden::Hidden;
 use crate::profile::Profiles;
 use crate::record::Took;
 use crate::script::RunHost;
@@ -123,7 +124,12 @@ impl<'a> Talk<'a> {
         let stop = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
         let continued = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
         let tty = Arc::new(Tty::take()?);
-        let host = ReplHost { desk: Arc::clone(&desk), rest, tty: Arc::clone(&tty) };
+        let host = ReplHost {
+            desk: Arc::clone(&desk),
+            rest,
+            tty: Arc::clone(&tty),
+            hidden: Hidden::default(),
+        };
         let sink = Arc::clone(&screen) as Arc<dyn Sink>;
         Ok(Self {
             setup,

@@ -24,7 +24,7 @@ pub(super) fn complete(repl: &mut Repl, ctx: &mut Context, place: Place) -> Vec<
             entry.offer(Completion { span: found.span, candidates, more: false });
             Vec::new()
         }
-        Wants::Key | Wants::Member | Wants::Lease | Wants::File => {
+        Wants::Key | Wants::Member | Wants::Lease | Wants::User | Wants::Role | Wants::File => {
             let requests = &mut repl.requests;
             // Only the newest question is worth an answer.
             let mut effects = requests.cancel::<Complete>(|_| true);
