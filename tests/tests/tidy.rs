@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// The modules of the server in the order of a write's path. A module may import itself and what stands below it;
 /// modules not named here serve all, and import none of these.
 const ORDER: &[&str] = &[
-    "server", "http", "api", "node", "raft", "watch", "backup", "apply", "auth", "mvcc", "lease", "log",
-    "storage",
+    "server", "http", "api", "node", "raft", "watch", "backup", "apply", "auth", "mvcc", "lease",
+    "log", "storage",
 ];
 
 /// The modules of `shared` in the same way: what looks at lines, then what runs them, down to the client.

@@ -9,8 +9,8 @@ use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_shared::types::LogIndex;
 use tonic::Request;
 
-use super::{CertificateName, Host};
 use super::methods::Rule;
+use super::{CertificateName, Host};
 use crate::apply::Published;
 use crate::auth::{Auth, Permit};
 use crate::error::RequestError;

@@ -31,7 +31,9 @@ pub use join::{Join, NoPlace};
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
 
-pub use peers::{Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls};
+pub use peers::{
+    Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls,
+};
 pub use quota::Quota;
 pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
 

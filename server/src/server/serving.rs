@@ -168,7 +168,9 @@ impl Ports {
     /// Whether none of them is that of the peer URL that a member alone has.
     fn lack(&self, cluster: &Cluster) -> bool {
         let port = cluster.member(cluster.me()).map(|me| me.address.port);
-        let is_it = |listener: &TcpListener| listener.local_addr().ok().map(|at| at.port()) == port;
+        let is_it = |(listener, _): &(TcpListener, PortUse)| {
+            listener.local_addr().ok().map(|at| at.port()) == port
+        };
         cluster.typed().is_empty() && !self.all.iter().any(is_it)
     }
 }

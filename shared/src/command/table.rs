@@ -81,13 +81,8 @@ pub const GROUPS: &[Group] = &[
 ];
 
 /// Commands of etcdctl 3.5 that are not built yet, by group and name. They are refused by name, not taken for help.
-pub const UNBUILT: &[(&str, &str)] = &[
-    ("", "check"),
-    ("", "completion"),
-    ("", "elect"),
-    ("", "lock"),
-    ("", "make-mirror"),
-];
+pub const UNBUILT: &[(&str, &str)] =
+    &[("", "check"), ("", "completion"), ("", "elect"), ("", "lock"), ("", "make-mirror")];
 
 /// Every command, by name.
 pub const TABLE: &[CommandSpec] = &[

@@ -2,7 +2,6 @@
 
 use anyhow::{Result, ensure};
 use mini_etcd_server::raft::Input;
-use mini_etcd_shared::types::MemberId;
 
 use super::world::{Event, World};
 
@@ -89,35 +88,6 @@ impl World {
             _ => {}
         }
         Ok(())
-    }
-
-    /// All hear each other again.
-    fn rejoin(&mut self) {
-        self.cut.clear();
-        for id in self.ids() {
-            for peer in self.ids() {
-                self.connect(id, peer);
-            }
-        }
-    }
-
-    /// `id` dials `peer`.
-    pub(super) fn connect(&mut self, id: u64, peer: u64) {
-        let wait = self.chances.network.between(1, 60);
-        self.at(wait, id, Event::Connection { peer, stands: true });
-    }
-
-    /// A connection stands if it can, or ends.
-    fn connection(&mut self, id: u64, peer: u64, stands: bool) {
-        let is_up = self.members.get(&peer).is_some_and(|member| member.running.is_some());
-        let is_cut = [(id, peer), (peer, id)].iter().any(|way| self.cut.contains(way));
-        let id_of = MemberId(peer);
-        let is_known = self.knows(id, peer) && self.knows(peer, id);
-        if stands && is_up && !is_cut && is_known && id != peer {
-            self.input(id, Input::PeerConnected { id: id_of });
-        } else if !stands && (!is_up || is_cut) {
-            self.input(id, Input::PeerDisconnected { id: id_of });
-        }
     }
 
     /// A crash now, or inside of the next sync. Sometimes all fall together.

@@ -28,6 +28,7 @@ mod leases;
 mod member;
 mod membership;
 mod model;
+mod network;
 mod plan;
 mod rng;
 mod snapshots;

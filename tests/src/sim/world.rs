@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_server::error::RequestError;
-use mini_etcd_server::raft::{Input, Job, Outbound};
+use mini_etcd_server::raft::{Input, Job};
 use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::client::{Pending, Told, Wants, key};
@@ -432,40 +432,6 @@ impl World {
             self.soon(0, id, "turn", Event::Turn);
         }
         Ok(())
-    }
-
-    fn send(&mut self, from: u64, messages: Vec<Outbound>) {
-        for Outbound { to: MemberId(to), body } in messages {
-            let lost = !self.calm && self.chances.network.chance(self.plan.loss);
-            // Who is no member any more, as the sender knows, is not spoken to.
-            if !self.knows(from, to) {
-                continue;
-            }
-            if lost || self.cut.contains(&(from, to)) {
-                if self.chances.network.chance(300) {
-                    self.at(1, from, Event::Unreachable { peer: to });
-                }
-                continue;
-            }
-            // In order within a direction, in any order between directions.
-            let earliest = self.links.get(&(from, to)).copied().unwrap_or(0);
-            let due = self.now + self.chances.network.between(0, self.plan.delay_max);
-            let due = due.max(earliest);
-            self.links.insert((from, to), due);
-            self.at(due - self.now, to, Event::Deliver { from, body: Box::new(body) });
-        }
-    }
-
-    fn deliver(&mut self, from: u64, to: u64, body: Body) {
-        let up = self.members.get(&to).is_some_and(|member| member.running.is_some());
-        if !self.knows(to, from) {
-            return;
-        }
-        if !up {
-            self.at(1, from, Event::Unreachable { peer: to });
-        } else if !self.cut.contains(&(from, to)) {
-            self.input(to, Input::Message { from: MemberId(from), body });
-        }
     }
 
     /// A client sends its next request to some member.

@@ -236,13 +236,8 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Lines that etcdctl has and that are not built.
-pub const UNBUILT: &[&str] = &[
-    "check perf",
-    "elect x",
-    "lock x",
-    "make-mirror x",
-    "-w json make-mirror x",
-];
+pub const UNBUILT: &[&str] =
+    &["check perf", "elect x", "lock x", "make-mirror x", "-w json make-mirror x"];
 
 /// Lines on a server that asks for a login, which ends where etcdctl's does.
 pub const LOGINS: &[&str] = &[
