@@ -24,6 +24,7 @@
 //! *Tested* at the bottom of each file, in `apply/tests/auth.rs`, and from outside, method by method and beside etcd, in
 //! `tests/tests/auth/`.
 
+mod change;
 mod check;
 mod ranges;
 mod state;
