@@ -214,7 +214,7 @@ pub const BACKUP_PIECES_WAITING_MAX: usize = 8;
 pub const BACKUP_NAMES_MAX: usize = 100;
 
 /// Time after which a backup is given up whose client takes nothing.
-pub const BACKUP_STALL_TIMEOUT: Duration = Duration::from_mins(10);
+pub const BACKUP_STALL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Ticks after which a snapshot is sent again that was lost, to anybody.
 pub const SNAPSHOT_RETRY_TICKS: u64 = 20;

@@ -190,7 +190,7 @@ pub async fn compare(origin: &Cluster, copy: &Cluster, revision: i64) -> anyhow:
             Ok(hash)
         });
         let (_, compacted) = hash.await?;
-        for at in [compacted, (compacted + revision) / 2, revision] {
+        for at in [compacted, i64::midpoint(compacted, revision), revision] {
             let theirs = keys_at(first.clone(), at).await?;
             let ours = keys_at(channel.clone(), at).await?;
             ensure!(!ours.is_empty() && ours == theirs, "member {index} differs at revision {at}");

@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream};
 use mini_etcd_proto::etcdserverpb::SnapshotResponse;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::Status;
@@ -45,7 +45,10 @@ impl Backups {
         let source = BackupSource::new(published);
         let (sender, pieces) = mpsc::channel(BACKUP_PIECES_WAITING_MAX);
         let client = Client { pieces: sender, runtime: Handle::current() };
-        spawn_blocking(move || make(&source, client, place));
+        spawn_blocking(move || {
+            make(&source, &client);
+            drop(place);
+        });
         let pieces = stream::unfold(pieces, |mut pieces| async move {
             let piece = pieces.recv().await?;
             Some((piece, pieces))
@@ -55,8 +58,8 @@ impl Backups {
 }
 
 /// Makes a backup, until it is whole or nobody takes it.
-fn make(source: &BackupSource, client: Client, place: OwnedSemaphorePermit) {
-    match send(source, &client) {
+fn make(source: &BackupSource, client: &Client) {
+    match send(source, client) {
         Ok(()) | Err(BackupError::Gone) => {}
         Err(error) => {
             tracing::warn!(%error, "the state cannot be read for a backup");
@@ -64,7 +67,6 @@ fn make(source: &BackupSource, client: Client, place: OwnedSemaphorePermit) {
             let _ = client.send(Err(RequestError::Storage(error.to_string()).into()));
         }
     }
-    drop(place);
 }
 
 fn send(source: &BackupSource, client: &Client) -> Result<(), BackupError> {

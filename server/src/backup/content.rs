@@ -258,7 +258,8 @@ impl<'a> Reading<'a> {
             return Err(wrong(KEY, "no revision is left above its last one"));
         }
         if content.schema.is_empty() {
-            content.schema = if self.has_conf_state { "3.5" } else { "3.4" }.to_owned();
+            let schema = if self.has_conf_state { "3.5" } else { "3.4" };
+            schema.clone_into(&mut content.schema);
         }
         content.keys = self.living.len() as u64;
         for lease in self.living.into_values().filter(|lease| *lease != 0) {

@@ -42,6 +42,7 @@ pub struct BackupSource {
 }
 
 type Loader<'a> = BulkLoader<'a, BackupError>;
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), BackupError> + 'a;
 type Out<'a> = dyn FnMut(&[u8]) -> Result<(), BackupError> + 'a;
 
 impl BackupSource {
@@ -162,11 +163,7 @@ impl BackupSource {
     }
 
     /// Visits a space until there is no more, or `visit` fails.
-    fn scan(
-        &self,
-        space: Space,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), BackupError>,
-    ) -> Result<(), BackupError> {
+    fn scan(&self, space: Space, visit: &mut Visit<'_>) -> Result<(), BackupError> {
         let mut result = Ok(());
         let all = (Bound::Unbounded, Bound::Unbounded);
         self.state.view.reader().scan(space, all, &mut |key, value| {

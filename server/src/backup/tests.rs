@@ -125,7 +125,7 @@ fn database(buckets: &Buckets) -> Vec<u8> {
         let mut loader = BulkLoader::new(&mut out);
         for (name, entries) in buckets {
             loader.bucket(name).unwrap();
-            entries.iter().for_each(|(key, value)| loader.put(key, value).unwrap());
+            entries.iter().try_for_each(|(key, value)| loader.put(key, value)).unwrap();
         }
         loader.finish().unwrap()
     };
@@ -189,12 +189,15 @@ fn members_that_were_restored_from_something_else_are_told_apart() {
     differs(of(&BackupContent { alarms: Vec::new(), ..content }, &versions));
 }
 
+/// A bucket, a key and a value in it, and what is wrong with that.
+type Case<'a> = (&'a [u8], Vec<u8>, Vec<u8>, &'a str);
+
 #[test]
 fn what_no_etcd_writes_is_refused_by_its_place() {
     let (key, lease, meta) = (schema::KEY, schema::LEASE, schema::META);
     let version = |revision| version_key(id(revision, 0), false);
     let encoded = |kv: KeyValue| kv.encode_to_vec();
-    let cases: Vec<(&[u8], Vec<u8>, Vec<u8>, &str)> = vec![
+    let cases: [Case<'_>; 14] = [
         (key, b"short".to_vec(), Vec::new(), "no revision"),
         (key, version(-1), encoded(kv("x", 1, 1, 1)), "not above"),
         (key, version_key(id(6, 0), true), b"\n\x01b".to_vec(), "not above"),

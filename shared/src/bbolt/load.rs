@@ -146,12 +146,12 @@ impl Tree {
             self.levels.push(OpenPage::default());
         }
         let Some(page) = self.levels.get_mut(level) else { return Ok(()) };
-        if page.has_room_for(&element) {
-            page.add(&element);
+        if page.has_room_for(element) {
+            page.add(element);
             return Ok(());
         }
         let mut full = OpenPage::default();
-        full.add(&element);
+        full.add(element);
         std::mem::swap(page, &mut full);
         let id = pages.add(&full, flags_of(level))?;
         let entry = Entry { key: &full.first, value: &[] };
@@ -189,6 +189,7 @@ fn flags_of(level: usize) -> u16 {
 }
 
 /// A key with its value and flags, or with a page.
+#[derive(Clone, Copy)]
 struct Element<'a> {
     number: u64,
     entry: Entry<'a>,
@@ -209,12 +210,12 @@ impl OpenPage {
         HEAD_BYTES + self.heads.len() * ELEMENT_BYTES + self.data.len()
     }
 
-    fn has_room_for(&self, element: &Element<'_>) -> bool {
+    fn has_room_for(&self, element: Element<'_>) -> bool {
         let Entry { key, value } = element.entry;
         self.heads.is_empty() || self.len() + ELEMENT_BYTES + key.len() + value.len() <= PAGE_BYTES
     }
 
-    fn add(&mut self, element: &Element<'_>) {
+    fn add(&mut self, element: Element<'_>) {
         let Entry { key, value } = element.entry;
         if self.heads.is_empty() {
             self.first = key.to_vec();

@@ -58,7 +58,6 @@ pub const SNAPSHOT_RESTORE: CommandSpec = CommandSpec {
 
 /// A backup to restore, as it was typed.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct SnapshotRestore {
     /// The backup.
     pub file: PathBuf,

@@ -16,7 +16,7 @@ use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec};
 use super::{CommandLine, Made, Refusal};
 use crate::bbolt::{BackupFile, SUM_BYTES};
-use crate::client::{Client, ClientConfig};
+use crate::client::{Client, ClientConfig, Endpoint};
 use crate::failure::{Failure, done, exit};
 use crate::format::{Answer, Field, Format, Page, Value};
 
@@ -52,7 +52,7 @@ fn interrupted(failure: Failure) -> Failure {
 async fn save(client: &Client, path: PathBuf) -> Result<Saved, Failure> {
     let ClientConfig { endpoints, learn_members, .. } = client.config();
     if endpoints.len() > 1 && !learn_members {
-        let endpoints: Vec<_> = endpoints.iter().map(|endpoint| endpoint.as_str()).collect();
+        let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
         let endpoints = endpoints.join(" ");
         return Err(Failure::new(
             exit::INTERRUPTED,
