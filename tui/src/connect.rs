@@ -251,7 +251,7 @@ mod tests {
     /// Goal: credentials of one cluster never go to another. Method: a profile that says little, and variables that say all.
     #[test]
     fn a_profile_goes_behind_flags_and_keeps_variables_out() {
-        let parsed = Program::try_parse_from(["x", "--cert", "", "--endpoints", "f:1"]).unwrap();
+        let parsed = Program::try_parse_from(["x", "--endpoints", "f:1"]).unwrap();
         let variable = |_: &str| Some("of-another-cluster:1".to_owned());
         let profile = Profile {
             endpoints: vec!["p:1".to_owned(), "p:2".to_owned()],

@@ -1,5 +1,7 @@
 //! A client that speaks TLS, against servers that are right and that are wrong in every way we know.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 #[expect(dead_code, reason = "shared with other suites")]
 mod secure;
 

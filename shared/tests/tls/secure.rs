@@ -1,5 +1,7 @@
 //! Certificates of a test, and a server that shows one of them and can be wrong in many ways.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -43,13 +43,11 @@ pub(super) fn verifier(
 }
 
 fn trusted(cacert: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsTrouble> {
-    match cacert {
-        Some(file) => Ok(certificates(file)?),
-        None => {
-            let read = || rustls_native_certs::load_native_certs().certs;
-            Ok(OF_MACHINE.get_or_init(read).clone())
-        }
+    if let Some(file) = cacert {
+        return Ok(certificates(file)?);
     }
+    let read = || rustls_native_certs::load_native_certs().certs;
+    Ok(OF_MACHINE.get_or_init(read).clone())
 }
 
 /// Takes what authorities have signed, and says in words what it does not take.
