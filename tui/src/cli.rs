@@ -244,8 +244,7 @@ async fn run(
             (Ok(Left::Attach(to)), None) => target.next(to),
             _ => None,
         };
-        let Console { screen: taken, .. } = console;
-        screen = next.is_some().then_some(taken);
+        screen = next.is_some().then_some(console.screen);
         handle.send(crate::engine::order::Order::Quit);
         let ended = engine.await;
         let logs = ended.as_ref().ok().and_then(Option::as_ref);

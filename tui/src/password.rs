@@ -70,8 +70,10 @@ fn ask_at(mut tty: File) -> Result<String, NoPassword> {
 /// A line, byte by byte; none when it was given up.
 fn typed(tty: &mut impl Read) -> Option<Vec<u8>> {
     let mut line = Vec::new();
-    for byte in tty.take(BYTES_MAX).bytes() {
-        match byte.ok()? {
+    let mut byte = [0];
+    for _ in 0..BYTES_MAX {
+        tty.read_exact(&mut byte).ok()?;
+        match byte[0] {
             b'\n' | b'\r' => return Some(line),
             INTERRUPT => return None,
             END if line.is_empty() => return None,

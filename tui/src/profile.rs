@@ -32,6 +32,7 @@ const OTHERS: u32 = 0o066;
 /// A named way to a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct Profile {
     /// Its name.
     #[serde(skip)]

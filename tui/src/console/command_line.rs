@@ -88,9 +88,10 @@ impl CommandLine {
 
 /// A line of the language for a shell: the prompt reads it.
 fn piped(line: &str, leading: &[String]) -> String {
-    let to: String =
-        leading.iter().map(|flag| format!(" {}", shell_word(flag.as_bytes()))).collect();
-    format!("printf '%s\\n' {} | mini-etcd-tui repl{to}", shell_word(line.as_bytes()))
+    let words = std::iter::once("mini-etcd-tui repl".to_owned());
+    let leading = leading.iter().map(|flag| shell_word(flag.as_bytes()));
+    let repl = words.chain(leading).collect::<Vec<_>>().join(" ");
+    format!("printf '%s\\n' {} | {repl}", shell_word(line.as_bytes()))
 }
 
 /// A word as a shell takes it, byte for byte.

@@ -182,6 +182,8 @@ pub struct Context {
     pub profile: Option<Profile>,
     /// Flags that lead where it looks, beside its endpoints.
     pub flags: Vec<String>,
+    /// The names of all profiles.
+    pub profiles: Vec<String>,
     /// How often members are asked.
     pub pace: Pace,
     /// What is known of the cluster.
@@ -219,6 +221,7 @@ impl Context {
             read_only,
             profile: None,
             flags: Vec::new(),
+            profiles: Vec::new(),
             pace: Pace::default(),
             cluster: Cluster::default(),
             bundled: BTreeMap::new(),

@@ -68,7 +68,7 @@ macro_rules! state {
                     Context::new(setup.look, setup.origin, setup.read_only, setup.size);
                 ctx.profile = setup.profile;
                 ctx.flags = setup.flags;
-                ctx.prompt.profiles = setup.profiles;
+                ctx.profiles = setup.profiles;
                 let mut state = Self {
                     ctx,
                     keymap: setup.keymap,

@@ -153,10 +153,11 @@ fn the_console_does_itself_what_only_it_can() {
 #[test]
 fn a_profile_is_turned_to_and_completed_by_name() {
     let mut state = pane((120, 36));
-    state.ctx.prompt.profiles = vec!["dev".to_owned(), "prod".to_owned()];
-    let turned = Effect::Attach(Attach::Profile("prod".to_owned()));
-    assert_eq!(enter(&mut state, "\\profile prod"), [turned.clone()]);
-    assert_eq!(enter(&mut state, "profile prod"), [turned]);
+    state.ctx.profiles = vec!["dev".to_owned(), "prod".to_owned()];
+    for line in ["\\profile prod", "profile prod"] {
+        let turned = Effect::Attach(Attach::Profile("prod".to_owned()));
+        assert_eq!(enter(&mut state, line), [turned], "{line}");
+    }
     type_text(&mut state, "\\profile p");
     key(&mut state, KeyCode::Tab);
     assert_eq!(state.repl.entry.text().trim_end(), "\\profile prod");

@@ -245,7 +245,6 @@ fn prompt(session: &Session, recording: &Recording) -> Prompt {
         recording: recording.file(),
         watches: session.watches().map(|(id, _)| id.to_owned()).collect(),
         variables: session.variables().iter().map(|(name, _)| name.to_owned()).collect(),
-        profiles: Vec::new(),
         prefix: session.scope().to_vec(),
     }
 }

@@ -19,8 +19,6 @@ pub struct Prompt {
     pub watches: Vec<String>,
     /// Names of the variables that are set.
     pub variables: Vec<String>,
-    /// Names of the profiles: the console knows them, and no session.
-    pub profiles: Vec<String>,
     /// The scope as bytes.
     pub prefix: Vec<u8>,
 }
@@ -32,7 +30,8 @@ impl Prompt {
         Context {
             variables: self.variables.clone(),
             watches: self.watches.clone(),
-            profiles: self.profiles.clone(),
+            // The console knows them.
+            profiles: Vec::new(),
             scope: self.prefix.clone(),
         }
     }

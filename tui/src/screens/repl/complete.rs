@@ -15,7 +15,8 @@ pub(super) fn complete(repl: &mut Repl, ctx: &mut Context, place: Place) -> Vec<
     let prompt = ctx.prompt.clone();
     let (entry, _) = entry(repl, place);
     let (text, at) = entry.cursor();
-    let found = complete::place(text.as_bytes(), at, &prompt.context());
+    let known = complete::Context { profiles: ctx.profiles.clone(), ..prompt.context() };
+    let found = complete::place(text.as_bytes(), at, &known);
     match found.wants {
         Wants::Nothing => Vec::new(),
         Wants::Names(names) => {

@@ -14,7 +14,7 @@ use super::{EditLine, History, Msg, Repl, Running, risk};
 use crate::console::watch_line::watched;
 use crate::console::{Attach, Bundled, Context, Effect, Overlay, Tier, Wish, Yes};
 use crate::engine::order::Order;
-use crate::engine::session::{LineKind, OutputLine, Prompt, RunEnded, SessionLine};
+use crate::engine::session::{LineKind, OutputLine, RunEnded, SessionLine};
 use crate::screens::ScreenId;
 use crate::widget::{duration_us, escape};
 
@@ -276,8 +276,7 @@ pub(crate) fn said(repl: &mut Repl, said: Vec<SessionLine>, lost: u64) {
 /// A run is over.
 pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: RunEnded) {
     let Some(running) = repl.running.take_if(|running| running.run == run) else { return };
-    let profiles = std::mem::take(&mut ctx.prompt.profiles);
-    ctx.prompt = Prompt { profiles, ..ended.prompt };
+    ctx.prompt = ended.prompt;
     let took = duration_us(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));
     repl.scrollback.note(running.line, took.clone());
     for words in ended.failed.iter().flatten() {
