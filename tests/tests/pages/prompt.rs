@@ -52,6 +52,8 @@ impl Prompt {
         shell.env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap_or_default()));
         shell.env("TERM", "xterm-256color");
         shell.env("XDG_STATE_HOME", dir);
+        // There are no profiles.
+        shell.env("XDG_CONFIG_HOME", dir);
         shell.env("TMPDIR", dir);
         for name in ["NO_COLOR", "ETCDCTL_ENDPOINTS", "VISUAL", "EDITOR"] {
             shell.env_remove(name);

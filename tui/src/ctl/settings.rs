@@ -221,6 +221,10 @@ fn said_by(profile: &Profile) -> Vec<(&'static str, String)> {
 fn print_settings(parsed: &Parsed) {
     for flag in GLOBAL_FLAGS {
         let value = parsed.flags.text(parsed.target, flag.name);
+        // etcdctl has none.
+        if flag.name == "profile" && value.is_empty() {
+            continue;
+        }
         let value = if flag.value == ValueKind::List { format!("[{value}]") } else { value };
         err_line(&masked(&format!("{}={value}", variable_of(flag))));
     }
