@@ -306,12 +306,17 @@ mod tests {
         for spec in TABLE.iter().filter(|spec| spec.effect != Effect::Local) {
             let needed = spec.args.iter().filter(|arg| !arg.optional);
             let args = needed.map(|arg| match arg.kind {
-                ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds => " 7".to_owned(),
+                ArgKind::Revision | ArgKind::Lease | ArgKind::Seconds | ArgKind::Value => {
+                    " 7".to_owned()
+                }
                 ArgKind::OneOf(words) => format!(" {}", words[0]),
                 _ => " k".to_owned(),
             });
             let args: String = args.collect();
-            let plain = format!("{}{args}", spec.path());
+            // Without it nothing is built.
+            let urls = spec.flags.iter().any(|flag| flag.name == "peer-urls");
+            let urls = if urls { " --peer-urls=http://h:1" } else { "" };
+            let plain = format!("{}{args}{urls}", spec.path());
             for flag in spec.flags {
                 let value = match flag.value {
                     ValueKind::Switch if flag.default == "true" => "false",

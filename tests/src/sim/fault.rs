@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use mini_etcd_server::raft::Input;
+use mini_etcd_shared::types::LogIndex;
 
 use super::world::{Event, World};
 
@@ -101,6 +102,33 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// A member that is down starts again.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn restart(&mut self, id: u64) -> Result<()> {
+        let seed = self.seed;
+        let Some(member) = self.members.get_mut(&id).filter(|it| it.running.is_none()) else {
+            return Ok(());
+        };
+        let (truncated, found) = member.start(seed)?;
+        let installed = member.running.as_ref().map_or(LogIndex(0), |it| it.published().snapshot);
+        let nonce = member.starts();
+        if installed == truncated {
+            self.watchman.installed(id, truncated.0)?;
+        }
+        self.watchman.cut(id, truncated.0)?;
+        self.watchman.restarted(id, found)?;
+        for peer in self.ids().into_iter().filter(|peer| *peer != id) {
+            let wait = self.chances.network.between(1, 20);
+            self.at(wait, peer, Event::Hello { peer: id, nonce });
+            self.connect(id, peer);
+            self.connect(peer, id);
+        }
+        self.soon(0, id, "turn", Event::Turn);
+        Ok(())
     }
 
     /// No more faults: all are up, all hear each other.

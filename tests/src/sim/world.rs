@@ -83,7 +83,7 @@ pub struct World {
     pub(super) changes: u64,
     /// The highest id that a member had.
     pub(super) last_id: u64,
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) clock: SimClock,
     events: BTreeMap<(u64, u64), (u64, Event)>,
     next_event: u64,
@@ -560,29 +560,6 @@ impl World {
             self.told.unknown += 1;
             self.finish(id, number);
         }
-    }
-
-    pub(super) fn restart(&mut self, id: u64) -> Result<()> {
-        let seed = self.seed;
-        let Some(member) = self.members.get_mut(&id).filter(|it| it.running.is_none()) else {
-            return Ok(());
-        };
-        let (truncated, found) = member.start(seed)?;
-        let installed = member.running.as_ref().map_or(LogIndex(0), |it| it.published().snapshot);
-        let nonce = member.starts();
-        if installed == truncated {
-            self.watchman.installed(id, truncated.0)?;
-        }
-        self.watchman.cut(id, truncated.0)?;
-        self.watchman.restarted(id, found)?;
-        for peer in self.ids().into_iter().filter(|peer| *peer != id) {
-            let wait = self.chances.network.between(1, 20);
-            self.at(wait, peer, Event::Hello { peer: id, nonce });
-            self.connect(id, peer);
-            self.connect(peer, id);
-        }
-        self.soon(0, id, "turn", Event::Turn);
-        Ok(())
     }
 }
 
