@@ -67,7 +67,7 @@ fn round(
         }
         // The one line that is ours.
         let own = |line: &&str| !line.starts_with("start it: ");
-        done.err = done.err.lines().filter(own).map(|line| format!("{line}\n")).collect();
+        done.err = done.err.lines().filter(own).collect::<Vec<_>>().join("\n");
         printed.push(((*line).to_owned(), done));
     }
     // What is refused by the format may have been done all the same.
