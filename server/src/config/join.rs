@@ -1,4 +1,4 @@
-//! [`Join`]: how a program finds its place in a cluster that runs, and [`Place`], that place.
+//! [`Join`]: how a program finds its place in a cluster that runs.
 
 use mini_etcd_proto::internalpb::Member;
 use mini_etcd_shared::types::{ClusterId, MemberId};
