@@ -1,6 +1,8 @@
 //! Members that speak TLS, with clients and with each other: who may come in, what happens when files change, and that
 //! handshakes cannot pile up.
 
+#![expect(clippy::indexing_slicing, reason = "members are named by numbers of the test itself")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
