@@ -31,6 +31,7 @@ mod descriptors;
 mod disk;
 mod error;
 mod join;
+mod memory;
 mod program;
 mod publish;
 mod restore;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::StartError;
 use super::compactor::compact;
+use super::memory::give_back;
 use super::publish::publish;
 use super::rpc;
 use super::threads::{RunningThreads, ToPeers};
@@ -130,6 +131,7 @@ impl ServingListeners {
         tasks.spawn(fatal::task("publish", publish));
         let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
         tasks.spawn(fatal::task("compaction", compact));
+        tasks.spawn(fatal::task("memory", give_back()));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
         let started = Started { client_addr, client_url: local_url(config, client_addr), listed };
