@@ -1,5 +1,7 @@
 //! [`OpenedDisk`]: the directory of a member, its log and its state, found sound.
 
+use std::panic::resume_unwind;
+
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::types::{LogIndex, Term};
 
@@ -91,7 +93,8 @@ fn open(
 ) -> Result<Databases, StartError> {
     let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let refuse = |source| StartError::Directory { path: data.path().to_owned(), source };
-    if log::is_new(data.path())? && StateDirs::exists(data.path()).map_err(refuse)? {
+    let exists = StateDirs::exists(data.path()).map_err(refuse)?;
+    if log::is_new(data.path())? && exists {
         // The log is made first. A state without one has lost it.
         let detail = format!("{}: there is a state and no log", data.path().display());
         return Err(StartError::Lost { detail });
@@ -100,9 +103,18 @@ fn open(
     let joined = cluster.is_joined();
     let birth = if joined { (LogIndex(0), Term(0)) } else { (LogIndex::BIRTH, BIRTH_TERM) };
     let options = FjallOptions { tables_open, ..FjallOptions::log() };
-    let (mut store, mut recovered) =
-        log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
-    let applier = match Applier::open(dirs.open()?, identity) {
+    let open_state = || Applier::open(dirs.open()?, identity);
+    let ((mut store, mut recovered), opened) = std::thread::scope(|scope| {
+        // Where there is no state yet, the log comes first: that one of the two is lost is seen by it.
+        let beside = exists.then(|| scope.spawn(open_state));
+        let log = log::open_dir_with(data.path(), clock.clone(), Some(birth), options)?;
+        let opened = match beside {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => open_state(),
+        };
+        Ok::<_, StartError>((log, opened))
+    })?;
+    let applier = match opened {
         // A log that still has all of its entries can make the state anew.
         Err(ApplyError::Empty) if recovered.truncated == birth => {
             let birth = Birth {
