@@ -356,6 +356,9 @@ pub const CONNECTION_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that the kernel may hold until they are accepted.
 pub const ACCEPT_BACKLOG: i32 = 1024;
 
+/// Threads that read the rows of the state at a start.
+pub const LOAD_THREADS_MAX: usize = 4;
+
 /// Rows up to which a transaction or its conditions are read by the thread that received them.
 pub const INLINE_ROWS_MAX: i64 = 50;
 

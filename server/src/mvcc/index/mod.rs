@@ -3,7 +3,7 @@
 //! ```text
 //! apply ─▶ push, prune ─▶ Index ─▶ latest, at, count, ids ─▶ range, txn, hash, history
 //!                              └─▶ versions, sweep, removed ─▶ lives, histogram, graveyard
-//! rows ─▶ Builder ─▶ Index                                (at start)
+//! rows ─▶ Builder ─▶ Sorted ─▶ Index                      (at start)
 //! ```
 //!
 //! A B-tree of packed leaves. A record costs 48 bytes beside its key and 8 for each further version; keys of a
@@ -40,7 +40,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mini_etcd_shared::types::KeyRange;
 
-pub(crate) use build::Builder;
+pub(crate) use build::{Builder, Sorted};
 use node::{Node, Pruning};
 pub(crate) use record::{Life, Stamp};
 pub use sweep::IndexMark;
