@@ -135,7 +135,14 @@ fn a_key_with_ctrl_or_alt_answers_no_question() {
     let mut state = keys((120, 36), Depth::Sixteen, false);
     let ask = |tier| {
         let (title, text, yes) = ("t".to_owned(), "x".to_owned(), Yes::Do(Effect::Quit));
-        Overlay::Confirm(Box::new(Confirm { tier, title, text, yes, typed: String::new() }))
+        Overlay::Confirm(Box::new(Confirm {
+            tier,
+            title,
+            text,
+            yes,
+            typed: String::new(),
+            again: false,
+        }))
     };
     for modifiers in [KeyModifiers::CONTROL, KeyModifiers::ALT] {
         state.ctx.overlays = vec![ask(Tier::Loss)];
