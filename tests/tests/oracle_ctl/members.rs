@@ -65,6 +65,10 @@ fn round(
                 *text = text.replace(&number.to_string(), "ID");
             }
         }
+        // Members are listed by their ids, which are drawn.
+        let mut pieces: Vec<_> = done.out.split(&['{', '}', ',', '"', ' ', '\n']).collect();
+        pieces.sort_unstable();
+        done.out = pieces.join(" ");
         // The one line that is ours.
         let own = |line: &&str| !line.starts_with("start it: ");
         done.err = done.err.lines().filter(own).collect::<Vec<_>>().join("\n");
