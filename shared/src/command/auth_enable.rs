@@ -35,9 +35,8 @@ fn made(line: &CommandLine<'_>) -> Made {
 }
 
 async fn enable(client: &Client) -> Result<(), Failure> {
-    let refused = match done(client.auth_enable(AuthEnableRequest {}).await) {
-        Ok(_) => return Ok(()),
-        Err(failure) => failure,
+    let Err(refused) = done(client.auth_enable(AuthEnableRequest {}).await) else {
+        return Ok(());
     };
     if refused.text != NO_ROOT_ROLE {
         return Err(refused);

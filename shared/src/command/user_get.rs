@@ -78,8 +78,11 @@ impl Answer for UserGot {
 
     fn simple(&self, page: &mut Page<'_>) {
         page.line(&format!("User: {}", self.name));
-        let roles: String = self.user.roles.iter().map(|role| format!(" {role}")).collect();
-        page.line(&format!("Roles:{roles}"));
+        page.write(b"Roles:");
+        for role in &self.user.roles {
+            page.write(format!(" {role}").as_bytes());
+        }
+        page.line("");
     }
 
     fn format(&self, asked: Format) -> Result<Format, Failure> {

@@ -34,9 +34,11 @@ fn push(out: &mut String, prefix: &str, name: &str, value: &Value) {
         Value::Plain(text) | Value::Kind(_, text) => line(text),
         Value::Texts(texts) => texts.iter().for_each(|text| line(&quote(text.as_bytes()))),
         Value::Words(texts) => {
-            let words: String =
-                texts.iter().map(|text| format!(" {}", quote(text.as_bytes()))).collect();
-            let _ = writeln!(out, "\"{prefix}{name}\" :{words}");
+            let _ = write!(out, "\"{prefix}{name}\" :");
+            for text in texts {
+                let _ = write!(out, " {}", quote(text.as_bytes()));
+            }
+            out.push('\n');
         }
         Value::Bytes(bytes) => line(&quote(bytes)),
         Value::ByteStrings(list) => list.iter().for_each(|bytes| line(&quote(bytes))),

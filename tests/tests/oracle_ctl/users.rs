@@ -1,9 +1,11 @@
 //! Users and roles: both programs make the same changes from the same beginning, one after the other.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::ensure;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::process::workspace_binary;
 
 use crate::printed::{Printed, programs, run_line, without_help};
 
@@ -295,5 +297,72 @@ async fn users_and_roles_change_and_show_as_in_etcdctl() -> anyhow::Result<()> {
         }
     }
     ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
+    Ok(())
+}
+
+/// The same commands in a script: names from variables, a password from a heredoc, conditions on what came of them.
+const SCRIPT: &str = r#"
+set PW hush
+user add root --new-user-password=$PW
+user add alice --interactive=false <<END
+$PW
+END
+user passwd alice --interactive=false <<'END'
+hush2
+END
+! user passwd alice
+expect error ~"heredoc"
+! user add bob --interactive=false
+expect error ~"heredoc"
+! user add alice --no-password
+expect error FailedPrecondition
+role add readers
+role grant-permission readers read $RUN/ --prefix
+role get readers
+expect count == 1
+user grant-role alice readers
+user get alice
+expect json .roles[0] == readers
+user list
+expect count == 2
+expect json .users[0] == alice
+! auth enable x
+auth enable
+with --user alice:hush2
+get $RUN/k
+! put $RUN/k v
+expect error PermissionDenied
+! user list
+expect error PermissionDenied
+end
+with --user root:$PW
+auth status
+expect json .enabled == true
+put $RUN/k v
+auth disable
+end
+user revoke-role alice readers
+role revoke-permission readers $RUN/ --prefix
+role delete readers
+user delete alice
+user delete root
+role list
+expect count == 0
+"#;
+
+#[tokio::test]
+async fn a_script_has_users_roles_and_passwords_that_no_report_shows() -> anyhow::Result<()> {
+    let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+    let endpoint = cluster.member(0)?.address.clone();
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("users.ers");
+    std::fs::write(&file, SCRIPT)?;
+    let output = Command::new(workspace_binary("mini-etcd-tui")?)
+        .args(["run", "--endpoints", &endpoint])
+        .arg(&file)
+        .output()?;
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.code() == Some(0), "{report}");
+    ensure!(!report.contains("hush"), "{report}");
     Ok(())
 }

@@ -33,6 +33,33 @@ fn history_is_kept_for_its_owner_only_without_passwords_and_is_searched() {
     prompt.leaves();
 }
 
+/// Nothing of a password is shown or kept, whether or not the server has users.
+#[test]
+fn a_password_is_asked_for_twice_and_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut prompt = Prompt::start(dir.path());
+    prompt.types("\\timing on\r");
+    prompt.is_back();
+    prompt.types("user add alice\r");
+    prompt.sees("Password of alice: ");
+    prompt.types("hushh\x7f\r");
+    prompt.sees("Type password of alice again for confirmation: ");
+    prompt.types("other\r");
+    prompt.sees("given passwords are different");
+    prompt.types("user passwd alice\r");
+    prompt.until("the prompt", |shown| shown.matches("Password of alice: ").count() == 2);
+    prompt.types(CTRL_C);
+    prompt.sees("interrupted");
+    // What is typed now is a line again.
+    prompt.types("put k shown\r");
+    prompt.sees("OK");
+    let shown = prompt.shown();
+    assert!(!shown.contains("hush"), "{shown}");
+    prompt.leaves();
+    let kept = std::fs::read_to_string(dir.path().join("mini-etcd/history")).unwrap();
+    assert!(!kept.contains("hush") && !kept.contains("other"), "{kept}");
+}
+
 #[test]
 fn a_statement_may_have_many_lines_and_what_is_typed_ahead_is_not_lost() {
     let dir = tempfile::tempdir().unwrap();
