@@ -117,21 +117,9 @@ impl ServingListeners {
         });
         let to = (spread, handshakes);
         connections.spawn(http::accept(listening.collect(), to, slots, closed));
-        let mut tasks = rpc::requests(proposer, hub);
-        let watches = hub.clone();
-        tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
-        let members = threads.shown.members.subscribe();
-        tasks.spawn(fatal::task("peers", to_peers.table.follow(members.clone())));
-        tasks.spawn(fatal::task("removed", threads.peers.clone().follow(members)));
-        tasks.spawn(fatal::task("snapshots", to_peers.sender.run()));
-        let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
-        tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
-        tasks.spawn(fatal::task("certificates", tls.clone().follow(metrics.clone())));
+        let mut tasks = tasks(config, threads, to_peers, host);
         let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
-        let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
-        tasks.spawn(fatal::task("compaction", compact));
-        tasks.spawn(fatal::task("memory", give_back()));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
         let started = Started { client_addr, client_url: local_url(config, client_addr), listed };
@@ -158,6 +146,26 @@ impl ServingListeners {
         self.tasks.shutdown().await;
         drop(data);
     }
+}
+
+/// What runs beside the connections for as long as the member serves.
+fn tasks(config: &Config, threads: &RunningThreads, to_peers: ToPeers, host: Host) -> JoinSet<()> {
+    let RunningThreads { metrics, hub, proposer, .. } = threads;
+    let mut tasks = rpc::requests(proposer, hub);
+    let watches = hub.clone();
+    tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
+    let members = threads.shown.members.subscribe();
+    tasks.spawn(fatal::task("peers", to_peers.table.follow(members.clone())));
+    tasks.spawn(fatal::task("removed", threads.peers.clone().follow(members)));
+    tasks.spawn(fatal::task("snapshots", to_peers.sender.run()));
+    let (leases, outgoing) = (threads.leases.clone(), threads.outgoing.clone());
+    tasks.spawn(fatal::task("leases", leases.run(proposer.clone(), outgoing)));
+    let tls = threads.connector.tls.clone();
+    tasks.spawn(fatal::task("certificates", tls.follow(metrics.clone())));
+    let compact = compact(config.auto_compaction, proposer.clone(), SystemClock::new());
+    tasks.spawn(fatal::task("compaction", compact));
+    tasks.spawn(fatal::task("memory", give_back()));
+    tasks
 }
 
 /// The ports, taken and not served yet.

@@ -92,18 +92,16 @@ impl RunningThreads {
         })?;
         let tokens = Tokens::new(token_ttl, clock.clone());
         let shown = Arc::new(shown(&driver, reader, &published, tokens));
-        let incarnation = Incarnation::new(rand::random());
         let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
         let completions = Arc::new(Completions::new(descriptors.rpc_threads));
-        let seen = Arc::<Seen>::default();
+        let (incarnation, seen) = (Incarnation::new(rand::random()), Arc::<Seen>::default());
         let known = standing(shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
         let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), boot_nonce);
         let keeper = leases.clone();
         let aside = Arc::new(move |from, body| keeper.take(from, body));
-        let staging = Staging::new(dirs.clone());
-        let (into, measured) = (inbox.clone(), metrics.clone());
-        let peers = PeerService::new(hellos.clone(), into, aside, staging, measured);
+        let (staging, into) = (Staging::new(dirs.clone()), inbox.clone());
+        let peers = PeerService::new(hellos.clone(), into, aside, staging, metrics.clone());
         let dialing = {
             let (connector, inbox, metrics) = (connector.clone(), inbox.clone(), metrics.clone());
             Dialing { me, connector, hellos, inbox, metrics }

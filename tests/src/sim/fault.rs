@@ -36,26 +36,7 @@ impl World {
                 self.fell(victim);
                 self.plan_fault(self.plan.crash_every, Event::Crash);
             }
-            Event::Partition => {
-                // One member alone, or one pair; both ways, or one.
-                let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
-                let alone = self.chances.faults.chance(500);
-                let rest = ids.iter().filter(|id| **id != victim && (alone || **id == other));
-                let from_and_to = [(true, true), (true, false), (false, true)];
-                let (from, to) =
-                    self.chances.faults.pick(&from_and_to).copied().unwrap_or_default();
-                let ways = rest
-                    .flat_map(|id| [from.then_some((victim, *id)), to.then_some((*id, victim))]);
-                self.cut = ways.flatten().collect();
-                for (from, to) in self.cut.clone() {
-                    // Somebody may notice.
-                    let wait = self.chances.faults.between(100, 5000);
-                    self.at(wait, from, Event::Connection { peer: to, stands: false });
-                }
-                let wait = self.chances.faults.between(200, 3000);
-                self.at(wait, 0, Event::Rejoin);
-                self.plan_fault(self.plan.partition_every, Event::Partition);
-            }
+            Event::Partition => self.partition(victim),
             Event::Transfer => {
                 for id in ids {
                     self.input(id, Input::TransferLeader { to: None });
@@ -89,6 +70,26 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// One member alone, or one pair; both ways, or one.
+    fn partition(&mut self, victim: u64) {
+        let ids = self.ids();
+        let other = self.chances.faults.pick(&ids).copied().unwrap_or(1);
+        let alone = self.chances.faults.chance(500);
+        let rest = ids.iter().filter(|id| **id != victim && (alone || **id == other));
+        let from_and_to = [(true, true), (true, false), (false, true)];
+        let (from, to) = self.chances.faults.pick(&from_and_to).copied().unwrap_or_default();
+        let ways = rest.flat_map(|id| [from.then_some((victim, *id)), to.then_some((*id, victim))]);
+        self.cut = ways.flatten().collect();
+        for (from, to) in self.cut.clone() {
+            // Somebody may notice.
+            let wait = self.chances.faults.between(100, 5000);
+            self.at(wait, from, Event::Connection { peer: to, stands: false });
+        }
+        let wait = self.chances.faults.between(200, 3000);
+        self.at(wait, 0, Event::Rejoin);
+        self.plan_fault(self.plan.partition_every, Event::Partition);
     }
 
     /// A crash now, or inside of the next sync. Sometimes all fall together.

@@ -13,11 +13,7 @@ use mini_etcd_proto::etcdserverpb::{
     DeleteRangeRequest, LeaseGrantRequest, LeaseLeasesRequest, LeaseRevokeRequest,
 };
 use mini_etcd_shared::client::Client;
-<<<<<<< ours
 use mini_etcd_shared::command::{CommandSpec, GROUPS, TABLE};
-=======
-use mini_etcd_shared::command::{CommandSpec, GROUPS, HELP, TABLE, WATCH};
->>>>>>> theirs
 use mini_etcd_shared::language::written;
 use mini_etcd_tui::console::Overlay;
 
@@ -336,14 +332,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
 #[test]
 fn the_rows_have_every_command_and_every_flag() {
     let rows: BTreeSet<&str> = ROWS.iter().flat_map(|(row, _)| row.iter().copied()).collect();
-<<<<<<< ours
-    let is_here = |spec: &&CommandSpec| !ELSEWHERE.iter().any(|(what, _)| *what == spec.path());
+    let is_here = |spec: &&CommandSpec| {
+        let elsewhere = ELSEWHERE.iter().any(|(what, _)| *what == spec.path());
+        !elsewhere && !ON_ETCD.contains(&spec.group)
+    };
     for spec in TABLE.iter().filter(is_here) {
-=======
-    let here =
-        |spec: &&CommandSpec| ![WATCH, HELP].contains(spec) && !ON_ETCD.contains(&spec.group);
-    for spec in TABLE.iter().filter(here) {
->>>>>>> theirs
         let path = spec.path();
         let of_command = |row: &&Row| row.0.join(" ").starts_with(&path);
         let row: Vec<&str> =
