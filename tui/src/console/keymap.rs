@@ -213,15 +213,15 @@ impl Key {
             }
         }
         let mut characters = rest.chars();
-        let code = match (characters.next(), characters.next()) {
-            (Some(only), None) => KeyCode::Char(only),
-            _ => match NAMED.iter().find(|(name, ..)| *name == rest) {
-                Some((_, code, _)) => *code,
-                None => {
-                    let number = rest.strip_prefix('f')?;
-                    KeyCode::F((1..=12_u8).find(|n| n.to_string() == number)?)
-                }
-            },
+        let code = if let (Some(only), None) = (characters.next(), characters.next()) {
+            KeyCode::Char(only)
+        } else {
+            let named = NAMED.iter().find(|(name, ..)| *name == rest);
+            let numbered = || {
+                let number = rest.strip_prefix('f')?;
+                (1..=12_u8).find(|n| n.to_string() == number).map(KeyCode::F)
+            };
+            named.map(|(_, code, _)| *code).or_else(numbered)?
         };
         Some(Self { code, ctrl, alt })
     }

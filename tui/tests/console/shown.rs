@@ -33,12 +33,11 @@ fn pages(state: &mut State, effects: Vec<Effect>) -> Vec<(Ticket, ReadPage)> {
     let mut pages = Vec::new();
     for effect in effects {
         let Effect::Engine(Order::Ask(ticket, job)) = effect else { continue };
-        match Job::request::<ReadPage>(&job) {
-            Some(page) => pages.push((ticket, page.clone())),
-            None => {
-                let effects = report(state, Report::Answer(ticket, answer(&job)));
-                pages.extend(self::pages(state, effects));
-            }
+        if let Some(page) = Job::request::<ReadPage>(&job) {
+            pages.push((ticket, page.clone()));
+        } else {
+            let effects = report(state, Report::Answer(ticket, answer(&job)));
+            pages.extend(self::pages(state, effects));
         }
     }
     pages

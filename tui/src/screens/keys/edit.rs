@@ -36,22 +36,19 @@ pub(crate) fn edit_outside(keys: &mut Keys, ctx: &mut Context) -> Vec<Effect> {
     if locked(keys, ctx) {
         return Vec::new();
     }
-    let (entry, text) = match keys.right.conflict() {
+    let (entry, text) = if let Some(conflict) = keys.right.conflict() {
         // What was wanted, to be looked at again over what is there. It stays until the editor has come back with it.
-        Some(conflict) => {
-            let entry = conflict.theirs.clone().unwrap_or_else(|| Entry {
-                key: conflict.write.key.clone(),
-                meta: Meta::default(),
-                value: Bytes::new(),
-            });
-            let text = conflict.wanted().unwrap_or(&entry.value).to_vec();
-            (entry, text)
-        }
-        None => {
-            let Some(entry) = chosen(keys) else { return Vec::new() };
-            let text = entry.value.to_vec();
-            (entry, text)
-        }
+        let entry = conflict.theirs.clone().unwrap_or_else(|| Entry {
+            key: conflict.write.key.clone(),
+            meta: Meta::default(),
+            value: Bytes::new(),
+        });
+        let text = conflict.wanted().unwrap_or(&entry.value).to_vec();
+        (entry, text)
+    } else {
+        let Some(entry) = chosen(keys) else { return Vec::new() };
+        let text = entry.value.to_vec();
+        (entry, text)
     };
     let name = if serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok() {
         "value.json"

@@ -106,9 +106,9 @@ impl Keys {
         let alike = (&coming.tree.prefix, &coming.tree.separator)
             == (&self.tree.prefix, &self.tree.separator);
         let row = coming.tree.row_of_key(&key).filter(|_| alike);
-        let node = row.and_then(|row| coming.tree.rows().get(row)).map(|row| row.node);
-        match node.filter(|node| coming.tree.key(*node) == key) {
-            Some(node) if coming.tree.set_open(node, open) => self.want(node, Which::Coming),
+        let same = row.and_then(|row| coming.tree.rows().get(row)).map(|row| row.node);
+        match same.filter(|same| coming.tree.key(*same) == key) {
+            Some(same) if coming.tree.set_open(same, open) => self.want(same, Which::Coming),
             _ => Vec::new(),
         }
     }
