@@ -40,17 +40,17 @@ pub(super) async fn ask(hidden: &mut Hidden, prompt: &str) -> Result<String, Fai
     if !stdin().is_terminal() {
         out(prompt.as_bytes());
         let mut line = Vec::new();
-        let read = stdin().lock().read_until(b'\n', &mut line).map_err(failed);
+        let read = stdin().lock().read_until(b'\n', &mut line).map_err(|error| failed(&error));
         out(b"\n");
         read?;
         let line = line.strip_suffix(b"\n").unwrap_or(&line).to_vec();
         let line = String::from_utf8(line);
         return line.map_err(|_| refused("a password is UTF-8, and this one is not"));
     }
-    let quiet = Quiet::begin().map_err(failed)?;
+    let quiet = Quiet::begin().map_err(|error| failed(&error))?;
     let (mut terminate, mut hangup) = (
-        signal(SignalKind::terminate()).map_err(failed)?,
-        signal(SignalKind::hangup()).map_err(failed)?,
+        signal(SignalKind::terminate()).map_err(|error| failed(&error))?,
+        signal(SignalKind::hangup()).map_err(|error| failed(&error))?,
     );
     let (typed, ended_by) = tokio::select! {
         typed = hidden.ask(prompt) => (typed, Signal::INT),
@@ -68,7 +68,7 @@ pub(super) async fn ask(hidden: &mut Hidden, prompt: &str) -> Result<String, Fai
             let code = u8::try_from(128 + ended_by.as_raw()).unwrap_or(u8::MAX);
             Err(Failure::new(code, ""))
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(failed(&error)),
     }
 }
 
@@ -76,6 +76,6 @@ fn refused(text: &str) -> Failure {
     Failure::new(exit::BAD_ARGS, text)
 }
 
-fn failed(error: std::io::Error) -> Failure {
+fn failed(error: &std::io::Error) -> Failure {
     refused(&format!("failed to ask password: {error}"))
 }
