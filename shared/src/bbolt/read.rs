@@ -238,11 +238,12 @@ impl<'a> Walk<'a> {
     /// Takes so many pages from `from` on, none of which was taken before.
     fn take(&self, from: u64, count: u64) -> Result<(), BboltError> {
         let mut seen = self.seen.borrow_mut();
-        for page in from..from.saturating_add(count) {
+        let end =
+            from.checked_add(count).filter(|end| from >= 2 && *end <= self.database.meta.pages);
+        let what = "a page names it that is none of the data";
+        let end = end.ok_or(BboltError::Page { page: from, what })?;
+        for page in from..end {
             let wrong = |what| BboltError::Page { page, what };
-            if page < 2 || page >= self.database.meta.pages {
-                return Err(wrong("a page names it that is none of the data"));
-            }
             let word = usize::try_from(page / 64).ok().and_then(|word| seen.pages.get_mut(word));
             let word = word.ok_or_else(|| wrong("it lies outside"))?;
             let bit = 1 << (page % 64);

@@ -128,6 +128,9 @@ fn damage_is_named_by_its_page() {
         let error = read(&bytes).unwrap_err().to_string();
         assert!(error.contains(what), "{at} {byte}: {error}");
     }
+    let mut last = sound.clone();
+    last[element + 8..element + 16].fill(0xff);
+    assert!(read(&last).unwrap_err().to_string().contains("none of the data"));
     let mut swapped = sound.clone();
     swapped[element + 8] = 3;
     swapped[element + 24] = 2;

@@ -85,6 +85,7 @@ fn every_flag_of_the_pages_is_taken_by_a_program() -> anyhow::Result<()> {
         ("mini-etcd-pressure", &["answers"]),
         ("mini-etcd-pressure", &["streams"]),
         ("mini-etcd-pressure", &["watches"]),
+        ("mini-etcd-instructions", &[]),
     ] {
         known.extend(flags(program, words)?);
     }
