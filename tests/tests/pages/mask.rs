@@ -6,6 +6,9 @@ use regex::Regex;
 
 /// What is taken out, and what stands for it. docs/repl.md tells the reader.
 const MASKS: &[(&str, &str)] = &[
+    // A drawn id is padded, and members stand in the order of their ids.
+    (r"^Member +([0-9a-f])", "Member ${1}"),
+    (r#"^(ETCD_INITIAL_CLUSTER=").*"$"#, "${1}MEMBERS"),
     // Ids of members, clusters and runs.
     (r"\b[0-9a-f]{13,16}\b", "ID"),
     (r"\b[0-9]{15,20}\b", "ID"),
