@@ -210,8 +210,8 @@ pub const BACKUP_PIECE_BYTES: usize = 32 << 10;
 /// Pieces of a backup that wait for the client.
 pub const BACKUP_PIECES_WAITING_MAX: usize = 8;
 
-/// Names of users, roles and members of a backup that are shown.
-pub const BACKUP_NAMES_MAX: usize = 100;
+/// Bytes of the users and roles of a backup, which are held in memory; beyond that it is refused.
+pub const BACKUP_AUTH_BYTES_MAX: usize = 64 << 20;
 
 /// Time after which a backup is given up whose client takes nothing.
 pub const BACKUP_STALL_TIMEOUT: Duration = Duration::from_secs(600);

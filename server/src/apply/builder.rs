@@ -8,6 +8,7 @@ use prost::Message;
 use super::digest::Digest;
 use super::load::{CURRENT, FORMAT};
 use super::{Alarms, Birth, Identity, Members};
+use crate::auth::Auth;
 use crate::lease::StoredLease;
 use crate::limits::SNAPSHOT_CHUNK_BYTES;
 use crate::mvcc::{RowId, encode_kv, encode_row, logical_len};
@@ -31,6 +32,8 @@ pub struct StateBuilder<'a, E> {
     digest: Digest,
     logical_bytes: u64,
     is_restored: bool,
+    /// Whether users count, and their revision.
+    auth: (bool, u64),
 }
 
 impl<'a, E: Engine> StateBuilder<'a, E> {
@@ -38,7 +41,14 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
     pub fn new(engine: &'a mut E, index: LogIndex) -> Self {
         let mut digest = Digest(0);
         digest.word(index.0);
-        Self { engine, batch: Batch::new(), digest, logical_bytes: 0, is_restored: false }
+        Self {
+            engine,
+            batch: Batch::new(),
+            digest,
+            logical_bytes: 0,
+            is_restored: false,
+            auth: (false, 1),
+        }
     }
 
     /// Adds a version; ascending by row.
@@ -69,6 +79,11 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
         self.put(Space::System, Alarms::row(alarm), Vec::new())
     }
 
+    pub(crate) fn auth(&mut self, auth: &Auth) -> Result<(), StorageError> {
+        self.auth = (auth.is_enabled(), auth.revision());
+        auth.rows().try_for_each(|(key, row)| self.put(Space::System, key, row))
+    }
+
     fn put(&mut self, space: Space, key: Vec<u8>, row: Vec<u8>) -> Result<(), StorageError> {
         self.is_restored = true;
         self.digest.bytes(&key);
@@ -91,9 +106,12 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
         standing: Standing,
     ) -> Result<AppliedState, StorageError> {
         let Standing { revision, compacted, finished } = standing;
+        let (auth_enabled, auth_revision) = self.auth;
         if self.is_restored {
             self.digest.word(revision.cast_unsigned());
             self.digest.word(compacted.cast_unsigned());
+            self.digest.word(auth_enabled.into());
+            self.digest.word(auth_revision);
         }
         let mut lineage = self.digest;
         lineage.word(identity.cluster_id.0);
@@ -112,8 +130,8 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
             // Otherwise the first command names it. 0 is no name.
             lineage: Some(if self.is_restored { lineage.0.max(1) } else { 0 }),
             snapshot_index: 0,
-            auth_enabled: false,
-            auth_revision: 1,
+            auth_enabled,
+            auth_revision,
         };
         Members::create(&birth.members, &mut self.batch);
         self.batch.put(Space::Meta, CURRENT, meta.encode_to_vec());

@@ -82,19 +82,48 @@ impl Auth {
     /// Takes up a row; none when it is not of here.
     pub(crate) fn load(&mut self, row: SystemRow<'_>) -> Option<()> {
         let SystemRow { table, id: 0, rest, value } = row else { return None };
-        let name = std::str::from_utf8(rest).ok().filter(|name| !name.is_empty())?.to_owned();
         match table {
-            USER => {
-                let user = User::decode(value).ok().filter(|user| user.name == rest)?;
-                self.users.insert(name, Account::new(user));
-            }
-            ROLE => {
-                let role = Role::decode(value).ok().filter(|role| role.name == rest)?;
-                self.roles.insert(name, Arc::new(role));
-            }
-            _ => return None,
+            USER => self.load_user(rest, value),
+            ROLE => self.load_role(rest, value),
+            _ => None,
         }
+    }
+
+    /// Takes up a user as it is stored, here and in etcd; none when it is not the one of that name.
+    pub(crate) fn load_user(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        let user = User::decode(value).ok().filter(|user| user.name == name)?;
+        self.users.insert(name_of(name)?, Account::new(user));
         Some(())
+    }
+
+    /// As [`Auth::load_user`], for a role.
+    pub(crate) fn load_role(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        let role = Role::decode(value).ok().filter(|role| role.name == name)?;
+        self.roles.insert(name_of(name)?, Arc::new(role));
+        Some(())
+    }
+
+    /// Whether a user `root` has the role `root` (I5).
+    pub(crate) fn has_root(&self) -> bool {
+        self.account(ROOT).is_some_and(Account::is_root)
+    }
+
+    /// All users, by name and as they are stored.
+    pub(crate) fn stored_users(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        self.users.iter().map(|(name, account)| (name.as_str(), account.user.encode_to_vec()))
+    }
+
+    /// All roles, by name and as they are stored.
+    pub(crate) fn stored_roles(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        self.roles.iter().map(|(name, role)| (name.as_str(), role.encode_to_vec()))
+    }
+
+    /// All rows, each with its key.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        let row = |table| {
+            move |(name, value): (&str, _)| (SystemRow::key(table, 0, name.as_bytes()), value)
+        };
+        self.stored_users().map(row(USER)).chain(self.stored_roles().map(row(ROLE)))
     }
 
     /// Takes up what does not stand in rows: whether they count, and their revision.
@@ -206,4 +235,8 @@ impl Auth {
         let name = String::from_utf8_lossy(&role.name).into_owned();
         self.roles.insert(name, Arc::new(role));
     }
+}
+
+fn name_of(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).ok().filter(|name| !name.is_empty()).map(str::to_owned)
 }

@@ -13,11 +13,13 @@ use prost::Message;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::schema::{
-    ALARM, AUTH, AUTH_ENABLED, AUTH_ROLES, AUTH_USERS, CONF_STATE, EtcdLease, FINISHED_COMPACTION,
-    KEY, LEASE, MEMBERS, META, SCHEDULED_COMPACTION, STORAGE_VERSION, parse_version_key,
+    ALARM, AUTH, AUTH_ENABLED, AUTH_REVISION, AUTH_ROLES, AUTH_USERS, CONF_STATE, EtcdLease,
+    FINISHED_COMPACTION, KEY, LEASE, META, SCHEDULED_COMPACTION, STORAGE_VERSION,
+    parse_version_key,
 };
+use crate::auth::Auth;
 use crate::lease::{LeaseTimes, StoredLease};
-use crate::limits::{BACKUP_NAMES_MAX, LEASE_TTL_MAX};
+use crate::limits::{AUTH_NAME_BYTES_MAX, BACKUP_AUTH_BYTES_MAX, LEASE_TTL_MAX};
 use crate::mvcc::RowId;
 use crate::storage::StorageError;
 
@@ -28,7 +30,7 @@ pub enum ContentError {
     #[error(transparent)]
     Bbolt(#[from] BboltError),
     /// An entry cannot be what an etcd wrote. For whoever made it.
-    #[error("bucket {bucket}, key {key:02x?}: {what}")]
+    #[error("bucket {bucket}, key {}: {what}", shown(key))]
     Entry {
         bucket: String,
         key: Vec<u8>,
@@ -38,6 +40,16 @@ pub enum ContentError {
     /// The disk that it is written to refused. For the operator.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// A name of a user or role reads as one; what it begins with is enough.
+fn shown(key: &[u8]) -> String {
+    match std::str::from_utf8(key) {
+        Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
+            format!("{:?}", name.chars().take(100).collect::<String>())
+        }
+        _ => format!("{:02x?}", key.get(..64).unwrap_or(key)),
+    }
 }
 
 /// What a backup holds beside the versions themselves.
@@ -59,27 +71,8 @@ pub struct BackupContent {
     /// Leases that keys hang on and that are not there, with the keys on each.
     pub lost_leases: BTreeMap<i64, u64>,
     pub alarms: Vec<(u64, i32)>,
-    /// Numbers of the members that it is of.
-    pub members: Names,
-    pub is_auth_enabled: bool,
-    pub users: Names,
-    pub roles: Names,
-}
-
-/// Names, of which the first are kept.
-#[derive(Debug, Default)]
-pub struct Names {
-    pub count: u64,
-    pub first: Vec<String>,
-}
-
-impl Names {
-    fn add(&mut self, name: &[u8]) {
-        self.count += 1;
-        if self.first.len() < BACKUP_NAMES_MAX {
-            self.first.push(String::from_utf8_lossy(name).into_owned());
-        }
-    }
+    /// Users and roles, and whether they count.
+    pub auth: Auth,
 }
 
 impl BackupContent {
@@ -144,6 +137,8 @@ struct Reading<'a> {
     /// The lease of each key that exists, 0 for none, by a hash of the key: keys are too long to keep.
     living: BTreeMap<u64, i64>,
     has_conf_state: bool,
+    /// What users and roles took.
+    auth_bytes: usize,
     content: BackupContent,
 }
 
@@ -160,14 +155,11 @@ impl<'a> Reading<'a> {
             leases: Vec::new(),
             lost_leases: BTreeMap::new(),
             alarms: Vec::new(),
-            members: Names::default(),
-            is_auth_enabled: false,
-            users: Names::default(),
-            roles: Names::default(),
+            auth: Auth::default(),
         };
         let (seen, living) = (BTreeSet::new(), BTreeMap::new());
         let (bucket, last, has_conf_state) = (Vec::new(), None, false);
-        Self { take, bucket, seen, last, living, has_conf_state, content }
+        Self { take, bucket, seen, last, living, has_conf_state, auth_bytes: 0, content }
     }
 
     fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
@@ -181,12 +173,8 @@ impl<'a> Reading<'a> {
                 content.alarms.push((alarm.member_id, alarm.alarm));
             }
             META => self.meta(key, value).map_err(Fault::Entry)?,
-            MEMBERS => content.members.add(key),
-            // Users and roles are named and not taken over: here they would be.
-            AUTH => content.is_auth_enabled |= key == AUTH_ENABLED && value == [1],
-            AUTH_USERS => content.users.add(key),
-            AUTH_ROLES => content.roles.add(key),
-            // Members that were removed from another cluster, its version, and what a later etcd may have.
+            AUTH | AUTH_USERS | AUTH_ROLES => self.auth(key, value).map_err(Fault::Entry)?,
+            // Members of another cluster, its version, and what a later etcd may have.
             _ => {}
         }
         Ok(())
@@ -225,6 +213,43 @@ impl<'a> Reading<'a> {
         (self.take)(id, &kv, tombstone).map_err(Fault::Storage)
     }
 
+    fn auth(&mut self, key: &[u8], value: &[u8]) -> Result<(), &'static str> {
+        let auth = &mut self.content.auth;
+        if self.bucket == AUTH {
+            match key {
+                AUTH_ENABLED => {
+                    let is_enabled = match value {
+                        [0] => false,
+                        [1] => true,
+                        _ => return Err("it is neither 0 nor 1"),
+                    };
+                    auth.stand(is_enabled, auth.revision());
+                }
+                AUTH_REVISION => {
+                    let revision = value.try_into().map(u64::from_be_bytes);
+                    let fits = |revision: &u64| i64::try_from(*revision).is_ok();
+                    let revision =
+                        revision.ok().filter(fits).ok_or("it is no revision of users")?;
+                    auth.stand(auth.is_enabled(), revision);
+                }
+                _ => {}
+            }
+            return Ok(());
+        }
+        if key.len() > AUTH_NAME_BYTES_MAX {
+            return Err("the name is longer than 4096 bytes");
+        }
+        self.auth_bytes = self.auth_bytes.saturating_add(key.len() + value.len());
+        if self.auth_bytes > BACKUP_AUTH_BYTES_MAX {
+            return Err("users and roles take more than 64 MiB");
+        }
+        if self.bucket == AUTH_USERS {
+            auth.load_user(key, value).ok_or("it is not the user of this name")
+        } else {
+            auth.load_role(key, value).ok_or("it is not the role of this name")
+        }
+    }
+
     fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<(), &'static str> {
         let compaction = || {
             let revision = parse_version_key(value).map(|(RowId { revision, .. }, _)| revision.0);
@@ -251,6 +276,9 @@ impl<'a> Reading<'a> {
             return Err(wrong(missing, "it is missing: this is no database of an etcd"));
         }
         let mut content = self.content;
+        if content.auth.is_enabled() && !content.auth.has_root() {
+            return Err(wrong(AUTH, "users count, and no user root has the role root"));
+        }
         content.compacted = content.compacted.max(content.finished);
         // A compaction may have taken the last version.
         content.revision = content.revision.max(content.compacted);

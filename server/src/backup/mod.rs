@@ -14,7 +14,7 @@
 //! | `meta` | where the state stands, and which compactions it has behind it |
 //! | `members`, `members_removed` | who is in the cluster and who was; a restore replaces them |
 //! | `cluster` | the version that members agree on |
-//! | `auth`, `authUsers`, `authRoles` | users and roles; empty, as there are none yet |
+//! | `auth`, `authUsers`, `authRoles` | whether permissions count and their revision (8); name: an `authpb.User`; name: an `authpb.Role` |
 //!
 //! Invariants:
 //! - I1: a backup is one published state. Nothing waits for it, and it waits for nothing but whoever takes it.
@@ -29,5 +29,5 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use content::{BackupContent, ContentError, Names};
+pub use content::{BackupContent, ContentError};
 pub use source::{BackupError, BackupSource};

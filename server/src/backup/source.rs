@@ -10,9 +10,9 @@ use prost::Message;
 use serde::Serialize;
 
 use super::schema::{
-    ALARM, AUTH, AUTH_REVISION, AUTH_ROLES, AUTH_USERS, CLUSTER, CLUSTER_VERSION, CONF_STATE,
-    CONSISTENT_INDEX, EtcdLease, FINISHED_COMPACTION, KEY, LEASE, MEMBERS, MEMBERS_REMOVED, META,
-    SCHEDULED_COMPACTION, TERM, version_key,
+    ALARM, AUTH, AUTH_ENABLED, AUTH_REVISION, AUTH_ROLES, AUTH_USERS, CLUSTER, CLUSTER_VERSION,
+    CONF_STATE, CONSISTENT_INDEX, EtcdLease, FINISHED_COMPACTION, KEY, LEASE, MEMBERS,
+    MEMBERS_REMOVED, META, SCHEDULED_COMPACTION, TERM, version_key,
 };
 use crate::apply::Published;
 use crate::lease::StoredLease;
@@ -68,7 +68,7 @@ impl BackupSource {
         let mut loader = BulkLoader::new(out);
         // By name, as a bulk load wants it.
         self.alarms(&mut loader)?;
-        Self::users(&mut loader)?;
+        self.users(&mut loader)?;
         loader.bucket(CLUSTER)?;
         loader.put(CLUSTER_VERSION, ETCD_VERSION.as_bytes())?;
         self.keys(&mut loader)?;
@@ -87,12 +87,15 @@ impl BackupSource {
         keys.iter().try_for_each(|key| loader.put(key, &[]))
     }
 
-    /// Users and roles, once there are any.
-    fn users(loader: &mut Loader<'_>) -> Result<(), BackupError> {
+    fn users(&self, loader: &mut Loader<'_>) -> Result<(), BackupError> {
+        let auth = &self.state.auth;
         loader.bucket(AUTH)?;
-        loader.put(AUTH_REVISION, &1_u64.to_be_bytes())?;
+        loader.put(AUTH_ENABLED, &[u8::from(auth.is_enabled())])?;
+        loader.put(AUTH_REVISION, &auth.revision().to_be_bytes())?;
         loader.bucket(AUTH_ROLES)?;
-        loader.bucket(AUTH_USERS)
+        auth.stored_roles().try_for_each(|(name, role)| loader.put(name.as_bytes(), &role))?;
+        loader.bucket(AUTH_USERS)?;
+        auth.stored_users().try_for_each(|(name, user)| loader.put(name.as_bytes(), &user))
     }
 
     fn keys(&self, loader: &mut Loader<'_>) -> Result<(), BackupError> {

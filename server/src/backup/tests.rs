@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mini_etcd_proto::authpb::{Permission, Role, User, UserAddOptions};
 use mini_etcd_proto::etcdserverpb::AlarmMember;
 use mini_etcd_proto::internalpb::ConfState;
 use mini_etcd_proto::mvccpb::KeyValue;
@@ -17,7 +18,7 @@ use prost::Message;
 use super::schema::{self, EtcdLease, version_key};
 use super::{BackupContent, BackupSource, ContentError};
 use crate::apply::{Applier, Birth, Identity, Published, Standing, StateBuilder};
-use crate::limits::LEASE_TTL_MAX;
+use crate::limits::{BACKUP_AUTH_BYTES_MAX, LEASE_TTL_MAX};
 use crate::mvcc::RowId;
 use crate::storage::MemoryEngine;
 
@@ -65,6 +66,7 @@ fn restored(content: &BackupContent, versions: &[Version]) -> Arc<Published> {
         builder.version(*id, kv, *tombstone).unwrap();
     }
     content.leases(index).for_each(|lease| builder.lease(&lease).unwrap());
+    builder.auth(&content.auth).unwrap();
     content.alarms.iter().for_each(|alarm| builder.alarm(*alarm).unwrap());
     let conf_state = ConfState { voters: vec![1], ..ConfState::default() };
     let birth = Birth { index, term: Term(1), conf_state, members: Vec::new() };
@@ -86,6 +88,17 @@ fn kv(key: &str, create: i64, revision: i64, version: i64) -> KeyValue {
 
 fn id(revision: i64, sub: u32) -> RowId {
     RowId { revision: Revision(revision), sub }
+}
+
+fn user(name: &'static str, role: &str) -> Vec<u8> {
+    let options = Some(UserAddOptions::default());
+    let (password, roles) = ("hashed".into(), vec![role.to_owned()]);
+    User { name: name.into(), password, roles, options }.encode_to_vec()
+}
+
+fn role(name: &'static str) -> Vec<u8> {
+    let permission = Permission { key: "a".into(), ..Permission::default() };
+    Role { name: name.into(), key_permission: vec![permission] }.encode_to_vec()
 }
 
 /// What an etcd holds that was written to a little.
@@ -110,8 +123,15 @@ fn etcd() -> Buckets {
     put(schema::META, schema::SCHEDULED_COMPACTION, compaction);
     put(schema::META, b"of an etcd to come", b"?".to_vec());
     put(schema::AUTH, schema::AUTH_ENABLED, vec![1]);
-    put(schema::AUTH_USERS, b"root", Vec::new());
-    put(schema::AUTH_ROLES, b"root", Vec::new());
+    put(schema::AUTH, schema::AUTH_REVISION, 6_u64.to_be_bytes().to_vec());
+    put(schema::AUTH_USERS, b"ann", user("ann", "readers"));
+    put(schema::AUTH_USERS, b"root", user("root", "root"));
+    put(schema::AUTH_ROLES, b"readers", role("readers"));
+    put(
+        schema::AUTH_ROLES,
+        b"root",
+        Role { name: "root".into(), ..Role::default() }.encode_to_vec(),
+    );
     put(b"a bucket to come", b"k", b"v".to_vec());
     buckets
 }
@@ -141,8 +161,10 @@ fn what_an_etcd_holds_is_told() {
     assert_eq!((content.versions, content.removals, content.keys), (5, 1, 3));
     assert_eq!((content.schema.as_str(), content.lease_count()), ("3.4", 2));
     assert_eq!(content.alarms, [(4, 1)]);
-    assert_eq!(content.users.first, ["root"]);
-    assert!(content.is_auth_enabled && content.roles.count == 1);
+    assert!(
+        content.auth.users().eq(["ann", "root"]) && content.auth.roles().eq(["readers", "root"])
+    );
+    assert!(content.auth.is_enabled() && content.auth.revision() == 6);
     // A lease that is gone while a key hangs on it is damage in ours, so it is there again.
     assert_eq!(content.lost_leases, BTreeMap::from([(77, 1)]));
     let ours = restored(&content, &versions);
@@ -160,6 +182,9 @@ fn a_backup_of_what_was_restored_has_the_same_in_it() {
     assert_eq!((again.revision, again.compacted, again.finished), (8, 4, 4));
     assert_eq!((again.alarms.clone(), again.lease_count()), (content.alarms, 3));
     assert_eq!(again.schema, "3.5");
+    assert!(again.auth.is_enabled() && again.auth.revision() == 6);
+    assert!(again.auth.rows().eq(content.auth.rows()) && ours.auth.password("ann").is_ok());
+    assert_eq!(ours.auth.permissions("readers").unwrap().len(), 1);
     let twice = restored(&again, &same);
     assert_eq!(backup_of(&twice), backup_of(&ours));
 }
@@ -186,6 +211,9 @@ fn members_that_were_restored_from_something_else_are_told_apart() {
     other[0].1.value = Bytes::from_static(b"w");
     let differs = |second: (u64, u64)| assert!(first.0 != second.0 && first.1 != second.1);
     differs(of(&content, &other));
+    let mut open = read(&database(&etcd())).unwrap().0;
+    open.auth.stand(false, 6);
+    differs(of(&open, &versions));
     differs(of(&BackupContent { alarms: Vec::new(), ..content }, &versions));
 }
 
@@ -195,9 +223,10 @@ type Case<'a> = (&'a [u8], Vec<u8>, Vec<u8>, &'a str);
 #[test]
 fn what_no_etcd_writes_is_refused_by_its_place() {
     let (key, lease, meta) = (schema::KEY, schema::LEASE, schema::META);
+    let (auth, users, roles) = (schema::AUTH, schema::AUTH_USERS, schema::AUTH_ROLES);
     let version = |revision| version_key(id(revision, 0), false);
     let encoded = |kv: KeyValue| kv.encode_to_vec();
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 24] = [
         (key, b"short".to_vec(), Vec::new(), "no revision"),
         (key, version(-1), encoded(kv("x", 1, 1, 1)), "not above"),
         (key, version_key(id(6, 0), true), b"\n\x01b".to_vec(), "not above"),
@@ -211,6 +240,16 @@ fn what_no_etcd_writes_is_refused_by_its_place() {
         (lease, 5_i64.to_be_bytes().to_vec(), Vec::new(), "cannot be"),
         (lease, vec![0; 8], EtcdLease { id: 0, ttl: 5, remaining: 0 }.encode_to_vec(), "cannot be"),
         (meta, schema::SCHEDULED_COMPACTION.to_vec(), vec![1], "no revision"),
+        (auth, schema::AUTH_ENABLED.to_vec(), vec![2], "neither 0 nor 1"),
+        (auth, schema::AUTH_ENABLED.to_vec(), Vec::new(), "neither 0 nor 1"),
+        (auth, schema::AUTH_REVISION.to_vec(), vec![6], "no revision of users"),
+        (auth, schema::AUTH_REVISION.to_vec(), vec![0xff; 8], "no revision of users"),
+        (users, b"eve".to_vec(), vec![0xff], "key \"eve\": it is not the user of this name"),
+        (users, b"eve".to_vec(), user("ann", "readers"), "key \"eve\": it is not the user"),
+        (users, vec![b'x'; 4097], Vec::new(), "longer than 4096"),
+        (users, b"root".to_vec(), user("root", "readers"), "no user root has the role root"),
+        (roles, b"eve".to_vec(), vec![0xff], "key \"eve\": it is not the role of this name"),
+        (roles, b"eve".to_vec(), role("readers"), "key \"eve\": it is not the role"),
         (schema::ALARM, vec![0xff], Vec::new(), "no alarm"),
     ];
     for (bucket, key, value, what) in cases {
@@ -225,6 +264,19 @@ fn what_no_etcd_writes_is_refused_by_its_place() {
         let error = read(&database(&buckets)).unwrap_err().to_string();
         assert!(error.contains("no database of an etcd"), "{error}");
     }
+}
+
+#[test]
+fn users_and_roles_of_a_backup_are_bounded() {
+    let mut buckets = etcd();
+    let bytes = BACKUP_AUTH_BYTES_MAX;
+    for name in ["eve", "mallory"] {
+        let password = vec![b'x'; bytes / 2].into();
+        let user = User { name: name.into(), password, ..User::default() }.encode_to_vec();
+        buckets.get_mut(schema::AUTH_USERS).unwrap().insert(name.into(), user);
+    }
+    let error = read(&database(&buckets)).unwrap_err().to_string();
+    assert!(error.contains("key \"mallory\": users and roles take more than 64 MiB"), "{error}");
 }
 
 proptest! {

@@ -195,6 +195,7 @@ impl Restore {
             self.read(file, &mut |id, kv, tombstone| builder.version(id, kv, tombstone))?;
         let rest = || {
             content.leases(index).try_for_each(|lease| builder.lease(&lease))?;
+            builder.auth(&content.auth)?;
             content.alarms.iter().try_for_each(|alarm| builder.alarm(*alarm))?;
             let (revision, compacted) = (restored.revision, restored.compacted);
             let standing = Standing { revision, compacted, finished: content.finished };

@@ -146,7 +146,7 @@ impl Tree {
             self.levels.push(OpenPage::default());
         }
         let Some(page) = self.levels.get_mut(level) else { return Ok(()) };
-        if page.has_room_for(element) {
+        if page.has_room_for(element, level) {
             page.add(element);
             return Ok(());
         }
@@ -210,9 +210,11 @@ impl OpenPage {
         HEAD_BYTES + self.heads.len() * ELEMENT_BYTES + self.data.len()
     }
 
-    fn has_room_for(&self, element: Element<'_>) -> bool {
+    /// A branch has two at least, however long their keys are: with one in each, there would always be one more level.
+    fn has_room_for(&self, element: Element<'_>, level: usize) -> bool {
         let Entry { key, value } = element.entry;
-        self.heads.is_empty() || self.len() + ELEMENT_BYTES + key.len() + value.len() <= PAGE_BYTES
+        self.heads.len() <= usize::from(level > 0)
+            || self.len() + ELEMENT_BYTES + key.len() + value.len() <= PAGE_BYTES
     }
 
     fn add(&mut self, element: Element<'_>) {

@@ -140,6 +140,13 @@ fn damage_is_named_by_its_page() {
 }
 
 #[test]
+fn keys_longer_than_a_page_end_in_a_root() {
+    let entries = (0..9_u8).map(|at| (vec![at; PAGE_BYTES + 100], vec![at])).collect();
+    let buckets = vec![(b"authUsers".to_vec(), entries)];
+    assert_eq!(read(&written(&buckets)).unwrap(), buckets);
+}
+
+#[test]
 fn one_sound_meta_page_is_enough() {
     let (sound, _) = two_levels();
     for page in [0, 1] {

@@ -46,8 +46,8 @@ pub const SNAPSHOT_RESTORE: CommandSpec = CommandSpec {
             "take a file without a checksum, as a copy of member/snap/db of an etcd is",
         ),
     ],
-    long: "Takes backups of mini-etcd and of etcd 3.4 to 3.7: keys at their revisions with their history, leases and alarms. Users and\n\
-        roles are named, and not taken over yet. Run it for each member of the new cluster, with the same backup and the same\n\
+    long: "Takes backups of mini-etcd and of etcd 3.4 to 3.7: keys at their revisions with their history, leases, alarms, users\n\
+        and roles, and whether these are enabled: passwords stay what they were. Run it for each member of the new cluster, with the same backup and the same\n\
         --initial-cluster; then start each with --data and --name. Only mini-etcdctl does this.",
     examples: &[
         "snapshot restore backup.db --dry-run",

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use mini_etcd_server::backup::Names;
 use mini_etcd_server::config::Cluster;
 use mini_etcd_server::server::{Restore, RestoreError, Restored};
 use mini_etcd_shared::command::{Report, SnapshotRestore};
@@ -70,19 +69,6 @@ impl Outcome {
     fn notes(&self) -> Vec<String> {
         let content = &self.restored.content;
         let mut notes = Vec::new();
-        let names = |names: &Names| {
-            let more = if names.count > names.first.len() as u64 { ", ..." } else { "" };
-            format!("{}{more}", names.first.join(", "))
-        };
-        for (what, found) in [("users", &content.users), ("roles", &content.roles)] {
-            if found.count > 0 {
-                let (count, names) = (found.count, names(found));
-                notes.push(format!("not taken over: {count} {what} ({names})"));
-            }
-        }
-        if content.is_auth_enabled {
-            notes.push("not taken over: authentication is enabled in the backup, and everybody may do everything in what is restored".to_owned());
-        }
         for (lease, keys) in &content.lost_leases {
             notes.push(format!(
                 "lease {lease:016x} is not in the backup and {keys} keys hang on it: it is granted for as long as can be"
@@ -116,9 +102,9 @@ impl Answer for Outcome {
             Field::new("removals", "Removals", content.removals).always(),
             Field::new("leases", "Leases", count(content.lease_count())).always(),
             Field::new("alarms", "Alarms", count(content.alarms.len())).always(),
-            Field::new("users", "Users", content.users.count).always(),
-            Field::new("roles", "Roles", content.roles.count).always(),
-            Field::new("authEnabled", "AuthEnabled", content.is_auth_enabled).always(),
+            Field::new("users", "Users", count(content.auth.users().count())).always(),
+            Field::new("roles", "Roles", count(content.auth.roles().count())).always(),
+            Field::new("authEnabled", "AuthEnabled", content.auth.is_enabled()).always(),
             Field::new("clusterID", "ClusterID", Value::Id(restored.cluster_id.0)),
             Field::new("memberID", "MemberID", Value::Id(restored.member_id.0)),
             Field::new("name", "Name", name),
@@ -142,6 +128,9 @@ impl Answer for Outcome {
             content.lease_count(),
             content.alarms.len()
         ));
+        let auth = if content.auth.is_enabled() { "enabled" } else { "disabled" };
+        let (users, roles) = (content.auth.users().count(), content.auth.roles().count());
+        page.line(&format!("users {users}, roles {roles}, authentication {auth}"));
         page.line(&format!("member {name} ({member}) of cluster {cluster}"));
         let data = data.display();
         if *is_dry {
