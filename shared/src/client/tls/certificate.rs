@@ -4,19 +4,15 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OID: u8 = 0x06;
-const OCTETS: u8 = 0x04;
-const UTC_TIME: u8 = 0x17;
-const VERSION: u8 = 0xa0;
-const EXTENSIONS: u8 = 0xa3;
-const DNS_NAME: u8 = 0x82;
-const IP_ADDRESS: u8 = 0x87;
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::{DateTime, Decode as _};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
 
-const COMMON_NAME: &[u8] = &[0x55, 4, 3];
-const ORGANIZATION: &[u8] = &[0x55, 4, 10];
-const ALTERNATIVE_NAMES: &[u8] = &[0x55, 29, 17];
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// Names that are kept of a certificate.
 const NAMES_MAX: usize = 16;
@@ -40,53 +36,20 @@ pub struct Certificate {
 
 /// A point in time of a certificate, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date {
-    year: i64,
-    month: u8,
-    day: u8,
-    hour: u8,
-    minute: u8,
-    second: u8,
-}
+pub struct Date(DateTime);
 
 impl std::fmt::Display for Date {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { year, month, day, hour, minute, .. } = self;
-        write!(f, "{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+        let (year, month, day) = (self.0.year(), self.0.month(), self.0.day());
+        write!(f, "{year}-{month:02}-{day:02} {:02}:{:02} UTC", self.0.hour(), self.0.minutes())
     }
 }
 
 impl Date {
     /// Seconds since 1970.
     #[must_use]
-    pub fn seconds(&self) -> i64 {
-        // Days since 1970-01-01 in the Gregorian calendar, with years that begin in March.
-        let (month, day) = (i64::from(self.month), i64::from(self.day));
-        let year = if month <= 2 { self.year - 1 } else { self.year };
-        let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-        let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-        days * 86_400
-            + i64::from(self.hour) * 3_600
-            + i64::from(self.minute) * 60
-            + i64::from(self.second)
-    }
-
-    fn read(tag: u8, text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let (year, rest) = if tag == UTC_TIME {
-            let (year, rest) = text.split_at_checked(2)?;
-            let year = year.parse::<i64>().ok()?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        } else {
-            let (year, rest) = text.split_at_checked(4)?;
-            (year.parse().ok()?, rest)
-        };
-        let two = |at: usize| rest.get(at..at + 2)?.parse::<u8>().ok();
-        let (month, day) = (two(0)?, two(2)?);
-        let (hour, minute, second) = (two(4)?, two(6)?, two(8)?);
-        let sound = (1..=12).contains(&month) && (1..=31).contains(&day);
-        sound.then_some(Self { year, month, day, hour, minute, second })
+    pub fn seconds(&self) -> u64 {
+        self.0.unix_duration().as_secs()
     }
 }
 
@@ -94,120 +57,53 @@ impl Certificate {
     /// Reads a certificate; `None` when it is none.
     #[must_use]
     pub fn parse(der: &[u8]) -> Option<Self> {
-        let mut signed = Der(Der(der).expect(SEQUENCE)?);
-        let mut body = Der(signed.expect(SEQUENCE)?);
-        let (tag, _) = body.peek()?;
-        if tag == VERSION {
-            body.next()?;
-        }
-        let (_serial, _algorithm) = (body.next()?, body.next()?);
-        let issuer = body.expect(SEQUENCE)?;
-        let mut validity = Der(body.expect(SEQUENCE)?);
-        let mut date = || validity.next().and_then(|(tag, text)| Date::read(tag, text));
-        let (from, until) = (date()?, date()?);
-        let subject = body.expect(SEQUENCE)?;
-        let _key = body.next()?;
-        let mut names = Vec::new();
-        while let Some((tag, content)) = body.next() {
-            if tag == EXTENSIONS {
-                names = alternative_names(content).unwrap_or_default();
-            }
-        }
-        let is_own = issuer == subject;
+        let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
+        let found = certificate.tbs_certificate();
+        let (issuer, subject, validity) = (found.issuer(), found.subject(), found.validity());
+        let names = found.get_extension::<SubjectAltName>().ok().flatten();
+        let names = names.iter().flat_map(|(_, names)| &names.0).filter_map(shown);
         let called = |name| called(name).unwrap_or_else(|| "somebody without a name".to_owned());
-        Some(Self { subject: called(subject), issuer: called(issuer), is_own, from, until, names })
+        Some(Self {
+            subject: called(subject),
+            issuer: called(issuer),
+            is_own: issuer == subject,
+            from: Date(validity.not_before.to_date_time()),
+            until: Date(validity.not_after.to_date_time()),
+            names: names.take(NAMES_MAX).collect(),
+        })
     }
 }
 
-/// What a distinguished name, with its tag, calls somebody.
+/// What a distinguished name, in DER, calls somebody.
 pub(super) fn name_of(der: &[u8]) -> Option<String> {
-    called(Der(der).expect(SEQUENCE)?)
+    called(&Name::from_der(der).ok()?)
 }
 
 /// The common name, or else the organization, or else whatever comes first.
-fn called(name: &[u8]) -> Option<String> {
-    let mut found: Vec<(&[u8], String)> = Vec::new();
-    let mut sets = Der(name);
-    while let Some(set) = sets.expect(SET) {
-        let mut pair = Der(Der(set).expect(SEQUENCE)?);
-        let kind = pair.expect(OID)?;
-        let (_, text) = pair.next()?;
-        // A name is shown on a terminal.
-        let text = String::from_utf8_lossy(text).replace(char::is_control, "?");
-        found.push((kind, text));
-    }
-    let of = |kind: &[u8]| found.iter().find(|(is, _)| *is == kind);
-    let best = of(COMMON_NAME).or_else(|| of(ORGANIZATION)).or(found.first());
-    best.map(|(_, text)| text.clone()).filter(|text| !text.is_empty())
+fn called(name: &Name) -> Option<String> {
+    let of = |kind| name.iter().find(|attribute| attribute.oid == kind);
+    let best = of(COMMON_NAME).or_else(|| of(ORGANIZATION)).or_else(|| name.iter().next())?;
+    Some(printable(best.value.value())).filter(|text| !text.is_empty())
 }
 
-fn alternative_names(extensions: &[u8]) -> Option<Vec<String>> {
-    let mut all = Der(Der(extensions).expect(SEQUENCE)?);
-    while let Some(extension) = all.expect(SEQUENCE) {
-        let mut parts = Der(extension);
-        if parts.expect(OID)? != ALTERNATIVE_NAMES {
-            continue;
-        }
-        let value = std::iter::from_fn(|| parts.next()).find(|(tag, _)| *tag == OCTETS);
-        let mut names = Der(Der(value?.1).expect(SEQUENCE)?);
-        let names = std::iter::from_fn(|| names.next());
-        return Some(names.filter_map(|(tag, name)| shown(tag, name)).take(NAMES_MAX).collect());
-    }
-    None
+/// Text as it may be shown on a terminal.
+fn printable(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).replace(char::is_control, "?")
 }
 
-fn shown(tag: u8, name: &[u8]) -> Option<String> {
-    match tag {
-        DNS_NAME => Some(String::from_utf8_lossy(name).replace(char::is_control, "?")),
-        IP_ADDRESS => {
-            let four = <[u8; 4]>::try_from(name).map(|bytes| Ipv4Addr::from(bytes).to_string());
+fn shown(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(printable(name.as_bytes())),
+        GeneralName::IpAddress(address) => {
+            let address = address.as_bytes();
+            let four = <[u8; 4]>::try_from(address).map(|bytes| Ipv4Addr::from(bytes).to_string());
             let sixteen = || {
-                let bytes = <[u8; 16]>::try_from(name).ok()?;
+                let bytes = <[u8; 16]>::try_from(address).ok()?;
                 Some(Ipv6Addr::from(bytes).to_string())
             };
             four.ok().or_else(sixteen)
         }
         _ => None,
-    }
-}
-
-/// Elements one after the other.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn peek(&self) -> Option<(u8, &'a [u8])> {
-        Some(self.split()?.0)
-    }
-
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (element, rest) = self.split()?;
-        self.0 = rest;
-        Some(element)
-    }
-
-    /// The content of the next element, when it has this tag.
-    fn expect(&mut self, wanted: u8) -> Option<&'a [u8]> {
-        let (tag, _) = self.peek()?;
-        if tag != wanted {
-            return None;
-        }
-        self.next().map(|(_, content)| content)
-    }
-
-    #[expect(clippy::type_complexity, reason = "an element, and what follows it")]
-    fn split(&self) -> Option<((u8, &'a [u8]), &'a [u8])> {
-        let (tag, rest) = self.0.split_first()?;
-        let (first, rest) = rest.split_first()?;
-        let (length, rest) = match *first {
-            short @ 0..=0x7f => (usize::from(short), rest),
-            long @ 0x81..=0x84 => {
-                let (digits, rest) = rest.split_at_checked(usize::from(long - 0x80))?;
-                (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        Some(((*tag, content), rest))
     }
 }
 

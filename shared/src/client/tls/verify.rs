@@ -27,8 +27,9 @@ pub(super) fn verifier(
     tls: &Tls,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsTrouble> {
+    let algorithms = provider.signature_verification_algorithms;
     if tls.skip_verify {
-        return Ok(Arc::new(Anybody(provider.signature_verification_algorithms)));
+        return Ok(Arc::new(Verifier { authorities: None, algorithms }));
     }
     let trusted = trusted(tls.cacert.as_deref())?;
     let mut roots = RootCertStore::empty();
@@ -39,7 +40,7 @@ pub(super) fn verifier(
     let inner =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
     let inner = inner.map_err(|error| TlsTrouble::Handshake(error.to_string()))?;
-    Ok(Arc::new(Trusted { inner, trusted }))
+    Ok(Arc::new(Verifier { authorities: Some(Authorities { inner, trusted }), algorithms }))
 }
 
 fn trusted(cacert: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsTrouble> {
@@ -50,14 +51,21 @@ fn trusted(cacert: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsTro
     Ok(OF_MACHINE.get_or_init(read).clone())
 }
 
-/// Takes what authorities have signed, and says in words what it does not take.
+/// Takes what authorities have signed, and says in words what it does not take; or takes whoever answers, where nobody is to
+/// be verified. That a server has the key of the certificate that it shows is looked at in any case, as by Go.
 #[derive(Debug)]
-struct Trusted {
+struct Verifier {
+    authorities: Option<Authorities>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+#[derive(Debug)]
+struct Authorities {
     inner: Arc<WebPkiServerVerifier>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
-impl Trusted {
+impl Authorities {
     /// A server's own certificate that is itself among the trusted ones is taken, as by Go: many sign theirs with its
     /// own key and hand it to clients. webpki takes none that could sign others.
     fn is_itself_trusted(
@@ -66,7 +74,7 @@ impl Trusted {
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> bool {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let now = now.as_secs();
         let in_time =
             |found: Certificate| found.from.seconds() <= now && now <= found.until.seconds();
         let fits = |parsed: ParsedCertificate<'_>| verify_server_name(&parsed, name).is_ok();
@@ -76,7 +84,7 @@ impl Trusted {
     }
 }
 
-impl ServerCertVerifier for Trusted {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -85,8 +93,11 @@ impl ServerCertVerifier for Trusted {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.inner.verify_server_cert(certificate, between, name, stapled, now) {
-            Err(_) if self.is_itself_trusted(certificate, name, now) => {
+        let Some(authorities) = &self.authorities else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match authorities.inner.verify_server_cert(certificate, between, name, stapled, now) {
+            Err(_) if authorities.is_itself_trusted(certificate, name, now) => {
                 Ok(ServerCertVerified::assertion())
             }
             Err(Error::InvalidCertificate(why)) => {
@@ -108,7 +119,7 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -117,11 +128,11 @@ impl ServerCertVerifier for Trusted {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -171,43 +182,4 @@ fn untrusted(found: Certificate, between: &[CertificateDer<'_>]) -> TlsTrouble {
         issuer.clone_from(&next.issuer);
     }
     TlsTrouble::UnknownAuthority { issuer }
-}
-
-/// Takes whoever answers; only that it has the key of the certificate that it shows is looked at, as by Go.
-#[derive(Debug)]
-struct Anybody(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
