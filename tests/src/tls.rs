@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hyper_util::rt::TokioIo;
-use mini_etcd_server::tls::pem;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
@@ -65,7 +64,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?;
-        let pem = pem("CERTIFICATE", certificate.der());
+        let pem = certificate.pem();
         Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
@@ -89,8 +88,8 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let serial = rand::random::<u64>() >> 1;
         params.serial_number = Some(SerialNumber::from(serial));
-        let certificate = pem("CERTIFICATE", params.signed_by(&key, &self.issuer)?.der());
-        Ok(Identity { certificate, key: pem("PRIVATE KEY", &key.serialize_der()), serial })
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem(), serial })
     }
 
     /// A list of these as revoked, in PEM.
@@ -113,7 +112,7 @@ impl Authority {
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        Ok(pem("X509 CRL", params.signed_by(&self.issuer)?.der()))
+        Ok(params.signed_by(&self.issuer)?.pem()?)
     }
 }
 

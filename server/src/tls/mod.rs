@@ -41,7 +41,6 @@ use side::Side;
 
 pub use build::PEER_PROTOCOL;
 pub use files::TlsError;
-pub use self_signed::pem;
 pub use x509::common_name;
 
 /// What a member speaks TLS with; a cheap handle.

@@ -6,8 +6,6 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
@@ -23,9 +21,6 @@ const VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Clocks may differ by this much.
 const LEEWAY: Duration = Duration::from_secs(3600);
-
-/// Characters of a line in PEM.
-const PEM_LINE: usize = 64;
 
 /// The hosts by which a member of this configuration may be called.
 pub(super) fn hosts(config: &Config) -> Vec<String> {
@@ -76,22 +71,7 @@ fn make(hosts: &[String], now: UnixTime) -> Result<(String, String), rcgen::Erro
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&key)?;
-    Ok((pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", &key.serialize_der())))
-}
-
-/// Bytes in PEM.
-#[must_use]
-pub fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut lines = format!("-----BEGIN {label}-----\n");
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(PEM_LINE));
-        lines.push_str(line);
-        lines.push('\n');
-        rest = more;
-    }
-    lines + "-----END " + label + "-----\n"
+    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 /// Whole or not at all: whoever reads meanwhile finds the old file.
