@@ -1,6 +1,6 @@
 //! [`Driver`]: decides what may be sent, written, applied and answered, and when.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mini_etcd_proto::internalpb::{ConfState, Entry, EntryKind, conf_change};
@@ -63,10 +63,8 @@ pub struct Driver {
     pub(super) outage: Outage,
     pub(super) forwarded: Vec<Forwarded>,
     pub(super) leadership: Leadership,
-    /// Peers to which there is no connection.
-    pub(super) cut_off: BTreeSet<MemberId>,
-    /// Peers to which there is one.
-    pub(super) connected: BTreeSet<MemberId>,
+    /// Whether there is a connection to a peer, where that was said.
+    pub(super) connected: BTreeMap<MemberId, bool>,
     /// Tick since which the present voters have the present leader: what was heard before says nothing of them.
     pub(super) quorum_since: u64,
     pub(super) suspicion: Suspicion,
@@ -117,8 +115,7 @@ impl Driver {
             outage: Outage::default(),
             forwarded: Vec::new(),
             leadership: Leadership { me: id, ..Leadership::default() },
-            cut_off: BTreeSet::new(),
-            connected: BTreeSet::new(),
+            connected: BTreeMap::new(),
             quorum_since: 0,
             suspicion: Suspicion::default(),
             stall: Stall::default(),
@@ -227,12 +224,10 @@ impl Driver {
             }
             Input::PeerUnreachable { id } => self.unreachable(id),
             Input::PeerConnected { id } => {
-                self.cut_off.remove(&id);
                 self.meet(id);
             }
             Input::PeerDisconnected { id } => {
-                self.cut_off.insert(id);
-                self.connected.remove(&id);
+                self.connected.insert(id, false);
                 self.unreachable(id);
             }
             Input::TransferLeader { to } => self.transfer(to),
@@ -352,7 +347,9 @@ impl Driver {
         let hands_over = self.core.transferring_to().is_some();
         if self.stall.is_stalled(self.now) && self.core.leadership().leads() && !hands_over {
             let durable = self.core.persisted_index();
-            if let Some(to) = self.furthest(|matched| matched > durable) {
+            if let Some(to) =
+                self.furthest(|peer| peer.recently_active && peer.match_index > durable)
+            {
                 tracing::warn!(member = %self.id, %to, "hands leadership over: its disk stalls");
                 self.core.transfer(to);
             }

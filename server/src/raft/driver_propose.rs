@@ -8,11 +8,12 @@ use mini_etcd_proto::internalpb::{Entry, EntryKind};
 use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::{Forward, ForwardRefused, ForwardedCommand};
-use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use mini_etcd_shared::types::{MemberId, Term};
 
 use super::driver::{Driver, Forwarded};
 use super::membership;
 use super::proposals::{Gate, Proposal, admit_lag, refusal_of};
+use super::status::PeerProgress;
 use super::turn::Turn;
 use super::validate;
 use crate::error::RequestError;
@@ -182,7 +183,7 @@ impl Driver {
     /// Sends what waits to the leader, to be appended in the present term or never. While there is no connection to the
     /// leader it waits on: what is sent into none is lost, and its client would wait in vain.
     fn forward_all(&mut self, turn: &mut Turn) {
-        if self.cut_off.contains(&self.leadership.leader) {
+        if self.connected.get(&self.leadership.leader) == Some(&false) {
             return;
         }
         loop {
@@ -202,18 +203,18 @@ impl Driver {
 
     /// Starts to hand leadership over; to the voter that is furthest when nobody is named.
     pub(super) fn transfer(&mut self, to: Option<MemberId>) {
-        if let Some(target) = to.or_else(|| self.furthest(|_| true)) {
+        if let Some(target) = to.or_else(|| self.furthest(|peer| peer.recently_active)) {
             self.core.transfer(target);
         }
     }
 
-    /// The other voter whose log is furthest, of those that answer and whose durable index `fits`.
-    pub(super) fn furthest(&self, fits: impl Fn(LogIndex) -> bool) -> Option<MemberId> {
-        let fit = self.core.progress().into_iter().filter(|peer| {
-            peer.recently_active
-                && self.conf_state.voters.contains(&peer.id.0)
-                && fits(peer.match_index)
-        });
+    /// The other voter whose log is furthest, of those that `fit`.
+    pub(super) fn furthest(&self, fit: impl Fn(&PeerProgress) -> bool) -> Option<MemberId> {
+        let fit = self
+            .core
+            .progress()
+            .into_iter()
+            .filter(|peer| self.conf_state.voters.contains(&peer.id.0) && fit(peer));
         // The lower id where two are equally far.
         fit.max_by_key(|peer| (peer.match_index, Reverse(peer.id))).map(|peer| peer.id)
     }

@@ -1,8 +1,6 @@
 //! Loses no time where the election timeout would decide: a leader that no quorum answers makes room, and members without a
 //! leader stand for election once a quorum of them is connected.
 
-use std::cmp::Reverse;
-
 use mini_etcd_shared::types::MemberId;
 
 use super::driver::Driver;
@@ -14,7 +12,7 @@ impl Driver {
     /// election: where only the way from the others is broken, they would listen to a leader that can commit nothing.
     pub(super) fn tick_core(&mut self) {
         let before = self.core.leadership();
-        let heir = before.leads().then(|| self.heir()).flatten();
+        let heir = before.leads().then(|| self.furthest(|_| true)).flatten();
         self.core.tick();
         if before.leads() && self.core.leadership() == before && self.is_quorum_lost() {
             self.core.step_down();
@@ -28,34 +26,30 @@ impl Driver {
         }
     }
 
-    /// The other voter that is known to have most of the log; the lower id where two are equally far.
-    fn heir(&self) -> Option<MemberId> {
-        let others = self.core.progress().into_iter().filter(|peer| !peer.is_learner);
-        others.max_by_key(|peer| (peer.match_index, Reverse(peer.id))).map(|peer| peer.id)
-    }
-
     /// Whether no quorum was heard of for [`QUORUM_LOST_TICKS`]. While a joint configuration stands, Raft's own check decides.
     fn is_quorum_lost(&self) -> bool {
-        if !self.conf_state.voters_outgoing.is_empty() {
-            return false;
-        }
-        let heard_at = |voter: &u64| {
-            if *voter == self.id.0 { self.now } else { self.suspicion.last_heard(MemberId(*voter)) }
-        };
-        let mut heard: Vec<u64> = self.conf_state.voters.iter().map(heard_at).collect();
-        heard.sort_unstable_by_key(|tick| Reverse(*tick));
-        let quorum = heard.get(heard.len() / 2).copied().unwrap_or(self.now);
-        self.now - quorum.max(self.quorum_since) >= QUORUM_LOST_TICKS
+        self.conf_state.voters_outgoing.is_empty()
+            && self.now - self.quorum_since >= QUORUM_LOST_TICKS
+            && !self.is_quorum(|voter| self.silence(voter) < QUORUM_LOST_TICKS)
+    }
+
+    /// Ticks since `member` was heard.
+    pub(super) fn silence(&self, member: MemberId) -> u64 {
+        self.now.saturating_sub(self.suspicion.last_heard(member))
+    }
+
+    /// Whether the voters that `counts` takes, and this member, are most of them.
+    fn is_quorum(&self, counts: impl Fn(MemberId) -> bool) -> bool {
+        let voters = self.conf_state.voters.iter().copied().map(MemberId);
+        let counted = voters.filter(|voter| *voter == self.id || counts(*voter)).count();
+        counted > self.conf_state.voters.len() / 2
     }
 
     /// Messages to `id` arrive from now on. Where nobody leads and a quorum is connected, nobody has to wait for a timeout; a leader
     /// that is there speaks first.
     pub(super) fn meet(&mut self, id: MemberId) {
-        self.connected.insert(id);
-        let reaches =
-            |voter: &&u64| **voter == self.id.0 || self.connected.contains(&MemberId(**voter));
-        let voters = &self.conf_state.voters;
-        let has_quorum = voters.iter().filter(reaches).count() > voters.len() / 2;
+        self.connected.insert(id, true);
+        let has_quorum = self.is_quorum(|voter| self.connected.get(&voter) == Some(&true));
         if self.core.leadership().has_leader() || !has_quorum {
             return;
         }

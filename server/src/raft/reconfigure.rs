@@ -108,8 +108,7 @@ impl Driver {
 
     /// Whether the member said something lately.
     fn is_heard(&self, id: u64) -> bool {
-        let silent = self.now.saturating_sub(self.suspicion.last_heard(MemberId(id)));
-        id == self.id.0 || silent <= ELECTION_TICKS_MAX as u64
+        id == self.id.0 || self.silence(MemberId(id)) <= ELECTION_TICKS_MAX as u64
     }
 }
 
