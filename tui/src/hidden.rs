@@ -1,12 +1,16 @@
 //! [`Hidden`]: reads what somebody types at the terminal without showing it.
 //!
-//! Whoever asks has the terminal in a mode in which it shows nothing and hands keys over one by one.
+//! Whoever asks has the terminal in a mode in which it shows nothing and hands keys over one by one ([`Quiet`]).
 
 use std::io::{Write, stdin, stdout};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 /// Bytes that are taken at once.
 const READ_BYTES: usize = 256;
@@ -22,6 +26,76 @@ mod key {
     pub const BACKSPACE: u8 = 0x08;
     pub const CLEAR: u8 = 0x15;
     pub const DELETE: u8 = 0x7f;
+}
+
+/// A terminal that shows nothing and hands keys over one by one; it is as it was when this is dropped.
+pub(crate) struct Quiet<T: AsFd> {
+    terminal: T,
+    before: Termios,
+    when: OptionalActions,
+}
+
+impl<T: AsFd> Quiet<T> {
+    /// `when` says whether what was typed ahead counts.
+    ///
+    /// # Errors
+    /// When it is no terminal.
+    pub(crate) fn begin(terminal: T, when: OptionalActions) -> std::io::Result<Self> {
+        let before = tcgetattr(&terminal)?;
+        let mut quiet = before.clone();
+        // Ctrl-C is a key meanwhile: the process must not end with a terminal that shows nothing.
+        quiet.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, when, &quiet)?;
+        Ok(Self { terminal, before, when })
+    }
+}
+
+impl<T: AsFd> Drop for Quiet<T> {
+    fn drop(&mut self) {
+        // Nothing can be done for a terminal that is gone.
+        let _gone = tcsetattr(&self.terminal, self.when, &self.before);
+    }
+}
+
+/// A line that is being typed.
+#[derive(Debug, Default)]
+pub(crate) struct HiddenLine(Vec<u8>);
+
+/// What a key did to a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// It goes on.
+    More,
+    /// It is whole.
+    Line(String),
+    /// Ctrl-D, with nothing before it.
+    End,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+impl HiddenLine {
+    /// Takes a key.
+    pub(crate) fn take(&mut self, byte: u8) -> Typed {
+        match byte {
+            b'\r' | b'\n' => return Typed::Line(self.end()),
+            key::INTERRUPT => return Typed::Interrupt,
+            key::END if self.0.is_empty() => return Typed::End,
+            key::END => return Typed::Line(self.end()),
+            key::BACKSPACE | key::DELETE => without_last(&mut self.0),
+            key::CLEAR => self.0.clear(),
+            byte if self.0.len() < LINE_BYTES_MAX => self.0.push(byte),
+            _ => {}
+        }
+        Typed::More
+    }
+
+    /// What there is of it.
+    fn end(&mut self) -> String {
+        text(std::mem::take(&mut self.0))
+    }
 }
 
 /// Lines that are typed and not shown. What is typed ahead of the next question is kept for it.
@@ -44,26 +118,23 @@ impl Hidden {
     }
 
     async fn line(&mut self) -> std::io::Result<String> {
-        let mut line = Vec::new();
+        let mut line = HiddenLine::default();
         loop {
             let typed = std::mem::take(&mut self.ahead);
             for (at, byte) in typed.iter().enumerate() {
-                match *byte {
-                    b'\r' | b'\n' => {
+                match line.take(*byte) {
+                    Typed::More => {}
+                    Typed::Line(line) => {
                         self.ahead = typed.get(at + 1..).unwrap_or_default().to_vec();
-                        return Ok(text(line));
+                        return Ok(line);
                     }
-                    key::INTERRUPT => return Err(std::io::ErrorKind::Interrupted.into()),
-                    key::END if line.is_empty() => return Ok(String::new()),
-                    key::BACKSPACE | key::DELETE => without_last(&mut line),
-                    key::CLEAR => line.clear(),
-                    byte if line.len() < LINE_BYTES_MAX => line.push(byte),
-                    _ => {}
+                    Typed::End => return Ok(String::new()),
+                    Typed::Interrupt => return Err(std::io::ErrorKind::Interrupted.into()),
                 }
             }
             self.ahead = read().await?;
             if self.ahead.is_empty() {
-                return Ok(text(line));
+                return Ok(line.end());
             }
         }
     }
@@ -129,12 +200,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_is_taken_away_whole() {
-        let mut line = "aé".as_bytes().to_vec();
-        without_last(&mut line);
-        assert_eq!(line, b"a");
-        without_last(&mut line);
-        without_last(&mut line);
-        assert!(line.is_empty());
+    fn what_is_typed_can_be_corrected_and_given_up() {
+        let typed = |bytes: &[u8]| {
+            let mut line = HiddenLine::default();
+            bytes.iter().map(|byte| line.take(*byte)).find(|typed| *typed != Typed::More)
+        };
+        let is = |text: &str| Some(Typed::Line(text.to_owned()));
+        assert_eq!(typed(b"abc\n"), is("abc"));
+        assert_eq!(typed("ab\u{e9}\x7fc\r".as_bytes()), is("abc"));
+        assert_eq!(typed("\u{e9}\x7f\x7f\x7fa\r".as_bytes()), is("a"));
+        assert_eq!(typed(b"wrong\x15right\n"), is("right"));
+        assert_eq!(typed(b"abc\x04"), is("abc"));
+        assert_eq!(typed(b"abc\x03"), Some(Typed::Interrupt));
+        assert_eq!(typed(b"\x04"), Some(Typed::End));
+        assert_eq!(typed(b"abc"), None);
     }
 }

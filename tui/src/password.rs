@@ -4,17 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Read, Write, stdin};
 
 use mini_etcd_shared::client::Credentials;
-use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, isatty};
+
+use crate::hidden::{HiddenLine, Quiet, Typed};
 
 /// Bytes that a password may have.
 const BYTES_MAX: u64 = 4096;
-/// Ctrl-C and Ctrl-D.
-const INTERRUPT: u8 = 3;
-const END: u8 = 4;
-/// What Backspace sends.
-const BACKSPACE: [u8; 2] = [8, 127];
-/// Ctrl-U: all of the line.
-const KILL: u8 = 21;
 
 /// A name without a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,52 +48,27 @@ fn ask() -> Result<String, NoPassword> {
 }
 
 fn ask_at(mut tty: File) -> Result<String, NoPassword> {
-    let before = tcgetattr(&tty).map_err(|_| NoPassword)?;
-    let mut hidden = before.clone();
-    // Signals too would leave a terminal that shows nothing.
-    hidden.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
-    let shown = Shown { tty: tty.try_clone().map_err(|_| NoPassword)?, before };
-    tcsetattr(&tty, OptionalActions::Flush, &hidden).map_err(|_| NoPassword)?;
+    let quiet = tty.try_clone().and_then(|tty| Quiet::begin(tty, OptionalActions::Flush));
+    let quiet = quiet.map_err(|_| NoPassword)?;
     tty.write_all(b"Password: ").map_err(|_| NoPassword)?;
     let typed = typed(&mut tty);
     // Whoever typed sees that it was taken.
     let _gone = tty.write_all(b"\n");
-    drop(shown);
-    typed.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(NoPassword)
+    drop(quiet);
+    typed.ok_or(NoPassword)
 }
 
-/// A line, byte by byte; none when it was given up.
-fn typed(tty: &mut impl Read) -> Option<Vec<u8>> {
-    let mut line = Vec::new();
+/// A line, key by key; none when it was given up.
+fn typed(tty: &mut impl Read) -> Option<String> {
+    let mut line = HiddenLine::default();
     let mut byte = [0];
-    for _ in 0..BYTES_MAX {
+    loop {
         tty.read_exact(&mut byte).ok()?;
-        match byte[0] {
-            b'\n' | b'\r' => return Some(line),
-            INTERRUPT => return None,
-            END if line.is_empty() => return None,
-            END => return Some(line),
-            KILL => line.clear(),
-            byte if BACKSPACE.contains(&byte) => {
-                // The last character, and not only its last byte.
-                while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-            }
-            byte => line.push(byte),
+        match line.take(byte[0]) {
+            Typed::More => {}
+            Typed::Line(line) => return Some(line),
+            Typed::End | Typed::Interrupt => return None,
         }
-    }
-    None
-}
-
-/// Shows again what is typed, however the asking ends.
-struct Shown {
-    tty: File,
-    before: Termios,
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        // A terminal that is gone shows nothing anyway.
-        let _gone = tcsetattr(&self.tty, OptionalActions::Flush, &self.before);
     }
 }
 
@@ -119,17 +89,5 @@ mod tests {
         assert_eq!(of("a:", Some("c")), is("a", ""));
         assert_eq!(of("", Some("b")), None);
         assert_eq!(of(":b", None), None);
-    }
-
-    #[test]
-    fn what_is_typed_can_be_corrected_and_given_up() {
-        let typed =
-            |bytes: &[u8]| super::typed(&mut &*bytes).map(|line| String::from_utf8(line).unwrap());
-        assert_eq!(typed(b"abc\n").as_deref(), Some("abc"));
-        assert_eq!(typed("ab\u{e9}\x7fc\r".as_bytes()).as_deref(), Some("abc"));
-        assert_eq!(typed(b"wrong\x15right\n").as_deref(), Some("right"));
-        assert_eq!(typed(b"abc\x03"), None);
-        assert_eq!(typed(b"\x04"), None);
-        assert_eq!(typed(b"abc"), None);
     }
 }

@@ -4,36 +4,11 @@ use std::io::{BufRead, IsTerminal, stdin};
 
 use mini_etcd_shared::failure::{Failure, exit};
 use rustix::process::{Signal, getpid, kill_process};
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
-};
+use rustix::termios::OptionalActions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::console::out;
-use crate::hidden::Hidden;
-
-/// A terminal that shows nothing and hands keys over one by one; it is as it was when this is dropped.
-struct Quiet(Termios);
-
-impl Quiet {
-    fn begin() -> std::io::Result<Self> {
-        let before = tcgetattr(stdin())?;
-        let mut quiet = before.clone();
-        // Ctrl-C is a key meanwhile: the process must not end with a terminal that shows nothing.
-        quiet.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Now, &quiet)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        // Nothing can be done for a terminal that is gone.
-        let _gone = tcsetattr(stdin(), OptionalActions::Now, &self.0);
-    }
-}
+use crate::hidden::{Hidden, Quiet};
 
 /// Asks for a password.
 pub(super) async fn ask(hidden: &mut Hidden, prompt: &str) -> Result<String, Failure> {
@@ -47,7 +22,7 @@ pub(super) async fn ask(hidden: &mut Hidden, prompt: &str) -> Result<String, Fai
         let line = String::from_utf8(line);
         return line.map_err(|_| refused("a password is UTF-8, and this one is not"));
     }
-    let quiet = Quiet::begin().map_err(|error| failed(&error))?;
+    let quiet = Quiet::begin(stdin(), OptionalActions::Now).map_err(|error| failed(&error))?;
     let (mut terminate, mut hangup) = (
         signal(SignalKind::terminate()).map_err(|error| failed(&error))?,
         signal(SignalKind::hangup()).map_err(|error| failed(&error))?,
