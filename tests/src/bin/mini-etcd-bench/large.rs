@@ -2,18 +2,24 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use mini_etcd_proto::etcdserverpb::RangeRequest;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_tests::load::{Kind, Load, RANGE_KEYS, fill, run};
 use mini_etcd_tests::usage::kilobytes;
+use mini_etcd_tests::wait::eventually;
 
 use super::rounds;
 use super::side::{Program, Side};
 use super::table::{Row, Table};
 use super::{Arguments, What};
 
-/// Time for memory to settle: what is freed is given back, and what is buffered is written.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Looks in a row at which memory has not fallen after which it has settled: what is freed is given back, and what is buffered is
+/// written. About three seconds.
+const SETTLED_LOOKS: u32 = 150;
+
+/// Longest that a member may take to settle or to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Adds the rows that are asked for.
 pub async fn measure(
@@ -49,8 +55,7 @@ async fn measure_keys(
     let order = if scattered { "in scattered order" } else { "in order" };
     let keys = format!("{} keys {order}", arguments.many_keys);
     Table::figures(&format!("{keys}: time to write them, s"), &sides, &seconds, 1);
-    tokio::time::sleep(SETTLE).await;
-    Table::figures(&format!("{keys}: resident, MB"), &sides, &resident(&sides)?, 0);
+    Table::figures(&format!("{keys}: resident, MB"), &sides, &settled(&sides).await?, 0);
 
     let ranges = load(Kind::Range, arguments.range_clients);
     let what = format!("range of {RANGE_KEYS}, {keys}");
@@ -69,8 +74,7 @@ async fn measure_keys(
         seconds.push(timed(ready(side)).await?);
     }
     Table::figures(&format!("{keys}: ready after SIGKILL, s"), &sides, &seconds, 2);
-    tokio::time::sleep(SETTLE).await;
-    Table::figures(&format!("{keys}: resident after that, MB"), &sides, &resident(&sides)?, 0);
+    Table::figures(&format!("{keys}: resident after that, MB"), &sides, &settled(&sides).await?, 0);
     Ok(())
 }
 
@@ -85,13 +89,33 @@ async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result
 async fn ready(side: &mut Side) -> anyhow::Result<()> {
     side.cluster.restart(0)?;
     let channel = side.cluster.channel(0)?;
-    loop {
+    eventually("an answer", PATIENCE, || async {
         let request = RangeRequest { key: "/bench/00000000".into(), ..RangeRequest::default() };
-        if KvClient::new(channel.clone()).range(request).await.is_ok() {
-            return Ok(());
+        KvClient::new(channel.clone()).range(request).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// What each member keeps in memory once that falls no further.
+async fn settled(sides: &[Side]) -> anyhow::Result<Vec<f64>> {
+    let (mut lowest, mut looks) = (vec![f64::MAX; sides.len()], 0);
+    eventually("memory that has settled", PATIENCE, || {
+        let now = resident(sides).map(|now| {
+            let falls = now.iter().zip(&lowest).any(|(now, lowest)| now < lowest);
+            looks = if falls { 0 } else { looks + 1 };
+            for (lowest, now) in lowest.iter_mut().zip(&now) {
+                *lowest = lowest.min(*now);
+            }
+            (now, looks)
+        });
+        async move {
+            let (now, looks) = now?;
+            ensure!(looks >= SETTLED_LOOKS, "it still falls");
+            Ok(now)
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    })
+    .await
 }
 
 #[expect(clippy::cast_precision_loss, reason = "megabytes are shown")]
