@@ -1,8 +1,8 @@
 //! `mini-etcd-pressure`: what a load that asks for much memory does to a cluster and to everybody else.
 //!
 //! ```text
-//! main ─▶ answers | streams | watches     one kind of load each
-//!   └──▶ other (a client on a thread of its own)   └──▶ members (memory, processor time, terms)
+//! main ─▶ answers | streams | watches | replace     one kind of load each
+//!   └──▶ other (a client on a thread of its own)     └──▶ members (memory, processor time, terms)
 //! ```
 //!
 //! One other client puts and gets a small key, in turn, all the time. Shown are its latencies before and meanwhile,
@@ -17,6 +17,7 @@
 mod answers;
 mod members;
 mod other;
+mod replace;
 mod streams;
 mod watches;
 mod writers;
@@ -70,6 +71,8 @@ enum Load {
     Streams(streams::Arguments),
     /// Watches that are all read, under puts.
     Watches(watches::Arguments),
+    /// A member that lost its disk is replaced, in a cluster with much in it.
+    Replace(replace::Arguments),
 }
 
 /// What a load runs against.
@@ -137,18 +140,18 @@ fn main() -> anyhow::Result<()> {
     let (runtime, other) = (runtime()?, Other::new()?);
     for &size in &common.sizes {
         // Members have the priority of the thread that starts them, so the load has another one.
-        let target = runtime.block_on(Target::start(flavor, size, other.clone()))?;
+        let mut target = runtime.block_on(Target::start(flavor, size, other.clone()))?;
         println!("{flavor:?}, members: {size}, load of the machine: {}", members::machine_load()?);
         thread::scope(|scope| {
-            let (common, load) = (&common, &load);
-            let measuring = scope.spawn(move || stand_back_and_measure(common, load, &target));
+            let (common, load, target) = (&common, &load, &mut target);
+            let measuring = scope.spawn(move || stand_back_and_measure(common, load, target));
             measuring.join().map_err(|_| anyhow!("the load panicked"))?
         })?;
     }
     Ok(())
 }
 
-fn stand_back_and_measure(common: &Common, load: &Load, target: &Target) -> anyhow::Result<()> {
+fn stand_back_and_measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::Result<()> {
     if common.idle {
         // Niceness is not enough: whoever is nice still keeps a processor for the rest of a time slice.
         let thread = rustix::thread::gettid().to_string();
@@ -159,7 +162,7 @@ fn stand_back_and_measure(common: &Common, load: &Load, target: &Target) -> anyh
 }
 
 #[expect(clippy::print_stdout, reason = "the table is the program's result")]
-async fn measure(common: &Common, load: &Load, target: &Target) -> anyhow::Result<()> {
+async fn measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::Result<()> {
     if let Load::Answers(arguments) = load {
         answers::fill(target, arguments).await?;
     }
@@ -174,6 +177,7 @@ async fn measure(common: &Common, load: &Load, target: &Target) -> anyhow::Resul
         Load::Answers(arguments) => answers::run(target, arguments).await,
         Load::Streams(arguments) => streams::run(target, arguments).await,
         Load::Watches(arguments) => watches::run(target, arguments).await,
+        Load::Replace(arguments) => replace::run(target, arguments).await,
     };
     let phases = measured.with_context(|| members::last_words(&target.cluster))?;
     for (place, phase) in phases.iter().enumerate() {

@@ -17,8 +17,8 @@ pub struct Usage {
 impl Usage {
     pub fn now(cluster: &Cluster) -> anyhow::Result<Self> {
         let mut members = 0.0;
-        for index in 0..cluster.size() {
-            members += processor_seconds(&cluster.pid(index)?.to_string())?;
+        for pid in pids(cluster) {
+            members += processor_seconds(&pid.to_string())?;
         }
         Ok(Self { load: processor_seconds("self")?, members })
     }
@@ -35,6 +35,11 @@ impl fmt::Display for Usage {
     }
 }
 
+/// Numbers of the processes of the members that run.
+fn pids(cluster: &Cluster) -> impl Iterator<Item = i32> {
+    (0..cluster.size()).filter_map(|index| cluster.pid(index).ok())
+}
+
 /// Averages of the last 1, 5 and 15 minutes.
 pub fn machine_load() -> anyhow::Result<String> {
     let line = read_to_string("/proc/loadavg")?;
@@ -46,7 +51,7 @@ pub async fn term(cluster: &Cluster, index: usize) -> anyhow::Result<u64> {
     Ok(client.status(StatusRequest {}).await?.into_inner().raft_term)
 }
 
-/// The most memory that each member ever had; lines.
+/// The most memory that each member that runs ever had; lines.
 pub fn peaks(cluster: &Cluster, leader: usize) -> anyhow::Result<Vec<String>> {
     let peak = |index| {
         let name = &cluster.member(index)?.name;
@@ -54,7 +59,7 @@ pub fn peaks(cluster: &Cluster, leader: usize) -> anyhow::Result<Vec<String>> {
         let megabytes = kilobytes(cluster.pid(index)?, "VmHWM")? / 1000;
         Ok(format!("{name} ({role}): peak of resident memory {megabytes} MB"))
     };
-    (0..cluster.size()).map(peak).collect()
+    (0..cluster.size()).filter(|index| cluster.pid(*index).is_ok()).map(peak).collect()
 }
 
 /// The end of each member's standard error.

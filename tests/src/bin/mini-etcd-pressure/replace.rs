@@ -1,0 +1,111 @@
+//! A member that lost its disk, replaced while writes go on.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
+use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::{
+    MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, StatusRequest,
+};
+use mini_etcd_tests::load::{Kind, Load, fill};
+use mini_etcd_tests::usage::kilobytes;
+use mini_etcd_tests::wait::eventually;
+
+use crate::writers::Puts;
+use crate::{Phase, Target};
+
+/// Time for the new member to be in sync.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Keys there are.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u64,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 1000)]
+    value_bytes: usize,
+    /// Puts in a second meanwhile, of values of 256 bytes.
+    #[arg(long, default_value_t = 2000)]
+    puts_per_second: u32,
+    /// Clients that put.
+    #[arg(long, default_value_t = 32)]
+    writers: usize,
+}
+
+pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
+    ensure!(target.cluster.size() >= 3, "a member is replaced in a cluster of three or more");
+    let load = Load {
+        kind: Kind::Put,
+        clients: 64,
+        connections: 1,
+        value_bytes: arguments.value_bytes,
+        keys: arguments.keys,
+        scattered: false,
+        duration: Duration::ZERO,
+    };
+    fill(&target.address, &load).await?;
+    let puts = Puts {
+        address: target.address.clone(),
+        writers: arguments.writers,
+        value_bytes: 256,
+        per_second: arguments.puts_per_second,
+    };
+    let alone = puts.alone(target, u64::from(arguments.puts_per_second) * 10).await?;
+    let new = lose_one(target).await?;
+    let leader = target.cluster.pid(target.leader)?;
+    let before = kilobytes(leader, "VmHWM")?;
+    let meanwhile = Phase::run("until the new member votes", target, async {
+        let over = Cell::new(false);
+        let promoted = async {
+            let result = promote(target, new).await;
+            over.set(true);
+            result
+        };
+        let (done, promoted) = tokio::join!(puts.run(|_| !over.get()), promoted);
+        promoted?;
+        let more = kilobytes(leader, "VmHWM")?.saturating_sub(before) / 1000;
+        Ok(vec![
+            format!("{} puts of {} bytes", done?, puts.value_bytes),
+            format!("the leader's peak of resident memory rose by {more} MB"),
+        ])
+    });
+    Ok(vec![alone, meanwhile.await?])
+}
+
+/// Kills a follower for good, takes its name off the list, and starts another one as a learner. Answers its id.
+async fn lose_one(target: &mut Target) -> anyhow::Result<u64> {
+    let lost = (0..target.cluster.size()).find(|index| *index != target.leader);
+    let lost = lost.context("no follower")?;
+    let id = id_of(target, lost).await?;
+    target.cluster.kill(lost)?;
+    let mut cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
+    cluster.member_remove(MemberRemoveRequest { id }).await?;
+    let added = target.cluster.add(target.leader)?;
+    let urls = vec![format!("http://{}", target.cluster.member(added)?.address)];
+    let request = MemberAddRequest { peer_ur_ls: urls, is_learner: true };
+    let id = cluster.member_add(request).await?.into_inner().member.context("a member")?.id;
+    target.cluster.restart(added)?;
+    Ok(id)
+}
+
+async fn id_of(target: &Target, index: usize) -> anyhow::Result<u64> {
+    let mut client = MaintenanceClient::new(target.cluster.channel(index)?);
+    let status = client.status(StatusRequest {}).await?.into_inner();
+    Ok(status.header.context("a header")?.member_id)
+}
+
+/// Promotes a learner as soon as the leader takes it to be in sync.
+async fn promote(target: &Target, id: u64) -> anyhow::Result<()> {
+    let cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
+    eventually("a learner in sync", DEADLINE, || {
+        let mut cluster = cluster.clone();
+        async move {
+            cluster.member_promote(MemberPromoteRequest { id }).await.map(drop).context("promote")
+        }
+    })
+    .await
+}
