@@ -311,7 +311,7 @@ fn reports_for_machines_hold_every_command_and_the_same_failure() {
 #[test]
 fn no_report_shows_a_password() {
     let dir = tempfile::tempdir().unwrap();
-    let script = "test a\nget k --user root:hunter2\nget k --user root --password=hunter2\n\
+    let script = "test a\nput '' v --user root:hunter2\nget k --user root --password=hunter2\n\
                   with --user 'root:hunter2'\nput '' v\nend\nend\n";
     std::fs::write(dir.path().join("t.ers"), script).unwrap();
     let wrong = "get k --user root:hunter2 --bogus\nget k --password hunter2 --bogus\n";
