@@ -138,6 +138,10 @@ fn main() -> anyhow::Result<()> {
     let Arguments { common, load } = Arguments::parse();
     let flavor = if common.etcd { Flavor::Etcd } else { Flavor::Mini };
     let (runtime, other) = (runtime()?, Other::new()?);
+    if matches!(load, Load::Replace(_)) {
+        let large = common.sizes.iter().all(|size| *size >= 3);
+        ensure!(large, "a member is replaced in a cluster of three or more: --sizes 3");
+    }
     for &size in &common.sizes {
         // Members have the priority of the thread that starts them, so the load has another one.
         let mut target = runtime.block_on(Target::start(flavor, size, other.clone()))?;
@@ -166,7 +170,7 @@ async fn measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::R
     if let Load::Answers(arguments) = load {
         answers::fill(target, arguments).await?;
     }
-    let term = members::term(&target.cluster, target.leader).await?;
+    let term = members::status(&target.cluster, target.leader).await?.raft_term;
     let quiet = Phase::run("before", target, async {
         tokio::time::sleep(Duration::from_secs(common.seconds)).await;
         Ok(Vec::new())
@@ -197,7 +201,7 @@ async fn measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::R
         println!("  {line}");
     }
     let leader = target.cluster.leader().await?;
-    let now = members::term(&target.cluster, leader).await?;
+    let now = members::status(&target.cluster, leader).await?.raft_term;
     println!("  term: {term} before, {now} after");
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::fs::read_to_string;
 
-use mini_etcd_proto::etcdserverpb::StatusRequest;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use mini_etcd_proto::etcdserverpb::{StatusRequest, StatusResponse};
 use mini_etcd_tests::cluster::{Cluster, Member};
 use mini_etcd_tests::usage::{kilobytes, processor_seconds};
 
@@ -46,9 +46,9 @@ pub fn machine_load() -> anyhow::Result<String> {
     Ok(line.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
-pub async fn term(cluster: &Cluster, index: usize) -> anyhow::Result<u64> {
+pub async fn status(cluster: &Cluster, index: usize) -> anyhow::Result<StatusResponse> {
     let mut client = MaintenanceClient::new(cluster.channel(index)?);
-    Ok(client.status(StatusRequest {}).await?.into_inner().raft_term)
+    Ok(client.status(StatusRequest {}).await?.into_inner())
 }
 
 /// The most memory that each member that runs ever had; lines.

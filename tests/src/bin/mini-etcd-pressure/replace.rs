@@ -3,19 +3,16 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use mini_etcd_proto::etcdserverpb::cluster_client::ClusterClient;
-use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use mini_etcd_proto::etcdserverpb::{
-    MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, StatusRequest,
-};
+use mini_etcd_proto::etcdserverpb::{MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest};
 use mini_etcd_tests::load::{Kind, Load, fill};
 use mini_etcd_tests::usage::kilobytes;
 use mini_etcd_tests::wait::eventually;
 
 use crate::writers::Puts;
-use crate::{Phase, Target};
+use crate::{Phase, Target, members};
 
 /// Time for the new member to be in sync.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -37,7 +34,6 @@ pub struct Arguments {
 }
 
 pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
-    ensure!(target.cluster.size() >= 3, "a member is replaced in a cluster of three or more");
     let load = Load {
         kind: Kind::Put,
         clients: 64,
@@ -80,7 +76,7 @@ pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<V
 async fn lose_one(target: &mut Target) -> anyhow::Result<u64> {
     let lost = (0..target.cluster.size()).find(|index| *index != target.leader);
     let lost = lost.context("no follower")?;
-    let id = id_of(target, lost).await?;
+    let id = members::status(&target.cluster, lost).await?.header.context("a header")?.member_id;
     target.cluster.kill(lost)?;
     let mut cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
     cluster.member_remove(MemberRemoveRequest { id }).await?;
@@ -90,12 +86,6 @@ async fn lose_one(target: &mut Target) -> anyhow::Result<u64> {
     let id = cluster.member_add(request).await?.into_inner().member.context("a member")?.id;
     target.cluster.restart(added)?;
     Ok(id)
-}
-
-async fn id_of(target: &Target, index: usize) -> anyhow::Result<u64> {
-    let mut client = MaintenanceClient::new(target.cluster.channel(index)?);
-    let status = client.status(StatusRequest {}).await?.into_inner();
-    Ok(status.header.context("a header")?.member_id)
 }
 
 /// Promotes a learner as soon as the leader takes it to be in sync.
