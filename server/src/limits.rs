@@ -193,10 +193,19 @@ pub const LOG_WAIT_BYTES: u64 = 256 << 20;
 pub const LOG_WAIT_TICKS: u64 = 200;
 
 /// Bytes of rows in one piece of a snapshot; one row may go over.
-pub const SNAPSHOT_CHUNK_BYTES: usize = 512 << 10;
+pub const SNAPSHOT_CHUNK_BYTES: usize = 64 << 10;
+
+/// Bytes of rows that a restore writes together.
+pub const RESTORE_BATCH_BYTES: usize = 512 << 10;
 
 /// Pieces of a snapshot that wait between disk and connection, on either side.
 pub const SNAPSHOT_CHUNKS_WAITING_MAX: usize = 2;
+
+/// How many times as long as a piece of a snapshot took its sender rests after it while somebody writes.
+pub const SNAPSHOT_REST_TIMES: u32 = 3;
+
+/// The longest of such rests.
+pub const SNAPSHOT_REST_MAX: Duration = Duration::from_millis(50);
 
 /// Time without progress after which a snapshot on its way is given up.
 pub const SNAPSHOT_STALL_TIMEOUT: Duration = Duration::from_secs(20);

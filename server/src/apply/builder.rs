@@ -10,7 +10,7 @@ use super::load::{CURRENT, FORMAT};
 use super::{Alarms, Birth, Identity, Members};
 use crate::auth::Auth;
 use crate::lease::StoredLease;
-use crate::limits::SNAPSHOT_CHUNK_BYTES;
+use crate::limits::RESTORE_BATCH_BYTES;
 use crate::mvcc::{RowId, encode_kv, encode_row, logical_len};
 use crate::storage::{Batch, Durability, Engine, Space, StorageError};
 
@@ -89,7 +89,7 @@ impl<'a, E: Engine> StateBuilder<'a, E> {
         self.digest.bytes(&key);
         self.digest.bytes(&row);
         self.batch.put(space, key, row);
-        if self.batch.bytes() < SNAPSHOT_CHUNK_BYTES {
+        if self.batch.bytes() < RESTORE_BATCH_BYTES {
             return Ok(());
         }
         self.engine.commit(std::mem::take(&mut self.batch), Durability::Buffered)

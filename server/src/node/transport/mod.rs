@@ -35,6 +35,7 @@ mod dial;
 mod hello;
 mod names;
 mod outbox;
+mod pace;
 mod probe;
 mod service;
 mod snapshot;

@@ -1,16 +1,18 @@
 //! [`SnapshotSender`] and [`Staging`]: a snapshot on a connection of its own, from one member's state to another's disk.
 //!
 //! The sender reads a chunk when the connection can take one, the receiver takes one when its disk has the one before: each
-//! holds a few chunks, and a slow side slows the other down. A snapshot that breaks off is begun anew.
+//! holds a few chunks, and a slow side slows the other down. While somebody writes the sender rests in between ([`Pace`]). A snapshot that breaks off is begun anew.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{
     Snapshot, SnapshotChunk, SnapshotHead, SnapshotPart, SnapshotStaged,
 };
+use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
@@ -19,6 +21,7 @@ use tonic::{Status, Streaming};
 
 use super::client::{Connector, DialError};
 use super::hello::Hellos;
+use super::pace::Pace;
 use super::table::Dialing;
 use crate::apply::{Identity, SnapshotError, SnapshotSink, SnapshotSource};
 use crate::config::PeerAddress;
@@ -96,13 +99,14 @@ impl SnapshotSender {
         let connecting = timeout(PEER_HELLO_TIMEOUT, self.connector.connect(&address));
         let (mut client, _driving) = connecting.await.map_err(|_| DialError::Silent)??;
         let source = SnapshotSource::new(published);
+        let reading = Reading { source, shown: Arc::clone(&self.shown) };
         let head = SnapshotHead {
             hello: Some(self.hellos.to(to)),
             to: to.0,
-            snapshot: Some(source.snapshot()),
+            snapshot: Some(reading.source.snapshot()),
         };
         let taken = Arc::<AtomicU64>::default();
-        let parts = parts(head, source, Arc::clone(&taken));
+        let parts = parts(head, reading, Arc::clone(&taken));
         let call = async {
             let mut answers = client.install(parts).await.map_err(Box::new)?.into_inner();
             answers.message().await.map_err(Box::new)?.ok_or(DialError::Ended)
@@ -124,11 +128,11 @@ impl SnapshotSender {
 /// What is sent: the head, then chunks as they are taken, which `taken` counts.
 fn parts(
     head: SnapshotHead,
-    source: SnapshotSource,
+    reading: Reading,
     taken: Arc<AtomicU64>,
 ) -> impl Stream<Item = SnapshotPart> + Send + 'static {
     let (chunks, waiting) = mpsc::channel(SNAPSHOT_CHUNKS_WAITING_MAX);
-    spawn_blocking(move || read(source, &chunks));
+    spawn_blocking(move || reading.run(&chunks));
     let chunks = stream::unfold((waiting, taken), |(mut waiting, taken)| async move {
         let chunk = waiting.recv().await?;
         taken.fetch_add(1, Ordering::Relaxed);
@@ -137,22 +141,38 @@ fn parts(
     stream::once(async move { SnapshotPart { head: Some(head), chunk: None } }).chain(chunks)
 }
 
-/// Reads chunks until there are no more, or nobody takes them. One that cannot be read ends the stream before its last
-/// chunk, which the receiver notices.
-fn read(mut source: SnapshotSource, chunks: &mpsc::Sender<SnapshotChunk>) {
-    loop {
-        match source.next(SNAPSHOT_CHUNK_BYTES) {
-            Ok(Some(chunk)) => {
-                if chunks.blocking_send(chunk).is_err() {
+/// A state that is read, and what is applied meanwhile.
+struct Reading {
+    source: SnapshotSource,
+    shown: Arc<Shown>,
+}
+
+impl Reading {
+    /// Reads chunks, at the pace that lets others write, until there are no more or nobody takes them. One that cannot be read
+    /// ends the stream before its last chunk, which the receiver notices.
+    fn run(mut self, chunks: &mpsc::Sender<SnapshotChunk>) {
+        let mut pace = Pace::new(SystemClock::new(), self.applied());
+        loop {
+            match self.source.next(SNAPSHOT_CHUNK_BYTES) {
+                Ok(Some(chunk)) => {
+                    if chunks.blocking_send(chunk).is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the state cannot be read for a snapshot");
                     return;
                 }
             }
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "the state cannot be read for a snapshot");
-                return;
-            }
+            let applied = self.applied();
+            thread::sleep(pace.rest(applied));
+            pace.go_on(applied);
         }
+    }
+
+    fn applied(&self) -> LogIndex {
+        self.shown.published.load().applied
     }
 }
 
