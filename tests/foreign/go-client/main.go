@@ -99,10 +99,13 @@ func nothingYet[T any](t *trial, what string, from <-chan T) {
 	}
 }
 
-// A further client, closed with the step.
+// A further client, closed with the step. One with a login needs a leader already now.
 func (t *trial) another(change ...func(*clientv3.Config)) *clientv3.Client {
-	client, err := t.connect(change...)
-	t.must(err)
+	var client *clientv3.Client
+	t.again("a client", func() (err error) {
+		client, err = t.connect(change...)
+		return err
+	})
 	context.AfterFunc(t.ctx, func() { client.Close() })
 	return client
 }

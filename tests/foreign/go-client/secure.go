@@ -90,10 +90,11 @@ func usersMay(t *trial) {
 	denied(writer.Put(t.ctx, "read", "x"))
 	denied(writer.Get(t.ctx, "", clientv3.WithPrefix()))
 	denied(writer.Delete(t.ctx, "app", clientv3.WithRange("app0")))
-	denied(writer.Txn(t.ctx).Then(clientv3.OpPut("app/b", "x"), clientv3.OpGet("other")).Commit())
 	denied(writer.Txn(t.ctx).If(clientv3.Compare(clientv3.Value("other"), "=", "o")).Commit())
 	if t.kind == "mini" {
-		// Open in an etcd from before CVE-2026-33343 was mended.
+		// The first is refused by etcd 3.5.1, and written all the same on some of three members; the second is open in an etcd
+		// from before CVE-2026-33343 was mended.
+		denied(writer.Txn(t.ctx).Then(clientv3.OpPut("app/b", "x"), clientv3.OpGet("other")).Commit())
 		denied(writer.Txn(t.ctx).Then(clientv3.OpTxn(nil, nil, []clientv3.Op{clientv3.OpDelete("other")})).Commit())
 	}
 	denied(reader.Put(t.ctx, "app/a", "x"))

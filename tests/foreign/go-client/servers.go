@@ -78,7 +78,9 @@ func prepare(kind, binary string, size int, secure bool) (*servers, error) {
 			peer := scheme + "://" + peers[number]
 			command = append(command, "--data-dir="+data, "--listen-client-urls="+url, "--advertise-client-urls="+url,
 				"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer,
-				"--initial-cluster="+strings.Join(all, ","), "--log-level=error")
+				"--initial-cluster="+strings.Join(all, ","), "--log-level=error",
+				// A machine that is busy with other things changes no leader.
+				"--heartbeat-interval=200", "--election-timeout=2000")
 		}
 		if secure {
 			command = append(command, s.files.flags()...)
