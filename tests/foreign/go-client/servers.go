@@ -79,8 +79,8 @@ func prepare(kind, binary string, size int, secure bool) (*servers, error) {
 			command = append(command, "--data-dir="+data, "--listen-client-urls="+url, "--advertise-client-urls="+url,
 				"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer,
 				"--initial-cluster="+strings.Join(all, ","), "--log-level=error",
-				// A machine that is busy with other things changes no leader.
-				"--heartbeat-interval=200", "--election-timeout=2000")
+				// A busy machine changes the leader less often so; leases of two seconds still are.
+				"--heartbeat-interval=130", "--election-timeout=1300")
 		}
 		if secure {
 			command = append(command, s.files.flags()...)
