@@ -9,6 +9,9 @@
 )]
 
 mod bundled;
+#[expect(dead_code, reason = "shared with other suites")]
+#[path = "../../../shared/tests/tls/secure.rs"]
+mod certificates;
 mod console;
 mod demo;
 mod faults;
@@ -20,4 +23,5 @@ mod mouse;
 mod program;
 mod proxy;
 mod random;
+mod secure;
 mod tails;
