@@ -66,7 +66,10 @@ impl Request for ChangeMany {
 /// Does it, as far as it can be done.
 async fn change(client: &Client, bulk: Bulk, seen: i64) -> Changed {
     let mut changed = Changed::default();
-    if let Err(trouble) = outcome(history::check(client, seen).await) {
+    let first = first(&bulk).map(bounds);
+    if let Some((key, _)) = first
+        && let Err(trouble) = outcome(history::check(client, key, seen).await)
+    {
         changed.stopped = Some(failed(trouble));
         return changed;
     }
@@ -87,6 +90,16 @@ async fn change(client: &Client, bulk: Bulk, seen: i64) -> Changed {
     };
     changed.stopped = ended.err();
     changed
+}
+
+/// The first of the keys that it changes.
+fn first(bulk: &Bulk) -> Option<&Target> {
+    match bulk {
+        Bulk::Delete { targets, .. } => targets.first(),
+        Bulk::PutBack { batches, .. } | Bulk::TakeAway(batches) => {
+            batches.iter().find_map(|batch| batch.targets.first())
+        }
+    }
 }
 
 /// I2: takes back what was done before somebody was faster; answers why it ended.

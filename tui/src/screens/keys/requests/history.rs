@@ -11,25 +11,30 @@ use tonic::{Response, Status};
 
 /// Commits on a member whose history has revision `seen`; refuses on one whose history has not.
 pub(crate) async fn commit(client: &Client, txn: TxnRequest, seen: i64) -> Outcome<TxnResponse> {
+    // Every change compares the key first.
+    let key = txn.compare.first().map(|compare| compare.key.clone()).unwrap_or_default();
     let send = |member: Member| {
-        let txn = txn.clone();
+        let (txn, key) = (txn.clone(), key.clone());
         async move {
-            ask(&member, seen).await?;
+            ask(&member, key, seen).await?;
             member.kv().txn(txn).await
         }
     };
     client.call(Kind::Write, send).await
 }
 
-/// Refuses when the history of the cluster has not revision `seen`.
-pub(crate) async fn check(client: &Client, seen: i64) -> Outcome<()> {
-    let send = |member: Member| async move { ask(&member, seen).await.map(Response::new) };
+/// Refuses when the history of the cluster has not revision `seen`, before a change of `key`.
+pub(crate) async fn check(client: &Client, key: Bytes, seen: i64) -> Outcome<()> {
+    let send = |member: Member| {
+        let key = key.clone();
+        async move { ask(&member, key, seen).await.map(Response::new) }
+    };
     client.call(Kind::Read, send).await
 }
 
-async fn ask(member: &Member, seen: i64) -> Result<(), Status> {
-    let request =
-        RangeRequest { key: Bytes::from_static(&[0]), count_only: true, ..RangeRequest::default() };
+/// Asks by a read of a key that is to be changed: its user may read that one, and perhaps no other.
+async fn ask(member: &Member, key: Bytes, seen: i64) -> Result<(), Status> {
+    let request = RangeRequest { key, count_only: true, ..RangeRequest::default() };
     let answer = member.kv().range(request).await?.into_inner();
     let now = answer.header.map_or(0, |header| header.revision);
     if now >= seen {
