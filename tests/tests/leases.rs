@@ -144,6 +144,58 @@ async fn keys_of_an_expired_lease_vanish_on_every_member_at_one_revision() -> an
     Ok(())
 }
 
+/// Goal: times to live and numbers at their bounds are taken or refused as by etcd, and nothing overflows (etcd #9374). Method: one
+/// list for both.
+async fn boundaries(flavor: Flavor) -> anyhow::Result<()> {
+    let cluster = Cluster::start(flavor, 1).await?;
+    let channel = cluster.channel(0)?;
+    for (id, ttl, wanted) in [
+        (0, 0, "2"),
+        (0, -1, "2"),
+        (0, i64::MIN, "2"),
+        (0, 1, "2"),
+        (0, 9_000_000_000, "9000000000"),
+        (0, 9_000_000_001, "etcdserver: too large lease TTL"),
+        (0, i64::MAX, "etcdserver: too large lease TTL"),
+        (7, 60, "60"),
+        (7, 60, "etcdserver: lease already exists"),
+        (-7, 60, "60"),
+        (i64::MIN, 60, "60"),
+        (i64::MAX, 60, "60"),
+    ] {
+        let request = LeaseGrantRequest { id, ttl };
+        let said = match LeaseClient::new(channel.clone()).lease_grant(request).await {
+            Ok(answer) => {
+                let answer = answer.into_inner();
+                ensure!(id == 0 || answer.id == id, "{answer:?}");
+                let left = left(channel.clone(), answer.id).await?;
+                ensure!(left.granted_ttl == answer.ttl && left.ttl <= answer.ttl, "{left:?}");
+                answer.ttl.to_string()
+            }
+            Err(status) => status.message().to_owned(),
+        };
+        ensure!(said == wanted, "a grant of {id} for {ttl}: {said}, and not {wanted}");
+    }
+    put(channel.clone(), "k", i64::MIN).await?;
+    let request = LeaseRevokeRequest { id: i64::MIN };
+    LeaseClient::new(channel.clone()).lease_revoke(request).await?;
+    ensure!(!has(channel.clone(), "k").await?, "it outlives its lease");
+    let late = put(channel, "k", i64::MIN).await.err().context("a put to a lease that is gone")?;
+    ensure!(format!("{late:#}").contains("requested lease not found"), "{late:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn grants_at_the_bounds_are_taken_or_refused() -> anyhow::Result<()> {
+    boundaries(Flavor::Mini).await
+}
+
+#[cfg(feature = "oracle")]
+#[tokio::test]
+async fn etcd_takes_and_refuses_the_same_grants() -> anyhow::Result<()> {
+    boundaries(Flavor::Etcd).await
+}
+
 /// Goal: whoever is asked renews a lease, and it ends once nobody does.
 #[tokio::test]
 async fn a_lease_is_kept_alive_through_any_member() -> anyhow::Result<()> {

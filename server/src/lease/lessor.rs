@@ -418,6 +418,33 @@ mod tests {
         assert_eq!(lessor.checkpoints(at(603)).len(), 1);
     }
 
+    /// Goal: a lease that nobody renews ends, though its leader changes again and again (etcd #13508). Method: ten leaders in turn,
+    /// each of which leads until a little after its first checkpoint.
+    #[test]
+    fn ten_changes_of_leader_within_the_life_of_a_lease_add_little_to_it() {
+        const TTL: u64 = 3600;
+        let mut leases = Leases::default();
+        let mut batch = Batch::new();
+        let grant = LeaseGrantRequest { id: 1, ttl: TTL.cast_signed() };
+        leases.grant(&grant, LogIndex(7), &mut batch).unwrap();
+        let mut lessor = Lessor::new(CHECKPOINTS, LEASE_GRACE);
+        let (reign, lost) = (310, 10 + LEASE_GRACE.as_secs() + 1);
+        for leader in 0..10 {
+            let begins = leader * reign;
+            let term = Term(3 + leader);
+            let leads = Stands { term, applied_term: term, leads: true };
+            lessor.observe(leads, &leases.view(), at(begins));
+            let most = TTL - leader * (reign - lost) + LEASE_GRACE.as_secs() + 1;
+            let left = lessor.remaining(1, at(begins)).unwrap().0;
+            assert!(left.unsigned_abs() <= most, "leader {leader}: {left} of {most}");
+            let rest = lessor.checkpoints(at(begins + CHECKPOINTS.as_secs()));
+            let checkpoint = CheckpointLeases { term: term.0, leases: rest };
+            leases.checkpoint(&checkpoint, term, &mut batch).unwrap();
+        }
+        let left = lessor.remaining(1, at(10 * reign)).unwrap().0;
+        assert!(left.unsigned_abs() <= TTL - 10 * (reign - lost), "{left}");
+    }
+
     #[test]
     fn another_lease_of_the_same_number_is_another_lease() {
         let mut lessor = leader(&[(1, 10)]);

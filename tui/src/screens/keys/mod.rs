@@ -234,6 +234,8 @@ pub struct Strip {
     pub asked: bool,
     /// A window is being read.
     pub loading: bool,
+    /// Its user may not read all keys, so that there is no strip: it is said, and not asked again.
+    pub denied: bool,
 }
 
 /// Keys that were deleted and are not there.

@@ -76,7 +76,7 @@ pub(crate) fn go_live(keys: &mut Keys, _: &mut Context) -> Vec<Effect> {
 /// Reads the next window of changes: the newest when what was read is behind, else the one before.
 pub(super) fn read_changes(keys: &mut Keys) -> Vec<Effect> {
     let live = keys.tree.revision;
-    if keys.strip.loading || live == 0 {
+    if keys.strip.loading || keys.strip.denied || live == 0 {
         return Vec::new();
     }
     let to = if keys.at.is_none() && keys.strip.to < live {
@@ -93,7 +93,11 @@ pub(super) fn read_changes(keys: &mut Keys) -> Vec<Effect> {
 /// Asks how much changed when, over all revisions: once, and again on the way back from the past.
 pub(super) fn read_histogram(keys: &mut Keys) -> Vec<Effect> {
     let live = keys.tree.revision;
-    if live == 0 || keys.at.is_some() || std::mem::replace(&mut keys.strip.asked, true) {
+    if live == 0
+        || keys.at.is_some()
+        || keys.strip.denied
+        || std::mem::replace(&mut keys.strip.asked, true)
+    {
         return Vec::new();
     }
     keys.requests.ask(ReadHistogram { to: live }, |_, counts| Msg::Histogram(counts))
@@ -109,7 +113,7 @@ pub(super) fn changes_read(
     strip.loading = false;
     let (changes, reached) = match changes {
         Ok(changes) => changes,
-        Err(trouble) => return failed(ctx, "cannot read what changed".to_owned(), trouble),
+        Err(trouble) => return no_strip(keys, ctx, "cannot read what changed", trouble),
     };
     let last = changes.last().map_or(0, |changes| changes.revision);
     // A window that does not touch what is known begins the strip anew.
@@ -144,8 +148,17 @@ pub(super) fn histogram_read(
             Vec::new()
         }
         Ok(None) => Vec::new(),
-        Err(trouble) => failed(ctx, "cannot read how much changed when".to_owned(), trouble),
+        Err(trouble) => no_strip(keys, ctx, "cannot read how much changed when", trouble),
     }
+}
+
+/// The strip is of all keys: to a user who may read some it is no error that there is none.
+fn no_strip(keys: &mut Keys, ctx: &mut Context, what: &str, trouble: Trouble) -> Vec<Effect> {
+    if trouble.why.contains("permission denied") {
+        keys.strip.denied = true;
+        return Vec::new();
+    }
+    failed(ctx, what.to_owned(), trouble)
 }
 
 /// Shows or hides the versions of the chosen key.

@@ -52,6 +52,9 @@ pub(super) fn strip(keys: &Keys, ctx: &Context, frame: &mut Frame<'_>, area: Rec
 }
 
 fn title(strip: &Strip, scale: &Scale) -> String {
+    if strip.denied {
+        return "Revisions: for users who may read all keys".to_owned();
+    }
     if strip.to == 0 {
         return "Revisions".to_owned();
     }
