@@ -196,12 +196,12 @@ fn an_ordinary_user_works_within_its_rights(cluster: &Guarded) {
     let mut console = cluster.login("dev");
     console.press("2");
     console.sees("permission denied");
-    console.sees("Revisions: for users who may read all keys");
-    assert!(!console.shown().contains("what changed"), "{}", console.shown());
     console.press("F");
     console.sees("prefix: ");
     console.press("\x15app/\r");
     console.sees("greeting");
+    console.sees("Revisions: for users who may read all keys");
+    assert!(!console.shown().contains("what changed"), "{}", console.shown());
     console.press("g");
     console.sees("┌ app/greeting");
     console.press("E");
