@@ -4,8 +4,8 @@
 //! whoever shows it must not show nothing as zero.
 
 use mini_etcd_proto::adminpb::{
-    DeletedRequest, DeletedResponse, KeyHistoryRequest, KeyHistoryResponse,
-    RevisionHistogramRequest, RevisionHistogramResponse,
+    DeletedRequest, DeletedResponse, KeyHistoryRequest, KeyHistoryResponse, MemberStatus,
+    RevisionHistogramRequest, RevisionHistogramResponse, WatchStatusRequest,
 };
 use tonic::{Code, Response, Status};
 
@@ -45,6 +45,20 @@ impl<T> Offered<T> {
 }
 
 impl Client {
+    /// The state of whichever member answers, as of now.
+    ///
+    /// # Errors
+    /// As for any read.
+    pub async fn member_status(&self) -> Result<Offered<MemberStatus>, ClientError> {
+        let send = |member: Member| async move {
+            let request = WatchStatusRequest { interval_ms: 0 };
+            let mut stream = member.admin().watch(request).await?.into_inner();
+            let first = stream.message().await?;
+            first.map(Response::new).ok_or_else(|| Status::unavailable("the stream ended"))
+        };
+        Offered::of(self.call(Kind::Read, send).await)
+    }
+
     /// A page of the versions of a key, newest first, across its removals. [`older`] is the request for the next.
     ///
     /// # Errors

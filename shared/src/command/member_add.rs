@@ -1,12 +1,16 @@
 //! `member add`: adds a member, and says how to start it.
 
-use mini_etcd_proto::etcdserverpb::{MemberAddRequest, MemberAddResponse};
+use std::time::Duration;
+
+use mini_etcd_proto::etcdserverpb::{Member, MemberAddRequest, MemberAddResponse};
 use prost::Message as _;
 
 use super::member_change::{Changed, check_urls, peer_urls};
+use super::member_replace::Replace;
+use super::replacement::{Asked, Replacement};
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
-use super::{CommandLine, Made, Refusal, Report};
+use super::{CommandLine, Made, Refusal, Report, Request};
 use crate::client::Client;
 use crate::failure::done;
 use crate::text::quote;
@@ -19,6 +23,10 @@ pub(super) const MEMBER_ADD: CommandSpec = CommandSpec {
     flags: &[
         Flag::switch("learner", "the new member has no vote until it is promoted"),
         Flag::new("peer-urls", ValueKind::Text, "", "where peers reach it, separated by commas"),
+        Flag::switch(
+            "promote-when-ready",
+            "wait until the learner is started and in sync, and give it its vote",
+        ),
     ],
     long: "Then start it; what it says to standard error is the command line for that. One member is added at a time.\nA learner costs nothing while it catches up: a voter that does not answer counts against the quorum at once.",
     examples: &["member add n4 --learner --peer-urls=http://10.0.0.4:2380"],
@@ -33,47 +41,63 @@ fn made(line: &CommandLine<'_>) -> Made {
     };
     let request =
         MemberAddRequest { peer_ur_ls: peer_urls(line)?, is_learner: line.switch("learner") };
-    Ok(asks((name, request), |client, (name, request)| add(client, name, request)))
+    let promote = line.switch("promote-when-ready");
+    if promote && !request.is_learner {
+        return Err(Refusal::bad_args("--promote-when-ready is for a learner: add --learner"));
+    }
+    let asked = ((name, promote), request);
+    Ok(asks(asked, |client, (name, request)| add(client, name, request)))
 }
 
-async fn add(client: Client, name: String, request: MemberAddRequest) -> Report {
+async fn add(client: Client, (name, promote): (String, bool), request: MemberAddRequest) -> Report {
     if let Err(failure) = check_urls(&request.peer_ur_ls) {
         return failure.into();
     }
-    let typed = request.peer_ur_ls.join(",");
     match done(client.member_add(request).await) {
         Ok(answer) => {
-            let notes = start_line(&answer, &name).into_iter().collect();
-            Report { notes, ..Report::of(changed(answer, &name, &typed)) }
+            let added = answer.member.clone().unwrap_or_default();
+            let notes = start_line(&answer.members, &added, &name).into_iter().collect();
+            let again = promote.then(|| {
+                let course = Replacement::of_added(&added, &name);
+                let rest =
+                    Replace::new(Asked { who: name.clone(), ..Asked::default() }, Some(course));
+                (Duration::ZERO, Box::new(rest) as Box<dyn Request>)
+            });
+            Report { notes, again, ..Report::of(changed(answer, &name)) }
         }
         Err(failure) => failure.into(),
     }
 }
 
-fn changed(answer: MemberAddResponse, name: &str, typed: &str) -> Changed {
+fn changed(answer: MemberAddResponse, name: &str) -> Changed {
     let message = answer.encode_to_vec();
     let MemberAddResponse { header, member: added, members } = answer;
-    let id = added.as_ref().map_or(0, |added| added.id);
+    let one = added.clone().unwrap_or_default();
+    let mut more = vec![String::new()];
+    more.extend(settings(&members, &one, name));
+    Changed { id: one.id, what: "added to", header, added, members, message, more }
+}
+
+/// The settings that start the new member of etcd, in etcdctl's words.
+pub(super) fn settings(members: &[Member], added: &Member, name: &str) -> [String; 4] {
     let cluster = members.iter().flat_map(|one| {
-        let name = if one.id == id { name } else { &one.name };
+        let name = if one.id == added.id { name } else { &one.name };
         one.peer_ur_ls.iter().map(move |url| format!("{name}={url}"))
     });
     let cluster = cluster.collect::<Vec<_>>().join(",");
-    let more = vec![
-        String::new(),
+    let typed = added.peer_ur_ls.join(",");
+    [
         format!("ETCD_NAME={}", quote(name.as_bytes())),
         format!("ETCD_INITIAL_CLUSTER={}", quote(cluster.as_bytes())),
         format!("ETCD_INITIAL_ADVERTISE_PEER_URLS={}", quote(typed.as_bytes())),
         "ETCD_INITIAL_CLUSTER_STATE=\"existing\"".to_owned(),
-    ];
-    Changed { id, what: "added to", header, added, members, message, more }
+    ]
 }
 
 /// The line that starts the new member of mini-etcd.
-fn start_line(answer: &MemberAddResponse, name: &str) -> Option<String> {
-    let added = answer.member.as_ref()?;
+pub(super) fn start_line(members: &[Member], added: &Member, name: &str) -> Option<String> {
     let address = |urls: &[String]| Some(urls.first()?.split_once("://")?.1.to_owned());
-    let others = answer.members.iter().filter(|one| one.id != added.id && !one.name.is_empty());
+    let others = members.iter().filter(|one| one.id != added.id && !one.name.is_empty());
     let ask: Vec<_> = others.filter_map(|one| address(&one.peer_ur_ls)).collect();
     let (listen, ask) = (address(&added.peer_ur_ls)?, ask.join(","));
     Some(format!("start it: mini-etcd --name {name} --listen {listen} --join {ask}"))
@@ -81,8 +105,6 @@ fn start_line(answer: &MemberAddResponse, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use mini_etcd_proto::etcdserverpb::Member;
-
     use super::*;
 
     #[test]
@@ -94,13 +116,10 @@ mod tests {
             ..Member::default()
         };
         let added = member(4, "", "http://h4:2380");
-        let answer = MemberAddResponse {
-            member: Some(added.clone()),
-            members: vec![member(1, "n1", "http://h1:2380"), member(2, "", "http://h2:1"), added],
-            header: None,
-        };
+        let members =
+            [member(1, "n1", "http://h1:2380"), member(2, "", "http://h2:1"), added.clone()];
         assert_eq!(
-            start_line(&answer, "n4").unwrap(),
+            start_line(&members, &added, "n4").unwrap(),
             "start it: mini-etcd --name n4 --listen h4:2380 --join h1:2380"
         );
     }

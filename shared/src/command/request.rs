@@ -44,6 +44,11 @@ pub trait Request: Any + fmt::Debug + Send + Sync {
         Err(Refusal::new(exit::INVALID_INPUT, "a transaction does not do this"))
     }
 
+    /// Where things stand when it is interrupted, and how to go on, for one that does its work in steps.
+    fn pending(&self) -> Option<String> {
+        None
+    }
+
     /// Why no line of the language may be this, though `mini-etcdctl` takes it.
     fn misfit(&self) -> Option<Misfit> {
         None
@@ -317,13 +322,19 @@ mod tests {
             // Without it nothing is built.
             let urls = spec.flags.iter().any(|flag| flag.name == "peer-urls");
             let urls = if urls { " --peer-urls=http://h:1" } else { "" };
-            let plain = format!("{}{args}{urls}", spec.path());
+            // Some flags are for a learner alone.
+            let learner = if spec.path() == "member add" { " --learner" } else { "" };
+            let bare = format!("{}{args}{urls}", spec.path());
             for flag in spec.flags {
                 let value = match flag.value {
                     ValueKind::Switch if flag.default == "true" => "false",
                     ValueKind::Switch => "true",
                     ValueKind::Choice(words) => words.last().unwrap(),
                     _ => "5",
+                };
+                let plain = match flag.name {
+                    "promote-when-ready" => format!("{bare}{learner}"),
+                    _ => bare.clone(),
                 };
                 let line = format!("{plain} --{}={value}", flag.name);
                 let with = build(&line).unwrap_or_else(|refusal| panic!("{line}: {refusal:?}"));

@@ -108,6 +108,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::member_list::MEMBER_LIST,
     super::member_promote::MEMBER_PROMOTE,
     super::member_remove::MEMBER_REMOVE,
+    super::member_replace::MEMBER_REPLACE,
     super::member_update::MEMBER_UPDATE,
     super::move_leader::MOVE_LEADER,
     super::put::PUT,

@@ -11,7 +11,7 @@ use super::background::{Background, Shown, news_of, text_of};
 use super::engine::Session;
 use super::filter::apply;
 use super::shell::through_shell;
-use super::{CommandOutcome, Emitted, Host, WatchNews, keys, settings};
+use super::{CommandOutcome, Emitted, Host, Sink, WatchNews, keys, settings};
 use crate::client::{Access, Client, Endpoint};
 use crate::command::{
     Effect, Grammar, Help, Input, Parsed, Prompt, Refusal, Report, Scope, TXN, Target, Watch,
@@ -117,7 +117,19 @@ impl Session {
             return Ok(self.outcome(report, style));
         }
         let client = settings::client(&parsed, &self.client).await?;
-        let report = request.run(&client, &mut Fed { heredoc, host: self.host.as_mut() }).await;
+        let fed = &mut Fed { heredoc, host: self.host.as_mut() };
+        let mut report = request.run(&client, fed).await;
+        // What is done in steps is told step by step: the last one is what it comes to.
+        while let Some((wait, next)) = report.again.take().filter(|_| report.failure.is_none()) {
+            let mut pending = Pending { text: next.pending(), sink: &*self.sink };
+            let step = self.outcome(report, style);
+            self.sink.emit(Emitted::Err(&step.err));
+            self.sink.emit(Emitted::Out(&step.out));
+            tokio::time::sleep(wait).await;
+            let fed = &mut Fed { heredoc: None, host: self.host.as_mut() };
+            report = next.run(&client, fed).await;
+            pending.text = None;
+        }
         Ok(self.outcome(report, style))
     }
 
@@ -249,6 +261,20 @@ impl Session {
             }
         }
         Err(Failure::new(exit::INTERRUPTED, "the server ended the watch"))
+    }
+}
+
+/// Says where things stand when a command that is done in steps is dropped before its end.
+struct Pending<'a> {
+    text: Option<String>,
+    sink: &'a dyn Sink,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(text) = &self.text {
+            self.sink.emit(Emitted::Notice(text));
+        }
     }
 }
 

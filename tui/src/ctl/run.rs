@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials};
@@ -15,6 +16,9 @@ use mini_etcd_shared::format::{Style, render};
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
 use super::{log, restore, settings, watch};
+
+/// Exit code of a process that Ctrl-C ended, as the shell shows death by SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Name of the program that was called, for help and refusals.
 pub(super) fn program() -> String {
@@ -108,17 +112,34 @@ fn connect_and_run(
 /// Carries a request out, and what goes on after it, and prints each report; answers the last exit code.
 async fn go_on(mut request: Box<dyn Request>, client: &Client, style: Style) -> u8 {
     let mut stdin = Stdin::default();
+    let mut wait = Duration::ZERO;
     loop {
-        let mut report = request.run(client, &mut stdin).await;
+        let pending = request.pending();
+        let step = async {
+            tokio::time::sleep(wait).await;
+            request.run(client, &mut stdin).await
+        };
+        let mut report = tokio::select! {
+            report = step => report,
+            stands = interrupted(pending) => {
+                err_line(&format!("interrupted: {stands}"));
+                return INTERRUPTED;
+            }
+        };
         let again = report.again.take();
         let code = show(report, style);
         match again {
-            Some((wait, next)) if code == 0 => {
-                tokio::time::sleep(wait).await;
-                request = next;
-            }
+            Some(next) if code == 0 => (wait, request) = next,
             _ => return code,
         }
+    }
+}
+
+/// Waits for Ctrl-C, where there is something to be said then; without it the process ends as any other.
+async fn interrupted(pending: Option<String>) -> String {
+    match pending {
+        Some(stands) if tokio::signal::ctrl_c().await.is_ok() => stands,
+        _ => std::future::pending().await,
     }
 }
 
