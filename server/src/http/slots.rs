@@ -12,7 +12,8 @@
 //!
 //! Invariants:
 //! - I1: open connections that are no peer's never exceed [`Capacity::clients`] and [`Capacity::guests`] together, so
-//!   that descriptors are left for disk and peers. What is accepted waits for its place.
+//!   that descriptors are left for disk and peers. What is accepted waits for its place. Both change with the members
+//!   ([`Slots::resize`]); clients that are too many then leave.
 //! - I2: a connection on which a call is in progress is never closed to make room for a client. A silent one is, the
 //!   oldest first, and then the one that has been quiet for longest.
 //! - I3: a guest gives way to the next one, so that a peer or a probe that speaks at once always gets its turn.
@@ -42,7 +43,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 const LOOK_TAKES: usize = 64;
 
 /// How many connections may be open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capacity {
     pub clients: usize,
     /// Beyond those, for the time it takes to say hello as a peer or to ask for a page.
@@ -84,7 +85,6 @@ pub(super) enum Order {
 
 /// The places of a member, over all its listeners and threads.
 pub struct Slots {
-    capacity: Capacity,
     metrics: Metrics,
     began: Instant,
     table: Mutex<Table>,
@@ -93,6 +93,7 @@ pub struct Slots {
 
 #[derive(Default)]
 struct Table {
+    capacity: Capacity,
     open: BTreeMap<u64, Arc<Slot>>,
     next: u64,
     clients: usize,
@@ -129,8 +130,28 @@ impl Slots {
     /// Places for so many.
     #[must_use]
     pub fn new(capacity: Capacity, metrics: Metrics) -> Arc<Self> {
-        let (table, freed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { capacity, metrics, began: Instant::now(), table, freed })
+        let table = Mutex::new(Table { capacity, ..Table::default() });
+        Arc::new(Self { metrics, began: Instant::now(), table, freed: Notify::new() })
+    }
+
+    /// Has room for so many from now on. Clients beyond that are told to leave, first those that do nothing.
+    pub fn resize(&self, capacity: Capacity) {
+        let mut table = self.lock();
+        table.capacity = capacity;
+        let excess = table.clients.saturating_sub(capacity.clients);
+        if excess > 0 {
+            let clients = table.open.values().filter(|slot| slot.kind() == Kind::Client);
+            let is_busy = |slot: &Slot| slot.calls.load(Relaxed) > 0;
+            let mut ranked: Vec<_> =
+                clients.map(|slot| ((is_busy(slot), slot.rank()), slot.clone())).collect();
+            ranked.sort_unstable_by_key(|(rank, _)| *rank);
+            for (_, slot) in ranked.into_iter().take(excess) {
+                table.tell(&slot, Order::Leave);
+                self.metrics.connections_shed.inc();
+            }
+        }
+        drop(table);
+        self.freed.notify_waiters();
     }
 
     /// Waits until there is a place for a connection that was accepted, and makes one where that is needed (I1).
@@ -148,8 +169,9 @@ impl Slots {
     fn try_admit(self: &Arc<Self>) -> Option<SlotGuard> {
         let now_ms = self.now_ms();
         let mut table = self.lock();
-        let room = table.clients < self.capacity.clients || self.shed(&mut table, now_ms);
-        if table.without_peers() >= self.capacity.clients + self.capacity.guests {
+        let Capacity { clients, guests, .. } = table.capacity;
+        let room = table.clients < clients || self.shed(&mut table, now_ms);
+        if table.without_peers() >= clients + guests {
             table.cut_one();
             return None;
         }
@@ -285,7 +307,7 @@ impl Slot {
     pub(super) fn is_peer(&self) {
         let mut table = self.slots.lock();
         let joins = matches!(self.kind(), Kind::Client | Kind::Guest);
-        if joins && table.peers < self.slots.capacity.peers {
+        if joins && table.peers < table.capacity.peers {
             table.turn(self, Kind::Peer);
             drop(table);
             self.slots.freed.notify_waiters();
@@ -307,7 +329,7 @@ impl Slot {
     fn settle(&self) -> bool {
         let now_ms = self.slots.now_ms();
         let mut table = self.slots.lock();
-        let has_room = table.clients < self.slots.capacity.clients;
+        let has_room = table.clients < table.capacity.clients;
         let settles =
             self.kind() == Kind::Guest && (has_room || self.slots.shed(&mut table, now_ms));
         if settles {
@@ -482,6 +504,24 @@ mod tests {
         assert!(is_told(&peer, Order::Leave));
         assert!(!clients.iter().any(|client| is_told(client, Order::Leave)));
         drop(calls);
+    }
+
+    #[tokio::test]
+    async fn who_joins_finds_a_place_that_a_client_gives_up() {
+        let slots = slots();
+        let quiet = spoken(&slots);
+        let busy = spoken(&slots);
+        let call = busy.slot().begin(false).unwrap();
+        let peers = [spoken(&slots), spoken(&slots)];
+        for peer in &peers {
+            peer.slot().is_peer();
+        }
+        assert_eq!(slots.lock().peers, 1, "there is a place for one");
+        slots.resize(Capacity { clients: 1, peers: 2, ..CAPACITY });
+        assert!(is_told(&quiet, Order::Leave) && !is_told(&busy, Order::Leave));
+        peers[1].slot().is_peer();
+        assert_eq!((slots.lock().peers, slots.lock().clients), (2, 1));
+        drop(call);
     }
 
     #[tokio::test]

@@ -103,7 +103,9 @@ impl ServingListeners {
                 let _ = thread.ended.await;
             });
         }
-        let slots = Slots::new(threads.connections, metrics.clone());
+        let members = threads.shown.members.subscribe();
+        let peers = members.borrow().by_id.len().saturating_sub(1);
+        let slots = Slots::new(threads.descriptors.connections(peers), metrics.clone());
         let (tls, spread) = (&threads.connector.tls, Spread::over(intakes));
         let mut handshakes = None;
         if config.tls.is_on() {
@@ -116,8 +118,10 @@ impl ServingListeners {
             Port { listener, speaks }
         });
         let to = (spread, handshakes);
-        connections.spawn(http::accept(listening.collect(), to, slots, closed));
+        connections.spawn(http::accept(listening.collect(), to, slots.clone(), closed));
         let mut tasks = tasks(config, threads, to_peers, host);
+        let follow = threads.descriptors.follow(slots, members);
+        tasks.spawn(fatal::task("descriptors", follow));
         let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());

@@ -14,12 +14,12 @@ use tokio::time::timeout;
 
 use super::StartError;
 use super::data::Data;
+use super::descriptors::Descriptors;
 use super::disk::OpenedDisk;
 use crate::apply::{Applied, Applier, Published};
 use crate::auth::Tokens;
 use crate::config::Cluster;
 use crate::fatal;
-use crate::http::Capacity;
 use crate::log::{DirStore, LogReader};
 use crate::metrics::Metrics;
 use crate::node::transport::{
@@ -51,7 +51,7 @@ pub(super) struct RunningThreads {
     pub cluster: Cluster,
     pub connector: Connector,
     pub boot_nonce: u64,
-    pub connections: Capacity,
+    pub descriptors: Descriptors,
     pub metrics: Metrics,
     pub hub: Hub,
     pub leases: LeaseKeeper,
@@ -132,7 +132,7 @@ impl RunningThreads {
             cluster,
             connector,
             boot_nonce,
-            connections: descriptors.connections,
+            descriptors,
             metrics,
             hub,
             leases,
