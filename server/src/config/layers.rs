@@ -51,6 +51,9 @@ struct Flags {
     /// new, or existing to join the cluster that the others of --peers are in [default: new]
     #[arg(long, value_name = "STATE")]
     initial_cluster_state: Option<String>,
+    /// The quorum is lost for good: go on alone with the data of this member, and remove all others
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    force_new_cluster: Option<String>,
     /// Entries that can go after which the Raft log is cut, or "never"; the newest 5000 stay [default: 10000]
     #[arg(long, value_name = "ENTRIES")]
     snapshot_count: Option<String>,
@@ -92,7 +95,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1), beside those of TLS.
-const SETTINGS: [&str; 17] = [
+const SETTINGS: [&str; 18] = [
     "name",
     "data",
     "listen",
@@ -103,6 +106,7 @@ const SETTINGS: [&str; 17] = [
     "join",
     "advertise-peer",
     "initial-cluster-state",
+    "force-new-cluster",
     "snapshot-count",
     "auto-compaction-mode",
     "auto-compaction-retention",
@@ -220,6 +224,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.join,
         &flags.advertise_peer,
         &flags.initial_cluster_state,
+        &flags.force_new_cluster,
         &flags.snapshot_count,
         &flags.auto_compaction_mode,
         &flags.auto_compaction_retention,
@@ -355,6 +360,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         data,
         advertise,
         join: join(found, &cluster, peer_port)?,
+        force_new_cluster: tls::is_true(found, "force-new-cluster")?,
         tls: tls::build(found, &cluster)?,
         cluster,
         snapshot_count,

@@ -58,6 +58,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// How it finds its place in a cluster that runs; only asked where it has no data yet.
     pub join: Option<Join>,
+    /// Go on alone with the data that is there, for a cluster whose quorum is lost.
+    pub force_new_cluster: bool,
     /// Entries of the Raft log that can go after which it is cut; none for a log that is kept whole.
     pub snapshot_count: Option<u64>,
     /// What history is given up without being asked.
@@ -103,6 +105,7 @@ impl Config {
             tls: TlsConfig::default(),
             cluster: Cluster::alone(DEFAULT_NAME),
             join: None,
+            force_new_cluster: false,
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
             quota: Quota::DEFAULT,

@@ -340,7 +340,7 @@ fn flag(found: &Found, name: &str) -> Result<Option<bool>, ConfigError> {
     checked(text, place, "true or false", |text| text.parse().ok()).map(Some)
 }
 
-fn is_true(found: &Found, name: &str) -> Result<bool, ConfigError> {
+pub(super) fn is_true(found: &Found, name: &str) -> Result<bool, ConfigError> {
     Ok(flag(found, name)? == Some(true))
 }
 

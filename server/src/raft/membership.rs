@@ -24,6 +24,23 @@ pub fn change_in(change: &ConfChange) -> eraftpb::ConfChange {
     out
 }
 
+/// Who votes and who listens after a change, as the crate has it; for entries that are applied without Raft.
+pub fn after(state: &ConfState, change: &ConfChange) -> ConfState {
+    let mut state = state.clone();
+    let (kind, id) = (change.kind(), change.member_id);
+    if kind == Kind::Update {
+        return state;
+    }
+    state.voters.retain(|voter| *voter != id);
+    state.learners.retain(|learner| *learner != id);
+    match kind {
+        Kind::AddVoter => state.voters.push(id),
+        Kind::AddLearner => state.learners.push(id),
+        Kind::Remove | Kind::Update => {}
+    }
+    state
+}
+
 /// Whether `id` is a voter or learner.
 pub fn contains(state: &ConfState, id: MemberId) -> bool {
     state.voters.contains(&id.0) || state.learners.contains(&id.0)

@@ -44,7 +44,7 @@ mod driver_propose;
 mod job;
 mod leadership;
 mod logging;
-mod membership;
+pub(crate) mod membership;
 mod proposals;
 mod quorum;
 mod reconfigure;

@@ -3,11 +3,12 @@
 use std::panic::resume_unwind;
 
 use mini_etcd_shared::clock::SystemClock;
-use mini_etcd_shared::types::{LogIndex, Term};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::StartError;
 use super::data::Data;
 use super::descriptors::{self, Descriptors};
+use super::force;
 use super::join::find_place;
 use super::rpc;
 use crate::apply::{Applier, ApplyError, Birth, Identity};
@@ -56,6 +57,9 @@ impl OpenedDisk {
         let descriptors = Descriptors::plan(limit, rpc::processors(), peers, is_tls)?;
         let boot_nonce = rand::random();
         if log::is_new(data.path())? {
+            if config.force_new_cluster {
+                return Err(StartError::NoData { path: data.path().to_owned() });
+            }
             ask_peers(&cluster, &connector, boot_nonce)
                 .await
                 .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
@@ -65,7 +69,16 @@ impl OpenedDisk {
         let tables_open = descriptors.tables_open;
         let dirs =
             StateDirs::new(data.path(), FjallOptions { tables_open, ..FjallOptions::state() });
-        let (store, recovered, applier) = open(&data, &cluster, &clock, &dirs, tables_open)?;
+        let (mut store, mut recovered, mut applier) =
+            open(&data, &cluster, &clock, &dirs, tables_open)?;
+        if config.force_new_cluster {
+            let published = applier.published();
+            force::ask(&published, identity, &connector).await?;
+            let removed = force::go_alone(cluster.me(), &mut store, &mut recovered, &published)?;
+            let removed: Vec<_> = removed.into_iter().map(MemberId).collect();
+            tracing::warn!(?removed, "goes on alone: leave --force-new-cluster out from now on");
+        }
+        force::finish(&recovered, &mut applier)?;
         Ok(Self {
             data,
             cluster,

@@ -52,6 +52,18 @@ pub enum StartError {
     /// There is no place in the cluster that it is to join.
     #[error("{problem}")]
     Join { problem: String },
+    /// It is to go on alone, and has nothing to go on with.
+    #[error(
+        "--force-new-cluster goes on with the data of a member, and {path} has none: \
+         say where it is with --data, or leave the flag out to begin anew"
+    )]
+    NoData { path: PathBuf },
+    /// It is to go on alone, and the cluster goes on too.
+    #[error(
+        "--force-new-cluster is for a quorum that is lost for good, and member {peer} answers that it has a leader: \
+         leave the flag out, or stop the others first"
+    )]
+    NotLost { peer: String },
     /// The cluster goes on without this member.
     #[error("this member was removed from the cluster")]
     Removed,
@@ -90,6 +102,8 @@ impl StartError {
             Self::Removed => fatal::REMOVED,
             Self::Listen { .. }
             | Self::Join { .. }
+            | Self::NoData { .. }
+            | Self::NotLost { .. }
             | Self::Tls(_)
             | Self::Descriptors { .. }
             | Self::Directory { .. }

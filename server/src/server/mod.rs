@@ -1,7 +1,7 @@
 //! Wiring: what a member is made of, in which order it starts and stops.
 //!
 //! ```text
-//! start: directory ─▶ (find the place in a running cluster) ─▶ (ask peers) ─▶ log ─▶ state ─▶ threads ─▶ port ─▶ peers, publish
+//! start: directory ─▶ (find the place in a running cluster) ─▶ (ask peers) ─▶ log ─▶ state ─▶ (go on alone) ─▶ threads ─▶ port ─▶ peers, publish
 //! stop:  hand leadership over ─▶ port ─▶ raft ─▶ log writer, apply
 //! ```
 //!
@@ -30,6 +30,7 @@ mod data;
 mod descriptors;
 mod disk;
 mod error;
+mod force;
 mod join;
 mod memory;
 mod program;

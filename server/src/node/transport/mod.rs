@@ -50,7 +50,7 @@ pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, Seen, standing};
 pub(crate) use names::{LocalNames, resolves};
 pub(crate) use outbox::Outgoing;
-pub(crate) use probe::ask_peers;
+pub(crate) use probe::{ask_peers, find_led};
 pub(crate) use service::{PeerService, Proven};
 pub(crate) use snapshot::{SnapshotOrders, SnapshotSender, Staging};
 pub(crate) use table::{Dialing, PeerTable};

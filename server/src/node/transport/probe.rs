@@ -6,13 +6,13 @@
 
 use futures::future;
 use mini_etcd_proto::peerpb::Hello;
-use mini_etcd_shared::types::LogIndex;
+use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::client::Connector;
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
-use crate::apply::Identity;
-use crate::config::Cluster;
+use crate::apply::{Identity, Members};
+use crate::config::{Cluster, PeerAddress};
 use crate::limits::PEER_HELLO_TIMEOUT;
 
 /// A peer remembers this member.
@@ -24,14 +24,26 @@ pub(crate) struct Lost {
     seen: LogIndex,
 }
 
-/// Asks every peer at once whether it remembers this member.
-pub(crate) async fn ask_peers(
-    cluster: &Cluster,
+/// Asks every other member at once whether it knows a leader; answers the name of one that does.
+pub(crate) async fn find_led(
+    members: &Members,
+    me: Identity,
     connector: &Connector,
-    boot_nonce: u64,
-) -> Result<(), Lost> {
-    let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-    let hello = Hello {
+) -> Option<String> {
+    let hello = hello(me, 0);
+    let others = members.by_id.values().filter(|member| member.id != me.member_id.0);
+    let ask = others.map(|member| async move {
+        let address = member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))?;
+        let answer = say_hello(&address, connector, hello, PEER_HELLO_TIMEOUT).await.ok()?;
+        check_speaker(&answer, me, true, Some(MemberId(member.id))).ok()?;
+        answer.is_led.then(|| member.name.clone())
+    });
+    future::join_all(ask).await.into_iter().flatten().next()
+}
+
+/// The hello of a member that says nothing of its data.
+fn hello(me: Identity, boot_nonce: u64) -> Hello {
+    Hello {
         cluster_id: me.cluster_id.0,
         member_id: me.member_id.0,
         boot_nonce,
@@ -41,7 +53,17 @@ pub(crate) async fn ask_peers(
         lineage: 0,
         is_led: false,
         acked_index: 0,
-    };
+    }
+}
+
+/// Asks every peer at once whether it remembers this member.
+pub(crate) async fn ask_peers(
+    cluster: &Cluster,
+    connector: &Connector,
+    boot_nonce: u64,
+) -> Result<(), Lost> {
+    let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let hello = hello(me, boot_nonce);
     let ask = cluster.peers().map(|peer| async move {
         (peer, say_hello(&peer.address, connector, hello, PEER_HELLO_TIMEOUT).await)
     });
