@@ -298,6 +298,31 @@ impl Cluster {
         Ok(index)
     }
 
+    /// From its next start on, a member is a new one at the same address: it has no data, and joins by asking the member at
+    /// `ask`.
+    ///
+    /// # Errors
+    /// When there is no such member, or its data cannot be removed.
+    pub fn renew(&mut self, index: usize, ask: usize) -> anyhow::Result<()> {
+        let join = format!("--join={}", self.member(ask)?.address);
+        let member = self.member_mut(index)?;
+        std::fs::remove_dir_all(&member.data)?;
+        member.arguments.retain(|argument| !argument.starts_with("--peers="));
+        member.arguments.push(join);
+        Ok(())
+    }
+
+    /// From its next start on, a member has the flag or has it not.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn flag(&mut self, index: usize, flag: &str, is_on: bool) -> anyhow::Result<()> {
+        let member = self.member_mut(index)?;
+        member.arguments.retain(|argument| argument != flag);
+        member.arguments.extend(is_on.then(|| flag.to_owned()));
+        Ok(())
+    }
+
     /// A member that ended by itself is over.
     ///
     /// # Errors

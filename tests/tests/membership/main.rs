@@ -2,6 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may say what it expects")]
 
+mod alone;
+mod replace;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,6 +34,8 @@ struct Writer {
     addresses: Arc<Mutex<Vec<String>>>,
     acknowledged: Arc<Mutex<BTreeMap<usize, i64>>>,
     stop: Arc<AtomicBool>,
+    /// It has nobody to ask, and no write under way.
+    rests: Arc<AtomicBool>,
     /// Of its own, for the test waits for processes.
     thread: Option<JoinHandle<()>>,
 }
@@ -39,13 +44,19 @@ impl Writer {
     fn start(cluster: &Cluster) -> Self {
         let addresses = Arc::new(Mutex::new(cluster.addresses()));
         let acknowledged = Arc::<Mutex<BTreeMap<usize, i64>>>::default();
-        let stop = Arc::<AtomicBool>::default();
+        let [stop, is_at_rest] = [(); 2].map(|()| Arc::<AtomicBool>::default());
         let (at, done, stopped) = (addresses.clone(), acknowledged.clone(), stop.clone());
+        let rests = is_at_rest.clone();
         let puts = async move {
             let mut number = 0;
             while !stopped.load(Ordering::SeqCst) {
-                number += 1;
                 let all = at.lock().expect("addresses").clone();
+                rests.store(all.is_empty(), Ordering::SeqCst);
+                if all.is_empty() {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                number += 1;
                 let address = &all[number % all.len()];
                 let Ok(channel) = connect_lazily(address) else { continue };
                 let key = format!("w/{number:08}");
@@ -61,7 +72,7 @@ impl Writer {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(puts);
         });
-        Self { addresses, acknowledged, stop, thread: Some(thread) }
+        Self { addresses, acknowledged, stop, rests: is_at_rest, thread: Some(thread) }
     }
 
     /// From now on these members are asked.
@@ -69,6 +80,16 @@ impl Writer {
         let all = cluster.addresses();
         *self.addresses.lock().expect("addresses") =
             members.iter().map(|index| all[*index].clone()).collect();
+    }
+
+    /// Nobody is asked until somebody is again, and no write is under way.
+    async fn rest(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        self.ask(cluster, &[]);
+        eventually("a writer that rests", DEADLINE, || async {
+            ensure!(self.rests.load(Ordering::SeqCst));
+            Ok(())
+        })
+        .await
     }
 
     fn count(&self) -> usize {
