@@ -520,7 +520,9 @@ mod tests {
         slots.resize(Capacity { clients: 1, peers: 2, ..CAPACITY });
         assert!(is_told(&quiet, Order::Leave) && !is_told(&busy, Order::Leave));
         peers[1].slot().is_peer();
-        assert_eq!((slots.lock().peers, slots.lock().clients), (2, 1));
+        let table = slots.lock();
+        assert_eq!((table.peers, table.clients), (2, 1));
+        drop(table);
         drop(call);
     }
 

@@ -227,7 +227,8 @@ mod tests {
             let published = applier.published();
             let removed = go_alone(ME, &mut store, &mut recovered, &published).unwrap();
             assert_eq!(removed.len(), 3, "{removed:?}");
-            drop((store, applier));
+            // All of them hold the databases.
+            drop((store, recovered, applier, published));
 
             for _ in 0..2 {
                 let (mut store, mut recovered, mut applier) = open(dir.path(), is_learner);

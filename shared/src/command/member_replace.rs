@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Tries of a step that the cluster does not take for the moment, or of which nobody knows what became.
 const TRIES: u32 = 60;
 
+/// Looks at a member that does not answer and that the leader has heard lately, before it is taken for one that is there.
+const HEARD_TRIES: u32 = 5;
+
 /// What a cluster says that has just changed, and whose members have not heard each other for long enough.
 const UNHEALTHY: &str = "etcdserver: unhealthy cluster";
 
@@ -100,6 +103,11 @@ impl Replace {
         let look = Look::take(client).await?;
         let refuse = |text| Failure::new(exit::ERROR, text);
         let Some(course) = &self.course else {
+            if self.tries < HEARD_TRIES && Replacement::is_old_only_heard(&self.asked, &look) {
+                self.tries += 1;
+                return Ok(Told { pause: PAUSE, ..Told::nothing("begun", 0) });
+            }
+            self.tries = 0;
             let course = Replacement::begin(&self.asked, &look).map_err(refuse)?;
             let told = Told::of("begun", course.old_id(), course.what_if(&look));
             self.course = Some(course);
@@ -152,8 +160,9 @@ impl Replace {
     fn tell_start(&mut self, told: &mut Told, members: &[Member], new: &Member, name: &str) {
         self.is_start_told = true;
         told.lines.extend(settings(members, new, name));
-        told.notes.extend(start_line(members, new, name));
-        told.notes.push("it needs an empty directory; this command waits for it".to_owned());
+        told.start = start_line(members, new, name);
+        told.lines.extend(told.start.clone());
+        told.lines.push("it needs an empty directory; this command waits for it".to_owned());
     }
 
     /// Gives the new member its vote if it may have it, or says how far it is.
@@ -176,7 +185,8 @@ impl Replace {
             Ok(_) => {
                 self.tries = 0;
                 let text = format!("{} is in sync and votes", named(new));
-                return Ok(Told::of("promoted", new.id, text));
+                let told = Told::of("promoted", new.id, text);
+                return Ok(Told { is_last: !course.replaces, ..told });
             }
             Err(failure) if says(&failure, NOT_READY) => {}
             Err(failure) => return self.try_again("promoted", new.id, failure),
@@ -230,10 +240,9 @@ impl Request for Replace {
     fn run<'a>(mut self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
         Box::pin(async move {
             match self.step(client).await {
-                Ok(mut told) => {
-                    let (notes, pause) = (std::mem::take(&mut told.notes), told.pause);
-                    let again = (!told.is_last).then_some((pause, self as Box<dyn Request>));
-                    Report { notes, again, ..Report::of(told) }
+                Ok(told) => {
+                    let again = (!told.is_last).then_some((told.pause, self as Box<dyn Request>));
+                    Report { again, ..Report::of(told) }
                 }
                 Err(failure) => Report { notes: vec![self.stands()], ..failure.into() },
             }
@@ -275,8 +284,8 @@ struct Told {
     /// The member that the step is about; 0 for none.
     member: u64,
     lines: Vec<String>,
-    /// For standard error.
-    notes: Vec<String>,
+    /// The line that starts the new member.
+    start: Option<String>,
     /// Entries that the new member lacks, and how fast it gets them.
     progress: Option<(u64, Pace)>,
     /// Before the next step.
@@ -286,9 +295,8 @@ struct Told {
 
 impl Told {
     fn nothing(step: &'static str, member: u64) -> Self {
-        let (lines, notes) = (Vec::new(), Vec::new());
-        let (progress, pause, is_last) = (None, Duration::ZERO, false);
-        Self { step, member, lines, notes, progress, pause, is_last }
+        let (lines, start, progress) = (Vec::new(), None, None);
+        Self { step, member, lines, start, progress, pause: Duration::ZERO, is_last: false }
     }
 
     fn of(step: &'static str, member: u64, line: String) -> Self {
@@ -302,6 +310,7 @@ impl Answer for Told {
             Field::new("step", "Step", self.step),
             Field::new("ID", "ID", Value::Id(self.member)),
         ];
+        shown.extend(self.start.as_ref().map(|line| Field::new("start", "Start", line)));
         if let Some((behind, pace)) = self.progress {
             shown.push(Field::new("behind", "Behind", behind).always());
             shown.push(Field::new("perSecond", "PerSecond", pace.per_second).always());

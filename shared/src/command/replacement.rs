@@ -37,6 +37,8 @@ pub(super) struct Look {
     pub members: Vec<Member>,
     /// Who answers here, or was heard by the leader lately.
     pub up: BTreeSet<u64>,
+    /// Who answers here.
+    answers: BTreeSet<u64>,
     /// To whom the leader sends a snapshot; only mini-etcd says.
     pub gets_snapshot: BTreeSet<u64>,
     /// Last index of the leader's log, where that is known.
@@ -79,6 +81,7 @@ impl Look {
     fn add(&mut self, status: &StatusResponse, admin: Option<&MemberStatus>) {
         let id = status.header.map_or(0, |header| header.member_id);
         self.up.insert(id);
+        self.answers.insert(id);
         self.reached.entry(id).or_insert(status.raft_applied_index);
         self.last = self.last.max(status.raft_index);
         // Of those that do not lead, it is empty.
@@ -238,8 +241,13 @@ impl Replacement {
         }
         let Some(old) = self.old.as_ref().filter(|_| self.is_old_up) else { return Ok(()) };
         if !asked.force {
+            let how = if look.answers.contains(&old.id) {
+                "answers"
+            } else {
+                "does not answer here, and the leader hears it"
+            };
             return Err(format!(
-                "{} answers: it need not be replaced. With --force it is all the same: the new member comes first, \
+                "{} {how}: it need not be replaced. With --force it is all the same: the new member comes first, \
                  under a name and peer URLs of its own, and the old one goes last",
                 named(old)
             ));
@@ -254,6 +262,12 @@ impl Replacement {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the member that is to go does not answer and was heard by the leader: it may have ended a moment ago.
+    pub fn is_old_only_heard(asked: &Asked, look: &Look) -> bool {
+        let old = find(asked, look).ok().and_then(|(old, _)| old);
+        old.is_some_and(|old| look.up.contains(&old.id) && !look.answers.contains(&old.id))
     }
 
     /// What comes next.
@@ -405,8 +419,8 @@ mod tests {
     }
 
     fn look(members: &[Member], up: &[u64]) -> Look {
-        let (members, up) = (members.to_vec(), up.iter().copied().collect());
-        Look { members, up, ..Look::default() }
+        let (members, up) = (members.to_vec(), BTreeSet::from_iter(up.iter().copied()));
+        Look { members, answers: up.clone(), up, ..Look::default() }
     }
 
     fn asked(who: &str, url: &str, force: bool) -> Asked {
@@ -476,6 +490,19 @@ mod tests {
             let said = refused.and_then(|begun| begun.next(&look(members, up))).unwrap_err();
             assert!(said.contains(why), "{said}");
         }
+    }
+
+    #[test]
+    fn who_ended_a_moment_ago_is_not_taken_for_one_that_answers() {
+        let three = [member(1, "n1"), member(2, "n2"), member(3, "n3")];
+        let asked = asked("n3", "", false);
+        let mut seen = look(&three, &[1, 2, 3]);
+        assert!(!Replacement::is_old_only_heard(&asked, &seen));
+        seen.answers.remove(&3);
+        assert!(Replacement::is_old_only_heard(&asked, &seen));
+        let said = Replacement::begin(&asked, &seen).unwrap_err();
+        assert!(said.contains("does not answer here, and the leader hears it"), "{said}");
+        assert!(!Replacement::is_old_only_heard(&asked, &look(&three, &[1, 2])));
     }
 
     #[test]

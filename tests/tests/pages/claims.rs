@@ -24,6 +24,7 @@ const PAGES: &[&str] = &[
     "docs/decisions.md",
     "docs/format.md",
     "docs/performance.md",
+    "docs/recipes.md",
     "docs/reliability.md",
     "docs/repl.md",
 ];

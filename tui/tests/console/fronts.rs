@@ -323,6 +323,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("help", "each front words its own: shared::command::help"),
     ("member add", "changes the cluster: tests/tests/oracle_ctl"),
     ("member promote", "needs another member: tests/tests/oracle_ctl"),
+    ("member replace", "changes the cluster in steps: tests/tests/membership"),
     ("member remove", "changes the cluster: tests/tests/oracle_ctl"),
     ("member update", "changes the cluster: tests/tests/oracle_ctl"),
     ("move-leader", "needs another member: tests/tests/oracle_ctl"),
