@@ -235,7 +235,7 @@ fn what_is_wrong_is_said_with_its_column_before_anything_runs() {
         ("mem l", "1:1: unknown command \"mem\"; expected member"),
         (
             "member bogus",
-            "1:8: unknown command \"bogus\"; expected add or list or promote or remove or update",
+            "1:8: unknown command \"bogus\"; expected add or list or promote or remove or replace or update",
         ),
         ("member", "1:7: the line ends; expected a command of `member`"),
         ("$X a", "1:1: found $X; expected a command, without quotes or variables"),

@@ -1,6 +1,12 @@
 //! `--force-new-cluster`: a member goes on alone after the quorum is lost for good.
 
-use super::*;
+use anyhow::ensure;
+use mini_etcd_proto::etcdserverpb::RangeRequest;
+use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::wait::eventually;
+
+use super::{DEADLINE, Writer, ended_removed, grow, members};
 
 const FORCE: &str = "--force-new-cluster";
 

@@ -2,20 +2,19 @@
 
 use std::process::Command;
 
+use anyhow::{Context as _, ensure};
+use mini_etcd_proto::etcdserverpb::{MemberAddRequest, MemberRemoveRequest};
+use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::process::{Process, workspace_binary};
 use rustix::process::Signal;
 
-use super::*;
+use super::{DEADLINE, Writer, client, ended_removed, members};
 
 /// Exit code of a command that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
 /// `member replace` with these arguments, asked of the given members.
-pub(super) fn replace(
-    cluster: &Cluster,
-    through: &[usize],
-    args: &[&str],
-) -> anyhow::Result<Process> {
+fn replace(cluster: &Cluster, through: &[usize], args: &[&str]) -> anyhow::Result<Process> {
     let addresses = cluster.addresses();
     let endpoints: Vec<_> = through.iter().map(|index| addresses[*index].clone()).collect();
     let mut command = Command::new(workspace_binary("mini-etcdctl")?);

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use mini_etcd_tests::process::{Process, free_ports};
 use regex::Regex;
 use rustix::process::{Signal, kill_process_group};
@@ -60,9 +60,9 @@ fn every_recipe_does_what_it_says() -> anyhow::Result<()> {
     };
     let start = block(r"(?s)nothing else\.\n\n```sh\n(.*?)```")?;
     let recipes = block(r"(?s)<!-- recipe -->\n```sh\n(.*?)```")?;
-    ensure!(start.len() == 1 && recipes.len() == 4, "the page has lost a recipe");
+    let ([start], 4) = (&start[..], recipes.len()) else { bail!("the page has lost a recipe") };
     for recipe in recipes {
-        run(&[&start[0], READY, &recipe, CHECK].concat())?;
+        run(&[start, READY, &recipe, CHECK].concat())?;
     }
     Ok(())
 }
