@@ -1,15 +1,47 @@
 //! Passwords: where they come from, and how one is asked for at the terminal without being shown.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Read, Write, stdin};
 
 use mini_etcd_shared::client::Credentials;
+use mini_etcd_shared::text::MASK;
 use rustix::termios::{OptionalActions, isatty};
 
 use crate::hidden::{HiddenLine, Quiet, Typed};
 
 /// Bytes that a password may have.
 const BYTES_MAX: u64 = 4096;
+
+/// A password; it is in no message and in no picture of the state.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps what was typed.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The password itself, for whom it is meant.
+    #[must_use]
+    pub fn reveal(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
 
 /// A name without a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

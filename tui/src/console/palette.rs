@@ -29,6 +29,9 @@ pub(crate) fn palette(
 
 fn input(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let look = &ctx.look;
+    if repl::draw_asked(repl, ctx, frame, area) {
+        return;
+    }
     let entry = &repl.palette.entry;
     // Lines that are finished, and what one can choose from, stand above the line with the cursor.
     let mut rows: Vec<Line<'static>> = entry

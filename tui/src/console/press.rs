@@ -48,10 +48,7 @@ pub(crate) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     }
     match state.ctx.overlays.last() {
         Some(Overlay::Palette) => {
-            let whole = state.repl.palette.entry.insert(text);
-            if !whole {
-                state.ctx.toasts.hint(state.ctx.now, "only a part of it had room");
-            }
+            repl::paste(&mut state.repl, &mut state.ctx, Place::Palette, text);
         }
         None if state.top().takes_text() => {
             let (screen, ctx) = state.top_mut();
@@ -114,6 +111,9 @@ fn answer(state: &mut State, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect>
 }
 
 fn type_in(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if let Some(effects) = repl::hide(&mut state.repl, key) {
+        return effects;
+    }
     let palette = &mut state.repl.palette;
     let empty = palette.entry.is_empty();
     let choosing = palette.entry.popup.is_some() || palette.entry.search.is_some();

@@ -196,6 +196,10 @@ fn take(state: &mut State, report: Report) {
             repl::said(&mut state.repl, said, lost);
             state.ctx.dirty(Redraw::Data);
         }
+        Report::Asked(run, prompt) => {
+            repl::asked(&mut state.repl, &mut state.ctx, run, prompt);
+            state.ctx.dirty(Redraw::Input);
+        }
         Report::Ran(run, ended) => {
             repl::ended(&mut state.repl, &mut state.ctx, run, ended);
             state.ctx.dirty(Redraw::Input);

@@ -43,6 +43,8 @@ struct Waiting {
     said: VecDeque<SessionLine>,
     /// Lines that had to make room for newer ones.
     lost: u64,
+    /// The run that waits for a password, and its words; one at a time runs.
+    asked: Option<(u64, String)>,
     /// Runs that are over; as many as were begun.
     ran: Vec<(u64, RunEnded)>,
 }
@@ -132,6 +134,11 @@ impl Inbox {
         });
     }
 
+    /// A run asks for a password; what it said comes first.
+    pub(crate) fn asked(&self, run: u64, prompt: String) {
+        self.put(|waiting| waiting.asked = Some((run, prompt)));
+    }
+
     /// A run is over; what it said comes first.
     pub fn ran(&self, run: u64, ended: RunEnded) {
         self.put(|waiting| waiting.ran.push((run, ended)));
@@ -151,6 +158,7 @@ impl Inbox {
         if !waiting.said.is_empty() {
             reports.push(Report::Said(waiting.said.into(), waiting.lost));
         }
+        reports.extend(waiting.asked.map(|(run, prompt)| Report::Asked(run, prompt)));
         reports.extend(waiting.ran.into_iter().map(|(run, ended)| Report::Ran(run, ended)));
         let answers = waiting.answers.into_iter();
         reports.extend(answers.map(|(ticket, answer)| Report::Answer(ticket, answer)));

@@ -201,6 +201,7 @@ impl Engine {
         match effect {
             Order::Run(run, text) => self.run_text(run, text),
             Order::Cancel(run) => self.work(session::Work::Cancel(run)),
+            Order::Password(run, secret) => self.work(session::Work::Password(run, secret)),
             Order::Ask(ticket, job) => self.ask(ticket, job),
             Order::Drop(ticket) => {
                 if let Some(task) = self.asked.remove(&ticket) {

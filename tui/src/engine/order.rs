@@ -2,6 +2,7 @@
 
 use super::report::Pace;
 use super::request::{Job, Ticket};
+use crate::password::Secret;
 
 /// What the engine is told to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Order {
     Run(u64, String),
     /// Give up the run of that number.
     Cancel(u64),
+    /// The password that the run of that number asked for; none when it is given up.
+    Password(u64, Option<Secret>),
     /// Find an answer for a screen.
     Ask(Ticket, Job),
     /// Give up a question: nobody waits for its answer any more.

@@ -31,6 +31,8 @@ pub enum Report {
     Ended(Ended),
     /// A run or a background watch says lines; so many were lost before them.
     Said(Vec<SessionLine>, u64),
+    /// A run asks for a password, in these words.
+    Asked(u64, String),
     /// A run is over.
     Ran(u64, RunEnded),
     /// An answer to what a screen asked.

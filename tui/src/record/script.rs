@@ -90,7 +90,9 @@ pub(super) fn script_of(
         nothing.begins.lost = true;
         return Some(nothing);
     }
-    let made = match why_not(statement, known.outcome, took) {
+    let asks = matches!(&statement.kind, StatementKind::Run(run) if asks_password(run));
+    let why = why_not(statement, known.outcome, took);
+    let made = match why.or(asks.then_some("a password was typed for it")) {
         Some(why) => Err(why.to_owned()),
         None => lines(statement, source, known),
     };
@@ -110,6 +112,13 @@ pub(super) fn script_of(
         _ => recorded.is_comment,
     };
     Some(recorded)
+}
+
+/// Whether a person was asked for a password, of which a script knows none.
+fn asks_password(run: &Run) -> bool {
+    let Action::Command { target, words } = &run.action else { return false };
+    let is_flag = |word: &Word| word.is("--no-password") || word.is("--interactive=false");
+    ["user add", "user passwd"].contains(&target.path().as_str()) && !words.iter().any(is_flag)
 }
 
 fn comment(why: &str, source: &str) -> Recorded {

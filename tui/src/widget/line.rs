@@ -1,5 +1,9 @@
 //! One line of text being typed.
 
+use std::fmt;
+
+use crossterm::event::KeyEvent;
+use mini_etcd_shared::text::MASK;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -112,7 +116,7 @@ impl LineInput {
     }
 
     /// Takes a key that edits; answers whether it was one.
-    pub fn key(&mut self, key: crossterm::event::KeyEvent) -> bool {
+    pub fn key(&mut self, key: KeyEvent) -> bool {
         use crossterm::event::{KeyCode, KeyModifiers};
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -134,6 +138,44 @@ impl LineInput {
         }
         true
     }
+}
+
+/// A line that is typed and not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HiddenInput(LineInput);
+
+impl HiddenInput {
+    /// Takes a key; answers whether it had a meaning here.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        self.0.key(key)
+    }
+
+    /// Takes what is pasted, up to the end of its first line.
+    pub fn insert(&mut self, text: &str) {
+        self.0.insert(text.lines().next().unwrap_or_default());
+    }
+
+    /// What was typed; nothing of it stays here.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.0).text
+    }
+}
+
+impl fmt::Debug for HiddenInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// Draws the place of a line that is typed and not shown, behind the words that ask for it.
+pub(crate) fn draw_hidden(
+    frame: &mut Frame<'_>,
+    look: &Look,
+    area: Rect,
+    name: &str,
+    (error, hint): (Option<&str>, &str),
+) {
+    draw(frame, look, area, (name, &LineInput::default()), (error, hint));
 }
 
 /// Draws a line that is typed behind a name, in one row over what stands there; behind it why it cannot be taken, or

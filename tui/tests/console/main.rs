@@ -19,6 +19,7 @@ mod keyspace;
 mod leases;
 mod mouse;
 mod page;
+mod passwords;
 mod past;
 mod questions;
 mod random;

@@ -1,18 +1,23 @@
 //! Meta commands that only the console can carry out.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::language::{EDIT, KILL, PROFILE, QUIT, RECORD, RESTART, SessionCommand};
 use mini_etcd_shared::session::Host;
 use tokio::sync::mpsc;
 
+use super::sink::Screen;
 use crate::engine::order::Order;
+use crate::password::Secret;
 use crate::record::Recording;
 
 /// The console around a session.
 pub(crate) struct Console {
     pub recording: Recording,
     pub effects: mpsc::WeakUnboundedSender<Order>,
+    pub screen: Arc<Screen>,
 }
 
 impl Host for Console {
@@ -23,6 +28,14 @@ impl Host for Console {
     ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
         let result = self.carry_out(command, &args);
         Box::pin(async { result })
+    }
+
+    fn ask_password<'a>(&'a mut self, prompt: &'a str) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(async move {
+            let typed = self.screen.ask(prompt).await;
+            let given_up = || Failure::new(exit::ERROR, "no password was given");
+            typed.map(Secret::reveal).ok_or_else(given_up)
+        })
     }
 }
 

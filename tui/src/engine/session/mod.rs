@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Order::Run, Order::Cancel ─▶ Work ─▶ Session ─▶ Screen (its sink) ─▶ Inbox ─▶ Report::Said, Report::Ran
+//! Order::Password ◀─ whoever types ◀─ Report::Asked ◀─ Screen ◀─ Host::ask_password
 //! ```
 //!
 //! * I1: what a run has to compute (a million keys as text) takes no time from the thread that draws.
@@ -31,6 +32,7 @@ use tokio::task::JoinSet;
 use super::Inbox;
 use crate::engine::order::Order;
 use crate::engine::report::Report;
+use crate::password::Secret;
 use crate::record::{Recording, Took};
 use crate::script::run_name;
 use crate::widget::escape_name;
@@ -48,6 +50,8 @@ pub(crate) enum Work {
     Run(Run),
     /// Give up a run.
     Cancel(u64),
+    /// The password that a run asked for; none when it is given up.
+    Password(u64, Option<Secret>),
     /// Ask other servers from the next run on.
     Servers(ClientConfig),
 }
@@ -92,8 +96,8 @@ async fn serve(mut place: Place, mut work: mpsc::Receiver<Work>) {
     while let Some(next) = work.recv().await {
         let run = match next {
             Work::Run(run) => run,
-            // A run that is over cannot be given up.
-            Work::Cancel(_) => continue,
+            // A run that is over cannot be given up, and asks for nothing.
+            Work::Cancel(_) | Work::Password(..) => continue,
             Work::Servers(config) => {
                 turn_to(config, &mut place, &mut session);
                 continue;
@@ -110,7 +114,7 @@ async fn serve(mut place: Place, mut work: mpsc::Receiver<Work>) {
                     result = running.text(&run.text) => {
                         Some(result.map_err(|failed| failed.to_string()))
                     }
-                    end = until_given_up(&mut work, run.id, &place.inbox, &mut servers) => match end {
+                    end = until_given_up(&mut work, (run.id, &screen), &place.inbox, &mut servers) => match end {
                         End::Cancelled => None,
                         End::Console => return,
                     },
@@ -143,7 +147,7 @@ enum End {
 
 async fn until_given_up(
     work: &mut mpsc::Receiver<Work>,
-    id: u64,
+    (id, screen): (u64, &Screen),
     inbox: &Inbox,
     servers: &mut Option<ClientConfig>,
 ) -> End {
@@ -151,7 +155,8 @@ async fn until_given_up(
         match work.recv().await {
             None => return End::Console,
             Some(Work::Cancel(run)) if run == id => return End::Cancelled,
-            Some(Work::Cancel(_)) => {}
+            Some(Work::Password(run, secret)) if run == id => screen.answer(secret),
+            Some(Work::Cancel(_) | Work::Password(..)) => {}
             Some(Work::Servers(config)) => *servers = Some(config),
             Some(Work::Run(run)) => {
                 let failed = Some(vec!["another command still runs".to_owned()]);
@@ -184,6 +189,7 @@ fn prepare<'a>(
             let host = host::Console {
                 recording: place.recording.clone(),
                 effects: place.effects.clone(),
+                screen: Arc::clone(screen),
             };
             let sink: Arc<Screen> = Arc::clone(screen);
             let options = Options { run: run_name(), ..Options::default() };

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mini_etcd_shared::session::{Emitted, Sink, WatchNews};
+use tokio::sync::oneshot;
 
 use crate::engine::Inbox;
 use crate::engine::session::{LINES_MAX, LineKind, OutputLine, SessionLine};
+use crate::password::Secret;
 use crate::widget::{escape, escape_line};
 
 /// Bytes of a line that are shown.
@@ -22,16 +24,36 @@ pub(crate) struct Screen {
     run: AtomicU64,
     /// Watches whose loss was told: each attempt to find a member says it again.
     lost: Mutex<BTreeSet<String>>,
+    /// The command that waits for a password.
+    asks: Mutex<Option<oneshot::Sender<Option<Secret>>>>,
 }
 
 impl Screen {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
-        Self { inbox, run: AtomicU64::new(NONE), lost: Mutex::default() }
+        Self { inbox, run: AtomicU64::new(NONE), lost: Mutex::default(), asks: Mutex::default() }
     }
 
     /// What is said from now on belongs to this run.
     pub(crate) fn begin(&self, run: Option<u64>) {
         self.run.store(run.unwrap_or(NONE), Ordering::Relaxed);
+        self.answer(None);
+    }
+
+    /// Asks whoever types for a password; none when it is given up.
+    pub(crate) async fn ask(&self, prompt: &str) -> Option<Secret> {
+        let (tell, told) = oneshot::channel();
+        *self.asks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        let prompt = lines(prompt.as_bytes()).concat();
+        self.inbox.asked(self.run.load(Ordering::Relaxed), prompt);
+        told.await.ok().flatten()
+    }
+
+    /// A password was typed, or given up. Nobody may wait for it any more.
+    pub(crate) fn answer(&self, secret: Option<Secret>) {
+        let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(asks) = asks {
+            let _gone = asks.send(secret);
+        }
     }
 
     fn say(&self, run: Option<u64>, kind: LineKind, head: &str, bytes: &[u8]) {

@@ -8,7 +8,8 @@
 //! * I2: what a run prints after it was given up changes nothing.
 //! * I3: scrollback, history and what is typed are bounded; the oldest go, and how many is said.
 //! * I4: what may lose something is asked first, by what the parsed line does and not by how it looks.
-//! * I5: every line here can be sent to a terminal: the engine escapes what it says.
+//! * I5: a password that a run asks for is typed hidden, goes to that run alone, and is in no history.
+//! * I6: every line here can be sent to a terminal: the engine escapes what it says.
 //!
 //! It refuses to run a line while another one runs. Tested in each file, in `tests/console/repl.rs` by tables, snapshots
 //! and a real member, and in `tests/pty/lines.rs`.
@@ -31,7 +32,8 @@ use mini_etcd_shared::complete::Completion;
 pub use complete::hint;
 pub use history::History;
 pub use run::{Place, continuation, drop_line, give_up, prompt};
-pub(crate) use run::{accept, begin, ended, enter, refuse, said, typed};
+pub(crate) use run::{accept, asked, begin, ended, enter, hide, paste, refuse, said, typed};
+pub(crate) use view::draw_asked;
 
 use entry::Entry;
 use palette::Palette;
@@ -41,6 +43,7 @@ use scrollback::Scrollback;
 use super::ScreenId;
 use crate::engine::request::Trouble;
 use crate::screens::requests::Requests;
+use crate::widget::line::HiddenInput;
 
 /// The line goes to an editor of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,17 @@ pub struct Running {
     pub place: Place,
     /// Its line in the scrollback.
     pub line: u64,
+    /// The password that it waits for.
+    pub asks: Option<Asks>,
+}
+
+/// A password that is typed for a run, hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// The words that ask for it.
+    pub prompt: String,
+    /// What is typed.
+    typed: HiddenInput,
 }
 
 /// The pane.

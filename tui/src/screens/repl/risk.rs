@@ -1,7 +1,7 @@
 //! What is at stake with a line, by what it does.
 
 use bytes::Bytes;
-use mini_etcd_shared::command::{COMPACTION, DEL, Effect, Given, Target, parse_for};
+use mini_etcd_shared::command::{AUTH_DISABLE, COMPACTION, DEL, Effect, Given, Target, parse_for};
 use mini_etcd_shared::language::{Action, SOURCE, Statement, StatementKind, Word};
 
 use crate::console::Tier;
@@ -71,6 +71,10 @@ fn of_action(action: &Action) -> Option<(Tier, String)> {
     match action {
         Action::Command { target: Target::Command(spec), words } => match *spec {
             spec if *spec == DEL => delete(words),
+            spec if *spec == AUTH_DISABLE => {
+                let text = "Whoever reaches a member may do anything from then on.".to_owned();
+                Some((Tier::Shape("disable".to_owned()), text))
+            }
             spec if *spec == COMPACTION => Some(loss(
                 "Versions older than that revision are gone for good; watches can no longer begin there.",
             )),
@@ -137,6 +141,9 @@ mod tests {
             ("del $K --prefix", Some(Tier::Loss)),
             ("del '' --prefix", everything()),
             ("del hex: --from-key", everything()),
+            ("auth disable", Some(Tier::Shape("disable".into()))),
+            ("auth enable", None),
+            ("user delete a", Some(Tier::Loss)),
             ("compaction 5", Some(Tier::Loss)),
             ("comp 5", Some(Tier::Loss)),
             ("txn then put a b end", None),

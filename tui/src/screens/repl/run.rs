@@ -10,12 +10,14 @@ use super::complete::{complete, take_hint};
 use super::entry::Entry;
 use super::palette::Output;
 use super::risk::changes;
-use super::{EditLine, History, Msg, Repl, Running, risk};
+use super::{Asks, EditLine, History, Msg, Repl, Running, risk};
 use crate::console::watch_line::watched;
 use crate::console::{Attach, Bundled, Context, Effect, Overlay, Tier, Wish, Yes};
 use crate::engine::order::Order;
 use crate::engine::session::{LineKind, OutputLine, RunEnded, SessionLine};
+use crate::password::Secret;
 use crate::screens::ScreenId;
+use crate::widget::line::HiddenInput;
 use crate::widget::{duration_us, escape};
 
 /// Where a line is typed.
@@ -227,8 +229,14 @@ pub(crate) fn begin(repl: &mut Repl, ctx: &mut Context, place: Place, text: Stri
             note: "runs".to_owned(),
         });
     }
-    repl.running =
-        Some(Running { run: repl.runs, text: text.clone(), since: ctx.now, place, line });
+    repl.running = Some(Running {
+        run: repl.runs,
+        text: text.clone(),
+        since: ctx.now,
+        place,
+        line,
+        asks: None,
+    });
     vec![Effect::Engine(Order::Run(repl.runs, text))]
 }
 
@@ -270,6 +278,45 @@ pub(crate) fn said(repl: &mut Repl, said: Vec<SessionLine>, lost: u64) {
             repl.palette.say(line.text.clone());
         }
         repl.scrollback.push(line);
+    }
+}
+
+/// A run asks for a password: what is typed next, in pane or palette, is that.
+pub(crate) fn asked(repl: &mut Repl, ctx: &mut Context, run: u64, prompt: String) {
+    let Some(running) = repl.running.as_mut().filter(|running| running.run == run) else { return };
+    let prompt = prompt.trim_end_matches([':', ' ']).to_owned();
+    running.asks = Some(Asks { prompt, typed: HiddenInput::default() });
+    repl.typing = true;
+    repl.scrollback.look_back(0);
+    let pane = ctx.overlays.is_empty() && ctx.screen == ScreenId::Repl;
+    if !pane && ctx.overlays.last() != Some(&Overlay::Palette) {
+        let what = format!("{} asks for a password", one_line(&running.text));
+        ctx.toasts.info(ctx.now, what, ": goes where it is typed");
+    }
+}
+
+/// A key while a run asks for a password; `None` while none does.
+pub(crate) fn hide(repl: &mut Repl, key: KeyEvent) -> Option<Vec<Effect>> {
+    let running = repl.running.as_mut()?;
+    let asks = running.asks.as_mut()?;
+    let secret = match key.code {
+        KeyCode::Enter => Some(Secret::new(asks.typed.take())),
+        KeyCode::Esc => None,
+        _ => {
+            asks.typed.key(key);
+            return Some(Vec::new());
+        }
+    };
+    running.asks = None;
+    Some(vec![Effect::Engine(Order::Password(running.run, secret))])
+}
+
+/// Text is pasted into the line, or into the password that a run asks for.
+pub(crate) fn paste(repl: &mut Repl, ctx: &mut Context, place: Place, text: &str) {
+    if let Some(asks) = repl.running.as_mut().and_then(|running| running.asks.as_mut()) {
+        asks.typed.insert(text);
+    } else if !entry(repl, place).0.insert(text) {
+        ctx.toasts.hint(ctx.now, "only a part of it had room");
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::complete::completed;
-use super::run::{Place, edit, enter, typed};
+use super::run::{Place, edit, enter, hide, paste, typed};
 use super::{Msg, Repl, view};
 use crate::console::{CommandLine, Context, Effect, Mouse};
 use crate::engine::request::{Answer, Ticket, Trouble};
@@ -41,6 +41,9 @@ impl Screen for Repl {
     }
 
     fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
+        if let Some(effects) = hide(self, key) {
+            return effects;
+        }
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         let entry = &self.entry;
         let choosing = entry.popup.is_some() || entry.search.is_some();
@@ -60,9 +63,7 @@ impl Screen for Repl {
     }
 
     fn pasted(&mut self, ctx: &mut Context, text: &str) -> Vec<Effect> {
-        if !self.entry.insert(text) {
-            ctx.toasts.hint(ctx.now, "only a part of it had room");
-        }
+        paste(self, ctx, Place::Pane, text);
         Vec::new()
     }
 

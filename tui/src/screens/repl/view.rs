@@ -10,6 +10,7 @@ use super::{Repl, continuation, hint, prompt};
 use crate::console::Context;
 use crate::console::palette::{choices, typed_line};
 use crate::engine::session::{LineKind, OutputLine};
+use crate::widget::line::draw_hidden;
 use crate::widget::theme::Meaning;
 use crate::widget::{Look, age, fit, panel, say};
 
@@ -51,7 +52,10 @@ pub(super) fn draw(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, body: Rect
 }
 
 fn entry(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
-    let (look, repl) = (&ctx.look, repl);
+    let look = &ctx.look;
+    if draw_asked(repl, ctx, frame, area) {
+        return;
+    }
     frame.render_widget(Clear, area);
     if !repl.typing {
         let words = format!(
@@ -76,6 +80,16 @@ fn entry(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
         area,
         (&head(look, repl, &ctx.prompt.scope), &hint.0, hint.1),
     );
+}
+
+/// Draws the line that takes a password, when a run asks for one; answers whether it does.
+pub(crate) fn draw_asked(repl: &Repl, ctx: &Context, frame: &mut Frame<'_>, area: Rect) -> bool {
+    let Some(asks) = repl.running.as_ref().and_then(|running| running.asks.as_ref()) else {
+        return false;
+    };
+    let hint = "typed hidden; Enter takes it, Esc gives it up";
+    draw_hidden(frame, &ctx.look, area, &asks.prompt, (None, hint));
+    true
 }
 
 /// The prompt of the line with the cursor.
