@@ -134,6 +134,7 @@ impl Console {
             keymap: Keymap::load(None).unwrap(),
             origin: Origin::Endpoints(Vec::new()),
             read_only: false,
+            user: None,
             profile: None,
             flags: Vec::new(),
             profiles: Vec::new(),

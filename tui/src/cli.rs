@@ -194,11 +194,9 @@ async fn run(
     loop {
         let (origin, endpoints, fleet) = target.open()?;
         let instead_of = target.instead_of();
-        let sample = if target.is_demo() && !flags.empty {
-            Some(Client::new(ClientConfig::new(endpoints.clone()))?)
-        } else {
-            None
-        };
+        let has_sample = target.is_demo() && !flags.empty;
+        let sample = has_sample.then(|| Client::new(ClientConfig::new(endpoints.clone())));
+        let sample = sample.transpose()?;
         let setup = engine::Setup {
             reach: if fleet.is_some() { reach.bundled(endpoints) } else { reach.at(endpoints) },
             read_only: flags.read_only || reach.is_read_only(),
@@ -213,16 +211,17 @@ async fn run(
                 Screen::take(flags.mouse == Mouse::On).context("cannot take over the terminal")?
             }
         };
-        let size = crossterm::terminal::size()?;
+        let named = matches!(target, Target::Named(_));
         let mut state = State::new(Setup {
             look: look.clone(),
             keymap: keymap.clone(),
             origin,
             read_only: flags.read_only || reach.is_read_only(),
-            profile: reach.profile.clone().filter(|_| matches!(target, Target::Named(_))),
-            flags: if matches!(target, Target::Named(_)) { reach.flags() } else { Vec::new() },
+            user: reach.login.as_ref().map(|login| login.name.clone()).filter(|_| named),
+            profile: reach.profile.clone().filter(|_| named),
+            flags: if named { reach.flags() } else { Vec::new() },
             profiles: Profiles::read().map(|all| all.names()).unwrap_or_default(),
-            size,
+            size: crossterm::terminal::size()?,
         });
         let engine = tokio::spawn(engine.run());
         let writer = sample.map(|client| {

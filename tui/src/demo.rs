@@ -25,6 +25,9 @@ use mini_etcd_shared::error::ClientError;
 use tokio::time::sleep;
 use tonic::Code;
 
+use crate::screens::auth::model::{Access, Grant, Keys};
+use crate::screens::auth::requests::Change as UserChange;
+
 /// Bytes that a value has at most.
 pub const VALUE_BYTES_MAX: usize = 1024;
 /// Number of the first change behind the seed, which has those before it.
@@ -92,6 +95,11 @@ pub async fn run(client: Client, pace: Pace) {
             sleep(AGAIN).await;
         }
     }
+    for change in users() {
+        while !is_made(&client, &change).await {
+            sleep(AGAIN).await;
+        }
+    }
     // I2: the revision up to which history goes next.
     let mut oldest = 0;
     for n in (FIRST..).take(pace.changes.unwrap_or(usize::MAX)) {
@@ -124,6 +132,44 @@ async fn grant(client: &Client, lease: &Lease) -> Option<()> {
         write(client, change, id).await?;
     }
     Some(())
+}
+
+/// Users and roles of a shop, who do not count. Without a password, and without root, nobody can be locked out.
+fn users() -> Vec<UserChange> {
+    let roles = [
+        ("config-reader", Access::Read, "config/"),
+        ("deployer", Access::Both, "deploys/"),
+        ("deployer", Access::Read, "services/"),
+        ("service", Access::Write, "services/"),
+        ("service", Access::Read, "config/"),
+    ];
+    let users = [
+        ("ana", &["config-reader", "deployer"][..]),
+        ("ci", &["deployer"]),
+        ("guest", &[]),
+        ("web", &["service"]),
+    ];
+    let mut changes = Vec::new();
+    for (role, access, prefix) in roles {
+        changes.push(UserChange::AddRole(role.to_owned()));
+        let keys = Keys::prefix(prefix.as_bytes());
+        changes.push(UserChange::GrantPermission(role.to_owned(), Grant { keys, access }));
+    }
+    for (user, roles) in users {
+        changes.push(UserChange::AddUser(user.to_owned(), None));
+        let grant = |role: &&str| UserChange::GrantRole(user.to_owned(), (*role).to_owned());
+        changes.extend(roles.iter().map(grant));
+    }
+    changes
+}
+
+/// Makes a change of users; answers whether it is made.
+async fn is_made(client: &Client, change: &UserChange) -> bool {
+    match change.clone().make(client).await.into_result() {
+        // It was there already.
+        Ok(()) | Err(ClientError::Refused { code: Code::FailedPrecondition, .. }) => true,
+        Err(_) => false,
+    }
 }
 
 /// Renews a lease, or makes it anew.

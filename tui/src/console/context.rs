@@ -178,6 +178,8 @@ pub struct Context {
     pub origin: Origin,
     /// Whether nothing may be changed.
     pub read_only: bool,
+    /// As whom it logs in, if it does.
+    pub user: Option<String>,
     /// The profile that it looks by.
     pub profile: Option<Profile>,
     /// Flags that lead where it looks, beside its endpoints.
@@ -219,6 +221,7 @@ impl Context {
             look,
             origin,
             read_only,
+            user: None,
             profile: None,
             flags: Vec::new(),
             profiles: Vec::new(),

@@ -115,7 +115,8 @@ const NAMES: u16 = 72;
 /// Width from which there is room to say at length where the console looks.
 const WIDE: u16 = 100;
 
-/// The line of the screens. Without room for names, only the screen on top shows its own. Answers where each stands.
+/// The line of the screens. Without room for names, only the screen on top shows its own; with little, one blank is
+/// between them. Answers where each stands.
 pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) -> Vec<(Rect, ScreenId)> {
     let look = &state.ctx.look;
     let mut spans = vec![Span::raw(" ")];
@@ -124,7 +125,8 @@ pub(crate) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) -> Vec<(Rec
         let on_top = *id == state.ctx.screen;
         let number = id.number();
         let words = if on_top || area.width >= NAMES {
-            format!(" {number} {} ", id.title())
+            let gap = if on_top || area.width >= WIDE { " " } else { "" };
+            format!(" {number} {}{gap}", id.title())
         } else {
             format!(" {number} ")
         };

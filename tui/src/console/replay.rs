@@ -62,6 +62,12 @@ impl Replay {
         &self.line
     }
 
+    /// Statements that do it again.
+    #[must_use]
+    pub fn script(&self) -> &str {
+        &self.script
+    }
+
     /// The keys that it names.
     #[must_use]
     pub fn keys(&self) -> &[Bytes] {
@@ -273,6 +279,16 @@ impl Replay {
     pub(crate) fn lease(command: &str, id: i64) -> Self {
         let command = CommandLine::line(&format!("lease {command} {}", lease_hex(id)));
         Self::unrepeatable(&command, "a lease that no other cluster has")
+    }
+
+    /// Users or roles were changed by a command, which names these keys.
+    pub(crate) fn users(command: &CommandLine, keys: Vec<Bytes>) -> Self {
+        Self { keys, ..Self::simple(command.language(), "ok") }
+    }
+
+    /// A password was typed for a command, which a script would have to be told.
+    pub(crate) fn password(command: &CommandLine) -> Self {
+        Self { keys: Vec::new(), ..Self::unrepeatable(command, "a password was typed for it") }
     }
 
     /// A bundled member was killed.

@@ -28,6 +28,8 @@ pub struct Setup {
     pub origin: Origin,
     /// Whether nothing may be changed.
     pub read_only: bool,
+    /// As whom it logs in, if it does.
+    pub user: Option<String>,
     /// The profile that it looks by.
     pub profile: Option<Profile>,
     /// Flags that lead where it looks, beside its endpoints.
@@ -66,6 +68,7 @@ macro_rules! state {
             pub fn new(setup: Setup) -> Self {
                 let mut ctx =
                     Context::new(setup.look, setup.origin, setup.read_only, setup.size);
+                ctx.user = setup.user;
                 ctx.profile = setup.profile;
                 ctx.flags = setup.flags;
                 ctx.profiles = setup.profiles;

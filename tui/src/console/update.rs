@@ -197,7 +197,7 @@ fn take(state: &mut State, report: Report) {
             state.ctx.dirty(Redraw::Data);
         }
         Report::Asked(run, prompt) => {
-            repl::asked(&mut state.repl, &mut state.ctx, run, prompt);
+            repl::asked(&mut state.repl, &mut state.ctx, run, &prompt);
             state.ctx.dirty(Redraw::Input);
         }
         Report::Ran(run, ended) => {

@@ -281,7 +281,9 @@ impl Denied {
         match self {
             Self::Login => "start the console again with --user NAME:PASSWORD, or ETCDCTL_USER",
             Self::Password => "check name and password: --user NAME:PASSWORD, or ETCDCTL_USER",
-            Self::Rights => "start the console again as a user who may: --user NAME:PASSWORD",
+            Self::Rights => {
+                "the Auth screen (6) explains it; as another user: --user NAME:PASSWORD"
+            }
             Self::Learner => "name a voter's endpoint",
             Self::Proxy => "name the members themselves; the keys are read through it",
             Self::Tls => "name it with https:// or http://, and its authority with --cacert FILE",

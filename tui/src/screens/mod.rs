@@ -10,6 +10,7 @@
 //! Which screens there are stands in one table, `screens!` below. Whoever needs one thing for each of them takes it from
 //! there by a macro of its own: [`ScreenId`] here, the fields of `State`, the tables of actions.
 
+pub mod auth;
 pub mod cluster;
 pub mod keys;
 pub mod leases;
@@ -40,6 +41,8 @@ macro_rules! screens {
             leases::Leases, Leases, 4, "Leases", "the Leases screen";
             /// The prompt of the language, and the palette, which has the same session.
             repl::Repl, Repl, 5, "REPL", "the REPL: a prompt with all that was answered";
+            /// Users, roles, and what these may do.
+            auth::Auth, Auth, 6, "Auth", "the Auth screen: users, roles, and why somebody may do something or may not";
         }
     };
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_proto::etcdserverpb::{LeaseLeasesRequest, LeaseTimeToLiveRequest, RangeRequest};
+use mini_etcd_proto::etcdserverpb::{
+    AuthUserGetRequest, AuthUserListRequest, LeaseLeasesRequest, LeaseTimeToLiveRequest,
+    RangeRequest,
+};
 use mini_etcd_tui::demo::{Pace, run};
 
 use crate::driver::{Member, client};
@@ -33,6 +36,18 @@ async fn leases(member: &Member) -> Vec<(i64, i64, Vec<Bytes>)> {
     leases
 }
 
+/// The users with their roles.
+async fn users(member: &Member) -> Vec<(String, Vec<String>)> {
+    let client = member.client();
+    let listed = client.user_list(AuthUserListRequest {}).await.into_result().unwrap();
+    let mut users = Vec::new();
+    for name in listed.users {
+        let request = AuthUserGetRequest { name: name.clone() };
+        users.push((name, client.user_get(request).await.into_result().unwrap().roles));
+    }
+    users
+}
+
 /// Goal: every demo has the same data, and its history does not grow for ever. Method: two members, and a pace that
 /// keeps little.
 #[tokio::test]
@@ -49,6 +64,10 @@ async fn two_demos_have_the_same_data_and_forget_what_lies_far_back() {
     assert_eq!(leases.0[0].1, 60, "the one that is renewed");
     assert_eq!(leases.0[0].2, ["leaders/scheduler"]);
     assert!(leases.0.iter().any(|(_, _, keys)| keys.is_empty()), "an orphan");
+    let users = (users(&one).await, users(&other).await);
+    assert_eq!(users.0, users.1);
+    assert_eq!(users.0[0], ("ana".to_owned(), vec!["config-reader".to_owned(), "deployer".into()]));
+    assert!(users.0.iter().any(|(_, roles)| roles.is_empty()), "one without a role");
     assert!(all(&one, newest - 35).await.is_ok());
     let forgotten = all(&one, newest - 120).await.unwrap_err();
     assert!(forgotten.contains("compacted"), "{forgotten}");

@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by failing; the exception for tests does not reach their helpers"
 )]
 
+mod auth;
 mod copying;
 mod demo;
 mod driver;

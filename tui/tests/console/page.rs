@@ -11,6 +11,8 @@ use mini_etcd_tui::screens::ScreenId;
 
 /// What the page leaves out: the same screens at other sizes, without colours or in ASCII, and tables of styles.
 const LEFT_OUT: &[&str] = &[
+    "auth_at_200x60",
+    "auth_in_ascii",
     "cluster_at_200x60",
     "cluster_in_ascii",
     "colours_at_80x24",

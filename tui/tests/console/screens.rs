@@ -272,7 +272,7 @@ fn at_80_columns_every_tab_has_its_name_and_the_origin_is_whole() {
         state.ctx.origin = origin;
         state.cluster.elsewhere = elsewhere;
         let shown = text(&state);
-        for part in ["1 Cluster", "2 Keys", "3 Watch", "4 Leases", "5 REPL", words] {
+        for part in ["1 Cluster", "2 Keys", "3 Watch", "4 Leases", "5 REPL", "6 Auth", words] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }

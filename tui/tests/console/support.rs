@@ -25,6 +25,7 @@ pub fn state(size: (u16, u16), depth: Depth, ascii: bool) -> State {
         keymap: Keymap::load(None).unwrap(),
         origin: Origin::Demo(3),
         read_only: false,
+        user: None,
         profile: None,
         flags: Vec::new(),
         profiles: Vec::new(),

@@ -31,6 +31,10 @@ fn every_screen_shows_something_of_a_demo() {
     console.sees("all keys");
     console.sees(" live ");
     goes_on(&mut console);
+    console.press("6");
+    console.sees("users are off");
+    console.sees("ana  2 roles");
+    console.sees("readwrite deploys/ (prefix)");
     console.press("5");
     console.sees("etcd> ");
     console.press("get config/flags/dark-mode\r");

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and its deadlines are those of the real clock"
 )]
 
+mod auth;
 mod bundled;
 #[expect(dead_code, reason = "shared with other suites")]
 #[path = "../../../shared/tests/tls/secure.rs"]

@@ -154,7 +154,7 @@ pub(super) fn page_read(
         Err(trouble) => {
             let (what, mut effects) = keys.give_page_up(asked, &trouble);
             // What a user may not read as a whole may be readable in part.
-            let next = "F /prefix/ shows the keys below a prefix that this user may read";
+            let next = "F /prefix/ shows the keys below a prefix that this user may read; Auth (6) tells which";
             let denied = trouble.why.contains("permission denied");
             let next = if denied { next.to_owned() } else { trouble.next };
             effects.extend(failed(ctx, what, Trouble { next, ..trouble }));

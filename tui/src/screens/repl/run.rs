@@ -20,6 +20,9 @@ use crate::screens::ScreenId;
 use crate::widget::line::HiddenInput;
 use crate::widget::{duration_us, escape};
 
+/// Where it is told why somebody may not do something.
+const EXPLAINED: &str = "the Auth screen (6) explains it: e there";
+
 /// Where a line is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -282,7 +285,7 @@ pub(crate) fn said(repl: &mut Repl, said: Vec<SessionLine>, lost: u64) {
 }
 
 /// A run asks for a password: what is typed next, in pane or palette, is that.
-pub(crate) fn asked(repl: &mut Repl, ctx: &mut Context, run: u64, prompt: String) {
+pub(crate) fn asked(repl: &mut Repl, ctx: &mut Context, run: u64, prompt: &str) {
     let Some(running) = repl.running.as_mut().filter(|running| running.run == run) else { return };
     let prompt = prompt.trim_end_matches([':', ' ']).to_owned();
     running.asks = Some(Asks { prompt, typed: HiddenInput::default() });
@@ -326,6 +329,11 @@ pub(crate) fn ended(repl: &mut Repl, ctx: &mut Context, run: u64, ended: RunEnde
     ctx.prompt = ended.prompt;
     let took = duration_us(u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX));
     repl.scrollback.note(running.line, took.clone());
+    let is_denied = |words: &String| words.contains("permission denied");
+    if ended.failed.iter().flatten().any(is_denied) {
+        let what = format!("{}: permission denied", one_line(&running.text));
+        ctx.toasts.info(ctx.now, what, EXPLAINED);
+    }
     for words in ended.failed.iter().flatten() {
         repl.scrollback.push(OutputLine::new(LineKind::Failed, words.clone()));
     }
