@@ -217,7 +217,7 @@ async fn run(
             keymap: keymap.clone(),
             origin,
             read_only: flags.read_only || reach.is_read_only(),
-            user: reach.login.as_ref().map(|login| login.name.clone()).filter(|_| named),
+            user: reach.user().filter(|_| named),
             profile: reach.profile.clone().filter(|_| named),
             flags: if named { reach.flags() } else { Vec::new() },
             profiles: Profiles::read().map(|all| all.names()).unwrap_or_default(),

@@ -167,6 +167,12 @@ pub(crate) fn profile(name: &str) -> Result<Profile, ProfileError> {
 }
 
 impl Reach {
+    /// As whom servers know the console: the name that it logs in with, or that of its certificate.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        self.login.as_ref().map(|login| login.name.clone()).or_else(|| self.tls.user())
+    }
+
     /// The same ways to these members.
     #[must_use]
     pub fn at(&self, endpoints: Vec<Endpoint>) -> Self {

@@ -132,6 +132,7 @@ async fn a_server_that_wants_a_certificate_says_of_whom_and_gets_it() {
     let begins =
         "it refuses the client certificate of somebody: it takes those signed by our authority";
     assert!(said.starts_with(begins), "{said}");
+    assert_eq!((tls.user(), stranger.user()), (None, Some("somebody".to_owned())));
     dial(&endpoint, &with(tls, &ours.signs("somebody", &[]))).await.unwrap();
 }
 

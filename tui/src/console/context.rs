@@ -178,7 +178,7 @@ pub struct Context {
     pub origin: Origin,
     /// Whether nothing may be changed.
     pub read_only: bool,
-    /// As whom it logs in, if it does.
+    /// As whom servers know it, if they do.
     pub user: Option<String>,
     /// The profile that it looks by.
     pub profile: Option<Profile>,

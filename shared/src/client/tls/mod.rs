@@ -89,6 +89,14 @@ impl Tls {
         self.always || self.cacert.is_some() || self.cert.is_some() || self.key.is_some()
     }
 
+    /// Whom a server takes this client for that takes the names of certificates for users: the name of its certificate. None
+    /// without a certificate that can be read.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        let found = certificates(self.cert.as_deref()?).ok()?;
+        Some(Certificate::parse(found.first()?)?.subject)
+    }
+
     /// Reads the files that are named, to tell at once what is wrong with them.
     ///
     /// # Errors

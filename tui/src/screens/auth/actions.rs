@@ -171,7 +171,11 @@ pub(super) fn go(auth: &mut Auth, ctx: &Context, row: usize) -> Vec<Effect> {
 
 /// Asks who may do what; the user that is chosen, or the only one that is told of, is there already.
 fn explain(auth: &mut Auth, ctx: &mut Context) -> Vec<Effect> {
-    let is_alone = auth.told.as_ref().is_some_and(|told| told.denied.is_some());
+    let Some(told) = &auth.told else {
+        ctx.toasts.hint(ctx.now, "nothing is told of users yet");
+        return Vec::new();
+    };
+    let is_alone = told.denied.is_some();
     let own = ctx.user.as_deref().filter(|_| is_alone);
     let chosen = auth.chosen_node().and_then(Node::user).or(own);
     let text = chosen.map(|user| format!("{} ", written(user.as_bytes()))).unwrap_or_default();

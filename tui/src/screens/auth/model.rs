@@ -183,6 +183,12 @@ impl Told {
         self.users.get(user).is_some_and(|roles| roles.iter().any(|role| role == ROOT))
     }
 
+    /// Whether the server knows nobody in who asked.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.denied.as_ref().is_some_and(|why| why.contains("user name is empty"))
+    }
+
     /// The permissions of a user, each with the role that has it.
     pub fn grants<'a>(&'a self, user: &str) -> impl Iterator<Item = (&'a str, &'a Grant)> {
         let roles = self.users.get(user).into_iter().flatten();

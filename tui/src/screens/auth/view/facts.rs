@@ -93,7 +93,7 @@ fn of_all(told: &Told, ctx: &Context) -> Said {
     if let Some(revision) = told.revision {
         said.push((Meaning::Dim, format!("revision {revision} of users and roles")));
     }
-    let login = match &ctx.user {
+    let login = match ctx.user.as_ref().filter(|_| !told.is_nobody()) {
         None => "This console has not logged in.".to_owned(),
         Some(user) => format!("This console is logged in as {}.", shown(user)),
     };

@@ -54,7 +54,7 @@ fn state(auth: &Auth, ctx: &Context) -> Line<'static> {
     } else {
         (Meaning::Warn, format!(" {} users are off", look.glyphs.down))
     };
-    let login = match &ctx.user {
+    let login = match ctx.user.as_ref().filter(|_| !told.is_nobody()) {
         Some(user) if told.is_root(user) => format!(", logged in as {} (root) ", name(user)),
         Some(user) => format!(", logged in as {} ", name(user)),
         None => ", no login ".to_owned(),
@@ -78,15 +78,16 @@ pub(super) fn notices(auth: &Auth, ctx: &Context) -> Vec<(Meaning, String)> {
     let mut lines = Vec::new();
     if let Some(why) = &told.denied {
         let who = match &ctx.user {
+            _ if told.is_nobody() => "without a login nobody is told of users and roles".to_owned(),
             Some(user) => format!("{} may not list users and roles", name(user)),
-            None => "without a login nobody is told of users and roles".to_owned(),
+            None => "this user may not list users and roles".to_owned(),
         };
         lines.push((Meaning::Warn, who));
         lines.push((Meaning::Dim, format!("the server says: {why}")));
-        let next = match (&ctx.user, told.users.is_empty()) {
-            (None, _) => "start the console again with --user NAME:PASSWORD",
-            (Some(_), true) => "and not what it may do itself, either",
-            (Some(_), false) => "what it may do itself:",
+        let next = match told.users.is_empty() {
+            _ if told.is_nobody() => "start the console again with --user NAME:PASSWORD",
+            true => "what it may do itself is not told, either",
+            false => "what it may do itself:",
         };
         lines.push((Meaning::Dim, next.to_owned()));
     }
