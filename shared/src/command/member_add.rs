@@ -5,7 +5,7 @@ use std::time::Duration;
 use mini_etcd_proto::etcdserverpb::{Member, MemberAddRequest, MemberAddResponse};
 use prost::Message as _;
 
-use super::member_change::{Changed, check_urls, peer_urls};
+use super::member_change::{Changed, check_peer_urls, peer_urls};
 use super::member_replace::Replace;
 use super::replacement::{Asked, Replacement};
 use super::request::asks;
@@ -50,9 +50,10 @@ fn made(line: &CommandLine<'_>) -> Made {
 }
 
 async fn add(client: Client, (name, promote): (String, bool), request: MemberAddRequest) -> Report {
-    if let Err(failure) = check_urls(&request.peer_ur_ls) {
+    if let Err(failure) = check_peer_urls(&request.peer_ur_ls) {
         return failure.into();
     }
+    let typed = request.peer_ur_ls.join(",");
     match done(client.member_add(request).await) {
         Ok(answer) => {
             let added = answer.member.clone().unwrap_or_default();
@@ -63,29 +64,37 @@ async fn add(client: Client, (name, promote): (String, bool), request: MemberAdd
                     Replace::new(Asked { who: name.clone(), ..Asked::default() }, Some(course));
                 (Duration::ZERO, Box::new(rest) as Box<dyn Request>)
             });
-            Report { notes, again, ..Report::of(changed(answer, &name)) }
+            Report { notes, again, ..Report::of(changed(answer, &name, &typed)) }
         }
         Err(failure) => failure.into(),
     }
 }
 
-fn changed(answer: MemberAddResponse, name: &str) -> Changed {
+/// What to start a member that was added with: the line of mini-etcd, when the answer says enough for it, and the
+/// environment of etcd. `typed` is where peers reach it, separated by commas.
+#[must_use]
+pub fn member_start_line(answer: &MemberAddResponse, name: &str, typed: &str) -> Vec<String> {
+    let added = answer.member.clone().unwrap_or_default();
+    let line = start_line(&answer.members, &added, name);
+    line.into_iter().chain(settings(&answer.members, &added, name, typed)).collect()
+}
+
+fn changed(answer: MemberAddResponse, name: &str, typed: &str) -> Changed {
     let message = answer.encode_to_vec();
     let MemberAddResponse { header, member: added, members } = answer;
     let one = added.clone().unwrap_or_default();
     let mut more = vec![String::new()];
-    more.extend(settings(&members, &one, name));
+    more.extend(settings(&members, &one, name, typed));
     Changed { id: one.id, what: "added to", header, added, members, message, more }
 }
 
-/// The settings that start the new member of etcd, in etcdctl's words.
-pub(super) fn settings(members: &[Member], added: &Member, name: &str) -> [String; 4] {
+/// The settings that start the new member of etcd, in etcdctl's words. `typed` is where peers reach it, separated by commas.
+pub(super) fn settings(members: &[Member], added: &Member, name: &str, typed: &str) -> [String; 4] {
     let cluster = members.iter().flat_map(|one| {
         let name = if one.id == added.id { name } else { &one.name };
         one.peer_ur_ls.iter().map(move |url| format!("{name}={url}"))
     });
     let cluster = cluster.collect::<Vec<_>>().join(",");
-    let typed = added.peer_ur_ls.join(",");
     [
         format!("ETCD_NAME={}", quote(name.as_bytes())),
         format!("ETCD_INITIAL_CLUSTER={}", quote(cluster.as_bytes())),

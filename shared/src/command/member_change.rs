@@ -37,7 +37,10 @@ pub(super) fn peer_urls(line: &CommandLine<'_>) -> Result<Vec<String>, Refusal> 
 }
 
 /// Whether each is a URL of a peer, in etcdctl's words, which looks before it asks.
-pub(super) fn check_urls(urls: &[String]) -> Result<(), Failure> {
+///
+/// # Errors
+/// What the first that is none lacks.
+pub fn check_peer_urls(urls: &[String]) -> Result<(), Failure> {
     for url in urls.iter().map(|url| url.trim()) {
         let refuse = |what: String| Err(Failure::new(exit::ERROR, what));
         let scheme = url
@@ -146,9 +149,9 @@ mod tests {
             ("http://a:1/p", "URL must not contain a path: http://a:1/p"),
             ("http://a:b", "parse \"http://a:b\": invalid port \":b\" after host"),
         ] {
-            assert_eq!(check_urls(&[url.to_owned()]).unwrap_err().text, says);
+            assert_eq!(check_peer_urls(&[url.to_owned()]).unwrap_err().text, says);
         }
-        check_urls(&["http://a:1".to_owned(), " https://[::1]:2".to_owned()])
+        check_peer_urls(&["http://a:1".to_owned(), " https://[::1]:2".to_owned()])
             .map_err(|failure| failure.text)
             .unwrap();
     }

@@ -10,7 +10,7 @@ use mini_etcd_proto::etcdserverpb::{
 };
 
 use super::member_add::{settings, start_line};
-use super::member_change::check_urls;
+use super::member_change::check_peer_urls;
 use super::replacement::{Asked, Look, Next, Replacement, named};
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::{CommandLine, Input, Made, Refusal, Reply, Report, Request};
@@ -99,7 +99,7 @@ impl Replace {
     }
 
     async fn step(&mut self, client: &Client) -> Result<Told, Failure> {
-        check_urls(&self.asked.peer_urls)?;
+        check_peer_urls(&self.asked.peer_urls)?;
         let look = Look::take(client).await?;
         let refuse = |text| Failure::new(exit::ERROR, text);
         let Some(course) = &self.course else {
@@ -159,7 +159,7 @@ impl Replace {
     /// Says how the new member is started.
     fn tell_start(&mut self, told: &mut Told, members: &[Member], new: &Member, name: &str) {
         self.is_start_told = true;
-        told.lines.extend(settings(members, new, name));
+        told.lines.extend(settings(members, new, name, &new.peer_ur_ls.join(",")));
         told.start = start_line(members, new, name);
         told.lines.extend(told.start.clone());
         told.lines.push("it needs an empty directory; this command waits for it".to_owned());

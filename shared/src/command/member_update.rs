@@ -3,7 +3,7 @@
 use mini_etcd_proto::etcdserverpb::{MemberUpdateRequest, MemberUpdateResponse};
 use prost::Message as _;
 
-use super::member_change::{Changed, check_urls, only_id, peer_urls};
+use super::member_change::{Changed, check_peer_urls, only_id, peer_urls};
 use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::{CommandLine, Made};
@@ -33,7 +33,7 @@ fn made(line: &CommandLine<'_>) -> Made {
 }
 
 async fn update(client: Client, request: MemberUpdateRequest) -> Result<Changed, Failure> {
-    check_urls(&request.peer_ur_ls)?;
+    check_peer_urls(&request.peer_ur_ls)?;
     let id = request.id;
     let answer = done(client.member_update(request).await)?;
     let message = answer.encode_to_vec();

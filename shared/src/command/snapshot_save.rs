@@ -24,6 +24,8 @@ use crate::format::{Answer, Field, Format, Page, Value};
 const PIECES_MAX: usize = 16;
 /// Only the owner may read a backup: it has everything.
 const MODE: u32 = 0o600;
+/// Why a backup is not saved where something is.
+const THERE: &str = "is there already: it is not replaced";
 
 /// `snapshot save`
 pub(super) const SNAPSHOT_SAVE: CommandSpec = CommandSpec {
@@ -41,7 +43,12 @@ fn made(line: &CommandLine<'_>) -> Made {
         return Err(Refusal::bad_args("snapshot save expects one argument"));
     };
     let path = PathBuf::from(OsStr::from_bytes(path));
-    Ok(asks(path, |client, path| async move { save(&client, path).await.map_err(interrupted) }))
+    Ok(asks(path, |client, path| async move { save(client, path).await.map_err(interrupted) }))
+}
+
+async fn save(client: Client, path: PathBuf) -> Result<Saved, Failure> {
+    save_backup(&client, path.clone(), true, |_| {}).await?;
+    Ok(Saved(path))
 }
 
 /// Whatever keeps a backup from being saved has this exit code in etcdctl.
@@ -49,7 +56,17 @@ fn interrupted(failure: Failure) -> Failure {
     Failure { exit: exit::INTERRUPTED, ..failure }
 }
 
-async fn save(client: &Client, path: PathBuf) -> Result<Saved, Failure> {
+/// Saves a backup of the one member that `client` asks, and tells `count` the bytes of each piece as it comes. A backup
+/// that is at `path` is replaced only if `replace`. Given up, nothing is left of it.
+///
+/// # Errors
+/// What keeps it from being saved whole; then nothing of it is at its place.
+pub async fn save_backup(
+    client: &Client,
+    path: PathBuf,
+    replace: bool,
+    count: impl Fn(u64),
+) -> Result<(), Failure> {
     let ClientConfig { endpoints, learn_members, .. } = client.config();
     if endpoints.len() > 1 && !learn_members {
         let endpoints: Vec<_> = endpoints.iter().map(Endpoint::as_str).collect();
@@ -60,13 +77,14 @@ async fn save(client: &Client, path: PathBuf) -> Result<Saved, Failure> {
         ));
     }
     let (send, pieces) = mpsc::channel(PIECES_MAX);
-    let target = Target::of(path)?;
+    let target = Target::of(path, replace)?;
     let mut backup = done(client.backup().await)?;
     let write = spawn_blocking(move || target.write(pieces));
     let streamed = loop {
         match backup.next().await {
             Ok(None) => break Ok(()),
             Ok(Some(piece)) => {
+                count(piece.len() as u64);
                 if send.send(piece).await.is_err() {
                     // Whoever writes knows why it does not any more.
                     break Ok(());
@@ -85,17 +103,19 @@ async fn save(client: &Client, path: PathBuf) -> Result<Saved, Failure> {
 struct Target {
     path: PathBuf,
     part: PathBuf,
+    replace: bool,
 }
 
 impl Target {
     /// A place at which nothing is that could be missed.
-    fn of(path: PathBuf) -> Result<Self, Failure> {
+    fn of(path: PathBuf, replace: bool) -> Result<Self, Failure> {
         let refuse = |what| Failure::new(exit::ERROR, format!("{}: {what}", path.display()));
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Failure::of_file(&path, &error)),
             Ok(about) if !about.is_file() => return Err(refuse("is there, and is no file")),
             Ok(about) if about.len() == 0 => {}
+            Ok(_) if !replace => return Err(refuse(THERE)),
             Ok(_) => {
                 let there = BackupFile::open(&path);
                 let there = there.map_err(|error| Failure::of_file(&path, &error))?;
@@ -106,19 +126,18 @@ impl Target {
         }
         let mut part = path.clone().into_os_string();
         part.push(".part");
-        Ok(Self { path, part: part.into() })
+        Ok(Self { path, part: part.into(), replace })
     }
 
     /// Writes what comes until there is no more. It is at its place afterwards, or nothing is left of it.
-    fn write(self, pieces: mpsc::Receiver<Bytes>) -> Result<Saved, Failure> {
+    fn write(self, pieces: mpsc::Receiver<Bytes>) -> Result<(), Failure> {
         let file = self.open()?;
         let written = self.fill(file, pieces);
         if written.is_err() {
             // It is gone, or cannot be removed: what went wrong before is what counts.
             let _ = fs::remove_file(&self.part);
         }
-        written?;
-        Ok(Saved(self.path))
+        written
     }
 
     fn open(&self) -> Result<File, Failure> {
@@ -147,6 +166,10 @@ impl Target {
         }
         sum.check()?;
         file.sync_all().map_err(refuse)?;
+        let came = || fs::metadata(&self.path).is_ok_and(|about| about.len() > 0);
+        if !self.replace && came() {
+            return Err(Failure::new(exit::ERROR, format!("{}: {THERE}", self.path.display())));
+        }
         fs::rename(&self.part, &self.path).map_err(|error| Failure::of_file(&self.path, &error))?;
         let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let synced = File::open(dir.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
@@ -211,13 +234,13 @@ mod tests {
         vec![Bytes::copy_from_slice(content), Bytes::from(sum)]
     }
 
-    fn save_as(path: &Path, pieces: Vec<Bytes>) -> Result<Saved, Failure> {
+    fn save_as(path: &Path, pieces: Vec<Bytes>) -> Result<(), Failure> {
         let (send, receive) = mpsc::channel(PIECES_MAX);
         for piece in pieces {
             send.try_send(piece).unwrap();
         }
         drop(send);
-        Target::of(path.to_owned())?.write(receive)
+        Target::of(path.to_owned(), true)?.write(receive)
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -259,10 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_is_replaced_only_when_that_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("b.db");
+        let (send, pieces) = mpsc::channel(PIECES_MAX);
+        let target = Target::of(path.clone(), false).unwrap();
+        save_as(&path, backup(&[7; 512])).unwrap();
+        assert!(Target::of(path.clone(), false).is_err_and(|it| it.text.contains(THERE)));
+        // What has come there meanwhile stays, too.
+        backup(&[8; 512]).into_iter().for_each(|piece| send.try_send(piece).unwrap());
+        drop(send);
+        assert!(target.write(pieces).unwrap_err().text.contains(THERE));
+        assert_eq!(names(dir.path()), ["b.db"]);
+        assert_eq!(fs::read(&path).unwrap(), backup(&[7; 512]).concat());
+    }
+
+    #[test]
     fn two_do_not_write_one_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("b.db");
-        let _held = Target::of(path.clone()).unwrap().open().unwrap();
+        let _held = Target::of(path.clone(), true).unwrap().open().unwrap();
         assert!(save_as(&path, backup(&[7; 512])).unwrap_err().text.contains("another backup"));
     }
 }

@@ -291,6 +291,12 @@ impl Replay {
         Self { keys: Vec::new(), ..Self::unrepeatable(command, "a password was typed for it") }
     }
 
+    /// Something that was done to the members.
+    pub(crate) fn cluster(line: impl Into<String>) -> Self {
+        let command = CommandLine::line(&line.into());
+        Self::unrepeatable(&command, "of members that no other cluster has")
+    }
+
     /// A bundled member was killed.
     pub(crate) fn kill(name: &str) -> Self {
         Self::simple(format!("\\kill {}", written(name.as_bytes())), "ok")
@@ -363,6 +369,7 @@ mod tests {
             Replay::grant(60, 0x7f3a),
             Replay::lease("revoke", 0x7f3a),
             Replay::lease("keep-alive --once", 0x7f3a),
+            Replay::cluster("member add n4 --learner --peer-urls=http://a:1"),
             Replay::kill("n1"),
             Replay::restart("n1"),
         ];

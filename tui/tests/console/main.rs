@@ -19,6 +19,7 @@ mod keys_screen;
 mod keyspace;
 mod leases;
 mod mouse;
+mod operating;
 mod page;
 mod passwords;
 mod past;

@@ -13,6 +13,7 @@ mod bundled;
 #[expect(dead_code, reason = "shared with other suites")]
 #[path = "../../../shared/tests/tls/secure.rs"]
 mod certificates;
+mod cluster;
 mod console;
 mod demo;
 mod faults;

@@ -24,6 +24,17 @@ impl Member {
         Self::told(&own, &own)
     }
 
+    /// One with these flags.
+    pub fn with(flags: &[&str]) -> Self {
+        let own = free_port();
+        Self::told_with(&own, &own, flags)
+    }
+
+    /// One that joins the cluster of another one under that name.
+    pub fn joining(name: &str, address: &str, other: &str) -> Self {
+        Self::told_with(address, address, &["--name", name, "--join", other])
+    }
+
     /// One at that address.
     pub fn at(address: &str) -> Self {
         Self::told(address, address)
@@ -35,10 +46,14 @@ impl Member {
     }
 
     fn told(endpoint: &str, advertise: &str) -> Self {
+        Self::told_with(endpoint, advertise, &[])
+    }
+
+    fn told_with(endpoint: &str, advertise: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
         command.args(["serve", "--listen", endpoint, "--data"]).arg(dir.path().join("data"));
-        command.args(["--advertise", &format!("http://{advertise}")]);
+        command.args(["--advertise", &format!("http://{advertise}")]).args(flags);
         Self::run(command, endpoint, dir)
     }
 
@@ -71,7 +86,7 @@ impl Member {
         member
     }
 
-    fn try_ctl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> (bool, String) {
+    pub fn try_ctl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> (bool, String) {
         let output = ctl(&self.endpoint).args(args).output().unwrap();
         let said = if output.status.success() { output.stdout } else { output.stderr };
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())

@@ -27,7 +27,8 @@ pub(crate) fn confirm(ctx: &Context, frame: &mut Frame<'_>, confirm: &Confirm) {
         ]));
     }
     lines.push(Line::default());
-    lines.extend(wrap(&confirm.text, text).into_iter().map(|part| Line::from(format!(" {part}"))));
+    let parts = confirm.text.split('\n').flat_map(|line| wrap(line, text));
+    lines.extend(parts.map(|part| Line::from(format!(" {part}"))));
     lines.push(Line::default());
     lines.push(match &confirm.tier {
         Tier::Loss => Line::from(vec![

@@ -1,16 +1,21 @@
 //! [`ClusterScreen`]: the screen as the frame sees it, a list of members.
 
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::job::Job;
 use super::member::Member;
+use super::operate::{self, Msg, Prompt};
 use super::{actions, view};
-use crate::console::{Bundled, CommandLine, Context, Effect, Mouse};
-use crate::screens::{Motion, Screen};
+use crate::console::{Bundled, CommandLine, Context, Effect, Mouse, Plan};
+use crate::engine::request::{Answer, Ticket};
+use crate::screens::requests::Requests;
+use crate::screens::{Motion, Screen, ScreenId};
 use crate::widget::DrawnRows;
 
 /// The Cluster screen; what it shows of the cluster is in the context.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ClusterScreen {
     /// The chosen member.
     pub chosen: usize,
@@ -18,6 +23,24 @@ pub struct ClusterScreen {
     pub elsewhere: bool,
     /// The members as they were drawn last.
     pub(super) drawn: DrawnRows,
+    /// The line at the bottom.
+    pub prompt: Option<Prompt>,
+    /// Work that is under way, or was last.
+    pub job: Option<Job>,
+    pub(super) requests: Requests<Msg>,
+}
+
+impl Default for ClusterScreen {
+    fn default() -> Self {
+        Self {
+            chosen: 0,
+            elsewhere: false,
+            drawn: DrawnRows::default(),
+            prompt: None,
+            job: None,
+            requests: Requests::new(ScreenId::Cluster.number()),
+        }
+    }
 }
 
 impl ClusterScreen {
@@ -36,13 +59,54 @@ impl ClusterScreen {
 }
 
 impl Screen for ClusterScreen {
-    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, _: Rect) {
-        view::draw(self, ctx, frame, area);
+    fn view(&mut self, ctx: &Context, frame: &mut Frame<'_>, area: Rect, bottom: Rect) {
+        view::draw(self, ctx, frame, area, bottom);
     }
 
-    fn leave(&mut self, _: &mut Context, _: &mut Vec<String>) -> Vec<Effect> {
+    fn leave(&mut self, _: &mut Context, ended: &mut Vec<String>) -> Vec<Effect> {
         self.chosen = 0;
+        self.prompt = None;
+        if let Some(job) = self.job.take().filter(|job| !job.over) {
+            ended.push(format!("{} was stopped", job.title));
+        }
+        self.requests.forget()
+    }
+
+    fn takes_text(&self) -> bool {
+        self.prompt.is_some()
+    }
+
+    fn typed(&mut self, ctx: &mut Context, key: KeyEvent) -> Vec<Effect> {
+        operate::typed(self, ctx, key)
+    }
+
+    fn pasted(&mut self, _: &mut Context, text: &str) -> Vec<Effect> {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.error = None;
+            prompt.line.insert(text);
+        }
         Vec::new()
+    }
+
+    fn has_back(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.over)
+    }
+
+    fn back(&mut self, _: &mut Context) -> Option<Vec<Effect>> {
+        self.job.take_if(|job| job.over).map(|_| Vec::new())
+    }
+
+    fn cancel(&mut self, ctx: &mut Context) -> Option<Vec<Effect>> {
+        operate::cancel(self, ctx)
+    }
+
+    fn confirmed(&mut self, ctx: &mut Context, plan: &Plan) -> Vec<Effect> {
+        operate::confirmed(self, ctx, plan)
+    }
+
+    fn answered(&mut self, ctx: &mut Context, ticket: Ticket, answer: Answer) -> Vec<Effect> {
+        let msg = self.requests.take(ticket, answer);
+        msg.map_or_else(Vec::new, |msg| operate::update(self, ctx, msg))
     }
 
     fn acts_covered(&self) -> bool {

@@ -181,6 +181,9 @@ pub(crate) fn advice(ctx: &Context) -> Vec<(Meaning, String)> {
                 };
                 said.push((Meaning::Bad, format!("{name} is down: {next}")));
             }
+            (Health::Unstarted, _) if member.listed.learner => {
+                said.push((Meaning::Warn, format!("{name} has never started: start or remove it")));
+            }
             (Health::Unstarted, _) => said.push((
                 Meaning::Bad,
                 format!("{name} counts for the quorum and never started: start or remove it"),

@@ -1,5 +1,6 @@
 //! The Cluster screen: which panel stands where.
 
+mod job;
 pub(crate) mod leadership;
 pub(crate) mod member;
 mod members;
@@ -10,7 +11,9 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::ClusterScreen;
+use super::operate::Ask;
 use crate::console::Context;
+use crate::widget::line;
 use rates::CHARTS;
 
 /// Width from which two panels stand side by side.
@@ -24,7 +27,39 @@ const LEADERSHIP_LINES: u16 = 4;
 const LEADERSHIP_EASE: u16 = 10;
 
 /// Draws the Cluster screen.
-pub(super) fn draw(screen: &mut ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(
+    screen: &mut ClusterScreen,
+    ctx: &Context,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    bottom: Rect,
+) {
+    let members = u16::try_from(ctx.cluster.members.len()).unwrap_or(u16::MAX);
+    let room = area.height.saturating_sub(members.saturating_add(3));
+    let job = screen.job.as_ref().map_or(0, |job| job::height(job, area.width)).min(room);
+    let parts = [Constraint::Min(0), Constraint::Length(job)];
+    let [area, job] = Layout::vertical(parts).areas(area);
+    overview(screen, ctx, frame, area);
+    if let Some(shown) = screen.job.as_ref().filter(|_| job.height > 0) {
+        job::job(ctx, shown, frame, job);
+    }
+    if let Some(prompt) = &screen.prompt {
+        let (name, hint) = match &prompt.ask {
+            Ask::Add { learner: true } => {
+                ("add a learner", "name and peer URLs: n4 http://10.0.0.4:2380")
+            }
+            Ask::Add { learner: false } => {
+                ("add a voter", "name and peer URLs: n4 http://10.0.0.4:2380")
+            }
+            Ask::PeerUrls(_) => ("peer URLs", "separated by commas: http://10.0.0.4:2380"),
+            Ask::Save(_) => ("save a backup as", "a file: backup.db"),
+        };
+        let said = (prompt.error.as_deref(), hint);
+        line::draw(frame, &ctx.look, bottom, (name, &prompt.line), said);
+    }
+}
+
+fn overview(screen: &mut ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, area: Rect) {
     let wide = area.width >= TWO_PANES;
     let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     // Of each place that is silent: what it says, and what to do; and what else can be done.
