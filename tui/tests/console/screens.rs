@@ -216,8 +216,8 @@ fn help_over_the_screen() {
     let mut state = cluster((80, 24), Depth::Sixteen);
     key(&mut state, KeyCode::Char('?'));
     insta::assert_snapshot!("help_at_80x24", text(&state));
-    state.ctx.size = (120, 60);
-    insta::assert_snapshot!("help_at_120x60", text(&state));
+    state.ctx.size = (120, 76);
+    insta::assert_snapshot!("help_at_120x76", text(&state));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn a_member_is_added_started_promoted_and_removed() {
     console.press("y");
     console.sees(&format!("start it: mini-etcd --name n2 --listen {second} --join"));
     let started = Member::joining("n2", &second, &member.endpoint);
-    console.sees("has started as n2");
+    console.sees("◐ learner");
     console.press("\x1b");
     console.misses("start it: ");
     console.press("G");

@@ -30,9 +30,11 @@ impl Member {
         Self::told_with(&own, &own, flags)
     }
 
-    /// One that joins the cluster of another one under that name.
+    /// One that joins the cluster of another one under that name. A learner answers no read that is waited for.
     pub fn joining(name: &str, address: &str, other: &str) -> Self {
-        Self::told_with(address, address, &["--name", name, "--join", other])
+        let dir = tempfile::tempdir().unwrap();
+        let flags = ["--name", name, "--join", other];
+        Self::begin(Self::serve(&dir, address, address, &flags), address, dir)
     }
 
     /// One at that address.
@@ -51,10 +53,14 @@ impl Member {
 
     fn told_with(endpoint: &str, advertise: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        Self::run(Self::serve(&dir, endpoint, advertise, flags), endpoint, dir)
+    }
+
+    fn serve(dir: &tempfile::TempDir, endpoint: &str, advertise: &str, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mini-etcd-tui"));
         command.args(["serve", "--listen", endpoint, "--data"]).arg(dir.path().join("data"));
         command.args(["--advertise", &format!("http://{advertise}")]).args(flags);
-        Self::run(command, endpoint, dir)
+        command
     }
 
     /// The etcd that `ETCD_BIN` names, if it does.
@@ -71,14 +77,8 @@ impl Member {
         Some(Self::run(command, &endpoint, dir))
     }
 
-    fn run(mut command: Command, endpoint: &str, dir: tempfile::TempDir) -> Self {
-        let child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let member = Self { child, endpoint: endpoint.to_owned(), _dir: dir };
+    fn run(command: Command, endpoint: &str, dir: tempfile::TempDir) -> Self {
+        let member = Self::begin(command, endpoint, dir);
         let deadline = Instant::now() + DEADLINE;
         while !member.try_ctl(["get", "x"]).0 {
             assert!(Instant::now() < deadline, "it does not answer");
@@ -86,6 +86,17 @@ impl Member {
         member
     }
 
+    fn begin(mut command: Command, endpoint: &str, dir: tempfile::TempDir) -> Self {
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, endpoint: endpoint.to_owned(), _dir: dir }
+    }
+
+    /// What the command line says to this, and whether it went well.
     pub fn try_ctl<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> (bool, String) {
         let output = ctl(&self.endpoint).args(args).output().unwrap();
         let said = if output.status.success() { output.stdout } else { output.stderr };
