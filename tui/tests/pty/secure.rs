@@ -208,6 +208,7 @@ fn an_ordinary_user_works_within_its_rights(cluster: &Guarded) {
     console.sees("Edit app/greeting");
     console.press("dev: \x13");
     console.sees("done: save app/greeting");
+    console.sees("version 3");
     console.press("d");
     console.sees("!!  delete app/greeting");
     console.press("y");
