@@ -15,5 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let descriptors = protox::compile(files, ["etcd", "internal"])?;
     tonic_prost_build::configure().build_transport(false).bytes(".").compile_fds(descriptors)?;
+    let mut clients = protox::Compiler::new(["etcd"])?;
+    clients.include_imports(true).open_files(["rpc.proto", "v3lock.proto", "v3election.proto"])?;
+    let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("clients.bin"), clients.encode_file_descriptor_set())?;
     Ok(())
 }

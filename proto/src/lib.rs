@@ -8,6 +8,9 @@
     reason = "generated code follows the generator's style"
 )]
 
+/// The encoded descriptors of the client API, its locks and elections, for those who read messages by their names.
+pub const CLIENT_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/clients.bin"));
+
 /// Keys, versions and events.
 pub mod mvccpb {
     tonic::include_proto!("mvccpb");

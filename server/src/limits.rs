@@ -331,6 +331,20 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of unary requests received and not yet decoded, over all connections; a request over it is refused.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 256 << 20;
 
+/// Bytes of one JSON object of the gateway: a message of [`GRPC_MESSAGE_BYTES_MAX`] in base64, and as much again for what JSON
+/// takes to say the rest.
+pub const JSON_REQUEST_BYTES_MAX: usize = 2 * GRPC_MESSAGE_BYTES_MAX;
+
+/// Bytes of a JSON request, or of the message that becomes a JSON answer, up to which it is converted where it arrived.
+pub const JSON_INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of larger JSON answers that are made or wait for their clients; a call whose answer is over it is refused. It has room
+/// for one of [`RESULT_BYTES_MAX`], which counts twice.
+pub const JSON_BYTES_IN_FLIGHT_MAX: usize = 2 * RESULT_BYTES_MAX;
+
+/// Bytes of a JSON answer that are sent at once.
+pub const JSON_PIECE_BYTES: usize = 64 << 10;
+
 /// Calls in progress at one time, streams included; more are refused.
 pub const CALLS_IN_FLIGHT_MAX: usize = 131_072;
 

@@ -26,18 +26,19 @@ use crate::metrics::Method;
 use crate::mvcc::Pieces;
 
 /// A number that is lowered again when the holder goes.
-pub(super) struct Held {
+pub struct Held {
     total: Arc<AtomicUsize>,
     mine: usize,
 }
 
 impl Held {
-    pub(super) fn none(total: &Arc<AtomicUsize>) -> Self {
+    /// Nothing yet, of `total`.
+    pub fn none(total: &Arc<AtomicUsize>) -> Self {
         Self { total: Arc::clone(total), mine: 0 }
     }
 
     /// Adds `amount` unless the total would pass `limit`.
-    pub(super) fn add(&mut self, amount: usize, limit: usize) -> bool {
+    pub fn add(&mut self, amount: usize, limit: usize) -> bool {
         if self.total.fetch_add(amount, Relaxed) + amount > limit {
             self.total.fetch_sub(amount, Relaxed);
             return false;
@@ -45,11 +46,16 @@ impl Held {
         self.mine += amount;
         true
     }
+
+    /// Gives all back.
+    pub fn release(&mut self) {
+        self.total.fetch_sub(std::mem::take(&mut self.mine), Relaxed);
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.total.fetch_sub(self.mine, Relaxed);
+        self.release();
     }
 }
 

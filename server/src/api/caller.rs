@@ -67,6 +67,9 @@ pub trait CallGate: Send + Sync {
     /// Whether a method of that rule may be called; none while the member does not know the caller's token yet.
     fn judge(&self, caller: &Caller, rule: Rule) -> Option<Result<(), RequestError>>;
 
+    /// Whether callers are users.
+    fn has_users(&self) -> bool;
+
     /// Waits until the member knows what was acknowledged before.
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>>;
 }
@@ -88,6 +91,10 @@ impl CallGate for Host {
             Rule::User => self.check_login(caller, &state),
             Rule::Open | Rule::Peers | Rule::Request => Ok(()),
         })
+    }
+
+    fn has_users(&self) -> bool {
+        self.published().auth.is_enabled()
     }
 
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>> {

@@ -45,6 +45,7 @@ pub mod watch;
 
 pub use admin::AdminService;
 pub use auth::AuthService;
+pub use body::Held;
 pub use caller::{CallGate, Caller};
 pub use certificate::CertificateName;
 pub use cluster::ClusterService;
@@ -57,5 +58,5 @@ pub use methods::Rule;
 pub use recipes::{ElectionService, LockService};
 pub use router::{HasLeader, InFlight, Router, is_grpc, stopped};
 pub use services::services;
-pub use statuses::translate;
+pub use statuses::{timeout, translate};
 pub use unread::Unread;

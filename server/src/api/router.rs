@@ -35,6 +35,7 @@ pub type HasLeader = Arc<dyn Fn() -> bool + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct InFlight {
     request_bytes: Arc<AtomicUsize>,
+    json_bytes: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -137,6 +138,22 @@ impl Router {
     {
         self.handlers.insert(S::NAME, Box::new(service));
         self
+    }
+
+    /// What a request occupies before [`Self::call`] has it, of
+    /// [`REQUEST_BYTES_IN_FLIGHT_MAX`](limits::REQUEST_BYTES_IN_FLIGHT_MAX).
+    pub fn holds_request(&self) -> Held {
+        Held::none(&self.in_flight.request_bytes)
+    }
+
+    /// What an answer occupies after [`Self::call`] gave it, of [`JSON_BYTES_IN_FLIGHT_MAX`](limits::JSON_BYTES_IN_FLIGHT_MAX).
+    pub fn holds_answer(&self) -> Held {
+        Held::none(&self.in_flight.json_bytes)
+    }
+
+    /// Whether callers are users, who may do what their roles allow.
+    pub fn has_users(&self) -> bool {
+        self.gate.has_users()
     }
 
     /// Carries a call out. Never fails: what goes wrong is a status.

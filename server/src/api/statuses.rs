@@ -62,7 +62,7 @@ pub(super) fn translate_headers(headers: &mut HeaderMap) -> Option<Code> {
 }
 
 /// The time that a client gives its call. `Err` for a value that is none.
-pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(parse_timeout);
     parsed.map(Some).ok_or_else(|| {

@@ -14,7 +14,7 @@ use super::auto_compaction::Mode;
 use super::tls::{self, TlsFlags};
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
-    Peer, PeerAddress, PeersError, Quota,
+    Origins, Peer, PeerAddress, PeersError, Quota,
 };
 
 /// The command line as it is typed.
@@ -72,6 +72,9 @@ struct Flags {
     /// What it costs to hash a password, 4 to 31; one more doubles it [default: 10]
     #[arg(long, value_name = "COST")]
     bcrypt_cost: Option<String>,
+    /// Origins whose pages a browser lets call this member, separated by commas; * for all [default: *]
+    #[arg(long, value_name = "ORIGINS")]
+    cors: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -113,6 +116,7 @@ const SETTINGS: [&str; 18] = [
     "quota-backend-bytes",
     "auth-token-ttl",
     "bcrypt-cost",
+    "cors",
     "log-level",
 ];
 
@@ -231,6 +235,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.quota_backend_bytes,
         &flags.auth_token_ttl,
         &flags.bcrypt_cost,
+        &flags.cors,
         &flags.log_level,
     ];
     for (name, value) in settings().zip(values.into_iter().chain(flags.tls.values())) {
@@ -371,6 +376,10 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         },
         token_ttl: token_ttl(found)?,
         bcrypt_cost: bcrypt_cost(found)?,
+        origins: match found.get("cors") {
+            None => Origins::default(),
+            Some((text, place)) => checked(text, place, Origins::ACCEPTED, Origins::parse)?,
+        },
         log_level,
         stop_with_stdin,
     })
@@ -502,7 +511,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "listne = ':3'").unwrap();
         let in_file = format!("--config={}", file.path().display());
-        let cases: [Case<'_>; 11] = [
+        let cases: [Case<'_>; 12] = [
             (&["--listen=x"], &[], 2, "--listen: \"x\"", "HOST:PORT"),
             (&["--listne=x"], &[], 2, "--listne", "--listen"),
             (&[], &[("MINI_ETCD_LISTEN", "y")], 1, "variable MINI_ETCD_LISTEN: \"y\"", "HOST:PORT"),
@@ -512,6 +521,7 @@ mod tests {
             (&["--snapshot-count=0"], &[], 2, "--snapshot-count: \"0\"", "never"),
             (&["--advertise=n1:2379"], &[], 2, "--advertise", "http://HOST:PORT"),
             (&["--quota-backend-bytes=2G"], &[], 2, "--quota-backend-bytes", "0 for 2 GiB"),
+            (&["--cors=a.example"], &[], 2, "--cors: \"a.example\"", "https://example.com"),
             (&["--auto-compaction-mode=x"], &[], 2, "--auto-compaction-mode", "or revision"),
             (
                 &["--auto-compaction-mode=revision", "--auto-compaction-retention=5m"],

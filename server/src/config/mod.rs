@@ -17,6 +17,7 @@ mod auto_compaction;
 mod join;
 mod layers;
 mod listen;
+mod origins;
 mod peers;
 mod quota;
 mod tls;
@@ -30,6 +31,7 @@ pub use auto_compaction::AutoCompaction;
 pub use join::{Join, NoPlace};
 pub use layers::{ConfigError, SettingSource};
 pub use listen::Listen;
+pub use origins::Origins;
 
 pub use peers::{
     Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls,
@@ -70,6 +72,8 @@ pub struct Config {
     pub token_ttl: Duration,
     /// What a password's hash costs: two to the power of this.
     pub bcrypt_cost: u32,
+    /// Whose pages a browser lets call this member.
+    pub origins: Origins,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// End when standard input ends: how bundled members follow their console.
@@ -111,6 +115,7 @@ impl Config {
             quota: Quota::DEFAULT,
             token_ttl: limits::AUTH_TOKEN_TTL,
             bcrypt_cost: limits::BCRYPT_COST,
+            origins: Origins::Any,
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             stop_with_stdin: false,
         }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use super::gateway::is_gateway;
 use super::handshake::Handshakes;
 use super::io::Metered;
 use super::port::{Admits, Port, Speaks};
@@ -338,7 +339,8 @@ async fn answer(
     let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
     let is_peer = service.is_some_and(|(service, _)| service == peer_server::SERVICE_NAME);
     let is_call = is_grpc(request.headers());
-    let Some(call) = slot.begin(is_peer || !is_call) else {
+    let is_open = is_peer || !is_call && !is_gateway(request.uri().path());
+    let Some(call) = slot.begin(is_open) else {
         return Err(h2::Reason::REFUSED_STREAM.into());
     };
     if let Some(refused) = refusal(admits, is_peer, is_call) {
@@ -351,7 +353,7 @@ async fn answer(
     if is_peer {
         request.extensions_mut().insert(Proven::new(move || slot.is_peer()));
     }
-    Ok(site.call(request).await.map(|body| Answer { body, _call: call }))
+    Ok(site.call(request, admits.clients).await.map(|body| Answer { body, _call: call }))
 }
 
 /// Why a call is not answered on this connection.

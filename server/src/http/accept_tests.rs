@@ -26,6 +26,7 @@ use super::accept::{Patience, accept, connections_with};
 use super::site::{PLAIN, Route, TextPage, route};
 use super::{Admits, Capacity, HttpHandler, Port, Site, Slots, Speaks, Spread, bind};
 use crate::api::{CallGate, Caller, InFlight, Router, Rule};
+use crate::config::Origins;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -132,6 +133,10 @@ impl CallGate for OpenGate {
         Some(Ok(()))
     }
 
+    fn has_users(&self) -> bool {
+        false
+    }
+
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>> {
         Box::pin(async { Ok(()) })
     }
@@ -153,7 +158,7 @@ fn start_for(has_leader: bool, patience: Patience, capacity: Capacity) -> Runnin
     )
     .with(Fake::<true>)
     .with(Fake::<false>);
-    let site = Arc::new(Site::new(router, Arc::new(OnePage)));
+    let site = Arc::new(Site::new(router, Arc::new(OnePage), Arc::new(Origins::Any)));
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (intake, serving) = connections_with(site, metrics.clone(), stopped.clone(), patience);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! socket ─▶ accept (slots) ─┬───────────────▶ io (first bytes, counts) ─▶ hyper (HTTP/2 or HTTP/1.1) ─▶ site ─┬─▶ api::Router
-//!                           └─▶ handshake ──▶                                                                └─▶ pages
+//!                           └─▶ handshake ──▶                                                                ├─▶ gateway ─▶ api::Router
+//!                                                                                                            └─▶ pages
 //! ```
 //!
 //! Invariants:
@@ -16,13 +17,15 @@
 //!   certificate of the members' authority calls the members' service (`port`).
 //!
 //! It refuses no `:authority` by itself, but the HTTP/2 library refuses one that is no authority at all
-//! (`docs/compat.md`). The JSON gateway has its place in a handler beside `pages`.
+//! (`docs/compat.md`).
 //!
 //! Tested in `accept_tests` and `tls_tests`, against raw sockets.
 
 mod accept;
 #[cfg(test)]
 mod accept_tests;
+mod cors;
+mod gateway;
 mod handshake;
 mod io;
 mod pages;

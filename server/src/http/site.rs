@@ -1,4 +1,5 @@
-//! [`Site`]: everything behind the port. gRPC calls go to the router, other requests to a handler with a table of routes.
+//! [`Site`]: everything behind the port. gRPC calls go to the router, JSON to the gateway, other requests to a handler with a
+//! table of routes.
 
 use std::sync::Arc;
 
@@ -8,7 +9,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
+use super::cors;
+use super::gateway::{Gateway, is_gateway};
 use crate::api::{Router, is_grpc};
+use crate::config::Origins;
 
 /// Answers requests that are no gRPC calls.
 pub trait HttpHandler: Send + Sync {
@@ -76,23 +80,38 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Everything behind the port.
 pub struct Site {
-    router: Router,
+    router: Arc<Router>,
+    gateway: Gateway,
     pages: Arc<dyn HttpHandler>,
+    origins: Arc<Origins>,
 }
 
 impl Site {
-    /// A site of both.
+    /// A site of these.
     #[must_use]
-    pub fn new(router: Router, pages: Arc<dyn HttpHandler>) -> Self {
-        Self { router, pages }
+    pub fn new(router: Router, pages: Arc<dyn HttpHandler>, origins: Arc<Origins>) -> Self {
+        let router = Arc::new(router);
+        Self { gateway: Gateway::new(Arc::clone(&router)), router, pages, origins }
     }
 
-    /// Answers a request.
-    pub async fn call(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request; without `admits_clients` only pages.
+    pub async fn call(&self, request: Request<Incoming>, admits_clients: bool) -> Response<Body> {
         if request.version() == http::Version::HTTP_2 && is_grpc(request.headers()) {
             return self.router.call(request).await;
         }
-        self.pages.call(request).await
+        if !admits_clients {
+            return self.pages.call(request).await;
+        }
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut response = if request.method() == Method::OPTIONS {
+            Response::new(Body::empty())
+        } else if is_gateway(request.uri().path()) {
+            self.gateway.call(request).await
+        } else {
+            self.pages.call(request).await
+        };
+        cors::allow(&self.origins, origin.as_ref(), response.headers_mut());
+        response
     }
 }
 

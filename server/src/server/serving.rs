@@ -82,10 +82,12 @@ impl ServingListeners {
         };
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
+        let origins = Arc::new(config.origins.clone());
         let connections_of = |host: Host| {
             let peers = threads.peers.clone().into_server();
             let router = services(&host, ended.clone()).with(peers);
-            let site = Arc::new(Site::new(router, Arc::new(MemberPages::new(host))));
+            let site =
+                Arc::new(Site::new(router, Arc::new(MemberPages::new(host)), origins.clone()));
             http::connections(site, metrics.clone(), closed.clone())
         };
         let mut connections = JoinSet::new();
