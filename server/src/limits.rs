@@ -55,15 +55,13 @@ pub const ELECTION_TICKS_MAX: usize = 30;
 /// Ticks that a write of the log may take; then the member's disk counts as stalled, and a leader hands over.
 pub const DISK_STALL_TICKS: u64 = 20;
 
-/// Ticks between a strong hint that the leader died and the campaign of the first in line; the next waits two
-/// more of these.
+/// Ticks between a strong hint that the leader died and the campaign of the first in line; the next waits two more.
 pub const HINT_DELAY_TICKS: u64 = 1;
 
 /// Ticks between two campaigns for one hint.
 pub const HINT_RETRY_TICKS: u64 = 4;
 
-/// Ticks without a word of a quorum after which a leader makes room for another. Below the two shortest election timeouts that
-/// Raft's own check may take.
+/// Ticks without a word of a quorum after which a leader makes room for another: below the shortest of Raft's own check.
 pub const QUORUM_LOST_TICKS: u64 = ELECTION_TICKS_MAX as u64;
 
 /// Ticks that members without a leader wait, once they are connected, for one that leads to speak.
@@ -111,8 +109,7 @@ pub const PEER_MESSAGES_WAITING_MAX: usize = 4096;
 /// Most peer messages that wait for one connection; more are dropped and counted.
 pub const PEER_SEND_QUEUE_MAX: usize = 1024;
 
-/// Shortest time to live of a lease in seconds; less is raised to it. One and a half of etcd's election timeouts, rounded
-/// up, as in etcd.
+/// Shortest time to live of a lease in seconds; less is raised to it, as in etcd: 1.5 of its election timeouts, rounded up.
 pub const LEASE_TTL_MIN: i64 = 2;
 
 /// Longest time to live of a lease in seconds, as in etcd.
@@ -252,8 +249,7 @@ pub const WATCHES_PER_STREAM_MAX: usize = 100_000;
 /// Time between two progress messages of an idle watch that asked for them; etcd's default.
 pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Bytes of unary results being built or sent at one time, those of writes included; more wait their turn, a write
-/// before it is proposed.
+/// Bytes of unary results being built or sent at one time, those of writes included; more wait, a write before it is proposed.
 pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
 
 /// Bytes of requests that wait for their turn among [`RESULT_BYTES_IN_FLIGHT_MAX`]; more are refused. They are decoded,
@@ -331,19 +327,11 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of unary requests received and not yet decoded, over all connections; a request over it is refused.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 256 << 20;
 
-/// Bytes of one JSON object of the gateway: a message of [`GRPC_MESSAGE_BYTES_MAX`] in base64, and as much again for what JSON
-/// takes to say the rest.
+/// Bytes of one JSON object of the gateway: a message of [`GRPC_MESSAGE_BYTES_MAX`] in base64, and half as much for the rest.
 pub const JSON_REQUEST_BYTES_MAX: usize = 2 * GRPC_MESSAGE_BYTES_MAX;
 
-/// Bytes of a JSON request, or of the message that becomes a JSON answer, up to which it is converted where it arrived.
-pub const JSON_INLINE_BYTES_MAX: usize = 64 << 10;
-
-/// Bytes of larger JSON answers that are made or wait for their clients; a call whose answer is over it is refused. It has room
-/// for one of [`RESULT_BYTES_MAX`], which counts twice.
+/// Bytes of large JSON answers and their messages that are made or wait for their clients; more are refused.
 pub const JSON_BYTES_IN_FLIGHT_MAX: usize = 2 * RESULT_BYTES_MAX;
-
-/// Bytes of a JSON answer that are sent at once.
-pub const JSON_PIECE_BYTES: usize = 64 << 10;
 
 /// Calls in progress at one time, streams included; more are refused.
 pub const CALLS_IN_FLIGHT_MAX: usize = 131_072;
@@ -460,8 +448,7 @@ pub const WATCH_STREAM_SHARE: usize = 16;
 /// Bytes that one stream may hold when nothing is left; a response that its consumer asks for may go over.
 pub const WATCH_STREAM_BYTES_MIN: usize = 64 << 10;
 
-/// Bytes after which a response about the past takes no further revision. etcd has no bound here, and its clients'
-/// tests take ten revisions of 1 MiB in one response.
+/// Bytes after which a response about the past takes no further revision; tests of etcd's clients take ten of 1 MiB.
 pub const WATCH_PAST_RESPONSE_BYTES: usize = 16 << 20;
 
 /// Answers to a watch client's own requests that may wait before no further request of it is read, as in etcd.

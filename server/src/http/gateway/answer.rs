@@ -12,7 +12,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use crate::limits::{JSON_PIECE_BYTES, RESULT_STALL_TIMEOUT};
+use crate::limits::RESULT_STALL_TIMEOUT;
+
+/// Bytes of a large answer that are sent at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -69,7 +72,7 @@ pub(super) fn sent_in_pieces<H: Send + 'static>(mut text: Bytes, held: H) -> Res
     tokio::spawn(async move {
         let _held = held;
         while !text.is_empty() {
-            let piece = text.split_to(text.len().min(JSON_PIECE_BYTES));
+            let piece = text.split_to(text.len().min(PIECE_BYTES));
             let sent = pieces.send(Ok::<_, Infallible>(Frame::data(piece)));
             if !matches!(timeout(RESULT_STALL_TIMEOUT, sent).await, Ok(Ok(()))) {
                 return;

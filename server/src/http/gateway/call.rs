@@ -26,7 +26,7 @@ use super::raw::Raw;
 use super::routes::{Route, find};
 use crate::api::{CertificateName, Held, Router, Unread, timeout};
 use crate::error::RequestError;
-use crate::limits::{JSON_BYTES_IN_FLIGHT_MAX, JSON_INLINE_BYTES_MAX};
+use crate::limits::{INLINE_RESULT_BYTES_MAX, JSON_BYTES_IN_FLIGHT_MAX};
 
 /// How long a call may take, in gRPC's notation.
 const TIMEOUT: &str = "grpc-timeout";
@@ -158,11 +158,14 @@ async fn single(
     if is_large {
         return Ok(sent_in_pieces(text, (answers, held)));
     }
+    let length = HeaderValue::from(text.len());
     let body = Full::new(text).map_frame(move |frame| {
         let _held = &answers;
         frame
     });
-    Ok(good(Body::new(body)))
+    let mut response = good(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    Ok(response)
 }
 
 type Lines = (Streaming<Bytes>, Held, Expiry);
@@ -204,7 +207,7 @@ async fn next_line(
 
 /// Counts a message and its JSON; false where they are small.
 fn hold(held: &mut Held, message: &Bytes) -> Result<bool, Status> {
-    let is_large = message.len() > JSON_INLINE_BYTES_MAX;
+    let is_large = message.len() > INLINE_RESULT_BYTES_MAX;
     if is_large && !held.add(message.len() * 2, JSON_BYTES_IN_FLIGHT_MAX) {
         return Err(RequestError::TooManyRequests.into());
     }

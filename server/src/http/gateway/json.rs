@@ -8,7 +8,7 @@ use serde_json::{Deserializer, Serializer};
 use tonic::Status;
 
 use crate::error::RequestError;
-use crate::limits::JSON_INLINE_BYTES_MAX;
+use crate::limits::INLINE_RESULT_BYTES_MAX;
 
 /// The message that the first value of `json` is; what follows it is not looked at, as in etcd.
 ///
@@ -57,7 +57,7 @@ async fn elsewhere<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Status> + Send + 'static,
 ) -> Result<T, Status> {
-    if bytes <= JSON_INLINE_BYTES_MAX {
+    if bytes <= INLINE_RESULT_BYTES_MAX {
         return work();
     }
     let done = tokio::task::spawn_blocking(work).await;
