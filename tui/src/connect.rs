@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use mini_etcd_shared::client::{ClientConfig, Credentials, Endpoint, Tls, TlsFileError};
+use mini_etcd_shared::client::{ClientConfig, Credentials, Endpoint, Tls, TlsFileError, Token};
 use mini_etcd_shared::error::ClientError;
 
 use crate::complaint;
@@ -32,6 +32,9 @@ pub struct Connect {
     /// Password of --user [env: ETCDCTL_PASSWORD]
     #[arg(long)]
     password: Option<String>,
+    /// Token to show instead of logging in as --user [env: ETCDCTL_AUTH_JWT_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    auth_jwt_token: Option<String>,
     /// Certificates of the authorities to trust, instead of those of this machine [env: ETCDCTL_CACERT]
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
@@ -64,6 +67,8 @@ pub struct Reach {
     pub tls: Tls,
     /// As whom to log in.
     pub login: Option<Credentials>,
+    /// What to show instead.
+    pub token: Option<Token>,
     /// The profile that says so.
     pub profile: Option<Profile>,
 }
@@ -77,6 +82,9 @@ pub enum ConnectError {
     /// Who is to log in has no password.
     #[error("{0}")]
     Password(#[from] NoPassword),
+    /// What is to be shown is no token.
+    #[error("--auth-jwt-token: it is no token: letters, digits, - _ and . are")]
+    Token,
     /// A file of certificates or keys cannot be used.
     #[error("{0}")]
     File(#[from] TlsFileError),
@@ -142,6 +150,14 @@ impl Connect {
             always: !plain,
         };
         tls.check()?;
+        let token = match self.auth_jwt_token.clone().or_else(|| variable("ETCDCTL_AUTH_JWT_TOKEN"))
+        {
+            Some(text) if !text.is_empty() => Some(Token::parse(&text).ok_or(ConnectError::Token)?),
+            _ => None,
+        };
+        if token.is_some() {
+            return Ok(Reach { endpoints, tls, login: None, token, profile });
+        }
         let user = self.user.clone().or(of.user).or_else(|| variable("ETCDCTL_USER"));
         let password = self.password.clone().or_else(|| variable("ETCDCTL_PASSWORD"));
         // The command knows the password of the profile's user, and of nobody else.
@@ -150,7 +166,7 @@ impl Connect {
             _ => password,
         };
         let login = password::credentials(&user.unwrap_or_default(), password.as_deref())?;
-        Ok(Reach { endpoints, tls, login, profile })
+        Ok(Reach { endpoints, tls, login, token, profile })
     }
 }
 
@@ -228,6 +244,7 @@ impl Reach {
             learn_members: true,
             tls: self.tls.clone(),
             login: self.login.clone(),
+            token: self.token.clone(),
             ..ClientConfig::new(self.endpoints.clone())
         }
     }
@@ -302,6 +319,21 @@ mod tests {
         assert_eq!(said, "ETCDCTL_INSECURE_TRANSPORT=no: expected true or false");
         let said = tls(&[], &[("ETCDCTL_CACERT", "/nowhere/ca.crt")]).unwrap_err().to_string();
         assert_eq!(said, "open /nowhere/ca.crt: no such file or directory");
+    }
+
+    #[test]
+    fn a_token_goes_before_a_user_and_nobody_is_asked_for_a_password() {
+        let variables = [("ETCDCTL_AUTH_JWT_TOKEN", "v.v.v"), ("ETCDCTL_USER", "a")];
+        let found = |args: &[&str]| {
+            let found = reach(args, &variables).unwrap();
+            (found.login, found.token)
+        };
+        assert_eq!(found(&[]), (None, Token::parse("v.v.v")));
+        assert_eq!(found(&["--auth-jwt-token=f.f.f"]), (None, Token::parse("f.f.f")));
+        let said = reach(&["--auth-jwt-token=a\nb"], &[]).unwrap_err().to_string();
+        assert!(said.starts_with("--auth-jwt-token: it is no token"), "{said}");
+        let shown = format!("{:?}", Token::parse("secret"));
+        assert!(!shown.contains("secret"), "{shown}");
     }
 
     #[test]

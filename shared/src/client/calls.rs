@@ -55,7 +55,8 @@ impl Client {
     /// # Errors
     /// When there is no endpoint.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
-        Self::with_headers(config, Headers::default())
+        let headers = Headers::of(config.token.as_ref());
+        Self::with_headers(config, headers)
     }
 
     fn with_headers(config: ClientConfig, headers: Headers) -> Result<Self, ClientError> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tonic::metadata::{Ascii, MetadataValue};
+
 use super::{Endpoint, OneCluster, Tls};
 
 /// A user and the password.
@@ -17,6 +19,24 @@ pub struct Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A token that a login gave out elsewhere, or that another program signed; none of its text is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(MetadataValue<Ascii>);
+
+impl Token {
+    /// The token of this text; none when no header may have it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut value: MetadataValue<Ascii> = text.parse().ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    pub(super) fn value(&self) -> MetadataValue<Ascii> {
+        self.0.clone()
     }
 }
 
@@ -61,6 +81,8 @@ pub struct ClientConfig {
     pub tls: Tls,
     /// As whom to log in before the first request, and again when the server has forgotten the login.
     pub login: Option<Credentials>,
+    /// What to show with every request instead of logging in; asked of a client when it is made.
+    pub token: Option<Token>,
     /// What may be asked.
     pub access: Access,
     /// The cluster to talk to; by default the first one that answers. Copies of these settings share it: who changes the
@@ -83,6 +105,7 @@ impl ClientConfig {
             learn_members: false,
             tls: Tls::default(),
             login: None,
+            token: None,
             access: Access::ReadWrite,
             cluster: OneCluster::default(),
         }

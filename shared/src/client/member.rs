@@ -16,7 +16,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
-use super::{Connection, Credentials, Endpoint};
+use super::{Connection, Credentials, Endpoint, Token};
 use crate::error::ClientError;
 
 /// What the stubs send through.
@@ -54,6 +54,13 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// Those of who has a token, or of who has none yet.
+    #[must_use]
+    pub fn of(token: Option<&Token>) -> Self {
+        let token = Arc::new(RwLock::new(token.map(Token::value)));
+        Self { token, ..Self::default() }
+    }
+
     /// Logs in over a connection, for all that is sent with these headers. A server without users is taken as it is.
     ///
     /// # Errors

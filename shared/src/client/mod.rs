@@ -38,7 +38,7 @@ pub use admin::{Offered, further, older};
 pub use backup::BackupStream;
 pub use calls::Client;
 pub use cluster::OneCluster;
-pub use config::{Access, ClientConfig, Credentials};
+pub use config::{Access, ClientConfig, Credentials, Token};
 pub use connect::{Connection, DialError, SendError};
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, Wire, wants_login};

@@ -5,6 +5,12 @@ use super::spec::{CommandSpec, Flag, Group, ValueKind};
 /// Flags that every command takes.
 pub const GLOBAL_FLAGS: &[Flag] = &[
     Flag::new(
+        "auth-jwt-token",
+        ValueKind::Text,
+        "",
+        "token to show instead of logging in as --user",
+    ),
+    Flag::new(
         "cacert",
         ValueKind::Text,
         "",

@@ -43,5 +43,5 @@ pub use host::{Emitted, Host, NoHost, Ran, Sink};
 pub use keys::scope_arguments;
 pub use outcome::{CommandOutcome, Failed, Mismatch, Reason};
 pub use path::{Missing, path_in};
-pub use settings::given;
+pub use settings::{given, no_token};
 pub use volatile::{Volatile, is_of_cluster};

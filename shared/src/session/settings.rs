@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::{Client, ClientConfig, Credentials, Endpoint, OneCluster, Tls};
+use crate::client::{Client, ClientConfig, Credentials, Endpoint, OneCluster, Tls, Token};
 use crate::command::{Given, Parsed};
 use crate::error::ClientError;
 use crate::failure::{Failure, exit, words_of};
@@ -85,11 +85,15 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
         config.tls = tls;
         changed = true;
     }
+    let refused = |error: ClientError| Failure::new(exit::ERROR, words_of(&error));
+    if let Some(token) = given("auth-jwt-token").filter(|token| !token.is_empty()) {
+        let token = Some(Token::parse(token).ok_or_else(no_token)?);
+        return Client::new(ClientConfig { token, login: None, ..config }).map_err(refused);
+    }
     let user = given("user").unwrap_or_default();
     if !changed && user.is_empty() {
         return Ok(session.clone());
     }
-    let refused = |error: ClientError| Failure::new(exit::ERROR, words_of(&error));
     if user.is_empty() {
         return session.with_config(config).map_err(refused);
     }
@@ -99,9 +103,16 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
     };
     // A login of its own: the session's others keep theirs.
     let login = Credentials { name: name.to_owned(), password: password.to_owned() };
-    let client = Client::new(ClientConfig { login: Some(login), ..config }).map_err(refused)?;
+    let client =
+        Client::new(ClientConfig { login: Some(login), token: None, ..config }).map_err(refused)?;
     client.login(name, password).await.map_err(refused)?;
     Ok(client)
+}
+
+/// What is said of a token that no header may have.
+#[must_use]
+pub fn no_token() -> Failure {
+    Failure::new(exit::BAD_ARGS, "--auth-jwt-token: it is no token: letters, digits, - _ and . are")
 }
 
 fn times(config: &mut ClientConfig) -> [(&'static str, &mut Duration); 3] {

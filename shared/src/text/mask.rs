@@ -5,9 +5,11 @@ pub const MASK: &str = "***";
 
 /// What stands before a secret. After a name with a colon only the password is one.
 const BEFORE: &[(&str, Kind)] = &[
+    ("--auth-jwt-token", Kind::Password),
     ("--new-user-password", Kind::Password),
     ("--password", Kind::Password),
     ("--user", Kind::User),
+    ("ETCDCTL_AUTH_JWT_TOKEN", Kind::Password),
     ("ETCDCTL_PASSWORD", Kind::Password),
     ("ETCDCTL_USER", Kind::User),
 ];
@@ -274,6 +276,8 @@ mod tests {
             ("put k 'u a b:c'", "put k 'u a b:c'"),
             ("user add root --new-user-password=secret", "user add root --new-user-password=***"),
             ("ETCDCTL_PASSWORD=secret", "ETCDCTL_PASSWORD=***"),
+            ("get k --auth-jwt-token=a.b.c -w json", "get k --auth-jwt-token=*** -w json"),
+            ("ETCDCTL_AUTH_JWT_TOKEN=a.b.c", "ETCDCTL_AUTH_JWT_TOKEN=***"),
             ("ETCDCTL_USER=root:secret", "ETCDCTL_USER=root:***"),
             ("get k '--password=secret' x", "get k '--password=*** x"),
             ("get k --password", "get k --password"),

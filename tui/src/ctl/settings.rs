@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{Access, ClientConfig, Endpoint, Tls};
+use mini_etcd_shared::client::{Access, ClientConfig, Endpoint, Tls, Token};
 use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind};
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
+use mini_etcd_shared::session::no_token;
 use mini_etcd_shared::text::{masked, parse_duration};
 
 use super::console::err_line;
@@ -19,6 +20,7 @@ use crate::profile::Profile;
 const PREFIX: &str = "ETCDCTL_";
 /// Flags that a profile speaks about.
 const REACH: &[&str] = &[
+    "auth-jwt-token",
     "cacert",
     "cert",
     "endpoints",
@@ -137,7 +139,7 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
         None => None,
     };
     if let Some(profile) = &profile {
-        let own_user = given("user");
+        let own_user = given("user") || given("auth-jwt-token");
         let mut says = said_by(profile);
         if !own_user && !given("password") {
             let password = profile.password().map_err(|error| bad(error.to_string()))?;
@@ -190,7 +192,16 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
         always: !switch("insecure-transport"),
     };
     client.tls.check().map_err(|error| bad(error.to_string()))?;
-    let login = credentials(&text("user"), Some(&text("password")));
+    let token = Some(text("auth-jwt-token")).filter(|token| !token.is_empty());
+    client.token = match token {
+        Some(token) => Some(Token::parse(&token).ok_or_else(no_token)?),
+        None => None,
+    };
+    let login = match client.token {
+        // As for etcdctl, it goes before a user.
+        Some(_) => Ok(None),
+        None => credentials(&text("user"), Some(&text("password"))),
+    };
     let read_only = profile.is_some_and(|profile| profile.read_only);
     client.access = Access::read_only(read_only);
     client.login = login.map_err(|error| bad(error.to_string()))?;
@@ -221,8 +232,8 @@ fn said_by(profile: &Profile) -> Vec<(&'static str, String)> {
 fn print_settings(parsed: &Parsed) {
     for flag in GLOBAL_FLAGS {
         let value = parsed.flags.text(parsed.target, flag.name);
-        // etcdctl has none.
-        if flag.name == "profile" && value.is_empty() {
+        // etcdctl has no profile, and before 3.6 no token.
+        if ["profile", "auth-jwt-token"].contains(&flag.name) && value.is_empty() {
             continue;
         }
         let value = if flag.value == ValueKind::List { format!("[{value}]") } else { value };

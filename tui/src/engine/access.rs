@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tonic::{Response, Status};
 
 use super::fault;
+use crate::connect::Reach;
 
 /// Time after which a login that was refused is tried again: each try costs the server a slow hash.
 const LOGIN_AGAIN: Duration = Duration::from_secs(5);
@@ -33,8 +34,9 @@ struct Inner {
 }
 
 impl Access {
-    pub(crate) fn new(login: Option<Credentials>) -> Self {
-        Self { inner: Arc::new(Inner { login, ..Inner::default() }) }
+    pub(crate) fn new(reach: &Reach) -> Self {
+        let (login, headers) = (reach.login.clone(), Headers::of(reach.token.as_ref()));
+        Self { inner: Arc::new(Inner { login, headers, ..Inner::default() }) }
     }
 
     fn refused(&self) -> MutexGuard<'_, Option<(Status, Instant)>> {
@@ -89,12 +91,12 @@ impl Access {
 
     /// Whether the server has forgotten a login that can be made anew, or wants one since users were turned on.
     fn forgets(&self, status: &Status) -> bool {
-        let forgotten = wants_login(status.message());
+        let forgotten = self.inner.login.is_some() && wants_login(status.message());
         let had = self.inner.headers.is_settled();
         if forgotten {
             self.inner.headers.forget_login();
         }
-        forgotten && had && self.inner.login.is_some()
+        forgotten && had
     }
 
     /// I2

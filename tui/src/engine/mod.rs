@@ -133,7 +133,7 @@ impl Engine {
         let (effects, received) = mpsc::unbounded_channel();
         let (pace, paced) = watch::channel(Pace::default());
         let inbox = Arc::new(Inbox::default());
-        let access = access::Access::new(setup.reach.login.clone());
+        let access = access::Access::new(&setup.reach);
         let shared = Shared {
             inbox: Arc::clone(&inbox),
             clock: setup.clock,
