@@ -175,6 +175,9 @@ pub enum RequestError {
     /// A user who has no password wants to log in with one. etcd has no code for it.
     #[error("auth: authentication failed, password was given for no password user")]
     NoPasswordUser,
+    /// A login at a member that has no key to sign tokens with. etcd has no code for it.
+    #[error("auth: token signing attempted with verify-only key")]
+    VerifyOnly,
     /// A password that bcrypt would cut. etcd has no code for it.
     #[error("bcrypt: password length exceeds 72 bytes")]
     PasswordTooLong,
@@ -267,6 +270,7 @@ impl RequestError {
             Self::LeaderTransferTimeout
             | Self::NotEnoughStarted
             | Self::NoPasswordUser
+            | Self::VerifyOnly
             | Self::PasswordTooLong => Code::Unknown,
             Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {
                 Code::Unimplemented

@@ -587,7 +587,13 @@ pub const AUTH_TOKENS_MAX: usize = 100_000;
 /// Time between two looks for tokens that have ended; a login looks.
 pub const AUTH_TOKENS_SWEEP: Duration = Duration::from_secs(1);
 
-/// How long a token lives after its last use, if nothing else was said; etcd's.
+/// How long a signed token is good, if nothing else was said; etcd's.
+pub const JWT_TTL: Duration = Duration::from_secs(300);
+
+/// Longest time for which a signed token that was verified is not verified again.
+pub const JWT_VERIFIED_FOR: Duration = Duration::from_secs(300);
+
+/// How long a simple token lives after its last use, if nothing else was said; etcd's.
 pub const AUTH_TOKEN_TTL: Duration = Duration::from_secs(300);
 
 /// Cost of a password's hash, if nothing else was said; etcd's. One more doubles it.

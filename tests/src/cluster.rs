@@ -162,8 +162,19 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_with_flags(size: usize, flags: &[String]) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        let mut cluster = Self::mini(dir, size)?;
+        Self::start_of_with_flags(Flavor::Mini, size, flags).await
+    }
+
+    /// As [`Cluster::start_with_flags`], of either program.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_of_with_flags(
+        flavor: Flavor,
+        size: usize,
+        flags: &[String],
+    ) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(flavor, size)?;
         for member in &mut cluster.members {
             member.arguments.extend_from_slice(flags);
         }

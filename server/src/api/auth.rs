@@ -3,6 +3,8 @@
 //! A change is an entry, judged again when it is applied. What it costs to hash a password is only spent for who may make
 //! the change as far as is known before.
 
+use std::sync::Arc;
+
 use mini_etcd_proto::etcdserverpb as pb;
 use mini_etcd_proto::etcdserverpb::auth_server;
 use mini_etcd_proto::internalpb::auth_change::Change;
@@ -11,8 +13,9 @@ use rand::RngExt as _;
 use tonic::{Request, Response, Status};
 
 use super::host::mismatch;
+use super::results::elsewhere;
 use super::{Caller, Host};
-use crate::apply::EntryResponse;
+use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
 use crate::limits::{AUTH_NAME_BYTES_MAX, LOGIN_ATTEMPTS_MAX};
 
@@ -64,19 +67,34 @@ impl AuthService {
             if !self.host.passwords().is_right(password.clone(), hash).await? {
                 return Err(RequestError::AuthFailed);
             }
-            let token = token_begin();
-            let change = Change::Login(Login { user: user.clone(), token });
-            let change = command::Request::Auth(AuthChange { change: Some(change) });
-            let answer = answered(self.host.write_as_member(change).await?)?;
+            let answer = self.token(user.clone(), &state).await?;
             let checked = state.auth.revision();
             state = self.host.published();
             // Else the password may have changed before the token was given out.
             if state.auth.revision() == checked {
-                let header = Some(self.host.complete(answer.header.as_ref()));
-                return Ok(pb::AuthenticateResponse { header, ..answer });
+                return Ok(answer);
             }
         }
         Err(RequestError::AuthOldRevision)
+    }
+
+    /// A token for who has shown the password of `state`. A signed one says of which revision it is, so nothing is replicated.
+    async fn token(
+        &self,
+        user: String,
+        state: &Published,
+    ) -> Result<pb::AuthenticateResponse, RequestError> {
+        if let Some(jwt) = self.host.proposer().tokens().jwt() {
+            let (jwt, revision) = (Arc::clone(jwt), state.auth.revision());
+            let token = elsewhere(move || jwt.sign(&user, revision)).await?;
+            let header = Some(self.host.header(state.view.revision()));
+            return Ok(pb::AuthenticateResponse { header, token });
+        }
+        let change = Change::Login(Login { user, token: token_begin() });
+        let change = command::Request::Auth(AuthChange { change: Some(change) });
+        let answer = answered(self.host.write_as_member(change).await?)?;
+        let header = Some(self.host.complete(answer.header.as_ref()));
+        Ok(pb::AuthenticateResponse { header, ..answer })
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Caller`]: who asks. Built once where a call enters the router, and handed to every service.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -12,7 +13,7 @@ use tonic::Request;
 use super::methods::Rule;
 use super::{CertificateName, Host};
 use crate::apply::Published;
-use crate::auth::{Auth, Permit};
+use crate::auth::{Auth, Holder, Permit};
 use crate::error::RequestError;
 
 /// What a call shows of who asks; cheap to clone.
@@ -83,7 +84,7 @@ impl CallGate for Host {
         if !state.auth.is_enabled() {
             return Some(Ok(()));
         }
-        if caller.is_ahead_of(state.applied) {
+        if caller.is_ahead_of(state.applied) || self.is_ahead(caller, &state.auth) {
             return None;
         }
         Some(match rule {
@@ -111,17 +112,29 @@ pub(super) struct Client {
 }
 
 impl Host {
+    /// Whether the caller's token was signed at a revision of users and roles that this member does not know yet.
+    fn is_ahead(&self, caller: &Caller, auth: &Auth) -> bool {
+        let holder = caller.token().and_then(|token| self.proposer().tokens().holder(token));
+        holder.and_then(|holder| holder.revision).is_some_and(|it| it > auth.revision())
+    }
+
     /// On whose behalf a call is carried out. While permissions do not count nobody is asked, as in etcd.
     ///
     /// # Errors
-    /// A token that is not known.
+    /// A token that is not known, or was signed at another revision of users and roles.
     pub(super) fn asker(&self, caller: &Caller, auth: &Auth) -> Result<Asker, RequestError> {
         if !auth.is_enabled() {
             return Ok(Asker::default());
         }
         let user = match (caller.token(), caller.certificate_name()) {
             (Some(token), _) => {
-                self.proposer().tokens().user(token).ok_or(RequestError::InvalidAuthToken)?
+                let holder = self.proposer().tokens().holder(token);
+                let Holder { user, revision } = holder.ok_or(RequestError::InvalidAuthToken)?;
+                match revision.map(|revision| revision.cmp(&auth.revision())) {
+                    None | Some(Ordering::Equal) => user,
+                    Some(Ordering::Less) => return Err(RequestError::AuthOldRevision),
+                    Some(Ordering::Greater) => return Err(RequestError::InvalidAuthToken),
+                }
             }
             (None, name) => name.unwrap_or_default().to_owned(),
         };

@@ -15,8 +15,9 @@
 //!   request is refused where users or roles changed since it was made; its client logs in again and asks again.
 //! - I2: what is not named is denied: each kind of command has its rule in [`Auth::check`], each method in `api::methods`.
 //! - I3: no password is in the log or in a row: it is hashed before anything is proposed, and what it hashes to is shown to nobody.
-//! - I4: tokens come and go by entries, so that any member takes what another one gave out; how long they live is each
+//! - I4: simple tokens come and go by entries, so that any member takes what another one gave out; how long they live is each
 //!   member's own. What ends them all ends them before the state that says so is shown.
+//!   Signed ones ([`Jwt`]) are good at the revision of users and roles that they name, on every member that knows the key.
 //! - I5: a role `root` permits everything, and while permissions count a user `root` who has it cannot go.
 //!
 //! *Refuses* what etcd refuses, in its words, which clients log in again by.
@@ -26,11 +27,13 @@
 
 mod change;
 mod check;
+mod jwt;
 mod ranges;
 mod state;
 mod tokens;
 
 pub use check::Permit;
+pub use jwt::Jwt;
 pub use ranges::Ranges;
 pub use state::{Auth, ROOT, TokenChange};
-pub use tokens::Tokens;
+pub use tokens::{Holder, TokenKind, Tokens};

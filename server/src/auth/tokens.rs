@@ -1,18 +1,52 @@
 //! [`Tokens`]: which token is whose, in the memory of one member.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mini_etcd_shared::clock::{Clock, Moment, SystemClock};
 
-use super::TokenChange;
-use crate::limits::{AUTH_TOKENS_MAX, AUTH_TOKENS_SWEEP};
+use super::{Jwt, TokenChange};
+use crate::config::{AuthToken, Config};
+use crate::limits::{AUTH_TOKENS_MAX, AUTH_TOKENS_SWEEP, JWT_VERIFIED_FOR};
+use crate::tls::TlsError;
 
-/// The tokens that were given out and have not ended. Each use makes one live on.
+/// What a login gives out.
+#[derive(Clone, Debug)]
+pub enum TokenKind {
+    /// Random letters, good for so long after their last use.
+    Simple(Duration),
+    /// A signed text, which says until when it is good.
+    Jwt(Arc<Jwt>),
+}
+
+impl TokenKind {
+    /// As the settings say; reads the keys.
+    ///
+    /// # Errors
+    /// A key that cannot be used.
+    pub fn open(config: &Config) -> Result<Self, TlsError> {
+        Ok(match &config.token {
+            AuthToken::Simple => Self::Simple(config.token_ttl),
+            AuthToken::Jwt(settings) => Self::Jwt(Arc::new(Jwt::open(settings)?)),
+        })
+    }
+}
+
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Name of the user.
+    pub user: String,
+    /// The revision of users and roles at the login, where the token says it: it is good at no other.
+    pub revision: Option<u64>,
+}
+
+/// The simple tokens that were given out and have not ended, each of which lives on with each use; or the signed ones that were
+/// verified lately.
 #[derive(Debug)]
 pub struct Tokens<C = SystemClock> {
-    ttl: Duration,
+    kind: TokenKind,
     clock: C,
     table: Mutex<Table>,
 }
@@ -25,19 +59,30 @@ struct Table {
 
 #[derive(Debug)]
 struct Held {
-    user: String,
+    holder: Holder,
     ends: Moment,
 }
 
 impl<C: Clock> Tokens<C> {
-    /// None yet; a token lives for `ttl` after its last use.
+    /// None yet.
     #[must_use]
-    pub fn new(ttl: Duration, clock: C) -> Self {
-        Self { ttl, clock, table: Mutex::default() }
+    pub fn new(kind: TokenKind, clock: C) -> Self {
+        Self { kind, clock, table: Mutex::default() }
+    }
+
+    /// What signs tokens; none where they are simple.
+    #[must_use]
+    pub fn jwt(&self) -> Option<&Arc<Jwt>> {
+        match &self.kind {
+            TokenKind::Simple(_) => None,
+            TokenKind::Jwt(jwt) => Some(jwt),
+        }
     }
 
     /// Takes over what entries meant for tokens, in their order.
     pub(crate) fn take(&self, changes: &[TokenChange]) {
+        // What is signed is not taken back: it ends with its revision.
+        let TokenKind::Simple(ttl) = self.kind else { return };
         if changes.is_empty() {
             return;
         }
@@ -46,24 +91,34 @@ impl<C: Clock> Tokens<C> {
         for change in changes {
             match change {
                 TokenChange::Given { token, user } => {
-                    table.make_room(now);
-                    let held = Held { user: user.clone(), ends: now.after(self.ttl) };
-                    table.by_token.insert(token.clone(), held);
+                    let holder = Holder { user: user.clone(), revision: None };
+                    table.keep(token, Held { holder, ends: now.after(ttl) }, now);
                 }
-                TokenChange::Ended { user } => table.by_token.retain(|_, held| held.user != *user),
+                TokenChange::Ended { user } => {
+                    table.by_token.retain(|_, held| held.holder.user != *user)
+                }
                 TokenChange::AllEnded => table.by_token.clear(),
             }
         }
     }
 
-    /// Whose a token is; it lives on from now. None for one that was not given out, or has ended.
+    /// Whose a token is; a simple one lives on from now. None for one that was not given out, or has ended.
     #[must_use]
-    pub fn user(&self, token: &str) -> Option<String> {
+    pub fn holder(&self, token: &str) -> Option<Holder> {
         let now = self.clock.now();
-        let mut table = self.lock();
-        let held = table.by_token.get_mut(token).filter(|held| now < held.ends)?;
-        held.ends = now.after(self.ttl);
-        Some(held.user.clone())
+        if let Some(held) = self.lock().by_token.get_mut(token).filter(|held| now < held.ends) {
+            if let TokenKind::Simple(ttl) = self.kind {
+                held.ends = now.after(ttl);
+            }
+            return Some(held.holder.clone());
+        }
+        // Not while others wait for the table.
+        let verified = self.jwt()?.verify(token)?;
+        let holder = Holder { user: verified.user, revision: Some(verified.revision) };
+        let good = verified.left.unwrap_or(JWT_VERIFIED_FOR).min(JWT_VERIFIED_FOR);
+        let held = Held { holder: holder.clone(), ends: now.after(good) };
+        self.lock().keep(token, held, now);
+        Some(holder)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -72,6 +127,11 @@ impl<C: Clock> Tokens<C> {
 }
 
 impl Table {
+    fn keep(&mut self, token: &str, held: Held, now: Moment) {
+        self.make_room(now);
+        self.by_token.insert(token.to_owned(), held);
+    }
+
     fn make_room(&mut self, now: Moment) {
         if now.since(self.swept) >= AUTH_TOKENS_SWEEP {
             self.swept = now;
@@ -108,6 +168,14 @@ mod tests {
         }
     }
 
+    fn simple(clock: &ByHand) -> Tokens<ByHand> {
+        Tokens::new(TokenKind::Simple(Duration::from_secs(300)), clock.clone())
+    }
+
+    fn user(tokens: &Tokens<ByHand>, token: &str) -> Option<String> {
+        tokens.holder(token).map(|holder| holder.user)
+    }
+
     fn given(token: &str, user: &str) -> TokenChange {
         TokenChange::Given { token: token.to_owned(), user: user.to_owned() }
     }
@@ -115,40 +183,40 @@ mod tests {
     #[test]
     fn a_token_lives_on_from_its_last_use() {
         let clock = ByHand::default();
-        let tokens = Tokens::new(Duration::from_secs(300), clock.clone());
+        let tokens = simple(&clock);
         tokens.take(&[given("a.1", "alice"), given("b.2", "bob")]);
         clock.pass(299);
-        assert_eq!(tokens.user("a.1").as_deref(), Some("alice"));
+        assert_eq!(user(&tokens, "a.1").as_deref(), Some("alice"));
         clock.pass(299);
-        assert_eq!(tokens.user("a.1").as_deref(), Some("alice"));
-        assert_eq!(tokens.user("b.2"), None);
+        assert_eq!(user(&tokens, "a.1").as_deref(), Some("alice"));
+        assert_eq!(user(&tokens, "b.2"), None);
         clock.pass(300);
-        assert_eq!(tokens.user("a.1"), None);
+        assert_eq!(user(&tokens, "a.1"), None);
         tokens.take(&[given("c.3", "carol")]);
         assert_eq!(tokens.lock().by_token.len(), 1, "what has ended is not kept");
     }
 
     #[test]
     fn tokens_end_with_their_user_or_all_at_once() {
-        let tokens = Tokens::new(Duration::from_secs(300), ByHand::default());
+        let tokens = simple(&ByHand::default());
         tokens.take(&[given("a.1", "alice"), given("a.2", "alice"), given("b.3", "bob")]);
         tokens.take(&[TokenChange::Ended { user: "alice".to_owned() }]);
-        let users = ["a.1", "a.2", "b.3"].map(|token| tokens.user(token));
+        let users = ["a.1", "a.2", "b.3"].map(|token| user(&tokens, token));
         assert_eq!(users, [None, None, Some("bob".to_owned())]);
         tokens.take(&[TokenChange::AllEnded, given("c.4", "carol")]);
-        assert_eq!((tokens.user("b.3"), tokens.user("c.4")), (None, Some("carol".to_owned())));
+        assert_eq!((user(&tokens, "b.3"), user(&tokens, "c.4")), (None, Some("carol".to_owned())));
     }
 
     #[test]
     fn the_one_that_ends_first_makes_room() {
         let clock = ByHand::default();
-        let tokens = Tokens::new(Duration::from_secs(300), clock.clone());
+        let tokens = simple(&clock);
         tokens.take(&[given("old.1", "alice")]);
         clock.pass(1);
         for index in 0..AUTH_TOKENS_MAX {
             tokens.take(&[given(&format!("x.{index}"), "bob")]);
         }
-        assert_eq!(tokens.user("old.1"), None);
+        assert_eq!(user(&tokens, "old.1"), None);
         assert_eq!(tokens.lock().by_token.len(), AUTH_TOKENS_MAX);
     }
 }

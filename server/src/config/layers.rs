@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::limits;
 
+use super::auth_token;
 use super::auto_compaction::Mode;
 use super::tls::{self, TlsFlags};
 use super::{
@@ -66,7 +66,10 @@ struct Flags {
     /// Bytes of keys and values, history included, beyond which writes are refused; negative for any [default: 2 GiB]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     quota_backend_bytes: Option<String>,
-    /// Seconds that a token of a login lives after its last use [default: 300]
+    /// What a login gives out: simple, or jwt,sign-method=METHOD,pub-key=FILE,priv-key=FILE,ttl=DURATION [default: simple]
+    #[arg(long, value_name = "KIND")]
+    auth_token: Option<String>,
+    /// Seconds that a simple token lives after its last use [default: 300]
     #[arg(long, value_name = "SECONDS")]
     auth_token_ttl: Option<String>,
     /// What it costs to hash a password, 4 to 31; one more doubles it [default: 10]
@@ -98,7 +101,7 @@ Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 ackn
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
 
 /// Settings that flags, variables and the file share (I1), beside those of TLS.
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 20] = [
     "name",
     "data",
     "listen",
@@ -114,6 +117,7 @@ const SETTINGS: [&str; 18] = [
     "auto-compaction-mode",
     "auto-compaction-retention",
     "quota-backend-bytes",
+    "auth-token",
     "auth-token-ttl",
     "bcrypt-cost",
     "cors",
@@ -233,6 +237,7 @@ fn from_flags(flags: &Flags, found: &mut Found) {
         &flags.auto_compaction_mode,
         &flags.auto_compaction_retention,
         &flags.quota_backend_bytes,
+        &flags.auth_token,
         &flags.auth_token_ttl,
         &flags.bcrypt_cost,
         &flags.cors,
@@ -374,8 +379,9 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
             None => Quota::DEFAULT,
             Some((text, place)) => checked(text, place, Quota::ACCEPTED, Quota::parse)?,
         },
-        token_ttl: token_ttl(found)?,
-        bcrypt_cost: bcrypt_cost(found)?,
+        token: auth_token::token(found)?,
+        token_ttl: auth_token::ttl(found)?,
+        bcrypt_cost: auth_token::bcrypt_cost(found)?,
         origins: match found.get("cors") {
             None => Origins::default(),
             Some((text, place)) => checked(text, place, Origins::ACCEPTED, Origins::parse)?,
@@ -421,23 +427,6 @@ fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, Con
 /// What `--peers` says of this member, where it was given.
 fn own_entry(cluster: &Cluster) -> Option<&Peer> {
     cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
-}
-
-fn token_ttl(found: &Found) -> Result<Duration, ConfigError> {
-    let Some((text, place)) = found.get("auth-token-ttl") else {
-        return Ok(limits::AUTH_TOKEN_TTL);
-    };
-    checked(text, place, "a number of seconds, 1 at least", |text| {
-        text.parse::<u32>().ok().filter(|it| *it > 0).map(|it| Duration::from_secs(it.into()))
-    })
-}
-
-fn bcrypt_cost(found: &Found) -> Result<u32, ConfigError> {
-    let Some((text, place)) = found.get("bcrypt-cost") else {
-        return Ok(limits::BCRYPT_COST);
-    };
-    let accepted = "a number from 4 to 31";
-    checked(text, place, accepted, |text| text.parse().ok().filter(|it| (4..=31).contains(it)))
 }
 
 fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {

@@ -13,6 +13,7 @@
 //!
 //! Tested in the files beside this one.
 
+mod auth_token;
 mod auto_compaction;
 mod join;
 mod layers;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limits;
+pub use auth_token::{AuthToken, JwtSettings};
 pub use auto_compaction::AutoCompaction;
 pub use join::{Join, NoPlace};
 pub use layers::{ConfigError, SettingSource};
@@ -68,7 +70,9 @@ pub struct Config {
     pub auto_compaction: AutoCompaction,
     /// How much the data may take.
     pub quota: Quota,
-    /// How long a token lives after its last use.
+    /// What a login gives out.
+    pub token: AuthToken,
+    /// How long a simple token lives after its last use.
     pub token_ttl: Duration,
     /// What a password's hash costs: two to the power of this.
     pub bcrypt_cost: u32,
@@ -113,6 +117,7 @@ impl Config {
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
             quota: Quota::DEFAULT,
+            token: AuthToken::Simple,
             token_ttl: limits::AUTH_TOKEN_TTL,
             bcrypt_cost: limits::BCRYPT_COST,
             origins: Origins::Any,

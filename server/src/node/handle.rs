@@ -450,6 +450,7 @@ mod tests {
 
     use super::*;
     use crate::apply::{Applier, Birth};
+    use crate::auth::TokenKind;
     use crate::log::{LogStore, MemoryGuard};
     use crate::node::Heed;
     use crate::raft::Admission;
@@ -479,7 +480,7 @@ mod tests {
             leader: watch::Sender::new(MemberId(0)),
             compacted: watch::Sender::new(-1),
             defragmenter: Defragmenter::default(),
-            tokens: Tokens::new(Duration::ZERO, clock),
+            tokens: Tokens::new(TokenKind::Simple(Duration::ZERO), clock),
         });
         let (inbox, completions) = (Arc::<Inbox>::default(), Arc::new(Completions::new(1)));
         let returns = (completions.clone(), 0);

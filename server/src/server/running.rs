@@ -12,6 +12,7 @@ use super::disk::OpenedDisk;
 use super::rpc;
 use super::serving::{ServingListeners, Started, listen};
 use super::threads::RunningThreads;
+use crate::auth::TokenKind;
 use crate::config::Config;
 use crate::fatal;
 use crate::limits::SHUTDOWN_TIMEOUT;
@@ -127,10 +128,11 @@ fn serve(
 
 /// From a directory to a member that answers: each step begins what the next stands on.
 async fn start(config: &Config) -> Result<(ServingListeners, RunningThreads), StartError> {
+    let kind = TokenKind::open(config)?;
     let disk = OpenedDisk::open(config).await?;
     let ports = listen(config)?;
     let (threads, to_peers) =
-        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after), config.token_ttl)?;
+        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after), kind)?;
     let serving = ServingListeners::start(config, ports, &threads, to_peers);
     Ok((serving.map_err(StartError::Thread)?, threads))
 }

@@ -17,7 +17,7 @@ use super::data::Data;
 use super::descriptors::Descriptors;
 use super::disk::OpenedDisk;
 use crate::apply::{Applied, Applier, Published};
-use crate::auth::Tokens;
+use crate::auth::{TokenKind, Tokens};
 use crate::config::Cluster;
 use crate::fatal;
 use crate::log::{DirStore, LogReader};
@@ -74,7 +74,7 @@ impl RunningThreads {
     pub fn start(
         disk: OpenedDisk,
         cut: Option<CutPolicy>,
-        token_ttl: Duration,
+        kind: TokenKind,
     ) -> Result<(Self, ToPeers), StartError> {
         let OpenedDisk { data, cluster, identity, connector, boot_nonce, .. } = disk;
         let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
@@ -90,7 +90,7 @@ impl RunningThreads {
             boot_nonce,
             cut,
         })?;
-        let tokens = Tokens::new(token_ttl, clock.clone());
+        let tokens = Tokens::new(kind, clock.clone());
         let shown = Arc::new(shown(&driver, reader, &published, tokens));
         let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
         let completions = Arc::new(Completions::new(descriptors.rpc_threads));

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::{
 
 use crate::limits::TLS_FILE_BYTES_MAX;
 
-/// A file of TLS that cannot be used.
+/// A file of certificates or keys that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {problem}", .path.display())]
 pub struct TlsError {
@@ -22,13 +22,13 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    pub(super) fn new(path: &Path, problem: impl fmt::Display) -> Self {
+    pub(crate) fn new(path: &Path, problem: impl fmt::Display) -> Self {
         Self { path: path.to_owned(), problem: problem.to_string() }
     }
 }
 
 /// What a file holds.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let refuse = |problem: std::io::Error| TlsError::new(path, problem);
     let mut bytes = Vec::new();
     let most = u64::try_from(TLS_FILE_BYTES_MAX).unwrap_or(u64::MAX);

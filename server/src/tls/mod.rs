@@ -41,6 +41,7 @@ use side::Side;
 
 pub use build::PEER_PROTOCOL;
 pub use files::TlsError;
+pub(crate) use files::read as read_file;
 pub use x509::common_name;
 
 /// What a member speaks TLS with; a cheap handle.

@@ -7,6 +7,8 @@ mod cases;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod jwt;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod table;
