@@ -92,7 +92,10 @@ impl<C: Clock> Tokens<C> {
             match change {
                 TokenChange::Given { token, user } => {
                     let holder = Holder { user: user.clone(), revision: None };
-                    table.keep(token, Held { holder, ends: now.after(ttl) }, now);
+                    table.sweep(now);
+                    table.make_room();
+                    let held = Held { holder, ends: now.after(ttl) };
+                    table.by_token.insert(token.clone(), held);
                 }
                 TokenChange::Ended { user } => {
                     table.by_token.retain(|_, held| held.holder.user != *user)
@@ -117,7 +120,13 @@ impl<C: Clock> Tokens<C> {
         let holder = Holder { user: verified.user, revision: Some(verified.revision) };
         let good = verified.left.unwrap_or(JWT_VERIFIED_FOR).min(JWT_VERIFIED_FOR);
         let held = Held { holder: holder.clone(), ends: now.after(good) };
-        self.lock().keep(token, held, now);
+        let mut table = self.lock();
+        table.sweep(now);
+        // One that finds no room is verified again.
+        if table.by_token.len() < AUTH_TOKENS_MAX {
+            table.by_token.insert(token.to_owned(), held);
+        }
+        drop(table);
         Some(holder)
     }
 
@@ -127,16 +136,14 @@ impl<C: Clock> Tokens<C> {
 }
 
 impl Table {
-    fn keep(&mut self, token: &str, held: Held, now: Moment) {
-        self.make_room(now);
-        self.by_token.insert(token.to_owned(), held);
-    }
-
-    fn make_room(&mut self, now: Moment) {
+    fn sweep(&mut self, now: Moment) {
         if now.since(self.swept) >= AUTH_TOKENS_SWEEP {
             self.swept = now;
             self.by_token.retain(|_, held| now < held.ends);
         }
+    }
+
+    fn make_room(&mut self) {
         if self.by_token.len() >= AUTH_TOKENS_MAX {
             let first = self.by_token.iter().min_by_key(|(_, held)| held.ends);
             if let Some(token) = first.map(|(token, _)| token.clone()) {
@@ -194,6 +201,31 @@ mod tests {
         assert_eq!(user(&tokens, "a.1"), None);
         tokens.take(&[given("c.3", "carol")]);
         assert_eq!(tokens.lock().by_token.len(), 1, "what has ended is not kept");
+    }
+
+    /// Goal: a signed token is verified once in a while, and nothing but its end and its revision ends it. Method: what is kept.
+    #[test]
+    fn a_signed_token_is_kept_for_a_while_once_it_was_verified() {
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(secret.path(), "secret").unwrap();
+        let (method, ttl) = (jsonwebtoken::Algorithm::HS256, Duration::from_secs(3600));
+        let private = Some(secret.path().to_owned());
+        let settings = crate::config::JwtSettings { method, public: None, private, ttl };
+        let jwt = Arc::new(Jwt::open(&settings).unwrap());
+        let clock = ByHand::default();
+        let tokens = Tokens::new(TokenKind::Jwt(Arc::clone(&jwt)), clock.clone());
+        let token = jwt.sign("alice", 7).unwrap();
+        let holder = Holder { user: "alice".to_owned(), revision: Some(7) };
+        assert_eq!(tokens.holder("abcdefghijklmnop.7"), None);
+        assert_eq!(tokens.holder(&token).as_ref(), Some(&holder));
+        tokens.take(&[TokenChange::AllEnded, given("a.1", "bob")]);
+        assert_eq!((tokens.lock().by_token.len(), user(&tokens, "a.1")), (1, None));
+        clock.pass(JWT_VERIFIED_FOR.as_secs() - 1);
+        assert_eq!(tokens.holder(&token).as_ref(), Some(&holder));
+        clock.pass(1);
+        assert_eq!(tokens.holder(&jwt.sign("bob", 7).unwrap()).unwrap().user, "bob");
+        assert_eq!(tokens.lock().by_token.len(), 1, "use makes it live no longer");
+        assert_eq!(tokens.holder(&token), Some(holder));
     }
 
     #[test]

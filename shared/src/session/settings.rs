@@ -88,7 +88,9 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
     let refused = |error: ClientError| Failure::new(exit::ERROR, words_of(&error));
     if let Some(token) = given("auth-jwt-token").filter(|token| !token.is_empty()) {
         let token = Some(Token::parse(token).ok_or_else(no_token)?);
-        return Client::new(ClientConfig { token, login: None, ..config }).map_err(refused);
+        // Waiting makes no other token of it: who is refused is told at once.
+        config = ClientConfig { token, login: None, wait_for_connection: false, ..config };
+        return Client::new(config).map_err(refused);
     }
     let user = given("user").unwrap_or_default();
     if !changed && user.is_empty() {
