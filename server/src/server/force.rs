@@ -91,12 +91,12 @@ pub(super) fn finish<E: Engine>(
     recovered: &Recovered,
     applier: &mut Applier<E>,
 ) -> Result<(), StartError> {
-    let applied = applier.published().applied;
+    let behind = applier.published().applied;
     let is_due = |(index, change): &(LogIndex, ConfChange)| {
         index.0 <= recovered.hard_state.commit && is_forced(change)
     };
     // It is behind everything: only the newest entries need be looked at.
-    if !changes_of(&recovered.tail, applied).any(|found| is_due(&found)) {
+    if !changes_of(&recovered.tail, behind).any(|found| is_due(&found)) {
         return Ok(());
     }
     let mut conf_state = applier.published().conf_state.clone();

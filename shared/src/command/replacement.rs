@@ -12,7 +12,7 @@ use mini_etcd_proto::adminpb::MemberStatus;
 use mini_etcd_proto::adminpb::progress::State;
 use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest, StatusRequest, StatusResponse};
 
-use crate::client::{Client, ClientConfig, Endpoint};
+use crate::client::{Client, ClientConfig, Endpoint, Offered};
 use crate::failure::{Failure, done, exit};
 
 /// How long a member may take to say that it is there.
@@ -54,7 +54,7 @@ impl Look {
     /// Nobody answers, or no quorum stands behind the answers.
     pub async fn take(client: &Client) -> Result<Self, Failure> {
         let list = |linearizable| client.member_list(MemberListRequest { linearizable });
-        let (members, lost) = match done(list(true).await) {
+        let (members, failed) = match done(list(true).await) {
             Ok(list) => (list.members, None),
             // What the members know without a quorum tells whether there is one.
             Err(failure) => match done(list(false).await) {
@@ -72,7 +72,7 @@ impl Look {
         {
             look.add(&status, admin.as_ref());
         }
-        match lost {
+        match failed {
             Some(failure) => Err(look.without_quorum(failure)),
             None => Ok(look),
         }
@@ -140,7 +140,7 @@ async fn ask(client: &Client, url: &str) -> Option<(StatusResponse, Option<Membe
     });
     let one = one.ok()?;
     let status = one.status(StatusRequest {}).await.into_result().ok()?;
-    let admin = one.member_status().await.ok().and_then(|offered| offered.answer());
+    let admin = one.member_status().await.ok().and_then(Offered::answer);
     Some((status, admin))
 }
 
@@ -419,7 +419,7 @@ mod tests {
     }
 
     fn look(members: &[Member], up: &[u64]) -> Look {
-        let (members, up) = (members.to_vec(), BTreeSet::from_iter(up.iter().copied()));
+        let (members, up) = (members.to_vec(), up.iter().copied().collect::<BTreeSet<_>>());
         Look { members, answers: up.clone(), up, ..Look::default() }
     }
 
