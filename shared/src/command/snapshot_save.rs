@@ -290,7 +290,9 @@ mod tests {
         save_as(&path, backup(&[7; 512])).unwrap();
         assert!(Target::of(path.clone(), false).is_err_and(|it| it.text.contains(THERE)));
         // What has come there meanwhile stays, too.
-        backup(&[8; 512]).into_iter().for_each(|piece| send.try_send(piece).unwrap());
+        for piece in backup(&[8; 512]) {
+            send.try_send(piece).unwrap();
+        }
         drop(send);
         assert!(target.write(pieces).unwrap_err().text.contains(THERE));
         assert_eq!(names(dir.path()), ["b.db"]);

@@ -10,6 +10,7 @@
 //! * I3: a step that fails ends the work, and is not tried again; what was done stays done.
 //! * I4: an alarm is cleared only once every member is known to have room.
 
+use super::member::Member;
 use super::state::Cluster;
 use crate::engine::sample::{AlarmKind, Role, Source};
 
@@ -167,7 +168,7 @@ impl Upkeep {
         let heard: Vec<Target> = heard.collect();
         let unheard =
             cluster.members.iter().filter(|one| !heard.iter().any(|of| of.id == one.listed.id));
-        let unheard = unheard.map(|member| member.name()).collect();
+        let unheard = unheard.map(Member::name).collect();
         steps.push(Step::Verify(heard, unheard));
         steps.push(Step::Disarm);
         Ok(Self { title: "rescue from NOSPACE".to_owned(), steps })
