@@ -67,7 +67,8 @@ fn every_example_does_what_it_shows() -> anyhow::Result<()> {
         let mut exports = String::new();
         for step in steps(&block.text) {
             if step.input.starts_with("export ") {
-                exports.push_str(&format!("{}\n", step.input));
+                exports.push_str(&step.input);
+                exports.push('\n');
                 continue;
             }
             if let Some(server) = step.input.strip_suffix(" &") {
