@@ -142,16 +142,19 @@ impl Router {
 
     /// What a request occupies before [`Self::call`] has it, of
     /// [`REQUEST_BYTES_IN_FLIGHT_MAX`](limits::REQUEST_BYTES_IN_FLIGHT_MAX).
+    #[must_use]
     pub fn holds_request(&self) -> Held {
         Held::none(&self.in_flight.request_bytes)
     }
 
     /// What an answer occupies after [`Self::call`] gave it, of [`JSON_BYTES_IN_FLIGHT_MAX`](limits::JSON_BYTES_IN_FLIGHT_MAX).
+    #[must_use]
     pub fn holds_answer(&self) -> Held {
         Held::none(&self.in_flight.json_bytes)
     }
 
     /// Whether callers are users, who may do what their roles allow.
+    #[must_use]
     pub fn has_users(&self) -> bool {
         self.gate.has_users()
     }

@@ -61,7 +61,10 @@ pub(super) fn translate_headers(headers: &mut HeaderMap) -> Option<Code> {
     Some(translated.code())
 }
 
-/// The time that a client gives its call. `Err` for a value that is none.
+/// The time that a client gives its call.
+///
+/// # Errors
+/// Internal, for a value that is no time.
 pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(parse_timeout);

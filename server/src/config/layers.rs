@@ -382,10 +382,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         token: auth_token::token(found)?,
         token_ttl: auth_token::ttl(found)?,
         bcrypt_cost: auth_token::bcrypt_cost(found)?,
-        origins: match found.get("cors") {
-            None => Origins::default(),
-            Some((text, place)) => checked(text, place, Origins::ACCEPTED, Origins::parse)?,
-        },
+        origins: origins(found)?,
         log_level,
         stop_with_stdin,
     })
@@ -427,6 +424,11 @@ fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, Con
 /// What `--peers` says of this member, where it was given.
 fn own_entry(cluster: &Cluster) -> Option<&Peer> {
     cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
+}
+
+fn origins(found: &Found) -> Result<Origins, ConfigError> {
+    let Some((text, place)) = found.get("cors") else { return Ok(Origins::Any) };
+    checked(text, place, Origins::ACCEPTED, Origins::parse)
 }
 
 fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {

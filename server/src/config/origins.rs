@@ -3,10 +3,9 @@
 use http::{HeaderValue, Uri};
 
 /// Origins that answers are shared with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
     /// All of them.
-    #[default]
     Any,
     /// These, as browsers spell them.
     Only(Vec<HeaderValue>),

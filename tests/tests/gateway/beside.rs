@@ -168,13 +168,13 @@ impl Side {
         };
         let answer = answer.with_context(|| format!("{address} {path} {body}"))?;
         let json = answer.json().unwrap_or_default();
-        if let Some(revision) = json["header"]["revision"].as_str() {
+        if let Some(revision) = json.pointer("/header/revision").and_then(Value::as_str) {
             revision.clone_into(&mut self.revision);
         }
-        if json["leader"].is_object() {
-            self.leader = json["leader"].clone();
+        if let Some(leader) = json.get("leader").filter(|leader| leader.is_object()) {
+            self.leader = leader.clone();
         }
-        if let Some(token) = json["token"].as_str() {
+        if let Some(token) = json.get("token").and_then(Value::as_str) {
             token.clone_into(&mut self.token);
         }
         Ok(answer)

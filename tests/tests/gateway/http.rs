@@ -39,7 +39,7 @@ impl Answer {
 
 /// A POST by HTTP/1.0, whose answers come without chunks.
 pub fn request(path: &str, headers: &[&str], body: &str) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers = [headers, &[""]].concat().join("\r\n");
     let length = body.len();
     format!("POST {path} HTTP/1.0\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
@@ -87,7 +87,7 @@ pub async fn lines(
     loop {
         let body = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|end| end + 4);
         let so_far = body.and_then(|start| bytes.get(start..)).unwrap_or_default();
-        if so_far.iter().filter(|byte| **byte == b'\n').count() >= count {
+        if so_far.split(|byte| *byte == b'\n').count() > count {
             return Answer::parse(&bytes);
         }
         let read = timeout(DEADLINE, stream.read_buf(&mut bytes)).await;

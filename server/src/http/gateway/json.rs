@@ -66,23 +66,22 @@ async fn elsewhere<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use futures::executor::block_on;
     use mini_etcd_proto::etcdserverpb::compare::TargetUnion;
     use mini_etcd_proto::etcdserverpb::{
-        AlarmMember, AlarmResponse, PutRequest, RangeRequest, TxnRequest,
+        AlarmMember, AlarmResponse, PutRequest, RangeRequest, ResponseHeader, TxnRequest,
     };
 
     use super::super::routes::find;
     use super::*;
 
-    fn read_as<M: prost::Message + Default>(path: &str, json: &str) -> Result<M, Status> {
+    async fn read_as<M: prost::Message + Default>(path: &str, json: &str) -> Result<M, Status> {
         let json = Bytes::copy_from_slice(json.as_bytes());
-        let message = block_on(read(&find(path).unwrap().input, json))?;
+        let message = read(&find(path).unwrap().input, json).await?;
         Ok(M::decode(message).unwrap())
     }
 
-    #[test]
-    fn names_numbers_enums_and_bytes_are_read_in_all_their_spellings() {
+    #[tokio::test]
+    async fn names_numbers_enums_and_bytes_are_read_in_all_their_spellings() {
         let want = RangeRequest {
             key: Bytes::from_static(&[0xff, 0xef]),
             range_end: Bytes::from_static(b"foo"),
@@ -96,17 +95,21 @@ mod tests {
             r#"{"key":"_-8","rangeEnd":"Zm9v","limit":2,"sortOrder":1,"keysOnly":true,"new":[{}]}"#,
             r#" {"key":"/+8","rangeEnd":"Zm9v","limit":2.0,"sortOrder":"ASCEND","keysOnly":true,"revision":null} x"#,
         ] {
-            assert_eq!(read_as::<RangeRequest>("/v3/kv/range", json).unwrap(), want, "{json}");
+            assert_eq!(
+                read_as::<RangeRequest>("/v3/kv/range", json).await.unwrap(),
+                want,
+                "{json}"
+            );
         }
         let txn = r#"{"compare":[{"key":"Zm9v","target":"VERSION","version":"0","result":"EQUAL"}],
             "success":[{"requestPut":{"key":"Zm9v"}},{"request_range":{}}]}"#;
-        let txn: TxnRequest = read_as("/v3/kv/txn", txn).unwrap();
+        let txn: TxnRequest = read_as("/v3/kv/txn", txn).await.unwrap();
         assert_eq!(txn.compare[0].target_union, Some(TargetUnion::Version(0)));
         assert_eq!(txn.success.len(), 2);
     }
 
-    #[test]
-    fn what_is_no_such_message_is_refused_with_its_place() {
+    #[tokio::test]
+    async fn what_is_no_such_message_is_refused_with_its_place() {
         for (json, words) in [
             (r#"{"key":"Zm9v""#, "unexpected EOF"),
             (r#"{"key":"!!"}"#, "invalid base64"),
@@ -119,23 +122,23 @@ mod tests {
             ("null", "a map"),
             ("x", "expected value at line 1 column 1"),
         ] {
-            let error = read_as::<PutRequest>("/v3/kv/put", json).unwrap_err();
+            let error = read_as::<PutRequest>("/v3/kv/put", json).await.unwrap_err();
             assert_eq!(error.code(), tonic::Code::InvalidArgument);
             assert!(error.message().contains(words), "{json}: {}", error.message());
         }
         let deep = r#"{"success":[{"request_txn":"#.repeat(5000);
-        let error = read_as::<TxnRequest>("/v3/kv/txn", &deep).unwrap_err();
+        let error = read_as::<TxnRequest>("/v3/kv/txn", &deep).await.unwrap_err();
         assert!(error.message().contains("recursion limit"), "{}", error.message());
     }
 
-    #[test]
-    fn what_is_default_is_left_out_and_unknown_enums_are_numbers() {
+    #[tokio::test]
+    async fn what_is_default_is_left_out_and_unknown_enums_are_numbers() {
         let member = AlarmMember { member_id: 1, alarm: 9 };
         let named = AlarmMember { member_id: u64::MAX, alarm: 1 };
         let alarms = vec![member, named, AlarmMember::default()];
-        let response = AlarmResponse { header: Some(Default::default()), alarms };
+        let response = AlarmResponse { header: Some(ResponseHeader::default()), alarms };
         let output = &find("/v3/maintenance/alarm").unwrap().output;
-        let json = block_on(write(output, response.encode_to_vec().into(), ("<", ">"))).unwrap();
+        let json = write(output, response.encode_to_vec().into(), ("<", ">")).await.unwrap();
         let want = r#"<{"header":{},"alarms":[{"memberID":"1","alarm":9},{"memberID":"18446744073709551615","alarm":"NOSPACE"},{}]}>"#;
         assert_eq!(json, want);
     }

@@ -115,7 +115,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    use futures::executor::block_on;
     use http_body::Frame;
     use http_body_util::StreamBody;
 
@@ -124,7 +123,7 @@ mod tests {
     type Read = (Vec<Result<String, String>>, usize);
 
     /// What comes of a body in pieces of `size`, and what is held at the end.
-    fn objects(text: &[u8], size: usize) -> Read {
+    async fn objects(text: &[u8], size: usize) -> Read {
         let pieces: Vec<_> = text
             .chunks(size)
             .map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(piece))))
@@ -133,7 +132,7 @@ mod tests {
         let body = StreamBody::new(futures::stream::iter(pieces));
         let mut objects = Objects::new(body, Held::none(&total));
         let mut found = Vec::new();
-        while let Some(object) = block_on(objects.next()) {
+        while let Some(object) = objects.next().await {
             let object = object.map(|object| String::from_utf8(object.to_vec()).unwrap());
             found.push(object.map_err(|status| status.message().to_owned()));
         }
@@ -144,29 +143,29 @@ mod tests {
         (texts.iter().map(|text| Ok((*text).to_owned())).collect(), 0)
     }
 
-    #[test]
-    fn objects_are_cut_at_their_ends_however_they_arrive() {
+    #[tokio::test]
+    async fn objects_are_cut_at_their_ends_however_they_arrive() {
         let text = br#"  {"a":{"b":"}{\"\\"}}{}
             {"c":[{"d":1}]} "#;
         for size in [1, 2, 3, 7, 1000] {
             let want = whole(&[r#"{"a":{"b":"}{\"\\"}}"#, "{}", r#"{"c":[{"d":1}]}"#]);
-            assert_eq!(objects(text, size), want, "{size}");
+            assert_eq!(objects(text, size).await, want, "{size}");
         }
-        assert_eq!(objects(b"", 1), whole(&[]));
-        assert_eq!(objects(b" \n", 1), whole(&[]));
+        assert_eq!(objects(b"", 1).await, whole(&[]));
+        assert_eq!(objects(b" \n", 1).await, whole(&[]));
     }
 
-    #[test]
-    fn what_is_no_object_is_handed_on_as_it_is() {
-        assert_eq!(objects(b"{\"a", 9), whole(&["{\"a"]));
-        assert_eq!(objects(b"{} x", 9), whole(&["{}", "x"]));
-        assert_eq!(objects(b"[1]", 9), whole(&["[1]"]));
+    #[tokio::test]
+    async fn what_is_no_object_is_handed_on_as_it_is() {
+        assert_eq!(objects(b"{\"a", 9).await, whole(&["{\"a"]));
+        assert_eq!(objects(b"{} x", 9).await, whole(&["{}", "x"]));
+        assert_eq!(objects(b"[1]", 9).await, whole(&["[1]"]));
     }
 
-    #[test]
-    fn an_object_without_an_end_is_refused_at_its_bound() {
+    #[tokio::test]
+    async fn an_object_without_an_end_is_refused_at_its_bound() {
         let text = vec![b'{'; JSON_REQUEST_BYTES_MAX + 1];
         let refused = Err(format!("the request is larger than {JSON_REQUEST_BYTES_MAX} bytes"));
-        assert_eq!(objects(&text, 1 << 16), (vec![refused], 0));
+        assert_eq!(objects(&text, 1 << 16).await, (vec![refused], 0));
     }
 }
