@@ -98,7 +98,7 @@ impl<C: Clock> Tokens<C> {
                     table.by_token.insert(token.clone(), held);
                 }
                 TokenChange::Ended { user } => {
-                    table.by_token.retain(|_, held| held.holder.user != *user)
+                    table.by_token.retain(|_, held| held.holder.user != *user);
                 }
                 TokenChange::AllEnded => table.by_token.clear(),
             }

@@ -375,10 +375,7 @@ fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
         cluster,
         snapshot_count,
         auto_compaction: auto_compaction(found)?,
-        quota: match found.get("quota-backend-bytes") {
-            None => Quota::DEFAULT,
-            Some((text, place)) => checked(text, place, Quota::ACCEPTED, Quota::parse)?,
-        },
+        quota: quota(found)?,
         token: auth_token::token(found)?,
         token_ttl: auth_token::ttl(found)?,
         bcrypt_cost: auth_token::bcrypt_cost(found)?,
@@ -424,6 +421,11 @@ fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, Con
 /// What `--peers` says of this member, where it was given.
 fn own_entry(cluster: &Cluster) -> Option<&Peer> {
     cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
+}
+
+fn quota(found: &Found) -> Result<Quota, ConfigError> {
+    let Some((text, place)) = found.get("quota-backend-bytes") else { return Ok(Quota::DEFAULT) };
+    checked(text, place, Quota::ACCEPTED, Quota::parse)
 }
 
 fn origins(found: &Found) -> Result<Origins, ConfigError> {

@@ -127,12 +127,11 @@ impl Verifier<Vec<u8>> for Verifies {
             Algorithm::EdDSA => Some(&ED25519),
             _ => None,
         };
-        let verified = match public {
-            Some(method) => UnparsedPublicKey::new(method, &self.key).verify(message, signed),
-            None => {
-                let digest = digest(self.method).map_err(signature::Error::from_source)?;
-                hmac::verify(&hmac::Key::new(digest, &self.key), message, signed)
-            }
+        let verified = if let Some(method) = public {
+            UnparsedPublicKey::new(method, &self.key).verify(message, signed)
+        } else {
+            let digest = digest(self.method).map_err(signature::Error::from_source)?;
+            hmac::verify(&hmac::Key::new(digest, &self.key), message, signed)
         };
         verified.map_err(|error::Unspecified| signature::Error::new())
     }
