@@ -2,6 +2,8 @@
 
 use tonic::{Code, Status};
 
+use crate::limits;
+
 /// An answer to a request that was not carried out, or whose outcome is not known.
 ///
 /// Clients built on clientv3 recognise these by their exact text, so the text is the contract.
@@ -184,6 +186,16 @@ pub enum RequestError {
     /// A grant without a permission.
     #[error("etcdserver: permission not given")]
     PermissionNotGiven,
+    /// A role would grow beyond its bounds. etcd has none.
+    #[error(
+        "mini-etcd: a role has at most {} permissions, of {} bytes together",
+        limits::ROLE_PERMISSIONS_MAX,
+        limits::ROLE_BYTES_MAX
+    )]
+    RoleTooLarge,
+    /// A user would have too many roles. etcd has no bound.
+    #[error("mini-etcd: a user has at most {} roles", limits::USER_ROLES_MAX)]
+    TooManyRoles,
     /// The user may not do this.
     #[error("etcdserver: permission denied")]
     PermissionDenied,
@@ -235,6 +247,8 @@ impl RequestError {
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace
             | Self::TooManyRequests
+            | Self::RoleTooLarge
+            | Self::TooManyRoles
             | Self::ResultTooLarge { .. }
             | Self::DiskTooFull { .. } => Code::ResourceExhausted,
             Self::Corrupt => Code::DataLoss,
@@ -318,6 +332,8 @@ impl RequestError {
                 | Self::AuthNotEnabled
                 | Self::InvalidAuthManagement
                 | Self::AuthOldRevision
+                | Self::RoleTooLarge
+                | Self::TooManyRoles
         )
     }
 }

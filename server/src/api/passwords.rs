@@ -12,9 +12,11 @@ use tokio::time::timeout;
 
 use super::body::Held;
 use super::results::elsewhere;
+use crate::auth::cost_of;
 use crate::error::RequestError;
 use crate::limits::{
-    PASSWORD_BYTES_MAX, PASSWORDS_AT_ONCE_MAX, PASSWORDS_WAITING_MAX, REQUEST_TIMEOUT,
+    BCRYPT_COST_COMPARED_MAX, PASSWORD_BYTES_MAX, PASSWORDS_AT_ONCE_MAX, PASSWORDS_WAITING_MAX,
+    REQUEST_TIMEOUT,
 };
 
 /// Hashes passwords. A hash takes a processor for a twentieth of a second or more: on purpose, for who guesses.
@@ -50,7 +52,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one that was hashed. Without a hash it takes as long and is not: nobody learns from the time
-    /// which users there are.
+    /// which users there are. One that costs more than a member lets itself be held for is no password's.
     ///
     /// # Errors
     /// Too many wait.
@@ -60,6 +62,15 @@ impl Passwords {
         hash: Option<Bytes>,
     ) -> Result<bool, RequestError> {
         let (turn, cost) = (self.turn().await?, self.cost);
+        let most = cost.max(BCRYPT_COST_COMPARED_MAX);
+        if let Some(dear) = hash.as_deref().and_then(cost_of).filter(|cost| *cost > most) {
+            tracing::warn!(
+                cost = dear,
+                most,
+                "a login is refused: its password costs too much to compare"
+            );
+            return Ok(false);
+        }
         elsewhere(move || {
             let hash = hash.as_deref().map(std::str::from_utf8);
             let is_right = match hash {
@@ -110,6 +121,15 @@ mod tests {
         }
         let long = passwords.hash("x".repeat(73)).await;
         assert_eq!(long, Err(RequestError::PasswordTooLong));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_held_up_by_a_hash_that_costs_too_much() {
+        let tail = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+        for cost in [17, 31] {
+            let hash = Bytes::from(format!("$2a${cost}${tail}"));
+            assert!(!Passwords::new(4).is_right("U*U".to_owned(), Some(hash)).await.unwrap());
+        }
     }
 
     #[tokio::test]

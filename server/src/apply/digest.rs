@@ -76,6 +76,8 @@ impl Digest {
             Some(RequestError::AuthNotEnabled) => 25,
             Some(RequestError::InvalidAuthManagement) => 26,
             Some(RequestError::AuthOldRevision) => 27,
+            Some(RequestError::RoleTooLarge) => 28,
+            Some(RequestError::TooManyRoles) => 29,
             Some(_) => u64::MAX,
         });
     }

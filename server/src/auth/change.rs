@@ -10,10 +10,12 @@ use mini_etcd_proto::etcdserverpb::{
 };
 use mini_etcd_proto::internalpb::auth_change::Change;
 use mini_etcd_shared::types::{KeyRange, LogIndex};
+use prost::Message as _;
 
 use super::state::{Account, ROLE, USER};
 use super::{Auth, ROOT, TokenChange};
 use crate::error::RequestError;
+use crate::limits::{ROLE_BYTES_MAX, ROLE_PERMISSIONS_MAX, USER_ROLES_MAX};
 use crate::storage::{Batch, Space, SystemRow};
 
 impl Auth {
@@ -150,6 +152,9 @@ impl Auth {
         if account.has_role(role) {
             return Ok(());
         }
+        if account.user.roles.len() >= USER_ROLES_MAX {
+            return Err(RequestError::TooManyRoles);
+        }
         let mut user = account.user.clone();
         user.roles.push(role.clone());
         user.roles.sort();
@@ -220,6 +225,11 @@ impl Auth {
             let range_end = Bytes::copy_from_slice(&given.range_end);
             permissions.push(Permission { perm_type: given.perm_type, key, range_end });
             permissions.sort_by(|one, other| one.key.cmp(&other.key));
+            let count = permissions.len();
+            // A role that came with more is not cut, and grows no more.
+            if count > ROLE_PERMISSIONS_MAX || role.encoded_len() > ROLE_BYTES_MAX {
+                return Err(RequestError::RoleTooLarge);
+            }
         }
         self.change_role(role, &request.name, batch);
         Ok(())
@@ -266,4 +276,51 @@ fn without(user: &User, role: &str) -> User {
 
 fn is_of(permission: &Permission, key: &Bytes, range_end: &Bytes) -> bool {
     permission.key == key && permission.range_end == range_end
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    fn grant(key: impl Into<Bytes>) -> Change {
+        let perm = Some(Permission { key: key.into(), ..Permission::default() });
+        let name = "role".to_owned();
+        Change::RoleGrantPermission(AuthRoleGrantPermissionRequest { name, perm })
+    }
+
+    fn role(key_permission: Vec<Permission>) -> Vec<u8> {
+        Role { name: "role".into(), key_permission }.encode_to_vec()
+    }
+
+    /// Goal: neither roles nor users grow without end; what came with more stays whole. Method: as much as fits, by a row.
+    #[test]
+    fn a_role_has_so_many_permissions_and_a_user_so_many_roles() {
+        let (mut auth, mut batch) = (Auth::default(), Batch::default());
+        let key = |number: usize| Bytes::from(format!("k{number}"));
+        let one = |number| Permission { key: key(number), ..Permission::default() };
+        auth.load_role(b"role", &role((0..ROLE_PERMISSIONS_MAX).map(one).collect())).unwrap();
+        let revision = auth.revision();
+        assert_eq!(auth.change(&grant("more"), &mut batch), Err(RequestError::RoleTooLarge));
+        assert_eq!(auth.revision(), revision, "nothing has changed");
+        assert_eq!(auth.change(&grant(key(0)), &mut batch), Ok(None), "this one it has");
+        let (role_name, range_end) = ("role".to_owned(), Bytes::new());
+        let revoke = AuthRoleRevokePermissionRequest { role: role_name, key: key(0), range_end };
+        auth.change(&Change::RoleRevokePermission(revoke), &mut batch).unwrap();
+        assert_eq!(auth.change(&grant("more"), &mut batch), Ok(None));
+
+        auth.load_role(b"role", &role(Vec::new())).unwrap();
+        let half = vec![b'x'; ROLE_BYTES_MAX / 2];
+        assert_eq!(auth.change(&grant(half.clone()), &mut batch), Ok(None));
+        let other = [half, b"y".to_vec()].concat();
+        assert_eq!(auth.change(&grant(other), &mut batch), Err(RequestError::RoleTooLarge));
+
+        let roles = (0..USER_ROLES_MAX).map(|number| format!("r{number}")).collect();
+        let user = User { name: "user".into(), roles, ..User::default() }.encode_to_vec();
+        auth.load_user(b"user", &user).unwrap();
+        let (user, role) = ("user".to_owned(), "role".to_owned());
+        let grant = Change::UserGrantRole(AuthUserGrantRoleRequest { user, role });
+        assert_eq!(auth.change(&grant, &mut batch), Err(RequestError::TooManyRoles));
+    }
 }

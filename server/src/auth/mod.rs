@@ -35,5 +35,5 @@ mod tokens;
 pub use check::Permit;
 pub use jwt::Jwt;
 pub use ranges::Ranges;
-pub use state::{Auth, ROOT, TokenChange};
+pub use state::{Auth, ROOT, TokenChange, cost_of};
 pub use tokens::{Holder, TokenKind, Tokens};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use bcrypt::HashParts;
 use bytes::Bytes;
 use mini_etcd_proto::authpb::permission::Type;
 use mini_etcd_proto::authpb::{Permission, Role, User};
@@ -106,6 +107,11 @@ impl Auth {
     /// Whether a user `root` has the role `root` (I5).
     pub(crate) fn has_root(&self) -> bool {
         self.account(ROOT).is_some_and(Account::is_root)
+    }
+
+    /// What it costs to compare a password with that of a user; none where there is neither.
+    pub(crate) fn password_cost(&self, user: &str) -> Option<u32> {
+        cost_of(&self.account(user)?.user.password)
     }
 
     /// All users, by name and as they are stored.
@@ -235,6 +241,12 @@ impl Auth {
         let name = String::from_utf8_lossy(&role.name).into_owned();
         self.roles.insert(name, Arc::new(role));
     }
+}
+
+/// What it costs to compare a password with a hash; none for what is no hash, which is compared with nothing.
+#[must_use]
+pub fn cost_of(hash: &[u8]) -> Option<u32> {
+    Some(std::str::from_utf8(hash).ok()?.parse::<HashParts>().ok()?.get_cost())
 }
 
 fn name_of(bytes: &[u8]) -> Option<String> {

@@ -19,9 +19,13 @@ use super::schema::{
 };
 use crate::auth::Auth;
 use crate::lease::{LeaseTimes, StoredLease};
-use crate::limits::{AUTH_NAME_BYTES_MAX, BACKUP_AUTH_BYTES_MAX, LEASE_TTL_MAX};
+use crate::limits::{
+    AUTH_NAME_BYTES_MAX, BACKUP_AUTH_BYTES_MAX, BCRYPT_COST_COMPARED_MAX, LEASE_TTL_MAX,
+};
 use crate::mvcc::RowId;
 use crate::storage::StorageError;
+
+const TOO_DEAR: &str = "the password has a cost above 16, so that each login would hold a member up: make the backup after the                         user got another one";
 
 /// Why a backup cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -244,7 +248,12 @@ impl<'a> Reading<'a> {
             return Err("users and roles take more than 64 MiB");
         }
         if self.bucket == AUTH_USERS {
-            auth.load_user(key, value).ok_or("it is not the user of this name")
+            auth.load_user(key, value).ok_or("it is not the user of this name")?;
+            let cost = std::str::from_utf8(key).ok().and_then(|user| auth.password_cost(user));
+            if cost.is_some_and(|cost| cost > BCRYPT_COST_COMPARED_MAX) {
+                return Err(TOO_DEAR);
+            }
+            Ok(())
         } else {
             auth.load_role(key, value).ok_or("it is not the role of this name")
         }

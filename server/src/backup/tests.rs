@@ -266,6 +266,22 @@ fn what_no_etcd_writes_is_refused_by_its_place() {
     }
 }
 
+/// A login with such a password would take hours of a thread.
+#[test]
+fn a_password_that_costs_too_much_is_not_restored() {
+    let tail = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    for (cost, fits) in [(16, true), (17, false), (31, false)] {
+        let mut buckets = etcd();
+        let password = format!("$2a${cost}${tail}").into();
+        let user = User { name: "dear".into(), password, ..User::default() }.encode_to_vec();
+        buckets.get_mut(schema::AUTH_USERS).unwrap().insert(b"dear".to_vec(), user);
+        let found = read(&database(&buckets));
+        assert_eq!(found.is_ok(), fits, "{cost}");
+        let said = found.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(fits || said.contains("a cost above 16"), "{said}");
+    }
+}
+
 #[test]
 fn users_and_roles_of_a_backup_are_bounded() {
     let mut buckets = etcd();
