@@ -127,8 +127,8 @@ fn variable_of(flag: &Flag) -> String {
     format!("{PREFIX}{}", flag.name.to_uppercase().replace('-', "_"))
 }
 
-/// Reads the settings of a line and its variables.
-pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Settings, Failure> {
+/// Takes up what the profile of a line says, where no flag says it.
+fn take_profile(parsed: &mut Parsed, variables: &Variables) -> Result<Option<Profile>, Failure> {
     let given = |name: &str| parsed.flags.is_given(name);
     let name = match parsed.flags.text(parsed.target, "profile") {
         none if none.is_empty() => variables.get("ETCDCTL_PROFILE").map(String::from_utf8_lossy),
@@ -152,6 +152,12 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
             }
         }
     }
+    Ok(profile)
+}
+
+/// Reads the settings of a line and its variables.
+pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Settings, Failure> {
+    let profile = take_profile(parsed, variables)?;
     variables.add_to(parsed, profile.as_ref())?;
     let text = |name: &str| parsed.flags.text(parsed.target, name);
     let switch = |name: &str| parsed.flags.switch(parsed.target, name);

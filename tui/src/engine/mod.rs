@@ -323,7 +323,7 @@ impl Engine {
         self.config.cluster = OneCluster::of(cluster);
         self.clients = None;
         if self.session.is_some() {
-            self.work(session::Work::Servers(self.config.clone()));
+            self.work(session::Work::Servers(Box::new(self.config.clone())));
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) enum Work {
     /// The password that a run asked for; none when it is given up.
     Password(u64, Option<Secret>),
     /// Ask other servers from the next run on.
-    Servers(ClientConfig),
+    Servers(Box<ClientConfig>),
 }
 
 /// A text to run.
@@ -99,7 +99,7 @@ async fn serve(mut place: Place, mut work: mpsc::Receiver<Work>) {
             // A run that is over cannot be given up, and asks for nothing.
             Work::Cancel(_) | Work::Password(..) => continue,
             Work::Servers(config) => {
-                turn_to(config, &mut place, &mut session);
+                turn_to(*config, &mut place, &mut session);
                 continue;
             }
         };
@@ -157,7 +157,7 @@ async fn until_given_up(
             Some(Work::Cancel(run)) if run == id => return End::Cancelled,
             Some(Work::Password(run, secret)) if run == id => screen.answer(secret),
             Some(Work::Cancel(_) | Work::Password(..)) => {}
-            Some(Work::Servers(config)) => *servers = Some(config),
+            Some(Work::Servers(config)) => *servers = Some(*config),
             Some(Work::Run(run)) => {
                 let failed = Some(vec!["another command still runs".to_owned()]);
                 let ended = RunEnded { failed, took: Duration::ZERO, prompt: Prompt::default() };
