@@ -96,6 +96,8 @@ pub(crate) enum HelloRefused {
     Unknown { found: MemberId },
     #[error("member {found} was removed from this cluster")]
     Removed { found: MemberId },
+    #[error("member {meant} is not at this address any more")]
+    Meant { meant: MemberId },
     #[error(
         "it speaks protocol {found}, this member speaks {PROTOCOL}: use one version of mini-etcd"
     )]
@@ -204,6 +206,7 @@ impl Hellos {
             lineage,
             is_led,
             acked_index: acked.0,
+            to: peer.0,
         }
     }
 
@@ -225,6 +228,11 @@ impl Hellos {
         let was_removed = standing.members.removed.contains(&found.0);
         let is_known = peer.is_some() || was_removed;
         let from = check_speaker(hello, self.identity, is_known, expected)?;
+        // What follows is said of another member, which had this address.
+        let meant = MemberId(hello.to);
+        if hello.to != 0 && meant != self.identity.member_id {
+            return Err(HelloRefused::Meant { meant });
+        }
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
         let peer = peer.map_or_else(|| found.to_string(), |peer| peer.name.clone());
@@ -364,6 +372,34 @@ mod tests {
             assert_eq!(met((5, here), (6, there)), Err(apart.clone()), "{here} {there}");
         }
         assert_eq!(met((5, false), (6, true)), Err(HelloRefused::Astray { name, peer }));
+    }
+
+    /// Goal: a new member at the address of one that is gone is not taken for it. Method: the hello that the old one would get.
+    #[test]
+    fn a_hello_to_another_member_says_nothing_of_this_one() {
+        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let members = Members::of(cluster.birth_members());
+        let standing = move |_| Standing {
+            members: members.clone(),
+            last: LogIndex(0),
+            seen: LogIndex(0),
+            acked: LogIndex(0),
+            lineage: 0,
+            is_led: false,
+        };
+        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hello = |to| Hello {
+            cluster_id: cluster.id().0,
+            member_id: cluster.peers().next().unwrap().id.0,
+            protocol: PROTOCOL,
+            seen_index: 9,
+            to,
+            ..Hello::default()
+        };
+        let meant = MemberId(77);
+        assert_eq!(hellos.check(&hello(meant.0), None), Err(HelloRefused::Meant { meant }));
+        let lost = hellos.check(&hello(cluster.me().0), None);
+        assert!(matches!(lost, Err(HelloRefused::Lost { .. })), "{lost:?}");
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn hello(me: Identity, boot_nonce: u64) -> Hello {
         lineage: 0,
         is_led: false,
         acked_index: 0,
+        to: 0,
     }
 }
 
