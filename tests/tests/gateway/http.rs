@@ -85,9 +85,12 @@ pub async fn lines(
     stream.write_all(request(path, headers, body).as_bytes()).await?;
     let mut bytes = Vec::new();
     loop {
-        let body = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|end| end + 4);
-        let so_far = body.and_then(|start| bytes.get(start..)).unwrap_or_default();
-        if so_far.split(|byte| *byte == b'\n').count() > count {
+        let start =
+            bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        let mut ends = (start..bytes.len()).filter(|at| bytes.get(*at) == Some(&b'\n'));
+        if let Some(end) = ends.nth(count - 1) {
+            // More of them may be there already, whole or not.
+            bytes.truncate(end);
             return Answer::parse(&bytes);
         }
         let read = timeout(DEADLINE, stream.read_buf(&mut bytes)).await;
