@@ -81,8 +81,8 @@ impl Driver {
         if let Some(refused) = self.too_few_started(0, 0, id) {
             return Some(refused);
         }
-        // One that is down is no part of the quorum that is there.
-        if !self.is_heard(id) {
+        // One that is down, or unknown, is no part of the quorum that is there.
+        if !self.members.by_id.contains_key(&id) || !self.is_heard(id) {
             return None;
         }
         let voters = self.conf_state.voters.len();
