@@ -3,6 +3,7 @@
 //! Each is made on a reading thread from one published state; what waits for the client is a few pieces.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
@@ -20,6 +21,7 @@ use crate::error::RequestError;
 use crate::limits::{
     BACKUP_PIECE_BYTES, BACKUP_PIECES_WAITING_MAX, BACKUP_STALL_TIMEOUT, BACKUPS_MAX,
 };
+use crate::metrics::Durations;
 
 type Piece = Result<SnapshotResponse, Status>;
 
@@ -35,18 +37,25 @@ impl Default for Backups {
 }
 
 impl Backups {
-    /// Begins a backup of this state.
+    /// Begins a backup of this state, whose time goes to `took` when its client has taken all of it.
     ///
     /// # Errors
     /// As many as a member makes at a time are under way.
-    pub fn start(&self, published: &Published) -> Result<BoxStream<'static, Piece>, RequestError> {
+    pub fn start(
+        &self,
+        published: &Published,
+        took: &Durations,
+    ) -> Result<BoxStream<'static, Piece>, RequestError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| RequestError::TooManyRequests)?;
         let source = BackupSource::new(published);
         let (sender, pieces) = mpsc::channel(BACKUP_PIECES_WAITING_MAX);
         let client = Client { pieces: sender, runtime: Handle::current() };
+        let (begun, took) = (Instant::now(), took.clone());
         spawn_blocking(move || {
-            make(&source, &client);
+            if make(&source, &client) {
+                took.observe(begun.elapsed());
+            }
             drop(place);
         });
         let pieces = stream::unfold(pieces, |mut pieces| async move {
@@ -57,9 +66,11 @@ impl Backups {
     }
 }
 
-/// Makes a backup, until it is whole or nobody takes it.
-fn make(source: &BackupSource, client: &Client) {
-    match send(source, client) {
+/// Makes a backup, until it is whole or nobody takes it; answers whether it is whole.
+fn make(source: &BackupSource, client: &Client) -> bool {
+    let made = send(source, client);
+    let is_whole = made.is_ok();
+    match made {
         Ok(()) | Err(BackupError::Gone) => {}
         Err(error) => {
             tracing::warn!(%error, "the state cannot be read for a backup");
@@ -67,6 +78,7 @@ fn make(source: &BackupSource, client: &Client) {
             let _ = client.send(Err(RequestError::Storage(error.to_string()).into()));
         }
     }
+    is_whole
 }
 
 fn send(source: &BackupSource, client: &Client) -> Result<(), BackupError> {

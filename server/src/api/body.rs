@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -128,6 +129,7 @@ pub(super) struct Streamed {
     pub(super) stop: BoxFuture<'static, ()>,
     pub(super) messages: Messages,
     pub(super) metrics: Method,
+    pub(super) since: Instant,
     pub(super) _call: Held,
     pub(super) code: Option<Code>,
 }
@@ -169,7 +171,7 @@ impl HttpBody for Streamed {
 impl Drop for Streamed {
     fn drop(&mut self) {
         // A client that goes away ends a stream without an answer.
-        self.metrics.handled(self.code.unwrap_or(Code::Cancelled));
+        self.metrics.handled(self.code.unwrap_or(Code::Cancelled), self.since.elapsed());
     }
 }
 
@@ -333,6 +335,7 @@ mod tests {
             stop: Box::pin(std::future::ready(())),
             messages: Messages::sent(&method, &metrics, true),
             metrics: method,
+            since: Instant::now(),
             _call: Held::none(&Arc::default()),
             code: None,
         };

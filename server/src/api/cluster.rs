@@ -136,6 +136,9 @@ impl cluster_server::Cluster for ClusterService {
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         let members = self.change(Kind::AddVoter, request.into_inner().id, None).await?;
+        if self.host.status().leads() {
+            self.host.metrics().promotions.inc();
+        }
         Ok(Response::new(MemberPromoteResponse { header: Some(self.header()), members }))
     }
 }

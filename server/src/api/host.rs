@@ -15,7 +15,7 @@ use crate::apply::{EntryResponse, Published};
 use crate::config::Quota;
 use crate::error::RequestError;
 use crate::limits;
-use crate::metrics::{Facts, Metrics};
+use crate::metrics::{Facts, Metrics, SLOW_READ};
 use crate::node::{LeaseKeeper, LeaseLeft, Proposer, Written};
 use crate::raft::RaftStatus;
 use crate::repeats::TimedRepeats;
@@ -182,12 +182,16 @@ impl Host {
     /// # Errors
     /// No read index was to be had in time.
     pub async fn barrier(&self) -> Result<Arc<Published>, RequestError> {
+        let (metrics, begun) = (&self.inner.metrics, Instant::now());
         let state = match self.listed().await {
             Ok(()) => self.proposer.barrier().await,
             Err(error) => Err(error),
         };
+        if begun.elapsed() > SLOW_READ {
+            metrics.slow_reads.inc();
+        }
         if state.is_err() {
-            self.inner.metrics.reads_failed.inc();
+            metrics.reads_failed.inc();
         }
         state
     }
@@ -340,6 +344,13 @@ impl Host {
             pending_events: count(counts.pending_events),
             prev_reads: counts.prev_reads,
             alarms: alarms(&published).map(|(id, name)| (format!("{id:x}"), name)).collect(),
+            peers: published
+                .members
+                .by_id
+                .keys()
+                .filter(|id| **id != me.0)
+                .map(|id| MemberId(*id).to_string())
+                .collect(),
             active_peers: active.map(|peer| peer.id.to_string()).collect(),
         }
     }

@@ -1,5 +1,7 @@
 //! `etcdserverpb.Maintenance`.
 
+use std::time::Instant;
+
 use futures::stream::BoxStream;
 use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
 use mini_etcd_proto::etcdserverpb::maintenance_server::Maintenance;
@@ -143,7 +145,9 @@ impl Maintenance for MaintenanceService {
     async fn hash(&self, _: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
         let state = self.host.published();
         let header = Some(self.host.header(state.view.revision()));
+        let begun = Instant::now();
         let hash = elsewhere(move || state.view.hash_all()).await?;
+        self.host.metrics().hash_seconds.observe(begun.elapsed());
         Ok(Response::new(HashResponse { header, hash }))
     }
 
@@ -154,7 +158,9 @@ impl Maintenance for MaintenanceService {
         let revision = request.into_inner().revision;
         let state = self.host.published();
         let header = Some(self.host.header(state.view.revision()));
+        let begun = Instant::now();
         let hashed = elsewhere(move || state.view.hash_kv(revision)).await?;
+        self.host.metrics().hash_revision_seconds.observe(begun.elapsed());
         Ok(Response::new(HashKvResponse {
             header,
             hash: hashed.hash,
@@ -186,7 +192,8 @@ impl Maintenance for MaintenanceService {
         &self,
         _: Request<SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        Ok(Response::new(self.host.backups().start(&self.host.published())?))
+        let took = &self.host.metrics().backup_seconds;
+        Ok(Response::new(self.host.backups().start(&self.host.published(), took)?))
     }
 
     async fn downgrade(

@@ -1,7 +1,7 @@
 //! gRPC messages in the bytes of a body, counted as they pass.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -95,7 +95,7 @@ impl Messages {
 /// one that is too large, is not counted among the calls.
 #[derive(Clone)]
 pub(super) struct Begun {
-    yet: Arc<AtomicBool>,
+    since: Arc<OnceLock<Instant>>,
     started: Counter,
     requests: Counter,
 }
@@ -103,18 +103,19 @@ pub(super) struct Begun {
 impl Begun {
     /// A call of `method` that also counts among `requests`.
     pub(super) fn not_yet(method: &Method, requests: Counter) -> Self {
-        Self { yet: Arc::default(), started: method.started.clone(), requests }
+        Self { since: Arc::default(), started: method.started.clone(), requests }
     }
 
     pub(super) fn begin(&self) {
-        if !self.yet.swap(true, Relaxed) {
+        if self.since.set(Instant::now()).is_ok() {
             self.started.inc();
             self.requests.inc();
         }
     }
 
-    pub(super) fn has_begun(&self) -> bool {
-        self.yet.load(Relaxed)
+    /// When it began.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since.get().copied()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -178,7 +178,7 @@ impl Router {
         if let Err(error) = self.admit(route.rule, &caller).await {
             let refused = Status::from(error);
             route.metrics.started.inc();
-            route.metrics.handled(refused.code());
+            route.metrics.handled(refused.code(), Duration::ZERO);
             return refused.into_http();
         }
         request.extensions_mut().insert(caller);
@@ -193,8 +193,8 @@ impl Router {
         if let Ok(response) = answered {
             return self.finish(route, call, &begun, response);
         }
-        if begun.has_begun() {
-            route.metrics.handled(Code::DeadlineExceeded);
+        if let Some(since) = begun.since() {
+            route.metrics.handled(Code::DeadlineExceeded, since.elapsed());
         }
         Status::deadline_exceeded("context deadline exceeded").into_http()
     }
@@ -235,7 +235,7 @@ impl Router {
         if !call.add(1, limits::CALLS_IN_FLIGHT_MAX) {
             let refused = Status::from(RequestError::TooManyRequests);
             route.metrics.started.inc();
-            route.metrics.handled(refused.code());
+            route.metrics.handled(refused.code(), Duration::ZERO);
             return Err(refused);
         }
         let version = match headers.get("client-api-version") {
@@ -275,8 +275,8 @@ impl Router {
         let code = translate_headers(response.headers_mut());
         let messages = Messages::sent(&route.metrics, &self.metrics, route.is_clients);
         if route.kind == Kind::Unary {
-            if begun.has_begun() {
-                route.metrics.handled(code.unwrap_or(Code::Ok));
+            if let Some(since) = begun.since() {
+                route.metrics.handled(code.unwrap_or(Code::Ok), since.elapsed());
             }
             let share = response.extensions_mut().remove::<Share>();
             let built = response.extensions_mut().remove::<Built>();
@@ -287,8 +287,9 @@ impl Router {
                 answered(inner, messages, (call, share))
             });
         }
+        let since = begun.since().unwrap_or_else(Instant::now);
         if let Some(code) = code {
-            route.metrics.handled(code);
+            route.metrics.handled(code, since.elapsed());
             return response;
         }
         let mut stop = self.stop.clone();
@@ -300,6 +301,7 @@ impl Router {
                 stop: Box::pin(stop),
                 messages,
                 metrics,
+                since,
                 _call: call,
                 code: None,
             })

@@ -567,6 +567,9 @@ pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_secs(1);
 /// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
 pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
+/// Time between two measurements of the round trip to a peer, as in etcd.
+pub const PEER_ROUND_TRIP_PAUSE: Duration = Duration::from_secs(4);
+
 /// Most threads that serve connections.
 pub const RPC_THREADS_MAX: usize = 4;
 

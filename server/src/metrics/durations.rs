@@ -15,8 +15,12 @@ const PARTS_LOG2: u32 = 4;
 /// Durations from 2^36 units (18 h) on count as the longest.
 const UNITS_MAX: u64 = (1 << 36) - 1;
 const BUCKETS: usize = 33 * 16;
-/// Bounds that Prometheus sees, in etcd's way: 1 ms · 2^k, k below this.
+/// Bounds that Prometheus sees, in etcd's way: so many, each twice the one before.
 const BOUNDS: u32 = 14;
+/// The first of them: 1 ms, 1/8 ms for what is short, 16 ms for what is long. In units, as a power of two.
+const FIRST: u32 = 10;
+const FIRST_SHORT: u32 = 7;
+const FIRST_LONG: u32 = 14;
 
 /// Durations measured since the start of the process.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub struct Durations(Arc<Cells>);
 
 #[derive(Debug)]
 struct Cells {
+    /// The first bound that Prometheus sees, in units, as a power of two.
+    first: u32,
     sum_ns: AtomicU64,
     counts: [AtomicU64; BUCKETS],
 }
@@ -52,12 +58,28 @@ pub struct Summary {
 
 impl Default for Durations {
     fn default() -> Self {
-        let counts = std::array::from_fn(|_| AtomicU64::new(0));
-        Self(Arc::new(Cells { sum_ns: AtomicU64::new(0), counts }))
+        Self::from(FIRST)
     }
 }
 
 impl Durations {
+    fn from(first: u32) -> Self {
+        let counts = std::array::from_fn(|_| AtomicU64::new(0));
+        Self(Arc::new(Cells { first, sum_ns: AtomicU64::new(0), counts }))
+    }
+
+    /// Prometheus tells apart what is between 1/8 ms and 1 s.
+    #[must_use]
+    pub fn short() -> Self {
+        Self::from(FIRST_SHORT)
+    }
+
+    /// Prometheus tells apart what is between 16 ms and 131 s.
+    #[must_use]
+    pub fn long() -> Self {
+        Self::from(FIRST_LONG)
+    }
+
     /// Counts one more duration.
     pub fn observe(&self, duration: Duration) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -144,9 +166,12 @@ impl EncodeMetric for Durations {
         let reading = self.read();
         let mut bounds = Vec::new();
         let mut below = 0;
-        for power in 0..BOUNDS {
-            let upto = reading.below(UNITS_PER_MS << power);
-            bounds.push((0.001 * f64::from(1_u32 << power), upto - below));
+        for power in self.0.first..self.0.first + BOUNDS {
+            let upto = reading.below(1 << power);
+            bounds.push((
+                0.001 * f64::from(1_u32 << power) / f64::from(1_u32 << FIRST),
+                upto - below,
+            ));
             below = upto;
         }
         let count: u64 = reading.counts.iter().sum();
@@ -170,6 +195,28 @@ mod tests {
         for place in 0..BUCKETS as u64 - 1 {
             assert_eq!(bucket(upper_bound(place) - 1) as u64, place);
             assert_eq!(bucket(upper_bound(place)) as u64, place + 1);
+        }
+    }
+
+    #[test]
+    fn bounds_are_exact_however_long_what_is_measured_is() {
+        for (durations, first, last) in [
+            (Durations::short(), "0.000125", "1.024"),
+            (Durations::default(), "0.001", "8.192"),
+            (Durations::long(), "0.016", "131.072"),
+        ] {
+            durations.observe(Duration::from_micros(124));
+            let mut registry = prometheus_client::registry::Registry::default();
+            registry.register("it", "It", durations);
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            for line in [
+                format!("it_bucket{{le=\"{first}\"}} 1"),
+                format!("it_bucket{{le=\"{last}\"}} 1"),
+                "it_sum 0.000124".to_owned(),
+            ] {
+                assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
+            }
         }
     }
 

@@ -16,7 +16,11 @@ use super::process;
 use crate::output;
 
 /// Counters of etcd whose names do not end in `_total`.
-const WITHOUT_TOTAL: [&str; 2] = ["etcd_server_health_success", "etcd_server_health_failures"];
+const WITHOUT_TOTAL: [&str; 3] = [
+    "etcd_server_health_success",
+    "etcd_server_health_failures",
+    "etcd_server_learner_promote_successes",
+];
 
 /// What the member knows of itself at the moment of the question.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +77,9 @@ pub struct Facts {
     pub prev_reads: u64,
     /// Raised alarms: member in hex, and the alarm's name.
     pub alarms: Vec<(String, String)>,
-    /// Other members with whom a stream is open.
+    /// Other members, in hex.
+    pub peers: Vec<String>,
+    /// Those with whom a stream is open.
     pub active_peers: Vec<String>,
 }
 
@@ -144,12 +150,18 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     registry.register("mini_etcd_log_waits_for_entries", help, waits);
     let version = ("cluster_version", facts.cluster_version.as_str());
     label(registry, "etcd_cluster_version", "Version of the cluster", version);
-    let peers = Family::<[(&'static str, String); 2], Gauge<u64, AtomicU64>>::default();
-    for peer in &facts.active_peers {
-        let labels = [("Local", facts.member_id.clone()), ("Remote", peer.clone())];
-        peers.get_or_create(&labels).set(1);
+    let network = registry.sub_registry_with_prefix("etcd_network");
+    for (name, help, peers) in [
+        ("active_peers", "Peers with an open stream", &facts.active_peers),
+        ("known_peers", "The other members", &facts.peers),
+    ] {
+        let family = Family::<[(&'static str, String); 2], Gauge<u64, AtomicU64>>::default();
+        for peer in peers {
+            let labels = [("Local", facts.member_id.clone()), ("Remote", peer.clone())];
+            family.get_or_create(&labels).set(1);
+        }
+        network.register(name, help, family);
     }
-    registry.register("etcd_network_active_peers", "Peers with an open stream", peers);
     let alarms = Family::<[(&'static str, String); 2], Gauge<u64, AtomicU64>>::default();
     for (member, alarm) in &facts.alarms {
         let labels = [("server_id", member.clone()), ("alarm_type", alarm.clone())];
@@ -183,6 +195,15 @@ fn register_process(registry: &mut Registry) {
     registry.register("mini_etcd_log_lines_dropped", help, dropped);
     let memory = process::resident_bytes().map(ConstGauge::new);
     optional(registry, "process_resident_memory_bytes", "Resident memory", memory);
+    let memory = process::virtual_bytes().map(ConstGauge::new);
+    optional(registry, "process_virtual_memory_bytes", "Virtual memory", memory);
+    let (received, sent) = process::network_bytes().unzip();
+    for (name, help, bytes) in [
+        ("process_network_receive_bytes", "Bytes that the host received by IP", received),
+        ("process_network_transmit_bytes", "Bytes that the host sent by IP", sent),
+    ] {
+        optional(registry, name, help, bytes.map(ConstCounter::new));
+    }
     let cpu = process::cpu_seconds().map(ConstCounter::new);
     optional(registry, "process_cpu_seconds", "Processor time used", cpu);
     let start = process::start_seconds().map(ConstGauge::new);

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use mini_etcd_shared::types::MemberId;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +33,8 @@ pub struct Metrics {
 /// What threads feed. Each field says which thread.
 #[derive(Debug, Default)]
 pub struct Handles {
+    /// Storage: one commit of the state.
+    pub commit_seconds: Durations,
     /// Log writer: one sync of the log.
     pub sync_seconds: Durations,
     /// Log writer: one write to the log, with its sync.
@@ -42,6 +45,14 @@ pub struct Handles {
     pub log_disk_bytes: Level,
     /// Apply: one batch from its first entry to its publication.
     pub apply_seconds: Durations,
+    /// Apply: batches that took longer than [`SLOW`].
+    pub slow_applies: Counter,
+    /// Apply: one while a snapshot takes the place of the state.
+    pub installing: Level,
+    /// Apply: giving space back, from the request to its end.
+    pub defragment_seconds: Durations,
+    /// Apply: one while space is given back.
+    pub defragmenting: Level,
     /// Apply: the state's size on disk.
     pub state_disk_bytes: Level,
     /// Apply: puts, removals, and accesses with more than one operation, as etcd counts them.
@@ -78,6 +89,16 @@ pub struct Handles {
     pub proposals_failed: Counter,
     /// Api: linearizable reads that got no read index.
     pub reads_failed: Counter,
+    /// Api: linearizable reads that waited longer than [`SLOW_READ`] for their read index.
+    pub slow_reads: Counter,
+    /// Api: learners that this leader gave a vote.
+    pub promotions: Counter,
+    /// Backup: one backup, from its first byte to its last.
+    pub backup_seconds: Durations,
+    /// Api: the hash of all that is stored.
+    pub hash_seconds: Durations,
+    /// Api: the hash of the keys at a revision.
+    pub hash_revision_seconds: Durations,
     /// Api: bytes of messages sent to clients.
     pub client_sent_bytes: Counter,
     /// Api: bytes of messages received from clients.
@@ -106,17 +127,37 @@ pub struct Handles {
     pub health_failures: Counter,
 }
 
-#[derive(Debug, Default)]
+/// A batch that takes longer is slow, as in etcd.
+pub const SLOW: Duration = Duration::from_millis(100);
+/// A wait for a read index that takes longer is slow, as in etcd.
+pub const SLOW_READ: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
 struct Peers {
+    round_trips: Family<[(&'static str, String); 1], Durations, fn() -> Durations>,
     sent_bytes: ByPeer<Counter>,
     send_failures: ByPeer<Counter>,
     received_bytes: ByPeer<Counter>,
     receive_failures: ByPeer<Counter>,
 }
 
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            round_trips: Family::new_with_constructor(Durations::short),
+            sent_bytes: Family::default(),
+            send_failures: Family::default(),
+            received_bytes: Family::default(),
+            receive_failures: Family::default(),
+        }
+    }
+}
+
 /// Measurements of the traffic with one peer; resolve once for each peer.
 #[derive(Clone, Debug)]
 pub struct PeerMetrics {
+    /// Asking it something and hearing the answer, on the connection that this member's messages take.
+    pub round_trip: Durations,
     pub sent_bytes: Counter,
     /// Messages that did not reach it.
     pub send_failures: Counter,
@@ -143,8 +184,14 @@ impl Metrics {
     /// Nothing measured yet.
     #[must_use]
     pub fn new() -> Self {
-        let handles = Arc::new(Handles::default());
-        let peers = Arc::new(Peers::default());
+        Self::with_commits(Durations::default())
+    }
+
+    /// Nothing measured yet but what was committed to the state.
+    #[must_use]
+    pub fn with_commits(commits: Durations) -> Self {
+        let handles = Arc::new(handles(commits));
+        let peers = Arc::<Peers>::default();
         let mut registry = Registry::default();
         register_disk(&mut registry, &handles);
         register_server(&mut registry, &handles);
@@ -177,6 +224,7 @@ impl Metrics {
     pub fn peer(&self, peer: MemberId) -> PeerMetrics {
         let (to, from) = ([("To", peer.to_string())], [("From", peer.to_string())]);
         PeerMetrics {
+            round_trip: self.peers.round_trips.get_or_create_owned(&to),
             sent_bytes: self.peers.sent_bytes.get_or_create_owned(&to),
             send_failures: self.peers.send_failures.get_or_create_owned(&to),
             received_bytes: self.peers.received_bytes.get_or_create_owned(&from),
@@ -185,8 +233,35 @@ impl Metrics {
     }
 }
 
+fn handles(commit_seconds: Durations) -> Handles {
+    Handles {
+        commit_seconds,
+        defragment_seconds: Durations::long(),
+        backup_seconds: Durations::long(),
+        hash_seconds: Durations::long(),
+        hash_revision_seconds: Durations::long(),
+        ..Handles::default()
+    }
+}
+
 fn register_disk(registry: &mut Registry, handles: &Handles) {
     let disk = registry.sub_registry_with_prefix("etcd_disk");
+    disk.register(
+        "backend_commit_duration_seconds",
+        "Time of one commit of the state",
+        handles.commit_seconds.clone(),
+    );
+    disk.register(
+        "backend_defrag_duration_seconds",
+        "Time in which space was given back to the file system",
+        handles.defragment_seconds.clone(),
+    );
+    disk.register("defrag_inflight", "Space is given back now", handles.defragmenting.clone());
+    disk.register(
+        "backend_snapshot_duration_seconds",
+        "Time of one backup, its client's included",
+        handles.backup_seconds.clone(),
+    );
     disk.register(
         "wal_fsync_duration_seconds",
         "Time of one sync of the Raft log",
@@ -209,6 +284,16 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
     mvcc.register("put", "Puts applied", handles.puts.clone());
     mvcc.register("delete", "Removals applied, of ranges too", handles.deletes.clone());
     mvcc.register("txn", "Accesses with more than one operation", handles.txns.clone());
+    mvcc.register(
+        "hash_duration_seconds",
+        "Time to hash all that is stored",
+        handles.hash_seconds.clone(),
+    );
+    mvcc.register(
+        "hash_rev_duration_seconds",
+        "Time to hash the keys at a revision",
+        handles.hash_revision_seconds.clone(),
+    );
     let debugging = registry.sub_registry_with_prefix("etcd_debugging_mvcc");
     debugging.register(
         "db_compaction_keys",
@@ -240,6 +325,23 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
         "Writes that ended without a result",
         handles.proposals_failed.clone(),
     );
+    server.register(
+        "slow_apply",
+        "Batches of entries that took longer than 100 ms",
+        handles.slow_applies.clone(),
+    );
+    server.register(
+        "slow_read_indexes",
+        "Linearizable reads that waited longer than 500 ms for their read index",
+        handles.slow_reads.clone(),
+    );
+    server.register(
+        "snapshot_apply_in_progress_total",
+        "A snapshot takes the place of the state now",
+        handles.installing.clone(),
+    );
+    let promoted = handles.promotions.clone();
+    server.register("learner_promote_successes", "Learners that got a vote", promoted);
     server.register(
         "read_indexes_failed",
         "Linearizable reads that got no read index",
@@ -312,6 +414,11 @@ fn register_network(registry: &mut Registry, handles: &Handles, peers: &Peers) {
         "client_grpc_received_bytes",
         "Bytes of messages received from clients",
         handles.client_received_bytes.clone(),
+    );
+    network.register(
+        "peer_round_trip_time_seconds",
+        "Time to ask a peer something and to hear its answer",
+        peers.round_trips.clone(),
     );
     network.register("peer_sent_bytes", "Bytes sent to a peer", peers.sent_bytes.clone());
     network.register(

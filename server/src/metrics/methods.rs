@@ -1,6 +1,7 @@
 //! Measurements by gRPC method, under the names of the common Go middleware.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mini_etcd_shared::error::code_name;
 use prometheus_client::metrics::counter::Counter;
@@ -8,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
+use super::durations::Durations;
 use super::handles::Metrics;
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -20,6 +22,7 @@ const CLIENT_VERSIONS_MAX: usize = 32;
 pub(super) struct Methods {
     started: Family<Labels, Counter>,
     handled: Family<Labels, Counter>,
+    handling: Family<Labels, Durations>,
     received: Family<Labels, Counter>,
     sent: Family<Labels, Counter>,
     clients: Family<VersionLabels, Counter>,
@@ -42,6 +45,7 @@ pub struct Method {
     pub started: Counter,
     /// Calls that ended well.
     ok: Counter,
+    handling: Durations,
     /// Messages received.
     pub received: Counter,
     /// Messages sent.
@@ -54,6 +58,8 @@ impl Methods {
         let grpc = registry.sub_registry_with_prefix("grpc_server");
         grpc.register("started", "Calls begun", methods.started.clone());
         grpc.register("handled", "Calls ended, by their code", methods.handled.clone());
+        let handling = methods.handling.clone();
+        grpc.register("handling_seconds", "Time from a call's begin to its end", handling);
         grpc.register("msg_received", "Messages received", methods.received.clone());
         grpc.register("msg_sent", "Messages sent", methods.sent.clone());
         registry.sub_registry_with_prefix("etcd_server").register(
@@ -74,6 +80,7 @@ impl Metrics {
         Method {
             handled: of.handled.clone(),
             started: of.started.get_or_create_owned(&labels),
+            handling: of.handling.get_or_create_owned(&labels),
             ok: of.handled.get_or_create_owned(&with_code(&labels, Code::Ok)),
             received: of.received.get_or_create_owned(&labels),
             sent: of.sent.get_or_create_owned(&labels),
@@ -103,8 +110,9 @@ impl Metrics {
 }
 
 impl Method {
-    /// A call ended with `code`.
-    pub fn handled(&self, code: Code) {
+    /// A call ended with `code` and took so long.
+    pub fn handled(&self, code: Code, took: Duration) {
+        self.handling.observe(took);
         if code == Code::Ok {
             self.ok.inc();
         } else {
@@ -129,12 +137,13 @@ mod tests {
         let metrics = Metrics::new();
         let method = metrics.method("etcdserverpb.KV", "Put", "unary");
         method.started.inc();
-        method.handled(Code::Ok);
-        method.handled(Code::ResourceExhausted);
+        method.handled(Code::Ok, Duration::from_micros(500));
+        method.handled(Code::ResourceExhausted, Duration::ZERO);
         let text = metrics.expose(&Facts::default());
         for line in [
             r#"grpc_server_started_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 1"#,
             r#"grpc_server_handled_total{grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary",grpc_code="ResourceExhausted"} 1"#,
+            r#"grpc_server_handling_seconds_bucket{le="0.001",grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"} 2"#,
         ] {
             assert!(text.contains(line), "{text}");
         }

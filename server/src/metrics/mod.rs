@@ -24,6 +24,6 @@ mod process;
 pub use counts::Counts;
 pub use durations::{Durations, Reading, Summary};
 pub use expose::Facts;
-pub use handles::{Handles, Metrics, PeerMetrics};
+pub use handles::{Handles, Metrics, PeerMetrics, SLOW, SLOW_READ};
 pub use methods::Method;
 pub use process::{resident_bytes, start_seconds};

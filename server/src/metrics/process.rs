@@ -5,10 +5,29 @@ use std::fs;
 /// Resident memory in bytes; `None` where `/proc` does not tell.
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
+    status_bytes("VmRSS:")
+}
+
+/// Virtual memory in bytes.
+pub(super) fn virtual_bytes() -> Option<u64> {
+    status_bytes("VmSize:")
+}
+
+fn status_bytes(name: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Bytes that were received and sent by IP in the process's network namespace, as Go's client of Prometheus reads them.
+pub(super) fn network_bytes() -> Option<(u64, u64)> {
+    let netstat = fs::read_to_string("/proc/self/net/netstat").ok()?;
+    let mut rows = netstat.lines().filter_map(|line| line.strip_prefix("IpExt: "));
+    let (names, values) = (rows.next()?.split(' '), rows.next()?.split(' '));
+    let all: Vec<_> = names.zip(values).collect();
+    let of = |wanted| all.iter().find(|(name, _)| *name == wanted)?.1.parse().ok();
+    Some((of("InOctets")?, of("OutOctets")?))
 }
 
 /// Time of the process's start in seconds since the epoch.
@@ -56,6 +75,8 @@ mod tests {
         assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
         assert!(start_seconds().is_some_and(|start| start > 1.0e9));
         assert!(cpu_seconds().is_some());
+        assert!(virtual_bytes() >= resident_bytes());
+        assert!(network_bytes().is_some());
         assert!(open_files().zip(open_files_max()).is_some_and(|(used, max)| used <= max));
     }
 }

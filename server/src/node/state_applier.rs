@@ -18,7 +18,7 @@ use crate::limits::{
     COLLECT_PAUSE_BUSY, COLLECT_ROWS_BUSY_MAX, COLLECT_ROWS_MAX, DISK_MEASURE_INTERVAL,
     STATE_SYNC_INTERVAL,
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SLOW};
 use crate::mvcc::Hashes;
 use crate::node::{Completion, Completions, Shown};
 use crate::raft::{Input, StagedSnapshot};
@@ -64,6 +64,8 @@ pub(crate) struct ApplyChores {
     synced: LogIndex,
     /// How far giving space back is.
     defragmentation: Defragmentation,
+    /// When it began.
+    defragmenting: Option<Moment>,
     /// When dead versions were last taken off the disk.
     collected: Moment,
     /// When space was last given back without being asked.
@@ -200,12 +202,20 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
                     self.shown.defragmenter.tell(given_up, lacks);
                     return Ok(());
                 }
+                if self.chores.defragmenting.is_none() {
+                    self.chores.defragmenting = Some(self.clock.now());
+                    self.metrics.defragmenting.set(1);
+                }
                 let applied = self.applier.renew()?;
                 self.shown.published.store(applied.published.clone());
                 (self.listener)(&applied);
                 self.applier.begin_reclaim(step)?;
             }
             Next::Tell(done) => {
+                if let Some(began) = self.chores.defragmenting.take() {
+                    self.metrics.defragment_seconds.observe(self.clock.now().since(began));
+                    self.metrics.defragmenting.set(0);
+                }
                 self.measure();
                 self.shown.defragmenter.tell(done, 0);
             }
@@ -240,7 +250,11 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         let started = self.clock.now();
         let mut applied = self.applier.apply(task)?;
         self.show(&applied);
-        self.metrics.apply_seconds.observe(self.clock.now().since(started));
+        let took = self.clock.now().since(started);
+        self.metrics.apply_seconds.observe(took);
+        if took > SLOW {
+            self.metrics.slow_applies.inc();
+        }
         self.chores.note(&applied);
         self.metrics.count(&applied.counts);
         for change in &applied.leases {
@@ -268,6 +282,7 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
 
     /// A snapshot takes the place of the state.
     fn install(&mut self, staged: &StagedSnapshot) -> Result<(), ApplyError> {
+        self.metrics.installing.set(1);
         let engine = self.home.switch(staged.index.0)?;
         let (applied, old) = self.applier.install(engine)?;
         self.home.retire(old);
@@ -278,6 +293,7 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.parked.release(applied.published.applied);
         (self.listener)(&applied);
         self.metrics.snapshots_installed.inc();
+        self.metrics.installing.set(0);
         self.inbox.control(Input::Installed);
         self.tell_synced();
         Ok(())
@@ -312,6 +328,7 @@ impl Default for ApplyChores {
             measured: None,
             synced: LogIndex(0),
             defragmentation: Defragmentation::default(),
+            defragmenting: None,
             collected: Moment::default(),
             reclaimed: None,
         }

@@ -92,7 +92,7 @@ impl RunningThreads {
         })?;
         let tokens = Tokens::new(kind, clock.clone());
         let shown = Arc::new(shown(&driver, reader, &published, tokens));
-        let (metrics, inbox) = (Metrics::new(), Arc::<Inbox>::default());
+        let (metrics, inbox) = (Metrics::with_commits(dirs.commits()), Arc::<Inbox>::default());
         let completions = Arc::new(Completions::new(descriptors.rpc_threads));
         let (incarnation, seen) = (Incarnation::new(rand::random()), Arc::<Seen>::default());
         let known = standing(shown.clone(), seen.clone());

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Engine, FjallEngine, FjallOptions, SimDisk, SimEngine, Space, StorageError};
+use crate::metrics::Durations;
 
 /// Where the state of a member stands. Another state is staged beside it, and takes its place at once or not at all.
 pub trait Home: Send + Sync + 'static {
@@ -48,13 +49,20 @@ const RETIRE_LOOK: Duration = Duration::from_secs(1);
 pub struct StateDirs {
     dir: PathBuf,
     options: FjallOptions,
+    commits: Durations,
 }
 
 impl StateDirs {
     /// Those in `dir`.
     #[must_use]
     pub fn new(dir: &Path, options: FjallOptions) -> Self {
-        Self { dir: dir.to_owned(), options }
+        Self { dir: dir.to_owned(), options, commits: Durations::default() }
+    }
+
+    /// Time of each commit to the state that counts.
+    #[must_use]
+    pub fn commits(&self) -> Durations {
+        self.commits.clone()
     }
 
     /// Whether `dir` has a state.
@@ -78,7 +86,12 @@ impl StateDirs {
         for path in older.iter().map(|number| self.path(*number)).chain([self.staged()]) {
             remove(&path)?;
         }
-        FjallEngine::open(&self.path(current), &SPACES, self.options)
+        self.engine(current)
+    }
+
+    fn engine(&self, number: u64) -> Result<FjallEngine, StorageError> {
+        let engine = FjallEngine::open(&self.path(number), &SPACES, self.options)?;
+        Ok(engine.measured(self.commits()))
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -108,7 +121,7 @@ impl Home for StateDirs {
         fs::rename(self.staged(), &path)
             .and_then(|()| File::open(&self.dir)?.sync_all())
             .map_err(|error| refused(&path, error))?;
-        FjallEngine::open(&path, &SPACES, self.options)
+        self.engine(number)
     }
 
     fn retire(&self, old: FjallEngine) {

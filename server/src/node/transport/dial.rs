@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{Batch, Hello, MembersAnswer, MembersRequest};
 use mini_etcd_shared::types::MemberId;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::Streaming;
 
 use super::client::{AbortOnDrop, Client, Connector, DialError};
@@ -14,7 +14,9 @@ use super::hello::{Hellos, PROTOCOL};
 use super::outbox::{OpenOutbox, Outbox};
 use crate::config::PeerAddress;
 use crate::fatal;
-use crate::limits::{PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE};
+use crate::limits::{
+    PEER_CONNECTION_SOUND_MIN, PEER_HELLO_TIMEOUT, PEER_REDIAL_PAUSE, PEER_ROUND_TRIP_PAUSE,
+};
 use crate::node::Inbox;
 use crate::raft::Input;
 use crate::repeats::{Say, TimedRepeats};
@@ -34,6 +36,7 @@ pub(super) struct Dialer {
 
 /// A stream whose hellos were exchanged. However it goes, its outbox is closed before Raft is told.
 struct Open {
+    client: Client,
     answers: Streaming<Hello>,
     _outbox: OpenOutbox,
     _connected: Connected,
@@ -108,11 +111,12 @@ impl Dialer {
         let connecting = timeout(PEER_HELLO_TIMEOUT, self.connector.connect(&self.address));
         let (client, driving) = connecting.await.map_err(|_| DialError::Silent)??;
         let outbox = OpenOutbox::new(&self.outbox);
-        let exchange = timeout(PEER_HELLO_TIMEOUT, self.exchange(client, outbox.connection));
+        let exchange =
+            timeout(PEER_HELLO_TIMEOUT, self.exchange(client.clone(), outbox.connection));
         let (answers, hello) = exchange.await.unwrap_or(Err(DialError::Silent))?;
         self.inbox.control(Input::PeerHello { id: self.id, boot_nonce: hello.boot_nonce });
         let connected = Connected::new(self.id, &self.inbox);
-        Ok(Open { answers, _outbox: outbox, _connected: connected, _driving: driving })
+        Ok(Open { client, answers, _outbox: outbox, _connected: connected, _driving: driving })
     }
 
     async fn exchange(
@@ -144,15 +148,33 @@ impl Dialer {
             .chain(messages)
     }
 
-    /// Waits until the connection breaks; says whether it stood for a while. The peer says nothing on it after its
-    /// hello.
+    /// Asks the peer something small now and then, for the time that it takes. Does not end.
+    async fn measure(&self, mut client: Client) {
+        let mut turns = interval(PEER_ROUND_TRIP_PAUSE);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            let begun = Instant::now();
+            // Who does not answer is found out by the stream.
+            if client.members(MembersRequest { protocol: PROTOCOL }).await.is_ok() {
+                self.outbox.metrics.round_trip.observe(begun.elapsed());
+            }
+        }
+    }
+
+    /// Waits until the connection breaks, and measures its round trips meanwhile; says whether it stood for a while. The peer says
+    /// nothing on its stream after its hello.
     async fn stay(&self, mut open: Open) -> bool {
         let began = Instant::now();
         let peer = &self.name;
         if let Some(Say { more }) = self.changes.say("connected") {
             tracing::info!(%peer, more, "connected to peer");
         }
-        while let Ok(Some(_)) = open.answers.message().await {}
+        let measuring = self.measure(open.client);
+        tokio::select! {
+            () = async { while let Ok(Some(_)) = open.answers.message().await {} } => {}
+            () = measuring => {}
+        }
         if let Some(Say { more }) = self.changes.say("lost") {
             tracing::warn!(%peer, more, "lost the connection to peer");
         }

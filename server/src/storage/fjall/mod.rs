@@ -30,13 +30,14 @@ mod verify;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::fjall::{Database, Keyspace, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use self::background::Background;
 use self::reader::FjallReader;
 use super::{Batch, Durability, Engine, Op, Reader, ReclaimStep, Space, StorageError};
+use crate::metrics::Durations;
 
 /// Longest that one commit waits for memtables to reach the disk, and how often it looks.
 const MAKE_ROOM_WAIT_MAX: Duration = Duration::from_millis(50);
@@ -101,9 +102,17 @@ pub struct FjallEngine {
     options: FjallOptions,
     unsynced_bytes: u64,
     stopped: bool,
+    commits: Durations,
 }
 
 impl FjallEngine {
+    /// The time of each commit goes there.
+    #[must_use]
+    pub fn measured(mut self, commits: Durations) -> Self {
+        self.commits = commits;
+        self
+    }
+
     /// Opens the database at `path`, or creates it. It holds `spaces` and no others.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl FjallEngine {
             options,
             unsynced_bytes: 0,
             stopped: false,
+            commits: Durations::default(),
         })
     }
 
@@ -178,6 +188,7 @@ impl Engine for FjallEngine {
         if self.stopped {
             return Err(StorageError::Stopped);
         }
+        let begun = Instant::now();
         let synced = durability == Durability::Synced;
         if batch.is_empty() {
             return if synced { self.sync() } else { Ok(()) };
@@ -188,7 +199,13 @@ impl Engine for FjallEngine {
         let batch = self.translate(batch)?.durability(Some(mode));
         self.settle(batch.commit(), "committing a batch")?;
         self.unsynced_bytes = if synced { 0 } else { self.unsynced_bytes.saturating_add(bytes) };
-        if self.unsynced_bytes >= self.options.unsynced_bytes_max { self.sync() } else { Ok(()) }
+        let outcome = if self.unsynced_bytes >= self.options.unsynced_bytes_max {
+            self.sync()
+        } else {
+            Ok(())
+        };
+        self.commits.observe(begun.elapsed());
+        outcome
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
