@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::process::{Process, etcd_binary, free_ports, workspace_binary};
+use crate::tls::{Authority, TlsClient, Valid};
 use crate::wait::eventually;
+use crate::wire::Dial;
 
 /// Time for a cluster to answer its first write.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -103,6 +105,8 @@ pub struct Cluster {
     /// All members, as their flag lists them; empty for one of mini-etcd alone.
     peers: String,
     dir: TempDir,
+    /// How its clients speak to it; none for plain text.
+    tls: Option<TlsClient>,
 }
 
 impl Cluster {
@@ -181,6 +185,38 @@ impl Cluster {
         cluster.start_all().await
     }
 
+    /// Starts a member alone that speaks TLS with its clients, as [`Cluster::start`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_with_tls(flavor: Flavor) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(flavor, 1)?;
+        let authority = Authority::new("an authority")?;
+        let identity = authority.issue("member", &["127.0.0.1"], Valid::Now)?;
+        identity.write(cluster.dir.path(), "member")?;
+        let file =
+            |end: &str| cluster.dir.path().join(format!("member.{end}")).display().to_string();
+        let flags = [format!("--cert-file={}", file("pem")), format!("--key-file={}", file("key"))];
+        for member in &mut cluster.members {
+            for argument in &mut member.arguments {
+                if argument.contains("client-urls=") {
+                    *argument = argument.replace("http:", "https:");
+                }
+            }
+            member.arguments.extend_from_slice(&flags);
+        }
+        cluster.tls = Some(TlsClient::new(&authority.pem, None));
+        cluster.start_all().await
+    }
+
+    /// How to speak to a member.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn dial(&self, index: usize) -> anyhow::Result<Dial> {
+        Ok(Dial { address: self.member(index)?.address.clone(), tls: self.tls.clone() })
+    }
+
     /// Starts `size` members of mini-etcd, each run by the program and arguments of `under`.
     ///
     /// # Errors
@@ -256,7 +292,7 @@ impl Cluster {
             Member::new(name, address, data, arguments, &binary)
         });
         let members = members.collect();
-        Ok(Self { members, peers: if size > 1 { peers } else { String::new() }, dir })
+        Ok(Self { members, peers: if size > 1 { peers } else { String::new() }, dir, tls: None })
     }
 
     fn etcd(dir: TempDir, size: usize, binary: &Path) -> anyhow::Result<Self> {
@@ -285,7 +321,7 @@ impl Cluster {
             ];
             Member::new(name, format!("127.0.0.1:{client}"), data, arguments, binary)
         });
-        Ok(Self { members: members.collect(), peers: initial, dir })
+        Ok(Self { members: members.collect(), peers: initial, dir, tls: None })
     }
 
     /// A further member of mini-etcd, called `n` and the next number, which joins by asking the member at `ask`; not started yet.
@@ -378,7 +414,11 @@ impl Cluster {
     /// # Errors
     /// When there is no such member.
     pub fn channel(&self, index: usize) -> anyhow::Result<Channel> {
-        connect_lazily(&self.member(index)?.address)
+        let address = &self.member(index)?.address;
+        match &self.tls {
+            None => connect_lazily(address),
+            Some(tls) => tls.channel_lazily(address),
+        }
     }
 
     /// SIGKILL to a member, and its end.

@@ -1,10 +1,12 @@
 //! Certificates for tests, and a client that shows them.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use http::Uri;
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
@@ -21,7 +23,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tonic::transport::{Channel, Endpoint};
-use tower::service_fn;
+use tower::{Service, service_fn};
 
 /// Who signs.
 pub struct Authority {
@@ -128,6 +130,11 @@ impl Identity {
     }
 }
 
+fn endpoint(address: &str) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+    Ok(endpoint.timeout(Duration::from_secs(10)))
+}
+
 /// How a client speaks TLS.
 #[derive(Clone, Debug)]
 pub struct TlsClient {
@@ -200,22 +207,35 @@ impl TlsClient {
         Ok(TlsConnector::from(self.config()?).connect(name, stream).await?)
     }
 
+    /// A channel to `HOST:PORT`, dialled when first used.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn channel_lazily(&self, address: &str) -> anyhow::Result<Channel> {
+        let (endpoint, connector) = (endpoint(address)?, self.connector(address));
+        Ok(endpoint.connect_with_connector_lazy(connector))
+    }
+
     /// A channel to `HOST:PORT`, whose connection is made now.
     ///
     /// # Errors
     /// As [`TlsClient::connect`].
     pub async fn channel(&self, address: &str) -> anyhow::Result<Channel> {
-        let (client, to) = (self.clone(), address.to_owned());
-        let connector = service_fn(move |_| {
-            let (client, to) = (client.clone(), to.clone());
-            async move {
-                let stream = client.connect(&to).await.map_err(std::io::Error::other)?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
-        });
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-        let endpoint = endpoint.timeout(Duration::from_secs(10));
+        let (endpoint, connector) = (endpoint(address)?, self.connector(address));
         Ok(endpoint.connect_with_connector(connector).await?)
+    }
+
+    fn connector(
+        &self,
+        address: &str,
+    ) -> impl Service<Uri, Response = TokioIo<TlsStream<TcpStream>>, Error = io::Error, Future: Send>
+    + Send
+    + use<> {
+        let (client, to) = (self.clone(), address.to_owned());
+        service_fn(move |_: Uri| {
+            let (client, to) = (client.clone(), to.clone());
+            async move { client.connect(&to).await.map(TokioIo::new).map_err(io::Error::other) }
+        })
     }
 
     /// What a page answers by HTTP/1.1, head and all.

@@ -17,10 +17,36 @@ use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::tls::TlsClient;
+
 /// Flag and length before a message.
 const PREFIX_BYTES: usize = 5;
 /// Windows large enough that no answer of a load waits for one.
 const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Where a server is, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// None for plain text.
+    pub tls: Option<TlsClient>,
+}
+
+impl Dial {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As for [`Wire::connect`].
+    pub async fn wire(&self) -> anyhow::Result<Wire> {
+        match &self.tls {
+            None => Wire::connect(&self.address).await,
+            Some(tls) => {
+                Wire::over(tls.connect(&self.address).await?, &self.address, WINDOW_BYTES).await
+            }
+        }
+    }
+}
 
 /// A connection; clones share it.
 #[derive(Clone)]
@@ -45,6 +71,13 @@ impl Wire {
     pub async fn connect_with_window(address: &str, bytes: u32) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context(address.to_owned())?;
         stream.set_nodelay(true)?;
+        Self::over(stream, address, bytes).await
+    }
+
+    async fn over<S>(stream: S, address: &str, bytes: u32) -> anyhow::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (streams, connection) = Builder::new()
             .initial_window_size(bytes)
             .initial_connection_window_size(bytes)
@@ -168,9 +201,9 @@ impl Call {
 
 /// A stream that takes one slice at a time. To one that takes several the crate h2 gives every message of 256 bytes and
 /// more in a system call of its own; to this it gives those below 1 KiB together.
-struct Gathering(TcpStream);
+struct Gathering<S>(S);
 
-impl AsyncRead for Gathering {
+impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut task::Context<'_>,
@@ -180,7 +213,7 @@ impl AsyncRead for Gathering {
     }
 }
 
-impl AsyncWrite for Gathering {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut task::Context<'_>,

@@ -8,7 +8,7 @@ use clap::Args;
 use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RequestOp, TxnRequest};
-use mini_etcd_tests::wire::Wire;
+use mini_etcd_tests::wire::Dial;
 
 use crate::writers::PUT;
 use crate::{Phase, Target};
@@ -39,7 +39,7 @@ pub struct Arguments {
 
 /// Writes what the answers will have.
 pub async fn fill(target: &Target, arguments: &Arguments) -> anyhow::Result<()> {
-    let mut wire = Wire::connect(&target.address).await?;
+    let mut wire = target.dial.wire().await?;
     let method = wire.method(PUT)?;
     let value = Bytes::from(vec![b'v'; arguments.value_bytes]);
     for number in 0..arguments.values {
@@ -53,7 +53,7 @@ pub async fn fill(target: &Target, arguments: &Arguments) -> anyhow::Result<()> 
 pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
     let load = async {
         let pace = Pace { rate: arguments.read_rate, read: Cell::new(0), begun: Instant::now() };
-        let writers = (0..arguments.writers).map(|_| one(&target.address, arguments, &pace));
+        let writers = (0..arguments.writers).map(|_| one(&target.dial, arguments, &pace));
         let answers = join_all(writers).await;
         let bytes: u64 = answers.iter().flatten().sum();
         let number = answers.iter().flatten().count();
@@ -67,8 +67,8 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
 }
 
 /// One transaction. Answers the bytes that came.
-async fn one(address: &str, arguments: &Arguments, pace: &Pace) -> anyhow::Result<u64> {
-    let mut wire = Wire::connect(address).await?;
+async fn one(dial: &Dial, arguments: &Arguments, pace: &Pace) -> anyhow::Result<u64> {
+    let mut wire = dial.wire().await?;
     let method = wire.method(TXN)?;
     let range = RangeRequest {
         key: "/large/".into(),

@@ -1,8 +1,8 @@
 //! `mini-etcd-pressure`: what a load that asks for much memory does to a cluster and to everybody else.
 //!
 //! ```text
-//! main ─▶ answers | streams | watches | replace     one kind of load each
-//!   └──▶ other (a client on a thread of its own)     └──▶ members (memory, processor time, terms)
+//! main ─▶ answers | streams | watches | crowd | replace     one kind of load each
+//!   └──▶ other (a client on a thread of its own)             └──▶ members (memory, processor time, terms)
 //! ```
 //!
 //! One other client puts and gets a small key, in turn, all the time. Shown are its latencies before and meanwhile,
@@ -15,6 +15,7 @@
 #![expect(clippy::disallowed_methods, reason = "a rate is measured on the wall clock")]
 
 mod answers;
+mod crowd;
 mod members;
 mod other;
 mod replace;
@@ -30,6 +31,7 @@ use anyhow::{Context, anyhow, ensure};
 use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::wire::Dial;
 use tokio::runtime::Runtime;
 
 use members::Usage;
@@ -71,6 +73,8 @@ enum Load {
     Streams(streams::Arguments),
     /// Watches that are all read, under puts.
     Watches(watches::Arguments),
+    /// Ten thousand connections, ten thousand watches and a hundred thousand leases.
+    Crowd(crowd::Arguments),
     /// A member that lost its disk is replaced, in a cluster with much in it.
     Replace(replace::Arguments),
 }
@@ -80,16 +84,19 @@ struct Target {
     cluster: Cluster,
     leader: usize,
     /// Where the leader is.
-    address: String,
+    dial: Dial,
     other: Other,
 }
 
 impl Target {
-    async fn start(flavor: Flavor, size: usize, other: Other) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(flavor, size).await?;
+    async fn start(flavor: Flavor, size: usize, tls: bool, other: Other) -> anyhow::Result<Self> {
+        let cluster = match tls {
+            true => Cluster::start_with_tls(flavor).await?,
+            false => Cluster::start(flavor, size).await?,
+        };
         let leader = cluster.leader().await?;
-        let address = cluster.member(leader)?.address.clone();
-        Ok(Self { cluster, leader, address, other })
+        let dial = cluster.dial(leader)?;
+        Ok(Self { cluster, leader, dial, other })
     }
 }
 
@@ -110,7 +117,7 @@ impl Phase {
         target: &Target,
         load: impl Future<Output = anyhow::Result<Vec<String>>>,
     ) -> anyhow::Result<Self> {
-        let other = target.other.start(&target.address)?;
+        let other = target.other.start(&target.dial)?;
         let before = Usage::now(&target.cluster)?;
         let begun = Instant::now();
         let said = load.await?;
@@ -142,9 +149,11 @@ fn main() -> anyhow::Result<()> {
         let large = common.sizes.iter().all(|size| *size >= 3);
         ensure!(large, "a member is replaced in a cluster of three or more: --sizes 3");
     }
+    let tls = matches!(&load, Load::Crowd(arguments) if arguments.tls);
+    ensure!(!tls || common.sizes == [1], "with --tls there is one member: --sizes 1");
     for &size in &common.sizes {
         // Members have the priority of the thread that starts them, so the load has another one.
-        let mut target = runtime.block_on(Target::start(flavor, size, other.clone()))?;
+        let mut target = runtime.block_on(Target::start(flavor, size, tls, other.clone()))?;
         println!("{flavor:?}, members: {size}, load of the machine: {}", members::machine_load()?);
         thread::scope(|scope| {
             let (common, load, target) = (&common, &load, &mut target);
@@ -181,6 +190,7 @@ async fn measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::R
         Load::Answers(arguments) => answers::run(target, arguments).await,
         Load::Streams(arguments) => streams::run(target, arguments).await,
         Load::Watches(arguments) => watches::run(target, arguments).await,
+        Load::Crowd(arguments) => crowd::run(target, arguments).await,
         Load::Replace(arguments) => replace::run(target, arguments).await,
     };
     let phases = measured.with_context(|| members::last_words(&target.cluster))?;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse, RangeRequest, RangeResponse};
-use mini_etcd_tests::wire::Wire;
+use mini_etcd_tests::wire::Dial;
 use tokio::sync::oneshot;
 
 use crate::writers::PUT;
@@ -24,7 +24,7 @@ const RANGE: &str = "/etcdserverpb.KV/Range";
 pub struct Other(Sender<Turn>);
 
 struct Turn {
-    address: String,
+    dial: Dial,
     stop: Arc<AtomicBool>,
     result: oneshot::Sender<anyhow::Result<Latencies>>,
 }
@@ -48,18 +48,18 @@ impl Other {
         let (turns, waiting) = channel::<Turn>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("other".to_owned()).spawn(move || {
-            for Turn { address, stop, result } in waiting {
+            for Turn { dial, stop, result } in waiting {
                 // Nobody waits for it when the load failed.
-                let _ = result.send(runtime.block_on(calls(&address, &stop)));
+                let _ = result.send(runtime.block_on(calls(&dial, &stop)));
             }
         })?;
         Ok(Self(turns))
     }
 
-    pub fn start(&self, address: &str) -> anyhow::Result<Probe> {
+    pub fn start(&self, dial: &Dial) -> anyhow::Result<Probe> {
         let stop = Arc::<AtomicBool>::default();
         let (result, seen) = oneshot::channel();
-        let turn = Turn { address: address.to_owned(), stop: Arc::clone(&stop), result };
+        let turn = Turn { dial: dial.clone(), stop: Arc::clone(&stop), result };
         self.0.send(turn).ok().context("the other client has ended")?;
         Ok(Probe { stop, seen })
     }
@@ -72,8 +72,8 @@ impl Probe {
     }
 }
 
-async fn calls(address: &str, stop: &AtomicBool) -> anyhow::Result<Latencies> {
-    let mut wire = Wire::connect(address).await?;
+async fn calls(dial: &Dial, stop: &AtomicBool) -> anyhow::Result<Latencies> {
+    let mut wire = dial.wire().await?;
     let (put, get) = (wire.method(PUT)?, wire.method(RANGE)?);
     let mut seen = Latencies { all: Histogram::new(3)?, refused: (0, String::new()) };
     while !stop.load(Relaxed) {

@@ -43,9 +43,9 @@ pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<V
         scattered: false,
         duration: Duration::ZERO,
     };
-    fill(&target.address, &load).await?;
+    fill(&target.dial.address, &load).await?;
     let puts = Puts {
-        address: target.address.clone(),
+        dial: target.dial.clone(),
         writers: arguments.writers,
         value_bytes: 256,
         per_second: arguments.puts_per_second,

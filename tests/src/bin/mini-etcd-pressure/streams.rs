@@ -37,7 +37,7 @@ pub struct Arguments {
 
 pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
     let puts = Puts {
-        address: target.address.clone(),
+        dial: target.dial.clone(),
         writers: arguments.writers,
         value_bytes: arguments.value_bytes,
         per_second: arguments.puts_per_second,
@@ -54,7 +54,7 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
                 let due =
                     |begun: &u64| begun * arguments.streams >= number * rest || *begun >= rest;
                 number_begun.wait_for(due).await?;
-                let stream = open(&target.address).await?;
+                let stream = open(&target.dial.address).await?;
                 streams.borrow_mut().push(stream);
             }
             anyhow::Ok(())

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use clap::Args;
 use futures::future::try_join_all;
 use mini_etcd_proto::etcdserverpb::WatchResponse;
-use mini_etcd_tests::wire::{Call, Wire};
+use mini_etcd_tests::wire::Call;
 
 use crate::streams::{WATCH, create};
 use crate::writers::Puts;
@@ -40,7 +40,7 @@ pub struct Arguments {
 
 pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
     let puts = Puts {
-        address: target.address.clone(),
+        dial: target.dial.clone(),
         writers: arguments.writers,
         value_bytes: arguments.value_bytes,
         per_second: arguments.puts_per_second,
@@ -71,10 +71,10 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
 /// Opens the streams and makes their watches; each is there when this returns.
 async fn open(target: &Target, watches: usize, number: usize) -> anyhow::Result<Vec<Call>> {
     let mut streams = Vec::new();
-    let mut wire = Wire::connect(&target.address).await?;
+    let mut wire = target.dial.wire().await?;
     for place in 0..number {
         if place % STREAMS_PER_CONNECTION == 0 {
-            wire = Wire::connect(&target.address).await?;
+            wire = target.dial.wire().await?;
         }
         let method = wire.method(WATCH)?;
         let mut stream = wire.open(&method, &create(0), false).await?;
@@ -88,7 +88,8 @@ async fn open(target: &Target, watches: usize, number: usize) -> anyhow::Result<
     Ok(streams)
 }
 
-async fn created(stream: &mut Call) -> anyhow::Result<()> {
+/// Waits for a watch to be there.
+pub async fn created(stream: &mut Call) -> anyhow::Result<()> {
     let answer = stream.message::<WatchResponse>().await?;
     ensure!(answer.as_ref().is_some_and(|answer| answer.created), "no watch: {answer:?}");
     Ok(())

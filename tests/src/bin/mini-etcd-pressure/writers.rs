@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse};
-use mini_etcd_tests::wire::Wire;
+use mini_etcd_tests::wire::Dial;
 
 use crate::{Phase, Target};
 
@@ -15,7 +15,7 @@ pub const PUT: &str = "/etcdserverpb.KV/Put";
 
 /// Puts to do, of one size.
 pub struct Puts {
-    pub address: String,
+    pub dial: Dial,
     /// Clients at once.
     pub writers: usize,
     pub value_bytes: usize,
@@ -39,7 +39,7 @@ impl Puts {
         let value = Bytes::from(vec![b'v'; self.value_bytes]);
         let start = Instant::now();
         let writers = (0..self.writers).map(|_| async {
-            let mut wire = Wire::connect(&self.address).await?;
+            let mut wire = self.dial.wire().await?;
             let method = wire.method(PUT)?;
             while more(begun.get()) {
                 let number = begun.replace(begun.get() + 1);
