@@ -100,6 +100,11 @@ enum Program {
     Repl(Box<crate::repl::Flags>),
     /// Runs scripts and reports as TAP
     Run(Box<crate::script::Flags>),
+    /// Tells which layer of a connection fails, as `mini-etcdctl doctor` does
+    Doctor {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 /// The program `mini-etcd-tui`.
@@ -110,6 +115,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|word| word == "serve") {
         let own = std::iter::once(OsString::from("--stop-with-stdin"));
         return mini_etcd_server::server::main_with_args(own.chain(args.into_iter().skip(2)));
+    }
+    // A command of the table has the flags of the table.
+    if args.get(1).is_some_and(|word| word == "doctor") {
+        return crate::ctl::main();
     }
     let flags = match Flags::try_parse_from(args) {
         Ok(flags) => flags,

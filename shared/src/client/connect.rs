@@ -281,7 +281,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 /// One place that an endpoint stands for.
 #[derive(Clone)]
-enum Place {
+pub(super) enum Place {
     Tcp(SocketAddr),
     Unix(std::path::PathBuf),
 }
@@ -349,8 +349,7 @@ impl Dial<'_> {
     ) -> Result<Result<Connection, DialError>, Closed> {
         match encrypted(socket, self.endpoint, &self.config.tls, Within::Http2).await {
             Ok(encrypted) => self.handshake(Box::new(encrypted.stream), Some(encrypted.own)).await,
-            Err(Some(trouble)) => Ok(Err(trouble.into())),
-            Err(None) => Err(Closed),
+            Err(failed) => failed.trouble.map_or(Err(Closed), |trouble| Ok(Err(trouble.into()))),
         }
     }
 
@@ -407,7 +406,7 @@ impl Dial<'_> {
 /// The server ended the connection without a word.
 struct Closed;
 
-async fn connected(place: &Place) -> io::Result<Box<dyn Socket>> {
+pub(super) async fn connected(place: &Place) -> io::Result<Box<dyn Socket>> {
     Ok(match place {
         Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
         Place::Tcp(address) => {

@@ -97,6 +97,12 @@ impl Endpoint {
         self.target == other.target
     }
 
+    /// Whether this text means the same place.
+    #[must_use]
+    pub fn leads_where(&self, other: &str) -> bool {
+        Self::parse(other).is_ok_and(|other| self.is_same_place(&other))
+    }
+
     /// Whether it is asked by TLS: it says so, or it does not say and the client is told how to.
     #[must_use]
     pub fn wants_tls(&self, tls: &Tls) -> bool {

@@ -94,11 +94,16 @@ impl Headers {
         self.open.store(true, Ordering::Release);
     }
 
+    /// Whether the server has said that no login is needed.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
     /// Whether a login was made, or is not needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let token = self.token.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        token.is_some() || self.open.load(Ordering::Acquire)
+        token.is_some() || self.is_open()
     }
 
     /// Has the next request log in again.

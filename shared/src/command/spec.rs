@@ -89,6 +89,8 @@ pub enum ArgKind {
     Lease,
     /// A number of seconds.
     Seconds,
+    /// Where a member listens.
+    Endpoint,
     /// The name of a command.
     Command,
     /// A program and its arguments.

@@ -100,6 +100,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::compaction::COMPACTION,
     super::defrag::DEFRAG,
     super::del::DEL,
+    super::doctor::DOCTOR,
     super::endpoint_hashkv::ENDPOINT_HASHKV,
     super::endpoint_health::ENDPOINT_HEALTH,
     super::endpoint_status::ENDPOINT_STATUS,

@@ -367,6 +367,7 @@ fn wanted(arg: Option<&Arg>) -> Wants {
             ArgKind::Value
             | ArgKind::Revision
             | ArgKind::Seconds
+            | ArgKind::Endpoint
             | ArgKind::Program
             | ArgKind::Profile,
         )

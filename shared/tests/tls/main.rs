@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod doctor;
 #[expect(dead_code, reason = "shared with other suites")]
 mod secure;
 

@@ -93,6 +93,10 @@ fn write(dir: &Path, name: &str, cert: &str, key: &KeyPair) -> Pair {
 pub enum Then {
     /// Speaks HTTP/2.
     Http2,
+    /// Speaks HTTP/2, and has no such page.
+    Page,
+    /// Speaks HTTP/2, and answers nothing.
+    Silence,
     /// Hands all on to a server that speaks plain text.
     Passes(SocketAddr),
     /// Speaks HTTP/1.
@@ -145,7 +149,12 @@ impl Secure {
 
     /// HTTP/2 in plain text.
     pub async fn plain() -> Self {
-        Self::serve(|socket| speak(socket, Then::Http2)).await
+        Self::speaking(Then::Http2).await
+    }
+
+    /// Without TLS.
+    pub async fn speaking(then: Then) -> Self {
+        Self::serve(move |socket| speak(socket, then)).await
     }
 
     async fn serve<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> Self
@@ -169,6 +178,22 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, then: Then) {
         Then::Http2 => {
             if let Ok(mut connection) = h2::server::handshake(stream).await {
                 while connection.accept().await.is_some() {}
+            }
+        }
+        Then::Page => {
+            if let Ok(mut connection) = h2::server::handshake(stream).await {
+                while let Some(Ok((_, mut answer))) = connection.accept().await {
+                    let page = http::Response::builder().status(404).body(()).unwrap();
+                    let _sent = answer.send_response(page, true);
+                }
+            }
+        }
+        Then::Silence => {
+            let mut asked = Vec::new();
+            if let Ok(mut connection) = h2::server::handshake(stream).await {
+                while let Some(request) = connection.accept().await {
+                    asked.push(request);
+                }
             }
         }
         Then::Passes(to) => {

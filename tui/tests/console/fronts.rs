@@ -65,6 +65,8 @@ const ROWS: &[Row] = &[
     (&["alarm", "disarm"], ""),
     (&["defrag"], ""),
     (&["defrag", "--cluster"], ""),
+    (&["doctor"], ""),
+    (&["doctor", "--advertised=false"], ""),
     (&["endpoint", "status"], ""),
     (&["endpoint", "status", "--cluster"], ""),
     (&["endpoint", "health"], ""),

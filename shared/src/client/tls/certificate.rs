@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use tokio_rustls::rustls::pki_types::UnixTime;
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{DateTime, Decode as _};
@@ -13,6 +14,8 @@ use x509_cert::name::Name;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Names that are kept of a certificate.
 const NAMES_MAX: usize = 16;
@@ -71,6 +74,13 @@ impl Certificate {
             until: Date(validity.not_after.to_date_time()),
             names: names.take(NAMES_MAX).collect(),
         })
+    }
+
+    /// Whole days from now until it expires; negative once it has.
+    #[must_use]
+    pub fn days_left(&self) -> i64 {
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        (seconds(self.until.seconds()) - seconds(UnixTime::now().as_secs())).div_euclid(DAY_SECONDS)
     }
 }
 

@@ -32,6 +32,7 @@ pub use certificate::Certificate;
 pub(super) use own::Own;
 pub use trouble::TlsTrouble;
 pub(super) use trouble::{said, trouble_of};
+pub(super) use verify::Seen;
 
 /// What is spoken within TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +109,12 @@ impl Tls {
         Own::read(self.cert.as_deref(), self.key.as_deref(), &provider()).map(|_| ())
     }
 
-    fn config(&self, within: Within) -> Result<(ClientConfig, Arc<Own>), TlsTrouble> {
+    fn config(&self, within: Within) -> Result<(ClientConfig, Arc<Own>, Arc<Seen>), TlsTrouble> {
         let provider = provider();
         let own = Own::read(self.cert.as_deref(), self.key.as_deref(), &provider)?;
         let own = Arc::new(own);
-        let verifier = verify::verifier(self, &provider)?;
+        let seen = Arc::new(Seen::default());
+        let verifier = verify::verifier(self, &provider, Arc::clone(&seen))?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsTrouble::Handshake(error.to_string()))?;
@@ -127,7 +129,7 @@ impl Tls {
             Within::Http2 => vec![b"h2".to_vec()],
             Within::Http1 => vec![b"http/1.1".to_vec()],
         };
-        Ok((config, own))
+        Ok((config, own, seen))
     }
 }
 
@@ -171,6 +173,23 @@ pub(super) struct Encrypted<S> {
     pub stream: TlsStream<S>,
     /// The client's side of it: what the server asked for.
     pub own: Arc<Own>,
+    /// What the server has shown.
+    pub seen: Arc<Seen>,
+}
+
+/// A handshake that failed.
+#[derive(Default)]
+pub(super) struct Unencrypted {
+    /// Why; who ends the connection without a word gives no trouble a name.
+    pub trouble: Option<TlsTrouble>,
+    /// What the server has shown until then.
+    pub seen: Arc<Seen>,
+}
+
+impl From<TlsTrouble> for Unencrypted {
+    fn from(trouble: TlsTrouble) -> Self {
+        Self { trouble: Some(trouble), ..Self::default() }
+    }
 }
 
 /// The socket as the endpoint wants to be spoken to: as it is, or within TLS.
@@ -188,23 +207,23 @@ pub async fn spoken<S: Socket + 'static>(
     }
     let encrypted = encrypted(socket, endpoint, tls, within).await;
     let closed = || TlsTrouble::Handshake("the connection ended".to_owned());
-    Ok(Box::new(encrypted.map_err(|trouble| trouble.unwrap_or_else(closed))?.stream))
+    Ok(Box::new(encrypted.map_err(|failed| failed.trouble.unwrap_or_else(closed))?.stream))
 }
 
-/// Shakes hands. Who ends the connection without a word gives no trouble a name: `None`.
+/// Shakes hands.
 pub(super) async fn encrypted<S: Socket>(
     socket: S,
     endpoint: &Endpoint,
     tls: &Tls,
     within: Within,
-) -> Result<Encrypted<S>, Option<TlsTrouble>> {
-    let (config, own) = tls.config(within)?;
+) -> Result<Encrypted<S>, Unencrypted> {
+    let (config, own, seen) = tls.config(within)?;
     let host = endpoint.host();
     let name = ServerName::try_from(host.clone());
     let name = name.map_err(|_| TlsTrouble::Handshake(format!("{host} is no name of a server")))?;
     match TlsConnector::from(Arc::new(config)).connect(name, socket).await {
-        Ok(stream) => Ok(Encrypted { stream, own }),
-        Err(error) => Err(trouble_of(said(&error).as_ref(), &own)),
+        Ok(stream) => Ok(Encrypted { stream, own, seen }),
+        Err(error) => Err(Unencrypted { trouble: trouble_of(said(&error).as_ref(), &own), seen }),
     }
 }
 

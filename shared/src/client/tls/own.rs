@@ -58,7 +58,7 @@ impl Own {
     }
 
     /// Whose certificate there is to show.
-    pub(super) fn name(&self) -> Option<String> {
+    pub(in crate::client) fn name(&self) -> Option<String> {
         let first = self.key.as_ref()?.cert.first()?;
         Some(Certificate::parse(first).map_or_else(|| "unnamed".to_owned(), |found| found.subject))
     }

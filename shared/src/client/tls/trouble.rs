@@ -101,7 +101,9 @@ impl TlsTrouble {
             Self::OtherName { .. } => "name the endpoint as the certificate does, or renew that",
             Self::Certificate(_) | Self::Handshake(_) => "look at its log",
             Self::ClientWanted { .. } => "--cert FILE and --key FILE name one",
-            Self::ClientRefused { .. } => "is it expired, or of another authority?",
+            Self::ClientRefused { .. } => {
+                "is it expired, or of another authority? --cert FILE and --key FILE name another"
+            }
             Self::Alpn => "is it a proxy for pages? name a member of etcd",
             Self::File(_) => "correct --cacert, --cert or --key",
         }

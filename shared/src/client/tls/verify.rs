@@ -20,16 +20,20 @@ use super::certificate::Certificate;
 use super::trouble::TlsTrouble;
 use super::{Tls, certificates};
 
+/// Certificates that are kept of what a server shows.
+const SEEN_MAX: usize = 5;
+
 /// The authorities of this machine, read once.
 static OF_MACHINE: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
 
 pub(super) fn verifier(
     tls: &Tls,
     provider: &Arc<CryptoProvider>,
+    seen: Arc<Seen>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsTrouble> {
     let algorithms = provider.signature_verification_algorithms;
     if tls.skip_verify {
-        return Ok(Arc::new(Verifier { authorities: None, algorithms }));
+        return Ok(Arc::new(Verifier { authorities: None, algorithms, seen }));
     }
     let trusted = trusted(tls.cacert.as_deref())?;
     let mut roots = RootCertStore::empty();
@@ -40,7 +44,8 @@ pub(super) fn verifier(
     let inner =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
     let inner = inner.map_err(|error| TlsTrouble::Handshake(error.to_string()))?;
-    Ok(Arc::new(Verifier { authorities: Some(Authorities { inner, trusted }), algorithms }))
+    let authorities = Some(Authorities { inner, trusted });
+    Ok(Arc::new(Verifier { authorities, algorithms, seen }))
 }
 
 fn trusted(cacert: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsTrouble> {
@@ -57,6 +62,18 @@ fn trusted(cacert: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsTro
 struct Verifier {
     authorities: Option<Authorities>,
     algorithms: WebPkiSupportedAlgorithms,
+    seen: Arc<Seen>,
+}
+
+/// What a server has shown in a handshake, whatever became of it.
+#[derive(Debug, Default)]
+pub(in crate::client) struct Seen(OnceLock<Vec<Certificate>>);
+
+impl Seen {
+    /// Its certificate, and those between it and its authority: at most [`SEEN_MAX`], without any that cannot be read.
+    pub(in crate::client) fn chain(&self) -> &[Certificate] {
+        self.0.get().map_or(&[], Vec::as_slice)
+    }
 }
 
 #[derive(Debug)]
@@ -93,6 +110,9 @@ impl ServerCertVerifier for Verifier {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(certificate).chain(between).take(SEEN_MAX);
+        // A server shows itself once in a handshake.
+        let _again = self.seen.0.set(chain.filter_map(|der| Certificate::parse(der)).collect());
         let Some(authorities) = &self.authorities else {
             return Ok(ServerCertVerified::assertion());
         };
