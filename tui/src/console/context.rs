@@ -21,6 +21,7 @@ use crate::engine::session::Prompt;
 use crate::profile::Profile;
 use crate::screens::ScreenId;
 use crate::screens::cluster::Cluster;
+use crate::screens::cluster::member::Link;
 use crate::widget::Look;
 
 /// Difference to the wall clock from which it was set meanwhile.
@@ -61,6 +62,8 @@ pub enum Overlay {
     Member(u64),
     /// What happened to the cluster, from this line on.
     Events(u16),
+    /// Which layer of a connection fails, from this line on.
+    Doctor(u16),
     /// A question.
     Confirm(Box<Confirm>),
     /// The palette.
@@ -304,6 +307,16 @@ impl Context {
         matches!(self.origin, Origin::Endpoints(_))
             && !self.cluster.denied().is_some_and(Denied::is_understood)
             && (silent || self.cluster.is_unheard(self.now, self.stale_after()))
+    }
+
+    /// Whether a place that was named, or a member, does not answer, and nobody knows why: a bundled one that has ended
+    /// is not missed.
+    #[must_use]
+    pub fn misses_somebody(&self) -> bool {
+        let ended = |name| self.bundled.get(&name).is_some_and(|of| *of != Bundled::Running);
+        let mut members = self.cluster.members.iter();
+        !self.cluster.silent.is_empty()
+            || members.any(|member| matches!(member.link, Link::Down(..)) && !ended(member.name()))
     }
 
     /// Asks for a new drawing.

@@ -102,7 +102,7 @@ fn over(state: &mut State, event: Mouse) -> Vec<Effect> {
             state.repl.palette.scroll_by(by);
             Vec::new()
         }
-        (Some(Overlay::Help(_) | Overlay::Events(_)), Mouse::Wheel(_, by)) => {
+        (Some(Overlay::Help(_) | Overlay::Events(_) | Overlay::Doctor(_)), Mouse::Wheel(_, by)) => {
             action::go(state, Motion::Step(by))
         }
         (Some(_), _) => Vec::new(),

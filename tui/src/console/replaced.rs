@@ -28,7 +28,11 @@ pub(crate) fn replaced(state: &mut State, id: u64) -> Vec<Effect> {
     let stays = |overlay: &Overlay| {
         matches!(
             overlay,
-            Overlay::Actions(_) | Overlay::Help(_) | Overlay::Events(_) | Overlay::Palette
+            Overlay::Actions(_)
+                | Overlay::Help(_)
+                | Overlay::Events(_)
+                | Overlay::Doctor(_)
+                | Overlay::Palette
         )
     };
     state.ctx.overlays.retain(stays);

@@ -7,6 +7,7 @@ use super::action::Scope;
 use super::context::{Bundled, Context, Origin};
 use super::keymap::Keymap;
 use super::mouse::DrawnFrame;
+use super::overlays::Doctor;
 use crate::profile::Profile;
 use crate::screens::cluster::member::Member;
 use crate::screens::keys::tree::Tree;
@@ -50,6 +51,8 @@ macro_rules! state {
             /// Its keys.
             pub keymap: Keymap,
             $($(#[$doc])* pub $module: crate::screens::$module::$screen,)*
+            /// Which layer of a connection fails.
+            pub doctor: Doctor,
             /// The screen that was on top before.
             pub before: ScreenId,
             /// When `q` was pressed for the first time.
@@ -76,6 +79,7 @@ macro_rules! state {
                     ctx,
                     keymap: setup.keymap,
                     $($module: Default::default(),)*
+                    doctor: Doctor::default(),
                     before: ScreenId::Cluster,
                     leaving: None,
                     generation: 0,

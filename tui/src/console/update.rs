@@ -5,6 +5,7 @@ use crossterm::event::KeyEventKind;
 use super::context::{Bundled, Origin, Redraw, Wish};
 use super::mouse;
 use super::msg::{Effect, Msg};
+use super::overlays::doctor::OF_FRAME;
 use super::press;
 use super::replaced::replaced;
 use super::replay::{self, Replay};
@@ -18,6 +19,9 @@ use crate::screens::cluster::member::Link;
 use crate::screens::repl::{self, Place};
 use crate::screens::watch::{self, TAILS_MAX};
 use crate::screens::{SCREENS, ScreenId, cluster, keys};
+
+/// What is said when nobody answers any more.
+const DOCTOR: &str = "! shows which layer fails";
 
 /// Takes in what happened; answers what to do outside.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -56,6 +60,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if generation == state.generation =>
         {
             state.ctx.dirty(Redraw::Data);
+            if ticket.screen == OF_FRAME {
+                state.doctor.answered(ticket, answer);
+                return Vec::new();
+            }
             let asked = SCREENS.iter().find(|screen| screen.number() == ticket.screen);
             return asked.map_or_else(Vec::new, |id| {
                 let on_top = state.ctx.screen == *id && !state.ctx.is_covered();
@@ -255,7 +263,13 @@ fn lose(state: &mut State, id: u64, fault: Fault) {
     state.ctx.cluster.look(state.ctx.now);
     if news {
         let what = format!("{name} stopped answering at {endpoint}");
-        state.ctx.toasts.happened(Toast::error(state.ctx.now, what, why.words, why.next));
+        let heard = state.ctx.cluster.members.iter().any(|member| member.link == Link::Live);
+        let next = match (heard, why.next) {
+            (true, next) => next,
+            (false, next) if next.is_empty() => DOCTOR.to_owned(),
+            (false, next) => format!("{next}; {DOCTOR}"),
+        };
+        state.ctx.toasts.happened(Toast::error(state.ctx.now, what, why.words, next));
     }
 }
 

@@ -16,7 +16,7 @@ use ratatui::layout::{Constraint, Layout};
 use ratatui::text::Line;
 
 use super::mouse::DrawnFrame;
-use super::overlays::{actions, confirm, events, help, toasts};
+use super::overlays::{actions, confirm, doctor, events, help, toasts};
 use super::{Overlay, State, footer, header, palette};
 use crate::screens::cluster;
 use crate::widget::{fit, settle};
@@ -50,6 +50,7 @@ pub fn view(state: &mut State, frame: &mut Frame<'_>) {
             Overlay::Actions(list) => Some(actions::draw(state, list, frame)),
             Overlay::Help(line) => Some(help::help(state, frame, *line)),
             Overlay::Events(line) => Some(events::draw(&state.ctx, frame, *line)),
+            Overlay::Doctor(line) => Some(doctor::draw(state, frame, *line)),
             Overlay::Member(id) => cluster::view::member::member(&state.ctx, frame, *id),
             Overlay::Confirm(confirm) => {
                 confirm::confirm(&state.ctx, frame, confirm);

@@ -39,7 +39,7 @@ pub trait Request: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
 /// Names one request: who asked, and a number that is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
-    /// The number of the screen that asked.
+    /// The number of the screen that asked; 0 for the frame around them.
     pub screen: u8,
     /// The number of the request.
     pub id: u64,

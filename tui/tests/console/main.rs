@@ -10,6 +10,7 @@
 mod auth;
 mod copying;
 mod demo;
+mod doctor;
 mod driver;
 mod engine;
 mod fake;

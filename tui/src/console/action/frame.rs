@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Act, Scope};
-use crate::console::overlays::{ActionList, event_lines, help_lines};
+use crate::console::overlays::{ActionList, doctor, doctor_lines, event_lines, help_lines};
 use crate::console::update::go_to;
 use crate::console::{CommandLine, Effect, Overlay, State};
 use crate::screens::Motion;
@@ -71,6 +71,14 @@ pub(super) static TABLE: &[FrameAction] = &[
     },
     moving("pane-before", "pane before", |state| focus(state, false)),
     global("screen-before", "the screen before this one", |state| go_to(state, state.before)),
+    FrameAction {
+        label: |state| (!state.ctx.is_covered() && state.ctx.misses_somebody()).then_some("doctor"),
+        ..global(
+            "doctor",
+            "why a connection fails, layer by layer for every endpoint, and what to do",
+            doctor::open,
+        )
+    },
     FrameAction {
         label: |state| (!state.ctx.is_covered()).then_some("command"),
         ..global(
@@ -169,15 +177,15 @@ pub(crate) fn go(state: &mut State, by: Motion) -> Vec<Effect> {
     // The last line that the first one of an overlay can be.
     let room = usize::from(state.ctx.size.1.saturating_sub(4));
     let firsts = |lines: usize| lines.saturating_sub(room) + 1;
-    let lines = firsts(help_lines(state).len());
-    let events = firsts(event_lines(&state.ctx).len());
+    let lines = firsts(match state.ctx.overlays.last() {
+        Some(Overlay::Help(_)) => help_lines(state).len(),
+        Some(Overlay::Events(_)) => event_lines(&state.ctx).len(),
+        Some(Overlay::Doctor(_)) => doctor_lines(state).len(),
+        _ => 0,
+    });
     match state.ctx.overlays.last_mut() {
-        Some(Overlay::Help(line)) => {
+        Some(Overlay::Help(line) | Overlay::Events(line) | Overlay::Doctor(line)) => {
             let first = by.apply(usize::from(*line), lines, page);
-            *line = u16::try_from(first).unwrap_or(u16::MAX);
-        }
-        Some(Overlay::Events(line)) => {
-            let first = by.apply(usize::from(*line), events, page);
             *line = u16::try_from(first).unwrap_or(u16::MAX);
         }
         Some(Overlay::Member(id)) => {

@@ -4,10 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::scrolled;
 use crate::console::Context;
 use crate::screens::cluster::view::leadership::{advice, events};
 use crate::widget::theme::Meaning;
-use crate::widget::{around, popup, say, wrap};
+use crate::widget::{say, wrap};
 
 /// Widest overlay.
 const WIDTH_MAX: u16 = 116;
@@ -36,15 +37,6 @@ fn width(ctx: &Context) -> u16 {
 
 /// Draws the overlay from line `first` on; answers where.
 pub(crate) fn draw(ctx: &Context, frame: &mut Frame<'_>, first: u16) -> Rect {
-    let lines = event_lines(ctx);
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let size = (width(ctx), height.min(ctx.size.1.saturating_sub(2)));
-    let right = say(&ctx.look, Meaning::Dim, " Esc closes, j k scroll ");
-    let inside = popup(frame, &ctx.look, size, "What happened", Line::from(right));
-    let last = lines.len().saturating_sub(usize::from(inside.height));
-    let shown = lines.into_iter().skip(usize::from(first).min(last));
-    for (line, y) in shown.zip(inside.y..inside.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..inside });
-    }
-    around(inside)
+    let hint = " Esc closes, j k scroll ";
+    scrolled(ctx, frame, ("What happened", hint), width(ctx), (event_lines(ctx), first))
 }

@@ -4,10 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::scrolled;
 use crate::console::action::{Act, Scope};
 use crate::console::{State, action};
 use crate::widget::theme::Meaning;
-use crate::widget::{Look, around, popup, say, wrap};
+use crate::widget::{Look, say, wrap};
 
 /// Width of the keys before what they do.
 pub(super) const KEYS: usize = 16;
@@ -70,16 +71,6 @@ fn entry(look: &Look, keys: &str, words: &str, room: usize) -> Vec<Line<'static>
 
 /// Draws the overlay from line `first` on; answers where.
 pub(crate) fn help(state: &State, frame: &mut Frame<'_>, first: u16) -> Rect {
-    let look = &state.ctx.look;
-    let lines = help_lines(state);
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let size = (width(state.ctx.size.0), height.min(state.ctx.size.1.saturating_sub(2)));
-    let right = say(look, Meaning::Dim, " Esc closes, j k scroll ");
-    let inside = popup(frame, look, size, "Keys", Line::from(right));
-    let last = lines.len().saturating_sub(usize::from(inside.height));
-    let shown = lines.into_iter().skip(usize::from(first).min(last));
-    for (line, y) in shown.zip(inside.y..inside.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..inside });
-    }
-    around(inside)
+    let (ctx, hint) = (&state.ctx, " Esc closes, j k scroll ");
+    scrolled(ctx, frame, ("Keys", hint), width(ctx.size.0), (help_lines(state), first))
 }

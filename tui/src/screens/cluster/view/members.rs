@@ -102,6 +102,10 @@ fn silent(ctx: &Context, frame: &mut Frame<'_>, inside: Rect) {
             format!(" {} asking who is in the cluster", look.glyphs.wait),
         )));
     }
+    if !ctx.cluster.silent.is_empty() {
+        let words = "   ! shows which layer of the connection fails, and what to do";
+        lines.push(Line::from(say(look, Meaning::Text, words)));
+    }
     if ctx.may_stand_in() {
         let words = "   b starts a bundled server, on a free port and temporary data";
         lines.push(Line::from(say(look, Meaning::Text, words)));

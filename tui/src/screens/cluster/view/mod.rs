@@ -63,7 +63,8 @@ fn overview(screen: &mut ClusterScreen, ctx: &Context, frame: &mut Frame<'_>, ar
     let wide = area.width >= TWO_PANES;
     let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     // Of each place that is silent: what it says, and what to do; and what else can be done.
-    let silent = ctx.cluster.silent.len() * 2 + usize::from(ctx.may_stand_in());
+    let silent = ctx.cluster.silent.len() * 2;
+    let silent = silent + usize::from(silent > 0) + usize::from(ctx.may_stand_in());
     let rows = count(ctx.cluster.members.len().max(silent)).max(1);
     let lanes = count(progress::lines(ctx)).max(1).saturating_add(2);
     let most = area.height.saturating_sub(if wide { RATES_LINES } else { lanes.min(5) });
