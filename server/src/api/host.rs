@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
 use mini_etcd_proto::internalpb::{Asker, ConfChange, command};
@@ -39,6 +40,10 @@ pub struct About {
     pub quota: Quota,
     /// Where peers reach a member that was started alone, and so under a peer URL at which it does not listen.
     pub peer_url: Option<String>,
+    /// Compares, or operations of one branch, in a transaction, at the most.
+    pub txn_ops_max: usize,
+    /// Time between two progress messages of an idle watch that asked for them.
+    pub progress_interval: Duration,
     /// What a password's hash costs.
     pub bcrypt_cost: u32,
 }

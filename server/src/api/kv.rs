@@ -159,7 +159,7 @@ impl Kv for KvService {
         let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let request = request.into_inner();
         quota::check(&self.host, quota::of_txn(&request)).await?;
-        validate::txn(&request)?;
+        validate::txn(&request, self.host.about().txn_ops_max)?;
         if validate::is_read_only(&request) {
             return Ok(self.read_txn(&unread, &caller, request).await?);
         }

@@ -18,7 +18,7 @@ use super::{
     AdminService, AuthService, ClusterService, ElectionService, HealthService, Host, KvService,
     LeaseService, LockService, MaintenanceService, Router,
 };
-use crate::limits::{GRPC_MESSAGE_BYTES_MAX, WATCH_PROGRESS_INTERVAL};
+use crate::limits::GRPC_MESSAGE_BYTES_MAX;
 
 /// A router with the services of `host`, to which the peers' stream is still to be added.
 #[must_use]
@@ -42,7 +42,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
         host.proposer().identity(),
         Arc::new(move || term_of.status().term),
         Arc::new(move |caller| asked_by.asker(caller, &asked_by.published().auth)),
-        WATCH_PROGRESS_INTERVAL,
+        host.about().progress_interval,
     );
     let (asked, gate) = (host.clone(), Arc::new(host.clone()));
     Router::new(host.metrics().clone(), has_leader, gate, stop, host.in_flight())

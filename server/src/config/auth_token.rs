@@ -6,7 +6,8 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use mini_etcd_shared::text::parse_duration;
 
-use super::layers::{ConfigError, Found, checked};
+use super::error::ConfigError;
+use super::layers::{Found, checked};
 use crate::limits;
 
 /// What a login gives out.

@@ -1,302 +1,255 @@
-//! Flags, variables and file, merged into a [`Config`].
+//! Flags, variables and files, merged into what was found of each setting.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use mini_etcd_shared::text::parse_duration;
 
-use crate::limits;
+use super::build::build;
+use super::error::{ConfigError, SettingSource};
+use super::flags::{self, Arguments, Effect, Flag, Kind, Program};
+use super::{Config, yaml};
 
-use super::auth_token;
-use super::auto_compaction::Mode;
-use super::tls::{self, TlsFlags};
-use super::{
-    AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
-    Origins, Peer, PeerAddress, PeersError, Quota,
-};
-
-/// The command line as it is typed.
-#[derive(Debug, Parser)]
-#[command(name = "mini-etcd", version, about = ABOUT, after_help = AFTER_HELP)]
-struct Flags {
-    /// Name of this member [default: default]
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
-    /// Directory of its data [default: data/NAME]
-    #[arg(long, value_name = "DIR")]
-    data: Option<String>,
-    /// Where clients and peers connect, HOST:PORT or :PORT for every interface [default: 127.0.0.1:2379]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Where peers connect, if not at --listen
-    #[arg(long, value_name = "ADDRESS")]
-    listen_peer: Option<String>,
-    /// Where metrics and health are served in addition
-    #[arg(long, value_name = "ADDRESS")]
-    listen_metrics: Option<String>,
-    /// Client URL told to others [default: own entry of --peers, else the address of --listen]
-    #[arg(long, value_name = "URL")]
-    advertise: Option<String>,
-    /// All members, this one too: name:port or name=host:port, separated by commas
-    #[arg(long, value_name = "PEERS")]
-    peers: Option<String>,
-    /// Member of a running cluster to ask for this one's place in it, which member add made; several by commas
-    #[arg(long, value_name = "ADDRESS")]
-    join: Option<String>,
-    /// Where peers reach this member, HOST:PORT [default with --join: the added member with the port of --listen-peer]
-    #[arg(long, value_name = "ADDRESS")]
-    advertise_peer: Option<String>,
-    /// new, or existing to join the cluster that the others of --peers are in [default: new]
-    #[arg(long, value_name = "STATE")]
-    initial_cluster_state: Option<String>,
-    /// The quorum is lost for good: go on alone with the data of this member, and remove all others
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    force_new_cluster: Option<String>,
-    /// Entries that can go after which the Raft log is cut, or "never"; the newest 5000 stay [default: 10000]
-    #[arg(long, value_name = "ENTRIES")]
-    snapshot_count: Option<String>,
-    /// How history is counted that the cluster gives up by itself: by time (periodic) or revision [default: periodic]
-    #[arg(long, value_name = "MODE")]
-    auto_compaction_mode: Option<String>,
-    /// What stays of it: hours or a duration such as 30m, with revision a number of revisions; 0 for all [default: 0]
-    #[arg(long, value_name = "RETENTION")]
-    auto_compaction_retention: Option<String>,
-    /// Bytes of keys and values, history included, beyond which writes are refused; negative for any [default: 2 GiB]
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
-    quota_backend_bytes: Option<String>,
-    /// What a login gives out: simple, or jwt,sign-method=METHOD,pub-key=FILE,priv-key=FILE,ttl=DURATION [default: simple]
-    #[arg(long, value_name = "KIND")]
-    auth_token: Option<String>,
-    /// Seconds that a simple token lives after its last use [default: 300]
-    #[arg(long, value_name = "SECONDS")]
-    auth_token_ttl: Option<String>,
-    /// What it costs to hash a password, 4 to 31; one more doubles it [default: 10]
-    #[arg(long, value_name = "COST")]
-    bcrypt_cost: Option<String>,
-    /// Origins whose pages a browser lets call this member, separated by commas; * for all [default: *]
-    #[arg(long, value_name = "ORIGINS")]
-    cors: Option<String>,
-    /// What to log: error, warn, info, debug, trace, or a tracing filter [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// Settings in TOML, by the names of these options
-    #[arg(long, value_name = "FILE")]
-    config: Option<String>,
-    /// End when standard input ends.
-    #[arg(long, hide = true)]
-    stop_with_stdin: bool,
-    #[command(flatten)]
-    tls: TlsFlags,
-}
-
-const ABOUT: &str =
-    "One member of a mini-etcd cluster: a replicated key-value store that speaks the etcd v3 API.";
-
-const AFTER_HELP: &str = "\
-Every option has a variable MINI_ETCD_... (MINI_ETCD_LISTEN_PEER) and a line in the file of --config
-(listen-peer = \"...\"). The command line wins over the environment, the environment over the file.
-Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 acknowledged log missing;
-72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
-
-/// Settings that flags, variables and the file share (I1), beside those of TLS.
-const SETTINGS: [&str; 20] = [
-    "name",
-    "data",
-    "listen",
-    "listen-peer",
-    "listen-metrics",
-    "advertise",
-    "peers",
-    "join",
-    "advertise-peer",
-    "initial-cluster-state",
-    "force-new-cluster",
-    "snapshot-count",
-    "auto-compaction-mode",
-    "auto-compaction-retention",
-    "quota-backend-bytes",
-    "auth-token",
-    "auth-token-ttl",
-    "bcrypt-cost",
-    "cors",
-    "log-level",
-];
-
-/// All of them.
-fn settings() -> impl Iterator<Item = &'static str> {
-    SETTINGS.into_iter().chain(tls::SETTINGS)
-}
-
-/// Start of every variable.
-const PREFIX: &str = "MINI_ETCD_";
-
-/// Variable that names the file.
+/// Variables that name a file.
 const CONFIG_VARIABLE: &str = "MINI_ETCD_CONFIG";
+const ETCD_CONFIG_VARIABLE: &str = "ETCD_CONFIG_FILE";
 
-/// Where a value was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingSource {
-    /// A flag, by its name.
-    Flag(&'static str),
-    /// A variable of the environment.
-    Variable(String),
-    /// A key of the file.
-    File(PathBuf, String),
-    /// Nowhere: the default.
-    Default(&'static str),
-}
-
-impl fmt::Display for SettingSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "--{name}"),
-            Self::Variable(name) => write!(f, "variable {name}"),
-            Self::File(path, key) => write!(f, "{}: {key}", path.display()),
-            Self::Default(name) => write!(f, "default of --{name}"),
-        }
-    }
-}
-
-/// Why the settings are refused. All are for the person who starts the member.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The command line asks for help or does not parse; clap words it.
-    #[error("{0}")]
-    Usage(#[from] clap::Error),
-    /// A value does not fit.
-    #[error("{place}: {value:?} is not accepted: expected {accepted}")]
-    Value { place: SettingSource, value: String, accepted: String },
-    /// A list of peers that cannot be.
-    #[error("{place}: {problem}")]
-    Peers { place: SettingSource, problem: PeersError },
-    /// A setting of TLS that does not fit the others.
-    #[error("{place}: {problem}")]
-    Tls { place: SettingSource, problem: String },
-    /// A setting that does not exist.
-    #[error("{place} is not a setting: expected one of {accepted}")]
-    Unknown { place: SettingSource, accepted: String },
-    /// The file cannot be read, or is no TOML.
-    #[error("{path}: {problem}")]
-    File {
-        path: PathBuf,
-        /// What is wrong, with its line.
-        problem: String,
-    },
-}
-
-impl ConfigError {
-    /// Exit code: 2 when the command line is wrong, 1 when the environment or the file is; 0 after help.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(error) if !error.use_stderr() => 0,
-            Self::Usage(_)
-            | Self::Value { place: SettingSource::Flag(_), .. }
-            | Self::Tls { place: SettingSource::Flag(_), .. }
-            | Self::Peers { place: SettingSource::Flag(_) | SettingSource::Default(_), .. } => 2,
-            _ => 1,
-        }
-    }
-}
+/// What is set before the others.
+const BEFORE_OTHERS: [&str; 3] = ["config", "config-file", "stop-with-stdin"];
 
 pub(super) type Found = BTreeMap<&'static str, (String, SettingSource)>;
+
+/// What was found, and what the log is to say of it.
+#[derive(Default)]
+pub(super) struct Layers {
+    pub found: Found,
+    pub warnings: Vec<String>,
+    /// Everything comes from a file of etcd.
+    pub is_etcd_file: bool,
+}
+
+/// Every setting.
+pub(super) fn settings() -> impl Iterator<Item = &'static Flag> {
+    flags::all().filter(|flag| !BEFORE_OTHERS.contains(&flag.name))
+}
+
+/// The setting of this name.
+pub(super) fn setting(name: &str) -> Option<&'static Flag> {
+    settings().find(|flag| flag.name == name)
+}
+
+/// Names for who used one that does not exist: of the settings that have an effect.
+fn accepted(shown: impl Fn(&Flag) -> String) -> String {
+    let all = settings().filter(|flag| matches!(flag.effect, Effect::Applied));
+    all.map(shown).collect::<Vec<_>>().join(", ")
+}
 
 /// See [`Config::load`].
 pub(super) fn load(
     args: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let command = Flags::command().no_binary_name(true);
-    let flags = Flags::from_arg_matches(&command.try_get_matches_from(args)?)?;
-    let mut found = Found::new();
-    let mut file = flags.config.clone();
-    from_flags(&flags, &mut found);
-    from_variables(variables, &mut found, &mut file)?;
-    if let Some(path) = file {
-        from_file(Path::new(&path), &mut found)?;
+    let arguments = flags::parse(args)?;
+    let text = |(name, value): (OsString, OsString)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.to_string_lossy().into_owned()))
+    };
+    let variables: Vec<_> = variables.into_iter().filter_map(text).collect();
+    let typed = |name| flags::find(name).and_then(|flag| arguments.get(flag)).cloned();
+    let from = |name: &str| {
+        let set = variables.iter().find(|(set, value)| set == name && !value.is_empty());
+        set.map(|(_, path)| path.clone())
+    };
+    let mut layers = Layers::default();
+    let (own, of_etcd) = (typed("config"), typed("config-file"));
+    if own.is_some() && of_etcd.is_some() {
+        let (place, other) = (SettingSource::Flag("config"), SettingSource::Flag("config-file"));
+        return Err(ConfigError::Twice { place, other });
     }
-    build(&found, flags.stop_with_stdin)
-}
-
-fn from_flags(flags: &Flags, found: &mut Found) {
-    let values = [
-        &flags.name,
-        &flags.data,
-        &flags.listen,
-        &flags.listen_peer,
-        &flags.listen_metrics,
-        &flags.advertise,
-        &flags.peers,
-        &flags.join,
-        &flags.advertise_peer,
-        &flags.initial_cluster_state,
-        &flags.force_new_cluster,
-        &flags.snapshot_count,
-        &flags.auto_compaction_mode,
-        &flags.auto_compaction_retention,
-        &flags.quota_backend_bytes,
-        &flags.auth_token,
-        &flags.auth_token_ttl,
-        &flags.bcrypt_cost,
-        &flags.cors,
-        &flags.log_level,
-    ];
-    for (name, value) in settings().zip(values.into_iter().chain(flags.tls.values())) {
-        if let Some(value) = value {
-            found.insert(name, (value.clone(), SettingSource::Flag(name)));
+    if let Some(path) = of_etcd.or_else(|| from(ETCD_CONFIG_VARIABLE)) {
+        layers.only_etcd_file(Path::new(&path), &arguments, &variables)?;
+    } else {
+        layers.flags(&arguments);
+        layers.variables(&variables)?;
+        if let Some(path) = own.or_else(|| from(CONFIG_VARIABLE)) {
+            layers.own_file(Path::new(&path))?;
         }
     }
+    layers.settle()?;
+    build(layers, typed("stop-with-stdin").is_some())
 }
 
-fn from_variables(
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-    found: &mut Found,
-    file: &mut Option<String>,
-) -> Result<(), ConfigError> {
-    for (name, value) in variables {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-        let value = value.to_string_lossy().into_owned();
-        if name == CONFIG_VARIABLE {
-            file.get_or_insert(value);
-            continue;
+impl Layers {
+    fn flags(&mut self, arguments: &Arguments) {
+        for flag in settings() {
+            if let Some(value) = arguments.get(flag) {
+                self.found.insert(flag.name, (value.clone(), SettingSource::Flag(flag.name)));
+            }
         }
-        let place = SettingSource::Variable(name.to_owned());
-        let Some(setting) = settings().find(|setting| variable(setting) == name) else {
-            let names: Vec<_> = settings().map(variable).collect();
-            let accepted = format!("{}, {CONFIG_VARIABLE}", names.join(", "));
-            return Err(ConfigError::Unknown { place, accepted });
-        };
-        found.entry(setting).or_insert((value, place));
     }
-    Ok(())
+
+    /// Ours before those of etcd, in whatever order they come.
+    fn variables(&mut self, variables: &[(String, String)]) -> Result<(), ConfigError> {
+        for (name, value) in variables {
+            if !name.starts_with("MINI_ETCD_") || name == CONFIG_VARIABLE {
+                continue;
+            }
+            let place = SettingSource::Variable(name.clone());
+            let Some(flag) = settings().find(|flag| flag.own_variable() == *name) else {
+                let accepted = format!("{}, {CONFIG_VARIABLE}", accepted(Flag::own_variable));
+                return Err(ConfigError::Unknown { place, accepted });
+            };
+            self.found.entry(flag.name).or_insert_with(|| (value.clone(), place));
+        }
+        for (name, value) in variables {
+            // etcd reads neither; the second one is set by its own images.
+            let is_passed_over = [ETCD_CONFIG_VARIABLE, "ETCD_VERSION"].contains(&name.as_str());
+            if !name.starts_with("ETCD_") || is_passed_over {
+                continue;
+            }
+            let known = settings().find(|flag| flag.etcd_variable().as_ref() == Some(name));
+            let Some(flag) = known.filter(|_| !value.is_empty()) else {
+                let what = if value.is_empty() { "is empty" } else { "is not known" };
+                self.warnings.push(format!("variable {name} {what} and has no effect"));
+                continue;
+            };
+            let place = SettingSource::Variable(name.clone());
+            match self.found.get(flag.name) {
+                None => {
+                    self.found.insert(flag.name, (value.clone(), place));
+                }
+                // etcd refuses that too, equal values or not.
+                Some((_, other @ SettingSource::Flag(_))) => {
+                    return Err(ConfigError::Twice { place, other: other.clone() });
+                }
+                Some((_, other)) => {
+                    self.warnings.push(format!("{place} has no effect: there is {other}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own file, in TOML.
+    fn own_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let refuse = |problem: String| ConfigError::File { path: path.to_owned(), problem };
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        for (key, value) in table {
+            let place = SettingSource::File(path.to_owned(), key.clone());
+            let Some(flag) = setting(&key) else {
+                let accepted = accepted(|flag| flag.name.to_owned());
+                return Err(ConfigError::Unknown { place, accepted });
+            };
+            let value = text_of(&value).ok_or_else(|| ConfigError::Value {
+                place: place.clone(),
+                value: value.to_string(),
+                accepted: "text, a number, true or false, or a list of texts".to_owned(),
+            })?;
+            self.found.entry(flag.name).or_insert((value, place));
+        }
+        Ok(())
+    }
+
+    /// etcd's file, beside which nothing else counts.
+    fn only_etcd_file(
+        &mut self,
+        path: &Path,
+        arguments: &Arguments,
+        variables: &[(String, String)],
+    ) -> Result<(), ConfigError> {
+        self.is_etcd_file = true;
+        self.found = yaml::read(path)?;
+        let typed = settings().find(|flag| arguments.get(flag).is_some());
+        let set = variables.iter().find(|(name, _)| {
+            let is = |flag: &Flag| {
+                flag.own_variable() == *name || flag.etcd_variable().as_ref() == Some(name)
+            };
+            settings().any(is)
+        });
+        let ignored = typed.map(|flag| format!("--{}", flag.name));
+        if let Some(ignored) = ignored.or_else(|| set.map(|(name, _)| name.clone())) {
+            let path = path.display();
+            self.warnings.push(format!(
+                "{path} is the whole configuration: {ignored} and all other flags and variables have no effect"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Leaves what has an effect, by its one name.
+    fn settle(&mut self) -> Result<(), ConfigError> {
+        for (name, (value, place)) in std::mem::take(&mut self.found) {
+            let Some(flag) = setting(name) else { continue };
+            let value = typed(flag, &value, &place)?;
+            if value.is_empty() && is_nothing(flag, &place) {
+                continue;
+            }
+            let target = match flag.effect {
+                Effect::AliasOf(other) => setting(other).unwrap_or(flag),
+                _ => flag,
+            };
+            let is_one_of =
+                |fits: &[&str]| fits.iter().any(|fit| is_same(target.kind, fit, &value));
+            match target.effect {
+                Effect::Ignored(fits, why) => {
+                    if !fits.is_empty() && !is_one_of(fits) {
+                        self.warnings.push(format!("{place} has no effect: {why}"));
+                    }
+                }
+                Effect::Refused(fits, why) if !is_one_of(fits) => {
+                    return Err(ConfigError::Refused { place, value, why });
+                }
+                Effect::Refused(..) => {}
+                Effect::Applied | Effect::AliasOf(_) => {
+                    if let Some((_, other)) = self.found.get(target.name) {
+                        return Err(ConfigError::Twice { place, other: other.clone() });
+                    }
+                    self.found.insert(target.name, (value, place));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Variable of a setting.
-fn variable(setting: &str) -> String {
-    format!("{PREFIX}{}", setting.replace('-', "_").to_ascii_uppercase())
+/// Whether an empty text is the same as none, as in etcd. A file that was typed and is empty is a variable of a script
+/// that was not set.
+fn is_nothing(flag: &Flag, place: &SettingSource) -> bool {
+    let is_typed_file = flag.name.ends_with("-file") && matches!(place, SettingSource::Flag(_));
+    flag.program != Program::Ours && !is_typed_file
 }
 
-fn from_file(path: &Path, found: &mut Found) -> Result<(), ConfigError> {
-    let refuse = |problem: String| ConfigError::File { path: path.to_owned(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let table: toml::Table =
-        text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
-    for (key, value) in table {
-        let place = SettingSource::File(path.to_owned(), key.clone());
-        let Some(setting) = settings().find(|setting| *setting == key) else {
-            let accepted = settings().collect::<Vec<_>>().join(", ");
-            return Err(ConfigError::Unknown { place, accepted });
-        };
-        let value = text_of(&value).ok_or_else(|| ConfigError::Value {
-            place: place.clone(),
-            value: value.to_string(),
-            accepted: "text, a number, true or false, or a list of texts".to_owned(),
-        })?;
-        found.entry(setting).or_insert((value, place));
+/// The value, if it is of the flag's kind.
+fn typed(flag: &Flag, value: &str, place: &SettingSource) -> Result<String, ConfigError> {
+    match flag.kind {
+        Kind::Bool => checked(value, place, "true or false", |text| {
+            go_bool(text).map(|truth| truth.to_string())
+        }),
+        Kind::Number => checked(value, place, "a whole number", |text| {
+            text.parse::<i64>().ok().map(|number| number.to_string())
+        }),
+        Kind::Duration => checked(value, place, "a duration such as 5s or 1m30s", |text| {
+            parse_duration(text).ok().map(|_| text.to_owned())
+        }),
+        Kind::Text(_) => Ok(value.to_owned()),
     }
-    Ok(())
+}
+
+fn is_same(kind: Kind, one: &str, other: &str) -> bool {
+    let durations = || (parse_duration(one).ok(), parse_duration(other).ok());
+    one == other || kind == Kind::Duration && matches!(durations(), (Some(a), Some(b)) if a == b)
+}
+
+/// Reads a truth as Go does.
+pub(super) fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 /// Text of a TOML value: text itself, or a list of texts joined by commas.
@@ -313,137 +266,6 @@ fn text_of(value: &toml::Value) -> Option<String> {
     }
 }
 
-fn build(found: &Found, stop_with_stdin: bool) -> Result<Config, ConfigError> {
-    let name = match found.get("name") {
-        None => DEFAULT_NAME.to_owned(),
-        Some((name, place)) => {
-            checked(name, place, "a name without spaces, commas and =", |name| {
-                let fits = !name.is_empty()
-                    && !name.contains(|c: char| c.is_whitespace() || ",=/".contains(c));
-                fits.then(|| name.to_owned())
-            })?
-        }
-    };
-    let data =
-        found.get("data").map_or_else(|| Path::new("data").join(&name), |(dir, _)| dir.into());
-    let listen = |setting| {
-        let Some((text, place)) = found.get(setting) else { return Ok(None) };
-        checked(text, place, Listen::ACCEPTED, Listen::parse).map(Some)
-    };
-    let default_listen = (DEFAULT_LISTEN.to_owned(), SettingSource::Default("listen"));
-    let (text, place) = found.get("listen").unwrap_or(&default_listen);
-    let cluster = match found.get("peers") {
-        None => Cluster::alone(&name),
-        Some((text, place)) => Cluster::parse(text, &name)
-            .map_err(|problem| ConfigError::Peers { place: place.clone(), problem })?,
-    };
-    let advertise = match found.get("advertise") {
-        None => None,
-        Some((text, place)) => {
-            Some(checked(text, place, "http://HOST:PORT or https://HOST:PORT", client_url)?)
-        }
-    };
-    let snapshot_count = match found.get("snapshot-count") {
-        None => Some(limits::SNAPSHOT_COUNT),
-        Some((text, _)) if text == "never" => None,
-        Some((text, place)) => {
-            let accepted = "a number of entries, 1 at least, or never";
-            Some(checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?)
-        }
-    };
-    let log_level = match found.get("log-level") {
-        None => DEFAULT_LOG_LEVEL.to_owned(),
-        Some((text, place)) => {
-            checked(text, place, "error, warn, info, debug, trace or a filter", |text| {
-                text.parse::<tracing_subscriber::EnvFilter>().ok().map(|_| text.to_owned())
-            })?
-        }
-    };
-    let (clients, peers) =
-        (checked(text, place, Listen::ACCEPTED, Listen::parse)?, listen("listen-peer")?);
-    let peer_port = peers.as_ref().unwrap_or(&clients).port();
-    Ok(Config {
-        listen: clients,
-        listen_peer: peers,
-        listen_metrics: listen("listen-metrics")?,
-        name,
-        data,
-        advertise,
-        join: join(found, &cluster, peer_port)?,
-        force_new_cluster: tls::is_true(found, "force-new-cluster")?,
-        tls: tls::build(found, &cluster)?,
-        cluster,
-        snapshot_count,
-        auto_compaction: auto_compaction(found)?,
-        quota: quota(found)?,
-        token: auth_token::token(found)?,
-        token_ttl: auth_token::ttl(found)?,
-        bcrypt_cost: auth_token::bcrypt_cost(found)?,
-        origins: origins(found)?,
-        log_level,
-        stop_with_stdin,
-    })
-}
-
-/// How this member joins a cluster, if it is to.
-fn join(found: &Found, cluster: &Cluster, port: u16) -> Result<Option<Join>, ConfigError> {
-    let accepted = "HOST:PORT or http://HOST:PORT";
-    let existing = match found.get("initial-cluster-state") {
-        None => None,
-        Some((text, place)) => {
-            let is_existing = checked(text, place, "new or existing", |text| match text {
-                "new" => Some(false),
-                "existing" => Some(true),
-                _ => None,
-            })?;
-            is_existing.then_some((text, place))
-        }
-    };
-    let me = match found.get("advertise-peer") {
-        None => None,
-        Some((text, place)) => Some(checked(text, place, accepted, PeerAddress::parse)?),
-    };
-    if let Some((text, place)) = found.get("join") {
-        let all =
-            |text: &str| text.split(',').map(|item| PeerAddress::parse(item.trim())).collect();
-        let ask = checked(text, place, accepted, all)?;
-        let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
-        return Ok(Some(Join { ask, me, port }));
-    }
-    let Some((text, place)) = existing else { return Ok(None) };
-    let ask: Vec<_> = cluster.peers().map(|peer| peer.address.clone()).collect();
-    let accepted = "new, or existing with the other members in --peers, or with --join";
-    let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
-    let join = Join { ask, me, port };
-    checked(text, place, accepted, |_| (!join.ask.is_empty()).then(|| Some(join.clone())))
-}
-
-/// What `--peers` says of this member, where it was given.
-fn own_entry(cluster: &Cluster) -> Option<&Peer> {
-    cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
-}
-
-fn quota(found: &Found) -> Result<Quota, ConfigError> {
-    let Some((text, place)) = found.get("quota-backend-bytes") else { return Ok(Quota::DEFAULT) };
-    checked(text, place, Quota::ACCEPTED, Quota::parse)
-}
-
-fn origins(found: &Found) -> Result<Origins, ConfigError> {
-    let Some((text, place)) = found.get("cors") else { return Ok(Origins::Any) };
-    checked(text, place, Origins::ACCEPTED, Origins::parse)
-}
-
-fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {
-    let mode = match found.get("auto-compaction-mode") {
-        None => Mode::Periodic,
-        Some((text, place)) => checked(text, place, Mode::ACCEPTED, Mode::parse)?,
-    };
-    let Some((text, place)) = found.get("auto-compaction-retention") else {
-        return Ok(AutoCompaction::Off);
-    };
-    checked(text, place, mode.accepted(), |text| AutoCompaction::parse(mode, text))
-}
-
 pub(super) fn checked<T>(
     text: &str,
     place: &SettingSource,
@@ -455,13 +277,6 @@ pub(super) fn checked<T>(
         value: text.to_owned(),
         accepted: accepted.to_owned(),
     })
-}
-
-/// A client URL as `MemberList` shows it.
-fn client_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let address = Listen::parse(rest?)?;
-    (address.port() != 0 && !text.contains("//:")).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -486,15 +301,15 @@ mod tests {
             [("MINI_ETCD_NAME", "v"), ("MINI_ETCD_LISTEN", ":2"), ("MINI_ETCD_CONFIG", path)];
         let config = load_from(&["--name=c"], &variables).unwrap();
         assert_eq!(config.name, "c");
-        assert_eq!(config.listen.to_string(), ":2");
+        assert_eq!(config.listeners[0].at.to_string(), ":2");
         assert_eq!(config.data, Path::new("d"));
         assert_eq!(config.log_level, "info");
     }
 
     #[test]
     fn without_settings_a_member_is_etcd_s_default_one() {
-        let config = load_from(&[], &[("ETCD_NAME", "ignored"), ("HOME", "/")]).unwrap();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:2379");
+        let config = load_from(&[], &[("ETCDCTL_API", "3"), ("HOME", "/")]).unwrap();
+        assert_eq!(config.listeners[0].at.to_string(), "127.0.0.1:2379");
         assert_eq!(config.data, Path::new("data/default"));
         assert_eq!(config.cluster.me().to_string(), "8e9e05c52164694d");
     }

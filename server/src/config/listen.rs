@@ -22,6 +22,11 @@ impl Listen {
         Self { host: Ipv4Addr::LOCALHOST.to_string(), port }
     }
 
+    /// Every interface with `port`.
+    pub(super) fn everywhere(port: u16) -> Self {
+        Self { host: String::new(), port }
+    }
+
     /// The address that `text` names; `None` when it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -60,6 +65,37 @@ impl Listen {
         let mut found: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         found.sort_by_key(SocketAddr::is_ipv6);
         Ok(found)
+    }
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortUse {
+    /// Clients, and members unless these have a port of their own.
+    Clients,
+    Peers,
+    Metrics,
+}
+
+/// An address, what it is for, and what is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub at: Listen,
+    pub of: PortUse,
+    /// Whether TLS is spoken; none where the member's certificates say it.
+    pub is_secure: Option<bool>,
+}
+
+impl Listener {
+    /// One that speaks as the member's certificates say.
+    #[must_use]
+    pub fn new(at: Listen, of: PortUse) -> Self {
+        Self { at, of, is_secure: None }
+    }
+
+    /// One whose URL says what it speaks.
+    pub(super) fn by_scheme(at: Listen, of: PortUse, is_secure: bool) -> Self {
+        Self { at, of, is_secure: Some(is_secure) }
     }
 }
 

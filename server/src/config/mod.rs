@@ -1,27 +1,40 @@
 //! What a member is told at its start.
 //!
 //! ```text
-//! flags ─▶ MINI_ETCD_ variables ─▶ file ─▶ defaults        the first that names a setting wins
+//! flags ─▶ MINI_ETCD_ variables ─▶ ETCD_ variables ─▶ file ─▶ defaults        the first that names a setting wins
+//! etcd's file ─▶ defaults                                                     where there is one
 //! ```
+//!
+//! A member is started by our own short flags or by etcd's; the table of `flags` knows both. Where one of etcd's flags for
+//! directories, addresses or members is used (`urls`), what was not said is as in etcd.
 //!
 //! *What it refuses.* An unknown setting or a value that does not fit is an error that names the place it was found
 //! and what is accepted there; nothing is guessed. No file, socket or name is touched here: that is `server`'s.
 //!
 //! *Invariants.*
-//! - I1: every setting of the file is a flag of the same name, and has a variable `MINI_ETCD_` + its name in capitals.
-//! - I2: a member that `--peers` does not name is refused.
+//! - I1: every setting of the file is a flag of the same name, and has a variable `MINI_ETCD_` + its name in capitals, and
+//!   `ETCD_` + that if it is a flag of etcd.
+//! - I2: a member that `--peers` or `--initial-cluster` does not name is refused.
 //!
 //! Tested in the files beside this one.
 
 mod auth_token;
 mod auto_compaction;
+mod build;
+mod error;
+#[cfg(test)]
+mod etcd_tests;
+mod flags;
 mod join;
 mod layers;
 mod listen;
 mod origins;
 mod peers;
 mod quota;
+mod serving;
 mod tls;
+mod urls;
+mod yaml;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,15 +43,16 @@ use std::time::Duration;
 use crate::limits;
 pub use auth_token::{AuthToken, JwtSettings};
 pub use auto_compaction::AutoCompaction;
+pub use error::{ConfigError, SettingSource};
 pub use join::{Join, NoPlace};
-pub use layers::{ConfigError, SettingSource};
-pub use listen::Listen;
+pub use listen::{Listen, Listener, PortUse};
 pub use origins::Origins;
 
 pub use peers::{
     Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls,
 };
 pub use quota::Quota;
+pub use serving::Serving;
 pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
 
 /// Everything a member needs to know to start.
@@ -48,14 +62,10 @@ pub struct Config {
     pub name: String,
     /// Directory of its data.
     pub data: PathBuf,
-    /// Where clients, and peers unless [`Config::listen_peer`] is set, connect.
-    pub listen: Listen,
-    /// Where peers connect, when they have an address of their own.
-    pub listen_peer: Option<Listen>,
-    /// Where metrics and health are served in addition.
-    pub listen_metrics: Option<Listen>,
-    /// Client URL told to others; `None` for the rule of [`crate::server`].
-    pub advertise: Option<String>,
+    /// Where it is connected to. The first is for clients.
+    pub listeners: Vec<Listener>,
+    /// Client URLs told to others; none for the rule of [`crate::server`].
+    pub advertise: Vec<String>,
     /// What clients and other members are spoken to with.
     pub tls: TlsConfig,
     /// Who is in the cluster, and which of them this member is.
@@ -78,8 +88,12 @@ pub struct Config {
     pub bcrypt_cost: u32,
     /// Whose pages a browser lets call this member.
     pub origins: Origins,
+    /// What clients are given at the most, and how often they hear of the member.
+    pub serving: Serving,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
+    /// What the log is to say of settings that have no effect.
+    pub warnings: Vec<String>,
     /// End when standard input ends: how bundled members follow their console.
     pub stop_with_stdin: bool,
 }
@@ -106,10 +120,8 @@ impl Config {
         Self {
             name: DEFAULT_NAME.to_owned(),
             data: data.into(),
-            listen: Listen::loopback(0),
-            listen_peer: None,
-            listen_metrics: None,
-            advertise: None,
+            listeners: vec![Listener::new(Listen::loopback(0), PortUse::Clients)],
+            advertise: Vec::new(),
             tls: TlsConfig::default(),
             cluster: Cluster::alone(DEFAULT_NAME),
             join: None,
@@ -121,7 +133,9 @@ impl Config {
             token_ttl: limits::AUTH_TOKEN_TTL,
             bcrypt_cost: limits::BCRYPT_COST,
             origins: Origins::Any,
+            serving: Serving::default(),
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
+            warnings: Vec::new(),
             stop_with_stdin: false,
         }
     }

@@ -95,7 +95,7 @@ pub enum PeersError {
     )]
     Item { item: String },
     /// A name that stands twice.
-    #[error("the name {name:?} stands twice")]
+    #[error("the name {name:?} stands twice: a member has one name and one address")]
     NameTwice { name: String },
     /// An address that stands twice.
     #[error("the address {url} stands twice")]

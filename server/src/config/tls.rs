@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use tokio_rustls::rustls::crypto::ring::ALL_CIPHER_SUITES;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
-use super::layers::{ConfigError, Found, checked};
-use super::{Cluster, SettingSource};
+use super::Cluster;
+use super::error::{ConfigError, SettingSource};
+use super::layers::{Found, checked};
 
 /// How a member speaks TLS; the default is not at all.
 #[derive(Clone, Debug, Default)]
@@ -79,118 +79,6 @@ impl Default for TlsProtocol {
     }
 }
 
-/// The flags, by etcd's names.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
-pub(super) struct TlsFlags {
-    /// Certificate shown to clients, with its chain, in PEM; read again when it changes, as all of these files are
-    #[arg(long, value_name = "FILE")]
-    cert_file: Option<String>,
-    /// Its private key, in PEM
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<String>,
-    /// Authorities of clients, in PEM: each client has to show a certificate of one of them
-    #[arg(long, value_name = "FILE")]
-    trusted_ca_file: Option<String>,
-    /// The common name of a client's certificate is its user; needs --trusted-ca-file
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    client_cert_auth: Option<String>,
-    /// Hosts, one of which a client's certificate must be valid for, separated by commas
-    #[arg(long, value_name = "HOSTS")]
-    client_cert_allowed_hostname: Option<String>,
-    /// Common names, one of which a client's certificate must have, separated by commas
-    #[arg(long, value_name = "NAMES")]
-    client_cert_allowed_cn: Option<String>,
-    /// Revoked certificates of clients: lists in PEM, or one in DER
-    #[arg(long, value_name = "FILE")]
-    client_crl_file: Option<String>,
-    /// Show clients a certificate that this member makes for itself
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    auto_tls: Option<String>,
-    /// Certificate shown to other members, by both ends of a connection
-    #[arg(long, value_name = "FILE")]
-    peer_cert_file: Option<String>,
-    /// Its private key
-    #[arg(long, value_name = "FILE")]
-    peer_key_file: Option<String>,
-    /// Authorities of members: who shows a certificate of one of them may speak as a member
-    #[arg(long, value_name = "FILE")]
-    peer_trusted_ca_file: Option<String>,
-    /// For etcd's command lines: members always show each other certificates
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    peer_client_cert_auth: Option<String>,
-    /// Hosts, one of which a member's certificate must be valid for, separated by commas
-    #[arg(long, value_name = "HOSTS")]
-    peer_cert_allowed_hostname: Option<String>,
-    /// Common names, one of which a member's certificate must have, separated by commas
-    #[arg(long, value_name = "NAMES")]
-    peer_cert_allowed_cn: Option<String>,
-    /// Revoked certificates of members
-    #[arg(long, value_name = "FILE")]
-    peer_crl_file: Option<String>,
-    /// Speak to other members with certificates that each makes for itself: nobody can read along, but anybody may speak
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    peer_auto_tls: Option<String>,
-    /// Oldest version: TLS1.2 or TLS1.3 [default: TLS1.2]
-    #[arg(long, value_name = "VERSION")]
-    tls_min_version: Option<String>,
-    /// Newest version [default: TLS1.3]
-    #[arg(long, value_name = "VERSION")]
-    tls_max_version: Option<String>,
-    /// Cipher suites of TLS 1.2, separated by commas; those of TLS 1.3 are always offered [default: all that are safe]
-    #[arg(long, value_name = "SUITES")]
-    cipher_suites: Option<String>,
-}
-
-/// Their names, in the order of [`TlsFlags::values`].
-pub(super) const SETTINGS: [&str; 19] = [
-    "cert-file",
-    "key-file",
-    "trusted-ca-file",
-    "client-cert-auth",
-    "client-cert-allowed-hostname",
-    "client-cert-allowed-cn",
-    "client-crl-file",
-    "auto-tls",
-    "peer-cert-file",
-    "peer-key-file",
-    "peer-trusted-ca-file",
-    "peer-client-cert-auth",
-    "peer-cert-allowed-hostname",
-    "peer-cert-allowed-cn",
-    "peer-crl-file",
-    "peer-auto-tls",
-    "tls-min-version",
-    "tls-max-version",
-    "cipher-suites",
-];
-
-impl TlsFlags {
-    pub(super) fn values(&self) -> [&Option<String>; SETTINGS.len()] {
-        [
-            &self.cert_file,
-            &self.key_file,
-            &self.trusted_ca_file,
-            &self.client_cert_auth,
-            &self.client_cert_allowed_hostname,
-            &self.client_cert_allowed_cn,
-            &self.client_crl_file,
-            &self.auto_tls,
-            &self.peer_cert_file,
-            &self.peer_key_file,
-            &self.peer_trusted_ca_file,
-            &self.peer_client_cert_auth,
-            &self.peer_cert_allowed_hostname,
-            &self.peer_cert_allowed_cn,
-            &self.peer_crl_file,
-            &self.peer_auto_tls,
-            &self.tls_min_version,
-            &self.tls_max_version,
-            &self.cipher_suites,
-        ]
-    }
-}
-
 /// The settings of one side by their names.
 struct Names {
     certificate: &'static str,
@@ -225,18 +113,22 @@ const PEERS: Names = Names {
     auto: "peer-auto-tls",
 };
 
-/// What was found, for a member of `cluster`.
-pub(super) fn build(found: &Found, cluster: &Cluster) -> Result<TlsConfig, ConfigError> {
+/// The settings of peers or clients, certificate and the one for its own making first.
+pub(super) fn names(is_peers: bool) -> [&'static str; 8] {
+    let names = if is_peers { PEERS } else { CLIENTS };
+    let Names { certificate, key, authority, auth, hosts, common, revoked, auto } = names;
+    [certificate, auto, key, authority, auth, hosts, common, revoked]
+}
+
+/// What was found, for a member of `cluster` where clients and peers share a port or not.
+pub(super) fn build(
+    found: &Found,
+    cluster: &Cluster,
+    is_shared: bool,
+) -> Result<TlsConfig, ConfigError> {
     let clients = side(found, &CLIENTS)?;
     let peers = side(found, &PEERS)?;
     if let Some(side) = &peers {
-        if flag(found, PEERS.auth)? == Some(false) {
-            return refuse(
-                found,
-                PEERS.auth,
-                "members always show each other certificates: leave it out",
-            );
-        }
         if side.authority.is_none() && side.certificate != CertificateSource::SelfSigned {
             return refuse(
                 found,
@@ -252,7 +144,6 @@ pub(super) fn build(found: &Found, cluster: &Cluster) -> Result<TlsConfig, Confi
             );
         }
     }
-    let is_shared = !found.contains_key("listen-peer");
     let given = |names: &Names| {
         let auto = found.contains_key(names.auto) && !found.contains_key(names.certificate);
         if auto { names.auto } else { names.certificate }
@@ -274,7 +165,8 @@ pub(super) fn build(found: &Found, cluster: &Cluster) -> Result<TlsConfig, Confi
         } else {
             "with TLS between members, their addresses begin with https://"
         };
-        return refuse(found, "peers", problem);
+        let list = if found.contains_key("peers") { "peers" } else { "initial-cluster" };
+        return refuse(found, list, problem);
     }
     let names_are_users = is_true(found, CLIENTS.auth)?;
     Ok(TlsConfig { clients, peers, protocol: protocol(found)?, names_are_users })
@@ -466,11 +358,6 @@ mod tests {
             (of(&PEER[..2]), "--peer-cert-file", "needs --peer-trusted-ca-file"),
             (PEER.to_vec(), "--peer-cert-file", "needs --cert-file"),
             (of(&["--peer-auto-tls", "--peer-trusted-ca-file=a"]), "--peer-auto-tls", "verified"),
-            (
-                [&PEER[..], &of(&["--peer-client-cert-auth=false"])].concat(),
-                "--peer-client-cert-auth",
-                "always",
-            ),
             (
                 of(&["--name=a", "--peers=a=h:1,b=h:2"]),
                 "--cert-file",

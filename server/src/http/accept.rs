@@ -30,6 +30,7 @@ use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use super::turn_writer::{Lane, TurnWriter};
 use super::wire::{Wire, WireReader, WireWriter};
 use crate::api::{CertificateName, Unread, is_grpc, stopped};
+use crate::config::Serving;
 use crate::fatal;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -59,21 +60,26 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// How long a connection may be silent.
+/// How long a connection may be silent, and how many calls it may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) first_bytes: Duration,
-    pub(super) ping_interval: Duration,
+    /// None where it is never asked whether it lives.
+    pub(super) ping_interval: Option<Duration>,
     pub(super) ping_timeout: Duration,
+    pub(super) calls_max: u32,
+}
+
+impl From<&Serving> for Patience {
+    fn from(serving: &Serving) -> Self {
+        let Serving { ping_interval, ping_timeout, calls_max, .. } = *serving;
+        Self { first_bytes: limits::FIRST_BYTE_TIMEOUT, ping_interval, ping_timeout, calls_max }
+    }
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            first_bytes: limits::FIRST_BYTE_TIMEOUT,
-            ping_interval: limits::CONNECTION_PING_INTERVAL,
-            ping_timeout: limits::CONNECTION_PING_TIMEOUT,
-        }
+        Self::from(&Serving::default())
     }
 }
 
@@ -195,8 +201,9 @@ pub fn connections(
     site: Arc<Site>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
-) -> (Intake, impl Future<Output = ()> + Send) {
-    connections_with(site, metrics, stop, Patience::default())
+    serving: &Serving,
+) -> (Intake, impl Future<Output = ()> + Send + use<>) {
+    connections_with(site, metrics, stop, Patience::from(serving))
 }
 
 /// [`connections`] with a patience of the caller's.
@@ -205,7 +212,7 @@ pub(super) fn connections_with(
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     patience: Patience,
-) -> (Intake, impl Future<Output = ()> + Send) {
+) -> (Intake, impl Future<Output = ()> + Send + use<>) {
     let (intake, accepted) = mpsc::channel(INTAKE_MAX);
     let connections = Connections {
         builder: Arc::new(protocol(patience)),
@@ -389,7 +396,7 @@ fn protocol(patience: Patience) -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(limits::CALLS_PER_CONNECTION_MAX)
+        .max_concurrent_streams(patience.calls_max)
         .max_pending_accept_reset_streams(limits::CALLS_CANCELLED_PER_TURN_MAX)
         .max_local_error_reset_streams(limits::STREAM_ERRORS_PER_CONNECTION_MAX)
         .keep_alive_interval(patience.ping_interval)

@@ -341,7 +341,12 @@ async fn the_clients_time_is_heeded() {
 #[tokio::test]
 async fn silence_and_slowness_end_a_connection_in_time() {
     let short = Duration::from_millis(60);
-    let patience = Patience { first_bytes: short, ping_interval: short, ping_timeout: short };
+    let patience = Patience {
+        first_bytes: short,
+        ping_interval: Some(short),
+        ping_timeout: short,
+        ..Patience::default()
+    };
     let server = start_with(true, patience);
     for opening in [
         &b""[..],

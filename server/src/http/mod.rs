@@ -14,7 +14,8 @@
 //! - I3: after `stop` nothing new is accepted, every stream ends, and the loop returns within
 //!   [`SHUTDOWN_TIMEOUT`](crate::limits::SHUTDOWN_TIMEOUT).
 //! - I4: where a side has TLS, none of its calls is answered in plain text, at whatever port, and only who showed a
-//!   certificate of the members' authority calls the members' service (`port`).
+//!   certificate of the members' authority calls the members' service (`port`). Clients alone are answered in plain text
+//!   beside that, at an address whose URL says so.
 //!
 //! It refuses no `:authority` by itself, but the HTTP/2 library refuses one that is no authority at all
 //! (`docs/compat.md`).
@@ -39,6 +40,6 @@ mod wire;
 pub use accept::{Intake, Spread, accept, bind, connections};
 pub use handshake::{Handshakes, handshakes};
 pub use pages::MemberPages;
-pub use port::{Admits, Port, PortUse, Speaks};
+pub use port::{Admits, Port, Speaks};
 pub use site::{HttpHandler, Site};
 pub use slots::{Capacity, Slots};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::config::{Listener, PortUse};
 use crate::tls::Tls;
 
 /// What is answered on a connection, beside pages.
@@ -34,24 +35,19 @@ pub enum Speaks {
     Tls(Tls),
 }
 
-/// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PortUse {
-    /// Clients, and members unless these have a port of their own.
-    Clients,
-    Peers,
-    Metrics,
-}
-
 impl Speaks {
-    /// What is spoken at a port for `of`.
+    /// What is spoken at `listener`.
     ///
     /// Where one side has TLS, nothing of it can be had in plain text: a call that is answered only within TLS at one port
-    /// is answered at no other without.
+    /// is answered at no other without, unless somebody says so by the scheme of its URL.
     #[must_use]
-    pub fn at(of: PortUse, tls: &Tls) -> Self {
+    pub fn at(listener: &Listener, tls: &Tls) -> Self {
         let (clients, peers) = (tls.for_clients().is_some(), tls.for_peers().is_some());
-        match of {
+        match listener.of {
+            PortUse::Clients if listener.is_secure == Some(false) => {
+                Self::Plain(Admits { clients: true, peers: !peers })
+            }
+            PortUse::Metrics if listener.is_secure == Some(true) => Self::Tls(tls.clone()),
             PortUse::Clients if clients => Self::Tls(tls.clone()),
             PortUse::Peers if peers => Self::Tls(tls.clone()),
             PortUse::Metrics if clients || peers => {

@@ -253,6 +253,9 @@ pub const WATCHES_PER_STREAM_MAX: usize = 100_000;
 /// Time between two progress messages of an idle watch that asked for them; etcd's default.
 pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
+/// Shortest such time that may be asked for; etcd's.
+pub const WATCH_PROGRESS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
 /// Bytes of unary results being built or sent at one time, those of writes included; more wait, a write before it is proposed.
 pub const RESULT_BYTES_IN_FLIGHT_MAX: usize = 512 << 20;
 
@@ -263,6 +266,9 @@ pub const REQUEST_BYTES_WAITING_MAX: usize = 64 << 20;
 /// Largest unary result in bytes; a larger one is refused. All members must come to the same verdict on the answer
 /// to a write, so they go by the sizes of versions in the index, which are rounded up by less than a sixteenth.
 pub const RESULT_BYTES_MAX: usize = 256 << 20;
+
+/// Addresses that a member listens at. Those beyond three take a descriptor each that would be a client's.
+pub const LISTENERS_MAX: usize = 16;
 
 /// Client connections at one time, where the limit of descriptors allows as many.
 pub const CONNECTIONS_MAX: usize = 10_000;

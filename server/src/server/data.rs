@@ -261,6 +261,9 @@ pub(super) fn lock(dir: &Path) -> Result<File, StartError> {
 
 fn read(dir: &Path) -> Result<Option<MemberFile>, StartError> {
     let path = dir.join(MemberFile::NAME);
+    if path.is_dir() {
+        return Err(StartError::OfEtcd { path: dir.to_owned() });
+    }
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -290,7 +293,7 @@ fn first(config: &Config) -> MemberFile {
 fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), StartError> {
     let path = dir.join(MemberFile::NAME);
     let stored = member.cluster().map_err(|detail| StartError::Damaged { path, detail })?;
-    // No flag says the token.
+    // That counts which the data has, as in etcd.
     let typed = &config.cluster.with_token(stored.token());
     // Numbers of one that joined do not follow from a list.
     let is_joined = config.join.is_some() || stored.is_joined();
@@ -340,6 +343,15 @@ mod tests {
         assert!(matches!(Data::open(&config), Err(StartError::InUse { .. })));
         drop(first);
         Data::open(&config).unwrap();
+    }
+
+    #[test]
+    fn the_directory_of_an_etcd_is_told_from_a_damaged_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("member/snap")).unwrap();
+        let refused = Data::open(&config(dir.path(), "a", PEERS)).err().unwrap();
+        assert!(matches!(refused, StartError::OfEtcd { .. }), "{refused}");
+        assert_eq!(refused.exit_code(), 1);
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub enum StartError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The directory is that of an etcd.
+    #[error(
+        "{path} has the data of an etcd: give this member a directory of its own, filled by \
+         `mini-etcdctl snapshot restore` from a `snapshot save` of that etcd, or empty to begin anew"
+    )]
+    OfEtcd { path: PathBuf },
     /// There is no place in the cluster that it is to join.
     #[error("{problem}")]
     Join { problem: String },
@@ -108,6 +114,7 @@ impl StartError {
             | Self::Descriptors { .. }
             | Self::Directory { .. }
             | Self::InUse { .. }
+            | Self::OfEtcd { .. }
             | Self::Foreign { .. }
             | Self::Storage(StorageError::Locked { .. })
             | Self::Thread(_) => 1,

@@ -22,6 +22,12 @@ pub(super) async fn find_place(
     join: &Join,
     connector: &Connector,
 ) -> Result<Cluster, StartError> {
+    if join.ask.is_empty() {
+        let problem =
+            "there is no data, and no other member in --initial-cluster to ask for the cluster"
+                .to_owned();
+        return Err(StartError::Join { problem });
+    }
     let begun = Instant::now();
     loop {
         let mut problem = None;

@@ -31,6 +31,9 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = start_logging(&config.log_level) {
         return refuse(&StartError::Thread(error));
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     descriptors::raise();
     match run(&config) {
         Ok(()) => {

@@ -13,7 +13,7 @@ use crate::node::Proposer;
 /// Pause before a publication that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Publishes name and client URL through Raft, unless the cluster has them already. Tries until it succeeds, and then
+/// Publishes name and client URLs through Raft, unless the cluster has them already. Tries until it succeeds, and then
 /// sets `listed`. A member that comes back to where it was is listed without asking anybody.
 ///
 /// IMPORTANT: only a member that applied something publishes. Peers take a published member for one that has a log,
@@ -21,20 +21,19 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) async fn publish(
     proposer: Proposer,
     name: String,
-    client_url: String,
+    client_urls: Vec<String>,
     listed: Arc<SetOnce<()>>,
 ) {
-    published(proposer, name, client_url).await;
+    published(proposer, name, client_urls).await;
     // Nobody else sets it.
     let _ = listed.set(());
 }
 
-async fn published(proposer: Proposer, name: String, client_url: String) {
+async fn published(proposer: Proposer, name: String, urls: Vec<String>) {
     let me = proposer.identity().member_id;
     let mut leader = proposer.leader_changes();
     loop {
         let published = proposer.published();
-        let urls = vec![client_url.clone()];
         let known = published.members.by_id.get(&me.0);
         if known.is_some_and(|member| member.name == name && member.client_urls == urls) {
             return;
@@ -46,10 +45,11 @@ async fn published(proposer: Proposer, name: String, client_url: String) {
             sleep(PAUSE / 10).await;
             continue;
         }
-        let request = PublishRequest { member_id: me.0, name: name.clone(), client_urls: urls };
+        let request =
+            PublishRequest { member_id: me.0, name: name.clone(), client_urls: urls.clone() };
         match proposer.write_as_member(command::Request::Publish(request)).await {
             Ok(_) => return,
-            Err(error) => tracing::debug!("client URL not published yet: {error}"),
+            Err(error) => tracing::debug!("client URLs not published yet: {error}"),
         }
         sleep(PAUSE).await;
     }

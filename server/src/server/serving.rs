@@ -19,9 +19,9 @@ use super::publish::publish;
 use super::rpc;
 use super::threads::{RunningThreads, ToPeers};
 use crate::api::{About, Host, services};
-use crate::config::{Cluster, Config, Listen};
+use crate::config::{Cluster, Config, Listen, Listener};
 use crate::fatal;
-use crate::http::{self, MemberPages, Port, PortUse, Site, Slots, Speaks, Spread};
+use crate::http::{self, MemberPages, Port, Site, Slots, Speaks, Spread};
 use crate::node::transport::LocalNames;
 use crate::watch::Hub;
 
@@ -71,13 +71,15 @@ impl ServingListeners {
         let listed = Arc::<SetOnce<()>>::default();
         let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
         let quota = config.quota;
-        let url = advertised(config, cluster, &threads.connector.names, client_addr);
+        let urls = advertised(config, cluster, &threads.connector.names, client_addr);
         let about = About {
             name: name.clone(),
             boot_nonce,
             listed: Arc::clone(&listed),
             quota,
-            peer_url: ports.lack(cluster).then(|| url.clone()),
+            peer_url: urls.first().filter(|_| ports.lack(cluster)).cloned(),
+            txn_ops_max: config.serving.txn_ops_max,
+            progress_interval: config.serving.progress_interval,
             bcrypt_cost: config.bcrypt_cost,
         };
         let leases = threads.leases.clone();
@@ -88,7 +90,7 @@ impl ServingListeners {
             let router = services(&host, ended.clone()).with(peers);
             let site =
                 Arc::new(Site::new(router, Arc::new(MemberPages::new(host)), origins.clone()));
-            http::connections(site, metrics.clone(), closed.clone())
+            http::connections(site, metrics.clone(), closed.clone(), &config.serving)
         };
         let mut connections = JoinSet::new();
         let (intake, first) = connections_of(host.clone());
@@ -116,7 +118,7 @@ impl ServingListeners {
             handshakes = Some(begins);
         }
         let listening = ports.all.into_iter().map(|(listener, of)| {
-            let speaks = Speaks::at(of, tls);
+            let speaks = Speaks::at(&of, tls);
             Port { listener, speaks }
         });
         let to = (spread, handshakes);
@@ -124,7 +126,7 @@ impl ServingListeners {
         let mut tasks = tasks(config, threads, to_peers, host);
         let follow = threads.descriptors.follow(slots, members);
         tasks.spawn(fatal::task("descriptors", follow));
-        let publish = publish(proposer.clone(), name, url, Arc::clone(&listed));
+        let publish = publish(proposer.clone(), name, urls, Arc::clone(&listed));
         tasks.spawn(fatal::task("publish", publish));
         let (name, member, cluster) = (&config.name, cluster.me(), cluster.id());
         tracing::info!(%name, %member, %cluster, listen = %client_addr, "serving");
@@ -176,7 +178,7 @@ fn tasks(config: &Config, threads: &RunningThreads, to_peers: ToPeers, host: Hos
 
 /// The ports, taken and not served yet.
 pub(super) struct Ports {
-    all: Vec<(TcpListener, PortUse)>,
+    all: Vec<(TcpListener, Listener)>,
     clients: SocketAddr,
 }
 
@@ -184,7 +186,7 @@ impl Ports {
     /// Whether none of them is that of the peer URL that a member alone has.
     fn lack(&self, cluster: &Cluster) -> bool {
         let port = cluster.member(cluster.me()).map(|me| me.address.port);
-        let is_it = |(listener, _): &(TcpListener, PortUse)| {
+        let is_it = |(listener, _): &(TcpListener, Listener)| {
             listener.local_addr().ok().map(|at| at.port()) == port
         };
         cluster.typed().is_empty() && !self.all.iter().any(is_it)
@@ -193,16 +195,13 @@ impl Ports {
 
 /// Takes the ports.
 pub(super) fn listen(config: &Config) -> Result<Ports, StartError> {
-    let first = bind(&config.listen)?;
-    let refuse = |source| StartError::Listen { address: config.listen.to_string(), source };
-    let clients = first.local_addr().map_err(refuse)?;
-    let mut all = vec![(first, PortUse::Clients)];
-    let more = [(&config.listen_peer, PortUse::Peers), (&config.listen_metrics, PortUse::Metrics)];
-    for (listen, of) in more {
-        if let Some(listen) = listen {
-            all.push((bind(listen)?, of));
-        }
-    }
+    let all = config.listeners.iter();
+    let all = all.map(|listener| Ok((bind(&listener.at)?, listener.clone())));
+    let all = all.collect::<Result<Vec<_>, StartError>>()?;
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no address for clients");
+    let clients = all.first().map_or_else(|| Err(missing()), |(first, _)| first.local_addr());
+    let refuse = |source| StartError::Listen { address: "clients".to_owned(), source };
+    let clients = clients.map_err(refuse)?;
     Ok(Ports { all, clients })
 }
 
@@ -222,18 +221,18 @@ fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
     Err(refuse(problem))
 }
 
-/// Client URL told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
+/// Client URLs told to the cluster: what was typed, else the own entry of `--peers` when clients use that port and
 /// its name means something to them, else the address that is listened on, or this machine when that is every one.
 fn advertised(
     config: &Config,
     cluster: &Cluster,
     names: &LocalNames,
     clients: SocketAddr,
-) -> String {
-    if let Some(url) = &config.advertise {
-        return url.clone();
+) -> Vec<String> {
+    if !config.advertise.is_empty() {
+        return config.advertise.clone();
     }
-    match cluster.member(cluster.me()) {
+    vec![match cluster.member(cluster.me()) {
         Some(me)
             if !cluster.typed().is_empty()
                 && me.address.port == clients.port()
@@ -245,7 +244,7 @@ fn advertised(
             format!("{}://localhost:{}", scheme(config), clients.port())
         }
         _ => format!("{}://{clients}", scheme(config)),
-    }
+    }]
 }
 
 /// URL for a client on this machine.
@@ -259,7 +258,8 @@ fn local_url(config: &Config, clients: SocketAddr) -> String {
 
 /// How clients are spoken to.
 fn scheme(config: &Config) -> &'static str {
-    if config.tls.clients.is_some() { "https" } else { "http" }
+    let by_url = config.listeners.first().and_then(|first| first.is_secure);
+    if by_url.unwrap_or(config.tls.clients.is_some()) { "https" } else { "http" }
 }
 
 #[cfg(test)]
@@ -289,9 +289,9 @@ mod tests {
             let names = if are_local { LocalNames::of(&cluster) } else { LocalNames::default() };
             let mut config = Config::alone("d");
             let listens = listens.parse().unwrap();
-            assert_eq!(advertised(&config, &cluster, &names, listens), url, "{listens}");
-            config.advertise = Some("http://typed:1".to_owned());
-            assert_eq!(advertised(&config, &cluster, &names, listens), "http://typed:1");
+            assert_eq!(advertised(&config, &cluster, &names, listens), [url], "{listens}");
+            config.advertise = vec!["http://typed:1".to_owned()];
+            assert_eq!(advertised(&config, &cluster, &names, listens), ["http://typed:1"]);
         }
     }
 }

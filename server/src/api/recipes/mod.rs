@@ -42,6 +42,7 @@ use super::results::elsewhere;
 use super::{quota, validate};
 use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
+use crate::limits::TXN_OPS_MAX;
 
 pub use election::ElectionService;
 pub use lock::LockService;
@@ -94,7 +95,7 @@ fn delete(key: &[u8]) -> Op {
 async fn commit(client: &Client, txn: TxnRequest) -> Result<(ResponseHeader, bool), RequestError> {
     let Client { host, caller } = client;
     quota::check(host, quota::of_txn(&txn)).await?;
-    validate::txn(&txn)?;
+    validate::txn(&txn, TXN_OPS_MAX)?;
     let EntryResponse::Write(answer) = host.write(caller, command::Request::Txn(txn)).await? else {
         return Err(mismatch());
     };

@@ -20,7 +20,7 @@ use mini_etcd_proto::etcdserverpb::{
 };
 
 use crate::error::RequestError;
-use crate::limits::{TXN_DEPTH_MAX, TXN_OPS_MAX};
+use crate::limits::TXN_DEPTH_MAX;
 use crate::mvcc::check_stream;
 
 /// A range read.
@@ -61,12 +61,12 @@ pub fn delete_range(request: &DeleteRangeRequest) -> Result<(), RequestError> {
     refuse(request.key.is_empty(), RequestError::EmptyKey)
 }
 
-/// A transaction: sizes and fields first, in depth, then keys that are written twice.
+/// A transaction of `ops_max` operations in a branch at the most: sizes and fields first, in depth, then keys that are written twice.
 ///
 /// # Errors
 /// The rule that is broken.
-pub fn txn(request: &TxnRequest) -> Result<(), RequestError> {
-    fields(request, TXN_OPS_MAX, TXN_DEPTH_MAX)?;
+pub fn txn(request: &TxnRequest, ops_max: usize) -> Result<(), RequestError> {
+    fields(request, ops_max, TXN_DEPTH_MAX)?;
     intervals::check(&request.success)?;
     intervals::check(&request.failure)
 }

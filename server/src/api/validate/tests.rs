@@ -6,6 +6,11 @@ use mini_etcd_proto::internalpb::{Command, command};
 use prost::Message;
 
 use super::*;
+use crate::limits::TXN_OPS_MAX;
+
+fn txn(request: &TxnRequest) -> Result<(), RequestError> {
+    super::txn(request, TXN_OPS_MAX)
+}
 
 fn put_op(key: &'static str) -> RequestOp {
     op(Request::RequestPut(PutRequest { key: key.into(), ..PutRequest::default() }))

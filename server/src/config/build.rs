@@ -1,0 +1,224 @@
+//! [`build`]: what was found of each setting, made into a [`Config`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use mini_etcd_shared::text::parse_duration;
+
+use super::auto_compaction::Mode;
+use super::error::{ConfigError, SettingSource};
+use super::layers::{Found, Layers, checked};
+use super::urls::{self, Urls};
+use super::{
+    AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
+    Listener, Origins, Peer, PeerAddress, PortUse, Quota, Serving,
+};
+use super::{auth_token, flags, tls};
+use crate::limits;
+
+/// A member as `layers` describes it.
+pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, ConfigError> {
+    let is_etcd = layers.is_etcd_file || urls::are_there(&layers.found);
+    let Layers { mut found, mut warnings, .. } = layers;
+    for (ours, of_etcd) in urls::PAIRS {
+        if let (Some((_, place)), Some((_, other))) = (found.get(ours), found.get(of_etcd)) {
+            return Err(ConfigError::Twice { place: place.clone(), other: other.clone() });
+        }
+    }
+    let name = name(&found)?;
+    let typed = found.get("data").or(found.get("data-dir")).map(|(dir, _)| dir.into());
+    let data = typed.unwrap_or_else(|| {
+        if is_etcd { format!("{name}.etcd").into() } else { Path::new("data").join(&name) }
+    });
+    let Urls { listeners, advertise } =
+        if is_etcd { urls::read(&mut found, &mut warnings)? } else { own(&found)? };
+    let cluster = cluster(&found, &name)?;
+    let is_existing = is_existing(&found)?;
+    urls::compare(&found, &cluster, is_existing)?;
+    let peers = listeners.iter().find(|listener| listener.of == PortUse::Peers);
+    let peer_port = peers.or(listeners.first()).map_or(0, |listener| listener.at.port());
+    if let Some((text, place)) = found.get("feature-gates") {
+        warnings.extend(flags::gates(text).map_err(|accepted| ConfigError::Value {
+            place: place.clone(),
+            value: text.clone(),
+            accepted,
+        })?);
+    }
+    Ok(Config {
+        tls: tls::build(&found, &cluster, peers.is_none())?,
+        listeners,
+        data,
+        advertise,
+        join: join(&found, &cluster, peer_port, (is_existing, is_etcd))?,
+        force_new_cluster: tls::is_true(&found, "force-new-cluster")?,
+        cluster,
+        name,
+        snapshot_count: snapshot_count(&found)?,
+        auto_compaction: auto_compaction(&found)?,
+        quota: quota(&found)?,
+        token: auth_token::token(&found)?,
+        token_ttl: auth_token::ttl(&found)?,
+        bcrypt_cost: auth_token::bcrypt_cost(&found)?,
+        origins: origins(&found)?,
+        serving: serving(&found)?,
+        log_level: log_level(&found)?,
+        warnings,
+        stop_with_stdin,
+    })
+}
+
+fn name(found: &Found) -> Result<String, ConfigError> {
+    let Some((name, place)) = found.get("name") else { return Ok(DEFAULT_NAME.to_owned()) };
+    checked(name, place, "a name without spaces, commas and =", |name| {
+        let fits =
+            !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || ",=/".contains(c));
+        fits.then(|| name.to_owned())
+    })
+}
+
+/// Where a member listens that is started by our own flags.
+fn own(found: &Found) -> Result<Urls, ConfigError> {
+    let default_listen = (DEFAULT_LISTEN.to_owned(), SettingSource::Default("listen"));
+    let (text, place) = found.get("listen").unwrap_or(&default_listen);
+    let clients = checked(text, place, Listen::ACCEPTED, Listen::parse)?;
+    let mut listeners = vec![Listener::new(clients, PortUse::Clients)];
+    listeners.extend(urls::own(found, "listen-peer", PortUse::Peers)?);
+    listeners.extend(urls::own(found, "listen-metrics", PortUse::Metrics)?);
+    let advertise = urls::advertised(found, "advertise")?;
+    Ok(Urls { listeners, advertise })
+}
+
+fn cluster(found: &Found, name: &str) -> Result<Cluster, ConfigError> {
+    let listed = urls::initial_cluster(found)?.or(found.get("peers"));
+    let cluster = match listed {
+        None => Cluster::alone(name),
+        Some((text, place)) => Cluster::parse(text, name)
+            .map_err(|problem| ConfigError::Peers { place: place.clone(), problem })?,
+    };
+    let token = found.get("initial-cluster-token");
+    Ok(token.map_or_else(|| cluster.clone(), |(token, _)| cluster.with_token(token)))
+}
+
+fn snapshot_count(found: &Found) -> Result<Option<u64>, ConfigError> {
+    match found.get("snapshot-count") {
+        None => Ok(Some(limits::SNAPSHOT_COUNT)),
+        Some((text, _)) if text == "never" => Ok(None),
+        Some((text, place)) => {
+            let accepted = "a number of entries, 1 at least, or never";
+            checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0)).map(Some)
+        }
+    }
+}
+
+fn log_level(found: &Found) -> Result<String, ConfigError> {
+    let Some((text, place)) = found.get("log-level") else {
+        return Ok(DEFAULT_LOG_LEVEL.to_owned());
+    };
+    // Levels of etcd above an error.
+    if ["panic", "dpanic", "fatal"].contains(&text.as_str()) {
+        return Ok("error".to_owned());
+    }
+    checked(text, place, "error, warn, info, debug, trace or a filter", |text| {
+        text.parse::<tracing_subscriber::EnvFilter>().ok().map(|_| text.to_owned())
+    })
+}
+
+fn serving(found: &Found) -> Result<Serving, ConfigError> {
+    let mut serving = Serving::default();
+    if let Some((text, place)) = found.get("max-txn-ops") {
+        let accepted = "a number of operations, 1 at least";
+        serving.txn_ops_max =
+            checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?;
+    }
+    if let Some((text, place)) = found.get("max-concurrent-streams") {
+        let accepted = "a number of calls, 1 at least";
+        let calls: u32 =
+            checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?;
+        serving.calls_max = calls.min(limits::CALLS_PER_CONNECTION_MAX);
+    }
+    let duration = |name: &str, least: Duration, accepted: &str| {
+        let Some((text, place)) = found.get(name) else { return Ok(None) };
+        let read = |text: &str| parse_duration(text).ok().filter(|_| !text.starts_with('-'));
+        checked(text, place, accepted, |text| read(text).filter(|it| *it >= least)).map(Some)
+    };
+    let least = limits::WATCH_PROGRESS_INTERVAL_MIN;
+    if let Some(interval) =
+        duration("watch-progress-notify-interval", least, "a duration, 100ms at least")?
+    {
+        serving.progress_interval = interval;
+    }
+    if let Some(interval) = duration("grpc-keepalive-interval", Duration::ZERO, "a duration, or 0")?
+    {
+        serving.ping_interval = Some(interval).filter(|it| !it.is_zero());
+    }
+    let least = Duration::from_millis(1);
+    if let Some(timeout) = duration("grpc-keepalive-timeout", least, "a duration, 1ms at least")? {
+        serving.ping_timeout = timeout;
+    }
+    Ok(serving)
+}
+
+fn is_existing(found: &Found) -> Result<bool, ConfigError> {
+    let Some((text, place)) = found.get("initial-cluster-state") else { return Ok(false) };
+    checked(text, place, "new or existing", |text| match text {
+        "new" => Some(false),
+        "existing" => Some(true),
+        _ => None,
+    })
+}
+
+/// How this member joins a cluster, if it is to.
+fn join(
+    found: &Found,
+    cluster: &Cluster,
+    port: u16,
+    (is_existing, is_etcd): (bool, bool),
+) -> Result<Option<Join>, ConfigError> {
+    let accepted = "HOST:PORT or http://HOST:PORT";
+    let me = match found.get("advertise-peer") {
+        None => None,
+        Some((text, place)) => Some(checked(text, place, accepted, PeerAddress::parse)?),
+    };
+    let me = me.or_else(|| Some(own_entry(cluster)?.address.clone()));
+    if let Some((text, place)) = found.get("join") {
+        let all =
+            |text: &str| text.split(',').map(|item| PeerAddress::parse(item.trim())).collect();
+        let ask = checked(text, place, accepted, all)?;
+        return Ok(Some(Join { ask, me, port }));
+    }
+    let Some((text, place)) = found.get("initial-cluster-state").filter(|_| is_existing) else {
+        return Ok(None);
+    };
+    let ask: Vec<_> = cluster.peers().map(|peer| peer.address.clone()).collect();
+    let accepted = "new, or existing with the other members in --peers, or with --join";
+    let join = Join { ask, me, port };
+    // etcd says it to members that run, too, and one with data does not ask.
+    let fits = is_etcd || !join.ask.is_empty();
+    checked(text, place, accepted, |_| fits.then(|| Some(join)))
+}
+
+/// What the list of members says of this one, where there is a list.
+pub(super) fn own_entry(cluster: &Cluster) -> Option<&Peer> {
+    cluster.member(cluster.me()).filter(|_| !cluster.typed().is_empty())
+}
+
+fn quota(found: &Found) -> Result<Quota, ConfigError> {
+    let Some((text, place)) = found.get("quota-backend-bytes") else { return Ok(Quota::DEFAULT) };
+    checked(text, place, Quota::ACCEPTED, Quota::parse)
+}
+
+fn origins(found: &Found) -> Result<Origins, ConfigError> {
+    let Some((text, place)) = found.get("cors") else { return Ok(Origins::Any) };
+    checked(text, place, Origins::ACCEPTED, Origins::parse)
+}
+
+fn auto_compaction(found: &Found) -> Result<AutoCompaction, ConfigError> {
+    let mode = match found.get("auto-compaction-mode") {
+        None => Mode::Periodic,
+        Some((text, place)) => checked(text, place, Mode::ACCEPTED, Mode::parse)?,
+    };
+    let Some((text, place)) = found.get("auto-compaction-retention") else {
+        return Ok(AutoCompaction::Off);
+    };
+    checked(text, place, mode.accepted(), |text| AutoCompaction::parse(mode, text))
+}

@@ -1,0 +1,310 @@
+//! Members that are started as etcd: command lines, variables and files, and what comes of them.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Config, ConfigError, PortUse};
+
+fn load_from(args: &[&str], variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    Config::load(args.iter().map(OsString::from), variables)
+}
+
+fn load(args: &[&str]) -> Config {
+    load_from(args, &[]).unwrap()
+}
+
+/// What a member listens at: the use, the address, and whether its URL asks for TLS.
+fn listens(config: &Config) -> Vec<(PortUse, String, Option<bool>)> {
+    let listeners = config.listeners.iter();
+    listeners.map(|it| (it.of, it.at.to_string(), it.is_secure)).collect()
+}
+
+const ONE: [&str; 2] =
+    ["--listen-client-urls=http://127.0.0.1:1", "--advertise-client-urls=http://127.0.0.1:1"];
+
+#[test]
+fn what_is_not_said_is_as_in_etcd_where_one_of_its_flags_is_given() {
+    let config = load(&["--name=a", "--initial-cluster", "a=http://localhost:2380"]);
+    assert_eq!(config.data, Path::new("a.etcd"));
+    assert_eq!(config.advertise, ["http://localhost:2379"]);
+    let wanted = [
+        (PortUse::Clients, "localhost:2379".to_owned(), Some(false)),
+        (PortUse::Peers, "localhost:2380".to_owned(), Some(false)),
+    ];
+    assert_eq!(listens(&config), wanted);
+    assert_eq!(config.cluster.id().to_string(), "cdf818194e3a8c32");
+    let ours = load(&["--name=a", "--initial-cluster-state=new", "--pre-vote"]);
+    assert_eq!((listens(&ours).len(), ours.data.as_path()), (1, Path::new("data/a")));
+}
+
+#[test]
+fn every_url_of_a_list_is_listened_at_and_schemes_say_where_tls_is() {
+    let config = load(&[
+        "--listen-client-urls=https://127.0.0.1:1,https://10.0.0.1:1,http://localhost:3",
+        "--advertise-client-urls=https://b:1,https://a:1,https://b:1",
+        "--listen-peer-urls=http://0.0.0.0:2",
+        "--listen-metrics-urls=http://127.0.0.1:4,https://[::]:5",
+        "--cert-file=c",
+        "--key-file=k",
+        "--peer-auto-tls",
+    ]);
+    let told = |of, at: &str, is_secure| (of, at.to_owned(), Some(is_secure));
+    let wanted = [
+        told(PortUse::Clients, "127.0.0.1:1", true),
+        told(PortUse::Clients, "10.0.0.1:1", true),
+        told(PortUse::Clients, "localhost:3", false),
+        told(PortUse::Peers, ":2", false),
+        told(PortUse::Metrics, "127.0.0.1:4", false),
+        told(PortUse::Metrics, ":5", true),
+    ];
+    assert_eq!(listens(&config), wanted);
+    assert_eq!(config.advertise, ["https://a:1", "https://b:1"]);
+    assert!(config.tls.clients.is_some() && config.tls.peers.is_none());
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("--peer-cert-file"), "{:?}", config.warnings);
+}
+
+#[test]
+fn our_own_names_may_stand_beside_those_of_etcd_but_not_beside_the_same_one() {
+    let config = load(&["--listen=:7", "--data-dir=d", "--advertise-client-urls=http://a:7"]);
+    assert_eq!(listens(&config), [(PortUse::Clients, ":7".to_owned(), None)]);
+    assert_eq!(config.advertise, ["http://a:7"]);
+    for args in [
+        ["--data=d", "--data-dir=d"],
+        ["--peers=default=localhost:2380", "--initial-cluster=default=http://localhost:2380"],
+        ["--watch-progress-notify-interval=1s", "--experimental-watch-progress-notify-interval=1s"],
+    ] {
+        let error = load_from(&args, &[]).unwrap_err();
+        assert!(matches!(error, ConfigError::Twice { .. }), "{args:?}: {error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
+    for (flag, warnings) in [
+        ("--pre-vote", 0),
+        ("--pre-vote=0", 1),
+        ("--wal-dir=w", 1),
+        ("--wal-dir=", 0),
+        ("--max-wals=5", 0),
+        ("--max-wals=0", 1),
+        ("--heartbeat-interval=100", 0),
+        ("--election-timeout=5000", 1),
+        ("--experimental-memory-mlock", 1),
+        ("--warning-apply-duration=0.1s", 0),
+        ("--experimental-warning-apply-duration=1s", 1),
+        ("--metrics=extensive", 0),
+        ("--log-outputs=stdout", 1),
+        ("--feature-gates=InitialCorruptCheck=true,LeaseCheckpoint=true", 1),
+        ("--v2-deprecation=gone", 0),
+        ("--logger=zap", 0),
+        ("--proxy=off", 0),
+        ("--discovery-fallback=proxy", 0),
+        ("--unsafe-no-fsync", 1),
+        ("--max-request-bytes=10485760", 1),
+    ] {
+        let found = load(&[flag]).warnings;
+        assert_eq!(found.len(), warnings, "{flag}: {found:?}");
+        let name = flag.split('=').next().unwrap();
+        let names_it = |warning: &String| warning.contains(name) || flag.contains("gates");
+        assert!(found.iter().all(names_it), "{flag}: {found:?}");
+    }
+}
+
+#[test]
+fn what_would_do_harm_unheeded_and_what_does_not_fit_is_refused_with_what_is_accepted() {
+    for (args, code, place, words) in [
+        (&["--proxy=on"][..], 2, "--proxy: \"on\"", "proxy"),
+        (&["--enable-v2"], 2, "--enable-v2", "version 2"),
+        (&["--discovery=http://a"], 2, "--discovery:", "--initial-cluster"),
+        (&["--host-whitelist=a"], 2, "--host-whitelist", "TLS"),
+        (&["--logger=capnslog"], 2, "--logger", "zap"),
+        (&["--pre-vote=maybe"], 2, "--pre-vote: \"maybe\"", "true or false"),
+        (&["--heartbeat-interval=100ms"], 2, "--heartbeat-interval", "a whole number"),
+        (&["--grpc-keepalive-timeout=5"], 2, "--grpc-keepalive-timeout", "5s"),
+        (&["--feature-gates=Bogus=true"], 2, "--feature-gates", "InitialCorruptCheck"),
+        (
+            &["--listen-client-urls=http://a.example:1", ONE[1]],
+            2,
+            "--listen-client-urls",
+            "IP address",
+        ),
+        (&["--listen-client-urls=http://:1", ONE[1]], 2, "--listen-client-urls", "IP address"),
+        (
+            &["--listen-client-urls=http://127.0.0.1:1/", ONE[1]],
+            2,
+            "--listen-client-urls",
+            "without a path",
+        ),
+        (
+            &["--listen-client-urls=127.0.0.1:1", ONE[1]],
+            2,
+            "--listen-client-urls",
+            "http://IP:PORT",
+        ),
+        (&["--listen-client-urls=unix://s:1", ONE[1]], 2, "--listen-client-urls", "http://"),
+        (&[ONE[0]], 2, "--listen-client-urls", "--advertise-client-urls"),
+        (
+            &["--listen-client-urls=https://127.0.0.1:1", ONE[1]],
+            2,
+            "--listen-client-urls",
+            "--cert-file",
+        ),
+        (&["--listen-peer-urls=https://127.0.0.1:1"], 2, "--listen-peer-urls", "--peer-cert-file"),
+        (&["--name=b", "--initial-cluster=a=http://h:1"], 2, "--initial-cluster", "\"b\""),
+        (&["--initial-cluster=a:1"], 2, "--initial-cluster", "NAME=http://HOST:PORT"),
+        (
+            &["--initial-cluster=default=http://h:1,default=http://h:2"],
+            2,
+            "--initial-cluster",
+            "twice",
+        ),
+        (
+            &[
+                "--initial-cluster=default=http://10.0.0.1:1",
+                "--initial-advertise-peer-urls=http://10.0.0.2:1",
+            ],
+            2,
+            "--initial-advertise-peer-urls",
+            "http://10.0.0.1:1",
+        ),
+        (
+            &["--initial-advertise-peer-urls=http://127.0.0.1:9"],
+            2,
+            "--initial-advertise-peer-urls",
+            "http://localhost:2380",
+        ),
+        (
+            &["--watch-progress-notify-interval=10ms"],
+            2,
+            "--watch-progress-notify-interval",
+            "100ms",
+        ),
+        (&["--advertise-client-urls=http://:1"], 2, "--advertise-client-urls", "http://HOST:PORT"),
+    ] {
+        let error = load_from(args, &[]).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), code, "{args:?}: {text}");
+        assert!(text.contains(place) && text.contains(words), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn variables_of_etcd_count_after_ours_and_never_beside_a_flag() {
+    let set = [("ETCD_NAME", "e"), ("ETCD_MAX_TXN_OPS", "7"), ("MINI_ETCD_NAME", "m")];
+    let config = load_from(&[], &set).unwrap();
+    assert_eq!((config.name.as_str(), config.serving.txn_ops_max), ("m", 7));
+    assert_eq!(
+        config.warnings,
+        ["variable ETCD_NAME has no effect: there is variable MINI_ETCD_NAME"]
+    );
+    let shadowed = load_from(&["--name=e"], &[("ETCD_NAME", "e")]).unwrap_err();
+    assert!(matches!(shadowed, ConfigError::Twice { .. }), "{shadowed}");
+    let unknown =
+        [("ETCD_BOGUS", "1"), ("ETCD_NAME", ""), ("ETCD_VERSION", "3"), ("ETCD_DATA", "d")];
+    let warnings = load_from(&[], &unknown).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    let wrong = load_from(&[], &[("ETCD_PRE_VOTE", "maybe")]).unwrap_err();
+    assert_eq!(wrong.exit_code(), 1);
+    assert!(wrong.to_string().contains("variable ETCD_PRE_VOTE"), "{wrong}");
+}
+
+/// A file as etcd's documentation has it: every key, most of them empty.
+const SAMPLE: &str = "\
+name: 'default'
+data-dir:
+wal-dir:
+snapshot-count: 10000
+heartbeat-interval: 100
+election-timeout: 1000
+quota-backend-bytes: 0
+listen-peer-urls: http://localhost:2380
+listen-client-urls: http://localhost:2379
+max-snapshots: 5
+max-wals: 5
+cors:
+initial-advertise-peer-urls: http://localhost:2380
+advertise-client-urls: http://localhost:2379
+discovery:
+discovery-fallback: 'proxy'
+discovery-proxy:
+discovery-srv:
+initial-cluster:
+initial-cluster-token: 'etcd-cluster'
+initial-cluster-state: 'new'
+strict-reconfig-check: false
+enable-pprof: true
+proxy: 'off'
+proxy-failure-wait: 5000
+proxy-refresh-interval: 30000
+proxy-dial-timeout: 1000
+proxy-write-timeout: 5000
+proxy-read-timeout: 0
+client-transport-security:
+  cert-file:
+  key-file:
+  client-cert-auth: false
+  trusted-ca-file:
+  auto-tls: false
+peer-transport-security:
+  cert-file:
+  key-file:
+  client-cert-auth: false
+  trusted-ca-file:
+  auto-tls: false
+self-signed-cert-validity: 1
+log-level: debug
+logger: zap
+log-outputs: [stderr]
+force-new-cluster: false
+auto-compaction-mode: periodic
+auto-compaction-retention: \"1\"
+cipher-suites: [
+  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+  TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+]
+tls-min-version: 'TLS1.2'
+tls-max-version: 'TLS1.3'
+";
+
+#[test]
+fn a_file_of_etcd_is_the_whole_configuration() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(SAMPLE.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = load(&["--config-file", path]);
+    assert_eq!(config.data, Path::new("default.etcd"));
+    assert_eq!(config.log_level, "debug");
+    // strict-reconfig-check and enable-pprof.
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    let beside = [("ETCD_CONFIG_FILE", path), ("ETCD_NAME", "e"), ("MINI_ETCD_DATA", "d")];
+    let config = load_from(&["--snapshot-count=5"], &beside).unwrap();
+    assert_eq!(
+        (config.name.as_str(), config.data.as_path()),
+        ("default", Path::new("default.etcd"))
+    );
+    assert_eq!(config.snapshot_count, Some(10_000));
+    let says = config.warnings.iter().find(|warning| warning.contains("whole configuration"));
+    assert!(says.is_some_and(|says| says.contains("--snapshot-count")), "{:?}", config.warnings);
+    assert!(load_from(&["--config-file=/nonexistent"], &[]).unwrap_err().exit_code() == 1);
+    assert!(load_from(&["--config-file=a", "--config=b"], &[]).unwrap_err().exit_code() == 2);
+}
+
+#[test]
+fn what_clients_are_given_is_as_etcd_s_flags_say() {
+    let serving = load(&[
+        "--max-txn-ops=5",
+        "--max-concurrent-streams=100000",
+        "--experimental-watch-progress-notify-interval=5s",
+        "--grpc-keepalive-interval=0s",
+        "--grpc-keepalive-timeout=3s",
+    ])
+    .serving;
+    assert_eq!((serving.txn_ops_max, serving.calls_max), (5, 16_384));
+    assert_eq!(serving.progress_interval, Duration::from_secs(5));
+    assert_eq!((serving.ping_interval, serving.ping_timeout), (None, Duration::from_secs(3)));
+}
