@@ -33,6 +33,7 @@ mod error;
 mod force;
 mod join;
 mod memory;
+mod notify;
 mod program;
 mod publish;
 mod restore;

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{Server, StartError, descriptors};
+use super::{Server, StartError, descriptors, notify};
 use crate::config::{Config, ConfigError};
 use crate::fatal;
 use crate::output::{self, LogLines, Stream};
@@ -80,6 +80,7 @@ fn run(config: &Config) -> Result<(), StartError> {
 fn announce(server: &Server) {
     let line = format!("mini-etcd {} answers at {}", server.name(), server.client_url());
     output::say(Stream::Out, line);
+    notify::ready(std::env::var_os("NOTIFY_SOCKET"));
 }
 
 /// What ends the program.
