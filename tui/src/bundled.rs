@@ -187,7 +187,14 @@ fn held_ports(count: usize) -> io::Result<Vec<HeldPort>> {
 
 fn spawn(program: &Path, slot: &Slot) -> io::Result<Child> {
     let log = OpenOptions::new().create(true).append(true).open(&slot.log)?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    // What is set for an etcd of this machine is not for members of the console's own.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"ETCD_") || name == "NOTIFY_SOCKET" {
+            command.env_remove(name);
+        }
+    }
+    command
         .arg("serve")
         .args(&slot.args)
         .stdin(Stdio::piped())

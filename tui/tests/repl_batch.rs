@@ -53,6 +53,15 @@ fn a_bundled_member_is_listed_with_its_address_from_the_first_line_on() {
 }
 
 #[test]
+fn what_is_set_for_an_etcd_of_the_machine_is_not_for_a_bundled_member() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(&["--bundled"], dir.path());
+    command.env("ETCD_DATA_DIR", "/nonexistent").env("ETCD_CONFIG_FILE", "/nonexistent");
+    let output = feed(command, "put k v\n");
+    assert_eq!(output.stdout, b"OK\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_batch_ends_at_its_first_error_with_the_line_and_the_code() {
     let bundled = &["--bundled"][..];
     let killed = &["--bundled", "--command-timeout", "1s"][..];
