@@ -36,7 +36,8 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
     let is_existing = is_existing(&found)?;
     urls::compare(&found, &cluster, is_existing)?;
     let peers = listeners.iter().find(|listener| listener.of == PortUse::Peers);
-    let peer_port = peers.or(listeners.first()).map_or(0, |listener| listener.at.port());
+    let here = peers.or(listeners.iter().find(|listener| listener.at.address().is_some()));
+    let peer_port = here.and_then(|here| here.at.address()).map_or(0, Listen::port);
     if let Some((text, place)) = found.get("feature-gates") {
         warnings.extend(flags::gates(text).map_err(|accepted| ConfigError::Value {
             place: place.clone(),
@@ -194,7 +195,7 @@ fn join(
     let join = Join { ask, me, port };
     // etcd says it to members that run, too, and one with data does not ask.
     let fits = is_etcd || !join.ask.is_empty();
-    checked(text, place, accepted, |_| fits.then(|| Some(join)))
+    checked(text, place, accepted, |_| fits.then_some(Some(join)))
 }
 
 /// What the list of members says of this one, where there is a list.

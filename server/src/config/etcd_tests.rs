@@ -68,6 +68,30 @@ fn every_url_of_a_list_is_listened_at_and_schemes_say_where_tls_is() {
 }
 
 #[test]
+fn a_socket_is_listened_at_beside_an_address() {
+    let both = "--listen-client-urls=unix://s:1,http://127.0.0.1:1,unix:///run/e";
+    let config = load(&[both, "--advertise-client-urls=unix://s:1,http://127.0.0.1:1"]);
+    let clients: Vec<_> = listens(&config).into_iter().map(|(_, at, _)| at).take(3).collect();
+    assert_eq!(clients, ["unix://s:1", "127.0.0.1:1", "unix:///run/e"]);
+    assert_eq!(config.advertise, ["http://127.0.0.1:1", "unix://s:1"]);
+}
+
+#[test]
+fn certificates_count_where_our_own_flags_leave_it_to_them_and_nowhere_https_is_plain() {
+    let of_both = ["--cert-file=c", "--key-file=k", "--peer-auto-tls", "--data-dir=d"];
+    let has = |more: &[&str]| {
+        let tls = load(&[&of_both[..], more].concat()).tls;
+        (tls.clients.is_some(), tls.peers.is_some())
+    };
+    assert_eq!(has(&["--listen=:7"]), (true, true));
+    assert_eq!(has(&["--listen=:7", "--listen-metrics-urls=http://127.0.0.1:8"]), (true, true));
+    assert_eq!(has(&["--listen=:7", "--listen-peer-urls=http://127.0.0.1:8"]), (true, false));
+    assert_eq!(has(&["--listen-metrics=:8"]), (false, false));
+    let https = ["--listen-client-urls=https://127.0.0.1:1", ONE[1], "--listen-metrics=:8"];
+    assert!(load_from(&https, &[]).unwrap_err().to_string().contains("--cert-file"));
+}
+
+#[test]
 fn our_own_names_may_stand_beside_those_of_etcd_but_not_beside_the_same_one() {
     let config = load(&["--listen=:7", "--data-dir=d", "--advertise-client-urls=http://a:7"]);
     assert_eq!(listens(&config), [(PortUse::Clients, ":7".to_owned(), None)]);
@@ -115,51 +139,61 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
     }
 }
 
+/// Command lines, and what their refusals say.
+type Refusals<'a> = &'a [(&'a [&'a str], &'a str, &'a str)];
+
+fn are_refused(cases: Refusals<'_>) {
+    for (args, place, words) in cases {
+        let error = load_from(args, &[]).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 2, "{args:?}: {text}");
+        assert!(text.contains(place) && text.contains(words), "{args:?}: {text}");
+    }
+}
+
 #[test]
-fn what_would_do_harm_unheeded_and_what_does_not_fit_is_refused_with_what_is_accepted() {
-    for (args, code, place, words) in [
-        (&["--proxy=on"][..], 2, "--proxy: \"on\"", "proxy"),
-        (&["--enable-v2"], 2, "--enable-v2", "version 2"),
-        (&["--discovery=http://a"], 2, "--discovery:", "--initial-cluster"),
-        (&["--host-whitelist=a"], 2, "--host-whitelist", "TLS"),
-        (&["--logger=capnslog"], 2, "--logger", "zap"),
-        (&["--pre-vote=maybe"], 2, "--pre-vote: \"maybe\"", "true or false"),
-        (&["--heartbeat-interval=100ms"], 2, "--heartbeat-interval", "a whole number"),
-        (&["--grpc-keepalive-timeout=5"], 2, "--grpc-keepalive-timeout", "5s"),
-        (&["--feature-gates=Bogus=true"], 2, "--feature-gates", "InitialCorruptCheck"),
+fn what_would_do_harm_unheeded_is_refused_and_so_is_a_value_of_another_kind() {
+    are_refused(&[
+        (&["--proxy=on"], "--proxy: \"on\"", "proxy"),
+        (&["--enable-v2"], "--enable-v2", "version 2"),
+        (&["--discovery=http://a"], "--discovery:", "--initial-cluster"),
+        (&["--host-whitelist=a"], "--host-whitelist", "TLS"),
+        (&["--logger=capnslog"], "--logger", "zap"),
+        (&["--pre-vote=maybe"], "--pre-vote: \"maybe\"", "true or false"),
+        (&["--heartbeat-interval=100ms"], "--heartbeat-interval", "a whole number"),
+        (&["--grpc-keepalive-timeout=5"], "--grpc-keepalive-timeout", "5s"),
+        (&["--feature-gates=Bogus=true"], "--feature-gates", "InitialCorruptCheck"),
+    ]);
+}
+
+#[test]
+fn addresses_that_cannot_be_are_refused_with_what_is_accepted() {
+    are_refused(&[
         (
             &["--listen-client-urls=http://a.example:1", ONE[1]],
-            2,
             "--listen-client-urls",
             "IP address",
         ),
-        (&["--listen-client-urls=http://:1", ONE[1]], 2, "--listen-client-urls", "IP address"),
+        (&["--listen-client-urls=http://:1", ONE[1]], "--listen-client-urls", "IP address"),
         (
             &["--listen-client-urls=http://127.0.0.1:1/", ONE[1]],
-            2,
             "--listen-client-urls",
             "without a path",
         ),
-        (
-            &["--listen-client-urls=127.0.0.1:1", ONE[1]],
-            2,
-            "--listen-client-urls",
-            "http://IP:PORT",
-        ),
-        (&["--listen-client-urls=unix://s:1", ONE[1]], 2, "--listen-client-urls", "http://"),
-        (&[ONE[0]], 2, "--listen-client-urls", "--advertise-client-urls"),
+        (&["--listen-client-urls=127.0.0.1:1", ONE[1]], "--listen-client-urls", "http://IP:PORT"),
+        (&["--listen-client-urls=unix://s:1", ONE[1]], "--listen-client-urls", "http://"),
+        (&["--listen-peer-urls=unix://s:1"], "--listen-peer-urls", "are for clients"),
+        (&[ONE[0]], "--listen-client-urls", "--advertise-client-urls"),
         (
             &["--listen-client-urls=https://127.0.0.1:1", ONE[1]],
-            2,
             "--listen-client-urls",
             "--cert-file",
         ),
-        (&["--listen-peer-urls=https://127.0.0.1:1"], 2, "--listen-peer-urls", "--peer-cert-file"),
-        (&["--name=b", "--initial-cluster=a=http://h:1"], 2, "--initial-cluster", "\"b\""),
-        (&["--initial-cluster=a:1"], 2, "--initial-cluster", "NAME=http://HOST:PORT"),
+        (&["--listen-peer-urls=https://127.0.0.1:1"], "--listen-peer-urls", "--peer-cert-file"),
+        (&["--name=b", "--initial-cluster=a=http://h:1"], "--initial-cluster", "\"b\""),
+        (&["--initial-cluster=a:1"], "--initial-cluster", "NAME=http://HOST:PORT"),
         (
             &["--initial-cluster=default=http://h:1,default=http://h:2"],
-            2,
             "--initial-cluster",
             "twice",
         ),
@@ -168,29 +202,17 @@ fn what_would_do_harm_unheeded_and_what_does_not_fit_is_refused_with_what_is_acc
                 "--initial-cluster=default=http://10.0.0.1:1",
                 "--initial-advertise-peer-urls=http://10.0.0.2:1",
             ],
-            2,
             "--initial-advertise-peer-urls",
             "http://10.0.0.1:1",
         ),
         (
             &["--initial-advertise-peer-urls=http://127.0.0.1:9"],
-            2,
             "--initial-advertise-peer-urls",
             "http://localhost:2380",
         ),
-        (
-            &["--watch-progress-notify-interval=10ms"],
-            2,
-            "--watch-progress-notify-interval",
-            "100ms",
-        ),
-        (&["--advertise-client-urls=http://:1"], 2, "--advertise-client-urls", "http://HOST:PORT"),
-    ] {
-        let error = load_from(args, &[]).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.exit_code(), code, "{args:?}: {text}");
-        assert!(text.contains(place) && text.contains(words), "{args:?}: {text}");
-    }
+        (&["--watch-progress-notify-interval=10ms"], "--watch-progress-notify-interval", "100ms"),
+        (&["--advertise-client-urls=http://:1"], "--advertise-client-urls", "http://HOST:PORT"),
+    ]);
 }
 
 #[test]
@@ -290,6 +312,9 @@ fn a_file_of_etcd_is_the_whole_configuration() {
     assert_eq!(config.snapshot_count, Some(10_000));
     let says = config.warnings.iter().find(|warning| warning.contains("whole configuration"));
     assert!(says.is_some_and(|says| says.contains("--snapshot-count")), "{:?}", config.warnings);
+    let own = tempfile::NamedTempFile::new().unwrap();
+    let own = load_from(&["--config", own.path().to_str().unwrap()], &beside[..1]).unwrap();
+    assert_eq!((own.data.as_path(), own.warnings.len()), (Path::new("data/default"), 1));
     assert!(load_from(&["--config-file=/nonexistent"], &[]).unwrap_err().exit_code() == 1);
     assert!(load_from(&["--config-file=a", "--config=b"], &[]).unwrap_err().exit_code() == 2);
 }

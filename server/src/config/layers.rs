@@ -67,7 +67,12 @@ pub(super) fn load(
         let (place, other) = (SettingSource::Flag("config"), SettingSource::Flag("config-file"));
         return Err(ConfigError::Twice { place, other });
     }
-    if let Some(path) = of_etcd.or_else(|| from(ETCD_CONFIG_VARIABLE)) {
+    let set = from(ETCD_CONFIG_VARIABLE);
+    if own.is_some() && set.is_some() {
+        let says = format!("variable {ETCD_CONFIG_VARIABLE} has no effect: there is --config");
+        layers.warnings.push(says);
+    }
+    if let Some(path) = of_etcd.or_else(|| set.filter(|_| own.is_none())) {
         layers.only_etcd_file(Path::new(&path), &arguments, &variables)?;
     } else {
         layers.flags(&arguments);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 /// `HOST:PORT`, or `:PORT` for every interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +78,38 @@ pub enum PortUse {
     Metrics,
 }
 
-/// An address, what it is for, and what is spoken there.
+/// What is listened at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAt {
+    Address(Listen),
+    /// A socket of the file system.
+    Socket(PathBuf),
+}
+
+impl ListenAt {
+    /// The address, where it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<&Listen> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Socket(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// A place to listen at, what it is for, and what is spoken there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    pub at: Listen,
+    pub at: ListenAt,
     pub of: PortUse,
     /// Whether TLS is spoken; none where the member's certificates say it.
     pub is_secure: Option<bool>,
@@ -90,12 +119,17 @@ impl Listener {
     /// One that speaks as the member's certificates say.
     #[must_use]
     pub fn new(at: Listen, of: PortUse) -> Self {
-        Self { at, of, is_secure: None }
+        Self { at: ListenAt::Address(at), of, is_secure: None }
     }
 
     /// One whose URL says what it speaks.
     pub(super) fn by_scheme(at: Listen, of: PortUse, is_secure: bool) -> Self {
-        Self { at, of, is_secure: Some(is_secure) }
+        Self { at: ListenAt::Address(at), of, is_secure: Some(is_secure) }
+    }
+
+    /// A socket of the file system, where plain text is spoken with clients.
+    pub(super) fn socket(path: PathBuf) -> Self {
+        Self { at: ListenAt::Socket(path), of: PortUse::Clients, is_secure: Some(false) }
     }
 }
 

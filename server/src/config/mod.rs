@@ -45,7 +45,7 @@ pub use auth_token::{AuthToken, JwtSettings};
 pub use auto_compaction::AutoCompaction;
 pub use error::{ConfigError, SettingSource};
 pub use join::{Join, NoPlace};
-pub use listen::{Listen, Listener, PortUse};
+pub use listen::{Listen, ListenAt, Listener, PortUse};
 pub use origins::Origins;
 
 pub use peers::{
@@ -62,7 +62,7 @@ pub struct Config {
     pub name: String,
     /// Directory of its data.
     pub data: PathBuf,
-    /// Where it is connected to. The first is for clients.
+    /// Where it is connected to. An address for clients is among them.
     pub listeners: Vec<Listener>,
     /// Client URLs told to others; none for the rule of [`crate::server`].
     pub advertise: Vec<String>,

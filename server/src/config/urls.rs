@@ -52,10 +52,16 @@ pub(super) fn read(found: &mut Found, warnings: &mut Vec<String>) -> Result<Urls
         None => listen(found, "listen-metrics-urls", None, PortUse::Metrics)?,
     });
     if listeners.len() > LISTENERS_MAX {
-        let place = SettingSource::Flag("listen-client-urls");
+        let place = place_of(found, "listen-client-urls");
         let (value, accepted) =
             (listeners.len().to_string(), format!("{LISTENERS_MAX} addresses to listen at"));
         return Err(ConfigError::Value { place, value, accepted });
+    }
+    let is_address = |it: &Listener| it.of == PortUse::Clients && it.at.address().is_some();
+    if !listeners.iter().any(is_address) {
+        let place = place_of(found, "listen-client-urls");
+        let needed = "a URL of http:// or https://";
+        return Err(ConfigError::Alone { place, needed });
     }
     schemes(&listeners, found, warnings)?;
     let advertise = if found.contains_key("advertise") {
@@ -111,8 +117,11 @@ fn listen(
 
 /// The listener of a URL, or what is accepted in its place.
 fn listener(url: &str, of: PortUse) -> Result<Listener, &'static str> {
-    if url.starts_with("unix://") || url.starts_with("unixs://") {
-        return Err("http:// or https://: sockets of the file system are not listened at");
+    if let Some(path) = url.strip_prefix("unix://") {
+        return match of {
+            PortUse::Clients if !path.is_empty() => Ok(Listener::socket(path.into())),
+            _ => Err("http:// or https://: sockets of the file system are for clients"),
+        };
     }
     let is_secure = url.starts_with("https://");
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
@@ -128,6 +137,11 @@ fn listener(url: &str, of: PortUse) -> Result<Listener, &'static str> {
     }
 }
 
+/// Where a setting was found.
+fn place_of(found: &Found, name: &'static str) -> SettingSource {
+    found.get(name).map_or(SettingSource::Default(name), |(_, place)| place.clone())
+}
+
 /// Sees to it that TLS is spoken where a URL says so, and nowhere else.
 fn schemes(
     listeners: &[Listener],
@@ -136,13 +150,8 @@ fn schemes(
 ) -> Result<(), ConfigError> {
     for (is_peers, flag) in [(false, "listen-client-urls"), (true, "listen-peer-urls")] {
         let here = || listeners.iter().filter(|it| (it.of == PortUse::Peers) == is_peers);
-        if here().any(|listener| listener.is_secure.is_none()) {
-            // By our own flag, which leaves it to the certificates.
-            continue;
-        }
         let is_secure = here().any(|listener| listener.is_secure == Some(true));
-        let place =
-            found.get(flag).map_or(SettingSource::Default(flag), |(_, place)| place.clone());
+        let place = place_of(found, flag);
         let refuse = |problem: &str| {
             Err(ConfigError::Tls { place: place.clone(), problem: problem.to_owned() })
         };
@@ -158,7 +167,10 @@ fn schemes(
                 "https:// needs --cert-file and --key-file, or --auto-tls"
             });
         }
-        if !is_secure {
+        // Our own flags leave it to the certificates.
+        let of = if is_peers { PortUse::Peers } else { PortUse::Clients };
+        let by_url = here().filter(|it| it.of == of).all(|it| it.is_secure.is_some());
+        if !is_secure && by_url && here().next().is_some() {
             if has_certificate {
                 let begins = "no URL to listen at begins with https://";
                 warnings.push(format!(
@@ -166,7 +178,7 @@ fn schemes(
                     names[0]
                 ));
             }
-            names.into_iter().for_each(|name| drop(found.remove(name)));
+            found.retain(|name, _| !names.contains(name));
         }
     }
     Ok(())
@@ -175,7 +187,7 @@ fn schemes(
 /// Client URLs that are told to others, in order.
 pub(super) fn advertised(found: &Found, name: &str) -> Result<Vec<String>, ConfigError> {
     let Some((text, place)) = found.get(name) else { return Ok(Vec::new()) };
-    let accepted = "http://HOST:PORT or https://HOST:PORT";
+    let accepted = "http://HOST:PORT, https://HOST:PORT or unix://PATH";
     let mut urls = text
         .split(',')
         .map(|url| checked(url.trim(), place, accepted, client_url))
@@ -187,6 +199,9 @@ pub(super) fn advertised(found: &Found, name: &str) -> Result<Vec<String>, Confi
 
 /// A client URL as `MemberList` shows it.
 fn client_url(text: &str) -> Option<String> {
+    if text.strip_prefix("unix://").is_some_and(|path| !path.is_empty()) {
+        return Some(text.to_owned());
+    }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let address = Listen::parse(rest?)?;
     (address.port() != 0 && !address.host().is_empty()).then(|| text.to_owned())

@@ -228,7 +228,7 @@ peer-transport-security:\n  cert-file: p\n  client-cert-auth: true\n  allowed-cn
             ("heartbeat-interval: 100ms", "heartbeat-interval", "a whole number"),
             ("name: {a: b}", "name", "text"),
             ("5: x", "5 is not a setting", "name"),
-            ("name: a\nname: b", "duplicate", "line 1"),
+            ("name: a\nname: b", "duplicate", "\"name\""),
             ("name: [a", "line 1", "expected"),
         ] {
             let error = read_text(text).unwrap_err();

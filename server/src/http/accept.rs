@@ -24,7 +24,7 @@ use tonic::Status;
 use super::gateway::is_gateway;
 use super::handshake::Handshakes;
 use super::io::Metered;
-use super::port::{Admits, Port, Speaks};
+use super::port::{Admits, Arrived, Listening, Port, Speaks};
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
 use super::turn_writer::{Lane, TurnWriter};
@@ -146,7 +146,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener) {
+    async fn run(self, listener: Listening) {
         let mut stop = self.stop.clone();
         tokio::select! {
             () = self.accept(listener) => {}
@@ -154,10 +154,10 @@ impl Acceptor {
         }
     }
 
-    async fn accept(&self, listener: TcpListener) {
+    async fn accept(&self, listener: Listening) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.hand_on(stream, self.slots.admit().await),
+                Ok(arrived) => self.hand_on(arrived, self.slots.admit().await),
                 Err(error) => {
                     if let Some(Say { more }) = self.failures.say(()) {
                         tracing::warn!(%error, more, "a connection could not be accepted, will keep trying");
@@ -170,25 +170,29 @@ impl Acceptor {
         }
     }
 
-    fn hand_on(&self, stream: TcpStream, place: SlotGuard) {
-        let stream = match tune(&stream).and_then(|()| stream.into_std()) {
-            Ok(stream) => stream,
+    fn hand_on(&self, arrived: Arrived, place: SlotGuard) {
+        let wire = match arrived {
+            Arrived::Tcp(stream) => tune(&stream).and_then(|()| stream.into_std()).map(Wire::Plain),
+            Arrived::Unix(stream) => stream.into_std().map(Wire::Unix),
+        };
+        let wire = match wire {
+            Ok(wire) => wire,
             Err(error) => {
                 tracing::debug!(%error, "a connection was gone before it began");
                 return;
             }
         };
-        match (&self.speaks, &self.handshakes) {
-            (Speaks::Plain(admits), _) => {
-                let (wire, admits) = (Wire::Plain(stream), *admits);
+        match (&self.speaks, wire, &self.handshakes) {
+            (Speaks::Plain(admits), wire, _) => {
+                let admits = *admits;
                 self.spread.hand_on(Accepted { wire, place, admits, name: None });
             }
-            (Speaks::Tls(tls), Some(handshakes)) => {
+            (Speaks::Tls(tls), Wire::Plain(stream), Some(handshakes)) => {
                 if !handshakes.begin((stream, place, tls.clone())) {
                     tracing::debug!("a connection came while too many handshakes wait");
                 }
             }
-            (Speaks::Tls(_), None) => {
+            (Speaks::Tls(_), ..) => {
                 tracing::error!("a connection cannot be served: nobody makes TLS handshakes");
             }
         }

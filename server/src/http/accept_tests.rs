@@ -24,7 +24,7 @@ use tower::Service;
 
 use super::accept::{Patience, accept, connections_with};
 use super::site::{PLAIN, Route, TextPage, route};
-use super::{Admits, Capacity, HttpHandler, Port, Site, Slots, Speaks, Spread, bind};
+use super::{Admits, Capacity, HttpHandler, Listening, Port, Site, Slots, Speaks, Spread, bind};
 use crate::api::{CallGate, Caller, InFlight, Router, Rule};
 use crate::config::Origins;
 use crate::error::RequestError;
@@ -162,7 +162,7 @@ fn start_for(has_leader: bool, patience: Patience, capacity: Capacity) -> Runnin
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (intake, serving) = connections_with(site, metrics.clone(), stopped.clone(), patience);
-    let port = Port { listener, speaks: Speaks::Plain(Admits::ALL) };
+    let port = Port { listener: Listening::Tcp(listener), speaks: Speaks::Plain(Admits::ALL) };
     let spread = (Spread::over(vec![intake]), None);
     let accepting = accept(vec![port], spread, Slots::new(capacity, metrics.clone()), stopped);
     let loops = tokio::spawn(async move {

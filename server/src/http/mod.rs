@@ -40,6 +40,6 @@ mod wire;
 pub use accept::{Intake, Spread, accept, bind, connections};
 pub use handshake::{Handshakes, handshakes};
 pub use pages::MemberPages;
-pub use port::{Admits, Port, Speaks};
+pub use port::{Admits, Listening, Port, Speaks, bind_socket};
 pub use site::{HttpHandler, Site};
 pub use slots::{Capacity, Slots};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixStream, unix};
 use tokio_rustls::server::TlsStream;
 
 /// A socket below TLS. The handshake is made on one thread and the rest of the connection served on another, each with a
@@ -85,6 +86,8 @@ impl AsyncWrite for Socket {
 /// A connection on its way to the thread that will serve it.
 pub(super) enum Wire {
     Plain(std::net::TcpStream),
+    /// A socket of the file system.
+    Unix(std::os::unix::net::UnixStream),
     Tls(Box<TlsStream<Socket>>),
 }
 
@@ -95,6 +98,10 @@ impl Wire {
             Self::Plain(stream) => {
                 let (reader, writer) = TcpStream::from_std(stream)?.into_split();
                 Ok((WireReader::Plain(reader), WireWriter::Plain(writer)))
+            }
+            Self::Unix(stream) => {
+                let (reader, writer) = UnixStream::from_std(stream)?.into_split();
+                Ok((WireReader::Unix(reader), WireWriter::Unix(writer)))
             }
             Self::Tls(mut stream) => {
                 stream.get_mut().0.join()?;
@@ -107,11 +114,13 @@ impl Wire {
 
 pub(super) enum WireReader {
     Plain(OwnedReadHalf),
+    Unix(unix::OwnedReadHalf),
     Tls(ReadHalf<Box<TlsStream<Socket>>>),
 }
 
 pub(super) enum WireWriter {
     Plain(OwnedWriteHalf),
+    Unix(unix::OwnedWriteHalf),
     Tls(WriteHalf<Box<TlsStream<Socket>>>),
 }
 
@@ -123,6 +132,7 @@ impl AsyncRead for WireReader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_read(context, buffer),
+            Self::Unix(half) => Pin::new(half).poll_read(context, buffer),
             Self::Tls(half) => Pin::new(half).poll_read(context, buffer),
         }
     }
@@ -136,6 +146,7 @@ impl AsyncWrite for WireWriter {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_write(context, bytes),
+            Self::Unix(half) => Pin::new(half).poll_write(context, bytes),
             Self::Tls(half) => Pin::new(half).poll_write(context, bytes),
         }
     }
@@ -143,6 +154,7 @@ impl AsyncWrite for WireWriter {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_flush(context),
+            Self::Unix(half) => Pin::new(half).poll_flush(context),
             Self::Tls(half) => Pin::new(half).poll_flush(context),
         }
     }
@@ -150,6 +162,7 @@ impl AsyncWrite for WireWriter {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_shutdown(context),
+            Self::Unix(half) => Pin::new(half).poll_shutdown(context),
             Self::Tls(half) => Pin::new(half).poll_shutdown(context),
         }
     }

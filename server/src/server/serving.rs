@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mini_etcd_shared::clock::SystemClock;
-use tokio::net::TcpListener;
 use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -19,9 +18,9 @@ use super::publish::publish;
 use super::rpc;
 use super::threads::{RunningThreads, ToPeers};
 use crate::api::{About, Host, services};
-use crate::config::{Cluster, Config, Listen, Listener};
+use crate::config::{Cluster, Config, ListenAt, Listener, PortUse};
 use crate::fatal;
-use crate::http::{self, MemberPages, Port, Site, Slots, Speaks, Spread};
+use crate::http::{self, Listening, MemberPages, Port, Site, Slots, Speaks, Spread};
 use crate::node::transport::LocalNames;
 use crate::watch::Hub;
 
@@ -178,7 +177,7 @@ fn tasks(config: &Config, threads: &RunningThreads, to_peers: ToPeers, host: Hos
 
 /// The ports, taken and not served yet.
 pub(super) struct Ports {
-    all: Vec<(TcpListener, Listener)>,
+    all: Vec<(Listening, Listener)>,
     clients: SocketAddr,
 }
 
@@ -186,32 +185,39 @@ impl Ports {
     /// Whether none of them is that of the peer URL that a member alone has.
     fn lack(&self, cluster: &Cluster) -> bool {
         let port = cluster.member(cluster.me()).map(|me| me.address.port);
-        let is_it = |(listener, _): &(TcpListener, Listener)| {
-            listener.local_addr().ok().map(|at| at.port()) == port
-        };
+        let is_it = |(listener, _): &(Listening, Listener)| listener.port() == port;
         cluster.typed().is_empty() && !self.all.iter().any(is_it)
     }
 }
 
 /// Takes the ports.
 pub(super) fn listen(config: &Config) -> Result<Ports, StartError> {
-    let all = config.listeners.iter();
-    let all = all.map(|listener| Ok((bind(&listener.at)?, listener.clone())));
+    let all = config.listeners.iter().map(|listener| Ok((bind(&listener.at)?, listener.clone())));
     let all = all.collect::<Result<Vec<_>, StartError>>()?;
-    let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no address for clients");
-    let clients = all.first().map_or_else(|| Err(missing()), |(first, _)| first.local_addr());
-    let refuse = |source| StartError::Listen { address: "clients".to_owned(), source };
-    let clients = clients.map_err(refuse)?;
+    let address = |(listening, listener): &(Listening, Listener)| match listening {
+        Listening::Tcp(tcp) if listener.of == PortUse::Clients => tcp.local_addr().ok(),
+        _ => None,
+    };
+    let clients = all.iter().find_map(address).ok_or_else(|| StartError::Listen {
+        address: "clients".to_owned(),
+        source: io::Error::new(io::ErrorKind::NotFound, "there is no address for them"),
+    })?;
     Ok(Ports { all, clients })
 }
 
 /// The first of its addresses that can be taken. A machine without IPv6 has every interface by IPv4.
-fn bind(listen: &Listen) -> Result<TcpListener, StartError> {
-    let refuse = |source| StartError::Listen { address: listen.to_string(), source };
+fn bind(at: &ListenAt) -> Result<Listening, StartError> {
+    let refuse = |source| StartError::Listen { address: at.to_string(), source };
+    let listen = match at {
+        ListenAt::Address(listen) => listen,
+        ListenAt::Socket(path) => {
+            return http::bind_socket(path).map(Listening::Unix).map_err(refuse);
+        }
+    };
     let mut problem = io::Error::new(io::ErrorKind::NotFound, "it has no address");
     for address in listen.resolve().map_err(refuse)? {
         match http::bind(address) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => return Ok(Listening::Tcp(listener)),
             Err(error) => problem = error,
         }
         if problem.kind() == io::ErrorKind::AddrInUse {
@@ -258,7 +264,8 @@ fn local_url(config: &Config, clients: SocketAddr) -> String {
 
 /// How clients are spoken to.
 fn scheme(config: &Config) -> &'static str {
-    let by_url = config.listeners.first().and_then(|first| first.is_secure);
+    let first = config.listeners.iter().find(|listener| listener.at.address().is_some());
+    let by_url = first.and_then(|first| first.is_secure);
     if by_url.unwrap_or(config.tls.clients.is_some()) { "https" } else { "http" }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn hosts(config: &Config) -> Vec<String> {
     let mut hosts: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     let own = config.cluster.member(config.cluster.me());
     hosts.extend(own.map(|own| own.address.host.clone()));
-    hosts.extend(config.listeners.iter().map(|listener| listener.at.host().to_owned()));
+    hosts.extend(config.listeners.iter().filter_map(|it| Some(it.at.address()?.host().to_owned())));
     hosts.retain(|host| !host.is_empty());
     hosts.sort_unstable();
     hosts.dedup();

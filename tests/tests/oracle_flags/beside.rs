@@ -1,8 +1,12 @@
 //! Both programs by the same line: both start and tell the same, or both refuse.
 
+use std::future::ready;
+
 use anyhow::{Context as _, ensure};
 use mini_etcd_tests::process::etcd_binary;
+use mini_etcd_tests::wait::eventually;
 use regex::Regex;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::launch::{DEADLINE, Line, Place, programs};
@@ -138,6 +142,33 @@ fn every_flag_of_etcd_is_on_the_page() -> anyhow::Result<()> {
         let missing: Vec<_> =
             flags.iter().filter(|flag| !page.contains(&format!("| `--{flag}` |"))).collect();
         ensure!(missing.is_empty(), "{}: {missing:?}", etcd.display());
+    }
+    Ok(())
+}
+
+/// Goal: who speaks to a member by a socket of the file system is answered. Method: etcdctl at such a socket of both
+/// programs, and after the end by a signal no file is left.
+#[tokio::test]
+async fn a_socket_of_the_file_system_is_listened_at() -> anyhow::Result<()> {
+    let arguments = with(&["--listen-client-urls=http://127.0.0.1:{c},unix://socket:1"]);
+    let line = Line { arguments: &arguments, ..Line::default() };
+    for (name, program) in programs()? {
+        let (place, dir) = (Place::new()?, TempDir::new()?);
+        let mut process = place.start(&program, &line, dir.path())?;
+        let put = || {
+            let mut command = std::process::Command::new(etcd_binary("ETCDCTL_BIN")?);
+            command.current_dir(dir.path()).env("ETCDCTL_API", "3");
+            command.args(["--endpoints=unix://socket:1", "--command-timeout=2s", "put", "k", "v"]);
+            let output = command.output()?;
+            ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+            Ok(())
+        };
+        eventually("an answer", DEADLINE, || ready(put())).await?;
+        let file = dir.path().join("socket:1");
+        ensure!(file.exists(), "{name}");
+        process.signal(Signal::TERM)?;
+        process.wait(DEADLINE)?;
+        ensure!(!file.exists(), "{name} leaves it");
     }
     Ok(())
 }
