@@ -3,5 +3,6 @@
 //! `ETCD_BIN` names etcd 3.5.1's server, `ETCDCTL_BIN` its etcdctl, `ETCD37_BIN`, where it is set, etcd 3.7's server.
 
 mod beside;
+mod effects;
 mod launch;
 mod published;
