@@ -47,7 +47,9 @@ impl Drop for Stream {
 
 impl Side {
     pub async fn start(flavor: Flavor) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(flavor, 1).await?;
+        // Else etcd does not say how long calls take.
+        let extensive = (flavor == Flavor::Etcd).then(|| "--metrics=extensive".to_owned());
+        let cluster = Cluster::start_of_with_flags(flavor, 1, extensive.as_slice()).await?;
         let channel = cluster.channel(0)?;
         let address = cluster.member(0)?.address.clone();
         // etcd decides on its version seconds after its start, by an entry of the log.
