@@ -3,7 +3,6 @@
 //! Each is made on a reading thread from one published state; what waits for the client is a few pieces.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
@@ -12,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 
 use crate::apply::Published;

@@ -1,7 +1,5 @@
 //! `etcdserverpb.Maintenance`.
 
-use std::time::Instant;
-
 use futures::stream::BoxStream;
 use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
 use mini_etcd_proto::etcdserverpb::maintenance_server::Maintenance;
@@ -14,7 +12,7 @@ use mini_etcd_proto::etcdserverpb::{
 use mini_etcd_proto::internalpb::command;
 use mini_etcd_shared::types::MemberId;
 use mini_etcd_shared::version::{ETCD_VERSION, STORAGE_VERSION};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 
 use super::host::alarms;

@@ -1,9 +1,9 @@
 //! gRPC messages in the bytes of a body, counted as they pass.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
+use tokio::time::Instant;
 
 use crate::metrics::{Method, Metrics};
 use crate::mvcc::PREFIX_BYTES;

@@ -18,7 +18,8 @@ use super::methods::Methods;
 /// A gauge that is never negative.
 pub type Level = Gauge<u64, AtomicU64>;
 
-type ByPeer<M> = Family<[(&'static str, String); 1], M>;
+type PeerLabel = [(&'static str, String); 1];
+type ByPeer<M> = Family<PeerLabel, M>;
 
 /// The process's measurements; a cheap handle.
 #[derive(Clone, Debug)]
@@ -134,7 +135,7 @@ pub const SLOW_READ: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 struct Peers {
-    round_trips: Family<[(&'static str, String); 1], Durations, fn() -> Durations>,
+    round_trips: Family<PeerLabel, Durations, fn() -> Durations>,
     sent_bytes: ByPeer<Counter>,
     send_failures: ByPeer<Counter>,
     received_bytes: ByPeer<Counter>,
@@ -195,6 +196,7 @@ impl Metrics {
         let mut registry = Registry::default();
         register_disk(&mut registry, &handles);
         register_server(&mut registry, &handles);
+        register_pace(&mut registry, &handles);
         register_own(&mut registry, &handles);
         register_network(&mut registry, &handles, &peers);
         let certificates = Family::default();
@@ -326,6 +328,25 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
         handles.proposals_failed.clone(),
     );
     server.register(
+        "read_indexes_failed",
+        "Linearizable reads that got no read index",
+        handles.reads_failed.clone(),
+    );
+    server.register(
+        "health_success",
+        "Health checks that passed",
+        handles.health_successes.clone(),
+    );
+    server.register(
+        "health_failures",
+        "Health checks that failed",
+        handles.health_failures.clone(),
+    );
+}
+
+fn register_pace(registry: &mut Registry, handles: &Handles) {
+    let server = registry.sub_registry_with_prefix("etcd_server");
+    server.register(
         "slow_apply",
         "Batches of entries that took longer than 100 ms",
         handles.slow_applies.clone(),
@@ -342,21 +363,6 @@ fn register_server(registry: &mut Registry, handles: &Handles) {
     );
     let promoted = handles.promotions.clone();
     server.register("learner_promote_successes", "Learners that got a vote", promoted);
-    server.register(
-        "read_indexes_failed",
-        "Linearizable reads that got no read index",
-        handles.reads_failed.clone(),
-    );
-    server.register(
-        "health_success",
-        "Health checks that passed",
-        handles.health_successes.clone(),
-    );
-    server.register(
-        "health_failures",
-        "Health checks that failed",
-        handles.health_failures.clone(),
-    );
 }
 
 fn register_own(registry: &mut Registry, handles: &Handles) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 use mini_etcd_proto::peerpb::{Batch, Hello, MembersAnswer, MembersRequest};
 use mini_etcd_shared::types::MemberId;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::client::{AbortOnDrop, Client, Connector, DialError};
@@ -150,15 +150,13 @@ impl Dialer {
 
     /// Asks the peer something small now and then, for the time that it takes. Does not end.
     async fn measure(&self, mut client: Client) {
-        let mut turns = interval(PEER_ROUND_TRIP_PAUSE);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            turns.tick().await;
             let begun = Instant::now();
             // Who does not answer is found out by the stream.
             if client.members(MembersRequest { protocol: PROTOCOL }).await.is_ok() {
                 self.outbox.metrics.round_trip.observe(begun.elapsed());
             }
+            sleep(PEER_ROUND_TRIP_PAUSE).await;
         }
     }
 

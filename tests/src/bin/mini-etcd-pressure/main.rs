@@ -90,9 +90,10 @@ struct Target {
 
 impl Target {
     async fn start(flavor: Flavor, size: usize, tls: bool, other: Other) -> anyhow::Result<Self> {
-        let cluster = match tls {
-            true => Cluster::start_with_tls(flavor).await?,
-            false => Cluster::start(flavor, size).await?,
+        let cluster = if tls {
+            Cluster::start_with_tls(flavor).await?
+        } else {
+            Cluster::start(flavor, size).await?
         };
         let leader = cluster.leader().await?;
         let dial = cluster.dial(leader)?;
