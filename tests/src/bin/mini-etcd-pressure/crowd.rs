@@ -121,11 +121,8 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
     let keeping = Phase::run("keeping alive", target, async {
         let begun = Instant::now();
         let kept = keep_alive(target, arguments, &leases).await?;
-        let rate = kept as f64 / begun.elapsed().as_secs_f64();
-        Ok(vec![format!(
-            "{rate:.0} leases kept alive in a second, by {} clients",
-            arguments.keepers
-        )])
+        let rate = kept * 1000 / u64::try_from(begun.elapsed().as_millis())?.max(1);
+        Ok(vec![format!("{rate} leases kept alive in a second, by {} clients", arguments.keepers)])
     });
     phases.push(keeping.await?);
     let resting = Phase::run("with all of it", target, async {
