@@ -55,10 +55,12 @@ fn every_seed_keeps_its_promises() {
     let cuts: u64 = reports.iter().map(|report| report.cuts).sum();
     let snapshots: u64 = reports.iter().map(|report| report.snapshots).sum();
     let changes: u64 = reports.iter().map(|report| report.changes).sum();
+    let rollbacks: u64 = reports.iter().map(|report| report.rollbacks).sum();
     let events: u64 = reports.iter().map(|report| report.events).sum();
     eprintln!(
         "{} seeds: {events} events, {writes} writes answered, {reads} reads checked, {unknown} outcomes unknown, \
          {starts} starts, {cuts} cuts of logs, {snapshots} snapshots installed, {changes} changes of membership, \
+         {rollbacks} members set back to an older copy, \
          {renewals} renewals of leases, {expired} expired, {denied} puts of users denied",
         reports.len()
     );
@@ -70,4 +72,5 @@ fn every_seed_keeps_its_promises() {
     assert!(cuts > 10 * reports.len() as u64, "logs were not cut");
     assert!(3 * snapshots > reports.len() as u64, "nobody needed a snapshot");
     assert!(changes > reports.len() as u64 / 2, "nobody came or went");
+    assert!(3 * rollbacks > reports.len() as u64, "nobody was set back");
 }

@@ -18,7 +18,7 @@ use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{Facts, Metrics, SLOW_READ};
 use crate::node::{LeaseKeeper, LeaseLeft, Proposer, Written};
-use crate::raft::RaftStatus;
+use crate::raft::{Doubt, RaftStatus};
 use crate::repeats::TimedRepeats;
 use crate::watch::Hub;
 
@@ -176,6 +176,33 @@ impl Host {
         self.status().disk_stalled
     }
 
+    /// Which members are in doubt, and whom they wait for; none where there is nothing to say. See [`crate::raft::Doubt`].
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let (status, published) = (self.status(), self.published());
+        let name = |id: &MemberId| {
+            let member = published.members.by_id.get(&id.0);
+            member.map_or_else(|| id.to_string(), |member| member.name.clone())
+        };
+        let names = |ids: &[MemberId]| ids.iter().map(name).collect::<Vec<_>>().join(", ");
+        let what = match status.doubt {
+            Some(Doubt::Copied) => {
+                "IN DOUBT: the directory is a copy, or was put back from one".to_owned()
+            }
+            Some(Doubt::Behind(index)) => {
+                format!("IN DOUBT: the log lacks what was acknowledged up to index {index}")
+            }
+            None if self.has_leader() || status.doubtful.is_empty() => return None,
+            None => format!("RAFT NO LEADER: in doubt: {}", names(&status.doubtful)),
+        };
+        let waits = match status.away.as_slice() {
+            _ if self.has_leader() => "no vote before the leader has caught it up".to_owned(),
+            [] => "it counts once all members vote for one leader".to_owned(),
+            away => format!("no vote before a leader has caught it up: start {}", names(away)),
+        };
+        Some(format!("{what}: {waits}"))
+    }
+
     /// Whether this member has no vote, for it is a learner or has yet to get the state of its cluster.
     #[must_use]
     pub fn is_learner(&self) -> bool {
@@ -327,6 +354,7 @@ impl Host {
             is_leader: status.leads(),
             is_learner: self.is_learner(),
             disk_stalled: status.disk_stalled,
+            in_doubt: status.doubt.is_some(),
             leader_changes: status.leader_changes,
             committed: status.commit.0,
             applied: published.applied.0,

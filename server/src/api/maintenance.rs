@@ -108,6 +108,7 @@ impl Maintenance for MaintenanceService {
         let me = self.host.proposer().identity().member_id;
         let (db_size, in_use) = self.host.sizes(&state);
         let no_leader = (status.leader.0 == 0).then(|| RequestError::NoLeader.to_string());
+        let doubt = self.host.doubt();
         let alarms = alarms(&state).map(|(member, name)| format!("memberID:{member} alarm:{name}"));
         Ok(Response::new(StatusResponse {
             header: Some(self.host.header(state.view.revision())),
@@ -117,7 +118,7 @@ impl Maintenance for MaintenanceService {
             raft_index: status.commit.0,
             raft_term: status.term.0,
             raft_applied_index: state.applied.0,
-            errors: no_leader.into_iter().chain(alarms).collect(),
+            errors: no_leader.into_iter().chain(doubt).chain(alarms).collect(),
             db_size_in_use: signed(in_use),
             is_learner: status.learners.contains(&me),
             storage_version: STORAGE_VERSION.to_owned(),

@@ -95,6 +95,9 @@ async fn unhealthy(host: &Host, query: &str) -> Option<String> {
     if host.is_disk_stalled() {
         return Some(DISK_STALLED.to_owned());
     }
+    if let Some(doubt) = host.doubt() {
+        return Some(doubt);
+    }
     if !host.has_leader() {
         return Some("RAFT NO LEADER".to_owned());
     }
@@ -141,7 +144,10 @@ async fn run(host: &Host, check: Check) -> Result<(), String> {
         Check::DiskWrite | Check::LinearizableRead if host.is_disk_stalled() => {
             Err(DISK_STALLED.to_owned())
         }
-        Check::LinearizableRead => linearizable_read(host).await.map_err(|error| error.to_string()),
+        Check::LinearizableRead => match host.doubt() {
+            Some(doubt) => Err(doubt),
+            None => linearizable_read(host).await.map_err(|error| error.to_string()),
+        },
         Check::NonLearner if host.is_learner() => Err("not supported for learner".to_owned()),
         // The published state can be read as long as the process is there.
         Check::SerializableRead | Check::NonLearner | Check::DiskWrite => Ok(()),

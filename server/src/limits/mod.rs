@@ -22,6 +22,9 @@ pub const TXN_DEPTH_MAX: usize = 40;
 /// Longest a request waits for its result; etcd's 5 s and two election timeouts.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 
+/// Members of which it is remembered, and told, what they acknowledged: more than any cluster has.
+pub const ACKED_MAX: usize = 64;
+
 /// Learners that a cluster may have: etcd's `--max-learners`.
 pub const LEARNERS_MAX: usize = 1;
 

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use mini_etcd_proto::internalpb::{Entry, HardState};
-use mini_etcd_shared::types::{LogIndex, Term};
+use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message;
 
 /// Version of every row written here.
@@ -13,10 +13,32 @@ const ROW_BYTES: usize = 1 + 4 + 4 + CRC_BYTES;
 
 const CRC_BYTES: usize = 4;
 
+/// Bytes of a member in the row `acked`.
+const ACKED_BYTES: usize = 3 * 8;
+
 /// Keys of the space `log_meta`.
 pub(super) const KEY_TRUNCATED: &[u8] = b"truncated";
 /// See [`KEY_TRUNCATED`].
 pub(super) const KEY_HARD_STATE: &[u8] = b"hard_state";
+
+/// See [`KEY_TRUNCATED`].
+pub(super) const KEY_ACKED: &[u8] = b"acked";
+
+/// The last entry that a member was seen to acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acked {
+    pub member: MemberId,
+    pub index: LogIndex,
+    pub term: Term,
+}
+
+impl Acked {
+    /// Whether a log that ends here is behind one that ends with that entry, as Raft compares logs.
+    #[must_use]
+    pub fn is_before(&self, index: LogIndex, term: Term) -> bool {
+        (self.term, self.index) < (term, index)
+    }
+}
 
 /// What is wrong with a row of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,6 +198,37 @@ pub(super) fn decode_hard_state(row: Bytes) -> Option<HardState> {
     row.is_empty().then_some(hard_state)
 }
 
+pub(super) fn encode_acked(all: &[Acked]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(1 + all.len() * ACKED_BYTES + CRC_BYTES);
+    row.put_u8(FORMAT);
+    for acked in all {
+        row.put_u64(acked.member.0);
+        row.put_u64(acked.index.0);
+        row.put_u64(acked.term.0);
+    }
+    seal(KEY_ACKED, row)
+}
+
+pub(super) fn decode_acked(row: Bytes) -> Option<Vec<Acked>> {
+    let mut row = open(KEY_ACKED, row)?;
+    if row.len() % ACKED_BYTES != 0 {
+        return None;
+    }
+    let mut all: Vec<Acked> = Vec::with_capacity(row.len() / ACKED_BYTES);
+    while !row.is_empty() {
+        let acked = Acked {
+            member: MemberId(row.try_get_u64().ok()?),
+            index: LogIndex(row.try_get_u64().ok()?),
+            term: Term(row.try_get_u64().ok()?),
+        };
+        if all.last().is_some_and(|before| before.member >= acked.member) {
+            return None;
+        }
+        all.push(acked);
+    }
+    Some(all)
+}
+
 /// Appends the crc over key and row.
 fn seal(key: &[u8], mut row: Vec<u8>) -> Vec<u8> {
     let crc = row_crc(key, &row);
@@ -253,6 +306,36 @@ mod tests {
             let read = decode_row(&row_key(LogIndex(first)), row.into());
             assert_eq!(read.err(), Some(RowFault::Entries));
         }
+    }
+
+    /// Goal: nothing is remembered that was not written. Method: rows of none, one and three members, each bit of them
+    /// flipped, each prefix, one byte more, and rows whose members do not rise.
+    #[test]
+    fn what_is_remembered_reads_back_and_no_other_row_is_taken_for_it() {
+        let one = |member: u64| Acked {
+            member: MemberId(member),
+            index: LogIndex(member + 1),
+            term: Term(member + 2),
+        };
+        for all in [vec![], vec![one(7)], vec![one(0), one(7), one(u64::MAX - 2)]] {
+            let row = encode_acked(&all);
+            assert_eq!(decode_acked(row.clone().into()), Some(all));
+            for bit in 0..row.len() * 8 {
+                let mut flipped = row.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(decode_acked(flipped.into()), None, "bit {bit}");
+            }
+            for size in 0..row.len() {
+                assert_eq!(decode_acked(row[..size].to_vec().into()), None, "{size} bytes");
+            }
+            assert_eq!(decode_acked([row, vec![0]].concat().into()), None);
+        }
+        for bad in [vec![one(7), one(7)], vec![one(7), one(3)]] {
+            assert_eq!(decode_acked(encode_acked(&bad).into()), None);
+        }
+        let half = seal(KEY_ACKED, [&[FORMAT][..], &[0; 23]].concat());
+        assert_eq!(decode_acked(half.into()), None);
+        assert_eq!(decode_acked(encode_hard_state(&HardState::default()).into()), None);
     }
 
     #[test]

@@ -99,6 +99,13 @@ impl MemoryGuard {
         }
     }
 
+    /// Another file with what is durable in this one.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let durable = self.lock().1;
+        Self { slots: Arc::new(Mutex::new((durable, durable))) }
+    }
+
     /// Changes a byte of a slot, as a failing disk would.
     pub fn damage(&self, slot: usize, byte: usize) {
         let mut slots = self.lock();

@@ -45,7 +45,7 @@ mod reader;
 mod recovery;
 mod store;
 
-pub use codec::RowFault;
+pub use codec::{Acked, RowFault};
 pub use dir::{DirStore, is_new, open_dir, open_dir_with};
 pub use error::{Finding, LogError};
 pub use file::{FileGuard, MemoryGuard};

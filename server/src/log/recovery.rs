@@ -8,7 +8,7 @@ use mini_etcd_proto::internalpb::{Entry, HardState};
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message;
 
-use super::codec::{self, Row, RowFault, Truncated};
+use super::codec::{self, Acked, Row, RowFault, Truncated};
 use super::error::{Finding, LogError};
 use super::guard::Slot;
 use crate::limits;
@@ -22,6 +22,7 @@ pub(super) struct Recovery {
     pub hard_state: HardState,
     pub last: (LogIndex, Term),
     pub crc: u32,
+    pub acked: Vec<Acked>,
     pub tail: Vec<Entry>,
     /// Keys of what a crash left behind the last sound row, and why it does not count.
     pub residue: Option<(RowFault, Vec<Vec<u8>>)>,
@@ -35,6 +36,7 @@ pub(super) fn recover(
 ) -> Result<Recovery, LogError> {
     let judge = Judge { guard, place };
     let (truncated, hard_state) = judge.meta(reader)?;
+    let acked = judge.acked(reader)?;
     let mut walk = Walk::new(&truncated, &hard_state, guard.mark.last);
     let first_row = first_row(reader, &truncated)?;
     reader.scan(Space::Log, (Bound::Included(&first_row), Bound::Unbounded), &mut |key, row| {
@@ -49,6 +51,7 @@ pub(super) fn recover(
         hard_state: HardState { commit, ..hard_state },
         last: walk.last,
         crc: walk.crc,
+        acked,
         tail: walk.tail.into(),
         residue: walk.fault.map(|fault| (fault, walk.residue)),
     })
@@ -103,6 +106,15 @@ impl Judge<'_> {
             .ok_or_else(|| self.damaged(Finding::Meta("hard_state")))?;
         self.compare_meta(&truncated, &hard_state)?;
         Ok((truncated, hard_state))
+    }
+
+    /// What is remembered of members; nothing in a log of an earlier version.
+    fn acked(&self, reader: &dyn Reader) -> Result<Vec<Acked>, LogError> {
+        let row = reader.get(Space::LogMeta, codec::KEY_ACKED)?;
+        let read = row.map(|row| {
+            codec::decode_acked(row).ok_or_else(|| self.damaged(Finding::Meta("acked")))
+        });
+        read.transpose().map(Option::unwrap_or_default)
     }
 
     fn compare_meta(&self, truncated: &Truncated, hard_state: &HardState) -> Result<(), LogError> {

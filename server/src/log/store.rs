@@ -7,7 +7,7 @@ use mini_etcd_shared::clock::Clock;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message;
 
-use super::codec::{self, Truncated};
+use super::codec::{self, Acked, Truncated};
 use super::error::{Finding, LogError};
 use super::guard::{self, Found, Guard, GuardFile, Mark, Slot};
 use super::reader::LogReader;
@@ -22,6 +22,9 @@ pub struct LogWrite {
     pub entries: Vec<Entry>,
     /// The new hard state, if it changed.
     pub hard_state: Option<HardState>,
+    /// What is remembered of what members acknowledged, in the order of their ids; where it changed. It waits for no sync of its
+    /// own.
+    pub acked: Option<Vec<Acked>>,
 }
 
 /// What a log holds when it is opened.
@@ -33,6 +36,8 @@ pub struct Recovered {
     pub truncated: (LogIndex, Term),
     /// Index and term of the last entry.
     pub last: (LogIndex, Term),
+    /// What is remembered of what members acknowledged.
+    pub acked: Vec<Acked>,
     /// The newest entries, up to [`limits::LOG_TAIL_BYTES_MAX`], contiguous up to `last`.
     pub tail: Vec<Entry>,
     /// The log as it stands.
@@ -91,6 +96,7 @@ pub struct LogStore<E, G, C> {
     engine: E,
     guard: Guard<G, C>,
     shape: Shape,
+    acked: Vec<Acked>,
     place: Arc<str>,
 }
 
@@ -118,7 +124,7 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         engine.commit(batch, Durability::Synced)?;
         guard.settle(shape.mark())?;
         let place = guard.place().into();
-        let mut store = Self { engine, guard, shape, place };
+        let mut store = Self { engine, guard, shape, acked: Vec::new(), place };
         let recovered = store.recovered(Vec::new(), true);
         Ok((store, recovered))
     }
@@ -154,7 +160,7 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         engine.discard_below(Space::Log, &found.first_row)?;
         let mut guard = Guard::new(guard, clock)?;
         guard.settle(shape.mark())?;
-        let mut store = Self { engine, guard, shape, place };
+        let mut store = Self { engine, guard, shape, acked: found.acked, place };
         let recovered = store.recovered(found.tail, slot.clean);
         Ok((store, recovered))
     }
@@ -185,6 +191,10 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
             durability = Durability::Synced;
             self.cut_suffix(LogIndex(first.index), &mut batch, &mut shape)?;
             add_rows(&write.entries, &mut batch, &mut shape);
+        }
+        if let Some(acked) = &write.acked {
+            batch.put(Space::LogMeta, codec::KEY_ACKED, codec::encode_acked(acked));
+            self.acked.clone_from(acked);
         }
         if !batch.is_empty() {
             self.engine.commit(batch, durability)?;
@@ -315,6 +325,7 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
             hard_state: self.shape.hard_state,
             truncated: reader.truncated(),
             last: self.shape.last,
+            acked: self.acked.clone(),
             tail,
             reader,
             clean,

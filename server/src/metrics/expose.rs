@@ -39,6 +39,8 @@ pub struct Facts {
     pub is_learner: bool,
     /// A write of the log does not end.
     pub disk_stalled: bool,
+    /// This member may lack what it acknowledged.
+    pub in_doubt: bool,
     /// Leaders seen.
     pub leader_changes: u64,
     /// Commit index.
@@ -141,6 +143,8 @@ fn register_raft(registry: &mut Registry, facts: &Facts) {
     gauge(registry, "etcd_debugging_auth_revision", help, facts.auth_revision);
     let help = "A write of the log takes longer than the shortest election timeout";
     gauge(registry, "mini_etcd_disk_stalled", help, facts.disk_stalled.into());
+    let help = "The log may lack what this member acknowledged: it has no vote";
+    gauge(registry, "mini_etcd_in_doubt", help, facts.in_doubt.into());
     gauge(registry, "mini_etcd_log_entries", "Entries that the Raft log holds", facts.log_entries);
     let waits = Family::<[(&'static str, String); 1], Gauge<u64, AtomicU64>>::default();
     for (member, lacks) in &facts.log_waits_for {

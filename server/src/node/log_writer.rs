@@ -91,13 +91,16 @@ impl<E: Engine, G: GuardFile, C: Clock> Work for LogWriter<E, G, C> {
             }
         }
         let mut took = Duration::ZERO;
-        if !write.entries.is_empty() || write.hard_state.is_some() {
+        let waits = !write.entries.is_empty() || write.hard_state.is_some();
+        if waits || write.acked.is_some() {
             let began = self.clock.now();
             let reader = self.store.append(&write)?;
             // Next to its sync nothing else of a write takes time.
             took = self.clock.now().since(began);
-            self.metrics.log_write_seconds.observe(took);
-            self.metrics.sync_seconds.observe(took);
+            if waits {
+                self.metrics.log_write_seconds.observe(took);
+                self.metrics.sync_seconds.observe(took);
+            }
             let bytes = write.entries.iter().map(|entry| entry.data.len() as u64).sum();
             self.metrics.log_written_bytes.inc_by(bytes);
             self.shown.log.store(Arc::new(reader));
@@ -171,19 +174,27 @@ fn merge(write: &mut LogWrite, next: LogWrite) {
     if next.hard_state.is_some() {
         write.hard_state = next.hard_state;
     }
+    if next.acked.is_some() {
+        write.acked = next.acked;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use mini_etcd_proto::internalpb::HardState;
+    use mini_etcd_shared::types::{MemberId, Term};
 
     use super::*;
+    use crate::log::Acked;
 
     fn write(term: u64, indexes: std::ops::Range<u64>, vote: Option<u64>) -> LogWrite {
         let entry = |index| Entry { term, index, ..Entry::default() };
         LogWrite {
             entries: indexes.map(entry).collect(),
             hard_state: vote.map(|vote| HardState { term, vote, commit: 0 }),
+            acked: vote.map(|member| {
+                vec![Acked { member: MemberId(member), index: LogIndex(1), term: Term(term) }]
+            }),
         }
     }
 
@@ -197,6 +208,7 @@ mod tests {
             merged.entries.iter().map(|entry| (entry.term, entry.index)).collect();
         assert_eq!(entries, [(1, 2), (1, 3), (2, 4)]);
         assert_eq!(merged.hard_state.unwrap().vote, 9);
+        assert_eq!(merged.acked.unwrap()[0].member, MemberId(9));
     }
 
     #[test]

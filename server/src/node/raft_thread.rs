@@ -36,6 +36,8 @@ pub(crate) struct RaftThread<C: Clock> {
     pub completions: Arc<Completions>,
     pub clock: C,
     pub course: Course,
+    /// Called when what put this member in doubt is settled.
+    pub no_more_doubt: Box<dyn Fn() + Send>,
 }
 
 /// How far it is.
@@ -221,6 +223,14 @@ impl<C: Clock> RaftThread<C> {
                 self.completions.push(Completion::ReadsFailed(ids, error));
             }
             Job::Removed => self.course.removed = true,
+            Job::Differs { leader } => {
+                let published = self.shown.published.load();
+                let leader = published.members.by_id.get(&leader.0);
+                let leader = leader.map(|member| member.name.as_str()).unwrap_or_default();
+                let told =
+                    "an entry that is committed here is another one in the log of the leader";
+                fatal::end(fatal::STATE_DIFFERS, format_args!("{told}, {leader}"))
+            }
         }
     }
 
@@ -232,6 +242,9 @@ impl<C: Clock> RaftThread<C> {
         }
         if before.leads() && !status.leads() {
             self.seen.keep(&before);
+        }
+        if before.doubt.is_some() && status.doubt.is_none() {
+            (self.no_more_doubt)();
         }
         let leader = status.leader;
         self.shown.status.store(Arc::new(status));

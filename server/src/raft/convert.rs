@@ -71,6 +71,9 @@ pub fn message_out(mut message: eraftpb::Message) -> Option<RaftMessage> {
         context: message.context,
         priority: message.priority,
         held: 0,
+        doubt: 0,
+        proof: None,
+        acked: Vec::new(),
     })
 }
 
@@ -176,6 +179,7 @@ mod tests {
             context: Bytes::from_static(b"context"),
             priority: -1,
             held: 0,
+            ..RaftMessage::default()
         };
         assert_eq!(message_in(message.clone()).and_then(message_out), Some(message));
     }

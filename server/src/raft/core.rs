@@ -171,6 +171,9 @@ impl NodeCore {
     /// When no sound member would have sent it; it is then dropped.
     pub fn message(&mut self, from: MemberId, message: RaftMessage) -> Result<(), Refusal> {
         validate::check(&message, &self.frame(from))?;
+        if self.differs(&message) {
+            return Err(Refusal::Differs);
+        }
         let of_leader = matches!(message.kind(), Kind::Append | Kind::Heartbeat);
         let (term, held) = (Term(message.term), LogIndex(message.held));
         let message = convert::message_in(message).ok_or(Refusal::Kind)?;
@@ -185,6 +188,32 @@ impl NodeCore {
         }
         self.fix_timeout();
         Ok(())
+    }
+
+    /// Whether a leader's append has another entry where one is committed here: then one of the two has lost what was
+    /// promised, and the leader has a quorum behind it.
+    fn differs(&self, message: &RaftMessage) -> bool {
+        let (committed, term) = (self.commit_index(), self.raw.raft.term);
+        let is_other = |index: u64, term: u64| {
+            index <= committed.0
+                && self.log_term(LogIndex(index)).is_some_and(|known| known != Term(term))
+        };
+        if message.kind() != Kind::Append || message.term < term || message.index > committed.0 {
+            return false;
+        }
+        let entries = message.entries.iter().take_while(|entry| entry.index <= committed.0);
+        is_other(message.index, message.log_term)
+            || entries.into_iter().any(|entry| is_other(entry.index, entry.term))
+    }
+
+    /// How far the log of `peer` agrees is found out anew, as after an election.
+    pub fn forget_match(&mut self, peer: MemberId) {
+        let last = self.raw.raft.raft_log.last_index();
+        if let Some(progress) = self.raw.raft.mut_prs().get_mut(peer.0) {
+            progress.matched = 0;
+            progress.become_probe();
+            progress.next_idx = last + 1;
+        }
     }
 
     fn frame(&self, from: MemberId) -> Frame {

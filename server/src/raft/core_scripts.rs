@@ -55,7 +55,7 @@ impl CoreRunner {
         if let Some(last) = entries.last() {
             found.last = (LogIndex(last.index), Term(last.term));
         }
-        let write = LogWrite { entries, hard_state: Some(found.hard_state) };
+        let write = LogWrite { entries, hard_state: Some(found.hard_state), acked: None };
         found.reader = log.append(&write)?;
         found.tail = write.entries;
         self.log = Some(log);
@@ -161,7 +161,8 @@ impl CoreRunner {
 
     fn describe(&mut self, effects: Effects, lines: &mut Vec<String>) {
         lines.extend(effects.send_now.iter().map(|out| format!("send {}", testing::message(out))));
-        let write = LogWrite { entries: effects.entries, hard_state: effects.hard_state };
+        let write =
+            LogWrite { entries: effects.entries, hard_state: effects.hard_state, acked: None };
         if write != LogWrite::default() || !effects.send_after.is_empty() {
             lines.push(format!("write {} {}", effects.number, testing::write(&write)));
             self.writes.push((effects.number, write));

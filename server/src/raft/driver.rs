@@ -6,13 +6,14 @@ use std::sync::Arc;
 use mini_etcd_proto::internalpb::{ConfState, Entry, EntryKind, conf_change};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
-use mini_etcd_proto::peerpb::{ReadBarrier as BarrierRequest, ReadIndex};
+use mini_etcd_proto::peerpb::{RaftMessage, ReadBarrier as BarrierRequest, ReadIndex};
 use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::applying::Applying;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::cut::{CutPolicy, Cutting};
+use super::doubt::{Doubt, Doubts};
 use super::driver_install::{Installing, Snapshots};
 use super::job::{Input, Job};
 use super::leadership::Leadership;
@@ -48,6 +49,8 @@ pub struct DriverConfig {
     pub boot_nonce: u64,
     /// When the log is cut; none for never.
     pub cut: Option<CutPolicy>,
+    /// The directory is a copy, or was put back from one.
+    pub is_copied: bool,
 }
 
 /// The pure sequencer of a member. See the module for its rules.
@@ -68,6 +71,9 @@ pub struct Driver {
     /// Tick since which the present voters have the present leader: what was heard before says nothing of them.
     pub(super) quorum_since: u64,
     pub(super) suspicion: Suspicion,
+    pub(super) doubts: Doubts,
+    /// Number of the last write that was handed out.
+    pub(super) last_write: u64,
     stall: Stall,
     pub(super) cutting: Cutting,
     pub(super) snapshots: Snapshots,
@@ -82,6 +88,8 @@ pub struct Driver {
     /// Refusals in the log: a peer whose messages are refused sends them again and again.
     refusals: Repeats<(MemberId, Refusal)>,
     removed: bool,
+    /// Who leads with other data than this member has.
+    differs_from: Option<MemberId>,
     /// The inputs of a turn after those that go first; kept for its memory.
     later: Vec<Input>,
 }
@@ -99,8 +107,12 @@ impl Driver {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
-        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, cut } = config;
+        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, cut, .. } =
+            config;
         let alone = membership::is_only_voter(&conf_state, id);
+        // Who is alone has nobody to ask.
+        let own = (config.is_copied && !alone).then_some(Doubt::Copied);
+        let doubts = Doubts::new(boot_nonce, &log.acked, own);
         let core =
             NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), seed })?;
         let mut driver = Self {
@@ -118,6 +130,8 @@ impl Driver {
             connected: BTreeMap::new(),
             quorum_since: 0,
             suspicion: Suspicion::default(),
+            doubts,
+            last_write: 0,
             stall: Stall::default(),
             cutting: Cutting::new(cut),
             snapshots: Snapshots::default(),
@@ -129,8 +143,10 @@ impl Driver {
             messages_refused: 0,
             refusals: Repeats::default(),
             removed: false,
+            differs_from: None,
             later: Vec::new(),
         };
+        driver.compare_with_memory();
         if alone {
             // Nobody else can lead, so there is nobody to wait for.
             driver.core.campaign();
@@ -141,7 +157,7 @@ impl Driver {
     /// One turn: takes all inputs, answers with what is to be done, in order.
     pub fn step(&mut self, inputs: &mut Vec<Input>) -> Vec<Job> {
         let mut turn = Turn::default();
-        if self.removed {
+        if self.removed || self.differs_from.is_some() {
             inputs.clear();
             return turn.into_jobs();
         }
@@ -181,11 +197,13 @@ impl Driver {
             self.propose_all(&mut turn);
         }
         self.ask(&mut turn);
+        self.ask_for_proofs();
         if self.installing.as_ref().is_none_or(Installing::is_draining) {
             self.settle(&mut turn);
         }
         self.install(&mut turn);
         let mut jobs = turn.into_jobs();
+        self.write_memory(&mut jobs, ticked);
         for job in &jobs {
             if let Job::Write(task) = job {
                 self.stall.began(task.number, self.now);
@@ -194,6 +212,7 @@ impl Driver {
         if self.removed {
             jobs.push(Job::Removed);
         }
+        jobs.extend(self.differs_from.map(|leader| Job::Differs { leader }));
         jobs
     }
 
@@ -212,9 +231,11 @@ impl Driver {
                 self.proposals.add(Proposal { sequence, kind, data });
             }
             Input::Read { id } => self.barrier.add(id),
-            Input::PeerHello { id, boot_nonce } => {
+            Input::PeerHello { id, boot_nonce, acked, heeds_doubt } => {
                 self.outage.heard(self.now, id);
+                self.on_memory(id, acked, heeds_doubt);
                 if self.suspicion.hello(id, boot_nonce) {
+                    self.forget_votes();
                     self.suspect(id, "it was restarted");
                 }
             }
@@ -251,10 +272,7 @@ impl Driver {
             Body::Raft(_) if self.installing.is_some() => {}
             Body::Raft(message)
                 if message.kind() == Kind::TimeoutNow && self.stall.is_stalled(self.now) => {}
-            Body::Raft(message) => match self.core.message(from, message) {
-                Ok(()) => self.suspicion.heard(self.now, from),
-                Err(refusal) => self.refused(from, refusal),
-            },
+            Body::Raft(message) => self.weigh(from, message),
             Body::Forward(forward) => self.on_forward(from, forward, turn),
             Body::ForwardRefused(refused) => {
                 let (term, reason) = (Term(refused.term), refused.reason());
@@ -282,6 +300,19 @@ impl Driver {
     fn unreachable(&mut self, id: MemberId) {
         self.outage.lost(id);
         self.core.unreachable(id);
+    }
+
+    /// Raft takes a message; false when it is dropped.
+    pub(super) fn raft(&mut self, from: MemberId, message: RaftMessage) -> bool {
+        match self.core.message(from, message) {
+            Ok(()) => self.suspicion.heard(self.now, from),
+            Err(Refusal::Differs) => self.differs_from = Some(from),
+            Err(refusal) => {
+                self.refused(from, refusal);
+                return false;
+            }
+        }
+        true
     }
 
     fn refused(&mut self, from: MemberId, refusal: Refusal) {
@@ -394,7 +425,11 @@ impl Driver {
             self.leader_changes += 1;
             tracing::info!(member = %self.id, leader = %leadership.leader, term = %leadership.term, "leads");
         }
+        if leadership.has_leader() && !leadership.leads() {
+            self.doubts.follow();
+        }
         if leadership.leads() {
+            self.begin_to_lead();
             self.snapshots.leads(self.now);
             self.quorum_since = self.now;
         }
@@ -418,6 +453,7 @@ impl Driver {
     /// Takes from Raft until it has nothing more to say.
     fn settle(&mut self, turn: &mut Turn) {
         while let Some(mut effects) = self.core.effects() {
+            self.mark(&mut effects);
             turn.write(&mut effects);
             self.on_reads(&effects, turn);
             for to in std::mem::take(&mut effects.snapshots) {
@@ -435,7 +471,10 @@ impl Driver {
 
     fn on_reads(&mut self, effects: &Effects, turn: &mut Turn) {
         for (context, index) in &effects.reads {
-            let Some(round) = round_of(context) else { continue };
+            let Some(round) = round_of(context) else {
+                self.on_confirmed(context, *index);
+                continue;
+            };
             let released = self.barrier.answered(round);
             turn.reads_ready(released.ids, *index);
             for (member, round) in released.answers {
@@ -506,6 +545,7 @@ fn context_of(term: Term, round: u64) -> Vec<u8> {
 }
 
 fn round_of(context: &[u8]) -> Option<u64> {
-    let round = context.get(8..16)?;
-    round.try_into().ok().map(u64::from_be_bytes)
+    let context: &[u8; 16] = context.try_into().ok()?;
+    let (_, round) = context.split_last_chunk()?;
+    Some(u64::from_be_bytes(*round))
 }

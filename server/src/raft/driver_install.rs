@@ -160,6 +160,7 @@ impl Driver {
             Err(error) => panic!("log and state do not fit each other: {error}"),
         }
         self.applying = Applying::new(index);
+        self.last_write = 0;
         self.conf_state = conf_state;
         self.cutting.synced(index);
         turn.fail_writes(RequestError::TimeoutDueToConnectionLost, self.proposals.installed(term));

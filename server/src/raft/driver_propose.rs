@@ -214,7 +214,8 @@ impl Driver {
             .core
             .progress()
             .into_iter()
-            .filter(|peer| self.conf_state.voters.contains(&peer.id.0) && fit(peer));
+            .filter(|peer| self.conf_state.voters.contains(&peer.id.0) && fit(peer))
+            .filter(|peer| !self.doubts.is_noted(peer.id));
         // The lower id where two are equally far.
         fit.max_by_key(|peer| (peer.match_index, Reverse(peer.id))).map(|peer| peer.id)
     }

@@ -19,7 +19,7 @@ use super::driver::{Driver, DriverConfig};
 use super::job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 use super::testing::{self, BIRTH, NoTime, TestLog};
 use crate::apply::{ApplyTask, Members};
-use crate::log::{LogStore, MemoryGuard};
+use crate::log::{Acked, LogStore, MemoryGuard};
 use crate::storage::SimDisk;
 
 #[test]
@@ -49,6 +49,7 @@ struct World {
     held: Vec<(u64, Outbound)>,
     /// Ways, from and to, on which everything is lost.
     cut: BTreeSet<(u64, u64)>,
+    images: BTreeMap<u64, Image>,
 }
 
 struct Member {
@@ -70,6 +71,15 @@ struct Member {
     snapshot: u64,
     conf_state: ConfState,
     starts: u64,
+    /// The next start is told that the directory is a copy.
+    is_copied: bool,
+}
+
+/// A member's disks at some time, and where its state stands.
+struct Image {
+    disk: SimDisk,
+    guard: MemoryGuard,
+    state: (u64, u64, u64, ConfState),
 }
 
 impl World {
@@ -106,6 +116,7 @@ impl World {
                 snapshot: 0,
                 conf_state,
                 starts: 0,
+                is_copied: false,
             },
         );
         self.start(id)
@@ -130,6 +141,7 @@ impl World {
             seed: 1,
             boot_nonce: member.starts,
             cut: Some(CUT),
+            is_copied: std::mem::take(&mut member.is_copied),
         })?);
         self.step(id, Vec::new())
     }
@@ -144,6 +156,25 @@ impl World {
         member.disk.crash(0);
         member.guard.crash(false);
         self.network.retain(|(from, _)| *from != id);
+        Ok(String::new())
+    }
+
+    /// Keeps what is durable of a member.
+    fn image(&mut self, id: u64) -> Answer {
+        let member = self.member(id)?;
+        let (applied, term) = (member.applied, member.applied_term);
+        let state = (applied, term, member.snapshot, member.conf_state.clone());
+        let (disk, guard) = (member.disk.fork(), member.guard.fork());
+        self.images.insert(id, Image { disk, guard, state });
+        Ok(String::new())
+    }
+
+    /// A member that crashed gets its disks back as they were at `image`.
+    fn roll_back(&mut self, id: u64, is_copied: bool) -> Answer {
+        let Image { disk, guard, state } = self.images.remove(&id).ok_or("no image")?;
+        let member = self.member(id)?;
+        (member.disk, member.guard, member.is_copied) = (disk, guard, is_copied);
+        (member.applied, member.applied_term, member.snapshot, member.conf_state) = state;
         Ok(String::new())
     }
 
@@ -316,6 +347,13 @@ impl World {
             status.proposals_pending,
             status.reads_pending,
         );
+        if let Some(doubt) = status.doubt {
+            writeln!(text, "  in doubt: {doubt:?}")?;
+        }
+        if !status.doubtful.is_empty() {
+            let ids: Vec<String> = status.doubtful.iter().map(|id| format!("n{id}")).collect();
+            writeln!(text, "  knows to be in doubt: {}", ids.join(" "))?;
+        }
         for peer in status.progress {
             writeln!(
                 text,
@@ -346,7 +384,9 @@ impl World {
             "connected" => vec![Input::PeerConnected { id: peer()? }],
             "hello" => {
                 let boot_nonce = testing::number(command, "nonce")?.unwrap_or(1);
-                vec![Input::PeerHello { id: peer()?, boot_nonce }]
+                let acked = testing::place(command, "acked")?;
+                let acked = acked.map(|(index, term)| Acked { member: MemberId(id), index, term });
+                vec![Input::PeerHello { id: peer()?, boot_nonce, acked, heeds_doubt: true }]
             }
             "transfer" => {
                 let to = numbers()?.first().copied().map(MemberId);
@@ -446,6 +486,11 @@ impl Runner for World {
                 Ok(String::new())
             }
             "crash" => self.crash(first()?),
+            "image" => self.image(first()?),
+            "rollback" => {
+                let is_copied = testing::words(command).get(1).is_some_and(|it| it == "copied");
+                self.roll_back(first()?, is_copied)
+            }
             "restart" => self.start(first()?),
             _ => self.input(command),
         }

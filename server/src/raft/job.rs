@@ -10,7 +10,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use crate::apply::{ApplyTask, Members};
 use crate::error::RequestError;
-use crate::log::{LogReader, LogWrite, Recovered};
+use crate::log::{Acked, LogReader, LogWrite, Recovered};
 
 /// Something happened.
 pub enum Input {
@@ -70,6 +70,10 @@ pub enum Input {
         id: MemberId,
         /// Drawn anew at each of its starts.
         boot_nonce: u64,
+        /// What it remembers of this member; of term 0 where it knows the index alone.
+        acked: Option<Acked>,
+        /// It knows of members in doubt.
+        heeds_doubt: bool,
     },
     /// Nobody listens where the peer should: its process is gone.
     PeerRefused { id: MemberId },
@@ -113,6 +117,9 @@ pub enum Job {
     FailReads { ids: Vec<u64>, error: RequestError },
     /// This member is removed once the [`Job::Apply`] before this is done. The driver does nothing any more.
     Removed,
+    /// The data of this member is not that of its cluster: the leader has another entry where one is committed here. The driver
+    /// does nothing any more.
+    Differs { leader: MemberId },
 }
 
 /// A snapshot of which every row is staged here, durably.

@@ -28,6 +28,8 @@
 //!   anew on what is there, as at a start ([`driver_install`]). A log that has the snapshot's entry needs none and is kept.
 //! - I8: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
 //!   inputs are equal.
+//! - I9: what a member says whose log may lack what it acknowledged counts for no commit, no read, and for no election but one by
+//!   all ([`doubt`]). A member that has committed what the leader has not ends.
 //!
 //! *What it refuses.* Remote proposals and read requests in Raft's own messages, messages that would make raft-rs
 //! panic, the removal of the leader by itself.
@@ -38,6 +40,7 @@ mod applying;
 mod convert;
 mod core;
 mod cut;
+mod doubt;
 mod driver;
 mod driver_install;
 mod driver_propose;
@@ -64,6 +67,7 @@ mod testing;
 
 pub use self::core::{CoreConfig, CoreError, Dropped, Effects, NodeCore};
 pub use cut::CutPolicy;
+pub use doubt::Doubt;
 pub use driver::{Driver, DriverConfig, DriverError};
 pub use job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 pub use proposals::{Admission, Load, admit_lag};

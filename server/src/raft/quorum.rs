@@ -30,7 +30,9 @@ impl Driver {
     fn is_quorum_lost(&self) -> bool {
         self.conf_state.voters_outgoing.is_empty()
             && self.now - self.quorum_since >= QUORUM_LOST_TICKS
-            && !self.is_quorum(|voter| self.silence(voter) < QUORUM_LOST_TICKS)
+            && !self.is_quorum(|voter| {
+                self.silence(voter) < QUORUM_LOST_TICKS && !self.doubts.is_noted(voter)
+            })
     }
 
     /// Ticks since `member` was heard.
@@ -43,6 +45,13 @@ impl Driver {
         let voters = self.conf_state.voters.iter().copied().map(MemberId);
         let counted = voters.filter(|voter| *voter == self.id || counts(*voter)).count();
         counted > self.conf_state.voters.len() / 2
+    }
+
+    /// Voters that this member has no connection to.
+    pub(super) fn away(&self) -> Vec<MemberId> {
+        let voters = self.conf_state.voters.iter().copied().map(MemberId);
+        let is_away = |id: &MemberId| *id != self.id && self.connected.get(id) != Some(&true);
+        voters.filter(is_away).collect()
     }
 
     /// Messages to `id` arrive from now on. Where nobody leads and a quorum is connected, nobody has to wait for a timeout; a leader

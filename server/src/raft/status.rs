@@ -2,8 +2,10 @@
 
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
+use super::doubt::Doubt;
 use super::driver::Driver;
 use crate::limits;
+use crate::log::Acked;
 
 /// What a member is in its term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +91,14 @@ pub struct RaftStatus {
     pub messages_refused: u64,
     /// A write of the log takes longer than the shortest election timeout.
     pub disk_stalled: bool,
+    /// Why this member is in doubt.
+    pub doubt: Option<Doubt>,
+    /// Other members in doubt, as far as this one knows.
+    pub doubtful: Vec<MemberId>,
+    /// Voters that this member has no connection to.
+    pub away: Vec<MemberId>,
+    /// What is remembered of what members acknowledged.
+    pub acked: Vec<Acked>,
 }
 
 impl RaftStatus {
@@ -148,6 +158,10 @@ impl Driver {
             reads_pending: self.barrier.pending(),
             messages_refused: self.messages_refused,
             disk_stalled: self.is_disk_stalled(),
+            doubt: self.doubts.own(),
+            doubtful: self.doubts.others(),
+            away: self.away(),
+            acked: self.doubts.memory.all(),
         }
     }
 }

@@ -55,6 +55,13 @@ pub fn numbers(command: &Command, key: &str) -> Result<Vec<u64>, Box<dyn Error>>
     text.split('/').filter(|part| !part.is_empty()).map(|part| Ok(part.parse()?)).collect()
 }
 
+/// The place of an argument `key=INDEX@TERM`.
+pub fn place(command: &Command, key: &str) -> Result<Option<(LogIndex, Term)>, Box<dyn Error>> {
+    let Some(text) = command.consume_args().take_key(key) else { return Ok(None) };
+    let (index, term) = text.split_once('@').ok_or("INDEX@TERM expected")?;
+    Ok(Some((LogIndex(index.parse()?), Term(term.parse()?))))
+}
+
 /// The words without `=`.
 pub fn words(command: &Command) -> Vec<String> {
     let mut arguments = command.consume_args();
@@ -111,6 +118,12 @@ pub fn message(message: &RaftMessage) -> String {
     for (name, value) in numbers.iter().filter(|(_, value)| *value != 0) {
         write!(text, " {name}={value}").unwrap();
     }
+    if message.doubt != 0 {
+        write!(text, " in doubt {}", message.doubt).unwrap();
+    }
+    if let Some(proof) = &message.proof {
+        write!(text, " proof={}@{} for {}", proof.index, proof.term, proof.nonce).unwrap();
+    }
     if !message.entries.is_empty() {
         write!(text, " {}", entries(&message.entries)).unwrap();
     }
@@ -163,6 +176,11 @@ pub fn write(write: &LogWrite) -> String {
     if !write.entries.is_empty() {
         parts.push(entries(&write.entries));
     }
+    if let Some(acked) = &write.acked {
+        let words: Vec<_> =
+            acked.iter().map(|it| format!("n{}={}@{}", it.member, it.index, it.term)).collect();
+        parts.push(format!("acked {}", words.join(" ")));
+    }
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(" ") }
 }
 
@@ -198,5 +216,6 @@ pub fn job(id: u64, job: &Job) -> Vec<String> {
         }
         Job::FailReads { ids, error } => vec![format!("n{id} reads {ids:?} fail: {error}")],
         Job::Removed => vec![format!("n{id} is removed")],
+        Job::Differs { leader } => vec![format!("n{id} differs from n{leader}")],
     }
 }

@@ -67,6 +67,7 @@ impl Turn {
         let write = LogWrite {
             entries: std::mem::take(&mut effects.entries),
             hard_state: effects.hard_state.take(),
+            acked: None,
         };
         let then_send: Vec<Outbound> =
             std::mem::take(&mut effects.send_after).into_iter().map(outbound).collect();

@@ -6,7 +6,7 @@ use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message as _;
 
-use crate::limits::{PEER_BATCH_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::limits::{ACKED_MAX, PEER_BATCH_BYTES_MAX, REQUEST_BYTES_MAX};
 
 /// Largest term, index or commit that is believed: a revision is a signed number made from an index.
 const NUMBER_MAX: u64 = i64::MAX as u64;
@@ -41,6 +41,9 @@ pub enum Refusal {
     /// The peer speaks of entries that this member never had: this disk or the peer's went back in time.
     #[error("speaks of entries that this log does not have")]
     Beyond,
+    /// The leader's log has another entry where one is committed here: this member's data is not that of the cluster.
+    #[error("has another entry where one is committed here")]
+    Differs,
     /// An order that only the leader may give.
     #[error("not from the leader")]
     NotLeader,
@@ -74,7 +77,7 @@ pub struct Frame {
 pub fn check(message: &RaftMessage, frame: &Frame) -> Result<(), Refusal> {
     addresses(message, frame)?;
     numbers(message)?;
-    if message.context.len() > CONTEXT_BYTES_MAX {
+    if message.context.len() > CONTEXT_BYTES_MAX || message.acked.len() > ACKED_MAX {
         return Err(Refusal::Size);
     }
     let kind = Kind::try_from(message.kind).map_err(|_| Refusal::Kind)?;
@@ -129,7 +132,10 @@ fn numbers(message: &RaftMessage) -> Result<(), Refusal> {
         message.reject_hint,
         message.held,
     ];
-    let right = message.term != 0 && numbers.iter().all(|number| *number < NUMBER_MAX);
+    let acked = message.acked.iter().flat_map(|acked| [acked.index, acked.term]);
+    let proof = message.proof.iter().flat_map(|proof| [proof.index, proof.term]);
+    let mut numbers = numbers.into_iter().chain(acked).chain(proof);
+    let right = message.term != 0 && numbers.all(|number| number < NUMBER_MAX);
     if right { Ok(()) } else { Err(Refusal::Number) }
 }
 
@@ -171,6 +177,7 @@ pub fn content(entry: &Entry) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use mini_etcd_proto::peerpb::{Acked, Proof};
 
     use super::*;
 
@@ -248,6 +255,14 @@ mod tests {
             RaftMessage { term: u64::MAX, ..heartbeat.clone() },
             RaftMessage { commit: u64::MAX, ..heartbeat.clone() },
             RaftMessage { index: NUMBER_MAX, ..message(Kind::Append) },
+            RaftMessage {
+                acked: vec![Acked { index: NUMBER_MAX, ..Acked::default() }],
+                ..heartbeat.clone()
+            },
+            RaftMessage {
+                proof: Some(Proof { term: u64::MAX, ..Proof::default() }),
+                ..heartbeat.clone()
+            },
             RaftMessage { log_term: 6, ..message(Kind::Append) },
         ] {
             assert_eq!(check(&wrong, &frame()), Err(Refusal::Number));
@@ -281,6 +296,9 @@ mod tests {
         let context = Bytes::from(vec![0; CONTEXT_BYTES_MAX + 1]);
         let wide = RaftMessage { context, ..message(Kind::Heartbeat) };
         assert_eq!(check(&wide, &frame()), Err(Refusal::Size));
+        let acked = vec![Acked::default(); ACKED_MAX + 1];
+        let long = RaftMessage { acked, ..message(Kind::Heartbeat) };
+        assert_eq!(check(&long, &frame()), Err(Refusal::Size));
     }
 
     #[test]

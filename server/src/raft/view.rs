@@ -265,7 +265,8 @@ mod tests {
         let entry = |index| Entry { kind: 0, term: 1, index, data: data.clone().into() };
         let entries: Vec<Entry> = (2..2 + count).map(entry).collect();
         let hard_state = Some(HardState { term: 1, vote: 0, commit: 1 });
-        let reader = log.append(&LogWrite { entries: entries.clone(), hard_state }).unwrap();
+        let reader =
+            log.append(&LogWrite { entries: entries.clone(), hard_state, acked: None }).unwrap();
         (LogView::new(RaftState::default(), &entries, reader, LogIndex(9)), log)
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `LOCK` | locked while a process runs on the directory |
 //! | `member` | whose it is, as TOML with a checksum; written once, whole or not at all |
+//! | `origin` | when it was made, to tell a copy, see [`super::origin`] |
 //! | `log/`, `guard`, `aside/` | the log, see [`crate::log`] |
 //! | `state/`, `state.N/` | the applied state, see [`crate::storage`] |
 //! | `fixtures/` | certificates that the member makes for itself, see [`crate::tls`] |
@@ -19,6 +20,7 @@ use mini_etcd_shared::types::{ClusterId, MemberId};
 use serde::{Deserialize, Serialize};
 
 use super::StartError;
+use super::origin::Origin;
 use crate::config::{Cluster, Config, DEFAULT_TOKEN, Peer};
 use crate::node::transport::{LocalNames, resolves};
 use crate::storage::StateDirs;
@@ -44,6 +46,8 @@ pub(super) struct Data {
     /// The file says so, in the format of today.
     is_kept: bool,
     is_to_join: bool,
+    origin: Origin,
+    is_copied: bool,
 }
 
 /// The file `member`.
@@ -139,7 +143,13 @@ impl Data {
             None => (first(config), false),
         };
         let is_to_join = !is_kept && config.join.is_some() && !path.join(MemberFile::NAME).exists();
-        Ok(Self { path, _lock: lock, member, is_kept, is_to_join })
+        let origin = Origin::of(&path);
+        let is_copied = origin.is_copied().map_err(refuse)?;
+        if is_copied.is_none() {
+            origin.settle().map_err(refuse)?;
+        }
+        let is_copied = is_copied == Some(true);
+        Ok(Self { path, _lock: lock, member, is_kept, is_to_join, origin, is_copied })
     }
 
     /// Whether the member has to find its place in a cluster that runs.
@@ -168,6 +178,16 @@ impl Data {
     pub fn local_names(&self, cluster: &Cluster) -> LocalNames {
         let names_are_local = self.member.names_mean_this_machine;
         if names_are_local { LocalNames::of(cluster) } else { LocalNames::default() }
+    }
+
+    /// Whether the directory was put back from a copy, which may be an older one.
+    pub fn is_copied(&self) -> bool {
+        self.is_copied
+    }
+
+    /// Where it comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The directory.

@@ -78,7 +78,7 @@ where
     let last = entries.last().map_or(recovered.last.0.0, |entry| entry.index);
     // SAFETY-RAFT: one write. Without the changes nothing is committed by it, with them all is.
     let hard_state = HardState { term, vote: me.0, commit: last };
-    let write = LogWrite { entries, hard_state: Some(hard_state) };
+    let write = LogWrite { entries, hard_state: Some(hard_state), acked: None };
     recovered.reader = store.append(&write)?;
     recovered.hard_state = hard_state;
     recovered.last = (LogIndex(last), mini_etcd_shared::types::Term(term));
@@ -218,7 +218,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let (mut store, ..) = open(dir.path(), is_learner);
             let hard_state = HardState { term: 4, vote: 2, commit: 1 };
-            store.append(&LogWrite { entries: tail(), hard_state: Some(hard_state) }).unwrap();
+            store
+                .append(&LogWrite { entries: tail(), hard_state: Some(hard_state), acked: None })
+                .unwrap();
             drop(store);
 
             let (mut store, mut recovered, mut applier) = open(dir.path(), is_learner);
@@ -264,7 +266,7 @@ mod tests {
         };
         let entries = vec![entry(2, EntryKind::ConfChange, remove.encode_to_vec())];
         let hard_state = Some(HardState { term: 2, vote: 2, commit: 1 });
-        store.append(&LogWrite { entries, hard_state }).unwrap();
+        store.append(&LogWrite { entries, hard_state, acked: None }).unwrap();
         drop(store);
         let (mut store, mut recovered, applier) = open(dir.path(), false);
         let published = applier.published();

@@ -34,6 +34,7 @@ mod force;
 mod join;
 mod memory;
 mod notify;
+mod origin;
 mod program;
 mod publish;
 mod restore;

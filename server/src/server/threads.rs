@@ -16,11 +16,12 @@ use super::StartError;
 use super::data::Data;
 use super::descriptors::Descriptors;
 use super::disk::OpenedDisk;
+use super::origin::Origin;
 use crate::apply::{Applied, Applier, Published};
 use crate::auth::{TokenKind, Tokens};
 use crate::config::Cluster;
 use crate::fatal;
-use crate::log::{DirStore, LogReader};
+use crate::log::{DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
 use crate::node::transport::{
     Connector, Dialing, Hellos, Outgoing, PeerService, PeerTable, Seen, SnapshotOrders,
@@ -30,7 +31,7 @@ use crate::node::{
     ApplyChores, Completions, Course, Defragmenter, Inbox, Incarnation, LeaseKeeper, LogChores,
     LogWriter, ParkedReads, Proposer, RaftThread, Shown, StateApplier, Worker,
 };
-use crate::raft::{CutPolicy, Driver, DriverConfig};
+use crate::raft::{CutPolicy, Driver, DriverConfig, DriverError};
 use crate::storage::{FjallEngine, StateDirs};
 use crate::watch::Hub;
 
@@ -80,16 +81,8 @@ impl RunningThreads {
         let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
         let reader = recovered.reader.clone();
-        let driver = Driver::new(DriverConfig {
-            id: me,
-            log: recovered,
-            applied: published.applied,
-            conf_state: published.conf_state.clone(),
-            members: Arc::clone(&published.members),
-            seed: rand::random(),
-            boot_nonce,
-            cut,
-        })?;
+        let driver = driver((me, boot_nonce), recovered, &published, (cut, data.is_copied()))?;
+        let origin = tell_of_copy(&data, &driver);
         let tokens = Tokens::new(kind, clock.clone());
         let shown = Arc::new(shown(&driver, reader, &published, tokens));
         let (metrics, inbox) = (Metrics::with_commits(dirs.commits()), Arc::<Inbox>::default());
@@ -121,7 +114,12 @@ impl RunningThreads {
             clock,
         };
         let handles = links
-            .start((store, driver, applier, dirs), (me, incarnation.number), seen, listener)
+            .start(
+                (store, driver, applier, dirs),
+                (me, incarnation.number),
+                (seen, origin),
+                listener,
+            )
             .map_err(StartError::Thread)?;
         let proposer = |thread| {
             let returns = (completions.clone(), thread);
@@ -212,7 +210,7 @@ impl Links {
             StateDirs,
         ),
         (me, incarnation): (MemberId, u64),
-        seen: Arc<Seen>,
+        (seen, origin): (Arc<Seen>, Origin),
         listener: Box<dyn FnMut(&Applied) + Send>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let hashes = applier.hash_elsewhere();
@@ -260,10 +258,52 @@ impl Links {
             completions: self.completions,
             clock: self.clock,
             course: Course::default(),
+            no_more_doubt: Box::new(move || settle(&origin)),
         };
         let hash = fatal::spawn("hash", move || hashes.run())?;
         let [raft, standby] = raft.start()?;
         Ok(vec![raft, standby, log.start()?, apply.start()?, hash])
+    }
+}
+
+/// The driver of this start of the member, on what was found.
+fn driver(
+    (id, boot_nonce): (MemberId, u64),
+    log: Recovered,
+    published: &Published,
+    (cut, is_copied): (Option<CutPolicy>, bool),
+) -> Result<Driver, DriverError> {
+    Driver::new(DriverConfig {
+        id,
+        log,
+        applied: published.applied,
+        conf_state: published.conf_state.clone(),
+        members: Arc::clone(&published.members),
+        seed: rand::random(),
+        boot_nonce,
+        cut,
+        is_copied,
+    })
+}
+
+/// Says that the directory is a copy, where that puts the member in doubt.
+fn tell_of_copy(data: &Data, driver: &Driver) -> Origin {
+    let origin = data.origin().clone();
+    if data.is_copied() && driver.status().doubt.is_some() {
+        tracing::warn!(
+            "this directory is a copy, or was put back from one, and may be older than what the member acknowledged: \
+             no vote before a leader has caught it up"
+        );
+    } else if data.is_copied() {
+        settle(&origin);
+    }
+    origin
+}
+
+/// The directory is where it belongs from now on. Where that cannot be kept, the next start is in doubt again.
+fn settle(origin: &Origin) {
+    if let Err(error) = origin.settle() {
+        tracing::warn!("the directory still counts as a copy: {error}");
     }
 }
 

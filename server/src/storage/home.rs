@@ -194,6 +194,14 @@ impl SimHome {
         self.lock().current.clone()
     }
 
+    /// Others with what is durable on these.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let disks = self.lock();
+        let disks = SimDisks { current: disks.current.fork(), staged: disks.staged.fork() };
+        Self { disks: Arc::new(Mutex::new(disks)) }
+    }
+
     /// Cuts the power, as [`SimDisk::crash`] for both disks.
     pub fn crash(&self, number: u64) {
         let disks = self.lock();

@@ -80,6 +80,14 @@ impl SimDisk {
         (kept, unsynced - kept)
     }
 
+    /// Another disk with what is durable on this one.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let durable = self.lock().durable.fork();
+        let image = DiskImage { durable, ..DiskImage::default() };
+        Self { shared: Arc::new(Mutex::new(image)) }
+    }
+
     /// Lets a commit or sync to come fail.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.insert(fault);

@@ -20,6 +20,14 @@ impl World {
                 self.connection(id, *peer, *stands);
                 return Ok(());
             }
+            Event::Copy => {
+                self.copy();
+                return Ok(());
+            }
+            Event::RollBack => {
+                self.roll_back();
+                return Ok(());
+            }
             Event::Gone => {
                 self.retire(id);
                 return Ok(());
@@ -125,6 +133,11 @@ impl World {
         for peer in self.ids().into_iter().filter(|peer| *peer != id) {
             let wait = self.chances.network.between(1, 20);
             self.at(wait, peer, Event::Hello { peer: id, nonce });
+            if let Some(nonce) =
+                self.members.get(&peer).and_then(|it| it.running.as_ref()).map(|it| it.nonce)
+            {
+                self.at(wait, id, Event::Hello { peer, nonce });
+            }
             self.connect(id, peer);
             self.connect(peer, id);
         }
@@ -164,7 +177,9 @@ impl World {
                 let status = running.driver.status();
                 let published = running.published();
                 let place = (status.leader, status.term, published.applied, published.digest);
-                (status.leader.0 != 0 && published.applied == status.last).then_some(place)
+                let is_sound = status.doubt.is_none() && status.doubtful.is_empty();
+                (is_sound && status.leader.0 != 0 && published.applied == status.last)
+                    .then_some(place)
             })
             .collect();
         states.is_some_and(|states| states.iter().all(|state| Some(state) == states.first()))

@@ -57,6 +57,13 @@ struct Disks {
     state: SimHome,
 }
 
+impl Disks {
+    /// As they are found after a loss of power now.
+    fn image(&self) -> Self {
+        Self { log: self.log.fork(), guard: self.guard.fork(), state: self.state.fork() }
+    }
+}
+
 /// What the member itself proposed of leases, to be tried again when it fails.
 #[derive(Debug)]
 pub enum OwnProposal {
@@ -172,6 +179,10 @@ pub struct Member {
     /// Highest term that was durable.
     pub durable_term: u64,
     disks: Disks,
+    /// A copy of its disks, of some time.
+    image: Option<Disks>,
+    /// Its disks are such a copy, and the member does not know yet what it lacks.
+    pub is_copied: bool,
     clock: SimClock,
     starts: u64,
     identity: Identity,
@@ -228,6 +239,8 @@ impl Member {
             disk_hangs_until: 0,
             durable_term: 0,
             disks,
+            image: None,
+            is_copied: false,
             clock,
             starts: 0,
             identity,
@@ -273,6 +286,7 @@ impl Member {
             seed,
             boot_nonce: self.starts,
             cut: Some(self.cut),
+            is_copied: self.is_copied,
         })?;
         self.running = Some(Running {
             id: MemberId(self.id),
@@ -377,6 +391,20 @@ impl Member {
         running.inbox.push(Input::Members(Arc::clone(&applied.published.members)));
         running.inbox.push(Input::Installed);
         Ok(Some(applied))
+    }
+
+    /// Its disks are copied.
+    pub fn take_image(&mut self) {
+        self.image = Some(self.disks.image());
+    }
+
+    /// Its disks, while it is down, are as they were when they were copied. False when they never were.
+    pub fn roll_back(&mut self) -> bool {
+        let Some(image) = self.image.take() else { return false };
+        self.disks = image;
+        self.is_copied = true;
+        self.durable_term = 0;
+        true
     }
 
     /// Whether nothing is staged or coming in.

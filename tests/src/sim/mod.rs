@@ -11,6 +11,7 @@
 //! its clock. Messages are lost and delayed, but keep their order within a direction; power is lost, also inside
 //! of a sync or between the steps of a snapshot's installation, and a part of what was not synced survives. Snapshots travel in
 //! pieces, of which any may be lost. Members are added as learners and join, are promoted and removed.
+//! Disks are copied, and one member at a time is set back to such a copy.
 //!
 //! *What is checked.* After every event: one leader for a term, one vote, numbers that never fall, logs that
 //! match, members that are those of Raft, entries that are on a majority of disks before anybody applies them and committed before anybody cuts them off, logs that
@@ -23,6 +24,7 @@
 //! *What it cannot see.* Tonic, fjall, threads: the process tests are for those.
 
 mod client;
+mod copies;
 mod fault;
 mod leases;
 mod member;
@@ -73,6 +75,8 @@ pub struct Report {
     pub snapshots: u64,
     /// Changes of membership.
     pub changes: u64,
+    /// Times that a member was set back to an older copy of its disks.
+    pub rollbacks: u64,
 }
 
 /// Runs a seed to its end.
@@ -106,6 +110,7 @@ pub fn run(seed: u64, print: bool) -> Result<Report> {
         cuts: world.cuts,
         snapshots: world.snapshots,
         changes: world.changes,
+        rollbacks: world.rollbacks,
         starts: world.members.values().map(member::Member::starts).sum(),
     })
 }

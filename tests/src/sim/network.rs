@@ -51,6 +51,15 @@ impl World {
         }
     }
 
+    /// `peer` says hello to `id`, and what it remembers of it.
+    pub(super) fn hello(&mut self, id: u64, peer: u64, nonce: u64) {
+        let told = self.members.get(&peer).and_then(|member| member.running.as_ref());
+        let told = told.map(|running| running.driver.status().acked).unwrap_or_default();
+        let acked = told.into_iter().find(|acked| acked.member == MemberId(id));
+        let (peer, boot_nonce) = (MemberId(peer), nonce);
+        self.input(id, Input::PeerHello { id: peer, boot_nonce, acked, heeds_doubt: true });
+    }
+
     /// `id` dials `peer`.
     pub(super) fn connect(&mut self, id: u64, peer: u64) {
         let wait = self.chances.network.between(1, 60);

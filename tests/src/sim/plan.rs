@@ -41,6 +41,9 @@ pub struct Plan {
     pub chunk_loss: u64,
     /// Mean time between two changes of membership; 0 for none.
     pub change_every: u64,
+    /// Mean time between two copies of all disks, to one of which a member is set back; 0 for none. Not while members come
+    /// and go.
+    pub copy_every: u64,
     /// When a log is cut: soon, so that it happens often.
     pub cut: CutPolicy,
 }
@@ -82,6 +85,7 @@ impl Plan {
             hint: 700,
             chunk_loss,
             change_every: 0,
+            copy_every: 0,
             cut: CutPolicy::after(u64::MAX),
         };
         // In half of the runs so soon that a short absence is too long.
@@ -99,6 +103,10 @@ impl Plan {
         let change_every = rng.between(150, 1500);
         if rng.chance(400) {
             plan.change_every = change_every;
+        }
+        let copy_every = rng.between(300, 1500);
+        if plan.change_every == 0 && plan.members > 1 && rng.chance(900) {
+            plan.copy_every = copy_every;
         }
         plan
     }

@@ -16,6 +16,8 @@ pub struct Watchman {
     before: BTreeMap<u64, (u64, RaftStatus)>,
     /// The durable log of each member: entries by index.
     logs: BTreeMap<u64, BTreeMap<u64, Entry>>,
+    /// What members had before they were set back to a copy: it counted when it was acknowledged.
+    lost: BTreeMap<u64, BTreeMap<u64, Entry>>,
     /// Index in front of each log.
     cut: BTreeMap<u64, u64>,
     revisions: BTreeMap<u64, i64>,
@@ -125,8 +127,11 @@ impl Watchman {
             return Ok(());
         }
         self.committed = entry.index;
-        let has =
-            |id: &&u64| self.logs.get(*id).and_then(|log| log.get(&entry.index)) == Some(entry);
+        let has = |id: &&u64| {
+            [&self.logs, &self.lost]
+                .into_iter()
+                .any(|logs| logs.get(*id).and_then(|log| log.get(&entry.index)) == Some(entry))
+        };
         let is_quorum = |voters: &Vec<u64>| 2 * voters.iter().filter(has).count() > voters.len();
         // What was committed together with a change needed the quorum of before.
         let before = [&self.voters_now, &self.voters];
@@ -152,6 +157,13 @@ impl Watchman {
         let before = self.revisions.insert(id, revision).unwrap_or(0);
         ensure!(revision >= before, "the revision of n{id} fell from {before} to {revision}");
         Ok(())
+    }
+
+    /// Member `id`, which is down, was set back to a copy of its disks.
+    pub fn rolled_back(&mut self, id: u64) {
+        let log = self.logs.remove(&id).unwrap_or_default();
+        self.lost.entry(id).or_default().extend(log);
+        self.cut.remove(&id);
     }
 
     /// Member `id` lost power. Its applied state may fall back: the log has the rest.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use mini_etcd_proto::internalpb::Asker;
 use mini_etcd_proto::internalpb::command::Request;
 use mini_etcd_proto::peerpb::message::Body;
@@ -50,6 +50,8 @@ pub(super) enum Event {
     Pause,
     Hang,
     Clog,
+    Copy,
+    RollBack,
     Piece(Box<Transfer>),
     SnapshotSent { start: u64, to: u64, done: bool },
 }
@@ -61,6 +63,7 @@ pub(super) struct Chances {
     pub disk: Rng,
     pub faults: Rng,
     pub changes: Rng,
+    pub copies: Rng,
 }
 
 /// The world.
@@ -81,6 +84,10 @@ pub struct World {
     pub(super) snapshots: u64,
     /// Changes of membership.
     pub(super) changes: u64,
+    /// Times that a member was set back to an older copy of its disks.
+    pub(super) rollbacks: u64,
+    /// The member that is set back and has not caught up: one at a time.
+    pub(super) rolled_back: Option<u64>,
     /// The highest id that a member had.
     pub(super) last_id: u64,
     pub(super) seed: u64,
@@ -110,6 +117,7 @@ impl World {
             disk: Rng::new(seed, "disk"),
             faults: Rng::new(seed, "faults"),
             changes: Rng::new(seed, "changes"),
+            copies: Rng::new(seed, "copies"),
         };
         let ids = 1..=plan.members;
         let members = ids
@@ -127,6 +135,8 @@ impl World {
             cuts: 0,
             snapshots: 0,
             changes: 0,
+            rollbacks: 0,
+            rolled_back: None,
             last_id: plan.members,
             seed,
             clock,
@@ -157,6 +167,7 @@ impl World {
         self.plan_fault(self.plan.clog_every, Event::Clog);
         self.plan_fault(self.plan.hang_every, Event::Hang);
         self.plan_fault(self.plan.change_every, Event::Change);
+        self.plan_copy();
     }
 
     /// The clock of a member begins to run.
@@ -241,7 +252,7 @@ impl World {
                 self.input(id, Input::PeerUnreachable { id: MemberId(peer) });
             }
             Event::Hello { peer, nonce } => {
-                self.input(id, Input::PeerHello { id: MemberId(peer), boot_nonce: nonce });
+                self.hello(id, peer, nonce);
             }
             Event::Client(client) => self.invoke(client),
             Event::Leases => self.look_after_leases(id),
@@ -270,6 +281,9 @@ impl World {
         running.inbox = inputs;
         let status = running.driver.status();
         self.watchman.status(id, running.nonce, &status)?;
+        if status.doubt.is_none() {
+            self.caught_up(id);
+        }
         for job in jobs {
             self.job(id, job)?;
         }
@@ -355,6 +369,9 @@ impl World {
             }
             Job::Removed => {
                 self.retire(id);
+            }
+            Job::Differs { leader } => {
+                bail!("n{id} has committed what {leader} has not, which leads")
             }
         }
         Ok(())

@@ -84,7 +84,7 @@ fn fill(store: &mut DirStore<Still>, dir: &Path, rng: &mut StdRng) {
         next += u64::try_from(entries.len()).unwrap();
         let hard_state = HardState { term, vote: 3, commit };
         let hard_state = (round % 5 == 0).then_some(hard_state);
-        store.append(&LogWrite { entries, hard_state }).unwrap();
+        store.append(&LogWrite { entries, hard_state, acked: None }).unwrap();
         commit = next - 3;
         if round == 30 {
             store.truncate_prefix(LogIndex(20)).unwrap();
@@ -207,7 +207,7 @@ impl Image {
 fn goes_on(mut store: DirStore<Still>, dir: &Path, all: &[Entry], what: &str) {
     let last = all.last().unwrap();
     let more = entry(last.index + 1, last.term, 9);
-    let append = LogWrite { entries: vec![more.clone()], hard_state: None };
+    let append = LogWrite { entries: vec![more.clone()], hard_state: None, acked: None };
     store.append(&append).unwrap_or_else(|error| panic!("{what}: {error}"));
     drop(store);
     let (_store, found) = open(dir).unwrap_or_else(|error| panic!("{what}, opened again: {error}"));

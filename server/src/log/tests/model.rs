@@ -108,13 +108,21 @@ impl Rig {
                     vote: *member,
                     ..self.model.hard_state
                 };
-                self.write(&LogWrite { entries: Vec::new(), hard_state: Some(hard_state) });
+                self.write(&LogWrite {
+                    entries: Vec::new(),
+                    hard_state: Some(hard_state),
+                    acked: None,
+                });
             }
             Step::Commit { ahead } => {
                 let hard_state = self.model.hard_state;
                 let commit = (hard_state.commit + ahead).min(self.model.last().0);
                 let hard_state = HardState { commit, ..hard_state };
-                self.write(&LogWrite { entries: Vec::new(), hard_state: Some(hard_state) });
+                self.write(&LogWrite {
+                    entries: Vec::new(),
+                    hard_state: Some(hard_state),
+                    acked: None,
+                });
             }
             Step::Truncate { ahead } => self.truncate(*ahead),
             Step::Crash { number, guard } => {
@@ -151,7 +159,7 @@ impl Rig {
         let entries = (first..first + count).map(|index| entry(index, term, size)).collect();
         let vote = if new_term { 0 } else { hard_state.vote };
         let hard_state = new_term.then_some(HardState { term, vote, ..hard_state });
-        self.write(&LogWrite { entries, hard_state });
+        self.write(&LogWrite { entries, hard_state, acked: None });
     }
 
     fn write(&mut self, write: &LogWrite) {

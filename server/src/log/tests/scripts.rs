@@ -47,7 +47,7 @@ impl Runner for Script {
                 let vote = number(args.take_key("vote"), 0)?;
                 let entries = (first..first + count).map(|index| entry(index, term, 3)).collect();
                 let hard_state = Some(HardState { term, vote, commit: 1 });
-                self.store()?.append(&LogWrite { entries, hard_state })?;
+                self.store()?.append(&LogWrite { entries, hard_state, acked: None })?;
             }
             "truncate" => {
                 let upto = number(args.next_pos(), 0)?;

@@ -33,7 +33,7 @@ pub(super) fn entries(first: u64, terms: &[u64]) -> Vec<Entry> {
 pub(super) fn write(entries: Vec<Entry>) -> LogWrite {
     let term = entries.last().map_or(1, |entry| entry.term);
     let hard_state = Some(HardState { term, vote: 3, commit: 1 });
-    LogWrite { entries, hard_state }
+    LogWrite { entries, hard_state, acked: None }
 }
 
 /// A log as a bench gives it.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::client::{AbortOnDrop, Client, Connector, DialError};
-use super::hello::{Hellos, PROTOCOL};
+use super::hello::{Hellos, PROTOCOL, news};
 use super::outbox::{OpenOutbox, Outbox};
 use crate::config::PeerAddress;
 use crate::fatal;
@@ -114,7 +114,7 @@ impl Dialer {
         let exchange =
             timeout(PEER_HELLO_TIMEOUT, self.exchange(client.clone(), outbox.connection));
         let (answers, hello) = exchange.await.unwrap_or(Err(DialError::Silent))?;
-        self.inbox.control(Input::PeerHello { id: self.id, boot_nonce: hello.boot_nonce });
+        self.inbox.control(news(self.id, self.hellos.identity().member_id, &hello));
         let connected = Connected::new(self.id, &self.inbox);
         Ok(Open { client, answers, _outbox: outbox, _connected: connected, _driving: driving })
     }

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mini_etcd_proto::peerpb::raft_message::Kind;
-use mini_etcd_proto::peerpb::{Hello, RaftMessage};
-use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId};
+use mini_etcd_proto::peerpb::{Acked, Hello, RaftMessage};
+use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::apply::{Identity, Members};
 use crate::config::Cluster;
 use crate::fatal;
+use crate::log;
 use crate::node::Shown;
-use crate::raft::{PeerProgress, RaftStatus};
+use crate::raft::{Input, PeerProgress, RaftStatus};
 
 /// Version of what members say to each other.
 pub(super) const PROTOCOL: u32 = 1;
@@ -150,6 +151,8 @@ pub(crate) struct Standing {
     pub seen: LogIndex,
     /// What it knows to be committed and acknowledged by the peer.
     pub acked: LogIndex,
+    /// The last entry that the peer acknowledged.
+    pub remembered: Option<log::Acked>,
     /// Which beginning of the cluster its data descends from; 0 when that is not known.
     pub lineage: u64,
     /// It knows a leader.
@@ -195,7 +198,7 @@ impl Hellos {
 
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let Standing { last, seen, acked, lineage, is_led, .. } = (self.standing)(peer);
+        let Standing { last, seen, acked, remembered, lineage, is_led, .. } = (self.standing)(peer);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -207,6 +210,12 @@ impl Hellos {
             is_led,
             acked_index: acked.0,
             to: peer.0,
+            acked: remembered.map(|acked| Acked {
+                member_id: acked.member.0,
+                index: acked.index.0,
+                term: acked.term.0,
+            }),
+            heeds_doubt: true,
         }
     }
 
@@ -238,13 +247,6 @@ impl Hellos {
         let peer = peer.map_or_else(|| found.to_string(), |peer| peer.name.clone());
         let names = || (self.me.clone(), peer.clone());
         if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
-            let (name, peer) = names();
-            return Err(HelloRefused::Lost { name, peer, seen });
-        }
-        // What is committed is never taken back: this log had it. A member that merely lacks what others have cut off never
-        // acknowledged that.
-        let seen = LogIndex(hello.acked_index);
-        if standing.last < seen {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
         }
@@ -280,10 +282,24 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
             last: status.last,
             seen: reached.seen.max(ran),
             acked: reached.acked,
+            remembered: status.acked.iter().find(|acked| acked.member == peer).copied(),
             lineage: published.lineage,
             is_led: status.leader != MemberId(0),
         }
     })
+}
+
+/// What Raft learns of a hello.
+pub(super) fn news(id: MemberId, me: MemberId, hello: &Hello) -> Input {
+    let acked = match &hello.acked {
+        Some(acked) => (acked.member_id, acked.index, acked.term),
+        // Of an earlier version, which does not say of which term it is.
+        None => (me.0, hello.acked_index, 0),
+    };
+    let (member, index, term) = (MemberId(acked.0), LogIndex(acked.1), Term(acked.2));
+    let acked = (index > LogIndex(0)).then_some(log::Acked { member, index, term });
+    let (boot_nonce, heeds_doubt) = (hello.boot_nonce, hello.heeds_doubt);
+    Input::PeerHello { id, boot_nonce, acked, heeds_doubt }
 }
 
 /// Who `hello` comes from, when it comes from a member of the same cluster that speaks the same protocol.
@@ -352,6 +368,7 @@ mod tests {
                 last: LogIndex(9),
                 seen: LogIndex(9),
                 acked: LogIndex(0),
+                remembered: None,
                 lineage,
                 is_led,
             };
@@ -384,6 +401,7 @@ mod tests {
             last: LogIndex(0),
             seen: LogIndex(0),
             acked: LogIndex(0),
+            remembered: None,
             lineage: 0,
             is_led: false,
         };
@@ -402,30 +420,23 @@ mod tests {
         assert!(matches!(lost, Err(HelloRefused::Lost { .. })), "{lost:?}");
     }
 
+    /// Goal: a member learns from every version what it is known to have acknowledged. Method: what Raft hears of a hello.
     #[test]
-    fn a_log_that_ends_before_what_it_acknowledged_was_lost() {
-        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
-        let members = Members::of(cluster.birth_members());
-        let standing = move |_| Standing {
-            members: members.clone(),
-            last: LogIndex(9),
-            seen: LogIndex(0),
-            acked: LogIndex(0),
-            lineage: 0,
-            is_led: true,
+    fn a_hello_tells_what_a_member_is_known_to_have_acknowledged() {
+        let (me, peer) = (MemberId(1), MemberId(2));
+        let news = |hello| match news(peer, me, &hello) {
+            Input::PeerHello { acked, heeds_doubt, .. } => {
+                (acked.map(|it| (it.member.0, it.index.0, it.term.0)), heeds_doubt)
+            }
+            _ => (None, false),
         };
-        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
-        let hello = |acked_index| Hello {
-            cluster_id: cluster.id().0,
-            member_id: cluster.peers().next().unwrap().id.0,
-            protocol: PROTOCOL,
-            acked_index,
-            ..Hello::default()
-        };
-        assert!(hellos.check(&hello(9), None).is_ok());
-        let (name, peer) = ("n1".to_owned(), "n2".to_owned());
-        let lost = HelloRefused::Lost { name, peer, seen: LogIndex(10) };
-        assert_eq!(hellos.check(&hello(10), None), Err(lost));
+        let acked = Some(Acked { member_id: 1, index: 9, term: 3 });
+        let now = Hello { acked, acked_index: 7, heeds_doubt: true, ..Hello::default() };
+        assert_eq!(news(now), (Some((1, 9, 3)), true));
+        assert_eq!(news(Hello { heeds_doubt: true, ..Hello::default() }), (None, true));
+        let earlier = Hello { acked_index: 7, ..Hello::default() };
+        assert_eq!(news(earlier), (Some((1, 7, 0)), false));
+        assert_eq!(news(Hello::default()), (None, false));
     }
 
     #[test]
@@ -440,6 +451,7 @@ mod tests {
             last: LogIndex(9),
             seen: LogIndex(0),
             acked: LogIndex(0),
+            remembered: None,
             lineage: 5,
             is_led: true,
         };

@@ -12,13 +12,12 @@
 //!
 //! *Invariants.*
 //! - I1: nothing of a peer is handled before its hello was checked: cluster, member, protocol, and that this
-//!   member still has what the peer saw it acknowledge (D13).
+//!   member was not wiped (D13).
 //! - I2: messages of an old connection are never handled after the first of a newer one, which ends it, and what waited
 //!   for a broken connection is dropped with it. Raft repeats what matters; proposals wait for the next connection.
 //! - I3: nobody waits for a socket: a full outbox drops, counts, and reports the peer unreachable once.
 //! - I4: a wiped disk is not a new member. A member without log asks its peers before it makes one, and any later
-//!   hello that remembers it ends the process. So does the hello of a peer that knows the member to have
-//!   acknowledged what is committed and missing in its log.
+//!   hello that remembers it ends the process. What a peer remembers beyond that is Raft's to judge.
 //! - I5: data of two beginnings of one cluster never meet. Two such members do not listen to each other, and the one
 //!   that knows no leader while the other does ends: what it holds is not what the cluster goes on with.
 //! - I6: a removed member is told so by those who know it, for as long as it comes, and ends. It is still spoken

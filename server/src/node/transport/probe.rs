@@ -54,6 +54,8 @@ fn hello(me: Identity, boot_nonce: u64) -> Hello {
         is_led: false,
         acked_index: 0,
         to: 0,
+        acked: None,
+        heeds_doubt: true,
     }
 }
 
@@ -74,7 +76,8 @@ pub(crate) async fn ask_peers(
             // Not one of us; the dialer will say so.
             continue;
         }
-        let seen = LogIndex(answer.seen_index.max(answer.acked_index));
+        let remembered = answer.acked.map_or(0, |acked| acked.index);
+        let seen = LogIndex(answer.seen_index.max(answer.acked_index).max(remembered));
         if seen > LogIndex::BIRTH {
             let name = cluster.name().to_owned();
             return Err(Lost { name, peer: peer.name.clone(), seen });

@@ -16,13 +16,12 @@ use tokio::time::{sleep, timeout};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::client::REMOVED;
-use super::hello::{HelloRefused, Hellos, PROTOCOL};
+use super::hello::{HelloRefused, Hellos, PROTOCOL, news};
 use super::snapshot::Staging;
 use crate::apply::Members;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT, PEER_REMOVED_LINGER};
 use crate::metrics::{Metrics, PeerMetrics};
 use crate::node::Inbox;
-use crate::raft::Input;
 use crate::repeats::{Say, TimedRepeats};
 
 /// Told when a connection turns out to be a peer's: a request for the peers' service brings it along.
@@ -125,7 +124,7 @@ impl Peer for PeerService {
         }
         let answer = self.shared.hellos.to(from);
         let (over, ended) = oneshot::channel::<()>();
-        tokio::spawn(self.shared.clone().listen(from, hello.boot_nonce, frames, over));
+        tokio::spawn(self.shared.clone().listen(from, hello, frames, over));
         let rest = stream::once(ended).filter_map(|_| async { None });
         Ok(Response::new(stream::once(async move { Ok(answer) }).chain(rest).boxed()))
     }
@@ -201,7 +200,7 @@ impl StreamListener {
     async fn listen(
         self: Arc<Self>,
         from: MemberId,
-        boot_nonce: u64,
+        hello: Hello,
         mut frames: Streaming<Batch>,
         _over: oneshot::Sender<()>,
     ) {
@@ -210,7 +209,7 @@ impl StreamListener {
         if !self.hellos.members().by_id.contains_key(&from.0) {
             return;
         }
-        self.inbox.control(Input::PeerHello { id: from, boot_nonce });
+        self.inbox.control(news(from, self.hellos.identity().member_id, &hello));
         self.hellos.arrived(from);
         let metrics = self.metrics.peer(from);
         loop {

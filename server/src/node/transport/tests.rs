@@ -71,6 +71,7 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
         last: LogIndex(5),
         acked: LogIndex(0),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
+        remembered: None,
         lineage: known.1.load(Ordering::SeqCst),
         is_led: false,
     };
@@ -151,7 +152,7 @@ impl Member {
             Input::Message { from, body: Body::ReadBarrier(barrier) } => {
                 format!("{} says {}", name(from), barrier.round)
             }
-            Input::PeerHello { id, boot_nonce } => format!("hello {} {boot_nonce}", name(id)),
+            Input::PeerHello { id, boot_nonce, .. } => format!("hello {} {boot_nonce}", name(id)),
             Input::PeerRefused { id } => format!("refused {}", name(id)),
             Input::PeerDisconnected { id } => format!("disconnected {}", name(id)),
             Input::PeerConnected { id } => format!("connected {}", name(id)),
