@@ -193,11 +193,15 @@ impl Driver {
 
     /// What this member acknowledged, as is remembered, and its log has not.
     fn lacks(&self) -> Option<Acked> {
-        let acked = self.doubts.memory.get(self.id)?;
+        self.doubts.memory.get(self.id).filter(|acked| self.is_lacked(acked))
+    }
+
+    /// Whether this is of this member, and its log ends before it.
+    fn is_lacked(&self, acked: &Acked) -> bool {
         let last = self.core.last_index();
         let term = self.core.log_term(last).unwrap_or_default();
         let last = Acked { member: self.id, index: last, term };
-        last.is_before(acked.index, acked.term).then_some(acked)
+        acked.member == self.id && last.is_before(acked.index, acked.term)
     }
 
     fn begin_doubt(&mut self, index: LogIndex) {
@@ -221,7 +225,7 @@ impl Driver {
     /// Marks what leaves.
     pub(super) fn mark(&self, effects: &mut Effects) {
         let Doubts { own, nonce, heeding, noted, .. } = &self.doubts;
-        let acked = if self.core.is_leader() { self.told() } else { Vec::new() };
+        let mut acked = None;
         for messages in [&mut effects.send_now, &mut effects.send_after] {
             if own.is_some() {
                 // Who knows of no doubt would count the vote.
@@ -240,7 +244,7 @@ impl Driver {
                         message.doubt = *nonce;
                     }
                     Kind::Heartbeat => {
-                        message.acked.clone_from(&acked);
+                        message.acked.clone_from(acked.get_or_insert_with(|| self.told()));
                         let noted = noted.get(&MemberId(message.to));
                         let noted = noted.filter(|noted| noted.term.0 == message.term);
                         message.proof = noted.and_then(|noted| {
@@ -272,7 +276,8 @@ impl Driver {
             Kind::Heartbeat => {
                 let (proof, acked) = (message.proof.take(), std::mem::take(&mut message.acked));
                 let term = Term(message.term);
-                if self.doubts.own.is_some() {
+                let lacks = acked.iter().map(of_message).any(|acked| self.is_lacked(&acked));
+                if self.doubts.own.is_some() || lacks {
                     // A leader that does not know yet of the doubt speaks of what this log had. The answer tells it.
                     message.commit = message.commit.min(self.core.commit_index().0);
                 }
@@ -405,7 +410,9 @@ impl Driver {
     }
 
     /// A quorum confirmed that this member leads, where `context` is that of a round for a proof.
-    pub(super) fn on_confirmed(&mut self, context: &[u8], index: LogIndex) {
+    pub(super) fn on_confirmed(&mut self, context: &[u8]) {
+        // What was committed when the round began may be cut off by now; this is not, and is no less.
+        let index = self.core.commit_index();
         let Some(term) = self.core.log_term(index) else { return };
         for (member, noted) in &mut self.doubts.noted {
             if context == context_of(noted.term, *member, noted.nonce) {
@@ -425,8 +432,9 @@ impl Driver {
     }
 
     /// Votes that an earlier start of `peer` gave in an election under way count no more.
-    pub(super) fn forget_votes(&mut self) {
-        if matches!(self.core.role(), Role::PreCandidate | Role::Candidate) {
+    pub(super) fn forget_vote_of(&mut self, peer: MemberId) {
+        let stands = matches!(self.core.role(), Role::PreCandidate | Role::Candidate);
+        if stands && self.doubts.ballot.granted.contains(&peer) {
             self.doubts.ballot = Ballot::default();
             self.core.step_down();
         }

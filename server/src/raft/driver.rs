@@ -235,7 +235,7 @@ impl Driver {
                 self.outage.heard(self.now, id);
                 self.on_memory(id, acked, heeds_doubt);
                 if self.suspicion.hello(id, boot_nonce) {
-                    self.forget_votes();
+                    self.forget_vote_of(id);
                     self.suspect(id, "it was restarted");
                 }
             }
@@ -472,7 +472,7 @@ impl Driver {
     fn on_reads(&mut self, effects: &Effects, turn: &mut Turn) {
         for (context, index) in &effects.reads {
             let Some(round) = round_of(context) else {
-                self.on_confirmed(context, *index);
+                self.on_confirmed(context);
                 continue;
             };
             let released = self.barrier.answered(round);

@@ -203,7 +203,8 @@ impl Driver {
 
     /// Starts to hand leadership over; to the voter that is furthest when nobody is named.
     pub(super) fn transfer(&mut self, to: Option<MemberId>) {
-        if let Some(target) = to.or_else(|| self.furthest(|peer| peer.recently_active)) {
+        let target = to.or_else(|| self.furthest(|peer| peer.recently_active));
+        if let Some(target) = target.filter(|target| !self.doubts.is_noted(*target)) {
             self.core.transfer(target);
         }
     }

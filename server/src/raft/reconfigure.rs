@@ -68,7 +68,7 @@ impl Driver {
             None if id == self.id.0 => last,
             None => return Some(Reason::MemberNotFound),
         };
-        if !is_ready(matched, last) {
+        if !is_ready(matched, last) || self.doubts.is_noted(MemberId(id)) {
             return Some(Reason::LearnerNotReady);
         }
         self.too_few_started(1, 1, id)
@@ -106,9 +106,10 @@ impl Driver {
         (!all).then_some(Reason::Unhealthy)
     }
 
-    /// Whether the member said something lately.
+    /// Whether the member said something lately that counts.
     fn is_heard(&self, id: u64) -> bool {
-        id == self.id.0 || self.silence(MemberId(id)) <= ELECTION_TICKS_MAX as u64
+        let id = MemberId(id);
+        id == self.id || self.silence(id) <= ELECTION_TICKS_MAX as u64 && !self.doubts.is_noted(id)
     }
 }
 

@@ -258,7 +258,7 @@ impl Links {
             completions: self.completions,
             clock: self.clock,
             course: Course::default(),
-            no_more_doubt: Box::new(move || settle(&origin)),
+            no_more_doubt: Box::new(move || settle_aside(&origin)),
         };
         let hash = fatal::spawn("hash", move || hashes.run())?;
         let [raft, standby] = raft.start()?;
@@ -298,6 +298,14 @@ fn tell_of_copy(data: &Data, driver: &Driver) -> Origin {
         settle(&origin);
     }
     origin
+}
+
+/// As [`settle`]; the Raft thread does not wait for the disk.
+fn settle_aside(origin: &Origin) {
+    let origin = origin.clone();
+    if let Err(error) = fatal::spawn("origin", move || settle(&origin)) {
+        tracing::warn!("the directory still counts as a copy: {error}");
+    }
 }
 
 /// The directory is where it belongs from now on. Where that cannot be kept, the next start is in doubt again.
