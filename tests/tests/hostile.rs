@@ -212,7 +212,7 @@ async fn false_peers_are_refused() -> anyhow::Result<()> {
     }
     for _ in 0..50 {
         let messages = messages.clone();
-        let hello = Batch { hello: Some(hello), messages: Vec::new() };
+        let hello = Batch { hello: Some(hello.clone()), messages: Vec::new() };
         let _ = refused(&mut peer, vec![hello, Batch { hello: None, messages }]).await?;
     }
     still_answers(&mut cluster).await?;

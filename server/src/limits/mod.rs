@@ -25,6 +25,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 /// Members of which it is remembered, and told, what they acknowledged: more than any cluster has.
 pub const ACKED_MAX: usize = 64;
 
+/// Members that a member speaks with before its state lists them: as many as may come while it is away, and are not removed.
+pub const STRANGERS_MAX: usize = 16;
+
 /// Learners that a cluster may have: etcd's `--max-learners`.
 pub const LEARNERS_MAX: usize = 1;
 

@@ -178,11 +178,8 @@ impl<E: Engine, G: GuardFile, C: Clock> LogStore<E, G, C> {
         let mut shape = self.shape;
         let mut durability = Durability::Buffered;
         if let Some(hard_state) = write.hard_state {
-            let before = (shape.hard_state.term, shape.hard_state.vote);
-            assert!(hard_state.term >= before.0, "terms never fall");
-            if (hard_state.term, hard_state.vote) != before {
-                durability = Durability::Synced;
-            }
+            assert!(hard_state.term >= shape.hard_state.term, "terms never fall");
+            durability = Durability::Synced;
             shape.hard_state = hard_state;
             let row = codec::encode_hard_state(&hard_state);
             batch.put(Space::LogMeta, codec::KEY_HARD_STATE, row);

@@ -3,7 +3,9 @@
 mod queries;
 
 use bytes::Bytes;
-use mini_etcd_proto::internalpb::{ConfChange, ConfState, Entry, HardState};
+use mini_etcd_proto::internalpb::{
+    ConfChange, ConfState, Entry, EntryKind, HardState, conf_change,
+};
 use mini_etcd_proto::peerpb::RaftMessage;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
@@ -86,7 +88,7 @@ pub struct Effects {
     pub send_now: Vec<RaftMessage>,
     /// Must be durable before `send_after` leaves; replaces what the log has from the first on.
     pub entries: Vec<Entry>,
-    /// Must be durable before `send_after` leaves. Only when term or vote changed.
+    /// Must be durable before `send_after` leaves. Only when term or vote changed, or a removal is committed.
     pub hard_state: Option<HardState>,
     /// Must wait until this set and all before are durable.
     pub send_after: Vec<RaftMessage>,
@@ -406,9 +408,9 @@ impl NodeCore {
         let mut effects = Effects { number: ready.number(), ..Effects::default() };
         self.last_number = effects.number;
         effects.entries = ready.take_entries().into_iter().map(convert::entry_out).collect();
-        effects.hard_state = self.changed_hard_state();
         effects.committed =
             ready.take_committed_entries().into_iter().map(convert::entry_out).collect();
+        effects.hard_state = self.changed_hard_state(&effects.committed);
         let states = ready.take_read_states().into_iter();
         effects.reads = states.map(|state| (state.request_ctx, LogIndex(state.index))).collect();
         if !effects.entries.is_empty() || effects.hard_state.is_some() {
@@ -424,11 +426,18 @@ impl NodeCore {
         Some(effects)
     }
 
-    fn changed_hard_state(&mut self) -> Option<HardState> {
-        // The commit index alone is not worth a sync: it is found again from the applied index and the peers.
+    fn changed_hard_state(&mut self, committed: &[Entry]) -> Option<HardState> {
+        // The commit index alone is not worth a sync: it is found again from the applied index and the peers. But who is
+        // removed stops once it hears of that, and cannot be asked any more.
+        let is_removal = |entry: &Entry| {
+            let is_change = entry.kind == EntryKind::ConfChange as i32;
+            let change = is_change.then(|| membership::change_of(entry)).flatten();
+            change.is_some_and(|change| change.kind() == conf_change::Kind::Remove)
+        };
+        let removes = committed.iter().any(is_removal);
         let state = convert::hard_state_out(&self.raw.raft.hard_state());
         let now = (state.term, state.vote);
-        if now == self.written {
+        if now == self.written && !removes {
             return None;
         }
         self.written = now;

@@ -517,8 +517,13 @@ impl Driver {
 
     /// This member was removed: the others learn what is committed, then it stops.
     fn leave(&mut self, turn: &mut Turn) {
+        let leads = self.core.is_leader();
         self.core.announce_commit();
         if let Some(mut effects) = self.core.effects() {
+            if leads {
+                // The others need it, and this member has no use for its disk any more.
+                effects.send_now.append(&mut effects.send_after);
+            }
             turn.write(&mut effects);
         }
         self.removed = true;

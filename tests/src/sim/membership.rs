@@ -11,7 +11,7 @@ use mini_etcd_server::raft::Input;
 use mini_etcd_shared::types::MemberId;
 use prost::Message as _;
 
-use super::member::Member;
+use super::member::{Member, Running};
 use super::world::{Event, World};
 
 /// Most members that a cluster grows to.
@@ -128,9 +128,18 @@ impl World {
         self.members.values().filter(votes).map(|member| member.id).collect()
     }
 
-    /// Whether `from` and `to` have a connection, as far as members go: each knows the other.
+    /// Whether `id` speaks with `peer` and listens to it, as transport decides: a member as `id` knows, or one that shows the data
+    /// of this cluster and came while `id` was away.
     pub(super) fn knows(&self, id: u64, peer: u64) -> bool {
-        let running = self.members.get(&id).and_then(|it| it.running.as_ref());
-        running.is_none_or(|it| it.published().members.by_id.contains_key(&peer))
+        let state = |id| {
+            let running = self.members.get(&id).and_then(|it| it.running.as_ref());
+            running.map(Running::published)
+        };
+        let Some(here) = state(id) else { return true };
+        let is_stranger = || {
+            let lineage = state(peer).map_or(0, |there| there.lineage);
+            !here.members.removed.contains(&peer) && lineage != 0 && lineage == here.lineage
+        };
+        here.members.by_id.contains_key(&peer) || is_stranger()
     }
 }

@@ -136,11 +136,11 @@ impl Dialer {
     fn frames(&self, connection: u64) -> impl Stream<Item = Batch> + Send + use<> {
         let peer = self.id;
         let hello = self.hellos.to(peer);
-        let state = (self.outbox.clone(), self.hellos.clone(), hello);
+        let state = (self.outbox.clone(), self.hellos.clone(), hello.clone());
         let messages = stream::unfold(state, move |(outbox, hellos, mut said)| async move {
             let mut batch = outbox.next(connection).await?;
             batch.hello = hellos.more(peer, &said);
-            said = batch.hello.unwrap_or(said);
+            said = batch.hello.clone().unwrap_or(said);
             outbox.metrics.sent_bytes.inc_by(prost::Message::encoded_len(&batch) as u64);
             Some((batch, (outbox, hellos, said)))
         });

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mini_etcd_proto::internalpb::Member;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{Acked, Hello, RaftMessage};
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::apply::{Identity, Members};
-use crate::config::Cluster;
+use crate::config::{Cluster, PeerAddress};
 use crate::fatal;
+use crate::limits::STRANGERS_MAX;
 use crate::log;
 use crate::node::Shown;
 use crate::raft::{Input, PeerProgress, RaftStatus};
@@ -140,6 +142,8 @@ pub(crate) struct Hellos {
     standing: StandingFor,
     /// Peers that said hello since somebody waited for them.
     arrivals: Mutex<BTreeMap<MemberId, Arc<Notify>>>,
+    /// Members of the cluster that the state here does not list yet, where they say that they are.
+    strangers: watch::Sender<BTreeMap<u64, Member>>,
 }
 
 /// What a member knows of a peer, and says of its own data to it.
@@ -166,7 +170,47 @@ impl Hellos {
     pub fn new(cluster: &Cluster, boot_nonce: u64, standing: StandingFor) -> Self {
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
         let me = cluster.name().to_owned();
-        Self { identity, boot_nonce, me, standing, arrivals: Mutex::default() }
+        let (arrivals, strangers) = (Mutex::default(), watch::Sender::default());
+        Self { identity, boot_nonce, me, standing, arrivals, strangers }
+    }
+
+    /// Members that the state here does not list yet.
+    pub fn strangers(&self) -> watch::Receiver<BTreeMap<u64, Member>> {
+        self.strangers.subscribe()
+    }
+
+    /// Keeps where `from` is reached, when the state here does not list it; says whether it is a peer.
+    pub fn meet(&self, from: MemberId, hello: &Hello) -> bool {
+        let members = self.members();
+        if members.by_id.contains_key(&from.0) {
+            return true;
+        }
+        let is_reached = PeerAddress::of_url(&hello.peer_url).is_some();
+        let peer_urls = vec![hello.peer_url.clone()];
+        let stranger =
+            Member { id: from.0, name: from.to_string(), peer_urls, ..Member::default() };
+        self.strangers.send_if_modified(|strangers| {
+            let has_room = strangers.len() < STRANGERS_MAX || strangers.contains_key(&from.0);
+            has_room
+                && is_reached
+                && strangers.insert(from.0, stranger.clone()).as_ref() != Some(&stranger)
+        });
+        self.is_peer(from)
+    }
+
+    /// Whether it is listened to: it is a member, as the state here says or as it showed.
+    pub fn is_peer(&self, id: MemberId) -> bool {
+        self.strangers.borrow().contains_key(&id.0) || self.members().by_id.contains_key(&id.0)
+    }
+
+    /// The state lists these members now, and knows who was removed.
+    pub fn know(&self, members: &Members) {
+        let is_known = |id: &u64| members.by_id.contains_key(id) || members.removed.contains(id);
+        self.strangers.send_if_modified(|strangers| {
+            let before = strangers.len();
+            strangers.retain(|id, _| !is_known(id));
+            strangers.len() != before
+        });
     }
 
     /// `peer` said hello: it listens by now.
@@ -198,7 +242,9 @@ impl Hellos {
 
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
-        let Standing { last, seen, acked, remembered, lineage, is_led, .. } = (self.standing)(peer);
+        let standing = (self.standing)(peer);
+        let Standing { members, last, seen, acked, remembered, lineage, is_led } = standing;
+        let me = members.by_id.get(&self.identity.member_id.0);
         Hello {
             cluster_id: self.identity.cluster_id.0,
             member_id: self.identity.member_id.0,
@@ -216,6 +262,7 @@ impl Hellos {
                 term: acked.term.0,
             }),
             heeds_doubt: true,
+            peer_url: me.and_then(|me| me.peer_urls.first().cloned()).unwrap_or_default(),
         }
     }
 
@@ -235,10 +282,13 @@ impl Hellos {
         let found = MemberId(hello.member_id);
         let peer = standing.members.by_id.get(&found.0);
         let was_removed = standing.members.removed.contains(&found.0);
-        let is_known = peer.is_some() || was_removed;
+        // Who has the data of this cluster and speaks to this member may have come while this one was away.
+        let meant = MemberId(hello.to);
+        let is_of_cluster = hello.lineage != 0 && hello.lineage == standing.lineage;
+        let is_stranger = is_of_cluster && meant == self.identity.member_id;
+        let is_known = peer.is_some() || was_removed || is_stranger;
         let from = check_speaker(hello, self.identity, is_known, expected)?;
         // What follows is said of another member, which had this address.
-        let meant = MemberId(hello.to);
         if hello.to != 0 && meant != self.identity.member_id {
             return Err(HelloRefused::Meant { meant });
         }
@@ -335,23 +385,24 @@ mod tests {
     #[test]
     fn only_members_of_this_cluster_are_listened_to() {
         let me = Identity { cluster_id: ClusterId(9), member_id: MemberId(1) };
-        let good = Hello { cluster_id: 9, member_id: 2, protocol: PROTOCOL, ..Hello::default() };
+        let good = &Hello { cluster_id: 9, member_id: 2, protocol: PROTOCOL, ..Hello::default() };
+        let good = || good.clone();
         let check = |hello: Hello, expected| {
             check_speaker(&hello, me, (1..=3).contains(&hello.member_id), expected)
         };
         let (two, three) = (MemberId(2), MemberId(3));
-        assert_eq!(check(good, None), Ok(two));
-        assert_eq!(check(good, Some(two)), Ok(two));
+        assert_eq!(check(good(), None), Ok(two));
+        assert_eq!(check(good(), Some(two)), Ok(two));
         for (hello, expected, refused) in [
-            (Hello { protocol: 7, ..good }, None, HelloRefused::Protocol { found: 7 }),
+            (Hello { protocol: 7, ..good() }, None, HelloRefused::Protocol { found: 7 }),
             (
-                Hello { cluster_id: 8, ..good },
+                Hello { cluster_id: 8, ..good() },
                 None,
                 HelloRefused::Cluster { found: ClusterId(8), cluster: ClusterId(9) },
             ),
-            (good, Some(three), HelloRefused::Member { found: two, expected: three }),
-            (Hello { member_id: 4, ..good }, None, HelloRefused::Unknown { found: MemberId(4) }),
-            (Hello { member_id: 1, ..good }, None, HelloRefused::Unknown { found: MemberId(1) }),
+            (good(), Some(three), HelloRefused::Member { found: two, expected: three }),
+            (Hello { member_id: 4, ..good() }, None, HelloRefused::Unknown { found: MemberId(4) }),
+            (Hello { member_id: 1, ..good() }, None, HelloRefused::Unknown { found: MemberId(1) }),
         ] {
             assert_eq!(check(hello, expected), Err(refused));
         }
@@ -418,6 +469,47 @@ mod tests {
         assert_eq!(hellos.check(&hello(meant.0), None), Err(HelloRefused::Meant { meant }));
         let lost = hellos.check(&hello(cluster.me().0), None);
         assert!(matches!(lost, Err(HelloRefused::Lost { .. })), "{lost:?}");
+    }
+
+    /// Goal: who is not listed is spoken with where it has the data of this cluster and means this member, and no more of them than
+    /// fit. Method: hellos that lack one of these.
+    #[test]
+    fn who_is_not_listed_yet_shows_the_data_of_this_cluster() {
+        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let members = Members::of(cluster.birth_members());
+        let standing = move |_| Standing {
+            members: members.clone(),
+            last: LogIndex(9),
+            seen: LogIndex(0),
+            acked: LogIndex(0),
+            remembered: None,
+            lineage: 5,
+            is_led: false,
+        };
+        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let good = |id| Hello {
+            cluster_id: cluster.id().0,
+            member_id: id,
+            protocol: PROTOCOL,
+            lineage: 5,
+            to: cluster.me().0,
+            peer_url: format!("http://127.0.0.1:{id}"),
+            ..Hello::default()
+        };
+        let unknown = Err(HelloRefused::Unknown { found: MemberId(3) });
+        assert_eq!(hellos.check(&good(3), None), Ok(MemberId(3)));
+        for lineage in [0, 6] {
+            assert_eq!(hellos.check(&Hello { lineage, ..good(3) }, None), unknown);
+        }
+        for to in [0, 8] {
+            assert_eq!(hellos.check(&Hello { to, ..good(3) }, None), unknown);
+        }
+        assert!(!hellos.meet(MemberId(3), &Hello { peer_url: "nowhere".to_owned(), ..good(3) }));
+        let met = |id: u64| hellos.meet(MemberId(id), &good(id));
+        assert_eq!((1..100).filter(|id| met(*id)).count(), STRANGERS_MAX);
+        assert!(met(1) && !met(99), "one that is met is met again");
+        hellos.know(&Members { removed: [1].into(), ..Members::default() });
+        assert!(!hellos.is_peer(MemberId(1)) && met(99), "one that is removed makes room");
     }
 
     /// Goal: a member learns from every version what it is known to have acknowledged. Method: what Raft hears of a hello.

@@ -23,8 +23,10 @@
 //! - I6: a removed member is told so by those who know it, for as long as it comes, and ends. It is still spoken
 //!   with for a moment after its removal, so that it hears of it in order, and answers its clients.
 //! - I7: a peer whose address begins with `https` is spoken to by TLS alone, and is who its address says.
+//! - I8: who shows the data of this cluster and was not removed is spoken with, although the state here does not list it yet: it
+//!   came while this member was away, and may lead by now. Where it is reached it says itself.
 //!
-//! *What it refuses.* Peers of another cluster, unknown and removed members, other protocols, a dialed address where another
+//! *What it refuses.* Peers of another cluster, unknown members without its data, removed members, other protocols, a dialed address where another
 //! member answers.
 //!
 //! Tested in `tests` over loopback, and in the files beside it.

@@ -30,11 +30,12 @@ pub(crate) async fn find_led(
     me: Identity,
     connector: &Connector,
 ) -> Option<String> {
-    let hello = hello(me, 0);
+    let hello = &hello(me, 0);
     let others = members.by_id.values().filter(|member| member.id != me.member_id.0);
     let ask = others.map(|member| async move {
         let address = member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))?;
-        let answer = say_hello(&address, connector, hello, PEER_HELLO_TIMEOUT).await.ok()?;
+        let answer =
+            say_hello(&address, connector, hello.clone(), PEER_HELLO_TIMEOUT).await.ok()?;
         check_speaker(&answer, me, true, Some(MemberId(member.id))).ok()?;
         answer.is_led.then(|| member.name.clone())
     });
@@ -56,6 +57,7 @@ fn hello(me: Identity, boot_nonce: u64) -> Hello {
         to: 0,
         acked: None,
         heeds_doubt: true,
+        peer_url: String::new(),
     }
 }
 
@@ -66,9 +68,9 @@ pub(crate) async fn ask_peers(
     boot_nonce: u64,
 ) -> Result<(), Lost> {
     let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
-    let hello = hello(me, boot_nonce);
+    let hello = &hello(me, boot_nonce);
     let ask = cluster.peers().map(|peer| async move {
-        (peer, say_hello(&peer.address, connector, hello, PEER_HELLO_TIMEOUT).await)
+        (peer, say_hello(&peer.address, connector, hello.clone(), PEER_HELLO_TIMEOUT).await)
     });
     for (peer, answer) in future::join_all(ask).await {
         let Ok(answer) = answer else { continue };

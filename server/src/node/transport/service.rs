@@ -83,7 +83,8 @@ impl PeerService {
             sleep(PEER_REMOVED_LINGER).await;
             let now = members.borrow_and_update().clone();
             let mut newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
-            newest.retain(|id, _| now.by_id.contains_key(&id.0));
+            self.shared.hellos.know(&now);
+            newest.retain(|id, _| self.shared.hellos.is_peer(*id));
         }
         // Apply ended, and the member with it.
         std::future::pending::<()>().await;
@@ -119,6 +120,11 @@ impl Peer for PeerService {
         let hello =
             hello.ok_or_else(|| Status::invalid_argument("a stream begins with a hello"))?;
         let from = self.shared.admit(&hello)?;
+        if !self.shared.hellos.meet(from, &hello) {
+            return Err(Status::failed_precondition(
+                HelloRefused::Unknown { found: from }.to_string(),
+            ));
+        }
         if let Some(Proven(tell)) = proven {
             tell();
         }
@@ -206,7 +212,7 @@ impl StreamListener {
     ) {
         let (connection, mut replaced) = self.begin(from);
         // It may have been removed since its hello was checked.
-        if !self.hellos.members().by_id.contains_key(&from.0) {
+        if !self.hellos.is_peer(from) {
             return;
         }
         self.inbox.control(news(from, self.hellos.identity().member_id, &hello));

@@ -59,12 +59,21 @@ impl PeerTable {
 
     /// Keeps the table as `members` says; runs until it is dropped, and every connection to a peer with it.
     pub async fn follow(mut self, mut members: watch::Receiver<Arc<Members>>) {
+        let hellos = Arc::clone(&self.dialing.hellos);
+        let mut strangers = hellos.strangers();
         loop {
             let now = members.borrow_and_update().clone();
-            self.update(&now.by_id);
-            if members.changed().await.is_err() {
-                // Apply ended, and the member with it.
-                return std::future::pending().await;
+            hellos.know(&now);
+            let mut all = strangers.borrow_and_update().clone();
+            all.extend(now.by_id.clone());
+            self.update(&all);
+            tokio::select! {
+                changed = members.changed() => if changed.is_err() {
+                    // Apply ended, and the member with it.
+                    return std::future::pending().await;
+                },
+                // The sender is here.
+                _ = strangers.changed() => {}
             }
         }
     }

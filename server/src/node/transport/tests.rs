@@ -65,9 +65,10 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let seen = Arc::new(AtomicU64::new(0));
     let lineage = Arc::new(AtomicU64::new(0));
     let known = (seen.clone(), lineage.clone());
-    let listed = cluster.clone();
+    let (members, followed) = watch::channel(Members::of(cluster.birth_members()));
+    let listed = followed.clone();
     let standing = move |_| Standing {
-        members: Members::of(listed.birth_members()),
+        members: listed.borrow().clone(),
         last: LogIndex(5),
         acked: LogIndex(0),
         seen: LogIndex(known.0.load(Ordering::SeqCst)),
@@ -87,7 +88,6 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     };
     let table = PeerTable::new(dialing);
     let outgoing = table.outgoing();
-    let (members, followed) = watch::channel(Members::of(cluster.birth_members()));
     let aside = Arc::new(|_, body| Some(body));
     let dir = tempfile::tempdir().unwrap();
     let staging = Staging::new(StateDirs::new(dir.path(), FjallOptions::state()));
@@ -305,6 +305,30 @@ async fn connections_follow_the_published_members() {
     moved.hear("n1 says 1").await;
 }
 
+/// Goal: a member that came while this one was away, and may lead by now, is spoken with until it is known to be removed. Method:
+/// the state of n1 does not list n3, which has the data of the cluster from some time on.
+#[tokio::test]
+async fn a_member_that_came_meanwhile_is_spoken_with() {
+    let (mut listeners, addresses) = listeners(3).await;
+    let peers = peers(&addresses);
+    let three = member(listeners.pop().unwrap(), &peers, "n3", 33);
+    let one = member(listeners.remove(0), &peers, "n1", 11);
+    let mut listed = Members::clone(&one.members.borrow());
+    listed.by_id.remove(&three.id().0);
+    one.members.send_replace(Arc::new(listed.clone()));
+    one.lineage.store(5, Ordering::SeqCst);
+    three.lineage.store(5, Ordering::SeqCst);
+    three.hear("connected n1").await;
+    one.hear("connected n3").await;
+    three.say(&one, 1..2).await;
+    one.hear("n3 says 1").await;
+    one.say(&three, 2..3).await;
+    three.hear("n1 says 2").await;
+    listed.removed.insert(three.id().0);
+    one.members.send_replace(Arc::new(listed));
+    one.hear("disconnected n3").await;
+}
+
 /// Sends a snapshot by hand: the head, then these chunks.
 async fn send(to: &Member, head: SnapshotHead, chunks: &[SnapshotChunk]) -> Result<(), String> {
     let address = &to.cluster.member(to.id()).unwrap().address;
@@ -343,14 +367,15 @@ async fn a_snapshot_is_staged_whole_and_one_at_a_time() {
     let hello =
         Hello { cluster_id: one.id().0, member_id: one.me().0, protocol: 1, ..Hello::default() };
     let snapshot = Snapshot { index: 9, term: 3, conf_state: Some(ConfState::default()) };
-    let head = SnapshotHead { hello: Some(hello), to: two.id().0, snapshot: Some(snapshot) };
+    let head =
+        SnapshotHead { hello: Some(hello.clone()), to: two.id().0, snapshot: Some(snapshot) };
     let with = |hello| SnapshotHead { hello: Some(hello), ..head.clone() };
     let elsewhere = SnapshotHead { to: one.me().0, ..head.clone() };
     for (head, chunks, refused) in [
         (head.clone(), &whole[..1], "a snapshot ended before its last chunk"),
         (head.clone(), &whole[1..], "it is not the next one"),
         (elsewhere, &whole, "the snapshot is for"),
-        (with(Hello { cluster_id: 1, ..hello }), &whole, "it belongs to cluster"),
+        (with(Hello { cluster_id: 1, ..hello.clone() }), &whole, "it belongs to cluster"),
         (with(Hello { member_id: 1, ..hello }), &whole, "is not in this cluster"),
         (SnapshotHead::default(), &whole, "a snapshot begins with a head"),
     ] {
