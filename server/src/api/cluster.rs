@@ -9,6 +9,7 @@ use mini_etcd_proto::etcdserverpb::{
 use mini_etcd_proto::internalpb::conf_change::Kind;
 use mini_etcd_proto::internalpb::{self, ConfChange};
 use mini_etcd_shared::types::Revision;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
 use super::Host;
@@ -16,6 +17,7 @@ use super::host::mismatch;
 use crate::apply::EntryResponse;
 use crate::config::{Cluster, added_member_id, checked_urls};
 use crate::error::RequestError;
+use crate::limits::PROMOTION_HEARD_WAIT;
 
 #[derive(Clone)]
 pub struct ClusterService {
@@ -136,6 +138,9 @@ impl cluster_server::Cluster for ClusterService {
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         let members = self.change(Kind::AddVoter, request.into_inner().id, None).await?;
+        // A member that does not know yet that it votes waits for the leader that promoted it. So the answer waits until a quorum
+        // has heard that this is committed: then the leader may be lost. Where none does, it is committed all the same.
+        let _heard = timeout(PROMOTION_HEARD_WAIT, self.host.barrier()).await;
         if self.host.status().leads() {
             self.host.metrics().promotions.inc();
         }

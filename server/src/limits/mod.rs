@@ -579,6 +579,9 @@ pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_secs(1);
 /// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
 pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
+/// Longest time that the answer to a promotion waits for a quorum to have heard of it.
+pub const PROMOTION_HEARD_WAIT: Duration = Duration::from_secs(1);
+
 /// Time between two measurements of the round trip to a peer, as in etcd.
 pub const PEER_ROUND_TRIP_PAUSE: Duration = Duration::from_secs(4);
 
