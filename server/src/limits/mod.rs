@@ -1,9 +1,11 @@
 //! Every bound of the server, by name and unit. What is over a bound is refused with an error that names it.
 
+mod peers;
 mod users;
 
 use std::time::Duration;
 
+pub use peers::*;
 pub use users::*;
 
 /// Largest request in bytes, measured on the encoded command; etcd's `--max-request-bytes`.
@@ -31,17 +33,8 @@ pub const STRANGERS_MAX: usize = 16;
 /// Learners that a cluster may have: etcd's `--max-learners`.
 pub const LEARNERS_MAX: usize = 1;
 
-/// Peer URLs of one member.
-pub const PEER_URLS_MAX: usize = 16;
-
-/// Bytes of one peer URL.
-pub const PEER_URL_BYTES_MAX: usize = 512;
-
 /// Longest time that a new member asks for its place in the cluster: one that was just asked for must get to whoever is asked.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a member that was removed is still spoken with, so that it hears of it and can tell its clients.
-pub const PEER_REMOVED_LINGER: Duration = Duration::from_secs(1);
 
 /// What a removed member waits, at the longest, for its answers to be on their way.
 pub const REMOVED_LINGER: Duration = Duration::from_millis(500);
@@ -113,12 +106,6 @@ pub const READ_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Most reads that wait for the Raft thread and a read index.
 pub const READS_WAITING_MAX: usize = 65_536;
 
-/// Most peer messages that wait for the Raft thread; more are dropped and counted.
-pub const PEER_MESSAGES_WAITING_MAX: usize = 4096;
-
-/// Most peer messages that wait for one connection; more are dropped and counted.
-pub const PEER_SEND_QUEUE_MAX: usize = 1024;
-
 /// Shortest time to live of a lease in seconds; less is raised to it, as in etcd: 1.5 of its election timeouts, rounded up.
 pub const LEASE_TTL_MIN: i64 = 2;
 
@@ -154,9 +141,6 @@ pub const LEASE_QUESTION_RETRY: Duration = Duration::from_millis(50);
 
 /// Renewals of one stream that are on their way at once; its client is read further when the first is answered.
 pub const LEASE_RENEWALS_PER_STREAM_MAX: usize = 64;
-
-/// Largest peer batch in bytes, on both ends.
-pub const PEER_BATCH_BYTES_MAX: usize = 64 << 20;
 
 /// Entries by which apply may lag behind commit before writes are refused, as in etcd.
 pub const APPLY_LAG_MAX: u64 = 5000;
@@ -498,9 +482,6 @@ pub const WATCH_WAKES_AT_ONCE: usize = 8;
 /// between two looks is the shortest election timeout.
 pub const LEADERLESS_LOOKS: u32 = 3;
 
-/// Most peer messages that one turn of Raft takes.
-pub const PEER_MESSAGES_PER_TURN_MAX: usize = 1024;
-
 /// Most entries that one sync takes along, if they are of more than one write.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4096;
 
@@ -559,31 +540,6 @@ pub const COLLECT_PAUSE_BUSY: Duration = Duration::from_millis(10);
 
 /// Bytes of entries in one page of the log.
 pub const LOG_PAGE_BYTES_MAX: u64 = ADMIN_PAGE_BYTES_MAX as u64;
-
-/// Largest batch of messages that is built for a peer, in bytes, if it is more than one message.
-pub const PEER_SEND_BATCH_BYTES: usize = 2 << 20;
-
-/// Bytes of messages that wait for one connection; more are dropped and counted.
-pub const PEER_SEND_QUEUE_BYTES_MAX: usize = 64 << 20;
-
-/// Longest a peer may take to connect and say hello.
-pub const PEER_HELLO_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Pause after the first failed dial of a peer, and the longest.
-pub const PEER_REDIAL_PAUSE: (Duration, Duration) =
-    (Duration::from_millis(20), Duration::from_millis(500));
-
-/// Time for which a connection to a peer must have stood so that the next dial after its end comes at once.
-pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_secs(1);
-
-/// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
-pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);
-
-/// Longest time that the answer to a promotion waits for a quorum to have heard of it.
-pub const PROMOTION_HEARD_WAIT: Duration = Duration::from_secs(1);
-
-/// Time between two measurements of the round trip to a peer, as in etcd.
-pub const PEER_ROUND_TRIP_PAUSE: Duration = Duration::from_secs(4);
 
 /// Most threads that serve connections.
 pub const RPC_THREADS_MAX: usize = 4;

@@ -321,10 +321,15 @@ fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), Start
     if told_nothing || stored.id() == typed.id() && stored.me() == typed.me() {
         return Ok(());
     }
-    if stored.me() == typed.me() && member.name == config.name {
+    // A member that moved has another number in the list of where it is now; those that stayed say that it is of this cluster.
+    let knows = |peer: &Peer| {
+        stored.peers().any(|known| (&known.name, &known.address) == (&peer.name, &peer.address))
+    };
+    let is_same = stored.me() == typed.me() || typed.peers().any(knows);
+    if is_same && member.name == config.name {
         tracing::warn!(
             stored = %member.peers,
-            "--peers differs from the members that the data knows; the data counts"
+            "--peers differs from the members that the data was made for; the data counts"
         );
         return Ok(());
     }
@@ -426,6 +431,11 @@ mod tests {
         assert_eq!(cluster, Cluster::parse(PEERS, "a").unwrap());
         let changed = open("a", "a=127.0.0.1:1,b=127.0.0.1:3").unwrap().cluster().unwrap();
         assert_eq!(changed, cluster);
+        // Nor is one that says where this member is now, after its address was changed.
+        let moved = open("a", "a=127.0.0.1:9,b=127.0.0.1:2").unwrap().cluster().unwrap();
+        assert_eq!(moved, cluster);
+        let other = "a=127.0.0.1:9,b=127.0.0.1:3";
+        assert!(matches!(open("a", other), Err(StartError::Foreign { .. })));
     }
 
     #[test]
