@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mini_etcd_shared::error::code_name;
+use mini_etcd_shared::error::{CODES, code_name};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -77,6 +77,10 @@ impl Metrics {
     pub fn method(&self, service: &'static str, name: &'static str, kind: &'static str) -> Method {
         let labels = vec![("grpc_service", service), ("grpc_method", name), ("grpc_type", kind)];
         let of = &self.methods;
+        // As in etcd: a rate of failures is 0 before the first one, not unknown.
+        for (_, code) in CODES {
+            of.handled.get_or_create_owned(&with_code(&labels, *code));
+        }
         Method {
             handled: of.handled.clone(),
             started: of.started.get_or_create_owned(&labels),
