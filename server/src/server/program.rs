@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::{Server, StartError, descriptors, notify};
+use super::{Server, StartError, descriptors, memory, notify};
 use crate::config::{Config, ConfigError};
 use crate::fatal;
 use crate::output::{self, LogLines, Stream};
@@ -35,6 +35,7 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         tracing::warn!("{warning}");
     }
     descriptors::raise();
+    memory::use_small_pages();
     match run(&config) {
         Ok(()) => {
             output::flush();

@@ -47,9 +47,12 @@ pub struct Arguments {
     /// Leases.
     #[arg(long, default_value_t = 100_000)]
     leases: usize,
-    /// Clients that keep leases alive, each one after the other.
+    /// Clients that keep leases alive.
     #[arg(long, default_value_t = 64)]
     keepers: usize,
+    /// Leases that each of them asks for before it waits for the answers.
+    #[arg(long, default_value_t = 16)]
+    ahead: usize,
     /// Seconds of keeping alive, and of looking at the other client with all there is.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -156,7 +159,7 @@ async fn grant(target: &Target, number: usize) -> anyhow::Result<Vec<i64>> {
     Ok(try_join_all(granters).await?.concat())
 }
 
-/// Keeps leases alive, one after the other on each stream, until the time is over. Answers how many.
+/// Keeps leases alive, some at a time on each stream, until the time is over. Answers how many.
 async fn keep_alive(target: &Target, arguments: &Arguments, leases: &[i64]) -> anyhow::Result<u64> {
     let (kept, begun) = (Cell::new(0), Instant::now());
     let keepers = (0..arguments.keepers).map(|keeper| {
@@ -167,18 +170,24 @@ async fn keep_alive(target: &Target, arguments: &Arguments, leases: &[i64]) -> a
             let mut mine = leases.iter().skip(keeper).step_by(arguments.keepers).cycle();
             let mut stream: Option<Call> = None;
             while begun.elapsed() < Duration::from_secs(arguments.seconds) {
-                let Some(&id) = mine.next() else { break };
-                let request = LeaseKeepAliveRequest { id };
-                let stream = match &mut stream {
-                    Some(stream) => {
-                        stream.send(&request)?;
-                        stream
+                let mut asked = 0;
+                for &id in mine.by_ref().take(arguments.ahead) {
+                    let request = LeaseKeepAliveRequest { id };
+                    match &mut stream {
+                        Some(stream) => stream.send(&request)?,
+                        none => *none = Some(wire.open(&method, &request, false).await?),
                     }
-                    none => none.insert(wire.open(&method, &request, false).await?),
-                };
-                let answer = stream.message::<LeaseKeepAliveResponse>().await?;
-                ensure!(answer.as_ref().is_some_and(|it| it.ttl == TTL), "not kept: {answer:?}");
-                kept.set(kept.get() + 1);
+                    asked += 1;
+                }
+                let Some(stream) = &mut stream else { break };
+                for _ in 0..asked {
+                    let answer = stream.message::<LeaseKeepAliveResponse>().await?;
+                    ensure!(
+                        answer.as_ref().is_some_and(|it| it.ttl == TTL),
+                        "not kept: {answer:?}"
+                    );
+                }
+                kept.set(kept.get() + asked);
             }
             anyhow::Ok(())
         }
