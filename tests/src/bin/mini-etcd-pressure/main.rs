@@ -1,7 +1,7 @@
 //! `mini-etcd-pressure`: what a load that asks for much memory does to a cluster and to everybody else.
 //!
 //! ```text
-//! main ─▶ answers | streams | watches | crowd | replace     one kind of load each
+//! main ─▶ answers | streams | watches | crowd | hostile | replace     one kind of load each
 //!   └──▶ other (a client on a thread of its own)             └──▶ members (memory, processor time, terms)
 //! ```
 //!
@@ -16,6 +16,7 @@
 
 mod answers;
 mod crowd;
+mod hostile;
 mod members;
 mod other;
 mod replace;
@@ -75,6 +76,8 @@ enum Load {
     Watches(watches::Arguments),
     /// Ten thousand connections, ten thousand watches and a hundred thousand leases.
     Crowd(crowd::Arguments),
+    /// Clients that mean harm.
+    Hostile(hostile::Arguments),
     /// A member that lost its disk is replaced, in a cluster with much in it.
     Replace(replace::Arguments),
 }
@@ -150,7 +153,11 @@ fn main() -> anyhow::Result<()> {
         let large = common.sizes.iter().all(|size| *size >= 3);
         ensure!(large, "a member is replaced in a cluster of three or more: --sizes 3");
     }
-    let tls = matches!(&load, Load::Crowd(arguments) if arguments.tls);
+    let tls = match &load {
+        Load::Crowd(arguments) => arguments.tls,
+        Load::Hostile(arguments) => arguments.tls,
+        _ => false,
+    };
     ensure!(!tls || common.sizes == [1], "with --tls there is one member: --sizes 1");
     for &size in &common.sizes {
         // Members have the priority of the thread that starts them, so the load has another one.
@@ -192,6 +199,7 @@ async fn measure(common: &Common, load: &Load, target: &mut Target) -> anyhow::R
         Load::Streams(arguments) => streams::run(target, arguments).await,
         Load::Watches(arguments) => watches::run(target, arguments).await,
         Load::Crowd(arguments) => crowd::run(target, arguments).await,
+        Load::Hostile(arguments) => hostile::run(target, arguments).await,
         Load::Replace(arguments) => replace::run(target, arguments).await,
     };
     let phases = measured.with_context(|| members::last_words(&target.cluster))?;
