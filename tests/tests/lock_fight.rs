@@ -35,8 +35,9 @@ use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::wait::eventually;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tonic::transport::Channel;
 
 /// Life of a lease in seconds: a failover on a busy machine is shorter, and little else.
@@ -77,7 +78,7 @@ struct Holding {
 /// What clients and the one who kills share.
 #[derive(Default)]
 struct Ring {
-    stop: AtomicBool,
+    stop: watch::Sender<bool>,
     kills: AtomicU64,
     /// Token of a holder that goes on until the leader was killed; 0 for none.
     waits_for_kill: AtomicU64,
@@ -89,6 +90,10 @@ struct Ring {
 }
 
 impl Ring {
+    fn has_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
     fn violated(&self, what: String) {
         self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
@@ -158,7 +163,7 @@ async fn renew(
                 _ => break,
             }
         }
-        sleep(PAUSE).await;
+        back_off().await;
     }
     bail!("no member")
 }
@@ -192,9 +197,9 @@ impl Client {
     }
 
     async fn run(mut self) -> Vec<Holding> {
-        while !self.ring.stop.load(Ordering::Relaxed) {
+        while !self.ring.has_stopped() {
             if self.round().await.is_err() {
-                sleep(PAUSE).await;
+                back_off().await;
             }
         }
         self.holdings
@@ -253,7 +258,7 @@ impl Client {
                 Manner::Careful => session.is_good(),
                 Manner::Blind => ring.newest.load(Ordering::Relaxed) <= token,
             };
-            if !believes || ring.stop.load(Ordering::Relaxed) {
+            if !believes || ring.has_stopped() {
                 break;
             }
             let was_killed = kills() > begun;
@@ -263,7 +268,7 @@ impl Client {
                     ring.newest.fetch_max(token, Ordering::Relaxed);
                     after_kill += u64::from(was_killed);
                 }
-                Ok(false) if self.manner == Manner::Blind => sleep(PAUSE).await,
+                Ok(false) if self.manner == Manner::Blind => back_off().await,
                 Ok(false) => {
                     if session.is_good() {
                         let who = (holding.client, holding.token);
@@ -272,7 +277,7 @@ impl Client {
                     break;
                 }
                 Err(_) => {
-                    sleep(PAUSE).await;
+                    back_off().await;
                     continue;
                 }
             }
@@ -327,10 +332,19 @@ fn parse(value: &[u8]) -> anyhow::Result<(i64, usize, u64)> {
     Ok((next()?.parse()?, next()?.parse()?, next()?.parse()?))
 }
 
+/// What a client does after an error: it waits for nothing that is looked at.
+async fn back_off() {
+    sleep(PAUSE).await;
+}
+
 /// Ends when a lease may have ended, or everything does.
 async fn over(session: &Session, ring: &Ring) {
-    while session.is_good() && !ring.stop.load(Ordering::Relaxed) {
-        sleep(PAUSE).await;
+    let mut stop = ring.stop.subscribe();
+    while session.is_good() {
+        tokio::select! {
+            () = sleep_until(session.good_until().into()) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
     }
 }
 
@@ -358,7 +372,7 @@ async fn end(
     clients: Vec<JoinHandle<Vec<Holding>>>,
     channel: Channel,
 ) -> anyhow::Result<(Vec<Holding>, Vec<String>)> {
-    ring.stop.store(true, Ordering::Relaxed);
+    ring.stop.send_replace(true);
     let mut holdings = Vec::new();
     for client in clients {
         holdings.extend(timeout(DEADLINE, client).await??);

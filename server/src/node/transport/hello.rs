@@ -382,6 +382,30 @@ mod tests {
 
     use super::*;
 
+    /// One of two members.
+    fn cluster(name: &str) -> Cluster {
+        Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", name).unwrap()
+    }
+
+    /// Those of a member whose log ends at `last`.
+    fn hellos(
+        cluster: &Cluster,
+        members: Arc<Members>,
+        last: u64,
+        (lineage, is_led): (u64, bool),
+    ) -> Hellos {
+        let standing = move |_| Standing {
+            members: members.clone(),
+            last: LogIndex(last),
+            seen: LogIndex(last),
+            acked: LogIndex(0),
+            remembered: None,
+            lineage,
+            is_led,
+        };
+        Hellos::new(cluster, 7, Box::new(standing))
+    }
+
     #[test]
     fn only_members_of_this_cluster_are_listened_to() {
         let me = Identity { cluster_id: ClusterId(9), member_id: MemberId(1) };
@@ -410,22 +434,11 @@ mod tests {
 
     /// What `n1` with this lineage thinks of a hello of `n2`.
     fn met(mine: (u64, bool), theirs: (u64, bool)) -> Result<MemberId, HelloRefused> {
-        let peers = "n1=127.0.0.1:1,n2=127.0.0.1:2";
-        let hellos = |name, (lineage, is_led)| {
-            let cluster = Cluster::parse(peers, name).unwrap();
-            let members = cluster.clone();
-            let standing = move |_| Standing {
-                members: Members::of(members.birth_members()),
-                last: LogIndex(9),
-                seen: LogIndex(9),
-                acked: LogIndex(0),
-                remembered: None,
-                lineage,
-                is_led,
-            };
-            Hellos::new(&cluster, 7, Box::new(standing))
+        let of = |name, lineage| {
+            let cluster = cluster(name);
+            hellos(&cluster, Members::of(cluster.birth_members()), 9, lineage)
         };
-        let (one, two) = (hellos("n1", mine), hellos("n2", theirs));
+        let (one, two) = (of("n1", mine), of("n2", theirs));
         one.check(&two.to(one.identity.member_id), None)
     }
 
@@ -445,18 +458,9 @@ mod tests {
     /// Goal: a new member at the address of one that is gone is not taken for it. Method: the hello that the old one would get.
     #[test]
     fn a_hello_to_another_member_says_nothing_of_this_one() {
-        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let cluster = cluster("n1");
         let members = Members::of(cluster.birth_members());
-        let standing = move |_| Standing {
-            members: members.clone(),
-            last: LogIndex(0),
-            seen: LogIndex(0),
-            acked: LogIndex(0),
-            remembered: None,
-            lineage: 0,
-            is_led: false,
-        };
-        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hellos = hellos(&cluster, members, 0, (0, false));
         let hello = |to| Hello {
             cluster_id: cluster.id().0,
             member_id: cluster.peers().next().unwrap().id.0,
@@ -475,18 +479,9 @@ mod tests {
     /// fit. Method: hellos that lack one of these.
     #[test]
     fn who_is_not_listed_yet_shows_the_data_of_this_cluster() {
-        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let cluster = cluster("n1");
         let members = Members::of(cluster.birth_members());
-        let standing = move |_| Standing {
-            members: members.clone(),
-            last: LogIndex(9),
-            seen: LogIndex(0),
-            acked: LogIndex(0),
-            remembered: None,
-            lineage: 5,
-            is_led: false,
-        };
-        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hellos = hellos(&cluster, members, 9, (5, false));
         let good = |id| Hello {
             cluster_id: cluster.id().0,
             member_id: id,
@@ -533,21 +528,12 @@ mod tests {
 
     #[test]
     fn a_removed_member_is_told_so_by_a_member_of_the_same_beginning_alone() {
-        let cluster = Cluster::parse("n1=127.0.0.1:1,n2=127.0.0.1:2", "n1").unwrap();
+        let cluster = cluster("n1");
         let gone = cluster.peers().next().unwrap().id;
         let mut members = Members::default();
         members.removed.insert(gone.0);
         let members = Arc::new(members);
-        let standing = move |_| Standing {
-            members: members.clone(),
-            last: LogIndex(9),
-            seen: LogIndex(0),
-            acked: LogIndex(0),
-            remembered: None,
-            lineage: 5,
-            is_led: true,
-        };
-        let hellos = Hellos::new(&cluster, 7, Box::new(standing));
+        let hellos = hellos(&cluster, members, 9, (5, true));
         let hello = |lineage| Hello {
             cluster_id: cluster.id().0,
             member_id: gone.0,
