@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use mini_etcd_proto::etcdserverpb::{AlarmType, ResponseHeader};
 use mini_etcd_proto::internalpb::{Asker, ConfChange, command};
 use mini_etcd_shared::types::{MemberId, Revision};
@@ -287,17 +288,33 @@ impl Host {
         Ok(result?.response)
     }
 
-    /// How much is left of a lease, after its renewal if that is wanted; none where there is no such lease.
+    /// How much is left of a lease; none where there is no such lease.
     ///
     /// # Errors
     /// No leader was to be had in time.
-    pub(super) async fn ask_lease(
-        &self,
-        lease: i64,
-        renew: bool,
-    ) -> Result<Option<LeaseLeft>, RequestError> {
+    pub(super) async fn ask_lease(&self, lease: i64) -> Result<Option<LeaseLeft>, RequestError> {
         self.listed().await?;
-        self.inner.leases.ask(lease, renew).await
+        self.inner.leases.ask(lease, false).await
+    }
+
+    /// Renews leases; answers the time to live of each, 0 where there is no such lease.
+    ///
+    /// # Errors
+    /// No leader was to be had in time, or too many wait.
+    pub(super) async fn renew_leases(&self, leases: &[i64]) -> Vec<Result<i64, RequestError>> {
+        if let Err(error) = self.listed().await {
+            return vec![Err(error); leases.len()];
+        }
+        let keeper = &self.inner.leases;
+        let renewed = keeper.renew_at_once(leases, &self.proposer).await;
+        if renewed.iter().all(Option::is_some) {
+            return renewed.into_iter().flatten().map(Ok).collect();
+        }
+        let each = leases.iter().zip(renewed).map(async |(lease, ttl)| match ttl {
+            Some(ttl) => Ok(ttl),
+            None => Ok(keeper.ask(*lease, true).await?.map_or(0, |left| left.ttl)),
+        });
+        join_all(each).await
     }
 
     pub(super) fn leases(&self) -> &LeaseKeeper {

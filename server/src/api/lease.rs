@@ -46,20 +46,37 @@ pub(super) fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, R
     Ok(LeaseGrantRequest { id, ttl: ttl.max(LEASE_TTL_MIN) })
 }
 
-/// One renewal. A lease that is not there, or ends meanwhile, has no time to live: that is no error.
+/// Renewals that came together, in their order and up to the first one that is refused. A lease that is not there, or ends
+/// meanwhile, has no time to live: that is no error.
 async fn renewed(
     host: Host,
     caller: Caller,
-    request: Result<LeaseKeepAliveRequest, Status>,
-) -> Result<LeaseKeepAliveResponse, Status> {
-    let id = request?.id;
+    requests: Vec<Result<LeaseKeepAliveRequest, Status>>,
+) -> Vec<Result<LeaseKeepAliveResponse, Status>> {
     let state = host.published();
-    host.permit(&caller, &state)?.lease(id, &state.leases)?;
+    let permitted = |request: Result<LeaseKeepAliveRequest, Status>| {
+        let id = request?.id;
+        host.permit(&caller, &state)?.lease(id, &state.leases)?;
+        Ok(id)
+    };
+    let (mut ids, mut refusal) = (Vec::with_capacity(requests.len()), None);
+    for request in requests {
+        match permitted(request) {
+            Ok(id) => ids.push(id),
+            Err(status) => {
+                refusal = Some(Err(status));
+                break;
+            }
+        }
+    }
     // Of before the renewal, as in etcd.
-    let header = host.header(state.view.revision());
-    let left = host.ask_lease(id, true).await?;
-    let ttl = left.map_or(0, |left| left.ttl);
-    Ok(LeaseKeepAliveResponse { header: Some(header), id, ttl })
+    let header = Some(host.header(state.view.revision()));
+    let renewals = host.renew_leases(&ids).await;
+    let answers = ids.into_iter().zip(renewals).map(|(id, ttl)| {
+        let ttl = ttl?;
+        Ok(LeaseKeepAliveResponse { header, id, ttl })
+    });
+    answers.chain(refusal).collect()
 }
 
 /// What `answers` has, until there is no leader: that is the last answer then, also where no request came.
@@ -112,7 +129,7 @@ impl Lease for LeaseService {
         Ok(Response::new(answer))
     }
 
-    /// Answers in the order of the requests, and ends with them. A few are under way at once: a client may renew
+    /// Answers in the order of the requests, and ends with them. What came meanwhile is renewed at once: a client may renew
     /// thousands of leases on one stream.
     async fn lease_keep_alive(
         &self,
@@ -121,8 +138,10 @@ impl Lease for LeaseService {
         let (host, caller) = (self.host.clone(), Caller::of(&request));
         let needs_leader = requires_leader(request.metadata());
         let requests = request.into_inner();
-        let answers = requests.map(move |request| renewed(host.clone(), caller.clone(), request));
-        let answers = answers.buffered(LEASE_RENEWALS_PER_STREAM_MAX).boxed();
+        let answers = requests
+            .ready_chunks(LEASE_RENEWALS_PER_STREAM_MAX)
+            .then(move |requests| renewed(host.clone(), caller.clone(), requests));
+        let answers = answers.flat_map(stream::iter).boxed();
         Ok(Response::new(if needs_leader {
             while_led(answers, without_leader(self.host.leader_changes())).boxed()
         } else {
@@ -136,7 +155,7 @@ impl Lease for LeaseService {
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
         let (unread, caller) = (Unread::of(&request), Caller::of(&request));
         let LeaseTimeToLiveRequest { id, keys } = request.into_inner();
-        let left = self.host.ask_lease(id, false).await?;
+        let left = self.host.ask_lease(id).await?;
         let state = if keys { self.host.barrier().await? } else { self.host.published() };
         if keys {
             self.host.permit(&caller, &state)?.read_lease(id, &state.leases)?;

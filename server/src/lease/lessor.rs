@@ -1,14 +1,15 @@
 //! [`Lessor`]: when each lease ends, as its leader knows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mini_etcd_proto::internalpb::{CheckpointLeases, LeaseRemaining, RevokeLease};
 use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, Term};
 
+use super::agenda::{Agenda, Due};
 use super::{LeaseChange, LeaseTimes, LeaseView};
-use crate::limits::{LEASE_CHECKPOINTS_AT_ONCE_MAX, LEASE_REVOKE_RETRY};
+use crate::limits::{LEASE_CHECKPOINTS_AT_ONCE_MAX, LEASE_REVOKE_RETRY, LEASES_LOOKED_AT_MAX};
 
 /// Where the member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +29,26 @@ pub struct Lessor {
     term: Option<Term>,
     leases: BTreeMap<i64, Running>,
     /// By the moment at which there is something to do: its end, or another attempt to revoke it.
-    by_end: BTreeSet<(Moment, i64)>,
-    by_checkpoint: BTreeSet<(Moment, i64)>,
+    ends: Agenda,
+    checkpoints: Agenda,
 }
 
 struct Running {
     ttl: i64,
     granted: LogIndex,
-    end: Moment,
+    end: Due,
     /// It was seen to expire (I4).
     expired: bool,
     /// Its next checkpoint, where it lives long enough for one.
-    checkpoint: Option<Moment>,
+    checkpoint: Option<Due>,
     noted: Noted,
+}
+
+impl Running {
+    /// When its next checkpoint is due, if it lives longer than that.
+    fn next_checkpoint(&self, interval: Duration, now: Moment) -> Option<Moment> {
+        (self.end.at.since(now) > interval).then(|| now.after(interval))
+    }
 }
 
 /// What the applied state has of a lease's rest.
@@ -75,8 +83,8 @@ impl Lessor {
             grace,
             term: None,
             leases: BTreeMap::new(),
-            by_end: BTreeSet::new(),
-            by_checkpoint: BTreeSet::new(),
+            ends: Agenda::default(),
+            checkpoints: Agenda::default(),
         }
     }
 
@@ -100,8 +108,8 @@ impl Lessor {
         }
         self.term = stands.holds();
         self.leases.clear();
-        self.by_end.clear();
-        self.by_checkpoint.clear();
+        self.ends.clear();
+        self.checkpoints.clear();
         if self.term.is_some() {
             for (id, times) in leases.all() {
                 self.take_up(id, times, now.after(self.grace), now);
@@ -136,53 +144,49 @@ impl Lessor {
 
     fn take_up(&mut self, id: i64, times: LeaseTimes, from: Moment, now: Moment) {
         let is_rest = times.remaining > 0;
-        let lease = Running {
+        let end = from.after(seconds(if is_rest { times.remaining } else { times.ttl }));
+        let mut lease = Running {
             ttl: times.ttl,
             granted: times.granted,
-            end: from.after(seconds(if is_rest { times.remaining } else { times.ttl })),
+            end: self.ends.list(id, end),
             expired: false,
             checkpoint: None,
             noted: if is_rest { Noted::Rest } else { Noted::Nothing },
         };
-        self.by_end.insert((lease.end, id));
+        let at = lease.next_checkpoint(self.checkpoint_interval, now);
+        self.checkpoints.plan(id, &mut lease.checkpoint, at);
         self.leases.insert(id, lease);
-        self.plan_checkpoint(id, now);
     }
 
     fn forget(&mut self, id: i64) {
-        if let Some(lease) = self.leases.remove(&id) {
-            self.by_end.remove(&(lease.end, id));
-            if let Some(at) = lease.checkpoint {
-                self.by_checkpoint.remove(&(at, id));
-            }
+        if let Some(mut lease) = self.leases.remove(&id) {
+            self.ends.forget(id, lease.end);
+            self.checkpoints.plan(id, &mut lease.checkpoint, None);
         }
     }
 
-    /// The next checkpoint of a lease, if it lives longer than that.
-    fn plan_checkpoint(&mut self, id: i64, now: Moment) {
-        let interval = self.checkpoint_interval;
-        let Some(lease) = self.leases.get_mut(&id) else { return };
-        if let Some(at) = lease.checkpoint.take() {
-            self.by_checkpoint.remove(&(at, id));
-        }
-        if lease.end.since(now) > interval {
-            let at = now.after(interval);
-            lease.checkpoint = Some(at);
-            self.by_checkpoint.insert((at, id));
-        }
-    }
-
-    /// Renews a lease. Holds only once it is known that this member led after it (I5).
+    /// Renews a lease. Holds only once it is known that this member led after it (I5). What is to be noted first counts as
+    /// under way.
     pub fn renew(&mut self, id: i64, now: Moment) -> Renewal {
+        let renewal = self.try_renew(id, now);
+        if matches!(renewal, Renewal::First(_))
+            && let Some(lease) = self.leases.get_mut(&id)
+        {
+            lease.noted = Noted::UnderWay;
+        }
+        renewal
+    }
+
+    /// As [`Lessor::renew`] where nothing is to be noted first; else nothing changes.
+    pub fn try_renew(&mut self, id: i64, now: Moment) -> Renewal {
         let Some(lease) = self.leases.get_mut(&id) else { return Renewal::Unknown };
-        if lease.expired || lease.end <= now {
+        if lease.expired || lease.end.at <= now {
             return Renewal::Later; // I4
         }
         match lease.noted {
             Noted::Nothing => {}
             Noted::UnderWay => return Renewal::Later, // I6
             Noted::Rest => {
-                lease.noted = Noted::UnderWay;
                 return Renewal::First(LeaseRemaining {
                     id,
                     granted: lease.granted.0,
@@ -190,42 +194,46 @@ impl Lessor {
                 });
             }
         }
-        let ttl = lease.ttl;
-        self.by_end.remove(&(lease.end, id));
-        lease.end = now.after(seconds(ttl));
-        self.by_end.insert((lease.end, id));
-        self.plan_checkpoint(id, now);
-        Renewal::Renewed(ttl)
+        self.ends.postpone(id, &mut lease.end, now.after(seconds(lease.ttl)));
+        let at = lease.next_checkpoint(self.checkpoint_interval, now);
+        self.checkpoints.plan(id, &mut lease.checkpoint, at);
+        Renewal::Renewed(lease.ttl)
     }
 
     /// Seconds left of a lease, rounded down, and its time to live; none where there is no such lease.
     #[must_use]
     pub fn remaining(&self, id: i64, now: Moment) -> Option<(i64, i64)> {
         let lease = self.leases.get(&id)?;
-        let left = if lease.expired { Duration::ZERO } else { lease.end.since(now) };
+        let left = if lease.expired { Duration::ZERO } else { lease.end.at.since(now) };
         Some((i64::try_from(left.as_secs()).unwrap_or(i64::MAX), lease.ttl))
     }
 
     /// All leases, those first that end first.
     #[must_use]
     pub fn by_end(&self) -> Vec<i64> {
-        let mut leases: Vec<_> = self.leases.iter().map(|(id, lease)| (lease.end, *id)).collect();
+        let mut leases: Vec<_> =
+            self.leases.iter().map(|(id, lease)| (lease.end.at, *id)).collect();
         leases.sort_unstable();
         leases.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Takes up to `room` leases that are over, to be revoked. Each is given out once, until [`Lessor::retry`].
+    /// Takes up to `room` leases that are over, to be revoked, as far as one look goes. Each is given out once, until
+    /// [`Lessor::retry`].
     pub fn expired(&mut self, now: Moment, room: usize) -> Vec<RevokeLease> {
         let Some(Term(term)) = self.term else { return Vec::new() };
         let mut expired = Vec::new();
-        while expired.len() < room
-            && let Some((_, id)) = self.by_end.first().copied().filter(|(end, _)| *end <= now)
-        {
-            self.by_end.pop_first();
-            if let Some(lease) = self.leases.get_mut(&id) {
-                lease.expired = true;
-                expired.push(RevokeLease { id, term, granted: lease.granted.0 });
+        for _ in 0..LEASES_LOOKED_AT_MAX {
+            if expired.len() >= room {
+                break;
             }
+            let Some(id) = self.ends.pop(now) else { break };
+            let Some(lease) = self.leases.get_mut(&id) else { continue };
+            if lease.end.at > now {
+                lease.end = self.ends.list(id, lease.end.at);
+                continue;
+            }
+            lease.expired = true;
+            expired.push(RevokeLease { id, term, granted: lease.granted.0 });
         }
         expired
     }
@@ -234,9 +242,8 @@ impl Lessor {
     pub fn retry(&mut self, expired: &RevokeLease, now: Moment) {
         let known = self.leases.get_mut(&expired.id);
         if let Some(lease) = known.filter(|it| it.expired && it.granted.0 == expired.granted) {
-            self.by_end.remove(&(lease.end, expired.id));
-            lease.end = now.after(LEASE_REVOKE_RETRY);
-            self.by_end.insert((lease.end, expired.id));
+            self.ends.forget(expired.id, lease.end);
+            lease.end = self.ends.list(expired.id, now.after(LEASE_REVOKE_RETRY));
         }
     }
 
@@ -244,13 +251,19 @@ impl Lessor {
     /// [`Lessor::follow`] or [`Lessor::unsure`] hears of them.
     pub fn checkpoints(&mut self, now: Moment) -> Vec<LeaseRemaining> {
         let mut due = Vec::new();
-        while due.len() < LEASE_CHECKPOINTS_AT_ONCE_MAX
-            && let Some((_, id)) = self.by_checkpoint.first().copied().filter(|(at, _)| *at <= now)
-        {
-            self.by_checkpoint.pop_first();
+        for _ in 0..LEASES_LOOKED_AT_MAX {
+            if due.len() >= LEASE_CHECKPOINTS_AT_ONCE_MAX {
+                break;
+            }
+            let Some(id) = self.checkpoints.pop(now) else { break };
             let Some(lease) = self.leases.get_mut(&id) else { continue };
-            lease.checkpoint = None;
-            let left = lease.end.since(now);
+            if let Some(planned) = lease.checkpoint.take()
+                && planned.at > now
+            {
+                lease.checkpoint = Some(self.checkpoints.list(id, planned.at));
+                continue;
+            }
+            let left = lease.end.at.since(now);
             // One that is under way says less; the next one comes in time.
             if lease.noted != Noted::UnderWay && !lease.expired && !left.is_zero() {
                 lease.noted = Noted::UnderWay;
@@ -258,7 +271,8 @@ impl Lessor {
                 let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
                 due.push(LeaseRemaining { id, granted: lease.granted.0, remaining });
             }
-            self.plan_checkpoint(id, now);
+            let at = lease.next_checkpoint(self.checkpoint_interval, now);
+            self.checkpoints.plan(id, &mut lease.checkpoint, at);
         }
         due
     }
@@ -281,11 +295,10 @@ impl Lessor {
         }
     }
 
-    /// When there is something to do next.
+    /// When to look next: whether something ended, or is due.
     #[must_use]
     pub fn next(&self) -> Option<Moment> {
-        let firsts = [self.by_end.first(), self.by_checkpoint.first()];
-        firsts.into_iter().flatten().map(|(at, _)| *at).min()
+        [self.ends.next(), self.checkpoints.next()].into_iter().flatten().min()
     }
 }
 
@@ -306,7 +319,7 @@ mod tests {
 
     use super::*;
     use crate::lease::Leases;
-    use crate::limits::{LEASE_GRACE, LEASE_REVOKES_IN_FLIGHT_MAX};
+    use crate::limits::{LEASE_GRACE, LEASE_REVOKES_IN_FLIGHT_MAX, LEASES_LOOKED_AT_MAX};
     use crate::storage::Batch;
 
     const LEADS: Stands = Stands { leads: true, term: Term(3), applied_term: Term(3) };
@@ -357,6 +370,34 @@ mod tests {
         assert_eq!(first.len(), LEASE_REVOKES_IN_FLIGHT_MAX);
         assert_eq!(lessor.expired(at(5), 0), []);
         assert_eq!(lessor.expired(at(5), usize::MAX).len(), 1000 - first.len());
+    }
+
+    #[test]
+    fn thousands_that_were_renewed_are_passed_over_a_few_at_a_time() {
+        let count = 2 * i64::try_from(LEASES_LOOKED_AT_MAX).unwrap() + 1;
+        let leases: Vec<_> = (1..=count).map(|id| (id, 5)).collect();
+        let mut lessor = leader(&leases);
+        for id in 1..count {
+            assert_eq!(lessor.renew(id, at(4)), Renewal::Renewed(5));
+        }
+        for _ in 0..2 {
+            assert_eq!(lessor.expired(at(5), 9), []);
+            assert_eq!(lessor.next(), Some(at(5)), "it looks again at once");
+        }
+        assert_eq!(ids(&lessor.expired(at(5), 9)), [count]);
+        assert_eq!(lessor.next(), Some(at(9)));
+    }
+
+    #[test]
+    fn a_renewal_that_brings_the_end_nearer_counts_too() {
+        let mut leases = Leases::default();
+        let grant = LeaseGrantRequest { id: 1, ttl: 10 };
+        leases.grant(&grant, LogIndex(7), &mut Batch::new()).unwrap();
+        let mut lessor = Lessor::new(CHECKPOINTS, LEASE_GRACE);
+        lessor.observe(LEADS, &leases.view(), at(0));
+        assert_eq!(lessor.next(), Some(at(10).after(LEASE_GRACE)));
+        assert_eq!(lessor.renew(1, at(0)), Renewal::Renewed(10));
+        assert_eq!(lessor.next(), Some(at(10)));
     }
 
     #[test]

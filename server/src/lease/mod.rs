@@ -32,6 +32,7 @@
 //! *Tested* at the bottom of the files, through the applier in `apply/tests`, by the seeded run, and with processes in
 //! `tests/tests/leases.rs`.
 
+mod agenda;
 mod leases;
 mod lessor;
 

@@ -118,6 +118,10 @@ pub const LEASE_GRACE: Duration = Duration::from_millis(1500);
 /// Most expired leases whose revokes are on their way, as in etcd: thousands that expire at once leave room for writes.
 pub const LEASE_REVOKES_IN_FLIGHT_MAX: usize = 16;
 
+/// Leases that a leader looks at in one turn, whether they have ended or need a checkpoint; most of them were renewed
+/// since.
+pub const LEASES_LOOKED_AT_MAX: usize = 2048;
+
 /// Pause before a revoke that failed is proposed again.
 pub const LEASE_REVOKE_RETRY: Duration = Duration::from_secs(1);
 

@@ -1,14 +1,15 @@
 //! [`LeaseKeeper`]: carries questions about leases to their leader, and proposes there what expired.
 //!
 //! ```text
+//! api ─▶ renew_at_once ── leads: Lessor ─▶ read index ─▶ answer
 //! api ─▶ ask ─▶ Desk ─┬─ leads: Lessor ─▶ round for a read index ─▶ answer
 //!                     └─ else: LeaseQuestions ─▶ leader ─▶ LeaseAnswers ─▶ answer
 //! Lessor ─▶ expired, checkpoints ─▶ Proposer
 //! ```
 //!
-//! One task does all of it, on the first runtime. Many questions share one round, or one message. A question that cannot be
-//! answered now (there is no leader, the lease is about to end, the message was lost) is looked at again until its time is
-//! over. What is under way is bounded: questions, rounds, revokes.
+//! One task does all of it, on the first runtime, but for what a leader renews at once. Many questions share one round, or
+//! one message. A question that cannot be answered now (there is no leader, the lease is about to end, the message was
+//! lost) is looked at again until its time is over. What is under way is bounded: questions, rounds, revokes.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -137,6 +138,28 @@ impl LeaseKeeper {
         answer.await.unwrap_or(Err(RequestError::Stopped))
     }
 
+    /// Renews leases without a detour through the desk; answers the time to live of each in seconds, 0 where there is no such
+    /// lease. None for those that are to be [asked](LeaseKeeper::ask) for: another member leads, or something is to be done
+    /// first.
+    pub async fn renew_at_once(&self, leases: &[i64], proposer: &Proposer) -> Vec<Option<i64>> {
+        let keeper = &*self.shared;
+        let none = || vec![None; leases.len()];
+        let Some((term, renewed)) = keeper.renew(leases) else { return none() };
+        let Ok(state) = proposer.barrier().await else { return none() };
+        let status = keeper.shown.status.load();
+        if !status.leads() || status.term != term {
+            return none();
+        }
+        // All that was acknowledged before the question is applied by now: grants and revokes of leases, too.
+        let holds = |lease: i64, ttl: i64| ttl == state.leases.times(lease).map_or(0, |it| it.ttl);
+        let pairs = leases.iter().zip(renewed);
+        let answers: Vec<_> =
+            pairs.map(|(lease, ttl)| ttl.filter(|ttl| holds(*lease, *ttl))).collect();
+        let kept = answers.iter().flatten().filter(|ttl| **ttl > 0).count();
+        keeper.metrics.leases_renewed.inc_by(kept as u64);
+        answers
+    }
+
     /// All leases, those first that end first, where this member leads.
     #[must_use]
     pub fn by_end(&self) -> Option<Vec<i64>> {
@@ -222,6 +245,23 @@ impl Keeper {
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time to live of each lease after its renewal, 0 for one that is not there, none for one that cannot be renewed at
+    /// once; holds when this member leads its term after it. None at all where it does not lead.
+    fn renew(&self, leases: &[i64]) -> Option<(Term, Vec<Option<i64>>)> {
+        let stands = self.stands();
+        // Who takes up thousands of leases holds the lock for long, and this thread has other connections.
+        let mut lessor = self.lessor.try_lock().ok()?;
+        let term = lessor.term().filter(|term| stands.leads && *term == stands.term)?;
+        let now = self.clock.now();
+        let renew = |lease: &i64| match lessor.try_renew(*lease, now) {
+            Renewal::Renewed(ttl) => Some(ttl),
+            Renewal::Unknown => Some(0),
+            Renewal::Later | Renewal::First(_) => None,
+        };
+        let renewed = leases.iter().map(renew).collect();
+        Some((term, renewed))
     }
 
     fn stands(&self) -> Stands {
