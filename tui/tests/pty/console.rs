@@ -222,6 +222,23 @@ impl Console {
         }
     }
 
+    /// Waits until the process is in this state of `/proc`; T for stopped.
+    pub fn comes_to(&mut self, state: char) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.process_state() != state {
+            assert!(Instant::now() < deadline, "not {state}: {}", self.process_state());
+            self.take_in(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until a line of the REPL has ended: it shows how long it took, and the next one is taken.
+    pub fn has_run(&mut self, line: &str) {
+        let prompt = format!("etcd> {line} ");
+        self.until(&format!("the end of {line}"), |shown| {
+            shown.lines().any(|shown| shown.contains(&prompt) && shown.trim_end().ends_with("s │"))
+        });
+    }
+
     /// Takes in what comes within that time.
     pub fn take_in(&mut self, time: Duration) {
         if let Ok(bytes) = self.output.recv_timeout(time) {

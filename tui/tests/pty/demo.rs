@@ -2,6 +2,9 @@
 
 use crate::console::Console;
 
+/// Number of the first change behind the sample.
+const BEHIND: u64 = 32;
+
 /// The number of the latest heartbeat on the screen.
 fn beat(shown: &str) -> Option<u64> {
     let changes = shown.split(".beat ").skip(1).filter_map(|change| change.split(' ').nth(2));
@@ -20,6 +23,12 @@ fn every_screen_shows_something_of_a_demo() {
     let mut console = Console::start(&["--demo", "1"]);
     console.resize(140, 36);
     console.sees("quorum 1/1");
+    console.press("3");
+    console.sees("all keys");
+    console.sees(" live ");
+    // What follows the sample: all of it is written.
+    console.until("a change behind the sample", |shown| beat(shown) >= Some(BEHIND));
+    goes_on(&mut console);
     console.press("2");
     console.sees("about-this-demo");
     console.sees("Sample data of --demo");
@@ -27,10 +36,6 @@ fn every_screen_shows_something_of_a_demo() {
     console.sees("sessions/77e0");
     console.press("\x1b");
     console.misses("GRAVEYARD");
-    console.press("3");
-    console.sees("all keys");
-    console.sees(" live ");
-    goes_on(&mut console);
     console.press("6");
     console.sees("users are off");
     console.sees("ana  2 roles");
@@ -39,6 +44,7 @@ fn every_screen_shows_something_of_a_demo() {
     console.sees("etcd> ");
     console.press("get config/flags/dark-mode\r");
     console.sees("│ on");
+    console.has_run("get config/flags/dark-mode");
     console.press("\\q\r");
     assert!(console.ends().success());
 }

@@ -52,6 +52,7 @@ fn the_mouse_is_given_back_at_a_stop_and_taken_again() {
     console.sees("1 Cluster");
     console.signal("-TSTP");
     console.until("the terminal given back", |shown| !shown.contains("1 Cluster"));
+    console.comes_to('T');
     assert!(!is_asked_for(&console));
     console.signal("-CONT");
     console.sees("1 Cluster");

@@ -154,15 +154,6 @@ fn a_signal_to_end_gives_the_terminal_back() {
     }
 }
 
-/// Waits until the process is in this state.
-fn state_is(console: &mut Console, state: char) {
-    let deadline = Instant::now() + DEADLINE;
-    while console.process_state() != state {
-        assert!(Instant::now() < deadline, "not {state}: {}", console.process_state());
-        console.take_in(Duration::from_millis(2));
-    }
-}
-
 /// Waits until the terminal is taken.
 fn is_taken(console: &mut Console) {
     let deadline = Instant::now() + DEADLINE;
@@ -178,7 +169,7 @@ fn stopped_by_a_signal_it_gives_the_terminal_back_and_continued_it_takes_it_agai
     console.sees("1 Cluster");
     console.signal("-TSTP");
     console.until("the terminal given back", |shown| !shown.contains("1 Cluster"));
-    state_is(&mut console, 'T');
+    console.comes_to('T');
     assert!(!console.screen.screen().alternate_screen());
     assert!(!console.is_taken());
     console.signal("-CONT");
@@ -196,7 +187,7 @@ fn keys_that_are_typed_while_it_is_stopped_are_obeyed_once_it_goes_on() {
     console.sees("1 Cluster");
     for _ in 0..12 {
         console.signal("-TSTP");
-        state_is(&mut console, 'T');
+        console.comes_to('T');
         console.press("?");
         console.signal("-CONT");
         console.sees("Esc closes");
@@ -215,7 +206,7 @@ fn continued_after_sigstop_it_takes_the_terminal_from_the_shell_and_paints_anew(
     let mut console = Console::start(&["--endpoints", NOBODY]);
     console.sees("1 Cluster");
     console.signal("-STOP");
-    state_is(&mut console, 'T');
+    console.comes_to('T');
     console.as_a_shell_has_it();
     console.screen.process(b"\x1b[2J\x1b[?1049l\x1b[?25h$ fg\r\n");
     console.signal("-CONT");
@@ -238,7 +229,7 @@ fn stopped_and_continued_from_elsewhere_it_waits_for_fg_and_obeys_the_next_key()
         console.sees("Stopped");
         console.signal("-CONT");
         // Meanwhile it does not take what is typed for the shell, and writes nothing over it.
-        state_is(&mut console, 'T');
+        console.comes_to('T');
         console.press("echo hel''lo\r");
         console.sees("hello");
         console.press("fg\r");
