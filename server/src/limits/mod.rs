@@ -67,6 +67,9 @@ pub const HINT_RETRY_TICKS: u64 = 4;
 /// Ticks without a word of a quorum after which a leader makes room for another: below the shortest of Raft's own check.
 pub const QUORUM_LOST_TICKS: u64 = ELECTION_TICKS_MAX as u64;
 
+/// Ticks for which a leader that was removed leads on, at the most, until those who stay know it.
+pub const FAREWELL_TICKS: u64 = 2 * ELECTION_TICKS_MAX as u64;
+
 /// Ticks that members without a leader wait, once they are connected, for one that leads to speak.
 pub const MEET_TICKS: u64 = HEARTBEAT_TICKS as u64;
 

@@ -10,7 +10,7 @@ use crate::limits::{APPLY_AHEAD_BYTES_MAX, APPLY_AHEAD_MAX};
 
 /// The line between commit and apply.
 ///
-/// I1: applied ≤ handed ≤ committed. Entries are handed on once, in order, without a gap.
+/// I1: applied ≤ handed ≤ committed. Entries are handed on once, in order, without a gap, and none of those that are held.
 /// I2: what is handed on and not applied is bounded; the rest stays in the log, where it is read again later.
 #[derive(Debug)]
 pub struct Applying {
@@ -20,6 +20,8 @@ pub struct Applying {
     /// Last index and bytes of each task under way.
     tasks: VecDeque<(u64, usize)>,
     bytes: usize,
+    /// The first entry that may not be applied yet.
+    held: Option<u64>,
     /// Membership after changes that are not handed on yet.
     conf_states: VecDeque<(LogIndex, ConfState)>,
 }
@@ -33,31 +35,43 @@ impl Applying {
             committed: applied.0,
             tasks: VecDeque::new(),
             bytes: 0,
+            held: None,
             conf_states: VecDeque::new(),
         }
     }
 
     /// Entries became committed. Returns the task for them, or none when apply is too far behind.
-    pub fn committed(
-        &mut self,
-        entries: Vec<Entry>,
-        changes: Vec<(LogIndex, ConfState)>,
-    ) -> Option<ApplyTask> {
+    pub fn committed(&mut self, mut entries: Vec<Entry>) -> Option<ApplyTask> {
         let (first, last) = (entries.first()?.index, entries.last()?.index);
         assert_eq!(first, self.committed + 1, "I1: committed entries have no gap");
         let behind = self.is_behind();
         self.committed = last;
-        self.conf_states.extend(changes);
         if behind || !self.has_room() {
             return None;
         }
-        Some(self.hand(entries))
+        entries.truncate(entries.partition_point(|entry| entry.index < self.end()));
+        if entries.is_empty() { None } else { Some(self.hand(entries)) }
+    }
+
+    /// Nothing from this entry on may be applied yet.
+    pub fn hold_from(&mut self, held: Option<LogIndex>) {
+        self.held = held.map(|index| index.0);
+    }
+
+    /// The change at this index made this membership; of entries that are not handed on yet.
+    pub fn changed(&mut self, index: LogIndex, conf_state: ConfState) {
+        self.conf_states.push_back((index, conf_state));
+    }
+
+    /// The entry behind the last that may be applied.
+    fn end(&self) -> u64 {
+        self.held.unwrap_or(u64::MAX).min(self.committed + 1)
     }
 
     /// What to read from the log for the next task, if apply has room for what it was not given.
     pub fn backlog(&self) -> Option<(LogIndex, LogIndex)> {
-        let due = self.handed < self.committed && self.has_room();
-        due.then_some((LogIndex(self.handed + 1), LogIndex(self.committed + 1)))
+        let (low, end) = (self.handed + 1, self.end());
+        (low < end && self.has_room()).then_some((LogIndex(low), LogIndex(end)))
     }
 
     /// The task for entries that were read for [`Applying::backlog`].
@@ -115,19 +129,33 @@ mod tests {
     fn what_apply_cannot_take_stays_in_the_log_and_is_read_later() {
         let mut applying = Applying::new(LogIndex(1));
         let first = APPLY_AHEAD_MAX + 1;
-        assert!(applying.committed(entries(2, first), Vec::new()).is_some());
-        let change = vec![(LogIndex(first + 2), ConfState::default())];
-        assert!(applying.committed(entries(first + 1, first + 3), change).is_none());
+        assert!(applying.committed(entries(2, first)).is_some());
+        applying.changed(LogIndex(first + 2), ConfState::default());
+        assert!(applying.committed(entries(first + 1, first + 3)).is_none());
         assert_eq!(applying.backlog(), None);
 
         applying.applied(LogIndex(first));
         assert_eq!(applying.backlog(), Some((LogIndex(first + 1), LogIndex(first + 4))));
-        let later = applying.committed(entries(first + 4, first + 4), Vec::new());
+        let later = applying.committed(entries(first + 4, first + 4));
         assert!(later.is_none(), "what came first goes first");
         let task = applying.hand(entries(first + 1, first + 1));
         assert!(task.conf_states.is_empty(), "the change is not in this task");
         let task = applying.hand(entries(first + 2, first + 4));
         assert_eq!(task.conf_states.len(), 1);
         assert_eq!(applying.backlog(), None);
+    }
+
+    #[test]
+    fn what_is_held_is_handed_on_once_it_may_be() {
+        let mut applying = Applying::new(LogIndex(1));
+        let indexes = |task: ApplyTask| task.entries.iter().map(|it| it.index).collect::<Vec<_>>();
+        applying.hold_from(Some(LogIndex(4)));
+        assert_eq!(applying.committed(entries(2, 5)).map(indexes), Some(vec![2, 3]));
+        assert_eq!(applying.committed(entries(6, 6)).map(indexes), None);
+        assert_eq!(applying.backlog(), None);
+        applying.hold_from(Some(LogIndex(6)));
+        assert_eq!(applying.backlog(), Some((LogIndex(4), LogIndex(6))));
+        applying.hold_from(None);
+        assert_eq!(applying.backlog(), Some((LogIndex(4), LogIndex(7))));
     }
 }

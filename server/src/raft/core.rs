@@ -3,9 +3,7 @@
 mod queries;
 
 use bytes::Bytes;
-use mini_etcd_proto::internalpb::{
-    ConfChange, ConfState, Entry, EntryKind, HardState, conf_change,
-};
+use mini_etcd_proto::internalpb::{ConfChange, ConfState, Entry, EntryKind, HardState};
 use mini_etcd_proto::peerpb::RaftMessage;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
@@ -429,12 +427,9 @@ impl NodeCore {
     fn changed_hard_state(&mut self, committed: &[Entry]) -> Option<HardState> {
         // The commit index alone is not worth a sync: it is found again from the applied index and the peers. But who is
         // removed stops once it hears of that, and cannot be asked any more.
-        let is_removal = |entry: &Entry| {
-            let is_change = entry.kind == EntryKind::ConfChange as i32;
-            let change = is_change.then(|| membership::change_of(entry)).flatten();
-            change.is_some_and(|change| change.kind() == conf_change::Kind::Remove)
-        };
-        let removes = committed.iter().any(is_removal);
+        let removes = committed.iter().any(|entry| {
+            entry.kind == EntryKind::ConfChange as i32 && membership::removed(entry).is_some()
+        });
         let state = convert::hard_state_out(&self.raw.raft.hard_state());
         let now = (state.term, state.vote);
         if now == self.written && !removes {

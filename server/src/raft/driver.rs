@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mini_etcd_proto::internalpb::{ConfState, Entry, EntryKind, conf_change};
+use mini_etcd_proto::internalpb::{ConfState, EntryKind};
 use mini_etcd_proto::peerpb::message::Body;
 use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_proto::peerpb::{RaftMessage, ReadBarrier as BarrierRequest, ReadIndex};
@@ -11,6 +11,7 @@ use mini_etcd_shared::clock::Moment;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::applying::Applying;
+use super::changes::Changes;
 use super::core::{CoreConfig, CoreError, Effects, NodeCore};
 use super::cut::{CutPolicy, Cutting};
 use super::doubt::{Doubt, Doubts};
@@ -60,6 +61,7 @@ pub struct Driver {
     pub(super) proposals: Proposals,
     pub(super) barrier: ReadBarrier,
     pub(super) applying: Applying,
+    pub(super) changes: Changes,
     pub(super) conf_state: ConfState,
     /// As of what is applied.
     pub(super) members: Arc<Members>,
@@ -122,6 +124,7 @@ impl Driver {
             // Rounds of different starts must not meet: an answer may outlive the process that asked.
             barrier: ReadBarrier::new(boot_nonce << 32),
             applying: Applying::new(applied),
+            changes: Changes::default(),
             conf_state,
             members,
             outage: Outage::default(),
@@ -199,7 +202,10 @@ impl Driver {
         self.ask(&mut turn);
         self.ask_for_proofs();
         if self.installing.as_ref().is_none_or(Installing::is_draining) {
-            self.settle(&mut turn);
+            self.change(&mut turn);
+            if !self.removed {
+                self.settle(&mut turn);
+            }
         }
         self.install(&mut turn);
         let mut jobs = turn.into_jobs();
@@ -484,22 +490,13 @@ impl Driver {
     }
 
     fn on_committed(&mut self, effects: Effects, turn: &mut Turn) {
-        let mut changes = Vec::new();
-        let mut left = false;
         for entry in &effects.committed {
             if entry.kind == EntryKind::ConfChange as i32 {
-                // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is
-                // told that the change is applied.
-                let was_in = membership::contains(&self.conf_state, self.id);
-                self.tell_removed(entry);
-                self.conf_state = self.core.apply_change(entry);
-                // One who joins reads of changes that came before its own.
-                left |= was_in && !membership::contains(&self.conf_state, self.id);
-                self.quorum_since = self.now;
-                changes.push((LogIndex(entry.index), self.conf_state.clone()));
+                self.changes.add(entry, effects.number, self.now);
             }
         }
-        if let Some(task) = self.applying.committed(effects.committed, changes) {
+        let left = self.make_changes();
+        if let Some(task) = self.applying.committed(effects.committed) {
             turn.apply(task);
         }
         if left {
@@ -507,12 +504,37 @@ impl Driver {
         }
     }
 
-    /// Whoever a committed entry removes hears of it now: afterwards nobody speaks to him any more.
-    fn tell_removed(&mut self, entry: &Entry) {
-        let change = membership::change_of(entry);
-        if change.is_some_and(|change| change.kind() == conf_change::Kind::Remove) {
-            self.core.announce_commit();
+    /// Makes changes of membership that waited, if they hold by now, and goes on to what is behind them.
+    fn change(&mut self, turn: &mut Turn) {
+        if self.changes.first().is_none() {
+            return;
         }
+        let left = self.make_changes();
+        self.hand_backlog(turn);
+        if left {
+            self.leave(turn);
+        }
+    }
+
+    /// Makes the changes of membership that hold by now. Answers whether this member has left.
+    fn make_changes(&mut self) -> bool {
+        let mut left = false;
+        while let Some(entry) = self.changes.due(&self.core, self.now) {
+            // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is told that the
+            // change is applied.
+            let was_in = membership::contains(&self.conf_state, self.id);
+            if membership::removed(&entry).is_some() {
+                // Whoever it removes hears of it now: afterwards nobody speaks to him any more.
+                self.core.announce_commit();
+            }
+            self.conf_state = self.core.apply_change(&entry);
+            // One who joins reads of changes that came before its own.
+            left |= was_in && !membership::contains(&self.conf_state, self.id);
+            self.quorum_since = self.now;
+            self.applying.changed(LogIndex(entry.index), self.conf_state.clone());
+        }
+        self.applying.hold_from(self.changes.first());
+        left
     }
 
     /// This member was removed: the others learn what is committed, then it stops.

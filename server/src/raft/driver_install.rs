@@ -18,6 +18,7 @@ use mini_etcd_proto::internalpb::ConfState;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 
 use super::applying::Applying;
+use super::changes::Changes;
 use super::core::{CoreConfig, NodeCore};
 use super::driver::Driver;
 use super::job::{Job, StagedSnapshot};
@@ -160,6 +161,7 @@ impl Driver {
             Err(error) => panic!("log and state do not fit each other: {error}"),
         }
         self.applying = Applying::new(index);
+        self.changes = Changes::default();
         self.last_write = 0;
         self.conf_state = conf_state;
         self.cutting.synced(index);

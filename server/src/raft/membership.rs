@@ -11,6 +11,12 @@ pub fn change_of(entry: &Entry) -> Option<ConfChange> {
     ConfChange::decode(entry.data.clone()).ok()
 }
 
+/// Whom the entry of a change removes.
+pub fn removed(entry: &Entry) -> Option<MemberId> {
+    let change = change_of(entry)?;
+    (change.kind() == Kind::Remove).then_some(MemberId(change.member_id))
+}
+
 /// A change in the crate's words.
 pub fn change_in(change: &ConfChange) -> eraftpb::ConfChange {
     let mut out = eraftpb::ConfChange::default();

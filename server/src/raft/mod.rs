@@ -37,6 +37,7 @@
 //! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, the seeded run in `tests/tests/sim.rs`.
 
 mod applying;
+mod changes;
 mod convert;
 mod core;
 mod cut;

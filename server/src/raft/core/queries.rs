@@ -89,6 +89,27 @@ impl NodeCore {
         self.write_number <= self.persisted_number
     }
 
+    /// Whether what the effects of this number had to write is durable.
+    #[must_use]
+    pub fn is_written(&self, number: u64) -> bool {
+        number <= self.persisted_number
+    }
+
+    /// Whether a quorum of the voters beside `member` has said that it knows everything up to `index` to be committed.
+    /// Of a leader.
+    #[must_use]
+    pub fn is_known_beside(&self, member: MemberId, index: LogIndex) -> bool {
+        let peers = self.raw.raft.prs();
+        let voters = peers.conf().voters().ids();
+        let knows = |id: &u64| peers.get(*id).is_some_and(|it| it.committed_index >= index.0);
+        let (mut known, mut others) = (0, 0);
+        for id in voters.iter().filter(|id| *id != member.0) {
+            others += 1;
+            known += usize::from(knows(&id));
+        }
+        known > others / 2
+    }
+
     /// What the log holds, with `entries` of the newest, of at most `bytes`, to stay.
     pub(in crate::raft) fn extent(&self, entries: u64, bytes: usize) -> Extent {
         self.raw.store().extent(entries, bytes)

@@ -1,0 +1,57 @@
+//! [`Changes`]: committed changes of membership that do not hold yet.
+//!
+//! Who is removed stops once it hears of that, and cannot be asked for a vote any more; whoever forgets the removal then, with a
+//! loss of power, would ask it for ever. So a removal holds, is applied, and is answered, only when its commit is on the disk. A
+//! leader that finds its own removal in its log, from the leader before, leads on until a quorum of those who stay knows
+//! that it is committed: it is the only one that can tell them. Every other change holds at once.
+
+use std::collections::VecDeque;
+
+use mini_etcd_proto::internalpb::Entry;
+use mini_etcd_shared::types::LogIndex;
+
+use super::core::NodeCore;
+use super::membership::removed;
+use crate::limits::FAREWELL_TICKS;
+
+/// Changes that wait, and whatever is committed behind the first of them.
+///
+/// I1: they hold in the order of the log.
+#[derive(Default)]
+pub(super) struct Changes {
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    entry: Entry,
+    /// The effects of Raft whose write has its commit.
+    number: u64,
+    /// Tick at which it was committed.
+    since: u64,
+}
+
+impl Changes {
+    /// An entry was committed, at tick `now`, with effects of this number.
+    pub fn add(&mut self, entry: &Entry, number: u64, now: u64) {
+        self.waiting.push_back(Waiting { entry: entry.clone(), number, since: now });
+    }
+
+    /// Takes the next one that holds by now.
+    pub fn due(&mut self, core: &NodeCore, now: u64) -> Option<Entry> {
+        let Waiting { entry, number, since } = self.waiting.front()?;
+        let holds = match removed(entry) {
+            None => true,
+            Some(_) if !core.is_written(*number) => false,
+            Some(id) if id == core.leadership().me && core.is_leader() => {
+                core.is_known_beside(id, LogIndex(entry.index)) || now - since >= FAREWELL_TICKS
+            }
+            Some(_) => true,
+        };
+        if holds { self.waiting.pop_front().map(|waiting| waiting.entry) } else { None }
+    }
+
+    /// The first entry that may not be applied yet.
+    pub fn first(&self) -> Option<LogIndex> {
+        self.waiting.front().map(|waiting| LogIndex(waiting.entry.index))
+    }
+}
