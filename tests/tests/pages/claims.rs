@@ -90,6 +90,7 @@ fn every_flag_of_the_pages_is_taken_by_a_program() -> anyhow::Result<()> {
         ("mini-etcd-pressure", &["crowd"]),
         ("mini-etcd-pressure", &["hostile"]),
         ("mini-etcd-pressure", &["replace"]),
+        ("mini-etcd-outages", &[]),
         ("mini-etcd-instructions", &[]),
     ] {
         known.extend(flags(program, words)?);
