@@ -59,6 +59,7 @@ fn fields(one: &Examined) -> Message {
             Field::new("took", "Took", Value::Plain(duration(step.took))),
             Field::new("found", "Found", step.found.as_str()),
             Field::new("next", "Next", step.next.as_deref().unwrap_or_default()),
+            Field::new("soon", "Soon", step.soon.as_deref().unwrap_or_default()),
         ]
     };
     vec![
@@ -103,7 +104,7 @@ impl Answer for Diagnosis {
                 mark(step).to_owned(),
                 duration(step.took),
                 step.found.clone(),
-                step.next.clone().unwrap_or_default(),
+                step.next.clone().or_else(|| step.soon.clone()).unwrap_or_default(),
             ]
         };
         let rows = self
@@ -129,5 +130,9 @@ impl Answer for Diagnosis {
 }
 
 fn mark(step: &LayerFound) -> &'static str {
-    if step.next.is_none() { "ok" } else { "FAIL" }
+    match (&step.next, &step.soon) {
+        (Some(_), _) => "FAIL",
+        (None, Some(_)) => "soon",
+        (None, None) => "ok",
+    }
 }

@@ -1,6 +1,6 @@
 //! What the doctor says of servers that fail at each layer up to HTTP/2, and of one that is silent behind it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mini_etcd_shared::client::{Examined, Layer, LayerFound, Tls, examine};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -115,6 +115,20 @@ async fn a_certificate_that_is_refused_is_shown() {
         assert!(step.found.contains(words), "{step:?}");
         assert!(step.found.contains("it shows a certificate of server for "), "{step:?}");
         assert!(step.next.as_ref().unwrap().contains(next), "{step:?}");
+    }
+}
+
+/// Method: certificates that end before and behind the time to renew them, by less than a day.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the time of a certificate is the wall clock's")]
+async fn a_certificate_that_ends_soon_is_to_be_renewed() {
+    let ours = Authority::new("our authority");
+    for (hours, is_soon) in [(30 * 24 - 1, true), (30 * 24 + 1, false)] {
+        let end = SystemTime::now() + Duration::from_secs(hours * 3600);
+        let server = Secure::start(Manners::of(&ours.signs_before("server", HERE, end))).await;
+        let found = examined(&format!("https://{}", server.address), &trusting(&ours)).await;
+        let soon = found.soon().unwrap_or_default();
+        assert_eq!(soon.starts_with("renew the certificate of server: 29 days"), is_soon, "{soon}");
     }
 }
 

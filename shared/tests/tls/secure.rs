@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -56,11 +57,16 @@ impl Authority {
 
     /// One whose time ends with the beginning of this year.
     pub fn signs_until(&self, name: &str, names: &[&str], year: i32) -> Pair {
+        self.signs_before(name, names, SystemTime::from(date_time_ymd(year, 1, 1)))
+    }
+
+    /// One whose time ends then.
+    pub fn signs_before(&self, name: &str, names: &[&str], end: SystemTime) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = date_time_ymd(2019, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        params.not_after = end.into();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();

@@ -19,7 +19,8 @@ use crate::screens::text;
 use crate::support::{at, busy, key, listed, refused, report, state};
 
 fn step(layer: Layer, micros: u64, found: &str) -> LayerFound {
-    LayerFound { layer, took: Duration::from_micros(micros), found: found.to_owned(), next: None }
+    let took = Duration::from_micros(micros);
+    LayerFound { layer, took, found: found.to_owned(), next: None, soon: None }
 }
 
 fn of(endpoint: &str, advertised_by: Option<&str>, findings: Vec<LayerFound>) -> Examined {
@@ -94,6 +95,23 @@ fn the_doctor_at_80x24() {
 #[test]
 fn the_doctor_at_120x36() {
     insta::assert_snapshot!(text(&examined((120, 36))));
+}
+
+#[test]
+fn what_works_and_needs_something_soon_is_said_first() {
+    let mut state = state((80, 24), Depth::Sixteen, false);
+    busy(&mut state);
+    let [(ticket, _)] = asked(&key(&mut state, KeyCode::Char('!')))[..] else { panic!() };
+    let soon = Some("renew the certificate of n1: 12 days are left".to_owned());
+    let found = LayerFound { soon, ..step(Layer::Tls, 6200, "TLS 1.3") };
+    let diagnosis = Diagnosis { endpoints: vec![of("https://10.0.0.1:2379", None, vec![found])] };
+    answered(&mut state, ticket, Answer::of(diagnosis));
+    let shown = text(&state);
+    assert!(
+        shown.contains("endpoints that are well: 1 of 1, but renew the certificate"),
+        "{shown}"
+    );
+    assert!(shown.contains("soon tls"), "{shown}");
 }
 
 #[test]

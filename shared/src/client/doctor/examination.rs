@@ -16,6 +16,9 @@ use crate::client::{
     Certificate, ClientConfig, Connection, DialError, Endpoint, OneCluster, TlsTrouble, Within,
 };
 
+/// Days before the end of a certificate from which on it is to be renewed.
+const RENEW_DAYS: i64 = 30;
+
 /// What to do when the log of the member knows more.
 pub(super) const ITS_LOG: &str = "look at its log";
 
@@ -57,7 +60,7 @@ impl Examination<'_> {
         let now = Instant::now();
         let took = (now - self.since).as_micros();
         let took = Duration::from_micros(u64::try_from(took).unwrap_or(u64::MAX));
-        self.found.findings.push(LayerFound { layer, took, found, next });
+        self.found.findings.push(LayerFound { layer, took, found, next, soon: None });
         self.since = now;
     }
 
@@ -161,7 +164,12 @@ impl Examination<'_> {
         let after = self.config.dial_timeout;
         let handshake = encrypted(socket, endpoint, &self.config.tls, Within::Http2);
         match timeout(after, handshake).await {
-            Ok(Ok(encrypted)) => self.works(Layer::Tls, shown(&encrypted)),
+            Ok(Ok(encrypted)) => {
+                self.works(Layer::Tls, shown(&encrypted));
+                if let Some(step) = self.found.findings.last_mut() {
+                    step.soon = ends_soon(&encrypted.seen);
+                }
+            }
             Ok(Err(Unencrypted { trouble: Some(trouble), seen })) => {
                 let fault = of_tls(&trouble);
                 let found = match &*chain(&seen) {
@@ -233,6 +241,18 @@ fn shown<S>(encrypted: &Encrypted<S>) -> String {
         }
     };
     format!("{version}, {}{asked}", chain(&encrypted.seen))
+}
+
+/// Says of the certificate that ends first to renew it, if that is near.
+fn ends_soon(seen: &Seen) -> Option<String> {
+    let first = seen.chain().iter().min_by_key(|found| found.until)?;
+    let days = first.days_left();
+    (days < RENEW_DAYS).then(|| {
+        format!(
+            "renew the certificate of {}: {days} days are left, until {}",
+            first.subject, first.until
+        )
+    })
 }
 
 /// A server's certificate and those between it and its authority; nothing when it has shown none that can be read.

@@ -76,6 +76,8 @@ pub struct LayerFound {
     pub found: String,
     /// What to do about it; `None` when the layer works.
     pub next: Option<String>,
+    /// What to do before long, though it works.
+    pub soon: Option<String>,
 }
 
 /// One endpoint.
@@ -110,11 +112,17 @@ impl Examined {
         self.findings.iter().find(|step| step.next.is_some())
     }
 
+    /// What to do before long.
+    #[must_use]
+    pub fn soon(&self) -> Option<&str> {
+        self.findings.iter().find_map(|step| step.soon.as_deref())
+    }
+
     /// One line: that it is well, or which layer fails and what to do.
     #[must_use]
     pub fn verdict(&self) -> String {
         match self.trouble() {
-            None => "well".to_owned(),
+            None => self.soon().map_or("well".to_owned(), |soon| format!("well, but {soon}")),
             Some(LayerFound { layer, next, .. }) => {
                 format!("{} fails: {}", layer.name(), next.as_deref().unwrap_or_default())
             }
@@ -154,7 +162,11 @@ impl Diagnosis {
         let all = self.endpoints.len();
         let failing: Vec<_> = self.failing().map(|one| one.endpoint.as_str()).collect();
         match (failing.len(), self.clusters()) {
-            (0, 0 | 1) => format!("endpoints that are well: {all} of {all}"),
+            (0, 0 | 1) => {
+                let soon = self.endpoints.iter().find_map(Examined::soon);
+                let soon = soon.map(|soon| format!(", but {soon}")).unwrap_or_default();
+                format!("endpoints that are well: {all} of {all}{soon}")
+            }
             (0, clusters) => format!("the endpoints are of {clusters} clusters: name those of one"),
             (some, _) => format!("endpoints that fail: {some} of {all} ({})", failing.join(", ")),
         }

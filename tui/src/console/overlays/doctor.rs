@@ -120,7 +120,12 @@ pub fn doctor_lines(state: &State) -> Vec<Line<'static>> {
         }
         Some(Ok(diagnosis)) => diagnosis,
     };
-    let meaning = if diagnosis.is_well() { Meaning::Ok } else { Meaning::Bad };
+    let soon = diagnosis.endpoints.iter().any(|one| one.soon().is_some());
+    let meaning = match (diagnosis.is_well(), soon) {
+        (true, false) => Meaning::Ok,
+        (true, true) => Meaning::Warn,
+        (false, _) => Meaning::Bad,
+    };
     let mut lines = one(meaning, &diagnosis.verdict());
     let failing = diagnosis.endpoints.iter().filter(|one| one.trouble().is_some());
     let well = diagnosis.endpoints.iter().filter(|one| one.trouble().is_none());
@@ -133,9 +138,10 @@ pub fn doctor_lines(state: &State) -> Vec<Line<'static>> {
 
 fn of_endpoint(ctx: &Context, one: &Examined, room: usize) -> Vec<Line<'static>> {
     let look = &ctx.look;
-    let (meaning, sign) = match one.trouble() {
-        None => (Meaning::Ok, look.glyphs.full),
-        Some(_) => (Meaning::Bad, look.glyphs.down),
+    let (meaning, sign) = match (one.trouble(), one.soon()) {
+        (None, None) => (Meaning::Ok, look.glyphs.full),
+        (None, Some(_)) => (Meaning::Warn, look.glyphs.full),
+        (Some(_), _) => (Meaning::Bad, look.glyphs.down),
     };
     let by = one.advertised_by.as_ref().map(|by| format!("  advertised by {by}"));
     let mut lines = vec![Line::from(vec![
@@ -154,9 +160,10 @@ fn of_endpoint(ctx: &Context, one: &Examined, room: usize) -> Vec<Line<'static>>
 
 fn of_step(ctx: &Context, step: &LayerFound, room: usize) -> Vec<Line<'static>> {
     let look = &ctx.look;
-    let (meaning, mark) = match step.next {
-        None => (Meaning::Ok, "ok"),
-        Some(_) => (Meaning::Bad, "FAIL"),
+    let (meaning, mark) = match (&step.next, &step.soon) {
+        (None, None) => (Meaning::Ok, "ok"),
+        (None, Some(_)) => (Meaning::Warn, "soon"),
+        (Some(_), _) => (Meaning::Bad, "FAIL"),
     };
     let took = duration_us(u64::try_from(step.took.as_micros()).unwrap_or(u64::MAX));
     let parts = wrap(&step.found, room.saturating_sub(BEFORE)).into_iter().enumerate();
