@@ -36,8 +36,9 @@ pub const PEER_HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 pub const PEER_REDIAL_PAUSE: (Duration, Duration) =
     (Duration::from_millis(20), Duration::from_millis(500));
 
-/// Time for which a connection to a peer must have stood so that the next dial after its end comes at once.
-pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_secs(1);
+/// Time for which a connection to a peer must have stood so that the next dial after its end comes at once: a leader that was
+/// just started may be killed, too, and a peer that takes connections and ends them is dialed ten times a second at the most.
+pub const PEER_CONNECTION_SOUND_MIN: Duration = Duration::from_millis(100);
 
 /// Time between two signs of life asked of a quiet peer connection, and how long to wait for one.
 pub const PEER_KEEP_ALIVE: Duration = Duration::from_secs(2);

@@ -138,7 +138,8 @@ impl World {
         let Some(here) = state(id) else { return true };
         let is_stranger = || {
             let lineage = state(peer).map_or(0, |there| there.lineage);
-            !here.members.removed.contains(&peer) && lineage != 0 && lineage == here.lineage
+            let is_of_cluster = lineage != 0 && (here.lineage == 0 || lineage == here.lineage);
+            !here.members.removed.contains(&peer) && is_of_cluster
         };
         here.members.by_id.contains_key(&peer) || is_stranger()
     }

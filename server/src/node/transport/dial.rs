@@ -63,7 +63,7 @@ impl Drop for Connected {
 }
 
 impl Dialer {
-    /// Dials again and again, at once where the peer dials too. Says what is wrong once, not at each try.
+    /// Dials again and again, at once where something is seen of the peer. Says what is wrong once, not at each try.
     pub async fn run(self) {
         let (first, longest) = PEER_REDIAL_PAUSE;
         let mut pause = first;

@@ -140,8 +140,8 @@ pub(crate) struct Hellos {
     boot_nonce: u64,
     me: String,
     standing: StandingFor,
-    /// Peers that said hello since somebody waited for them.
-    arrivals: Mutex<BTreeMap<MemberId, Arc<Notify>>>,
+    /// Peers of which something was seen since somebody waited for that.
+    stirs: Mutex<BTreeMap<MemberId, Arc<Notify>>>,
     /// Members of the cluster that the state here does not list yet, where they say that they are.
     strangers: watch::Sender<BTreeMap<u64, Member>>,
 }
@@ -170,8 +170,8 @@ impl Hellos {
     pub fn new(cluster: &Cluster, boot_nonce: u64, standing: StandingFor) -> Self {
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
         let me = cluster.name().to_owned();
-        let (arrivals, strangers) = (Mutex::default(), watch::Sender::default());
-        Self { identity, boot_nonce, me, standing, arrivals, strangers }
+        let (stirs, strangers) = (Mutex::default(), watch::Sender::default());
+        Self { identity, boot_nonce, me, standing, stirs, strangers }
     }
 
     /// Members that the state here does not list yet.
@@ -213,21 +213,21 @@ impl Hellos {
         });
     }
 
-    /// `peer` said hello: it listens by now.
-    pub fn arrived(&self, peer: MemberId) {
-        self.arrival(peer).notify_one();
+    /// `peer` said hello, so that it listens by now, or what it said ended, so that it may be gone: a dial will tell.
+    pub fn stirred(&self, peer: MemberId) {
+        self.stirs(peer).notify_one();
     }
 
-    /// Ends after `longest`, or once `peer` has said hello.
+    /// Ends after `longest`, or once something was seen of `peer`.
     pub async fn wait_for(&self, peer: MemberId, longest: Duration) {
-        let arrival = self.arrival(peer);
-        // Whether it came or not: the caller dials.
-        let _ = timeout(longest, arrival.notified()).await;
+        let stirs = self.stirs(peer);
+        // Whatever it was: the caller dials.
+        let _ = timeout(longest, stirs.notified()).await;
     }
 
-    fn arrival(&self, peer: MemberId) -> Arc<Notify> {
-        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        arrivals.entry(peer).or_default().clone()
+    fn stirs(&self, peer: MemberId) -> Arc<Notify> {
+        let mut stirs = self.stirs.lock().unwrap_or_else(PoisonError::into_inner);
+        stirs.entry(peer).or_default().clone()
     }
 
     /// The members as this one knows them.
@@ -282,9 +282,11 @@ impl Hellos {
         let found = MemberId(hello.member_id);
         let peer = standing.members.by_id.get(&found.0);
         let was_removed = standing.members.removed.contains(&found.0);
-        // Who has the data of this cluster and speaks to this member may have come while this one was away.
+        // Who has the data of this cluster and speaks to this member may have come while this one was away. One that has none
+        // yet, or a copy from then, cannot compare.
         let meant = MemberId(hello.to);
-        let is_of_cluster = hello.lineage != 0 && hello.lineage == standing.lineage;
+        let is_of_cluster =
+            hello.lineage != 0 && (standing.lineage == 0 || hello.lineage == standing.lineage);
         let is_stranger = is_of_cluster && meant == self.identity.member_id;
         let is_known = peer.is_some() || was_removed || is_stranger;
         let from = check_speaker(hello, self.identity, is_known, expected)?;
@@ -499,6 +501,9 @@ mod tests {
         for to in [0, 8] {
             assert_eq!(hellos.check(&Hello { to, ..good(3) }, None), unknown);
         }
+        let newborn = self::hellos(&cluster, Members::of(cluster.birth_members()), 9, (0, false));
+        assert_eq!(newborn.check(&good(3), None), Ok(MemberId(3)));
+        assert_eq!(newborn.check(&Hello { lineage: 0, ..good(3) }, None), unknown);
         assert!(!hellos.meet(MemberId(3), &Hello { peer_url: "nowhere".to_owned(), ..good(3) }));
         let met = |id: u64| hellos.meet(MemberId(id), &good(id));
         assert_eq!((1..100).filter(|id| met(*id)).count(), STRANGERS_MAX);

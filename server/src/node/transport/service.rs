@@ -207,16 +207,21 @@ impl StreamListener {
         self: Arc<Self>,
         from: MemberId,
         hello: Hello,
-        mut frames: Streaming<Batch>,
+        frames: Streaming<Batch>,
         _over: oneshot::Sender<()>,
     ) {
+        self.hear(from, hello, frames).await;
+        self.hellos.stirred(from);
+    }
+
+    async fn hear(&self, from: MemberId, hello: Hello, mut frames: Streaming<Batch>) {
         let (connection, mut replaced) = self.begin(from);
         // It may have been removed since its hello was checked.
         if !self.hellos.is_peer(from) {
             return;
         }
         self.inbox.control(news(from, self.hellos.identity().member_id, &hello));
-        self.hellos.arrived(from);
+        self.hellos.stirred(from);
         let metrics = self.metrics.peer(from);
         loop {
             let message = tokio::select! {

@@ -197,7 +197,7 @@ async fn a_dead_peer_is_told_from_a_slow_one_and_a_restarted_one_from_both() {
 }
 
 #[tokio::test]
-async fn a_peer_that_says_hello_is_dialed_at_once() {
+async fn a_peer_that_says_hello_or_falls_silent_is_dialed_at_once() {
     let (mut listeners, addresses) = listeners(2).await;
     let peers = peers(&addresses);
     let two = member(listeners.pop().unwrap(), &peers, "n2", 22);
@@ -206,6 +206,10 @@ async fn a_peer_that_says_hello_is_dialed_at_once() {
     let longest = Duration::from_secs(86_400);
     let came = tokio::time::timeout(PATIENCE, one.hellos.wait_for(two.id(), longest));
     came.await.expect("the hello that came ends the wait");
+    // One that is gone is dialed at once too: that nobody listens there tells it from a slow one.
+    let gone = tokio::time::timeout(PATIENCE, one.hellos.wait_for(two.id(), longest));
+    let (gone, ()) = tokio::join!(gone, async { drop(two) });
+    gone.expect("the end of what it said ends the wait");
 }
 
 #[tokio::test]
