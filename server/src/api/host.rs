@@ -14,9 +14,8 @@ use tokio::time::{Instant, timeout};
 use tonic::Code;
 
 use crate::apply::{EntryResponse, Published};
-use crate::config::Quota;
+use crate::config::{Quota, Timing};
 use crate::error::RequestError;
-use crate::limits;
 use crate::metrics::{Facts, Metrics, SLOW_READ};
 use crate::node::{LeaseKeeper, LeaseLeft, Proposer, Written};
 use crate::raft::{Doubt, RaftStatus};
@@ -41,6 +40,10 @@ pub struct About {
     pub quota: Quota,
     /// Where peers reach a member that was started alone, and so under a peer URL at which it does not listen.
     pub peer_url: Option<String>,
+    /// Bytes of a client's message, at the most.
+    pub message_bytes_max: usize,
+    /// How soon the member notices that its leader is gone, and what follows from that.
+    pub timing: Timing,
     /// Compares, or operations of one branch, in a transaction, at the most.
     pub txn_ops_max: usize,
     /// Time between two progress messages of an idle watch that asked for them.
@@ -107,6 +110,12 @@ impl Host {
 
     pub(super) fn in_flight(&self) -> &InFlight {
         &self.inner.in_flight
+    }
+
+    /// How soon the member notices that its leader is gone.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        self.inner.about.timing
     }
 
     pub(super) fn about(&self) -> &About {
@@ -327,7 +336,7 @@ impl Host {
         if listed.initialized() {
             return Ok(());
         }
-        let wait = timeout(limits::REQUEST_TIMEOUT, listed.wait()).await;
+        let wait = timeout(self.inner.about.timing.request_timeout(), listed.wait()).await;
         wait.map(drop).map_err(|_| RequestError::NoLeader)
     }
 

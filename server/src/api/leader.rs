@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 
+use crate::config::Timing;
 use crate::limits;
 
 /// Whether a call asks for a leader.
@@ -15,8 +16,8 @@ pub(in crate::api) fn requires_leader(metadata: &MetadataMap) -> bool {
 }
 
 /// Waits until no leader was known for a while. For ever once the member stops.
-pub(super) async fn without_leader(leader: watch::Receiver<MemberId>) {
-    without_leader_for(limits::ELECTION_TIMEOUT_MIN * limits::LEADERLESS_LOOKS, leader).await;
+pub(super) async fn without_leader(timing: Timing, leader: watch::Receiver<MemberId>) {
+    without_leader_for(timing.election_timeout() * limits::LEADERLESS_LOOKS, leader).await;
 }
 
 async fn without_leader_for(patience: Duration, mut leader: watch::Receiver<MemberId>) {

@@ -17,7 +17,7 @@ use super::leader::{requires_leader, without_leader};
 use super::{Caller, Host, Unread, quota};
 use crate::apply;
 use crate::error::RequestError;
-use crate::limits::{LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX, LEASE_TTL_MIN};
+use crate::limits::{LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX};
 
 /// Bytes of one lease in the list of all, at the most.
 const LEASE_STATUS_BYTES: usize = 13;
@@ -36,14 +36,17 @@ impl LeaseService {
     }
 }
 
-/// The request as it is replicated: with a number, and a time to live that a leader can keep.
-pub(super) fn granted(request: LeaseGrantRequest) -> Result<LeaseGrantRequest, RequestError> {
+/// The request as it is replicated: with a number, and a time to live of `least` seconds, which a leader can keep.
+pub(super) fn granted(
+    request: LeaseGrantRequest,
+    least: i64,
+) -> Result<LeaseGrantRequest, RequestError> {
     let LeaseGrantRequest { id, ttl } = request;
     if ttl > LEASE_TTL_MAX {
         return Err(RequestError::LeaseTtlTooLarge);
     }
     let id = if id == 0 { rand::rng().random_range(1..=i64::MAX) } else { id };
-    Ok(LeaseGrantRequest { id, ttl: ttl.max(LEASE_TTL_MIN) })
+    Ok(LeaseGrantRequest { id, ttl: ttl.max(least) })
 }
 
 /// Renewals that came together, in their order and up to the first one that is refused. A lease that is not there, or ends
@@ -106,7 +109,8 @@ impl Lease for LeaseService {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         self.host.check_login(&caller, &self.host.published())?;
         quota::check(&self.host, quota::LEASE_COST).await?;
-        let request = command::Request::LeaseGrant(granted(request)?);
+        let least = self.host.timing().lease_ttl_min();
+        let request = command::Request::LeaseGrant(granted(request, least)?);
         let answer = self.host.write(&caller, request).await?;
         let apply::EntryResponse::LeaseGranted(mut answer) = answer else {
             return Err(mismatch().into());
@@ -143,7 +147,8 @@ impl Lease for LeaseService {
             .then(move |requests| renewed(host.clone(), caller.clone(), requests));
         let answers = answers.flat_map(stream::iter).boxed();
         Ok(Response::new(if needs_leader {
-            while_led(answers, without_leader(self.host.leader_changes())).boxed()
+            while_led(answers, without_leader(self.host.timing(), self.host.leader_changes()))
+                .boxed()
         } else {
             answers
         }))
@@ -206,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_time_to_live_is_one_that_a_leader_can_keep() {
-        let ttl = |ttl| granted(LeaseGrantRequest { id: 7, ttl }).map(|request| request.ttl);
+        let ttl = |ttl| granted(LeaseGrantRequest { id: 7, ttl }, 2).map(|request| request.ttl);
         for (given, expected) in [(i64::MIN, 2), (-1, 2), (0, 2), (1, 2), (2, 2), (3, 3)] {
             assert_eq!(ttl(given), Ok(expected));
         }
@@ -218,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_number_is_drawn_where_none_is_given() {
-        let id = |id| granted(LeaseGrantRequest { id, ttl: 9 }).unwrap().id;
+        let id = |id| granted(LeaseGrantRequest { id, ttl: 9 }, 2).unwrap().id;
         assert_eq!([id(-1), id(1), id(i64::MIN)], [-1, 1, i64::MIN]);
         let drawn = [id(0), id(0)];
         assert!(drawn.iter().all(|id| *id > 0) && drawn[0] != drawn[1], "{drawn:?}");

@@ -79,7 +79,8 @@ impl MaintenanceService {
         let state = self.host.barrier().await?;
         let is_met = || {
             let bytes = self.host.published().view.logical_bytes();
-            self.host.about().quota.is_met(bytes)
+            let about = self.host.about();
+            about.quota.is_met(bytes, about.message_bytes_max)
         };
         if !state.alarms.raised.contains(&alarm) || is_met() {
             return Ok(());

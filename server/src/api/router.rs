@@ -51,6 +51,7 @@ pub struct Router {
     stop: watch::Receiver<bool>,
     metrics: Metrics,
     in_flight: InFlight,
+    message_bytes_max: usize,
 }
 
 #[derive(Clone)]
@@ -120,6 +121,7 @@ impl Router {
             stop,
             metrics,
             in_flight: in_flight.clone(),
+            message_bytes_max: limits::REQUEST_BYTES_MAX + limits::GRPC_OVERHEAD_BYTES,
         }
     }
 
@@ -127,6 +129,18 @@ impl Router {
     #[must_use]
     pub fn refusing_for_learners(self, is_learner: HasLeader) -> Self {
         Self { is_learner, ..self }
+    }
+
+    /// Says how large the services let a message of a client be, for who makes messages of something else.
+    #[must_use]
+    pub fn with_message_bytes_max(self, message_bytes_max: usize) -> Self {
+        Self { message_bytes_max, ..self }
+    }
+
+    /// Bytes of a client's message, at the most.
+    #[must_use]
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
     }
 
     /// Adds a generated service under its own name.

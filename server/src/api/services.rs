@@ -18,14 +18,13 @@ use super::{
     AdminService, AuthService, ClusterService, ElectionService, HealthService, Host, KvService,
     LeaseService, LockService, MaintenanceService, Router,
 };
-use crate::limits::GRPC_MESSAGE_BYTES_MAX;
 
 /// A router with the services of `host`, to which the peers' stream is still to be added.
 #[must_use]
 pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     let asked = host.clone();
     let has_leader = Arc::new(move || asked.has_leader());
-    let limit = GRPC_MESSAGE_BYTES_MAX;
+    let limit = host.about().message_bytes_max;
     let kv = KvServer::new(KvService::new(host.clone()));
     let lease = LeaseServer::new(LeaseService::new(host.clone()));
     let lock = LockServer::new(LockService::new(host.clone()));
@@ -47,6 +46,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     let (asked, gate) = (host.clone(), Arc::new(host.clone()));
     Router::new(host.metrics().clone(), has_leader, gate, stop, host.in_flight())
         .refusing_for_learners(Arc::new(move || asked.is_learner()))
+        .with_message_bytes_max(limit)
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
         .with(lease.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))

@@ -11,10 +11,14 @@ use super::layers::{Found, Layers, checked};
 use super::urls::{self, Urls};
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
-    Listener, Origins, Peer, PeerAddress, PortUse, Quota, Serving,
+    Listener, Origins, Peer, PeerAddress, PortUse, Quota, Serving, Timing,
 };
 use super::{auth_token, flags, tls};
 use crate::limits;
+
+/// Why times of Raft are not exactly what was said.
+const TICKS: &str =
+    "times are counted in ticks of 50 ms, and elections begin after 500 ms at the least";
 
 /// A member as `layers` describes it.
 pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, ConfigError> {
@@ -45,6 +49,8 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
             accepted,
         })?);
     }
+    let timing = timing(&found, &mut warnings)?;
+    let serving = serving(&found, &mut warnings)?;
     Ok(Config {
         tls: tls::build(&found, &cluster, peers.is_none())?,
         listeners,
@@ -61,7 +67,8 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
         token_ttl: auth_token::ttl(&found)?,
         bcrypt_cost: auth_token::bcrypt_cost(&found)?,
         origins: origins(&found)?,
-        serving: serving(&found)?,
+        serving,
+        timing,
         log_level: log_level(&found)?,
         warnings,
         stop_with_stdin,
@@ -124,8 +131,45 @@ fn log_level(found: &Found) -> Result<String, ConfigError> {
     })
 }
 
-fn serving(found: &Found) -> Result<Serving, ConfigError> {
+/// Heartbeats and elections. They are counted in ticks, so the log says where that is not what was asked for.
+fn timing(found: &Found, warnings: &mut Vec<String>) -> Result<Timing, ConfigError> {
+    let read = |name: &str| match found.get(name) {
+        None => Ok(None),
+        Some((text, place)) => {
+            let accepted = "a number of milliseconds";
+            checked(text, place, accepted, |text| text.parse::<u64>().ok()).map(Some)
+        }
+    };
+    let (heartbeat, election) = (read("heartbeat-interval")?, read("election-timeout")?);
+    let timing = Timing::new(heartbeat, election).map_err(ConfigError::Timing)?;
+    let asked = [
+        ("heartbeat-interval", heartbeat, timing.heartbeat_interval()),
+        ("election-timeout", election, timing.election_timeout()),
+    ];
+    for (name, asked, is) in asked {
+        if let Some((_, place)) = found.get(name)
+            && asked.is_some_and(|asked| u128::from(asked) != is.as_millis())
+        {
+            warnings.push(format!("{place} is taken as {} ms: {TICKS}", is.as_millis()));
+        }
+    }
+    Ok(timing)
+}
+
+fn serving(found: &Found, warnings: &mut Vec<String>) -> Result<Serving, ConfigError> {
     let mut serving = Serving::default();
+    if let Some((text, place)) = found.get("max-request-bytes") {
+        let accepted = "a number of bytes, 1 at least";
+        let bytes: usize =
+            checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?;
+        serving.request_bytes_max = bytes.min(limits::REQUEST_BYTES_CEILING);
+        if serving.request_bytes_max < bytes {
+            warnings.push(format!(
+                "{place} is taken as {}, which is never exceeded",
+                serving.request_bytes_max
+            ));
+        }
+    }
     if let Some((text, place)) = found.get("max-txn-ops") {
         let accepted = "a number of operations, 1 at least";
         serving.txn_ops_max =

@@ -47,6 +47,9 @@ pub enum ConfigError {
     /// A flag of etcd that would do harm if it had no effect.
     #[error("{place}: {value:?} is refused: {why}")]
     Refused { place: SettingSource, value: String, why: &'static str },
+    /// Times of Raft that do not go together.
+    #[error("{0}")]
+    Timing(String),
     /// Two names of one setting.
     #[error("{place} and {other} say the same: leave one of them out")]
     Twice { place: SettingSource, other: SettingSource },

@@ -117,7 +117,9 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
         ("--max-wals=5", 0),
         ("--max-wals=0", 1),
         ("--heartbeat-interval=100", 0),
-        ("--election-timeout=5000", 1),
+        ("--election-timeout=5000", 0),
+        ("--election-timeout=5020", 1),
+        ("--heartbeat-interval=10", 1),
         ("--experimental-memory-mlock", 1),
         ("--warning-apply-duration=0.1s", 0),
         ("--experimental-warning-apply-duration=1s", 1),
@@ -129,7 +131,8 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
         ("--proxy=off", 0),
         ("--discovery-fallback=proxy", 0),
         ("--unsafe-no-fsync", 1),
-        ("--max-request-bytes=10485760", 1),
+        ("--max-request-bytes=10485760", 0),
+        ("--max-request-bytes=33554432", 1),
     ] {
         let found = load(&[flag]).warnings;
         assert_eq!(found.len(), warnings, "{flag}: {found:?}");

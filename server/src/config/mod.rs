@@ -32,6 +32,7 @@ mod origins;
 mod peers;
 mod quota;
 mod serving;
+mod timing;
 mod tls;
 mod urls;
 mod yaml;
@@ -53,6 +54,7 @@ pub use peers::{
 };
 pub use quota::Quota;
 pub use serving::Serving;
+pub use timing::Timing;
 pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
 
 /// Everything a member needs to know to start.
@@ -74,6 +76,8 @@ pub struct Config {
     pub join: Option<Join>,
     /// Go on alone with the data that is there, for a cluster whose quorum is lost.
     pub force_new_cluster: bool,
+    /// How soon it notices that its leader is gone.
+    pub timing: Timing,
     /// Entries of the Raft log that can go after which it is cut; none for a log that is kept whole.
     pub snapshot_count: Option<u64>,
     /// What history is given up without being asked.
@@ -126,6 +130,7 @@ impl Config {
             cluster: Cluster::alone(DEFAULT_NAME),
             join: None,
             force_new_cluster: false,
+            timing: Timing::default(),
             snapshot_count: Some(limits::SNAPSHOT_COUNT),
             auto_compaction: AutoCompaction::Off,
             quota: Quota::DEFAULT,

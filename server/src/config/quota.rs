@@ -39,10 +39,10 @@ impl Quota {
         self.bytes().is_none_or(|quota| bytes.saturating_add(more) < quota)
     }
 
-    /// Whether `bytes` leave enough room for writes to go on.
+    /// Whether `bytes` leave enough room for writes to go on, the largest of which is a message of `largest` bytes.
     #[must_use]
-    pub fn is_met(self, bytes: u64) -> bool {
-        let room = |quota: u64| QUOTA_ROOM_BYTES.min(quota / 16);
+    pub fn is_met(self, bytes: u64, largest: usize) -> bool {
+        let room = |quota: u64| QUOTA_ROOM_BYTES.max(largest as u64).min(quota / 16);
         self.has_room(bytes, self.bytes().map_or(0, room))
     }
 }
@@ -71,11 +71,14 @@ mod tests {
 
     #[test]
     fn a_quota_is_met_when_the_largest_write_has_room() {
-        let met = |quota: &str, bytes| Quota::parse(quota).unwrap().is_met(bytes);
+        let most = 2 << 20;
+        let met = |quota: &str, bytes| Quota::parse(quota).unwrap().is_met(bytes, most);
         assert!(met("1600", 1499) && !met("1600", 1500));
         let large = (2 << 30) - (2 << 20);
         assert!(met("0", large - 1) && !met("0", large));
         assert!(QUOTA_ROOM_BYTES > crate::limits::REQUEST_BYTES_MAX as u64 + 256);
         assert!(met("-1", u64::MAX));
+        let larger = |bytes| Quota::parse("0").unwrap().is_met(bytes, 8 << 20);
+        assert!(larger((2 << 30) - (8 << 20) - 1) && !larger((2 << 30) - (8 << 20)));
     }
 }

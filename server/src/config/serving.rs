@@ -7,6 +7,8 @@ use crate::limits;
 /// What a flag may say of connections, calls and watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Serving {
+    /// Bytes of a request, measured on the encoded command; [`limits::REQUEST_BYTES_CEILING`] at the most.
+    pub request_bytes_max: usize,
     /// Compares, or operations of one branch, in a transaction.
     pub txn_ops_max: usize,
     /// Calls in progress on one connection; [`limits::CALLS_PER_CONNECTION_MAX`] at the most.
@@ -19,9 +21,18 @@ pub struct Serving {
     pub ping_timeout: Duration,
 }
 
+impl Serving {
+    /// Largest gRPC message taken from a client, in bytes.
+    #[must_use]
+    pub fn message_bytes_max(&self) -> usize {
+        self.request_bytes_max + limits::GRPC_OVERHEAD_BYTES
+    }
+}
+
 impl Default for Serving {
     fn default() -> Self {
         Self {
+            request_bytes_max: limits::REQUEST_BYTES_MAX,
             txn_ops_max: limits::TXN_OPS_MAX,
             calls_max: limits::CALLS_PER_CONNECTION_MAX,
             progress_interval: limits::WATCH_PROGRESS_INTERVAL,

@@ -26,7 +26,7 @@ use super::accept::{Patience, accept, connections_with};
 use super::site::{PLAIN, Route, TextPage, route};
 use super::{Admits, Capacity, HttpHandler, Listening, Port, Site, Slots, Speaks, Spread, bind};
 use crate::api::{CallGate, Caller, InFlight, Router, Rule};
-use crate::config::Origins;
+use crate::config::{Origins, Serving};
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -76,8 +76,10 @@ impl<const KV: bool> Service<http::Request<Body>> for Fake<KV> {
             match request.uri().path() {
                 "/etcdserverpb.KV/Put" => {
                     let codec = tonic_prost::ProstCodec::<PutResponse, PutRequest>::default();
-                    let mut grpc = tonic::server::Grpc::new(codec)
-                        .apply_max_message_size_config(Some(limits::GRPC_MESSAGE_BYTES_MAX), None);
+                    let mut grpc = tonic::server::Grpc::new(codec).apply_max_message_size_config(
+                        Some(Serving::default().message_bytes_max()),
+                        None,
+                    );
                     Ok(grpc.unary(Answer, request).await)
                 }
                 "/grpc.health.v1.Health/Watch" => {

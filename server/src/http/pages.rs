@@ -14,7 +14,6 @@ use super::probe::{Check, Group, report};
 use super::site::{HttpHandler, PLAIN, Page, Route, TextPage, route};
 use crate::api::Host;
 use crate::error::RequestError;
-use crate::limits;
 
 /// What is wrong with a member whose log does not get written.
 const DISK_STALLED: &str = "DISK STALLED: a write of the log takes longer than a second";
@@ -105,7 +104,7 @@ async fn unhealthy(host: &Host, query: &str) -> Option<String> {
 }
 
 async fn linearizable_read(host: &Host) -> Result<(), RequestError> {
-    let read = tokio::time::timeout(limits::REQUEST_TIMEOUT, host.barrier()).await;
+    let read = tokio::time::timeout(host.timing().request_timeout(), host.barrier()).await;
     read.unwrap_or(Err(RequestError::Timeout)).map(drop)
 }
 

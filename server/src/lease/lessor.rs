@@ -319,8 +319,10 @@ mod tests {
 
     use super::*;
     use crate::lease::Leases;
-    use crate::limits::{LEASE_GRACE, LEASE_REVOKES_IN_FLIGHT_MAX, LEASES_LOOKED_AT_MAX};
+    use crate::limits::{LEASE_REVOKES_IN_FLIGHT_MAX, LEASES_LOOKED_AT_MAX};
     use crate::storage::Batch;
+
+    const LEASE_GRACE: Duration = Duration::from_millis(1500);
 
     const LEADS: Stands = Stands { leads: true, term: Term(3), applied_term: Term(3) };
     const CHECKPOINTS: Duration = Duration::from_secs(300);

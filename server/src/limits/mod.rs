@@ -8,11 +8,15 @@ use std::time::Duration;
 pub use peers::*;
 pub use users::*;
 
-/// Largest request in bytes, measured on the encoded command; etcd's `--max-request-bytes`.
+/// Largest request in bytes, measured on the encoded command, if `--max-request-bytes` says nothing else; etcd's number.
 pub const REQUEST_BYTES_MAX: usize = 1_572_864;
 
-/// Largest gRPC message taken from a client, in bytes: [`REQUEST_BYTES_MAX`] and etcd's overhead.
-pub const GRPC_MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + 524_288;
+/// What `--max-request-bytes` may say at the most: where etcd begins to warn. Whatever a member is told, it takes entries of
+/// this size from others.
+pub const REQUEST_BYTES_CEILING: usize = 10 << 20;
+
+/// Bytes that a gRPC message of a client may have on top of the largest request; etcd's number.
+pub const GRPC_OVERHEAD_BYTES: usize = 524_288;
 
 /// Most compares, or operations of one branch, in a transaction; etcd's `--max-txn-ops`.
 pub const TXN_OPS_MAX: usize = 128;
@@ -21,7 +25,10 @@ pub const TXN_OPS_MAX: usize = 128;
 /// each transaction, and whoever reads the log has some around them: what is accepted must be readable there.
 pub const TXN_DEPTH_MAX: usize = 40;
 
-/// Longest a request waits for its result; etcd's 5 s and two election timeouts.
+/// Longest a request waits for its result, but for two election timeouts; etcd's number.
+pub const REQUEST_TIMEOUT_BASE: Duration = Duration::from_secs(5);
+
+/// Longest a request waits for its result with etcd's election timeout, and for room whatever that is.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Members of which it is remembered, and told, what they acknowledged: more than any cluster has.
@@ -42,36 +49,27 @@ pub const REMOVED_LINGER: Duration = Duration::from_millis(500);
 /// One tick of Raft.
 pub const TICK: Duration = Duration::from_millis(50);
 
-/// Ticks between two heartbeats of a leader.
+/// Ticks between two heartbeats of a leader, if `--heartbeat-interval` says nothing else.
 pub const HEARTBEAT_TICKS: usize = 2;
 
-/// Least ticks without a leader before an election.
-pub const ELECTION_TICKS_MIN: usize = 20;
+/// Least ticks without a leader before an election, if `--election-timeout` says nothing else.
+pub const ELECTION_TICKS: usize = 20;
 
-/// The same as a time. A tick is shorter than a second.
-pub const ELECTION_TIMEOUT_MIN: Duration =
-    Duration::from_nanos(TICK.subsec_nanos() as u64 * ELECTION_TICKS_MIN as u64);
+/// What they are at the least: from there to half as much again there must be room for members to differ.
+pub const ELECTION_TICKS_LEAST: usize = 10;
 
-/// Ticks without a leader below which every election has begun.
-pub const ELECTION_TICKS_MAX: usize = 30;
+/// Longest election timeout that may be asked for; etcd's.
+pub const ELECTION_TIMEOUT_MAX: Duration = Duration::from_secs(50);
 
-/// Ticks that a write of the log may take; then the member's disk counts as stalled, and a leader hands over.
-pub const DISK_STALL_TICKS: u64 = 20;
+/// Ticks that a write of the log may take, if the shortest election timeout is not longer; then the member's disk counts as
+/// stalled, and a leader hands over.
+pub const DISK_STALL_TICKS: usize = 20;
 
 /// Ticks between a strong hint that the leader died and the campaign of the first in line; the next waits two more.
 pub const HINT_DELAY_TICKS: u64 = 1;
 
 /// Ticks between two campaigns for one hint.
 pub const HINT_RETRY_TICKS: u64 = 4;
-
-/// Ticks without a word of a quorum after which a leader makes room for another: below the shortest of Raft's own check.
-pub const QUORUM_LOST_TICKS: u64 = ELECTION_TICKS_MAX as u64;
-
-/// Ticks for which a leader that was removed leads on, at the most, until those who stay know it.
-pub const FAREWELL_TICKS: u64 = 2 * ELECTION_TICKS_MAX as u64;
-
-/// Ticks that members without a leader wait, once they are connected, for one that leads to speak.
-pub const MEET_TICKS: u64 = HEARTBEAT_TICKS as u64;
 
 /// Most campaigns for one hint; after that the usual timeout decides.
 pub const HINT_ATTEMPTS_MAX: usize = 3;
@@ -109,14 +107,11 @@ pub const READ_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Most reads that wait for the Raft thread and a read index.
 pub const READS_WAITING_MAX: usize = 65_536;
 
-/// Shortest time to live of a lease in seconds; less is raised to it, as in etcd: 1.5 of its election timeouts, rounded up.
+/// Shortest time to live of a lease in seconds with the default election timeout; less is raised to it, as in etcd.
 pub const LEASE_TTL_MIN: i64 = 2;
 
 /// Longest time to live of a lease in seconds, as in etcd.
 pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
-
-/// Time that leases get on top when their leader changes, for so long nobody could renew them: the longest election timeout.
-pub const LEASE_GRACE: Duration = Duration::from_millis(1500);
 
 /// Most expired leases whose revokes are on their way, as in etcd: thousands that expire at once leave room for writes.
 pub const LEASE_REVOKES_IN_FLIGHT_MAX: usize = 16;
@@ -321,8 +316,8 @@ pub const DESCRIPTORS_TABLES_MAX: usize = 512;
 /// Limit of descriptors below which a single thread serves connections.
 pub const DESCRIPTORS_FEW: usize = 256;
 
-/// Room that must be there before the alarm of a full quota is cleared, if a sixteenth of the quota is not less: for a
-/// write of any size, lest the next one raise it again.
+/// Room that must be there before the alarm of a full quota is cleared, if the largest message of a client is not larger and
+/// a sixteenth of the quota not less: for a write of any size, lest the next one raise it again.
 pub const QUOTA_ROOM_BYTES: u64 = 2 << 20;
 
 /// Time that clearing this alarm waits for what a compaction gave up to leave the disk; less than clients wait.
@@ -334,8 +329,9 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of unary requests received and not yet decoded, over all connections; a request over it is refused.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 256 << 20;
 
-/// Bytes of one JSON object of the gateway: a message of [`GRPC_MESSAGE_BYTES_MAX`] in base64, and half as much for the rest.
-pub const JSON_REQUEST_BYTES_MAX: usize = 2 * GRPC_MESSAGE_BYTES_MAX;
+/// How many times the largest message of a client one JSON object of the gateway may have in bytes: as much in base64, and
+/// half as much for the rest.
+pub const JSON_REQUEST_TIMES: usize = 2;
 
 /// Bytes of large JSON answers and their messages that are made or wait for their clients; more are refused.
 pub const JSON_BYTES_IN_FLIGHT_MAX: usize = 2 * RESULT_BYTES_MAX;

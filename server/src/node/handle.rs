@@ -22,8 +22,9 @@ use super::inbox::Inbox;
 use super::incarnation::Incarnation;
 use crate::apply::{EntryResponse, EntryResult, Identity, Members, Published};
 use crate::auth::Tokens;
+use crate::config::{Serving, Timing};
 use crate::error::RequestError;
-use crate::limits::{LOG_PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::limits::LOG_PAGE_BYTES_MAX;
 use crate::log::LogReader;
 use crate::raft::{Input, RaftStatus, admit_lag};
 
@@ -51,6 +52,10 @@ pub struct Shown {
 #[derive(Clone)]
 pub struct Proposer {
     shared: Arc<ProposerShared>,
+    /// Bytes of a command, at the most.
+    request_bytes_max: usize,
+    /// Longest a request waits for its result.
+    patience: Duration,
 }
 
 struct ProposerShared {
@@ -136,7 +141,18 @@ impl Proposer {
             waiters,
             next,
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+            request_bytes_max: Serving::default().request_bytes_max,
+            patience: Timing::default().request_timeout(),
+        }
+    }
+
+    /// The same handle with other bounds than the defaults.
+    #[must_use]
+    pub fn bounded_by(self, serving: &Serving, timing: Timing) -> Self {
+        let (request_bytes_max, patience) = (serving.request_bytes_max, timing.request_timeout());
+        Self { request_bytes_max, patience, ..self }
     }
 
     /// Replicates what this member asks for itself, which needs no permission.
@@ -183,7 +199,7 @@ impl Proposer {
     ) -> Result<Written, RequestError> {
         let shared = &*self.shared;
         admit_lag(shared.shown.status.load().commit, self.applied())?;
-        if content.encoded_len() > REQUEST_BYTES_MAX {
+        if content.encoded_len() > self.request_bytes_max {
             return Err(RequestError::RequestTooLarge);
         }
         let data = Bytes::from(content.encode_to_vec());
@@ -264,7 +280,7 @@ impl Proposer {
         if !status.voters.contains(&to) {
             return Err(RequestError::BadLeaderTransferee);
         }
-        self.move_leader(Some(to), REQUEST_TIMEOUT).await
+        self.move_leader(Some(to), self.patience).await
     }
 
     /// Hands leadership to `to`, or to whoever is furthest, and waits until somebody else leads.
@@ -589,7 +605,8 @@ mod tests {
             assert_eq!(rig.waiting(), (1, 1));
         }
         assert_eq!(rig.waiting(), (0, 0));
-        let refused = rig.proposer.write(None, put(REQUEST_BYTES_MAX)).await.unwrap_err();
+        let refused =
+            rig.proposer.write(None, put(Serving::default().request_bytes_max)).await.unwrap_err();
         assert_eq!(refused, RequestError::RequestTooLarge);
         rig.inbox.stop();
         assert_eq!(rig.proposer.write(None, put(1)).await.unwrap_err(), RequestError::Stopped);

@@ -30,12 +30,13 @@ use tokio::time::sleep;
 use super::handle::{Proposer, Shown};
 use super::transport::Outgoing;
 use crate::apply::Applied;
+use crate::config::Timing;
 use crate::error::RequestError;
 use crate::lease::{Lessor, Renewal, Stands};
 use crate::limits::{
-    LEASE_CHECKPOINT_INTERVAL, LEASE_GRACE, LEASE_LOOK_INTERVAL, LEASE_QUESTION_RETRY,
+    LEASE_CHECKPOINT_INTERVAL, LEASE_LOOK_INTERVAL, LEASE_QUESTION_RETRY,
     LEASE_QUESTIONS_AT_ONCE_MAX, LEASE_QUESTIONS_WAITING_MAX, LEASE_REVOKES_IN_FLIGHT_MAX,
-    READ_RETRY_INTERVAL, READ_ROUNDS_MAX, REQUEST_TIMEOUT,
+    READ_RETRY_INTERVAL, READ_ROUNDS_MAX,
 };
 use crate::metrics::Metrics;
 use crate::raft::{Outbound, RaftStatus};
@@ -54,6 +55,8 @@ struct Keeper {
     desk: Mutex<Desk>,
     /// There is something new to look at.
     wake: Notify,
+    /// Longest that a question waits for its answer.
+    patience: Duration,
 }
 
 /// Questions without an answer.
@@ -114,12 +117,12 @@ impl LeaseKeeper {
         shown: Arc<Shown>,
         clock: SystemClock,
         metrics: Metrics,
-        boot_nonce: u64,
+        (boot_nonce, timing): (u64, Timing),
     ) -> Self {
-        let lessor = Mutex::new(Lessor::new(LEASE_CHECKPOINT_INTERVAL, LEASE_GRACE));
+        let lessor = Mutex::new(Lessor::new(LEASE_CHECKPOINT_INTERVAL, timing.lease_grace()));
         let desk = Mutex::new(Desk { last_number: boot_nonce << 32, ..Desk::default() });
-        let wake = Notify::new();
-        Self { shared: Arc::new(Keeper { shown, clock, metrics, lessor, desk, wake }) }
+        let (wake, patience) = (Notify::new(), timing.request_timeout());
+        Self { shared: Arc::new(Keeper { shown, clock, metrics, lessor, desk, wake, patience }) }
     }
 
     /// How much is left of a lease, as its leader says; none where there is no such lease. It is renewed first if that is
@@ -129,7 +132,7 @@ impl LeaseKeeper {
     /// No leader was to be had in time, or too many questions wait.
     pub async fn ask(&self, lease: i64, renew: bool) -> Result<Option<LeaseLeft>, RequestError> {
         let (asker, answer) = oneshot::channel();
-        let until = self.shared.clock.now().after(REQUEST_TIMEOUT);
+        let until = self.shared.clock.now().after(self.shared.patience);
         let question = Question { lease, renew, asker: Asker::Client(asker), until };
         if !self.shared.desk().add(question) {
             return Err(RequestError::TooManyRequests);

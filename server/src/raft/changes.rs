@@ -12,7 +12,6 @@ use mini_etcd_shared::types::LogIndex;
 
 use super::core::NodeCore;
 use super::membership::removed;
-use crate::limits::FAREWELL_TICKS;
 
 /// Changes that wait, and whatever is committed behind the first of them.
 ///
@@ -36,14 +35,14 @@ impl Changes {
         self.waiting.push_back(Waiting { entry: entry.clone(), number, since: now });
     }
 
-    /// Takes the next one that holds by now.
-    pub fn due(&mut self, core: &NodeCore, now: u64) -> Option<Entry> {
+    /// Takes the next one that holds by now. A leader that leaves waits for so many ticks at the most.
+    pub fn due(&mut self, core: &NodeCore, now: u64, longest: u64) -> Option<Entry> {
         let Waiting { entry, number, since } = self.waiting.front()?;
         let holds = match removed(entry) {
             None => true,
             Some(_) if !core.is_written(*number) => false,
             Some(id) if id == core.leadership().me && core.is_leader() => {
-                core.is_known_beside(id, LogIndex(entry.index)) || now - since >= FAREWELL_TICKS
+                core.is_known_beside(id, LogIndex(entry.index)) || now - since >= longest
             }
             Some(_) => true,
         };

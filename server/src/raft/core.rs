@@ -13,9 +13,9 @@ use raft::{Config, RaftState, RawNode, ReadOnlyOption, SnapshotStatus, StateRole
 use super::validate::{self, Frame, Refusal};
 use super::view::LogView;
 use super::{convert, logging, membership};
+use crate::config::Timing;
 use crate::limits::{
-    APPEND_BYTES_MAX, APPENDS_IN_FLIGHT_MAX, COMMITTED_BYTES_MAX, ELECTION_TICKS_MAX,
-    ELECTION_TICKS_MIN, HEARTBEAT_TICKS, UNCOMMITTED_BYTES_MAX,
+    APPEND_BYTES_MAX, APPENDS_IN_FLIGHT_MAX, COMMITTED_BYTES_MAX, UNCOMMITTED_BYTES_MAX,
 };
 use crate::log::{LogError, LogReader, Recovered};
 
@@ -75,6 +75,7 @@ pub struct CoreConfig {
     pub conf_state: ConfState,
     /// Where the election timeouts come from.
     pub seed: u64,
+    pub timing: Timing,
 }
 
 /// What is to be done after a step.
@@ -102,6 +103,7 @@ pub struct Effects {
 pub struct NodeCore {
     raw: RawNode<LogView>,
     seed: u64,
+    timing: Timing,
     /// The leader is believed dead: see [`NodeCore::end_lease`].
     lease_ended: bool,
     /// What is held by all that the leader of a term waits for, as it says, and that term.
@@ -124,7 +126,7 @@ impl NodeCore {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: CoreConfig) -> Result<Self, CoreError> {
-        let CoreConfig { id, log, applied, conf_state, seed } = config;
+        let CoreConfig { id, log, applied, conf_state, seed, timing } = config;
         let (truncated, last) = (log.truncated, log.last.0);
         let commit = LogIndex(log.hard_state.commit.max(applied.0));
         if applied > last {
@@ -142,10 +144,11 @@ impl NodeCore {
             conf_state: convert::conf_state_in(&conf_state),
         };
         let view = LogView::new(initial, &log.tail, log.reader, applied);
-        let raw = RawNode::new(&raft_config(id, applied), view, &logging::logger())
+        let raw = RawNode::new(&raft_config(id, applied, timing), view, &logging::logger())
             .map_err(|error| CoreError::Raft(error.to_string()))?;
         let mut core = Self {
             raw,
+            timing,
             seed,
             lease_ended: false,
             held: Default::default(),
@@ -335,7 +338,7 @@ impl NodeCore {
     pub fn end_lease(&mut self) {
         if self.raw.raft.state == StateRole::Follower {
             self.lease_ended = true;
-            self.raw.raft.election_elapsed = ELECTION_TICKS_MIN;
+            self.raw.raft.election_elapsed = self.timing.election_ticks_min();
             self.fix_timeout();
         }
     }
@@ -496,21 +499,21 @@ impl NodeCore {
     fn fix_timeout(&mut self) {
         let (id, term) = (self.raw.raft.id, self.raw.raft.term);
         let ticks = if self.lease_ended {
-            ELECTION_TICKS_MAX - 1
+            self.timing.election_ticks_max() - 1
         } else {
-            election_ticks(self.seed, id, term)
+            election_ticks(self.timing, self.seed, id, term)
         };
         self.raw.raft.set_randomized_election_timeout(ticks);
     }
 }
 
-fn raft_config(id: MemberId, applied: LogIndex) -> Config {
+fn raft_config(id: MemberId, applied: LogIndex, timing: Timing) -> Config {
     Config {
         id: id.0,
-        election_tick: ELECTION_TICKS_MIN,
-        heartbeat_tick: HEARTBEAT_TICKS,
-        min_election_tick: ELECTION_TICKS_MIN,
-        max_election_tick: ELECTION_TICKS_MAX,
+        election_tick: timing.election_ticks_min(),
+        heartbeat_tick: timing.heartbeat_ticks(),
+        min_election_tick: timing.election_ticks_min(),
+        max_election_tick: timing.election_ticks_max(),
         applied: applied.0,
         max_size_per_msg: APPEND_BYTES_MAX,
         max_inflight_msgs: APPENDS_IN_FLIGHT_MAX,
@@ -526,7 +529,7 @@ fn raft_config(id: MemberId, applied: LogIndex) -> Config {
 }
 
 /// Election timeout of a member in a term: the same for the same seed, spread evenly over the range.
-fn election_ticks(seed: u64, id: u64, term: u64) -> usize {
+fn election_ticks(timing: Timing, seed: u64, id: u64, term: u64) -> usize {
     let mut mixed = seed;
     for part in [id, term] {
         // Steps of the splitmix64 generator.
@@ -535,8 +538,9 @@ fn election_ticks(seed: u64, id: u64, term: u64) -> usize {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
     }
-    let range = (ELECTION_TICKS_MAX - ELECTION_TICKS_MIN) as u64;
-    ELECTION_TICKS_MIN + usize::try_from(mixed % range).unwrap_or(0)
+    let (least, most) = (timing.election_ticks_min(), timing.election_ticks_max());
+    let range = (most - least) as u64;
+    least + usize::try_from(mixed % range).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -547,11 +551,14 @@ mod tests {
 
     #[test]
     fn election_timeouts_are_spread_and_repeatable() {
-        let ticks: BTreeSet<usize> = (0..200).map(|term| election_ticks(7, 1, term)).collect();
-        assert_eq!(ticks, (ELECTION_TICKS_MIN..ELECTION_TICKS_MAX).collect());
-        assert_eq!(election_ticks(7, 1, 3), election_ticks(7, 1, 3));
-        let same =
-            (0..200).filter(|term| election_ticks(7, 1, *term) == election_ticks(7, 2, *term));
-        assert!(same.count() < 50, "members must not time out together");
+        let slow = Timing::new(Some(500), Some(5000)).unwrap();
+        for timing in [Timing::default(), slow] {
+            let ticks = |id, term| election_ticks(timing, 7, id, term);
+            let all: BTreeSet<usize> = (0..2000).map(|term| ticks(1, term)).collect();
+            assert_eq!(all, (timing.election_ticks_min()..timing.election_ticks_max()).collect());
+            assert_eq!(ticks(1, 3), ticks(1, 3));
+            let same = (0..200).filter(|term| ticks(1, *term) == ticks(2, *term));
+            assert!(same.count() < 50, "members must not time out together");
+        }
     }
 }

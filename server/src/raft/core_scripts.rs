@@ -13,6 +13,7 @@ use prost::Message as _;
 
 use super::core::{CoreConfig, Effects, NodeCore};
 use super::testing::{self, BIRTH, NoTime, TestLog};
+use crate::config::Timing;
 use crate::log::{LogStore, LogWrite, MemoryGuard};
 use crate::storage::SimDisk;
 
@@ -69,6 +70,7 @@ impl CoreRunner {
                 testing::numbers(command, "learners")?,
             ),
             seed: 1,
+            timing: Timing::default(),
         })?);
         Ok(String::new())
     }

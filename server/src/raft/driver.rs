@@ -25,6 +25,7 @@ use super::suspicion::Suspicion;
 use super::turn::Turn;
 use super::validate::Refusal;
 use crate::apply::Members;
+use crate::config::Timing;
 use crate::error::RequestError;
 use crate::limits;
 use crate::log::Recovered;
@@ -46,6 +47,8 @@ pub struct DriverConfig {
     pub members: Arc<Members>,
     /// Where the election timeouts come from. Any number.
     pub seed: u64,
+    /// How long they are.
+    pub timing: Timing,
     /// Drawn anew at each start of the member.
     pub boot_nonce: u64,
     /// When the log is cut; none for never.
@@ -82,6 +85,7 @@ pub struct Driver {
     /// A snapshot is about to take the place of state and log. Raft stands still meanwhile.
     pub(super) installing: Option<Installing>,
     pub(super) seed: u64,
+    pub(super) timing: Timing,
     /// Ticks so far.
     pub(super) now: u64,
     last_leader: MemberId,
@@ -109,25 +113,31 @@ impl Driver {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
-        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, cut, .. } =
-            config;
+        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, .. } = config;
+        let DriverConfig { timing, cut, .. } = config;
         let alone = membership::is_only_voter(&conf_state, id);
         // Who is alone has nobody to ask.
         let own = (config.is_copied && !alone).then_some(Doubt::Copied);
         let doubts = Doubts::new(boot_nonce, &log.acked, own);
-        let core =
-            NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), seed })?;
+        let core = NodeCore::new(CoreConfig {
+            id,
+            log,
+            applied,
+            conf_state: conf_state.clone(),
+            seed,
+            timing,
+        })?;
         let mut driver = Self {
             id,
             core,
-            proposals: Proposals::default(),
+            proposals: Proposals::new(timing),
             // Rounds of different starts must not meet: an answer may outlive the process that asked.
-            barrier: ReadBarrier::new(boot_nonce << 32),
+            barrier: ReadBarrier::new(boot_nonce << 32, timing),
             applying: Applying::new(applied),
             changes: Changes::default(),
             conf_state,
             members,
-            outage: Outage::default(),
+            outage: Outage::new(timing),
             forwarded: Vec::new(),
             leadership: Leadership { me: id, ..Leadership::default() },
             connected: BTreeMap::new(),
@@ -135,11 +145,12 @@ impl Driver {
             suspicion: Suspicion::default(),
             doubts,
             last_write: 0,
-            stall: Stall::default(),
+            stall: Stall::new(timing),
             cutting: Cutting::new(cut),
             snapshots: Snapshots::default(),
             installing: None,
             seed,
+            timing,
             now: 0,
             last_leader: MemberId(0),
             leader_changes: 0,
@@ -519,7 +530,8 @@ impl Driver {
     /// Makes the changes of membership that hold by now. Answers whether this member has left.
     fn make_changes(&mut self) -> bool {
         let mut left = false;
-        while let Some(entry) = self.changes.due(&self.core, self.now) {
+        let longest = 2 * self.timing.election_ticks_max() as u64;
+        while let Some(entry) = self.changes.due(&self.core, self.now, longest) {
             // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is told that the
             // change is applied.
             let was_in = membership::contains(&self.conf_state, self.id);

@@ -154,6 +154,7 @@ impl Driver {
             applied: index,
             conf_state: conf_state.clone(),
             seed: self.seed,
+            timing: self.timing,
         };
         match NodeCore::new(config) {
             Ok(core) => self.core = core,

@@ -19,6 +19,7 @@ use super::driver::{Driver, DriverConfig};
 use super::job::{Input, Job, Outbound, StagedSnapshot, WriteTask};
 use super::testing::{self, BIRTH, NoTime, TestLog};
 use crate::apply::{ApplyTask, Members};
+use crate::config::Timing;
 use crate::log::{Acked, LogStore, MemoryGuard};
 use crate::storage::SimDisk;
 
@@ -139,6 +140,7 @@ impl World {
             conf_state: member.conf_state.clone(),
             members: members_of(&member.conf_state),
             seed: 1,
+            timing: Timing::default(),
             boot_nonce: member.starts,
             cut: Some(CUT),
             is_copied: std::mem::take(&mut member.is_copied),

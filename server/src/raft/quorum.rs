@@ -5,7 +5,6 @@ use mini_etcd_shared::types::MemberId;
 
 use super::driver::Driver;
 use super::membership;
-use crate::limits::{MEET_TICKS, QUORUM_LOST_TICKS};
 
 impl Driver {
     /// A tick of Raft. A leader that has lost its quorum is a follower after it, and tells the voter that is furthest to stand for
@@ -26,13 +25,12 @@ impl Driver {
         }
     }
 
-    /// Whether no quorum was heard of for [`QUORUM_LOST_TICKS`]. While a joint configuration stands, Raft's own check decides.
+    /// Whether no quorum was heard of for the longest election timeout, which is below the shortest of Raft's own check. While a joint configuration stands, Raft's own check decides.
     fn is_quorum_lost(&self) -> bool {
+        let lost = self.timing.election_ticks_max() as u64;
         self.conf_state.voters_outgoing.is_empty()
-            && self.now - self.quorum_since >= QUORUM_LOST_TICKS
-            && !self.is_quorum(|voter| {
-                self.silence(voter) < QUORUM_LOST_TICKS && !self.doubts.is_noted(voter)
-            })
+            && self.now - self.quorum_since >= lost
+            && !self.is_quorum(|voter| self.silence(voter) < lost && !self.doubts.is_noted(voter))
     }
 
     /// Ticks since `member` was heard.
@@ -64,7 +62,9 @@ impl Driver {
         }
         let nobody = MemberId(0);
         if let Some(rank) = membership::rank(&self.conf_state, nobody, self.id) {
-            self.suspicion.suspect(self.now + MEET_TICKS, nobody, rank);
+            // A heartbeat of one that leads arrives within this time.
+            let soon = self.now + self.timing.heartbeat_ticks() as u64;
+            self.suspicion.suspect(soon, nobody, rank);
         }
     }
 }

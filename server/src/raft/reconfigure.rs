@@ -11,7 +11,7 @@ use mini_etcd_proto::peerpb::forward_refused::Reason;
 use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::driver::Driver;
-use crate::limits::{ELECTION_TICKS_MAX, LEARNERS_MAX};
+use crate::limits::LEARNERS_MAX;
 
 /// The part of the leader's log that a learner has to have before it gets a vote: so many tenths, as in etcd.
 const READY_TENTHS: u128 = 9;
@@ -109,7 +109,8 @@ impl Driver {
     /// Whether the member said something lately that counts.
     fn is_heard(&self, id: u64) -> bool {
         let id = MemberId(id);
-        id == self.id || self.silence(id) <= ELECTION_TICKS_MAX as u64 && !self.doubts.is_noted(id)
+        let lately = self.timing.election_ticks_max() as u64;
+        id == self.id || self.silence(id) <= lately && !self.doubts.is_noted(id)
     }
 }
 

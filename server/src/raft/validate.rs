@@ -6,7 +6,7 @@ use mini_etcd_proto::peerpb::raft_message::Kind;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
 use prost::Message as _;
 
-use crate::limits::{ACKED_MAX, PEER_BATCH_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::limits::{ACKED_MAX, PEER_BATCH_BYTES_MAX, REQUEST_BYTES_CEILING};
 
 /// Largest term, index or commit that is believed: a revision is a signed number made from an index.
 const NUMBER_MAX: u64 = i64::MAX as u64;
@@ -161,7 +161,7 @@ fn piece_of_log(message: &RaftMessage) -> Result<(), Refusal> {
 /// # Errors
 /// Why it must not become part of the log.
 pub fn content(entry: &Entry) -> Result<(), Refusal> {
-    if entry.data.len() > REQUEST_BYTES_MAX + ENTRY_OVERHEAD_MAX {
+    if entry.data.len() > REQUEST_BYTES_CEILING + ENTRY_OVERHEAD_MAX {
         return Err(Refusal::Size);
     }
     match EntryKind::try_from(entry.kind) {
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused() {
-        let data = Bytes::from(vec![0; REQUEST_BYTES_MAX + ENTRY_OVERHEAD_MAX + 1]);
+        let data = Bytes::from(vec![0; REQUEST_BYTES_CEILING + ENTRY_OVERHEAD_MAX + 1]);
         let large = append(vec![Entry { data, ..entry(11, 4) }]);
         assert_eq!(check(&large, &frame()), Err(Refusal::Size));
         let context = Bytes::from(vec![0; CONTEXT_BYTES_MAX + 1]);

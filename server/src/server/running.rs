@@ -16,7 +16,6 @@ use crate::auth::TokenKind;
 use crate::config::Config;
 use crate::fatal;
 use crate::limits::SHUTDOWN_TIMEOUT;
-use crate::raft::CutPolicy;
 
 /// A member that runs in this process. [`Server::shutdown`] stops it in order; dropping it does the same and waits.
 #[derive(Debug)]
@@ -131,8 +130,7 @@ async fn start(config: &Config) -> Result<(ServingListeners, RunningThreads), St
     let kind = TokenKind::open(config)?;
     let disk = OpenedDisk::open(config).await?;
     let ports = listen(config)?;
-    let (threads, to_peers) =
-        RunningThreads::start(disk, config.snapshot_count.map(CutPolicy::after), kind)?;
+    let (threads, to_peers) = RunningThreads::start(disk, config, kind)?;
     let serving = ServingListeners::start(config, ports, &threads, to_peers);
     Ok((serving.map_err(StartError::Thread)?, threads))
 }

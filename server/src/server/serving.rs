@@ -77,6 +77,8 @@ impl ServingListeners {
             listed: Arc::clone(&listed),
             quota,
             peer_url: urls.first().filter(|_| ports.lack(cluster)).cloned(),
+            message_bytes_max: config.serving.message_bytes_max(),
+            timing: config.timing,
             txn_ops_max: config.serving.txn_ops_max,
             progress_interval: config.serving.progress_interval,
             bcrypt_cost: config.bcrypt_cost,
@@ -159,8 +161,10 @@ impl ServingListeners {
 fn tasks(config: &Config, threads: &RunningThreads, to_peers: ToPeers, host: Host) -> JoinSet<()> {
     let RunningThreads { metrics, hub, proposer, .. } = threads;
     let mut tasks = rpc::requests(proposer, hub);
-    let watches = hub.clone();
-    tasks.spawn(fatal::task("watch", async move { watches.run(|| host.has_leader()).await }));
+    let (watches, look_every) = (hub.clone(), config.timing.election_timeout());
+    tasks.spawn(fatal::task("watch", async move {
+        watches.run(look_every, || host.has_leader()).await
+    }));
     let members = threads.shown.members.subscribe();
     tasks.spawn(fatal::task("peers", to_peers.table.follow(members.clone())));
     tasks.spawn(fatal::task("removed", threads.peers.clone().follow(members)));

@@ -19,7 +19,7 @@ use super::disk::OpenedDisk;
 use super::origin::Origin;
 use crate::apply::{Applied, Applier, Published};
 use crate::auth::{TokenKind, Tokens};
-use crate::config::Cluster;
+use crate::config::{Cluster, Config};
 use crate::fatal;
 use crate::log::{DirStore, LogReader, Recovered};
 use crate::metrics::Metrics;
@@ -74,14 +74,14 @@ impl RunningThreads {
     /// Starts the threads. What dials the peers is the caller's to run.
     pub fn start(
         disk: OpenedDisk,
-        cut: Option<CutPolicy>,
+        config: &Config,
         kind: TokenKind,
     ) -> Result<(Self, ToPeers), StartError> {
         let OpenedDisk { data, cluster, identity, connector, boot_nonce, .. } = disk;
         let OpenedDisk { descriptors, clock, store, recovered, applier, dirs, .. } = disk;
         let (me, published) = (identity.member_id, applier.published());
         let reader = recovered.reader.clone();
-        let driver = driver((me, boot_nonce), recovered, &published, (cut, data.is_copied()))?;
+        let driver = driver((me, boot_nonce), recovered, &published, (config, data.is_copied()))?;
         let origin = tell_of_copy(&data, &driver);
         let tokens = Tokens::new(kind, clock.clone());
         let shown = Arc::new(shown(&driver, reader, &published, tokens));
@@ -90,7 +90,12 @@ impl RunningThreads {
         let (incarnation, seen) = (Incarnation::new(rand::random()), Arc::<Seen>::default());
         let known = standing(shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
-        let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), boot_nonce);
+        let leases = LeaseKeeper::new(
+            shown.clone(),
+            clock.clone(),
+            metrics.clone(),
+            (boot_nonce, config.timing),
+        );
         let keeper = leases.clone();
         let aside = Arc::new(move |from, body| keeper.take(from, body));
         let (staging, into) = (Staging::new(dirs.clone()), inbox.clone());
@@ -101,7 +106,7 @@ impl RunningThreads {
         };
         let (snapshots, sender) = SnapshotSender::new(&dialing, shown.clone());
         let table = PeerTable::new(dialing);
-        let hub = Hub::new(published);
+        let hub = Hub::new(published).with_message_bytes_max(config.serving.message_bytes_max());
         let listener = listener(hub.clone(), leases.clone());
         let links = Links {
             inbox: inbox.clone(),
@@ -124,6 +129,7 @@ impl RunningThreads {
         let proposer = |thread| {
             let returns = (completions.clone(), thread);
             Proposer::new(identity, inbox.clone(), shown.clone(), returns, incarnation)
+                .bounded_by(&config.serving, config.timing)
         };
         let (first, proposers) = (proposer(0), (1..completions.threads()).map(proposer).collect());
         let threads = Self {
@@ -271,7 +277,7 @@ fn driver(
     (id, boot_nonce): (MemberId, u64),
     log: Recovered,
     published: &Published,
-    (cut, is_copied): (Option<CutPolicy>, bool),
+    (config, is_copied): (&Config, bool),
 ) -> Result<Driver, DriverError> {
     Driver::new(DriverConfig {
         id,
@@ -280,8 +286,9 @@ fn driver(
         conf_state: published.conf_state.clone(),
         members: Arc::clone(&published.members),
         seed: rand::random(),
+        timing: config.timing,
         boot_nonce,
-        cut,
+        cut: config.snapshot_count.map(CutPolicy::after),
         is_copied,
     })
 }

@@ -42,6 +42,8 @@ pub struct Core {
     pub(super) counts: WatchCounts,
     /// What all streams hold together.
     pub(super) held: Held,
+    /// Bytes of a message after which it is sent in pieces, where the watch asked for that.
+    pub(super) message_bytes_max: usize,
     /// Who may read what, as of the newest state that was seen.
     auth: Arc<Auth>,
     last_stream: StreamId,
@@ -125,6 +127,7 @@ impl Core {
             recent: Recent::new(revision.saturating_add(1)),
             counts: WatchCounts::default(),
             held: Held::new(limits::WATCH_BYTES_MAX),
+            message_bytes_max: limits::REQUEST_BYTES_MAX + limits::GRPC_OVERHEAD_BYTES,
             auth: Arc::default(),
             last_stream: 0,
             last_serial: 0,
@@ -370,7 +373,8 @@ impl Core {
             self.counts.pending_events += body.frames().len();
             self.held.take(body.bytes());
             let revision = revision.unwrap_or(body.last());
-            stream.push_events(watch.id, revision, body, watch.fragment);
+            let split = watch.fragment.then_some(self.message_bytes_max);
+            stream.push_events(watch.id, revision, body, split);
         }
         if !std::mem::replace(&mut stream.flagged, true) {
             self.wakes.push(id);

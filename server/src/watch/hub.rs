@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::WatchRequest;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
@@ -31,6 +32,7 @@ use super::wakes::Wakes;
 pub struct Hub {
     shared: Arc<HubShared>,
     wakes: Arc<Wakes>,
+    message_bytes_max: usize,
 }
 
 /// One stream of watches. Dropping it closes the stream.
@@ -65,6 +67,7 @@ impl Hub {
         let (revision, compacted) = place(&published);
         let mut core = Core::new(revision, compacted);
         core.judge(&published.auth);
+        let message_bytes_max = core.message_bytes_max;
         let desk = Desk { core, wakers: BTreeMap::new() };
         let shared = HubShared {
             inbox: Mutex::new(Inbox::new(published)),
@@ -73,13 +76,27 @@ impl Hub {
             watched: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), wakes: Arc::default() }
+        Self { shared: Arc::new(shared), wakes: Arc::default(), message_bytes_max }
+    }
+
+    /// The same hub, not yet in use, whose messages are of so many bytes at the most, from clients and, for those that ask for
+    /// pieces, to them.
+    #[must_use]
+    pub fn with_message_bytes_max(self, bytes: usize) -> Self {
+        lock(&self.shared.desk).core.message_bytes_max = bytes;
+        Self { message_bytes_max: bytes, ..self }
+    }
+
+    /// Bytes of a client's message, at the most.
+    #[must_use]
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
     }
 
     /// The same hub for the streams of another thread.
     #[must_use]
     pub fn on_another_thread(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), wakes: Arc::default() }
+        Self { wakes: Arc::default(), ..self.clone() }
     }
 
     /// Takes an apply turn over; from the apply thread, in order, every turn once, and before the results of the
@@ -124,12 +141,11 @@ impl Hub {
         self.shared.bell.notify_one();
     }
 
-    /// Fans out until the hub is stopped. To be run once, on the runtime that serves the streams.
+    /// Fans out until the hub is stopped, and looks every `look_every` whether there is a leader. To be run once, on the runtime that serves the streams.
     ///
     /// # Panics
     /// When reading history does.
-    pub async fn run(&self, has_leader: impl Fn() -> bool) {
-        let look_every = limits::ELECTION_TIMEOUT_MIN;
+    pub async fn run(&self, look_every: Duration, has_leader: impl Fn() -> bool) {
         let mut look = pin!(sleep(look_every));
         let mut reading: Option<JoinHandle<Passed>> = None;
         let mut leaderless = 0;

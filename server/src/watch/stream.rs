@@ -104,15 +104,21 @@ impl Stream {
         self.queue.push_back(Response::control(watch_id, revision, kind));
     }
 
-    /// Queues events, in pieces if they are large and the watch asked for pieces. Nothing comes between pieces.
-    pub(crate) fn push_events(&mut self, watch_id: i64, revision: i64, body: Body, split: bool) {
-        let limit = limits::GRPC_MESSAGE_BYTES_MAX - HEAD_BYTES_MAX;
+    /// Queues events, in pieces of `split` bytes if they are larger than one and the watch asked for that. Nothing comes between pieces.
+    pub(crate) fn push_events(
+        &mut self,
+        watch_id: i64,
+        revision: i64,
+        body: Body,
+        split: Option<usize>,
+    ) {
+        let limit = split.map_or(usize::MAX, |most| most.saturating_sub(HEAD_BYTES_MAX));
         self.bytes += body.bytes();
         let mut push = |body, fragment| {
             let kind = Kind::Events { fragment };
             self.queue.push_back(Response { revision, watch_id, kind, body });
         };
-        if split && body.bytes() >= limit {
+        if body.bytes() >= limit {
             let parts = body.parts(limit);
             let last = parts.len().saturating_sub(1);
             for (at, part) in parts.into_iter().enumerate() {

@@ -15,6 +15,7 @@ use mini_etcd_proto::peerpb::Snapshot;
 use mini_etcd_server::apply::{
     Applied, Applier, ApplyTask, Birth, EntryResult, Identity, Published, SnapshotSink,
 };
+use mini_etcd_server::config::Timing;
 use mini_etcd_server::lease::{Lessor, Stands};
 use mini_etcd_server::log::{LogStore, MemoryGuard};
 use mini_etcd_server::node::Incarnation;
@@ -284,6 +285,7 @@ impl Member {
             conf_state: published.conf_state.clone(),
             members: Arc::clone(&published.members),
             seed,
+            timing: Timing::default(),
             boot_nonce: self.starts,
             cut: Some(self.cut),
             is_copied: self.is_copied,

@@ -4,14 +4,16 @@ use anyhow::{Context as _, ensure};
 use futures::StreamExt as _;
 use futures::stream::{iter, pending};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
+use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
 use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use mini_etcd_proto::etcdserverpb::{
-    PutRequest, RequestOp, TxnRequest, WatchCreateRequest, WatchRequest,
+    LeaseGrantRequest, PutRequest, RequestOp, TxnRequest, WatchCreateRequest, WatchRequest,
 };
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::launch::DEADLINE;
 
@@ -46,6 +48,46 @@ async fn watches_hear_and_transactions_hold_as_the_flags_say() -> anyhow::Result
         ensure!(created.created, "{created:?}");
         let progress = timeout(DEADLINE, answers.message()).await??.context("a message")?;
         ensure!(progress.events.is_empty() && !progress.canceled, "{progress:?}");
+    }
+    Ok(())
+}
+
+/// Goal: requests may be as large as the flag says, whichever member is asked, and are refused beyond in etcd's words.
+/// Method: three members of ours, one of which leads, beside one of etcd.
+#[tokio::test]
+async fn requests_are_as_large_as_the_flag_says() -> anyhow::Result<()> {
+    const MOST: usize = 4 << 20;
+    let flags = [format!("--max-request-bytes={MOST}")];
+    for (flavor, members) in [(Flavor::Etcd, 1), (Flavor::Mini, 3)] {
+        let cluster = Cluster::start_of_with_flags(flavor, members, &flags).await?;
+        for member in 0..members {
+            let mut kv = KvClient::new(cluster.channel(member)?);
+            let put = |bytes: usize| PutRequest {
+                key: "large".into(),
+                value: vec![7; bytes].into(),
+                ..PutRequest::default()
+            };
+            kv.put(put(MOST - 1024)).await?;
+            let refused = kv.put(put(MOST)).await.err().context("over the request limit")?;
+            ensure!(refused.code() == Code::InvalidArgument, "{refused}");
+            ensure!(refused.message() == "etcdserver: request is too large", "{refused}");
+            let refused = kv.put(put(2 * MOST)).await.err().context("over the message limit")?;
+            ensure!(refused.code() == Code::ResourceExhausted, "{refused}");
+            ensure!(refused.message().ends_with(" vs. 4718592)"), "{refused}");
+        }
+    }
+    Ok(())
+}
+
+/// Goal: what follows from the election timeout follows from the flag. Method: the shortest lease on both programs.
+#[tokio::test]
+async fn leases_live_at_least_as_long_as_an_election_takes() -> anyhow::Result<()> {
+    let flags = ["--heartbeat-interval=500", "--election-timeout=3500"].map(str::to_owned);
+    for flavor in [Flavor::Etcd, Flavor::Mini] {
+        let cluster = Cluster::start_of_with_flags(flavor, 1, &flags).await?;
+        let mut leases = LeaseClient::new(cluster.channel(0)?);
+        let granted = leases.lease_grant(LeaseGrantRequest { id: 7, ttl: 1 }).await?.into_inner();
+        ensure!(granted.ttl == 5, "{granted:?}");
     }
     Ok(())
 }

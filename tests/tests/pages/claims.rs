@@ -160,6 +160,7 @@ fn exit_codes_of_the_pages_are_those_of_the_programs() -> anyhow::Result<()> {
 fn bounds_of_the_pages_are_those_of_the_server() -> anyhow::Result<()> {
     let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
     let seconds = |time: std::time::Duration| format!("{} s", time.as_secs());
+    let timing = mini_etcd_server::config::Timing::default();
     let compat = [
         format!("a unary result over {}", mib(limits::RESULT_BYTES_MAX)),
         format!("over the limit of {}", limits::RESULT_BYTES_MAX),
@@ -189,7 +190,7 @@ fn bounds_of_the_pages_are_those_of_the_server() -> anyhow::Result<()> {
     let decisions = [
         format!("one budget of {}", mib(limits::WATCH_BYTES_MAX)),
         format!("{} at most: those", mib(limits::WATCH_STREAM_BYTES_MAX)),
-        format!("{} to {} ticks", limits::ELECTION_TICKS_MIN, limits::ELECTION_TICKS_MAX),
+        format!("{} to {} ticks", timing.election_ticks_min(), timing.election_ticks_max()),
         format!("ticks of {} ms", limits::TICK.as_millis()),
         format!("responses of about {}", mib(limits::WATCH_RESPONSE_BYTES)),
         format!("no more than {} stay", mib(limits::LOG_KEPT_BYTES)),

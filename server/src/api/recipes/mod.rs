@@ -61,7 +61,8 @@ async fn session(client: &Client, lease: i64) -> Result<i64, RequestError> {
         return Ok(lease);
     }
     quota::check(&client.host, quota::LEASE_COST).await?;
-    let request = granted(LeaseGrantRequest { id: 0, ttl: SESSION_TTL })?;
+    let least = client.host.timing().lease_ttl_min();
+    let request = granted(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }, least)?;
     let request = command::Request::LeaseGrant(request);
     match client.host.write(&client.caller, request).await? {
         EntryResponse::LeaseGranted(answer) => Ok(answer.id),

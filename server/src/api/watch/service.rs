@@ -22,7 +22,6 @@ use crate::api::Caller;
 use crate::api::leader::requires_leader;
 use crate::apply::Identity;
 use crate::error::RequestError;
-use crate::limits;
 use crate::watch::Hub;
 
 use super::Responses;
@@ -117,8 +116,8 @@ where
             if request.uri().path() != METHOD {
                 return Ok(Status::unimplemented("").into_http());
             }
-            let mut grpc =
-                Grpc::new(RequestCodec).max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+            let limit = service.hub.message_bytes_max();
+            let mut grpc = Grpc::new(RequestCodec).max_decoding_message_size(limit);
             let mut opened = None;
             let opening = Opening { service: &service, opened: &mut opened };
             let response = grpc.streaming(opening, request).await;

@@ -22,6 +22,7 @@ use tonic::{Code, Request, Streaming};
 use super::WatchService;
 use crate::api::Caller;
 use crate::apply::{Applier, ApplyTask, Birth, Identity};
+use crate::config::Timing;
 use crate::limits;
 use crate::storage::MemoryEngine;
 use crate::watch::Hub;
@@ -48,7 +49,9 @@ impl Member {
         let applier = Applier::create(MemoryEngine::new(), IDENTITY, &birth).unwrap();
         let hub = Hub::new(applier.published());
         let running = hub.clone();
-        tokio::spawn(async move { running.run(|| has_leader).await });
+        tokio::spawn(async move {
+            running.run(Timing::default().election_timeout(), || has_leader).await
+        });
         tokio::spawn(hub.clone().wake_streams());
         Self { applier, hub, index: LogIndex::BIRTH.0 }
     }
@@ -310,7 +313,7 @@ async fn an_oversized_request_is_refused() {
     let member = Member::start(true);
     let mut call = Call::open(&member, &[]).await;
     call.send(RequestUnion::CreateRequest(WatchCreateRequest {
-        key: Bytes::from(vec![b'k'; limits::GRPC_MESSAGE_BYTES_MAX]),
+        key: Bytes::from(vec![b'k'; member.hub.message_bytes_max()]),
         ..WatchCreateRequest::default()
     }));
     let status = call.responses.message().await.unwrap_err();

@@ -62,10 +62,16 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     new("snapshot-catchup-entries", Number, "Entries that stay when the log is cut")
         .ignored(&["5000"], "5000 entries stay, or what takes 16 MiB"),
-    etcd("heartbeat-interval", Number, "Milliseconds between two heartbeats of a leader")
-        .ignored(&["100"], "a leader sends one every 100 ms"),
-    etcd("election-timeout", Number, "Milliseconds without a leader before an election")
-        .ignored(&["1000"], "an election begins after 1000 to 1500 ms"),
+    etcd(
+        "heartbeat-interval",
+        Number,
+        "Milliseconds between two heartbeats of a leader, in steps of 50 [default: 100]",
+    ),
+    etcd(
+        "election-timeout",
+        Number,
+        "Milliseconds without a leader before an election, up to half as many more; 5 heartbeats, and 500, at least [default: 1000]",
+    ),
     etcd("initial-election-tick-advance", Bool, "Shorten the first election").ignored(
         &["true"],
         "members that are connected and have no leader always elect one at once",
@@ -93,8 +99,11 @@ pub(super) const FLAGS: &[Flag] = &[
         Number,
         "Operations of one branch of a transaction, at the most [default: 128]",
     ),
-    etcd("max-request-bytes", Number, "Bytes of a request, at the most")
-        .ignored(&["1572864"], "a request has 1572864 bytes at the most"),
+    etcd(
+        "max-request-bytes",
+        Number,
+        "Bytes of a request, at the most; 10485760 is never exceeded [default: 1572864]",
+    ),
     new(
         "max-concurrent-streams",
         Number,

@@ -26,6 +26,7 @@ use super::raw::Raw;
 use super::routes::{Route, find};
 use crate::api::{CertificateName, Held, Router, Unread, timeout};
 use crate::error::RequestError;
+use crate::limits::JSON_REQUEST_TIMES;
 use crate::limits::{INLINE_RESULT_BYTES_MAX, JSON_BYTES_IN_FLIGHT_MAX};
 
 /// How long a call may take, in gRPC's notation.
@@ -105,7 +106,9 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<(Streaming<Bytes>, Option<Bytes>), Failure> {
         let (parts, body) = request.into_parts();
-        let inputs = inputs(route, Objects::new(body, self.router.holds_request())).await?;
+        let most = JSON_REQUEST_TIMES * self.router.message_bytes_max();
+        let objects = Objects::new(body, self.router.holds_request(), most);
+        let inputs = inputs(route, objects).await?;
         let metadata = metadata(&parts.headers);
         let mut call = tonic::Request::from_parts(metadata, http::Extensions::new(), inputs);
         if let Some(unread) = parts.extensions.get::<Arc<Unread>>() {

@@ -15,7 +15,7 @@
 //!   connections, and a client that does not read its large answer loses it.
 //! - I3: a large message is converted away from the thread that serves other calls.
 //!
-//! It refuses a method other than POST, an object over [`JSON_REQUEST_BYTES_MAX`](crate::limits::JSON_REQUEST_BYTES_MAX), and
+//! It refuses a method other than POST, an object over [`JSON_REQUEST_TIMES`](crate::limits::JSON_REQUEST_TIMES) the largest message, and
 //! JSON that is deeper than 128 levels.
 //!
 //! Tested at the bottom of each file, and in `tests/tests/gateway`: against raw sockets, and beside etcd.

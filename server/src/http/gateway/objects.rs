@@ -7,7 +7,7 @@ use tonic::Status;
 
 use crate::api::Held;
 use crate::error::RequestError;
-use crate::limits::{JSON_REQUEST_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX};
+use crate::limits::REQUEST_BYTES_IN_FLIGHT_MAX;
 
 /// Cuts a body into its objects. It only looks for their ends; what is between is judged by who reads them.
 pub(super) struct Objects<B> {
@@ -15,6 +15,8 @@ pub(super) struct Objects<B> {
     buffer: BytesMut,
     /// What `buffer` occupies of the requests in flight.
     held: Held,
+    /// Bytes of one object, at the most.
+    most: usize,
     scan: Scan,
     has_ended: bool,
 }
@@ -33,8 +35,9 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: std::error::Error,
 {
-    pub(super) fn new(body: B, held: Held) -> Self {
-        Self { body, buffer: BytesMut::new(), held, scan: Scan::default(), has_ended: false }
+    pub(super) fn new(body: B, held: Held, most: usize) -> Self {
+        let (buffer, scan) = (BytesMut::new(), Scan::default());
+        Self { body, buffer, held, most, scan, has_ended: false }
     }
 
     /// The next object, or what stands where one should; none at the end of the body.
@@ -68,8 +71,8 @@ where
         };
         let frame = frame.map_err(|error| Status::cancelled(error.to_string()))?;
         let Ok(data) = frame.into_data() else { return Ok(()) };
-        if self.buffer.len() + data.len() > JSON_REQUEST_BYTES_MAX {
-            let words = format!("the request is larger than {JSON_REQUEST_BYTES_MAX} bytes");
+        if self.buffer.len() + data.len() > self.most {
+            let words = format!("the request is larger than {} bytes", self.most);
             return Err(Status::resource_exhausted(words));
         }
         if !self.held.add(data.len(), REQUEST_BYTES_IN_FLIGHT_MAX) {
@@ -120,6 +123,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: usize = 4 << 20;
+
     type Read = (Vec<Result<String, String>>, usize);
 
     /// What comes of a body in pieces of `size`, and what is held at the end.
@@ -130,7 +135,7 @@ mod tests {
             .collect();
         let total = Arc::<AtomicUsize>::default();
         let body = StreamBody::new(futures::stream::iter(pieces));
-        let mut objects = Objects::new(body, Held::none(&total));
+        let mut objects = Objects::new(body, Held::none(&total), MOST);
         let mut found = Vec::new();
         while let Some(object) = objects.next().await {
             let object = object.map(|object| String::from_utf8(object.to_vec()).unwrap());
@@ -164,8 +169,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_object_without_an_end_is_refused_at_its_bound() {
-        let text = vec![b'{'; JSON_REQUEST_BYTES_MAX + 1];
-        let refused = Err(format!("the request is larger than {JSON_REQUEST_BYTES_MAX} bytes"));
+        let text = vec![b'{'; MOST + 1];
+        let refused = Err(format!("the request is larger than {MOST} bytes"));
         assert_eq!(objects(&text, 1 << 16).await, (vec![refused], 0));
     }
 }

@@ -7,10 +7,10 @@ use super::super::leadership::Leadership;
 use super::admission::Load;
 use super::outage::Outage;
 use super::waiters::{Expired, Proposal, Waiters};
+use crate::config::Timing;
 use crate::error::RequestError;
 use crate::limits::{
-    APPEND_BYTES_MAX, PROPOSALS_IN_FLIGHT_MAX, PROPOSALS_PER_TURN_MAX, REQUEST_TIMEOUT, TICK,
-    UNCOMMITTED_BYTES_MAX,
+    APPEND_BYTES_MAX, PROPOSALS_IN_FLIGHT_MAX, PROPOSALS_PER_TURN_MAX, UNCOMMITTED_BYTES_MAX,
 };
 
 /// Requests that end with the same error.
@@ -22,8 +22,10 @@ pub type Failed = (RequestError, Vec<u64>);
 /// leader appends it in that term or never. Committed terms never fall, so once an entry of a later term is
 /// applied and the proposal was not among the applied, it never will be: it is proposed again. A leader that
 /// answers "not appended" frees it at once. Nothing else does, so nothing is ever appended twice.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Proposals {
+    /// Ticks that a proposal waits for its result, at the most.
+    patience: u64,
     now: u64,
     waiters: Waiters,
     applied_term: Term,
@@ -39,6 +41,18 @@ pub struct Gate {
 }
 
 impl Proposals {
+    /// Without any.
+    #[must_use]
+    pub fn new(timing: Timing) -> Self {
+        Self {
+            patience: timing.request_ticks(),
+            now: 0,
+            waiters: Waiters::default(),
+            applied_term: Term::default(),
+            hold_until: 0,
+        }
+    }
+
     /// A request that was admitted arrives.
     pub fn add(&mut self, proposal: Proposal) {
         self.waiters.insert(self.now, proposal);
@@ -142,7 +156,7 @@ impl Proposals {
     pub fn tick(&mut self, leadership: Leadership, outage: &Outage, peers: usize) -> Vec<Failed> {
         self.now += 1;
         let mut failed: Vec<Failed> = Vec::new();
-        let Some(limit) = self.now.checked_sub(timeout_ticks()) else { return failed };
+        let Some(limit) = self.now.checked_sub(self.patience) else { return failed };
         while let Some(Expired { sequence, begun, waits }) = self.waiters.expire(limit) {
             // In etcd it is the caller's own deadline that ends the wait for a leader.
             let error = if waits && !leadership.has_leader() {
@@ -177,9 +191,4 @@ pub fn refusal_of(reason: Reason) -> Option<RequestError> {
 /// Whether one more proposal may be given to a leader beside `bound`.
 fn may_bind(bound: Load) -> bool {
     bound.count < PROPOSALS_IN_FLIGHT_MAX && (bound.bytes as u64) < UNCOMMITTED_BYTES_MAX
-}
-
-/// [`REQUEST_TIMEOUT`] in ticks.
-pub(super) fn timeout_ticks() -> u64 {
-    u64::try_from(REQUEST_TIMEOUT.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
 }

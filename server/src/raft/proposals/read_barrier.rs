@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mini_etcd_shared::types::MemberId;
 
 use super::super::leadership::Leadership;
-use super::proposer::timeout_ticks;
+use crate::config::Timing;
 use crate::limits::{READ_RETRY_INTERVAL, READ_ROUNDS_MAX, TICK};
 
 /// The question to ask next.
@@ -48,6 +48,8 @@ struct Read {
 /// late answer cannot be taken for another's.
 #[derive(Debug)]
 pub struct ReadBarrier {
+    /// Ticks that a read waits, at the most.
+    patience: u64,
     now: u64,
     leadership: Leadership,
     waiting: Vec<Read>,
@@ -61,8 +63,9 @@ pub struct ReadBarrier {
 impl ReadBarrier {
     /// `first_number` differs at each start of the member.
     #[must_use]
-    pub fn new(first_number: u64) -> Self {
+    pub fn new(first_number: u64, timing: Timing) -> Self {
         Self {
+            patience: timing.request_ticks(),
             now: 0,
             leadership: Leadership::default(),
             waiting: Vec::new(),
@@ -176,7 +179,7 @@ impl ReadBarrier {
     }
 
     fn expire(&mut self) -> Vec<u64> {
-        let Some(limit) = self.now.checked_sub(timeout_ticks()) else { return Vec::new() };
+        let Some(limit) = self.now.checked_sub(self.patience) else { return Vec::new() };
         let mut late = Vec::new();
         let groups = self.rounds.iter_mut().map(|round| &mut round.reads);
         for reads in groups.chain([&mut self.waiting]) {

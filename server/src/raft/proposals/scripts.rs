@@ -12,6 +12,7 @@ use mini_etcd_shared::types::{MemberId, Term};
 use super::super::leadership::Leadership;
 use super::super::testing;
 use super::{Gate, Outage, Proposal, Proposals, ReadBarrier};
+use crate::config::Timing;
 
 #[test]
 fn scripts() {
@@ -30,10 +31,12 @@ struct Tables {
 
 impl Default for Tables {
     fn default() -> Self {
+        let timing = Timing::default();
         let leadership = Leadership { me: MemberId(1), leader: MemberId(0), term: Term(1) };
-        let mut barrier = ReadBarrier::new(100);
+        let mut barrier = ReadBarrier::new(100, timing);
         barrier.moved(leadership);
-        Self { leadership, outage: Outage::default(), proposals: Proposals::default(), barrier }
+        let (outage, proposals) = (Outage::new(timing), Proposals::new(timing));
+        Self { leadership, outage, proposals, barrier }
     }
 }
 
