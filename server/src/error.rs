@@ -217,9 +217,20 @@ pub enum RequestError {
     /// Users or roles changed after the request was made.
     #[error("etcdserver: revision of auth store is old")]
     AuthOldRevision,
-    /// The method is not built yet.
-    #[error("unknown method {method} for service {service}")]
-    Unimplemented { method: &'static str, service: &'static str },
+    /// The target of a downgrade is no version.
+    #[error("etcdserver: wrong downgrade target version format")]
+    WrongDowngradeVersionFormat,
+    /// The target of a downgrade is not one minor version before.
+    #[error("etcdserver: invalid downgrade target version")]
+    InvalidDowngradeTargetVersion,
+    /// A downgrade that etcd would begin. For the operator.
+    #[error(
+        "mini-etcd: no older etcd reads this data: to go back, save a snapshot and restore it with etcdutl"
+    )]
+    NoDowngrade,
+    /// An action of a downgrade that does not exist.
+    #[error("etcdserver: unknown method")]
+    UnknownMethod,
 }
 
 impl RequestError {
@@ -243,6 +254,8 @@ impl RequestError {
             | Self::PermissionNotGiven
             | Self::InvalidAuthManagement
             | Self::AuthOldRevision
+            | Self::WrongDowngradeVersionFormat
+            | Self::InvalidDowngradeTargetVersion
             | Self::InvalidField { .. } => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace
@@ -272,7 +285,8 @@ impl RequestError {
             | Self::RoleNotFound
             | Self::RoleNotGranted
             | Self::PermissionNotGranted
-            | Self::AuthNotEnabled => Code::FailedPrecondition,
+            | Self::AuthNotEnabled
+            | Self::NoDowngrade => Code::FailedPrecondition,
             Self::NoLeader
             | Self::Stopped
             | Self::Timeout
@@ -285,10 +299,9 @@ impl RequestError {
             | Self::NotEnoughStarted
             | Self::NoPasswordUser
             | Self::VerifyOnly
-            | Self::PasswordTooLong => Code::Unknown,
-            Self::StreamSorted | Self::StreamFiltered | Self::Unimplemented { .. } => {
-                Code::Unimplemented
-            }
+            | Self::PasswordTooLong
+            | Self::UnknownMethod => Code::Unknown,
+            Self::StreamSorted | Self::StreamFiltered => Code::Unimplemented,
             Self::Storage(_) => Code::Internal,
         }
     }

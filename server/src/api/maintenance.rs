@@ -2,6 +2,7 @@
 
 use futures::stream::BoxStream;
 use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
+use mini_etcd_proto::etcdserverpb::downgrade_request::DowngradeAction;
 use mini_etcd_proto::etcdserverpb::maintenance_server::Maintenance;
 use mini_etcd_proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentRequest, DefragmentResponse,
@@ -17,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::host::alarms;
 use super::results::elsewhere;
-use super::{Caller, Host};
+use super::{Caller, Host, downgrade};
 use crate::apply;
 use crate::error::RequestError;
 use crate::limits::QUOTA_ROOM_WAIT;
@@ -90,10 +91,6 @@ impl MaintenanceService {
         let _ = timeout(QUOTA_ROOM_WAIT, finished).await;
         if is_met() { Ok(()) } else { Err(RequestError::NoSpace) }
     }
-}
-
-fn unbuilt<T>(method: &'static str) -> Result<Response<T>, Status> {
-    Err(RequestError::Unimplemented { method, service: "etcdserverpb.Maintenance" }.into())
 }
 
 fn signed(number: u64) -> i64 {
@@ -198,8 +195,23 @@ impl Maintenance for MaintenanceService {
 
     async fn downgrade(
         &self,
-        _: Request<DowngradeRequest>,
+        request: Request<DowngradeRequest>,
     ) -> Result<Response<DowngradeResponse>, Status> {
-        unbuilt("Downgrade")
+        let request = request.into_inner();
+        match DowngradeAction::try_from(request.action) {
+            Ok(DowngradeAction::Validate) => {
+                downgrade::validate(&request.version)?;
+                self.host.barrier().await?;
+            }
+            Ok(DowngradeAction::Enable) => {
+                downgrade::validate(&request.version)?;
+                return Err(RequestError::NoDowngrade.into());
+            }
+            // There is none under way, and to cancel that succeeds as in etcd 3.6.
+            Ok(DowngradeAction::Cancel) => drop(self.host.barrier().await?),
+            Err(_) => return Err(RequestError::UnknownMethod.into()),
+        }
+        let header = Some(self.host.header(self.host.published().view.revision()));
+        Ok(Response::new(DowngradeResponse { header, version: downgrade::cluster_version() }))
     }
 }

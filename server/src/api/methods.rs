@@ -40,20 +40,15 @@ pub enum Rule {
     Peers,
 }
 
-/// A method, who may call it, and whether it is built; one that is not answers Unimplemented.
+/// A method, and who may call it.
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) rule: Rule,
-    pub(super) built: bool,
 }
 
-const fn built(name: &'static str, kind: Kind, rule: Rule) -> Method {
-    Method { name, kind, rule, built: true }
-}
-
-const fn planned(name: &'static str, kind: Kind, rule: Rule) -> Method {
-    Method { name, kind, rule, built: false }
+const fn method(name: &'static str, kind: Kind, rule: Rule) -> Method {
+    Method { name, kind, rule }
 }
 
 /// The service that members offer each other.
@@ -64,98 +59,98 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
         "etcdserverpb.KV",
         &[
-            built("Range", Unary, Request),
-            built("Put", Unary, Request),
-            built("Txn", Unary, Request),
-            built("DeleteRange", Unary, Request),
-            built("Compact", Unary, Request),
-            built("RangeStream", ServerStream, Request),
+            method("Range", Unary, Request),
+            method("Put", Unary, Request),
+            method("Txn", Unary, Request),
+            method("DeleteRange", Unary, Request),
+            method("Compact", Unary, Request),
+            method("RangeStream", ServerStream, Request),
         ],
     ),
-    ("etcdserverpb.Watch", &[built("Watch", Bidi, Request)]),
+    ("etcdserverpb.Watch", &[method("Watch", Bidi, Request)]),
     (
         PEERS,
         &[
-            built("Stream", Bidi, Peers),
-            built("Install", Bidi, Peers),
-            built("Members", Unary, Peers),
+            method("Stream", Bidi, Peers),
+            method("Install", Bidi, Peers),
+            method("Members", Unary, Peers),
         ],
     ),
     (
         "etcdserverpb.Lease",
         &[
-            built("LeaseGrant", Unary, Request),
-            built("LeaseRevoke", Unary, Request),
-            built("LeaseKeepAlive", Bidi, Request),
-            built("LeaseTimeToLive", Unary, User),
-            built("LeaseLeases", Unary, Request),
+            method("LeaseGrant", Unary, Request),
+            method("LeaseRevoke", Unary, Request),
+            method("LeaseKeepAlive", Bidi, Request),
+            method("LeaseTimeToLive", Unary, User),
+            method("LeaseLeases", Unary, Request),
         ],
     ),
     (
         "etcdserverpb.Maintenance",
         &[
-            built("Status", Unary, User),
-            built("Alarm", Unary, Request),
-            built("Hash", Unary, Root),
-            built("HashKV", Unary, Root),
-            built("MoveLeader", Unary, Root),
-            built("Defragment", Unary, Root),
-            built("Snapshot", ServerStream, Root),
-            planned("Downgrade", Unary, Root),
+            method("Status", Unary, User),
+            method("Alarm", Unary, Request),
+            method("Hash", Unary, Root),
+            method("HashKV", Unary, Root),
+            method("MoveLeader", Unary, Root),
+            method("Defragment", Unary, Root),
+            method("Snapshot", ServerStream, Root),
+            method("Downgrade", Unary, Root),
         ],
     ),
     (
         "etcdserverpb.Cluster",
         &[
-            built("MemberList", Unary, User),
-            built("MemberAdd", Unary, Root),
-            built("MemberRemove", Unary, Root),
-            built("MemberUpdate", Unary, Root),
-            built("MemberPromote", Unary, Root),
+            method("MemberList", Unary, User),
+            method("MemberAdd", Unary, Root),
+            method("MemberRemove", Unary, Root),
+            method("MemberUpdate", Unary, Root),
+            method("MemberPromote", Unary, Root),
         ],
     ),
-    ("grpc.health.v1.Health", &[built("Check", Unary, Open), built("Watch", ServerStream, Open)]),
+    ("grpc.health.v1.Health", &[method("Check", Unary, Open), method("Watch", ServerStream, Open)]),
     (
         "minietcd.admin.v1.Admin",
         &[
-            built("Watch", ServerStream, User),
-            built("Log", Unary, Root),
-            built("KeyHistory", Unary, Root),
-            built("RevisionHistogram", Unary, Root),
-            built("Deleted", Unary, Root),
+            method("Watch", ServerStream, User),
+            method("Log", Unary, Root),
+            method("KeyHistory", Unary, Root),
+            method("RevisionHistogram", Unary, Root),
+            method("Deleted", Unary, Root),
         ],
     ),
     (
         "etcdserverpb.Auth",
         &[
-            built("Authenticate", Unary, Open),
-            built("AuthEnable", Unary, Request),
-            built("AuthDisable", Unary, Request),
-            built("AuthStatus", Unary, Open),
-            built("UserAdd", Unary, Request),
-            built("UserGet", Unary, Request),
-            built("UserList", Unary, Request),
-            built("UserDelete", Unary, Request),
-            built("UserChangePassword", Unary, Request),
-            built("UserGrantRole", Unary, Request),
-            built("UserRevokeRole", Unary, Request),
-            built("RoleAdd", Unary, Request),
-            built("RoleGet", Unary, Request),
-            built("RoleList", Unary, Request),
-            built("RoleDelete", Unary, Request),
-            built("RoleGrantPermission", Unary, Request),
-            built("RoleRevokePermission", Unary, Request),
+            method("Authenticate", Unary, Open),
+            method("AuthEnable", Unary, Request),
+            method("AuthDisable", Unary, Request),
+            method("AuthStatus", Unary, Open),
+            method("UserAdd", Unary, Request),
+            method("UserGet", Unary, Request),
+            method("UserList", Unary, Request),
+            method("UserDelete", Unary, Request),
+            method("UserChangePassword", Unary, Request),
+            method("UserGrantRole", Unary, Request),
+            method("UserRevokeRole", Unary, Request),
+            method("RoleAdd", Unary, Request),
+            method("RoleGet", Unary, Request),
+            method("RoleList", Unary, Request),
+            method("RoleDelete", Unary, Request),
+            method("RoleGrantPermission", Unary, Request),
+            method("RoleRevokePermission", Unary, Request),
         ],
     ),
-    ("v3lockpb.Lock", &[built("Lock", Unary, Request), built("Unlock", Unary, Request)]),
+    ("v3lockpb.Lock", &[method("Lock", Unary, Request), method("Unlock", Unary, Request)]),
     (
         "v3electionpb.Election",
         &[
-            built("Campaign", Unary, Request),
-            built("Proclaim", Unary, Request),
-            built("Leader", Unary, Request),
-            built("Observe", ServerStream, Request),
-            built("Resign", Unary, Request),
+            method("Campaign", Unary, Request),
+            method("Proclaim", Unary, Request),
+            method("Leader", Unary, Request),
+            method("Observe", ServerStream, Request),
+            method("Resign", Unary, Request),
         ],
     ),
 ];

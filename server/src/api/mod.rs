@@ -7,7 +7,7 @@
 //! Invariants:
 //! - I1: what a client sees is etcd's code and etcd's words; the one place where an answer becomes a status is
 //!   [`RequestError`](crate::error::RequestError), and the framework's own statuses are reworded in `statuses`.
-//! - I2: a method that is not built answers Unimplemented; nothing pretends.
+//! - I2: a method that does not exist answers Unimplemented; nothing pretends.
 //! - I3: what calls hold together is bounded: their number, the bytes of their requests, the bytes of their results.
 //! - I4: a call that takes long does not hold up the thread that serves the others.
 //! - I5: who asks is read once, in the router. Each method has a rule in `methods`, which the router holds it to; where that is
@@ -24,6 +24,7 @@ mod body;
 mod caller;
 mod certificate;
 mod cluster;
+mod downgrade;
 mod health;
 mod host;
 mod kv;

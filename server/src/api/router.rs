@@ -59,7 +59,6 @@ struct Route {
     method: &'static str,
     kind: Kind,
     rule: Rule,
-    built: bool,
     /// Not a service that members offer each other.
     is_clients: bool,
     /// A learner answers it.
@@ -104,7 +103,6 @@ impl Router {
                     method: method.name,
                     kind: method.kind,
                     rule: method.rule,
-                    built: method.built,
                     is_clients: *service != PEERS,
                     by_learners: is_by_learners(service, method.name),
                     metrics: metrics.method(service, method.name, method.kind.name()),
@@ -222,8 +220,8 @@ impl Router {
         let Some(routes) = self.routes.get(service) else {
             return Err(Status::unimplemented(format!("unknown service {service}")));
         };
-        let built = routes.iter().find(|route| route.method == method && route.built);
-        match (built, self.handlers.get(service)) {
+        let route = routes.iter().find(|route| route.method == method);
+        match (route, self.handlers.get(service)) {
             (Some(route), Some(handler)) => Ok((route.clone(), handler.as_ref())),
             _ => {
                 Err(Status::unimplemented(format!("unknown method {method} for service {service}")))

@@ -84,6 +84,8 @@ const CALLS: &[(&str, &str, usize)] = &[
     ("/v3/maintenance/defragment", "", 0),
     ("/v3/maintenance/transfer-leadership", r#"{"targetID":"1"}"#, 0),
     ("/v3/maintenance/snapshot", "{}", 1),
+    ("/v3/maintenance/downgrade", r#"{"version":"x"}"#, 0),
+    ("/v3/maintenance/downgrade", r#"{"action":"ENABLE","version":"3.8"}"#, 0),
     ("/v3/auth/status", "{}", 0),
     ("/v3/auth/enable", "{}", 0),
     ("/v3/auth/user/add", r#"{"name":"root","password":"r"}"#, 0),

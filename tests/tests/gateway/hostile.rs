@@ -31,7 +31,22 @@ const REFUSED: &[(&str, &str, u16, i64, &str)] = &[
         5,
         "etcdserver: member not found",
     ),
-    ("/v3/maintenance/downgrade", "{}", 501, 12, "unknown method Downgrade"),
+    ("/v3/maintenance/downgrade", r#"{"version":"x"}"#, 400, 3, "version format"),
+    ("/v3/maintenance/downgrade", r#"{"version":"3.6.0"}"#, 400, 3, "invalid downgrade target"),
+    (
+        "/v3/maintenance/downgrade",
+        r#"{"action":"ENABLE","version":"3.5.0"}"#,
+        400,
+        9,
+        "mini-etcd: no older etcd reads this data",
+    ),
+    (
+        "/v3/maintenance/downgrade",
+        r#"{"action":9,"version":"3.5.0"}"#,
+        500,
+        2,
+        "etcdserver: unknown method",
+    ),
 ];
 
 #[tokio::test]

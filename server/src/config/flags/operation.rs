@@ -60,7 +60,7 @@ pub(super) const FLAGS: &[Flag] = &[
         .ignored(&["0"], "space is given back while the member runs"),
     old("experimental-downgrade-check-time", Duration, "").alias_of("downgrade-check-time"),
     new("downgrade-check-time", Duration, "Time between two looks at a downgrade")
-        .ignored(&["5s"], "there is no downgrade to look at"),
+        .ignored(&["5s"], "no cluster is ever on its way to an older version"),
     old("experimental-enable-distributed-tracing", Bool, "").alias_of("enable-distributed-tracing"),
     new("enable-distributed-tracing", Bool, "Send traces").ignored(&["false"], NO_TRACES),
     old("experimental-distributed-tracing-address", Text("ADDRESS"), "")
