@@ -7,12 +7,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use mini_etcd_proto::adminpb::{DeletedRequest, KeyHistoryRequest, RevisionHistogramRequest};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint, Offered};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::page::get;
 use mini_etcd_tests::process::etcd_binary;
 use mini_etcd_tests::wait::eventually;
+use serde_json::Value;
 
 /// What a command printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -243,5 +245,28 @@ async fn etcd_does_not_offer_what_is_ours_alone() -> anyhow::Result<()> {
     ensure!(client.deleted(DeletedRequest::default()).await? == Offered::No);
     let histogram = RevisionHistogramRequest::default();
     ensure!(client.revision_histogram(histogram).await? == Offered::No);
+    Ok(())
+}
+
+/// Goal: who reads etcd's variables finds them. Method: the page on both programs; each name of ours is one of etcd's, with the
+/// same kind of value, and of Raft there is all.
+#[tokio::test]
+async fn variables_are_those_of_etcd() -> anyhow::Result<()> {
+    let mut pages = Vec::new();
+    for flavor in [Flavor::Mini, Flavor::Etcd] {
+        let cluster = Cluster::start(flavor, 1).await?;
+        let page = get(&cluster.member(0)?.address, "/debug/vars").await?;
+        pages.push(serde_json::from_str::<Value>(&page).context(page)?);
+    }
+    let [ours, theirs] = pages.as_slice() else { bail!("two pages") };
+    let names = |page: &Value| page.as_object().map(|it| it.keys().cloned().collect::<Vec<_>>());
+    ensure!(names(ours) == names(theirs), "{ours}");
+    let (ours, theirs) = (&ours["raft.status"], &theirs["raft.status"]);
+    ensure!(names(ours) == names(theirs), "{ours}");
+    for name in names(ours).unwrap_or_default() {
+        let same = std::mem::discriminant(&ours[&name]) == std::mem::discriminant(&theirs[&name]);
+        ensure!(same, "{name}: {ours}");
+    }
+    ensure!(ours["raftState"] == "StateLeader" && ours["lead"] == ours["id"], "{ours}");
     Ok(())
 }

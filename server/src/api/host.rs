@@ -112,6 +112,12 @@ impl Host {
         &self.inner.in_flight
     }
 
+    /// Number of the member.
+    #[must_use]
+    pub fn member_id(&self) -> MemberId {
+        self.proposer.identity().member_id
+    }
+
     /// How soon the member notices that its leader is gone.
     #[must_use]
     pub fn timing(&self) -> Timing {

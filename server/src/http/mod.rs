@@ -35,6 +35,7 @@ mod probe;
 mod site;
 mod slots;
 mod turn_writer;
+mod vars;
 mod wire;
 
 pub use accept::{Intake, Spread, accept, bind, connections};

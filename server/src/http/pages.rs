@@ -12,6 +12,7 @@ use tonic::body::Body;
 
 use super::probe::{Check, Group, report};
 use super::site::{HttpHandler, PLAIN, Page, Route, TextPage, route};
+use super::vars;
 use crate::api::Host;
 use crate::error::RequestError;
 
@@ -26,6 +27,11 @@ static ROUTES: &[Route<Host>] = &[
         let host = host.clone();
         Some(text(async move { metrics(&host) }))
     }),
+    get("/debug/vars", |host, _| {
+        let host = host.clone();
+        Some(text(async move { vars::page(&host) }))
+    }),
+    get("/debug/pprof/", |_, _| Some(text(ready(no_profiles())))),
     get("/livez", probe),
     get("/livez/", probe),
     get("/readyz", probe),
@@ -167,6 +173,13 @@ fn version() -> TextPage {
         "{{\"etcdserver\":\"{ETCD_VERSION}\",\"etcdcluster\":\"{CLUSTER_VERSION}\",\"storage\":\"{STORAGE_VERSION}\"}}"
     );
     TextPage { status: StatusCode::OK, content_type: "application/json", text }
+}
+
+/// What stands where Go keeps its profiles.
+fn no_profiles() -> TextPage {
+    let text =
+        "there are no profiles of Go here: perf record -g -p PID makes one of this program\n";
+    TextPage { status: StatusCode::NOT_FOUND, content_type: PLAIN, text: text.to_owned() }
 }
 
 fn metrics(host: &Host) -> TextPage {

@@ -26,4 +26,4 @@ pub use durations::{Durations, Reading, Summary};
 pub use expose::Facts;
 pub use handles::{Handles, Metrics, PeerMetrics, SLOW, SLOW_READ};
 pub use methods::Method;
-pub use process::{resident_bytes, start_seconds};
+pub use process::{open_files_max, resident_bytes, start_seconds};

@@ -54,7 +54,8 @@ pub(super) fn open_files() -> Option<u64> {
 }
 
 /// Most file descriptors the process may open.
-pub(super) fn open_files_max() -> Option<u64> {
+#[must_use]
+pub fn open_files_max() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()

@@ -24,7 +24,7 @@ pub(super) const FLAGS: &[Flag] = &[
         .ignored(&["false"], TO_STDERR),
     etcd("log-rotation-config-json", Text("JSON"), "When to begin it anew").ignored(&[], TO_STDERR),
     etcd("enable-pprof", Bool, "Serve profiles of the process")
-        .ignored(&["false"], "there are no profiles of Go"),
+        .ignored(&["false"], "there are no profiles of Go: perf makes one of this program"),
     etcd("metrics", Text("WHICH"), "Which metrics are served: basic or extensive")
         .ignored(&["basic", "extensive"], "all of them are always served"),
     old("experimental-warning-apply-duration", Duration, "").alias_of("warning-apply-duration"),
