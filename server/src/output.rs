@@ -12,7 +12,8 @@
 //! Invariants:
 //! - I1: no caller waits longer than [`OUTPUT_TIMEOUT`], whatever the stream does.
 //! - I2: no failure of a stream is an error, or a panic, of the caller.
-//! - I3: a line that was not written is counted in [`lines_dropped`].
+//! - I3: a line that was not written is counted in [`lines_dropped`], one of the log of requests, which has a queue of its own, in
+//!   [`request_lines_dropped`].
 //!
 //! Not `tracing-appender`: its guard reports a full pipe at the end with `println!`, which may panic itself, and a line
 //! whose write failed is not counted.
@@ -30,12 +31,23 @@ use crate::limits::{LOG_BYTES_WAITING_MAX, LOG_LINES_WAITING_MAX, OUTPUT_TIMEOUT
 /// The queue of this process.
 static LINES: OnceLock<LogLines> = OnceLock::new();
 
+/// The queue of this process for the log of requests, which must not cost other lines their room.
+static REQUESTS: OnceLock<LogLines> = OnceLock::new();
+
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+static REQUESTS_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Log lines that were not written: the stream failed, or did not take them as fast as they came.
 #[must_use]
 pub fn lines_dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
+}
+
+/// Lines of the log of requests that were not written.
+#[must_use]
+pub fn request_lines_dropped() -> u64 {
+    REQUESTS_DROPPED.load(Ordering::Relaxed)
 }
 
 /// A stream of the process.
@@ -66,7 +78,7 @@ pub fn say(stream: Stream, line: String) {
 
 /// Waits until the log lines of before are written, at most [`OUTPUT_TIMEOUT`].
 pub fn flush() {
-    if let Some(lines) = LINES.get() {
+    for lines in [LINES.get(), REQUESTS.get()].into_iter().flatten() {
         lines.flush();
     }
 }
@@ -81,6 +93,7 @@ fn write_line(stream: &mut impl Write, line: &str) -> io::Result<()> {
 pub struct LogLines {
     queue: SyncSender<Task>,
     waiting: Arc<AtomicUsize>,
+    dropped: &'static AtomicU64,
 }
 
 #[derive(Debug)]
@@ -95,31 +108,44 @@ impl LogLines {
     /// # Errors
     /// The machine refuses another thread.
     pub fn to_standard_error() -> io::Result<Self> {
-        if let Some(lines) = LINES.get() {
-            return Ok(lines.clone());
-        }
-        let lines = Self::start(io::stderr())?;
-        Ok(LINES.get_or_init(|| lines).clone())
+        Self::of(&LINES, &DROPPED)
     }
 
-    fn start(stream: impl Write + Send + 'static) -> io::Result<Self> {
+    /// The queue of the log of requests, to standard error too; the same for every call of a process.
+    ///
+    /// # Errors
+    /// The machine refuses another thread.
+    pub(crate) fn of_requests() -> io::Result<Self> {
+        Self::of(&REQUESTS, &REQUESTS_DROPPED)
+    }
+
+    fn of(queue: &OnceLock<Self>, dropped: &'static AtomicU64) -> io::Result<Self> {
+        if let Some(lines) = queue.get() {
+            return Ok(lines.clone());
+        }
+        let lines = Self::start(io::stderr(), dropped)?;
+        Ok(queue.get_or_init(|| lines).clone())
+    }
+
+    fn start(stream: impl Write + Send + 'static, dropped: &'static AtomicU64) -> io::Result<Self> {
         let (queue, tasks) = mpsc::sync_channel(LOG_LINES_WAITING_MAX);
         let waiting = Arc::<AtomicUsize>::default();
         let written = Arc::clone(&waiting);
         thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || write_tasks(stream, &tasks, &written))?;
-        Ok(Self { queue, waiting })
+            .spawn(move || write_tasks(stream, &tasks, (&written, dropped)))?;
+        Ok(Self { queue, waiting, dropped })
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Queues a line, which has its end; without room it is dropped and counted.
+    pub(crate) fn push(&self, line: &[u8]) {
         let bytes = line.len();
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         let is_queued = before + bytes <= LOG_BYTES_WAITING_MAX
             && self.queue.try_send(Task::Write(line.to_vec())).is_ok();
         if !is_queued {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -132,12 +158,16 @@ impl LogLines {
     }
 }
 
-fn write_tasks(mut stream: impl Write, tasks: &Receiver<Task>, waiting: &AtomicUsize) {
+fn write_tasks(
+    mut stream: impl Write,
+    tasks: &Receiver<Task>,
+    (waiting, dropped): (&AtomicUsize, &AtomicU64),
+) {
     for task in tasks {
         match task {
             Task::Write(line) => {
                 if stream.write_all(&line).is_err() {
-                    DROPPED.fetch_add(1, Ordering::Relaxed);
+                    dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 waiting.fetch_sub(line.len(), Ordering::Relaxed);
             }
@@ -207,7 +237,7 @@ mod tests {
     #[test]
     fn a_stream_that_takes_nothing_costs_lines_and_nothing_else() {
         let pipe = Pipe::default();
-        let lines = LogLines::start(pipe.clone()).unwrap();
+        let lines = LogLines::start(pipe.clone(), &DROPPED).unwrap();
         let before = lines_dropped();
         let line = [b'x'; 1024];
         let count = 2 * LOG_BYTES_WAITING_MAX / line.len();
@@ -227,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_stream_whose_reader_is_gone_costs_lines_and_nothing_else() {
-        let lines = LogLines::start(Pipe { is_broken: true, ..Pipe::default() }).unwrap();
+        let lines = LogLines::start(Pipe { is_broken: true, ..Pipe::default() }, &DROPPED).unwrap();
         let before = lines_dropped();
         lines.make_writer().write_all(b"a line\n").unwrap();
         lines.flush();

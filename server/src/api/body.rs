@@ -18,6 +18,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::messages::{Begun, Messages};
+use super::request_log::Start;
 use super::results::PERMIT_BYTES;
 use super::statuses::translate_headers;
 use crate::error::RequestError;
@@ -64,6 +65,8 @@ pub(super) struct Counted<B> {
     pub(super) inner: B,
     pub(super) messages: Messages,
     pub(super) unary: Option<(Held, Begun)>,
+    /// Where the start of the request is kept, if anywhere.
+    pub(super) start: Option<Start>,
 }
 
 impl<B> HttpBody for Counted<B>
@@ -85,6 +88,9 @@ where
         };
         let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
         let message = self.messages.pass(data);
+        if let Some(start) = &self.start {
+            start.pass(data);
+        }
         if let Some((held, begun)) = &mut self.unary {
             if message {
                 begun.begin();

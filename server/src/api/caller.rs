@@ -71,6 +71,9 @@ pub trait CallGate: Send + Sync {
     /// Whether callers are users.
     fn has_users(&self) -> bool;
 
+    /// Name of the user that calls; empty where callers are none, or show nothing that is known.
+    fn user(&self, caller: &Caller) -> String;
+
     /// Waits until the member knows what was acknowledged before.
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>>;
 }
@@ -96,6 +99,11 @@ impl CallGate for Host {
 
     fn has_users(&self) -> bool {
         self.published().auth.is_enabled()
+    }
+
+    fn user(&self, caller: &Caller) -> String {
+        let asker = self.asker(caller, &self.published().auth);
+        asker.map(|asker| asker.user).unwrap_or_default()
     }
 
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>> {

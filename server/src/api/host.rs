@@ -25,7 +25,7 @@ use crate::watch::Hub;
 use super::backup::Backups;
 use super::passwords::Passwords;
 use super::results::Results;
-use super::{Caller, InFlight};
+use super::{Caller, InFlight, RequestLog};
 
 /// What a member says of itself and does not change.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct About {
     pub progress_interval: Duration,
     /// What a password's hash costs.
     pub bcrypt_cost: u32,
+    /// Where requests are written down, if anywhere.
+    pub request_log: Option<Arc<RequestLog>>,
 }
 
 /// A member as the services of one rpc thread see it; a cheap handle.

@@ -51,6 +51,22 @@ const fn method(name: &'static str, kind: Kind, rule: Rule) -> Method {
     Method { name, kind, rule }
 }
 
+/// Whether a call may change something; a transaction always counts as if it did.
+pub(super) fn is_write(service: &str, method: &str) -> bool {
+    let Some(service) = service.strip_prefix("etcdserverpb.") else {
+        return matches!(service, "v3lockpb.Lock" | "v3electionpb.Election")
+            && !matches!(method, "Leader" | "Observe");
+    };
+    match service {
+        "KV" => !method.starts_with("Range"),
+        "Lease" => matches!(method, "LeaseGrant" | "LeaseRevoke"),
+        "Cluster" => method != "MemberList",
+        "Maintenance" => !matches!(method, "Status" | "Hash" | "HashKV" | "Snapshot"),
+        "Auth" => !matches!(method, "AuthStatus" | "UserGet" | "UserList" | "RoleGet" | "RoleList"),
+        _ => false,
+    }
+}
+
 /// The service that members offer each other.
 pub(super) const PEERS: &str = "minietcd.peer.v1.Peer";
 

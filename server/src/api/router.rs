@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,9 +22,10 @@ use tower::Service;
 use super::body::{Built, BuiltBody, Counted, Framed, Held, Streamed, answered};
 use super::caller::{CallGate, Caller};
 use super::messages::{Begun, Messages};
-use super::methods::{Kind, PEERS, Rule, SERVICES};
+use super::methods::{Kind, PEERS, Rule, SERVICES, is_write};
+use super::request_log::{Called, Note, RequestLog, Start};
 use super::statuses::{timeout, translate_headers};
-use super::unread::Share;
+use super::unread::{Share, Unread};
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{self, Metrics};
@@ -52,10 +53,12 @@ pub struct Router {
     metrics: Metrics,
     in_flight: InFlight,
     message_bytes_max: usize,
+    request_log: Option<Arc<RequestLog>>,
 }
 
 #[derive(Clone)]
 struct Route {
+    service: &'static str,
     method: &'static str,
     kind: Kind,
     rule: Rule,
@@ -100,6 +103,7 @@ impl Router {
             .iter()
             .map(|(service, methods)| {
                 let routes = methods.iter().map(|method| Route {
+                    service,
                     method: method.name,
                     kind: method.kind,
                     rule: method.rule,
@@ -120,6 +124,7 @@ impl Router {
             metrics,
             in_flight: in_flight.clone(),
             message_bytes_max: limits::REQUEST_BYTES_MAX + limits::GRPC_OVERHEAD_BYTES,
+            request_log: None,
         }
     }
 
@@ -133,6 +138,12 @@ impl Router {
     #[must_use]
     pub fn with_message_bytes_max(self, message_bytes_max: usize) -> Self {
         Self { message_bytes_max, ..self }
+    }
+
+    /// Writes requests of clients down where `log` is one.
+    #[must_use]
+    pub fn with_request_log(self, request_log: Option<Arc<RequestLog>>) -> Self {
+        Self { request_log, ..self }
     }
 
     /// Bytes of a client's message, at the most.
@@ -188,8 +199,13 @@ impl Router {
             Err(status) => return status.into_http(),
         };
         let caller = Caller::read(request.headers(), request.extensions());
-        if let Err(error) = self.admit(route.rule, &caller).await {
+        let admitted = self.admit(route.rule, &caller).await;
+        let note = self.note(&route, &caller, request.extensions());
+        if let Err(error) = admitted {
             let refused = Status::from(error);
+            if let Some(note) = note {
+                note.refused(refused.code(), None);
+            }
             route.metrics.started.inc();
             route.metrics.handled(refused.code(), Duration::ZERO);
             return refused.into_http();
@@ -198,13 +214,23 @@ impl Router {
         if route.kind != Kind::Unary {
             begun.begin();
         }
-        let answer = handler.call(self.counted(&route, request, &begun));
+        let answer = {
+            let start = note.as_ref().map(|note| note.start());
+            handler.call(self.counted(&route, request, &begun, start))
+        };
         let answered = match limit {
             Some(limit) => tokio::time::timeout(limit, answer).await,
             None => Ok(answer.await),
         };
         if let Ok(response) = answered {
-            return self.finish(route, call, &begun, response);
+            let response = self.finish(route, call, &begun, response);
+            return match note {
+                Some(note) => note.answered(begun.since(), response),
+                None => response,
+            };
+        }
+        if let Some(note) = note {
+            note.refused(Code::DeadlineExceeded, begun.since());
         }
         if let Some(since) = begun.since() {
             route.metrics.handled(Code::DeadlineExceeded, since.elapsed());
@@ -227,6 +253,16 @@ impl Router {
                 Err(Status::unimplemented(format!("unknown method {method} for service {service}")))
             }
         }
+    }
+
+    /// A note of the call, where one is to be made.
+    fn note(&self, route: &Route, caller: &Caller, extensions: &Extensions) -> Option<Box<Note>> {
+        let log = self.request_log.as_ref().filter(|_| route.is_clients)?;
+        let Route { service, method, kind, .. } = *route;
+        let is_write = is_write(service, method);
+        let called = Called { service, method, is_write, is_unary: kind == Kind::Unary };
+        let peer = extensions.get::<Arc<Unread>>().and_then(|unread| unread.peer());
+        log.note(called, self.gate.user(caller), peer)
     }
 
     /// Whether a method of that rule may be called. A token that this member cannot know yet is waited for.
@@ -267,7 +303,13 @@ impl Router {
         Ok((call, timeout(headers)?, Begun::not_yet(&route.metrics, requests)))
     }
 
-    fn counted<B>(&self, route: &Route, request: Request<B>, begun: &Begun) -> Request<Body>
+    fn counted<B>(
+        &self,
+        route: &Route,
+        request: Request<B>,
+        begun: &Begun,
+        start: Option<Start>,
+    ) -> Request<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -275,7 +317,7 @@ impl Router {
         let unary = (route.kind == Kind::Unary)
             .then(|| (Held::none(&self.in_flight.request_bytes), begun.clone()));
         let messages = Messages::received(&route.metrics, &self.metrics, route.is_clients);
-        request.map(|inner| Body::new(Counted { inner, messages, unary }))
+        request.map(|inner| Body::new(Counted { inner, messages, unary, start }))
     }
 
     fn finish(

@@ -47,6 +47,7 @@ pub fn services(host: &Host, stop: watch::Receiver<bool>) -> Router {
     Router::new(host.metrics().clone(), has_leader, gate, stop, host.in_flight())
         .refusing_for_learners(Arc::new(move || asked.is_learner()))
         .with_message_bytes_max(limit)
+        .with_request_log(host.about().request_log.clone())
         .with(kv.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))
         .with(watch)
         .with(lease.max_decoding_message_size(limit).max_encoding_message_size(usize::MAX))

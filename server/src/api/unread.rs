@@ -3,6 +3,7 @@
 //! What one connection has unread is bounded: a further answer is not built before there is room. So a client that
 //! calls and does not read stops its own calls, costs the others nothing, and the member no more memory than its share.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,6 +18,8 @@ use crate::limits;
 /// The unread answers of one connection.
 #[derive(Debug, Default)]
 pub struct Unread {
+    /// The other end of the connection; none for a socket of the file system.
+    peer: Option<SocketAddr>,
     bytes: AtomicUsize,
     drained: Notify,
 }
@@ -33,6 +36,16 @@ struct Counted {
 }
 
 impl Unread {
+    /// Those of a connection from `peer`.
+    #[must_use]
+    pub fn from_peer(peer: Option<SocketAddr>) -> Self {
+        Self { peer, ..Self::default() }
+    }
+
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     /// That of the connection that a call came on; of none for a call from within.
     pub(super) fn of<T>(request: &Request<T>) -> Arc<Self> {
         request.extensions().get::<Arc<Self>>().cloned().unwrap_or_default()

@@ -11,7 +11,8 @@ use super::layers::{Found, Layers, checked};
 use super::urls::{self, Urls};
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
-    Listener, Origins, Peer, PeerAddress, PortUse, Quota, Serving, Timing,
+    Listener, LoggedRequests, Origins, Peer, PeerAddress, PortUse, Quota, RequestLog, Serving,
+    Timing,
 };
 use super::{auth_token, flags, tls};
 use crate::limits;
@@ -69,6 +70,7 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
         origins: origins(&found)?,
         serving,
         timing,
+        request_log: request_log(&found)?,
         log_level: log_level(&found)?,
         warnings,
         stop_with_stdin,
@@ -181,11 +183,7 @@ fn serving(found: &Found, warnings: &mut Vec<String>) -> Result<Serving, ConfigE
             checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?;
         serving.calls_max = calls.min(limits::CALLS_PER_CONNECTION_MAX);
     }
-    let duration = |name: &str, least: Duration, accepted: &str| {
-        let Some((text, place)) = found.get(name) else { return Ok(None) };
-        let read = |text: &str| parse_duration(text).ok().filter(|_| !text.starts_with('-'));
-        checked(text, place, accepted, |text| read(text).filter(|it| *it >= least)).map(Some)
-    };
+    let duration = |name, least, accepted| duration(found, name, (least, accepted));
     let least = limits::WATCH_PROGRESS_INTERVAL_MIN;
     if let Some(interval) =
         duration("watch-progress-notify-interval", least, "a duration, 100ms at least")?
@@ -201,6 +199,32 @@ fn serving(found: &Found, warnings: &mut Vec<String>) -> Result<Serving, ConfigE
         serving.ping_timeout = timeout;
     }
     Ok(serving)
+}
+
+fn duration(
+    found: &Found,
+    name: &str,
+    (least, accepted): (Duration, &str),
+) -> Result<Option<Duration>, ConfigError> {
+    let Some((text, place)) = found.get(name) else { return Ok(None) };
+    let read = |text: &str| parse_duration(text).ok().filter(|_| !text.starts_with('-'));
+    checked(text, place, accepted, |text| read(text).filter(|it| *it >= least)).map(Some)
+}
+
+fn request_log(found: &Found) -> Result<RequestLog, ConfigError> {
+    let mut log = RequestLog::default();
+    if let Some((text, place)) = found.get("request-log") {
+        log.which = checked(text, place, LoggedRequests::ACCEPTED, LoggedRequests::parse)?;
+    }
+    if let Some((text, place)) = found.get("request-log-sample") {
+        let accepted = "a number of requests, 1 at least";
+        log.one_of = checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0))?;
+    }
+    let least = (Duration::ZERO, "a duration");
+    if let Some(slow) = duration(found, "warning-unary-request-duration", least)? {
+        log.slow = slow;
+    }
+    Ok(log)
 }
 
 fn is_existing(found: &Found) -> Result<bool, ConfigError> {

@@ -31,6 +31,7 @@ mod listen;
 mod origins;
 mod peers;
 mod quota;
+mod request_log;
 mod serving;
 mod timing;
 mod tls;
@@ -53,6 +54,7 @@ pub use peers::{
     Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls,
 };
 pub use quota::Quota;
+pub use request_log::{LoggedRequests, RequestLog};
 pub use serving::Serving;
 pub use timing::Timing;
 pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
@@ -94,6 +96,8 @@ pub struct Config {
     pub origins: Origins,
     /// What clients are given at the most, and how often they hear of the member.
     pub serving: Serving,
+    /// Which requests are written down.
+    pub request_log: RequestLog,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// What the log is to say of settings that have no effect.
@@ -139,6 +143,7 @@ impl Config {
             bcrypt_cost: limits::BCRYPT_COST,
             origins: Origins::Any,
             serving: Serving::default(),
+            request_log: RequestLog::default(),
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             warnings: Vec::new(),
             stop_with_stdin: false,

@@ -263,6 +263,7 @@ impl Connections {
 
     fn begin(&self, accepted: Accepted, open: &mut JoinSet<()>) {
         let Accepted { wire, place, admits, name } = accepted;
+        let unread = Arc::new(Unread::from_peer(wire.peer()));
         let (incoming, writer) = match wire.halves() {
             Ok(halves) => halves,
             Err(error) => {
@@ -278,7 +279,7 @@ impl Connections {
         let halves = (incoming, writer.clone());
         let io = Metered::new(halves, self.metrics.clone(), opening, Arc::clone(&slot));
         let builder = Arc::clone(&self.builder);
-        let from = Origin { slot, admits, name, unread: Arc::default() };
+        let from = Origin { slot, admits, name, unread };
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {

@@ -139,6 +139,10 @@ impl CallGate for OpenGate {
         false
     }
 
+    fn user(&self, _: &Caller) -> String {
+        String::new()
+    }
+
     fn catch_up(&self) -> BoxFuture<'static, Result<(), RequestError>> {
         Box::pin(async { Ok(()) })
     }

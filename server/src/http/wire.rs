@@ -1,6 +1,7 @@
 //! The bytes of a connection, in plain text or within TLS, and a socket that may change its runtime.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -92,6 +93,19 @@ pub(super) enum Wire {
 }
 
 impl Wire {
+    /// The other end, where it has an address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(stream) => stream.peer_addr().ok(),
+            Self::Unix(_) => None,
+            Self::Tls(stream) => match stream.get_ref().0 {
+                Socket::Live(stream) => stream.peer_addr().ok(),
+                Socket::Parked(stream) => stream.peer_addr().ok(),
+                Socket::Lost => None,
+            },
+        }
+    }
+
     /// Joins the runtime of this thread.
     pub fn halves(self) -> io::Result<(WireReader, WireWriter)> {
         match self {

@@ -553,6 +553,18 @@ pub const LOG_LINES_WAITING_MAX: usize = 8192;
 /// Bytes of those lines.
 pub const LOG_BYTES_WAITING_MAX: usize = 4 << 20;
 
+/// Time from which on a call counts as slow in the log of requests; etcd's `--warning-unary-request-duration`.
+pub const SLOW_REQUEST: Duration = Duration::from_millis(300);
+
+/// Bytes of a request that the log of requests looks at.
+pub const REQUEST_LOG_PREFIX_BYTES: usize = 4096;
+
+/// Bytes of a key in a line of that log.
+pub const REQUEST_LOG_KEY_BYTES_MAX: usize = 256;
+
+/// Operations of a transaction in a line of that log.
+pub const REQUEST_LOG_OPERATIONS_MAX: usize = 16;
+
 /// Time for which a log line that somebody else can cause again and again is not said a second time.
 pub const LOG_REPEAT_INTERVAL: Duration = Duration::from_secs(30);
 

@@ -197,6 +197,9 @@ fn register_process(registry: &mut Registry) {
     let dropped = ConstCounter::new(output::lines_dropped());
     let help = "Log lines that standard error did not take";
     registry.register("mini_etcd_log_lines_dropped", help, dropped);
+    let dropped = ConstCounter::new(output::request_lines_dropped());
+    let help = "Lines of the log of requests that standard error did not take";
+    registry.register("mini_etcd_request_log_lines_dropped", help, dropped);
     let memory = process::resident_bytes().map(ConstGauge::new);
     optional(registry, "process_resident_memory_bytes", "Resident memory", memory);
     let memory = process::virtual_bytes().map(ConstGauge::new);

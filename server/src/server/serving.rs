@@ -17,7 +17,7 @@ use super::memory::give_back;
 use super::publish::publish;
 use super::rpc;
 use super::threads::{RunningThreads, ToPeers};
-use crate::api::{About, Host, services};
+use crate::api::{About, Host, RequestLog, services};
 use crate::config::{Cluster, Config, ListenAt, Listener, PortUse};
 use crate::fatal;
 use crate::http::{self, Listening, MemberPages, Port, Site, Slots, Speaks, Spread};
@@ -82,6 +82,7 @@ impl ServingListeners {
             txn_ops_max: config.serving.txn_ops_max,
             progress_interval: config.serving.progress_interval,
             bcrypt_cost: config.bcrypt_cost,
+            request_log: RequestLog::start(config.request_log)?,
         };
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());

@@ -1,13 +1,14 @@
 //! What is logged, measured and checked.
 
 use super::Kind::{Bool, Duration, Number, Text};
-use super::{Flag, etcd, new, old};
+use super::{Flag, etcd, new, old, ours};
 
 const TO_STDERR: &str = "the log goes to standard error, as text";
 const NO_TRACES: &str = "there are no traces";
 pub(super) const NOT_COMPARED: &str = "members are not compared by themselves: `mini-etcdctl endpoint hashkv --cluster` compares them";
 const BATCHES: &str = "history is given up 1000 rows at a time, with 10 ms between";
-const SLOW: &str = "slow requests are not logged: the metrics tell how long each took";
+const SLOW: &str =
+    "the metrics tell how long applying takes, and --request-log=slow which requests wait";
 
 pub(super) const FLAGS: &[Flag] = &[
     etcd(
@@ -30,8 +31,17 @@ pub(super) const FLAGS: &[Flag] = &[
     old("experimental-warning-apply-duration", Duration, "").alias_of("warning-apply-duration"),
     new("warning-apply-duration", Duration, "Time after which applying is logged")
         .ignored(&["100ms"], SLOW),
-    new("warning-unary-request-duration", Duration, "Time after which a request is logged")
-        .ignored(&["300ms"], SLOW),
+    ours(
+        "request-log",
+        Text("WHICH"),
+        "Requests to write down, a JSON object each: off, all, writes, or slow ones [default: off]",
+    ),
+    ours("request-log-sample", Number, "One of so many of them [default: 1]"),
+    new(
+        "warning-unary-request-duration",
+        Duration,
+        "Time from which on --request-log=slow writes a request down [default: 300ms]",
+    ),
     old("experimental-watch-progress-notify-interval", Duration, "")
         .alias_of("watch-progress-notify-interval"),
     new(
