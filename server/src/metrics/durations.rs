@@ -104,11 +104,25 @@ impl Reading {
         let fresh: Vec<u64> =
             self.counts.iter().zip(&before.counts).map(|(now, then)| now - then).collect();
         Summary {
-            count: self.counts.iter().sum(),
+            count: self.count(),
             sum_us: self.sum_ns / 1000,
             p50_us: quantile_us(&fresh, 50),
             p99_us: quantile_us(&fresh, 99),
             max_us: quantile_us(&fresh, 100),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// What stays without `others`, which are some of these and were read before.
+    pub(super) fn without(&self, others: &Self) -> Self {
+        let counts = self.counts.iter().zip(&others.counts);
+        Self {
+            sum_ns: self.sum_ns.saturating_sub(others.sum_ns),
+            counts: counts.map(|(all, other)| all.saturating_sub(*other)).collect(),
         }
     }
 
@@ -163,7 +177,21 @@ impl TypedMetric for Durations {
 
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), std::fmt::Error> {
-        let reading = self.read();
+        self.encode_reading(&self.read(), &mut encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl Durations {
+    /// Writes a reading of these, or a part of one.
+    pub(super) fn encode_reading(
+        &self,
+        reading: &Reading,
+        encoder: &mut MetricEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
         let mut bounds = Vec::new();
         let mut below = 0;
         for power in self.0.first..self.0.first + BOUNDS {
@@ -174,14 +202,10 @@ impl EncodeMetric for Durations {
             ));
             below = upto;
         }
-        let count: u64 = reading.counts.iter().sum();
+        let count = reading.count();
         bounds.push((f64::INFINITY, count - below));
         let sum = Duration::from_nanos(reading.sum_ns).as_secs_f64();
         encoder.encode_histogram::<NoLabelSet>(sum, count, &bounds, None)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        Self::TYPE
     }
 }
 

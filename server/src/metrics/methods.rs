@@ -11,6 +11,7 @@ use tonic::Code;
 
 use super::durations::Durations;
 use super::handles::Metrics;
+use super::requests::{Requests, labels};
 
 type Labels = Vec<(&'static str, &'static str)>;
 type VersionLabels = [(&'static str, String); 2];
@@ -22,7 +23,8 @@ const CLIENT_VERSIONS_MAX: usize = 32;
 pub(super) struct Methods {
     started: Family<Labels, Counter>,
     handled: Family<Labels, Counter>,
-    handling: Family<Labels, Durations>,
+    /// Of all calls, and of those that failed.
+    requests: Requests,
     received: Family<Labels, Counter>,
     sent: Family<Labels, Counter>,
     clients: Family<VersionLabels, Counter>,
@@ -42,6 +44,8 @@ pub struct Method {
     /// Calls ended, by their code.
     handled: Arc<[Counter]>,
     handling: Durations,
+    /// Of those that failed.
+    failing: Durations,
     /// Calls begun.
     pub started: Counter,
     /// Messages received.
@@ -56,10 +60,11 @@ impl Methods {
         let grpc = registry.sub_registry_with_prefix("grpc_server");
         grpc.register("started", "Calls begun", methods.started.clone());
         grpc.register("handled", "Calls ended, by their code", methods.handled.clone());
-        let handling = methods.handling.clone();
+        let handling = methods.requests.all.clone();
         grpc.register("handling_seconds", "Time from a call's begin to its end", handling);
         grpc.register("msg_received", "Messages received", methods.received.clone());
         grpc.register("msg_sent", "Messages sent", methods.sent.clone());
+        registry.register_collector(Box::new(methods.requests.clone()));
         registry.sub_registry_with_prefix("etcd_server").register(
             "client_requests",
             "Requests by kind and by the version that the client states",
@@ -73,7 +78,7 @@ impl Metrics {
     /// Handles of a method; `kind` is `unary`, `server_stream` or `bidi_stream`.
     #[must_use]
     pub fn method(&self, service: &'static str, name: &'static str, kind: &'static str) -> Method {
-        let labels = vec![("grpc_service", service), ("grpc_method", name), ("grpc_type", kind)];
+        let labels = labels(service, name, kind);
         let of = &self.methods;
         // All of them, as in etcd: a rate of failures is 0 before the first one, not unknown.
         let handled = CODES.iter().map(|(code, _)| {
@@ -83,7 +88,8 @@ impl Metrics {
         Method {
             handled: handled.collect(),
             started: of.started.get_or_create_owned(&labels),
-            handling: of.handling.get_or_create_owned(&labels),
+            handling: of.requests.all.get_or_create_owned(&labels),
+            failing: of.requests.failed.get_or_create_owned(&labels),
             received: of.received.get_or_create_owned(&labels),
             sent: of.sent.get_or_create_owned(&labels),
         }
@@ -114,6 +120,9 @@ impl Method {
     /// A call ended with `code` and took so long.
     pub fn handled(&self, code: Code, took: Duration) {
         self.handling.observe(took);
+        if code != Code::Ok {
+            self.failing.observe(took);
+        }
         let known = CODES.iter().position(|(_, known)| *known == code);
         if let Some(handled) = known.and_then(|place| self.handled.get(place)) {
             handled.inc();

@@ -20,6 +20,7 @@ mod expose;
 mod handles;
 mod methods;
 mod process;
+mod requests;
 
 pub use counts::Counts;
 pub use durations::{Durations, Reading, Summary};
