@@ -260,9 +260,9 @@ impl Router {
         let log = self.request_log.as_ref().filter(|_| route.is_clients)?;
         let Route { service, method, kind, .. } = *route;
         let is_write = is_write(service, method);
-        let called = Called { service, method, is_write, is_unary: kind == Kind::Unary };
+        let what = Called { service, method, is_write, is_unary: kind == Kind::Unary };
         let peer = extensions.get::<Arc<Unread>>().and_then(|unread| unread.peer());
-        log.note(called, self.gate.user(caller), peer)
+        log.note(what, self.gate.user(caller), peer)
     }
 
     /// Whether a method of that rule may be called. A token that this member cannot know yet is waited for.

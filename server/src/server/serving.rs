@@ -68,22 +68,10 @@ impl ServingListeners {
         let (ending, ended) = watch::channel(false);
         let (cutting, cut) = watch::channel(false);
         let listed = Arc::<SetOnce<()>>::default();
-        let (name, boot_nonce) = (config.name.clone(), threads.boot_nonce);
-        let quota = config.quota;
+        let name = config.name.clone();
         let urls = advertised(config, cluster, &threads.connector.names, client_addr);
-        let about = About {
-            name: name.clone(),
-            boot_nonce,
-            listed: Arc::clone(&listed),
-            quota,
-            peer_url: urls.first().filter(|_| ports.lack(cluster)).cloned(),
-            message_bytes_max: config.serving.message_bytes_max(),
-            timing: config.timing,
-            txn_ops_max: config.serving.txn_ops_max,
-            progress_interval: config.serving.progress_interval,
-            bcrypt_cost: config.bcrypt_cost,
-            request_log: RequestLog::start(config.request_log)?,
-        };
+        let peer_url = urls.first().filter(|_| ports.lack(cluster)).cloned();
+        let about = about(config, threads.boot_nonce, (Arc::clone(&listed), peer_url))?;
         let leases = threads.leases.clone();
         let host = Host::new(about, proposer.clone(), hub.clone(), leases, metrics.clone());
         let origins = Arc::new(config.origins.clone());
@@ -158,13 +146,34 @@ impl ServingListeners {
     }
 }
 
+/// What the member says of itself.
+fn about(
+    config: &Config,
+    boot_nonce: u64,
+    (listed, peer_url): (Arc<SetOnce<()>>, Option<String>),
+) -> io::Result<About> {
+    Ok(About {
+        name: config.name.clone(),
+        boot_nonce,
+        listed,
+        quota: config.quota,
+        peer_url,
+        message_bytes_max: config.serving.message_bytes_max(),
+        timing: config.timing,
+        txn_ops_max: config.serving.txn_ops_max,
+        progress_interval: config.serving.progress_interval,
+        bcrypt_cost: config.bcrypt_cost,
+        request_log: RequestLog::start(config.request_log)?,
+    })
+}
+
 /// What runs beside the connections for as long as the member serves.
 fn tasks(config: &Config, threads: &RunningThreads, to_peers: ToPeers, host: Host) -> JoinSet<()> {
     let RunningThreads { metrics, hub, proposer, .. } = threads;
     let mut tasks = rpc::requests(proposer, hub);
     let (watches, look_every) = (hub.clone(), config.timing.election_timeout());
     tasks.spawn(fatal::task("watch", async move {
-        watches.run(look_every, || host.has_leader()).await
+        watches.run(look_every, || host.has_leader()).await;
     }));
     let members = threads.shown.members.subscribe();
     tasks.spawn(fatal::task("peers", to_peers.table.follow(members.clone())));

@@ -90,12 +90,8 @@ impl RunningThreads {
         let (incarnation, seen) = (Incarnation::new(rand::random()), Arc::<Seen>::default());
         let known = standing(shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
-        let leases = LeaseKeeper::new(
-            shown.clone(),
-            clock.clone(),
-            metrics.clone(),
-            (boot_nonce, config.timing),
-        );
+        let start = (boot_nonce, config.timing);
+        let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), start);
         let keeper = leases.clone();
         let aside = Arc::new(move |from, body| keeper.take(from, body));
         let (staging, into) = (Staging::new(dirs.clone()), inbox.clone());

@@ -61,8 +61,8 @@ async fn session(client: &Client, lease: i64) -> Result<i64, RequestError> {
         return Ok(lease);
     }
     quota::check(&client.host, quota::LEASE_COST).await?;
-    let least = client.host.timing().lease_ttl_min();
-    let request = granted(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }, least)?;
+    let shortest = client.host.timing().lease_ttl_min();
+    let request = granted(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }, shortest)?;
     let request = command::Request::LeaseGrant(request);
     match client.host.write(&client.caller, request).await? {
         EntryResponse::LeaseGranted(answer) => Ok(answer.id),

@@ -50,7 +50,7 @@ impl Member {
         let hub = Hub::new(applier.published());
         let running = hub.clone();
         tokio::spawn(async move {
-            running.run(Timing::default().election_timeout(), || has_leader).await
+            running.run(Timing::default().election_timeout(), || has_leader).await;
         });
         tokio::spawn(hub.clone().wake_streams());
         Self { applier, hub, index: LogIndex::BIRTH.0 }
