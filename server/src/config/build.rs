@@ -11,7 +11,7 @@ use super::layers::{Found, Layers, checked};
 use super::urls::{self, Urls};
 use super::{
     AutoCompaction, Cluster, Config, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_NAME, Join, Listen,
-    Listener, LoggedRequests, Origins, Peer, PeerAddress, PortUse, Quota, RequestLog, Serving,
+    Listener, LoggedRequests, Origins, Peer, PeerAddress, PortUse, Quota, RequestLogging, Serving,
     Timing,
 };
 use super::{auth_token, flags, tls};
@@ -211,8 +211,8 @@ fn duration(
     checked(text, place, accepted, |text| read(text).filter(|it| *it >= least)).map(Some)
 }
 
-fn request_log(found: &Found) -> Result<RequestLog, ConfigError> {
-    let mut log = RequestLog::default();
+fn request_log(found: &Found) -> Result<RequestLogging, ConfigError> {
+    let mut log = RequestLogging::default();
     if let Some((text, place)) = found.get("request-log") {
         log.which = checked(text, place, LoggedRequests::ACCEPTED, LoggedRequests::parse)?;
     }

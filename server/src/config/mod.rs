@@ -54,7 +54,7 @@ pub use peers::{
     Cluster, DEFAULT_TOKEN, Peer, PeerAddress, PeersError, added_member_id, checked_urls,
 };
 pub use quota::Quota;
-pub use request_log::{LoggedRequests, RequestLog};
+pub use request_log::{LoggedRequests, RequestLogging};
 pub use serving::Serving;
 pub use timing::Timing;
 pub use tls::{AllowedNames, CertificateSource, TlsConfig, TlsProtocol, TlsSide};
@@ -97,7 +97,7 @@ pub struct Config {
     /// What clients are given at the most, and how often they hear of the member.
     pub serving: Serving,
     /// Which requests are written down.
-    pub request_log: RequestLog,
+    pub request_log: RequestLogging,
     /// What to log, as `tracing` filters are written.
     pub log_level: String,
     /// What the log is to say of settings that have no effect.
@@ -143,7 +143,7 @@ impl Config {
             bcrypt_cost: limits::BCRYPT_COST,
             origins: Origins::Any,
             serving: Serving::default(),
-            request_log: RequestLog::default(),
+            request_log: RequestLogging::default(),
             log_level: DEFAULT_LOG_LEVEL.to_owned(),
             warnings: Vec::new(),
             stop_with_stdin: false,

@@ -1,4 +1,4 @@
-//! [`RequestLog`]: which requests of clients are written down.
+//! [`RequestLogging`]: which requests of clients are written down.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl LoggedRequests {
 
 /// The log of requests, as `--request-log` and the flags beside it say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestLog {
+pub struct RequestLogging {
     pub which: LoggedRequests,
     /// One of so many of these is written, 1 at least.
     pub one_of: u64,
@@ -39,7 +39,7 @@ pub struct RequestLog {
     pub slow: Duration,
 }
 
-impl Default for RequestLog {
+impl Default for RequestLogging {
     fn default() -> Self {
         Self { which: LoggedRequests::None, one_of: 1, slow: crate::limits::SLOW_REQUEST }
     }

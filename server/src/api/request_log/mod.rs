@@ -30,7 +30,7 @@ use tonic::body::Body;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
-use crate::config::{LoggedRequests, RequestLog as Settings};
+use crate::config::{LoggedRequests, RequestLogging as Settings};
 use crate::limits::REQUEST_LOG_PREFIX_BYTES;
 use crate::output::LogLines;
 use fields::Field;
