@@ -127,6 +127,23 @@ impl Cluster {
         Self::etcd(dir, size, binary)?.start_all().await
     }
 
+    /// As [`Cluster::start_etcd`], with these flags beside the usual ones.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_etcd_with_flags(
+        binary: &Path,
+        size: usize,
+        flags: &[String],
+    ) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let mut cluster = Self::etcd(dir, size, binary)?;
+        for member in &mut cluster.members {
+            member.arguments.extend_from_slice(flags);
+        }
+        cluster.start_all().await
+    }
+
     /// Starts `size` members after `restore` has made the directory of each; it is told the list of all of them, which is
     /// empty for one of mini-etcd alone.
     ///

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! process ─▶ cluster ─▶ workload ─▶ history ─▶ check
-//!                 └──▶ load, fan_out (rates and latencies beside etcd)
+//!                 ├──▶ load, fan_out (rates and latencies beside etcd)
+//!                 └──▶ differential (the same requests to an etcd and a mini-etcd)
 //! ```
 //!
 //! *What this is.* The harness of the process tests: members as real processes on ports that the system picks,
@@ -15,6 +16,7 @@
 pub mod backup;
 pub mod check;
 pub mod cluster;
+pub mod differential;
 pub mod dump;
 pub mod fan_out;
 pub mod history;

@@ -32,7 +32,7 @@ mod membership;
 mod model;
 mod network;
 mod plan;
-mod rng;
+pub mod rng;
 mod snapshots;
 mod trace;
 mod users;

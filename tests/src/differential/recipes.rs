@@ -1,0 +1,242 @@
+//! Locks and elections, whose calls wait for others: each is brought to its end before the next step.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
+use mini_etcd_proto::etcdserverpb::{LeaseRevokeRequest, RangeRequest, RangeResponse};
+use mini_etcd_proto::v3electionpb::{CampaignRequest, CampaignResponse, LeaderKey, ResignRequest};
+use mini_etcd_proto::v3lockpb::{LockRequest, LockResponse, UnlockRequest};
+use prost::Message;
+use prost_reflect::DynamicMessage;
+
+use super::Pair;
+use super::call::{Answer, messages};
+use super::names::CAMPAIGN;
+use super::run::{Difference, Run, Server};
+use super::step::Step;
+
+/// Longest that both servers may take to hold a call up.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// What becomes of a call.
+enum End {
+    /// It was answered.
+    Answered(Box<Answer>),
+    /// It waited behind somebody else, and was given up; its key, which began at that revision, is gone.
+    GivenUp(i64),
+    /// Neither within the deadline.
+    Stuck,
+}
+
+/// Name and lease of a call of Lock or Campaign.
+fn subject(path: &str, request: &Bytes) -> (Bytes, i64) {
+    let request = request.clone();
+    if path.ends_with("/Lock") {
+        let it = LockRequest::decode(request).unwrap_or_default();
+        (it.name, it.lease)
+    } else {
+        let it = CampaignRequest::decode(request).unwrap_or_default();
+        (it.name, it.lease)
+    }
+}
+
+/// Calls one server; a call that is held up is given up, and its key waited for until it is gone.
+async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
+    let (name, lease) = subject(path, &request);
+    let prefix = [&name[..], b"/"].concat();
+    let own = [&prefix[..], format!("{lease:x}").as_bytes()].concat();
+    let start = tokio::time::Instant::now();
+    let began = {
+        let mut answer = std::pin::pin!(server.caller.call(path, vec![request], token, 1));
+        loop {
+            tokio::select! {
+                answer = &mut answer => return End::Answered(Box::new(answer)),
+                () = tokio::time::sleep(PAUSE) => (),
+            }
+            let keys = keys(server, &prefix).await;
+            let mine = keys.iter().skip(1).find(|(key, _)| *key == own);
+            if let Some((_, began)) = mine {
+                break *began;
+            }
+            if start.elapsed() > DEADLINE {
+                return End::Stuck;
+            }
+        }
+    };
+    while keys(server, &prefix).await.iter().any(|(key, _)| *key == own) {
+        if start.elapsed() > DEADLINE {
+            return End::Stuck;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    End::GivenUp(began)
+}
+
+/// The keys below a name and where they began, oldest first.
+async fn keys(server: &Server, prefix: &[u8]) -> Vec<(Vec<u8>, i64)> {
+    let mut end = prefix.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    let range = RangeRequest {
+        key: prefix.to_vec().into(),
+        range_end: end.into(),
+        sort_order: SortOrder::Ascend.into(),
+        sort_target: SortTarget::Create.into(),
+        keys_only: true,
+        ..RangeRequest::default()
+    };
+    let answer = server.ask("/etcdserverpb.KV/Range", &range).await;
+    let bytes = answer.messages.first().cloned().unwrap_or_default();
+    let kvs = RangeResponse::decode(bytes).unwrap_or_default().kvs;
+    kvs.into_iter().map(|kv| (kv.key.to_vec(), kv.create_revision)).collect()
+}
+
+impl Run {
+    /// Lock or Campaign of both servers.
+    pub(super) async fn acquire(
+        &mut self,
+        path: &'static str,
+        request: &Bytes,
+        user: &'static str,
+    ) -> Option<Difference> {
+        let requests = self.requests(path, request);
+        let tokens = self.tokens(user);
+        let (etcd, mini) = tokio::join!(
+            call(&self.servers.etcd, path, requests.etcd, &tokens.etcd),
+            call(&self.servers.mini, path, requests.mini, &tokens.mini),
+        );
+        match (etcd, mini) {
+            (End::Answered(etcd), End::Answered(mini)) => {
+                let (_, lease) = subject(path, request);
+                if lease == 0 {
+                    self.learn_lease(path, Pair { etcd: &*etcd, mini: &*mini });
+                }
+                let answers = Pair { etcd: *etcd, mini: *mini };
+                let is_won = answers.etcd.messages.len() == 1;
+                let difference = self.judge(path, Some(request), &answers);
+                self.names.campaign = self.names.newest().0;
+                if is_won && lease == 0 && difference.is_none() {
+                    return self.release(path, &answers, user).await;
+                }
+                difference
+            }
+            (End::GivenUp(etcd), End::GivenUp(mini)) => {
+                self.names.seen(etcd, mini);
+                self.look_at_revision().await;
+                None
+            }
+            (etcd, mini) => {
+                let said = |end: &End| match end {
+                    End::Answered(answer) => format!("answered: {:?}", answer.status),
+                    End::GivenUp(_) => "held up".to_owned(),
+                    End::Stuck => "neither answered nor held up".to_owned(),
+                };
+                Some(Difference::new(path, said(&etcd), said(&mini)))
+            }
+        }
+    }
+
+    /// The leases that both servers drew for a call without one.
+    fn learn_lease(&mut self, path: &str, answers: Pair<&Answer>) {
+        let lease = |answer: &Answer| {
+            let bytes = answer.messages.first()?.clone();
+            let key = if path.ends_with("/Lock") {
+                LockResponse::decode(bytes).ok()?.key
+            } else {
+                CampaignResponse::decode(bytes).ok()?.leader?.key
+            };
+            let hex = key.rsplit(|byte| *byte == b'/').next()?;
+            i64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+        };
+        if let (Some(etcd), Some(mini)) = (lease(answers.etcd), lease(answers.mini)) {
+            self.names.drawn(etcd, mini);
+        }
+    }
+
+    /// Gives up what was won with a lease that ends by itself in a minute.
+    async fn release(
+        &mut self,
+        path: &str,
+        answers: &Pair<Answer>,
+        user: &'static str,
+    ) -> Option<Difference> {
+        let first = |answer: &Answer| answer.messages.first().cloned().unwrap_or_default();
+        let tokens = self.tokens(user);
+        let (method, of) = if path.ends_with("/Lock") {
+            let unlock = |answer: &Answer| {
+                let key = LockResponse::decode(first(answer)).unwrap_or_default().key;
+                UnlockRequest { key }.encode_to_vec()
+            };
+            (
+                "/v3lockpb.Lock/Unlock",
+                Pair { etcd: unlock(&answers.etcd), mini: unlock(&answers.mini) },
+            )
+        } else {
+            let resign = |answer: &Answer| {
+                let leader = CampaignResponse::decode(first(answer)).unwrap_or_default().leader;
+                ResignRequest { leader }.encode_to_vec()
+            };
+            (
+                "/v3electionpb.Election/Resign",
+                Pair { etcd: resign(&answers.etcd), mini: resign(&answers.mini) },
+            )
+        };
+        let (etcd, mini) = tokio::join!(
+            self.servers.etcd.caller.call(method, vec![of.etcd.into()], &tokens.etcd, 1),
+            self.servers.mini.caller.call(method, vec![of.mini.into()], &tokens.mini, 1),
+        );
+        let difference = self.judge(method, None, &Pair { etcd, mini });
+        if difference.is_some() {
+            return difference;
+        }
+        let revoke = LeaseRevokeRequest { id: super::names::DRAWN };
+        let revoke = Step::call("/etcdserverpb.Lease/LeaseRevoke", &revoke).by(user);
+        Box::pin(self.step(&revoke)).await
+    }
+
+    /// Election.Observe, whose first answer comes only when there is a leader.
+    pub(super) async fn observe(
+        &mut self,
+        path: &'static str,
+        request: &Bytes,
+        user: &'static str,
+    ) -> Option<Difference> {
+        let leader = "/v3electionpb.Election/Leader";
+        let answers = self.ask_both(leader, std::slice::from_ref(request), user, usize::MAX).await;
+        let is_led = answers.etcd.messages.len() == 1;
+        let difference = self.judge(leader, Some(request), &answers);
+        if difference.is_some() || !is_led {
+            return difference;
+        }
+        let answers = self.ask_both(path, std::slice::from_ref(request), user, 1).await;
+        self.judge(path, Some(request), &answers)
+    }
+
+    /// The key of the newest election that was won, as a request of Proclaim or Resign names it.
+    #[must_use]
+    pub fn leader_key(name: &Bytes, lease: i64) -> LeaderKey {
+        let key = [&name[..], format!("/{lease:x}").as_bytes()].concat();
+        LeaderKey { name: name.clone(), key: key.into(), rev: CAMPAIGN, lease }
+    }
+
+    /// Learns the revision that both servers are at.
+    pub(super) async fn look_at_revision(&mut self) {
+        let range = RangeRequest { key: "revision".into(), ..RangeRequest::default() };
+        let path = "/etcdserverpb.KV/Range";
+        let revision = async |server: &Server| {
+            let answer = server.ask(path, &range).await;
+            let (_, output) = messages(path)?;
+            let message = DynamicMessage::decode(output, answer.messages.first()?.clone()).ok()?;
+            let header = message.get_field_by_name("header")?.into_owned();
+            header.as_message()?.get_field_by_name("revision")?.as_i64()
+        };
+        let (etcd, mini) = tokio::join!(revision(&self.servers.etcd), revision(&self.servers.mini));
+        if let (Some(etcd), Some(mini)) = (etcd, mini) {
+            self.names.seen(etcd, mini);
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! [`Run`]: two fresh servers, and the steps that both get.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
+use mini_etcd_proto::etcdserverpb::{
+    self as pb, AuthenticateResponse, LeaseGrantResponse, MemberListRequest, MemberListResponse,
+    StatusRequest, StatusResponse, WatchRequest,
+};
+use prost::Message;
+use prost_reflect::DynamicMessage;
+
+use super::call::{Answer, Caller, messages, only_reads};
+use super::deviations::{Exchange, Version, deviation, unsent};
+use super::names::Names;
+use super::normal::{learn, normal};
+use super::step::{Step, request_text};
+use super::watches::{Await, Watches};
+use super::{Pair, Side};
+use crate::cluster::Cluster;
+use crate::process::workspace_binary;
+
+/// Reads that are asked at the same time, at most.
+const TOGETHER: usize = 16;
+const WATCH: &str = "/etcdserverpb.Watch/Watch";
+
+/// A step that two servers answer differently.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// Its number among the steps.
+    pub step: usize,
+    /// Of the method.
+    pub path: String,
+    /// What was asked of etcd, in its own numbers.
+    pub asked: String,
+    /// What etcd answered.
+    pub etcd: String,
+    /// What we answered.
+    pub mini: String,
+}
+
+impl Difference {
+    pub(super) fn new(path: &str, etcd: String, mini: String) -> Self {
+        Self { step: 0, path: path.to_owned(), asked: String::new(), etcd, mini }
+    }
+
+    /// What two differences of one kind have alike: the method, and the answers without their figures, shortened.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let short = |text: &str| -> String {
+            text.chars().filter(|it| !it.is_ascii_digit()).take(48).collect()
+        };
+        format!("{} | {} | {}", self.path, short(&self.etcd), short(&self.mini))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "step {}, {} {}", self.step, self.path, self.asked)?;
+        writeln!(out, "  etcd:      {}", self.etcd)?;
+        write!(out, "  mini-etcd: {}", self.mini)
+    }
+}
+
+/// What came of the steps.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Version of the etcd.
+    pub version: Version,
+    /// Steps that were carried out.
+    pub steps: usize,
+    /// Differences that are meant, and requests that were not sent, by name.
+    pub passed_over: BTreeMap<&'static str, usize>,
+    /// Answers by code, etcd's.
+    pub codes: BTreeMap<String, usize>,
+    /// The first difference.
+    pub difference: Option<Difference>,
+}
+
+/// One server.
+pub struct Server {
+    cluster: Cluster,
+    pub(super) caller: Caller,
+    tokens: BTreeMap<&'static str, String>,
+}
+
+impl Server {
+    fn new(cluster: Cluster) -> anyhow::Result<Self> {
+        let caller = Caller::new(cluster.channel(0)?);
+        Ok(Self { cluster, caller, tokens: BTreeMap::new() })
+    }
+
+    fn token(&self, user: &str) -> String {
+        match user {
+            "" => String::new(),
+            // Nobody gave that one out.
+            "stranger" => "stranger.1".to_owned(),
+            user => self.tokens.get(user).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// A call of the run itself, as root.
+    pub(super) async fn ask(&self, path: &str, request: &impl Message) -> Answer {
+        let message = request.encode_to_vec().into();
+        self.caller.call(path, vec![message], &self.token("root"), usize::MAX).await
+    }
+}
+
+/// Two servers, and what is known of them.
+pub struct Run {
+    pub(super) servers: Pair<Server>,
+    pub(super) names: Names,
+    version: Version,
+    /// Etcd's revision that was compacted last.
+    compacted: i64,
+    is_secured: bool,
+    watches: Watches,
+    passed_over: BTreeMap<&'static str, usize>,
+    codes: BTreeMap<String, usize>,
+}
+
+/// Starts both servers anew and gives them the steps, up to the first difference.
+///
+/// # Errors
+/// When one cannot be started, or ends.
+pub async fn run(etcd: &Path, steps: impl IntoIterator<Item = Step>) -> anyhow::Result<Outcome> {
+    let mut run = Run::start(etcd).await?;
+    let mut steps = steps.into_iter().enumerate().peekable();
+    let mut done = 0;
+    while let Some((number, step)) = steps.next() {
+        let mut together = vec![step];
+        while let Some((_, next)) = steps.peek()
+            && together.len() < TOGETHER
+            && together.iter().chain([next]).all(can_be_asked_together)
+        {
+            together.extend(steps.next().map(|(_, step)| step));
+        }
+        done += together.len();
+        let found = match &*together {
+            [one] => run.step(one).await.map(|it| (0, it)),
+            several => run.reads(several).await,
+        };
+        if let Some((place, difference)) = found {
+            run.still_there()?;
+            return Ok(run.outcome(done, Some(Difference { step: number + place, ..difference })));
+        }
+    }
+    let difference = run.step(&Step::Compare).await.map(|it| Difference { step: done, ..it });
+    run.still_there()?;
+    Ok(run.outcome(done, difference))
+}
+
+fn can_be_asked_together(step: &Step) -> bool {
+    matches!(step, Step::Call { path, .. } if only_reads(path))
+}
+
+impl Run {
+    async fn start(etcd: &Path) -> anyhow::Result<Self> {
+        let flags = ["--bcrypt-cost=4", "--auth-token-ttl=86400"].map(str::to_owned);
+        let mini = workspace_binary("mini-etcd")?;
+        let (etcd, mini) = tokio::join!(
+            Cluster::start_etcd_with_flags(etcd, 1, &flags),
+            // By etcd's flags, so that it has a peer URL of its own.
+            Cluster::start_etcd_with_flags(&mini, 1, &flags),
+        );
+        let servers = Pair { etcd: Server::new(etcd?)?, mini: Server::new(mini?)? };
+        let status = servers.etcd.ask("/etcdserverpb.Maintenance/Status", &StatusRequest {}).await;
+        let status: StatusResponse = first(&status)?;
+        let mut numbers = status.version.split('.').map_while(|part| part.parse().ok());
+        let version = numbers.next().zip(numbers.next()).context(status.version.clone())?;
+        let (etcd, mini) = (servers.etcd.facts().await?, servers.mini.facts().await?);
+        let members = Pair { etcd: etcd.1, mini: mini.1 };
+        let names = Names::new((etcd.0, mini.0), members, Pair { etcd: etcd.2, mini: mini.2 });
+        Ok(Self {
+            servers,
+            names,
+            version,
+            compacted: -1,
+            is_secured: false,
+            watches: Watches::default(),
+            passed_over: BTreeMap::new(),
+            codes: BTreeMap::new(),
+        })
+    }
+
+    fn outcome(self, steps: usize, difference: Option<Difference>) -> Outcome {
+        let Self { version, passed_over, codes, .. } = self;
+        Outcome { version, steps, passed_over, codes, difference }
+    }
+
+    fn still_there(&mut self) -> anyhow::Result<()> {
+        for (name, server) in
+            [("etcd", &mut self.servers.etcd), ("mini-etcd", &mut self.servers.mini)]
+        {
+            let errors = server.cluster.member(0)?.errors();
+            anyhow::ensure!(server.cluster.is_running(0), "{name} has ended; it said:\n{errors}");
+        }
+        Ok(())
+    }
+
+    fn pass_over(&mut self, name: &'static str) {
+        *self.passed_over.entry(name).or_default() += 1;
+    }
+
+    /// Carries one step out on both servers.
+    pub(super) async fn step(&mut self, step: &Step) -> Option<Difference> {
+        match step {
+            Step::Call { path, messages, user } => {
+                let request = messages.first()?;
+                if let Some(name) = unsent(self.version, path, request) {
+                    self.pass_over(name);
+                    return None;
+                }
+                self.before(path).await.or(match path.rsplit('/').next() {
+                    Some("Lock" | "Campaign") if self.knows_root() => {
+                        self.acquire(path, request, user).await
+                    }
+                    Some("Lock" | "Campaign") => None,
+                    Some("Observe") => self.observe(path, request, user).await,
+                    _ => {
+                        let answers = self.ask_both(path, messages, user, usize::MAX).await;
+                        let difference = self.judge(path, Some(request), &answers);
+                        self.after(path, request, &answers);
+                        difference
+                    }
+                })
+            }
+            Step::Watch { stream, message, user } => self.watch(*stream, message, user).await,
+            Step::Close { stream } => {
+                let difference = self.compare().await;
+                self.watches.close(*stream);
+                difference
+            }
+            Step::Compare => self.compare().await,
+        }
+    }
+
+    /// Carries reads out at the same time.
+    async fn reads(&mut self, steps: &[Step]) -> Option<(usize, Difference)> {
+        let asked = steps.iter().map(async |step| match step {
+            Step::Call { path, messages, user } => {
+                let request = messages.first()?;
+                if let Some(name) = unsent(self.version, path, request) {
+                    return Some((path, request, Err(name)));
+                }
+                let answers = self.ask_both(path, messages, user, usize::MAX).await;
+                Some((path, request, Ok(answers)))
+            }
+            _ => None,
+        });
+        let answers = futures::future::join_all(asked).await;
+        for (place, answer) in answers.into_iter().enumerate() {
+            match answer {
+                None => (),
+                Some((_, _, Err(name))) => self.pass_over(name),
+                Some((path, request, Ok(answers))) => {
+                    if let Some(difference) = self.judge(path, Some(request), &answers) {
+                        return Some((place, difference));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the run itself may look at the keys.
+    fn knows_root(&self) -> bool {
+        !self.is_secured || !self.servers.etcd.token("root").is_empty()
+    }
+
+    /// What must be over before some calls.
+    async fn before(&mut self, path: &str) -> Option<Difference> {
+        let method = path.rsplit('/').next().unwrap_or_default();
+        if self.watches.is_empty() {
+            return None;
+        }
+        // A watch that is still behind may be ended by it.
+        if method == "Compact" {
+            return self.compare().await;
+        }
+        // Watches of those who lose a right go on in etcd.
+        if path.starts_with("/etcdserverpb.Auth/") && !only_reads(path) && method != "Authenticate"
+        {
+            let difference = self.compare().await;
+            self.watches.close_all();
+            return difference;
+        }
+        None
+    }
+
+    /// What follows for the run from good answers.
+    fn after(&mut self, path: &str, request: &Bytes, answers: &Pair<Answer>) {
+        let (Some(etcd), Some(mini)) =
+            (answers.etcd.messages.first(), answers.mini.messages.first())
+        else {
+            return;
+        };
+        match path.rsplit('/').next().unwrap_or_default() {
+            "Compact" => {
+                let revision =
+                    pb::CompactionRequest::decode(request.clone()).map_or(0, |it| it.revision);
+                self.compacted = self.names.revision(revision);
+            }
+            "AuthEnable" => self.is_secured = true,
+            "AuthDisable" => self.is_secured = false,
+            "Authenticate" => {
+                let name =
+                    pb::AuthenticateRequest::decode(request.clone()).unwrap_or_default().name;
+                let token = |bytes: &Bytes| {
+                    AuthenticateResponse::decode(bytes.clone()).unwrap_or_default().token
+                };
+                if let Some(user) = super::generate::USERS.iter().find(|user| **user == name) {
+                    self.servers.etcd.tokens.insert(user, token(etcd));
+                    self.servers.mini.tokens.insert(user, token(mini));
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// A message as each server gets it.
+    pub(super) fn requests(&self, path: &str, message: &Bytes) -> Pair<Bytes> {
+        let own = |side: Side| {
+            let (input, _) = messages(path)?;
+            let mut message = DynamicMessage::decode(input, message.clone()).ok()?;
+            self.names.outward_all(side, &mut message);
+            Some(Bytes::from(message.encode_to_vec()))
+        };
+        Pair { etcd: Side::Etcd, mini: Side::Mini }
+            .map(|_, side| own(side).unwrap_or_else(|| message.clone()))
+    }
+
+    /// What somebody shows to each server.
+    pub(super) fn tokens(&self, user: &str) -> Pair<String> {
+        // Up to 3.5 a token counts also where users do not.
+        let user = if self.is_secured || self.version >= (3, 6) { user } else { "" };
+        Pair { etcd: self.servers.etcd.token(user), mini: self.servers.mini.token(user) }
+    }
+
+    /// A call of both servers.
+    pub(super) async fn ask_both(
+        &self,
+        path: &str,
+        messages: &[Bytes],
+        user: &str,
+        most: usize,
+    ) -> Pair<Answer> {
+        let (mut to_etcd, mut to_mini) = (Vec::new(), Vec::new());
+        for message in messages {
+            let requests = self.requests(path, message);
+            to_etcd.push(requests.etcd);
+            to_mini.push(requests.mini);
+        }
+        let tokens = self.tokens(user);
+        let (etcd, mini) = tokio::join!(
+            self.servers.etcd.caller.call(path, to_etcd, &tokens.etcd, most),
+            self.servers.mini.caller.call(path, to_mini, &tokens.mini, most),
+        );
+        Pair { etcd, mini }
+    }
+
+    /// Learns from two answers, and compares them.
+    pub(super) fn judge(
+        &mut self,
+        path: &str,
+        request: Option<&Bytes>,
+        answers: &Pair<Answer>,
+    ) -> Option<Difference> {
+        let (_, output) = messages(path)?;
+        learn(&mut self.names, &output, answers.as_ref());
+        if path.ends_with("/LeaseGrant") {
+            self.learn_drawn(request, answers);
+        }
+        let [etcd, mini] = [(Side::Etcd, &answers.etcd), (Side::Mini, &answers.mini)]
+            .map(|(side, answer)| normal(&self.names, side, (path, request), &output, answer));
+        let code = format!("{:?} {}", etcd.code, etcd.words);
+        *self.codes.entry(code.trim_end().to_owned()).or_default() += 1;
+        if etcd == mini {
+            return None;
+        }
+        let (etcd_text, mini_text) = (etcd.text(), mini.text());
+        if etcd_text == mini_text {
+            return None;
+        }
+        let nothing = Bytes::new();
+        let exchange = Exchange {
+            version: self.version,
+            path,
+            request: request.unwrap_or(&nothing),
+            etcd: &etcd,
+            mini: &mini,
+        };
+        if let Some(name) = deviation(&exchange) {
+            self.pass_over(name);
+            return None;
+        }
+        let asked = request.map(|request| request_text(path, &self.requests(path, request).etcd));
+        let difference = Difference::new(path, etcd_text, mini_text);
+        Some(Difference { asked: asked.unwrap_or_default(), ..difference })
+    }
+
+    /// A grant that names no lease has both servers draw one.
+    fn learn_drawn(&mut self, request: Option<&Bytes>, answers: &Pair<Answer>) {
+        let asked = request.and_then(|it| pb::LeaseGrantRequest::decode(it.clone()).ok());
+        if asked.is_none_or(|asked| asked.id != 0) {
+            return;
+        }
+        let id = |answer: &Answer| first::<LeaseGrantResponse>(answer).map(|it| it.id);
+        if let (Ok(etcd), Ok(mini)) = (id(&answers.etcd), id(&answers.mini)) {
+            self.names.drawn(etcd, mini);
+        }
+    }
+
+    async fn watch(&mut self, stream: u8, message: &Bytes, user: &str) -> Option<Difference> {
+        if let Some(name) = unsent(self.version, WATCH, message) {
+            self.pass_over(name);
+            return None;
+        }
+        if !self.watches.is_open(stream) {
+            let tokens = self.tokens(user);
+            let callers = Pair { etcd: &self.servers.etcd.caller, mini: &self.servers.mini.caller };
+            let tokens = Pair { etcd: &*tokens.etcd, mini: &*tokens.mini };
+            self.watches.open(stream, callers, tokens, self.version);
+        }
+        let union = WatchRequest::decode(message.clone()).ok()?.request_union;
+        let answer = match &union {
+            Some(RequestUnion::CreateRequest(create)) => {
+                let start = self.names.revision(create.start_revision);
+                self.watches.starts(stream, start);
+                let is_behind = start > 0 && start < self.compacted;
+                if is_behind { Await::CreatedAndCanceled } else { Await::Created }
+            }
+            Some(RequestUnion::CancelRequest(cancel))
+                if self.watches.has(stream, cancel.watch_id) =>
+            {
+                Await::Canceled(cancel.watch_id)
+            }
+            Some(RequestUnion::ProgressRequest(_)) => {
+                // Only where every watch has reached its start, and has nothing to catch up with, does each etcd answer.
+                if !self.watches.has_begun(stream, self.names.newest().0) {
+                    return None;
+                }
+                if let Some(difference) = self.compare().await {
+                    return Some(difference);
+                }
+                Await::Progress
+            }
+            _ => Await::Nothing,
+        };
+        let requests = self.requests(WATCH, message);
+        let sent = self.watches.send(&self.names, stream, requests, answer).await;
+        sent.err().map(|words| self.watch_difference(words))
+    }
+
+    async fn compare(&mut self) -> Option<Difference> {
+        let compared = self.watches.compare(&self.names).await;
+        compared.err().map(|words| self.watch_difference(words))
+    }
+
+    fn watch_difference(&self, words: String) -> Difference {
+        Difference::new(WATCH, words, String::new())
+    }
+}
+
+impl Server {
+    /// Revision, number and first peer URL.
+    async fn facts(&self) -> anyhow::Result<(i64, u64, String)> {
+        let status = self.ask("/etcdserverpb.Maintenance/Status", &StatusRequest {}).await;
+        let header = first::<StatusResponse>(&status)?.header.context("a header")?;
+        let list = MemberListRequest { linearizable: true };
+        let list = self.ask("/etcdserverpb.Cluster/MemberList", &list).await;
+        let members = first::<MemberListResponse>(&list)?.members;
+        let url = members.into_iter().flat_map(|member| member.peer_ur_ls).next();
+        Ok((header.revision, header.member_id, url.unwrap_or_default()))
+    }
+}
+
+fn first<M: Message + Default>(answer: &Answer) -> anyhow::Result<M> {
+    let bytes = answer.messages.first().with_context(|| format!("{:?}", answer.status))?;
+    Ok(M::decode(bytes.clone())?)
+}

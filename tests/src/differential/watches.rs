@@ -1,0 +1,379 @@
+//! [`Watches`]: the streams of watches of both servers, and what came on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use mini_etcd_proto::etcdserverpb::WatchResponse;
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use tonic::Status;
+
+use super::call::{Caller, messages};
+use super::deviations::Version;
+use super::names::Names;
+use super::text::text;
+use super::{Pair, Side};
+
+/// Longest that a server may be behind the other.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Instead of a watch: all of a stream.
+const ALL: i64 = -1;
+
+/// What one watch got, in order, as text; progress reports apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Events and what became of the watch.
+    Events,
+    /// Reports of progress, each only once.
+    Progress,
+}
+
+/// One server's end of a stream.
+struct End {
+    requests: UnboundedSender<Bytes>,
+    answers: UnboundedReceiver<Result<Bytes, Status>>,
+    /// By watch; cut when both ends were found equal.
+    got: BTreeMap<(i64, Kind), Vec<String>>,
+    /// Answers to requests to create, and reports of the progress of all.
+    created: usize,
+    progress: usize,
+    /// Watches that the server knows.
+    alive: BTreeSet<i64>,
+    /// Ids that ended, or were refused, so often.
+    canceled: BTreeMap<i64, usize>,
+    /// Revision of the last event of a watch, and whether a rest of it may follow.
+    last: BTreeMap<i64, (i64, bool)>,
+    /// What must not be, whatever the other server does.
+    fault: Option<String>,
+    version: Version,
+}
+
+impl End {
+    fn open(caller: &Caller, token: &str, version: Version) -> Self {
+        let (requests, answers) = caller.open_watch(token);
+        Self {
+            requests,
+            answers,
+            got: BTreeMap::new(),
+            created: 0,
+            progress: 0,
+            alive: BTreeSet::new(),
+            canceled: BTreeMap::new(),
+            last: BTreeMap::new(),
+            fault: None,
+            version,
+        }
+    }
+
+    /// Takes what has come.
+    fn drain(&mut self, names: &Names, side: Side) {
+        while let Ok(next) = self.answers.try_recv() {
+            match next {
+                Err(status) => {
+                    let end = format!("{:?}: {}", status.code(), status.message());
+                    self.note(0, Kind::Events, end);
+                }
+                Ok(bytes) => match WatchResponse::decode(bytes.clone()) {
+                    Ok(answer) => self.take(names, side, &answer, bytes),
+                    Err(error) => self.fault = Some(error.to_string()),
+                },
+            }
+        }
+    }
+
+    fn note(&mut self, watch: i64, kind: Kind, text: String) {
+        self.got.entry((watch, kind)).or_default().push(text);
+    }
+
+    fn take(&mut self, names: &Names, side: Side, answer: &WatchResponse, bytes: Bytes) {
+        self.created += usize::from(answer.created);
+        if answer.canceled {
+            *self.canceled.entry(answer.watch_id).or_default() += 1;
+            // One that a compaction ended keeps its number until its client cancels it.
+            if answer.compact_revision == 0 {
+                self.alive.remove(&answer.watch_id);
+            }
+        } else if answer.created {
+            self.alive.insert(answer.watch_id);
+        }
+        let Some((_, output)) = messages("/etcdserverpb.Watch/Watch") else { return };
+        let Ok(mut message) = DynamicMessage::decode(output, bytes) else { return };
+        names.inward_all(side, &mut message);
+        if answer.events.is_empty() {
+            if let Some(header) =
+                message.get_field_by_name_mut("header").and_then(|it| it.as_message_mut())
+            {
+                header.clear_field_by_name("cluster_id");
+                header.clear_field_by_name("raft_term");
+            }
+            let is_refused = answer.created && answer.canceled;
+            if is_refused && self.version < (3, 6) && answer.cancel_reason.starts_with("rpc error")
+            {
+                // Up to 3.5 with the number that was asked for, and one reason for all.
+                self.note(ALL, Kind::Events, "refused".to_owned());
+            } else if answer.created || answer.canceled {
+                self.note(answer.watch_id, Kind::Events, text(&message));
+            } else if answer.watch_id == ALL {
+                // What is asked for again is answered again.
+                self.progress += 1;
+                let got = self.got.entry((ALL, Kind::Progress)).or_default();
+                got.push(text(&message));
+                got.dedup();
+            }
+            return;
+        }
+        self.check_order(answer);
+        for event in
+            message.get_field_by_name("events").iter().flat_map(|it| it.as_list()).flatten()
+        {
+            if let Some(event) = event.as_message() {
+                self.note(answer.watch_id, Kind::Events, text(event));
+            }
+        }
+    }
+
+    /// Revisions of a watch never go back, and those of one are in one response but for fragments.
+    fn check_order(&mut self, answer: &WatchResponse) {
+        let mut last = self.last.get(&answer.watch_id).copied().unwrap_or((0, true));
+        for (place, event) in answer.events.iter().enumerate() {
+            let revision = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
+            let may_repeat = place > 0 || last.1;
+            if revision < last.0 || (revision == last.0 && !may_repeat) {
+                self.fault = Some(format!(
+                    "watch {}: an event of revision {revision} behind one of {}",
+                    answer.watch_id, last.0
+                ));
+            }
+            last = (revision, answer.fragment);
+        }
+        self.last.insert(answer.watch_id, last);
+    }
+}
+
+/// A stream of watches of both servers.
+struct Stream {
+    ends: Pair<End>,
+    /// Etcd's revision from which on the last of its watches wants events.
+    start: i64,
+}
+
+/// All streams of both servers.
+#[derive(Default)]
+pub struct Watches {
+    streams: BTreeMap<u8, Stream>,
+}
+
+/// What a request on a stream is answered with, so that it can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Await {
+    /// Nothing.
+    Nothing,
+    /// An answer to a request to create.
+    Created,
+    /// An answer to a request to create, and then the end of the watch.
+    CreatedAndCanceled,
+    /// The end of a watch.
+    Canceled(i64),
+    /// A report of the progress of all; asked for again until it is there.
+    Progress,
+}
+
+impl Watches {
+    /// Whether a stream is open.
+    #[must_use]
+    pub fn is_open(&self, stream: u8) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
+    /// Whether no stream is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Whether a stream has a watch.
+    #[must_use]
+    pub fn has(&self, stream: u8, watch: i64) -> bool {
+        self.streams.get(&stream).is_some_and(|stream| stream.ends.etcd.alive.contains(&watch))
+    }
+
+    /// Whether a stream has watches, all of which want events from before `revision`.
+    #[must_use]
+    pub fn has_begun(&self, stream: u8, revision: i64) -> bool {
+        let stream = self.streams.get(&stream);
+        stream.is_some_and(|it| !it.ends.etcd.alive.is_empty() && it.start <= revision)
+    }
+
+    /// A watch of a stream wants events from `revision` on.
+    pub fn starts(&mut self, stream: u8, revision: i64) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.start = stream.start.max(revision);
+        }
+    }
+
+    /// Opens a stream.
+    pub fn open(
+        &mut self,
+        stream: u8,
+        callers: Pair<&Caller>,
+        tokens: Pair<&str>,
+        version: Version,
+    ) {
+        let ends = Pair {
+            etcd: End::open(callers.etcd, tokens.etcd, version),
+            mini: End::open(callers.mini, tokens.mini, version),
+        };
+        self.streams.insert(stream, Stream { ends, start: 0 });
+    }
+
+    /// Sends a request on a stream to both servers, and waits for what both must answer.
+    ///
+    /// # Errors
+    /// What is different, or missing.
+    pub async fn send(
+        &mut self,
+        names: &Names,
+        stream: u8,
+        requests: Pair<Bytes>,
+        answer: Await,
+    ) -> Result<(), String> {
+        let Some(stream) = self.streams.get_mut(&stream) else { return Ok(()) };
+        let more = if answer == Await::CreatedAndCanceled { 2 } else { 1 };
+        let wanted = Pair {
+            etcd: stream.counts(Side::Etcd, answer) + more,
+            mini: stream.counts(Side::Mini, answer) + more,
+        };
+        let mut looks = 0_u32;
+        let start = tokio::time::Instant::now();
+        loop {
+            if looks == 0 || (answer == Await::Progress && looks.is_multiple_of(64)) {
+                let _ = stream.ends.etcd.requests.unbounded_send(requests.etcd.clone());
+                let _ = stream.ends.mini.requests.unbounded_send(requests.mini.clone());
+            }
+            looks += 1;
+            stream.drain(names);
+            let is_there = |side: Side| stream.counts(side, answer) >= *wanted.of(side);
+            if answer == Await::Nothing || (is_there(Side::Etcd) && is_there(Side::Mini)) {
+                break;
+            }
+            if start.elapsed() > DEADLINE {
+                return stream.equal().and(Err(format!("no answer to wait for: {answer:?}")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        stream.equal_faults()
+    }
+
+    /// Waits until both servers have sent the same on all streams.
+    ///
+    /// # Errors
+    /// What is different.
+    pub async fn compare(&mut self, names: &Names) -> Result<(), String> {
+        let start = tokio::time::Instant::now();
+        for (number, stream) in &mut self.streams {
+            loop {
+                stream.drain(names);
+                stream.equal_faults()?;
+                match stream.equal() {
+                    Ok(()) => break,
+                    Err(difference) if start.elapsed() > DEADLINE => {
+                        return Err(format!("stream {number}: {difference}"));
+                    }
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+            stream.cut();
+        }
+        Ok(())
+    }
+
+    /// Closes a stream.
+    pub fn close(&mut self, stream: u8) {
+        self.streams.remove(&stream);
+    }
+
+    /// Closes all.
+    pub fn close_all(&mut self) {
+        self.streams.clear();
+    }
+
+    /// Passes over what etcd alone reported of the progress of all watches.
+    pub fn forget_progress(&mut self) {
+        for stream in self.streams.values_mut() {
+            for end in [&mut stream.ends.etcd, &mut stream.ends.mini] {
+                end.got.remove(&(ALL, Kind::Progress));
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn end(&self, side: Side) -> &End {
+        self.ends.of(side)
+    }
+
+    fn counts(&self, side: Side, answer: Await) -> usize {
+        let end = self.end(side);
+        let canceled: usize = end.canceled.values().sum();
+        match answer {
+            Await::Nothing => 0,
+            Await::Created => end.created,
+            Await::CreatedAndCanceled => end.created + canceled,
+            Await::Canceled(watch) => end.canceled.get(&watch).copied().unwrap_or(0),
+            Await::Progress => end.progress,
+        }
+    }
+
+    fn drain(&mut self, names: &Names) {
+        self.ends.etcd.drain(names, Side::Etcd);
+        self.ends.mini.drain(names, Side::Mini);
+    }
+
+    fn equal_faults(&self) -> Result<(), String> {
+        match (&self.ends.etcd.fault, &self.ends.mini.fault) {
+            (_, Some(fault)) => Err(format!("mini-etcd: {fault}")),
+            (Some(fault), _) => Err(format!("etcd: {fault}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn equal(&self) -> Result<(), String> {
+        let (etcd, mini) = (&self.ends.etcd.got, &self.ends.mini.got);
+        let nothing = Vec::new();
+        for key in etcd.keys().chain(mini.keys()) {
+            let (etcd, mini) =
+                (etcd.get(key).unwrap_or(&nothing), mini.get(key).unwrap_or(&nothing));
+            if etcd != mini {
+                let place = etcd.iter().zip(mini).take_while(|(a, b)| a == b).count();
+                let at =
+                    |got: &Vec<String>| got.get(place).cloned().unwrap_or("nothing".to_owned());
+                return Err(format!(
+                    "watch {} {:?} {place}: etcd {}, mini-etcd {}",
+                    key.0,
+                    key.1,
+                    at(etcd),
+                    at(mini)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found equal is not kept.
+    fn cut(&mut self) {
+        for end in [&mut self.ends.etcd, &mut self.ends.mini] {
+            end.got.retain(|(_, kind), got| {
+                if *kind == Kind::Progress {
+                    got.drain(..got.len().saturating_sub(1));
+                    return true;
+                }
+                false
+            });
+        }
+    }
+}
