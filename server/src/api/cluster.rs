@@ -12,8 +12,8 @@ use mini_etcd_shared::types::Revision;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
-use super::Host;
 use super::host::mismatch;
+use super::{Caller, Host};
 use crate::apply::EntryResponse;
 use crate::config::{Cluster, added_member_id, checked_urls};
 use crate::error::RequestError;
@@ -98,8 +98,11 @@ impl cluster_server::Cluster for ClusterService {
         &self,
         request: Request<MemberAddRequest>,
     ) -> Result<Response<MemberAddResponse>, Status> {
+        let caller = Caller::of(&request);
         let MemberAddRequest { peer_ur_ls, is_learner } = request.into_inner();
+        // Before the right to do it, as in etcd.
         let peer_urls = checked_urls(&peer_ur_ls).ok_or(RequestError::BadPeerUrls)?;
+        self.host.check_root(&caller, &self.host.published())?;
         self.tell_peer_url().await?;
         let id = added_member_id(&peer_urls, rand::random());
         let member = internalpb::Member { id, peer_urls, is_learner, ..Default::default() };

@@ -107,7 +107,11 @@ impl Maintenance for MaintenanceService {
         let (db_size, in_use) = self.host.sizes(&state);
         let no_leader = (status.leader.0 == 0).then(|| RequestError::NoLeader.to_string());
         let doubt = self.host.doubt();
-        let alarms = alarms(&state).map(|(member, name)| format!("memberID:{member} alarm:{name}"));
+        let alarms = alarms(&state).map(|(member, name)| match member {
+            // As protobuf's text leaves out what is zero.
+            0 => format!("alarm:{name}"),
+            member => format!("memberID:{member} alarm:{name}"),
+        });
         Ok(Response::new(StatusResponse {
             header: Some(self.host.header(state.view.revision())),
             version: ETCD_VERSION.to_owned(),

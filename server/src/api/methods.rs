@@ -119,7 +119,7 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         "etcdserverpb.Cluster",
         &[
             method("MemberList", Unary, User),
-            method("MemberAdd", Unary, Root),
+            method("MemberAdd", Unary, Request),
             method("MemberRemove", Unary, Root),
             method("MemberUpdate", Unary, Root),
             method("MemberPromote", Unary, Root),

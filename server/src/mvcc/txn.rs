@@ -115,8 +115,8 @@ impl Store {
         }
     }
 
-    /// Checks the operations on the path against the state before the transaction: puts first, as etcd does. Adds the
-    /// keys that it looks at.
+    /// Checks the operations on the path against the state before the transaction, in their order: the first that cannot
+    /// be is the error, as in etcd since 3.6. Adds the keys that it looks at.
     fn check(
         &self,
         path: &Path<'_>,
@@ -125,15 +125,15 @@ impl Store {
     ) -> Result<(), RequestError> {
         for op in &path.ops {
             *ranges += u64::from(keeps(op));
-            if let Request::RequestPut(put) = op {
-                // The other way round than for a put alone, as in etcd.
-                self.check_key(put)?;
-                leases.check(put.lease)?;
-            }
-        }
-        for op in &path.ops {
-            if let Request::RequestRange(range) = op {
-                check_revision(range, self.standing.revision, self.standing.compacted)?;
+            match op {
+                Request::RequestPut(put) => {
+                    leases.check(put.lease)?;
+                    self.check_key(put)?;
+                }
+                Request::RequestRange(range) => {
+                    check_revision(range, self.standing.revision, self.standing.compacted)?;
+                }
+                _ => (),
             }
         }
         Ok(())

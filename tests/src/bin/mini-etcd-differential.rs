@@ -12,6 +12,9 @@ use mini_etcd_tests::differential::generate::Generator;
 use mini_etcd_tests::differential::shrink::shrink;
 use mini_etcd_tests::differential::{Step, run};
 
+/// Steps before a difference that are shown when the fewest are not searched for.
+const SHOWN: usize = 20;
+
 /// Sends the same random requests to an etcd and to a mini-etcd, and compares the answers.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -62,7 +65,11 @@ async fn main() -> anyhow::Result<()> {
                 continue;
             }
             println!("\nseed {seed}, step {}:\n{difference}", all.len() - rest.len() - 1);
-            if !arguments.whole {
+            if arguments.whole {
+                println!("the steps before it:");
+                let first = steps.len().saturating_sub(SHOWN);
+                steps.iter().skip(first).for_each(|step| println!("  {step}"));
+            } else {
                 let (steps, difference) = shrink(&arguments.etcd, steps, difference).await?;
                 println!("the fewest steps:");
                 steps.iter().for_each(|step| println!("  {step}"));

@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb as pb;
+use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
 use mini_etcd_proto::etcdserverpb::range_request::SortOrder;
 use mini_etcd_proto::etcdserverpb::request_op::Request as Op;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use prost::Message;
+use prost_reflect::{DynamicMessage, Value};
 use tonic::Code;
 
+use super::call::messages;
+use super::names::change;
 use super::normal::Normal;
 
 /// Major and minor number of an etcd.
@@ -39,27 +43,103 @@ pub struct Deviation {
 pub struct Unsent {
     /// As `docs/compat.md` calls it.
     pub name: &'static str,
-    /// Whether the request, with its path, is such a one for an etcd of that version.
-    pub applies: fn(Version, &str, &Bytes) -> bool,
+    /// Whether the request is such a one.
+    pub applies: fn(&Asked<'_>) -> bool,
+}
+
+/// A request that is about to be sent.
+pub struct Asked<'a> {
+    /// Of the etcd.
+    pub version: Version,
+    /// Whether users count.
+    pub is_secured: bool,
+    /// Of the method.
+    pub path: &'a str,
+    /// Its first message.
+    pub request: &'a Bytes,
 }
 
 /// All differences that are meant.
-pub const DEVIATIONS: &[Deviation] = &[Deviation {
-    name: "bytes that are no message",
-    applies: |it| it.etcd.code == Code::Internal && it.mini.code == Code::Internal,
-}];
+pub const DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        name: "bytes that are no message",
+        applies: |it| {
+            it.etcd.code == Code::Internal && (it.mini.code == Code::Internal || is_login(it.mini))
+        },
+    },
+    Deviation {
+        name: "order of faults in a transaction",
+        applies: |it| {
+            let is_fault = |answer: &Normal| {
+                ["requested lease not found", "key not found", "revision"]
+                    .iter()
+                    .any(|words| answer.words.contains(words))
+            };
+            it.version < (3, 6)
+                && it.path.ends_with("/Txn")
+                && is_fault(it.etcd)
+                && is_fault(it.mini)
+        },
+    },
+    Deviation {
+        name: "lease of keys without values",
+        applies: |it| it.version >= (3, 7) && equal_without(it, "mvccpb.KeyValue.lease"),
+    },
+    Deviation {
+        name: "hashed revision",
+        applies: |it| {
+            it.version < (3, 6) && equal_without(it, "etcdserverpb.HashKVResponse.hash_revision")
+        },
+    },
+    Deviation {
+        name: "alarm or login first",
+        applies: |it| {
+            is_alarm(it.etcd) && (is_login(it.mini) || it.mini.words.ends_with("permission denied"))
+        },
+    },
+    Deviation {
+        name: "too large a lease under an alarm",
+        applies: |it| is_alarm(it.etcd) && it.mini.words.ends_with("too large lease TTL"),
+    },
+    Deviation {
+        name: "user without a name, asked for by nobody",
+        applies: |it| {
+            it.path.ends_with("/UserGet")
+                && it.etcd.words.ends_with("user name not found")
+                && is_login(it.mini)
+        },
+    },
+    Deviation {
+        name: "empty transaction of nobody",
+        applies: |it| {
+            it.path.ends_with("/Txn")
+                && it.etcd.is_ok()
+                && is_login(it.mini)
+                && is_empty_txn(it.request)
+        },
+    },
+];
 
 /// All requests that are not sent.
 pub const UNSENT: &[Unsent] = &[
     Unsent {
         name: "RangeStream to an etcd before 3.7",
-        applies: |version, path, _| version < (3, 7) && path.ends_with("/RangeStream"),
+        applies: |it| it.version < (3, 7) && it.path.ends_with("/RangeStream"),
+    },
+    Unsent {
+        name: "RangeStream with a sort target and no order",
+        applies: |it| {
+            it.path.ends_with("/RangeStream")
+                && any_range(it.path, it.request, &|range| {
+                    range.sort_target != 0 && range.sort_order == 0
+                })
+        },
     },
     Unsent {
         name: "unknown sort target or order",
-        applies: |version, path, request| {
-            version < (3, 6)
-                && any_range(path, request, &|range| {
+        applies: |it| {
+            it.version < (3, 6)
+                && any_range(it.path, it.request, &|range| {
                     !(0..=4).contains(&range.sort_target)
                         || SortOrder::try_from(range.sort_order).is_err()
                 })
@@ -67,9 +147,37 @@ pub const UNSENT: &[Unsent] = &[
     },
     Unsent {
         name: "watch from a negative revision",
-        applies: |version, path, request| {
-            version < (3, 6) && path.ends_with("/Watch") && is_watch_from_below(request)
+        applies: |it| {
+            it.version < (3, 6) && it.path.ends_with("/Watch") && is_watch_from_below(it.request)
         },
+    },
+    Unsent {
+        name: "unknown action of an alarm",
+        applies: |it| {
+            let action = |it: pb::AlarmRequest| AlarmAction::try_from(it.action);
+            it.path.ends_with("/Alarm")
+                && pb::AlarmRequest::decode(it.request.clone()).is_ok_and(|it| action(it).is_err())
+        },
+    },
+    Unsent {
+        name: "what 3.5 leaves open to everybody",
+        applies: |it| it.version < (3, 6) && it.is_secured && is_open_in_3_5(it.path, it.request),
+    },
+    Unsent {
+        name: "permission without keys",
+        applies: |it| {
+            let permission = |it: pb::AuthRoleGrantPermissionRequest| it.perm;
+            it.version < (3, 6)
+                && it.path.ends_with("/RoleGrantPermission")
+                && pb::AuthRoleGrantPermissionRequest::decode(it.request.clone())
+                    .ok()
+                    .and_then(permission)
+                    .is_some_and(|it| it.key.is_empty() || is_inverted(&it.key, &it.range_end))
+        },
+    },
+    Unsent {
+        name: "right to a range without keys",
+        applies: |it| it.is_secured && has_range_without_keys(it.path, it.request),
     },
 ];
 
@@ -98,6 +206,83 @@ fn any_of_txn(txn: &pb::TxnRequest, is: &dyn Fn(&pb::RangeRequest) -> bool) -> b
     })
 }
 
+/// Whether an alarm forbids it.
+fn is_alarm(answer: &Normal) -> bool {
+    ["corrupt cluster", "database space exceeded"].iter().any(|it| answer.words.ends_with(it))
+}
+
+/// Whether nobody has logged in.
+fn is_login(answer: &Normal) -> bool {
+    ["user name is empty", "invalid auth token"].iter().any(|it| answer.words.ends_with(it))
+}
+
+/// Whether a transaction asks for nothing.
+fn is_empty_txn(request: &Bytes) -> bool {
+    pb::TxnRequest::decode(request.clone())
+        .is_ok_and(|it| it.compare.is_empty() && it.success.is_empty() && it.failure.is_empty())
+}
+
+fn is_inverted(key: &[u8], end: &[u8]) -> bool {
+    !end.is_empty() && end != b"\0" && end <= key
+}
+
+/// Whether etcd 3.5 looks at no right, or at fewer than later ones.
+fn is_open_in_3_5(path: &str, request: &Bytes) -> bool {
+    let put = |it: &pb::PutRequest| it.lease != 0 || it.prev_kv;
+    match path.rsplit('/').next().unwrap_or_default() {
+        "Range" | "Authenticate" | "MemberAdd" | "MemberUpdate" => false,
+        "Put" => pb::PutRequest::decode(request.clone()).is_ok_and(|it| put(&it)),
+        "DeleteRange" => pb::DeleteRangeRequest::decode(request.clone()).is_ok_and(|it| it.prev_kv),
+        "Txn" => pb::TxnRequest::decode(request.clone()).is_ok_and(|it| {
+            it.success.iter().chain(&it.failure).any(|op| match &op.request {
+                Some(Op::RequestPut(it)) => put(it),
+                Some(Op::RequestDeleteRange(it)) => it.prev_kv,
+                Some(Op::RequestTxn(_)) => true,
+                _ => false,
+            })
+        }),
+        "Watch" => pb::WatchRequest::decode(request.clone()).is_ok_and(|it| {
+            matches!(it.request_union, Some(RequestUnion::CreateRequest(it)) if *it.range_end == *b"\0")
+        }),
+        "AuthStatus" => true,
+        _ => !path.contains(".Auth/"),
+    }
+}
+
+/// Whether a request has a range, of whatever kind, whose end is not behind its key.
+fn has_range_without_keys(path: &str, request: &Bytes) -> bool {
+    let Some((input, _)) = messages(path) else { return false };
+    let Ok(mut message) = DynamicMessage::decode(input, request.clone()) else { return false };
+    let mut keys = Vec::new();
+    let mut is_found = false;
+    change(&mut message, &mut |field, value| match (field.name(), value) {
+        // Keys come before ends, in each message.
+        ("key", Value::Bytes(key)) => keys.push(key.clone()),
+        ("range_end", Value::Bytes(end)) => {
+            let key = keys.last().cloned().unwrap_or_default();
+            is_found |= is_inverted(&key, end);
+        }
+        _ => (),
+    });
+    is_found
+}
+
+/// Whether two answers are the same without a field.
+fn equal_without(it: &Exchange<'_>, name: &str) -> bool {
+    let without = |answer: &Normal| {
+        let mut messages = answer.messages.clone();
+        for message in &mut messages {
+            change(message, &mut |field, value| {
+                if field.full_name() == name {
+                    *value = Value::default_value_for_field(field);
+                }
+            });
+        }
+        Normal { messages, ..answer.clone() }.text()
+    };
+    without(it.etcd) == without(it.mini)
+}
+
 /// The name of why two answers may differ.
 #[must_use]
 pub fn deviation(exchange: &Exchange<'_>) -> Option<&'static str> {
@@ -106,6 +291,6 @@ pub fn deviation(exchange: &Exchange<'_>) -> Option<&'static str> {
 
 /// The name of why a request is not sent.
 #[must_use]
-pub fn unsent(version: Version, path: &str, request: &Bytes) -> Option<&'static str> {
-    UNSENT.iter().find(|it| (it.applies)(version, path, request)).map(|it| it.name)
+pub fn unsent(asked: &Asked<'_>) -> Option<&'static str> {
+    UNSENT.iter().find(|it| (it.applies)(asked)).map(|it| it.name)
 }

@@ -19,6 +19,8 @@ pub const DRAWN: i64 = 1 << 57;
 pub const MEMBER: u64 = 1 << 56;
 /// Most that is added to a symbol.
 const SPAN: i64 = 1 << 32;
+/// Largest number of a lease that a request names, but for two.
+const NAMED_MAX: i64 = 1 << 40;
 /// A lease that there never is.
 const NO_LEASE: i64 = 424_242;
 /// A revision of ours that no change is known for becomes this less itself, which equals none of etcd's.
@@ -157,6 +159,15 @@ impl Names {
             Side::Mini => pair.1 == lease,
         });
         place.and_then(|place| i64::try_from(place).ok()).map_or(lease, |place| DRAWN + place)
+    }
+
+    /// Whether a lease was drawn for a lock or an election that failed, so that nobody learnt its number.
+    #[must_use]
+    pub fn is_stray(lease: i64) -> bool {
+        lease > NAMED_MAX
+            && within(lease, DRAWN).is_none()
+            && lease != DRAWN - 1
+            && lease != i64::MAX
     }
 
     /// A key that ends with `/` and the number of a drawn lease, with the lease's name instead.

@@ -138,10 +138,9 @@ fn without_what_differs(names: &Names, side: Side, message: &mut DynamicMessage)
             *error = error.trim_end().to_owned();
         }
         ("etcdserverpb.LeaseLeasesResponse.leases", Value::List(leases)) => {
-            leases.sort_by_key(|lease| {
-                let id = lease.as_message().and_then(|it| it.get_field_by_name("ID")?.as_i64());
-                id.unwrap_or(0)
-            });
+            let id = |lease: &Value| lease.as_message()?.get_field_by_name("ID")?.as_i64();
+            leases.retain(|lease| !id(lease).is_some_and(Names::is_stray));
+            leases.sort_by_key(|lease| id(lease).unwrap_or(0));
         }
         _ => (),
     });

@@ -14,7 +14,7 @@ use super::Pair;
 use super::call::{Answer, messages};
 use super::names::CAMPAIGN;
 use super::run::{Difference, Run, Server};
-use super::step::Step;
+use super::step::{Step, request_text};
 
 /// Longest that both servers may take to hold a call up.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ enum End {
     /// It waited behind somebody else, and was given up; its key, which began at that revision, is gone.
     GivenUp(i64),
     /// Neither within the deadline.
-    Stuck,
+    Stuck(String),
 }
 
 /// Name and lease of a call of Lock or Campaign.
@@ -43,11 +43,23 @@ fn subject(path: &str, request: &Bytes) -> (Bytes, i64) {
     }
 }
 
-/// Calls one server; a call that is held up is given up, and its key waited for until it is gone.
-async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
-    let (name, lease) = subject(path, &request);
+/// Where the key of a call is, and the keys beside it.
+fn places(path: &str, request: &Bytes) -> (Vec<u8>, Vec<u8>) {
+    let (name, lease) = subject(path, request);
     let prefix = [&name[..], b"/"].concat();
     let own = [&prefix[..], format!("{lease:x}").as_bytes()].concat();
+    (prefix, own)
+}
+
+/// Whether the key of a call is there already, behind another: then nothing shows when the call has begun to wait.
+async fn waits_already(server: &Server, path: &str, request: &Bytes) -> bool {
+    let (prefix, own) = places(path, request);
+    keys(server, &prefix).await.iter().skip(1).any(|(key, _)| *key == own)
+}
+
+/// Calls one server; a call that is held up is given up, and its key waited for until it is gone.
+async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
+    let (prefix, own) = places(path, &request);
     let start = tokio::time::Instant::now();
     let began = {
         let mut answer = std::pin::pin!(server.caller.call(path, vec![request], token, 1));
@@ -62,13 +74,13 @@ async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
                 break *began;
             }
             if start.elapsed() > DEADLINE {
-                return End::Stuck;
+                return End::Stuck(format!("does not end beside {keys:?}"));
             }
         }
     };
     while keys(server, &prefix).await.iter().any(|(key, _)| *key == own) {
         if start.elapsed() > DEADLINE {
-            return End::Stuck;
+            return End::Stuck("its key stays".to_owned());
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -104,6 +116,9 @@ impl Run {
         user: &'static str,
     ) -> Option<Difference> {
         let requests = self.requests(path, request);
+        if waits_already(&self.servers.etcd, path, &requests.etcd).await {
+            return None;
+        }
         let tokens = self.tokens(user);
         let (etcd, mini) = tokio::join!(
             call(&self.servers.etcd, path, requests.etcd, &tokens.etcd),
@@ -116,6 +131,8 @@ impl Run {
                     self.learn_lease(path, Pair { etcd: &*etcd, mini: &*mini });
                 }
                 let answers = Pair { etcd: *etcd, mini: *mini };
+                // The head of the answer may be from before the last change.
+                self.look_at_revision().await;
                 let is_won = answers.etcd.messages.len() == 1;
                 let difference = self.judge(path, Some(request), &answers);
                 self.names.campaign = self.names.newest().0;
@@ -133,9 +150,10 @@ impl Run {
                 let said = |end: &End| match end {
                     End::Answered(answer) => format!("answered: {:?}", answer.status),
                     End::GivenUp(_) => "held up".to_owned(),
-                    End::Stuck => "neither answered nor held up".to_owned(),
+                    End::Stuck(why) => why.clone(),
                 };
-                Some(Difference::new(path, said(&etcd), said(&mini)))
+                let asked = request_text(path, request);
+                Some(Difference { asked, ..Difference::new(path, said(&etcd), said(&mini)) })
             }
         }
     }

@@ -15,7 +15,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 
 use super::call::{Answer, Caller, messages, only_reads};
-use super::deviations::{Exchange, Version, deviation, unsent};
+use super::deviations::{Asked, Exchange, Version, deviation, unsent};
 use super::names::Names;
 use super::normal::{learn, normal};
 use super::step::{Step, request_text};
@@ -35,6 +35,8 @@ pub struct Difference {
     pub step: usize,
     /// Of the method.
     pub path: String,
+    /// Who asked.
+    pub user: &'static str,
     /// What was asked of etcd, in its own numbers.
     pub asked: String,
     /// What etcd answered.
@@ -45,7 +47,8 @@ pub struct Difference {
 
 impl Difference {
     pub(super) fn new(path: &str, etcd: String, mini: String) -> Self {
-        Self { step: 0, path: path.to_owned(), asked: String::new(), etcd, mini }
+        let (path, asked) = (path.to_owned(), String::new());
+        Self { step: 0, path, user: "", asked, etcd, mini }
     }
 
     /// What two differences of one kind have alike: the method, and the answers without their figures, shortened.
@@ -60,7 +63,8 @@ impl Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "step {}, {} {}", self.step, self.path, self.asked)?;
+        let by = if self.user.is_empty() { "nobody" } else { self.user };
+        writeln!(out, "step {}, {by}: {} {}", self.step, self.path, self.asked)?;
         writeln!(out, "  etcd:      {}", self.etcd)?;
         write!(out, "  mini-etcd: {}", self.mini)
     }
@@ -86,12 +90,13 @@ pub struct Server {
     cluster: Cluster,
     pub(super) caller: Caller,
     tokens: BTreeMap<&'static str, String>,
+    is_secured: bool,
 }
 
 impl Server {
     fn new(cluster: Cluster) -> anyhow::Result<Self> {
         let caller = Caller::new(cluster.channel(0)?);
-        Ok(Self { cluster, caller, tokens: BTreeMap::new() })
+        Ok(Self { cluster, caller, tokens: BTreeMap::new(), is_secured: false })
     }
 
     fn token(&self, user: &str) -> String {
@@ -103,10 +108,12 @@ impl Server {
         }
     }
 
-    /// A call of the run itself, as root.
+    /// A call of the run itself.
     pub(super) async fn ask(&self, path: &str, request: &impl Message) -> Answer {
         let message = request.encode_to_vec().into();
-        self.caller.call(path, vec![message], &self.token("root"), usize::MAX).await
+        // Up to 3.5 a token counts also where users do not.
+        let token = if self.is_secured { self.token("root") } else { String::new() };
+        self.caller.call(path, vec![message], &token, usize::MAX).await
     }
 }
 
@@ -146,7 +153,9 @@ pub async fn run(etcd: &Path, steps: impl IntoIterator<Item = Step>) -> anyhow::
         };
         if let Some((place, difference)) = found {
             run.still_there()?;
-            return Ok(run.outcome(done, Some(Difference { step: number + place, ..difference })));
+            let user = together.get(place).map_or("", Step::user);
+            let difference = Difference { step: number + place, user, ..difference };
+            return Ok(run.outcome(done, Some(difference)));
         }
     }
     let difference = run.step(&Step::Compare).await.map(|it| Difference { step: done, ..it });
@@ -202,6 +211,11 @@ impl Run {
         Ok(())
     }
 
+    fn unsent(&self, path: &str, request: &Bytes) -> Option<&'static str> {
+        let Self { version, is_secured, .. } = *self;
+        unsent(&Asked { version, is_secured, path, request })
+    }
+
     fn pass_over(&mut self, name: &'static str) {
         *self.passed_over.entry(name).or_default() += 1;
     }
@@ -211,7 +225,7 @@ impl Run {
         match step {
             Step::Call { path, messages, user } => {
                 let request = messages.first()?;
-                if let Some(name) = unsent(self.version, path, request) {
+                if let Some(name) = self.unsent(path, request) {
                     self.pass_over(name);
                     return None;
                 }
@@ -244,7 +258,7 @@ impl Run {
         let asked = steps.iter().map(async |step| match step {
             Step::Call { path, messages, user } => {
                 let request = messages.first()?;
-                if let Some(name) = unsent(self.version, path, request) {
+                if let Some(name) = self.unsent(path, request) {
                     return Some((path, request, Err(name)));
                 }
                 let answers = self.ask_both(path, messages, user, usize::MAX).await;
@@ -305,8 +319,11 @@ impl Run {
                     pb::CompactionRequest::decode(request.clone()).map_or(0, |it| it.revision);
                 self.compacted = self.names.revision(revision);
             }
-            "AuthEnable" => self.is_secured = true,
-            "AuthDisable" => self.is_secured = false,
+            method @ ("AuthEnable" | "AuthDisable") => {
+                self.is_secured = method == "AuthEnable";
+                self.servers.etcd.is_secured = self.is_secured;
+                self.servers.mini.is_secured = self.is_secured;
+            }
             "Authenticate" => {
                 let name =
                     pb::AuthenticateRequest::decode(request.clone()).unwrap_or_default().name;
@@ -416,7 +433,7 @@ impl Run {
     }
 
     async fn watch(&mut self, stream: u8, message: &Bytes, user: &str) -> Option<Difference> {
-        if let Some(name) = unsent(self.version, WATCH, message) {
+        if let Some(name) = self.unsent(WATCH, message) {
             self.pass_over(name);
             return None;
         }

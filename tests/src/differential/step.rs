@@ -45,6 +45,15 @@ impl Step {
         Self::Call { path, messages: vec![message.encode_to_vec().into()], user: "" }
     }
 
+    /// Who asks; empty for nobody.
+    #[must_use]
+    pub fn user(&self) -> &'static str {
+        match self {
+            Self::Call { user, .. } | Self::Watch { user, .. } => user,
+            _ => "",
+        }
+    }
+
     /// The same by somebody.
     #[must_use]
     pub fn by(mut self, name: &'static str) -> Self {

@@ -45,18 +45,18 @@ impl ElectionService {
         let CampaignRequest { name, lease, value } = request;
         let lease = session(client, lease).await?;
         let queue = Queue::new(client, &name);
-        let mut place = queue.join(lease, value.clone()).await?;
+        let place = queue.join(lease, value.clone()).await?;
         let leaving = queue.leaving(&place);
         if place.before.as_ref().is_some_and(|before| before.value != value) {
             let txn = if_created(&place.key, place.created, put(&place.key, value, lease));
-            let (header, is_leader) = commit(client, txn).await?;
+            let (_, is_leader) = commit(client, txn).await?;
             if !is_leader {
                 return Ok(None);
             }
-            place.header = header;
         }
         queue.wait_for_turn(&place).await?;
         leaving.keep();
+        // The header of when the place was taken, as in etcd, whatever came after it.
         let leader = LeaderKey { name, key: place.key, rev: place.created, lease };
         Ok(Some(CampaignResponse { header: Some(place.header), leader: Some(leader) }))
     }

@@ -225,7 +225,7 @@ impl Generator {
 }
 
 /// Where the keys with this prefix end.
-fn after_prefix(prefix: &[u8]) -> Bytes {
+pub(super) fn after_prefix(prefix: &[u8]) -> Bytes {
     let Some(place) = prefix.iter().rposition(|byte| *byte != 0xff) else {
         return Bytes::from_static(b"\0");
     };
