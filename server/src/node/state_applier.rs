@@ -242,7 +242,7 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.chores.measured = Some(self.clock.now());
     }
 
-    /// One batch: apply, publish, answer, tell watchers, tell Raft.
+    /// One batch: apply, publish, tell watchers, answer, tell Raft.
     fn batch(&mut self, task: &ApplyTask) -> Result<(), ApplyError> {
         if task.entries.is_empty() {
             return Ok(());
@@ -269,12 +269,13 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         // that was put back from a copy may have this member meet its own commands of a future that it forgot.
         results.retain(|it| it.origin == self.me && it.incarnation == self.incarnation);
         let sequences: Vec<u64> = results.iter().map(|result| result.sequence).collect();
+        let (index, term) = (applied.published.applied, applied.published.applied_term);
+        // IMPORTANT: before the results. Who watches, or lists leases, behind a write that was answered sees it.
+        (self.listener)(&applied);
         if !results.is_empty() {
             self.completions.push(Completion::Applied(results));
         }
-        let (index, term) = (applied.published.applied, applied.published.applied_term);
         self.parked.release(index);
-        (self.listener)(&applied);
         self.inbox.control(Input::Applied { index, term, sequences });
         self.tell_synced();
         Ok(())
@@ -290,8 +291,8 @@ impl<E: Engine, C: Clock> StateApplier<E, C> {
         self.chores.collecting = true;
         let finished = applied.published.compact_finished;
         self.shown.compacted.send_replace(finished);
-        self.parked.release(applied.published.applied);
         (self.listener)(&applied);
+        self.parked.release(applied.published.applied);
         self.metrics.snapshots_installed.inc();
         self.metrics.installing.set(0);
         self.inbox.control(Input::Installed);

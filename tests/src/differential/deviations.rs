@@ -53,6 +53,8 @@ pub struct Asked<'a> {
     pub version: Version,
     /// Whether users count.
     pub is_secured: bool,
+    /// Whether an alarm stands.
+    pub is_alarmed: bool,
     /// Of the method.
     pub path: &'a str,
     /// Its first message.
@@ -89,6 +91,25 @@ pub const DEVIATIONS: &[Deviation] = &[
         name: "hashed revision",
         applies: |it| {
             it.version < (3, 6) && equal_without(it, "etcdserverpb.HashKVResponse.hash_revision")
+        },
+    },
+    Deviation {
+        name: "permissions of the role root",
+        applies: |it| {
+            let role = |it: pb::AuthRoleGetRequest| it.role;
+            it.version < (3, 6)
+                && it.path.ends_with("/RoleGet")
+                && pb::AuthRoleGetRequest::decode(it.request.clone())
+                    .is_ok_and(|it| role(it) == "root")
+        },
+    },
+    Deviation {
+        name: "hash of the compacted revision",
+        applies: |it| {
+            it.version < (3, 6)
+                && it.path.ends_with("/HashKV")
+                && it.etcd.words.ends_with("has been compacted")
+                && it.mini.is_ok()
         },
     },
     Deviation {
@@ -162,6 +183,14 @@ pub const UNSENT: &[Unsent] = &[
     Unsent {
         name: "what 3.5 leaves open to everybody",
         applies: |it| it.version < (3, 6) && it.is_secured && is_open_in_3_5(it.path, it.request),
+    },
+    Unsent {
+        name: "alarm while users count",
+        applies: |it| it.version < (3, 6) && it.is_secured && it.path.ends_with("/Alarm"),
+    },
+    Unsent {
+        name: "nested transaction under an alarm",
+        applies: |it| it.version < (3, 6) && it.is_alarmed && is_nested(it.path, it.request),
     },
     Unsent {
         name: "permission without keys",
@@ -247,6 +276,15 @@ fn is_open_in_3_5(path: &str, request: &Bytes) -> bool {
         "AuthStatus" => true,
         _ => !path.contains(".Auth/"),
     }
+}
+
+/// Whether a request is a transaction with others in it.
+fn is_nested(path: &str, request: &Bytes) -> bool {
+    path.ends_with("/Txn")
+        && pb::TxnRequest::decode(request.clone()).is_ok_and(|it| {
+            let mut ops = it.success.iter().chain(&it.failure);
+            ops.any(|op| matches!(op.request, Some(Op::RequestTxn(_))))
+        })
 }
 
 /// Whether a request has a range, of whatever kind, whose end is not behind its key.

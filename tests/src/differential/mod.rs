@@ -15,7 +15,7 @@
 //! Invariants:
 //! * I1: a step is sent when the answers to all before it are there, so that both servers see one order. Reads that
 //!   follow each other are asked at the same time.
-//! * I2: nothing waits for time: a watch is compared when both servers have sent the same, or not within a deadline.
+//! * I2: a watch is compared when both servers have sent the same, or not within a deadline.
 //! * I3: the steps depend on the seed alone, not on what the servers answer.
 
 pub mod call;

@@ -51,10 +51,13 @@ fn places(path: &str, request: &Bytes) -> (Vec<u8>, Vec<u8>) {
     (prefix, own)
 }
 
-/// Whether the key of a call is there already, behind another: then nothing shows when the call has begun to wait.
-async fn waits_already(server: &Server, path: &str, request: &Bytes) -> bool {
+/// Whether what becomes of a call that has to wait cannot be seen, or is not the same: its key is there already, behind
+/// another; or users count, and etcd then lets the key of a call that is given up stay.
+async fn is_unseen(server: &Server, path: &str, request: &Bytes, is_secured: bool) -> bool {
     let (prefix, own) = places(path, request);
-    keys(server, &prefix).await.iter().skip(1).any(|(key, _)| *key == own)
+    let keys = keys(server, &prefix).await;
+    let is_behind = keys.iter().skip(1).any(|(key, _)| *key == own);
+    is_behind || (is_secured && keys.iter().any(|(key, _)| *key != own))
 }
 
 /// Calls one server; a call that is held up is given up, and its key waited for until it is gone.
@@ -116,7 +119,7 @@ impl Run {
         user: &'static str,
     ) -> Option<Difference> {
         let requests = self.requests(path, request);
-        if waits_already(&self.servers.etcd, path, &requests.etcd).await {
+        if is_unseen(&self.servers.etcd, path, &requests.etcd, self.is_secured).await {
             return None;
         }
         let tokens = self.tokens(user);

@@ -1,6 +1,6 @@
 //! [`Run`]: two fresh servers, and the steps that both get.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -124,7 +124,9 @@ pub struct Run {
     version: Version,
     /// Etcd's revision that was compacted last.
     compacted: i64,
-    is_secured: bool,
+    pub(super) is_secured: bool,
+    /// Member and kind of each.
+    alarms: BTreeSet<(u64, i32)>,
     watches: Watches,
     passed_over: BTreeMap<&'static str, usize>,
     codes: BTreeMap<String, usize>,
@@ -190,6 +192,7 @@ impl Run {
             version,
             compacted: -1,
             is_secured: false,
+            alarms: BTreeSet::new(),
             watches: Watches::default(),
             passed_over: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -213,7 +216,8 @@ impl Run {
 
     fn unsent(&self, path: &str, request: &Bytes) -> Option<&'static str> {
         let Self { version, is_secured, .. } = *self;
-        unsent(&Asked { version, is_secured, path, request })
+        let is_alarmed = !self.alarms.is_empty();
+        unsent(&Asked { version, is_secured, is_alarmed, path, request })
     }
 
     fn pass_over(&mut self, name: &'static str) {
@@ -294,7 +298,9 @@ impl Run {
         }
         // A watch that is still behind may be ended by it.
         if method == "Compact" {
-            return self.compare().await;
+            let difference = self.compare().await;
+            self.watches.settle().await;
+            return difference;
         }
         // Watches of those who lose a right go on in etcd.
         if path.starts_with("/etcdserverpb.Auth/") && !only_reads(path) && method != "Authenticate"
@@ -318,6 +324,15 @@ impl Run {
                 let revision =
                     pb::CompactionRequest::decode(request.clone()).map_or(0, |it| it.revision);
                 self.compacted = self.names.revision(revision);
+            }
+            "Alarm" => {
+                let alarm = pb::AlarmRequest::decode(request.clone()).unwrap_or_default();
+                let key = (alarm.member_id, alarm.alarm);
+                match alarm.action {
+                    1 => drop(self.alarms.insert(key)),
+                    2 => drop(self.alarms.remove(&key)),
+                    _ => (),
+                }
             }
             method @ ("AuthEnable" | "AuthDisable") => {
                 self.is_secured = method == "AuthEnable";
@@ -447,7 +462,7 @@ impl Run {
         let answer = match &union {
             Some(RequestUnion::CreateRequest(create)) => {
                 let start = self.names.revision(create.start_revision);
-                self.watches.starts(stream, start);
+                self.watches.starts(stream, start, self.names.newest().0);
                 let is_behind = start > 0 && start < self.compacted;
                 if is_behind { Await::CreatedAndCanceled } else { Await::Created }
             }

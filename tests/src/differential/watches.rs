@@ -8,6 +8,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use mini_etcd_proto::etcdserverpb::WatchResponse;
 use prost::Message;
 use prost_reflect::DynamicMessage;
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::call::{Caller, messages};
@@ -18,6 +19,8 @@ use super::{Pair, Side};
 
 /// Longest that a server may be behind the other.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Etcd looks every 100 ms at what is behind.
+const CATCH_UP: Duration = Duration::from_millis(400);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -166,6 +169,8 @@ struct Stream {
 #[derive(Default)]
 pub struct Watches {
     streams: BTreeMap<u8, Stream>,
+    /// When the last watch began that had a past to read.
+    behind: Option<Instant>,
 }
 
 /// What a request on a stream is answered with, so that it can be waited for.
@@ -209,8 +214,19 @@ impl Watches {
         stream.is_some_and(|it| !it.ends.etcd.alive.is_empty() && it.start <= revision)
     }
 
-    /// A watch of a stream wants events from `revision` on.
-    pub fn starts(&mut self, stream: u8, revision: i64) {
+    /// Waits until etcd has looked at every watch that had a past to read, which is not to be seen when there was nothing in
+    /// it for the watch: a compaction would end it.
+    pub async fn settle(&mut self) {
+        if let Some(began) = self.behind.take() {
+            tokio::time::sleep_until(began + CATCH_UP).await;
+        }
+    }
+
+    /// A watch of a stream wants events from `revision` on, one that is behind `newest` those of the past.
+    pub fn starts(&mut self, stream: u8, revision: i64, newest: i64) {
+        if revision != 0 && revision <= newest {
+            self.behind = Some(Instant::now());
+        }
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.start = stream.start.max(revision);
         }
@@ -249,7 +265,7 @@ impl Watches {
             mini: stream.counts(Side::Mini, answer) + more,
         };
         let mut looks = 0_u32;
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         loop {
             if looks == 0 || (answer == Await::Progress && looks.is_multiple_of(64)) {
                 let _ = stream.ends.etcd.requests.unbounded_send(requests.etcd.clone());
@@ -274,7 +290,7 @@ impl Watches {
     /// # Errors
     /// What is different.
     pub async fn compare(&mut self, names: &Names) -> Result<(), String> {
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         for (number, stream) in &mut self.streams {
             loop {
                 stream.drain(names);

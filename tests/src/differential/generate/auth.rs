@@ -146,7 +146,7 @@ impl Generator {
 
     /// From here on users count, for some hundred steps.
     pub(super) fn secure(&mut self) {
-        if self.secured > 0 {
+        if self.secured > 0 || self.alarmed > 0 {
             return;
         }
         for name in USERS {

@@ -5,7 +5,11 @@ use mini_etcd_proto::etcdserverpb::request_op::Request;
 use mini_etcd_proto::etcdserverpb::{Compare, RequestOp, TxnRequest};
 
 use super::Generator;
+use crate::differential::names::DRAWN;
 use crate::differential::step::Step;
+
+/// No request names so large a lease but by a symbol, or to name the largest.
+const DRAWN_OR_LARGER: i64 = DRAWN - 1;
 
 impl Generator {
     fn compare(&mut self) -> Compare {
@@ -33,9 +37,13 @@ impl Generator {
             4 => Some(TargetUnion::Lease(self.some_lease())),
             _ => None,
         };
+        // What is drawn can be the same number or another, but no server's is the larger one.
+        let is_drawn =
+            matches!(target_union, Some(TargetUnion::Lease(lease)) if lease > DRAWN_OR_LARGER);
+        let result = if is_drawn { 3 * (result % 2) } else { result };
         let unknown = |is: bool, value: i32| if is { 9 } else { value };
         Compare {
-            result: unknown(self.rng.chance(10), result),
+            result: unknown(!is_drawn && self.rng.chance(10), result),
             target: unknown(self.rng.chance(10), target),
             key,
             range_end,
