@@ -23,7 +23,7 @@ async fn answers_are_the_same(seed: u64) -> anyhow::Result<()> {
     assert_eq!(outcome.steps, STEPS);
     // A run of nothing but refusals would compare nothing.
     let good = outcome.codes.get("Ok").copied().unwrap_or_default();
-    assert!(good > STEPS / 2 && outcome.codes.len() > 20, "{:?}", outcome.codes);
+    assert!(good > STEPS / 4 && outcome.codes.len() > 20, "{:?}", outcome.codes);
     Ok(())
 }
 

@@ -45,8 +45,10 @@ struct End {
     /// Answers to requests to create, and reports of the progress of all.
     created: usize,
     progress: usize,
-    /// Watches that the server knows.
+    /// Watches that the server knows, and those of them that a compaction ended: these keep their numbers until their client
+    /// cancels them, and meanwhile the stream has no progress.
     alive: BTreeSet<i64>,
+    over: BTreeSet<i64>,
     /// Ids that ended, or were refused, so often.
     canceled: BTreeMap<i64, usize>,
     /// Revision of the last event of a watch, and whether a rest of it may follow.
@@ -66,6 +68,7 @@ impl End {
             created: 0,
             progress: 0,
             alive: BTreeSet::new(),
+            over: BTreeSet::new(),
             canceled: BTreeMap::new(),
             last: BTreeMap::new(),
             fault: None,
@@ -97,9 +100,11 @@ impl End {
         self.created += usize::from(answer.created);
         if answer.canceled {
             *self.canceled.entry(answer.watch_id).or_default() += 1;
-            // One that a compaction ended keeps its number until its client cancels it.
             if answer.compact_revision == 0 {
                 self.alive.remove(&answer.watch_id);
+                self.over.remove(&answer.watch_id);
+            } else {
+                self.over.insert(answer.watch_id);
             }
         } else if answer.created {
             self.alive.insert(answer.watch_id);
@@ -211,7 +216,10 @@ impl Watches {
     #[must_use]
     pub fn has_begun(&self, stream: u8, revision: i64) -> bool {
         let stream = self.streams.get(&stream);
-        stream.is_some_and(|it| !it.ends.etcd.alive.is_empty() && it.start <= revision)
+        stream.is_some_and(|it| {
+            let End { alive, over, .. } = &it.ends.etcd;
+            !alive.is_empty() && over.is_empty() && it.start <= revision
+        })
     }
 
     /// Waits until etcd has looked at every watch that had a past to read, which is not to be seen when there was nothing in
