@@ -171,6 +171,8 @@ impl Kv for KvService {
         request: Request<CompactionRequest>,
     ) -> Result<Response<CompactionResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
+        // Before alarms, as in etcd; where it counts it is judged again.
+        self.host.check_root(&caller, &self.host.published())?;
         let result = self.host.write(&caller, command::Request::Compaction(request)).await;
         let is_barrier = matches!(result, Ok(_) | Err(RequestError::Compacted));
         if request.physical && is_barrier {

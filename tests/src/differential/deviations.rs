@@ -113,9 +113,11 @@ pub const DEVIATIONS: &[Deviation] = &[
         },
     },
     Deviation {
-        name: "alarm or login first",
+        name: "alarm, size or login first",
         applies: |it| {
-            is_alarm(it.etcd) && (is_login(it.mini) || it.mini.words.ends_with("permission denied"))
+            let is_large = it.etcd.words.ends_with("request is too large");
+            (is_large || is_alarm(it.etcd))
+                && (is_login(it.mini) || it.mini.words.ends_with("permission denied"))
         },
     },
     Deviation {
@@ -136,7 +138,7 @@ pub const DEVIATIONS: &[Deviation] = &[
             it.path.ends_with("/Txn")
                 && it.etcd.is_ok()
                 && is_login(it.mini)
-                && is_empty_txn(it.request)
+                && pb::TxnRequest::decode(it.request.clone()).is_ok_and(|it| is_empty_txn(&it))
         },
     },
 ];
@@ -186,7 +188,13 @@ pub const UNSENT: &[Unsent] = &[
     },
     Unsent {
         name: "alarm while users count",
-        applies: |it| it.version < (3, 6) && it.is_secured && it.path.ends_with("/Alarm"),
+        applies: |it| {
+            let ends = |method| it.path.ends_with(method);
+            let is_way_out = ends("/AuthDisable") || ends("/Authenticate");
+            it.version < (3, 6)
+                && it.is_secured
+                && (ends("/Alarm") || (it.is_alarmed && !is_way_out))
+        },
     },
     Unsent {
         name: "nested transaction under an alarm",
@@ -202,6 +210,18 @@ pub const UNSENT: &[Unsent] = &[
                     .ok()
                     .and_then(permission)
                     .is_some_and(|it| it.key.is_empty() || is_inverted(&it.key, &it.range_end))
+        },
+    },
+    Unsent {
+        name: "put that keeps what its transaction removes",
+        applies: |it| {
+            let keeps =
+                |op: &Op| matches!(op, Op::RequestPut(it) if it.ignore_value || it.ignore_lease);
+            let removes =
+                |op: &Op| matches!(op, Op::RequestDeleteRange(it) if *it.range_end == *b"\0");
+            it.path.ends_with("/Txn")
+                && pb::TxnRequest::decode(it.request.clone())
+                    .is_ok_and(|it| any_op(&it, &keeps) && any_op(&it, &removes))
         },
     },
     Unsent {
@@ -222,16 +242,18 @@ fn any_range(path: &str, request: &Bytes, is: &dyn Fn(&pb::RangeRequest) -> bool
         Some("Range" | "RangeStream") => {
             pb::RangeRequest::decode(request.clone()).is_ok_and(|it| is(&it))
         }
-        Some("Txn") => pb::TxnRequest::decode(request.clone()).is_ok_and(|it| any_of_txn(&it, is)),
+        Some("Txn") => pb::TxnRequest::decode(request.clone())
+            .is_ok_and(|it| any_op(&it, &|op| matches!(op, Op::RequestRange(range) if is(range)))),
         _ => false,
     }
 }
 
-fn any_of_txn(txn: &pb::TxnRequest, is: &dyn Fn(&pb::RangeRequest) -> bool) -> bool {
+/// Whether one of the operations of a transaction, or of those in it, is such a one.
+fn any_op(txn: &pb::TxnRequest, is: &dyn Fn(&Op) -> bool) -> bool {
     txn.success.iter().chain(&txn.failure).any(|op| match &op.request {
-        Some(Op::RequestRange(range)) => is(range),
-        Some(Op::RequestTxn(txn)) => any_of_txn(txn, is),
-        _ => false,
+        Some(Op::RequestTxn(txn)) => any_op(txn, is),
+        Some(op) => is(op),
+        None => false,
     })
 }
 
@@ -245,10 +267,11 @@ fn is_login(answer: &Normal) -> bool {
     ["user name is empty", "invalid auth token"].iter().any(|it| answer.words.ends_with(it))
 }
 
-/// Whether a transaction asks for nothing.
-fn is_empty_txn(request: &Bytes) -> bool {
-    pb::TxnRequest::decode(request.clone())
-        .is_ok_and(|it| it.compare.is_empty() && it.success.is_empty() && it.failure.is_empty())
+/// Whether a transaction asks for nothing, nor those in it.
+fn is_empty_txn(txn: &pb::TxnRequest) -> bool {
+    let mut ops = txn.success.iter().chain(&txn.failure);
+    txn.compare.is_empty()
+        && ops.all(|op| matches!(&op.request, Some(Op::RequestTxn(txn)) if is_empty_txn(txn)))
 }
 
 fn is_inverted(key: &[u8], end: &[u8]) -> bool {

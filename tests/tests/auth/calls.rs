@@ -269,6 +269,10 @@ async fn cluster(method: &str, rest: &str, person: &Person) -> Result<(), Status
             let request = person.request(pb::MemberListRequest { linearizable });
             return client.member_list(request).await.map(drop);
         }
+        "Cluster/MemberAdd" if rest == "without urls" => {
+            let add = person.request(pb::MemberAddRequest::default());
+            return client.member_add(with_patience(add, PATIENCE)).await.map(drop);
+        }
         "Cluster/MemberAdd" => {
             // One that is a member already: nothing changes.
             let list = person.request(pb::MemberListRequest { linearizable: false });

@@ -155,6 +155,10 @@ pub const CASES: &[(&str, Rule)] = &[
     ("Cluster/MemberList", Rule::User),
     ("Cluster/MemberList linearizable", Rule::User),
     ("Cluster/MemberAdd", Rule::Root),
+    (
+        "Cluster/MemberAdd without urls",
+        Rule::Same("InvalidArgument: etcdserver: given member URLs are invalid"),
+    ),
     ("Cluster/MemberRemove", Rule::Root),
     ("Cluster/MemberUpdate", Rule::Root),
     ("Cluster/MemberPromote", Rule::Root),
