@@ -56,8 +56,8 @@ async fn a_lease_is_listed_once_its_grant_was_answered() -> anyhow::Result<()> {
         (LeaseClient::new(cluster.channel(0)?), LeaseClient::new(cluster.channel(0)?));
     for id in 1..=ROUNDS {
         granter.lease_grant(LeaseGrantRequest { id, ttl: 1000 }).await?;
-        let listed = lister.lease_leases(LeaseLeasesRequest {}).await?.into_inner().leases;
-        ensure!(listed.iter().any(|lease| lease.id == id), "{id} is not among {}", listed.len());
+        let all = lister.lease_leases(LeaseLeasesRequest {}).await?.into_inner().leases;
+        ensure!(all.iter().any(|lease| lease.id == id), "{id} is not among {}", all.len());
     }
     Ok(())
 }

@@ -68,11 +68,15 @@ async fn main() -> anyhow::Result<()> {
             if arguments.whole {
                 println!("the steps before it:");
                 let first = steps.len().saturating_sub(SHOWN);
-                steps.iter().skip(first).for_each(|step| println!("  {step}"));
+                for step in steps.iter().skip(first) {
+                    println!("  {step}");
+                }
             } else {
                 let (steps, difference) = shrink(&arguments.etcd, steps, difference).await?;
                 println!("the fewest steps:");
-                steps.iter().for_each(|step| println!("  {step}"));
+                for step in steps {
+                    println!("  {step}");
+                }
                 println!("{difference}");
             }
         }

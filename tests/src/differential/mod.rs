@@ -10,7 +10,7 @@
 //! A [`Step`] names revisions, leases drawn by the server and members by symbols ([`names`]), which each server's request
 //! gets its own numbers for. In the answers both servers' numbers become etcd's again, and what says nothing (ids of
 //! clusters, terms, sizes, times) is left out ([`normal`]). What may differ has a name, here and in `docs/compat.md`
-//! ([`deviations`]). The first [`run::Difference`] ends a run; [`shrink`] finds the fewest steps that still show it.
+//! ([`deviations`]). The first [`Difference`] ends a run; [`shrink`] finds the fewest steps that still show it.
 //!
 //! Invariants:
 //! * I1: a step is sent when the answers to all before it are there, so that both servers see one order. Reads that
@@ -23,19 +23,22 @@ pub mod deviations;
 pub mod generate;
 pub mod names;
 pub mod normal;
+pub mod outcome;
 pub mod recipes;
 pub mod run;
+pub mod server;
 pub mod shrink;
 pub mod step;
 pub mod text;
 pub mod ties;
 pub mod watches;
 
-pub use run::{Difference, Outcome, run};
+pub use outcome::{Difference, Outcome};
+pub use run::run;
 pub use step::Step;
 
 /// One thing of each of the two servers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Pair<T> {
     /// Etcd's.
     pub etcd: T,

@@ -45,11 +45,22 @@ pub fn role(field: &FieldDescriptor) -> Option<Role> {
     let name = field.full_name();
     let (message, field) = name.rsplit_once('.')?;
     Some(match (message.rsplit('.').next()?, field) {
-        (_, "create_revision" | "mod_revision" | "compact_revision" | "start_revision" | "rev")
-        | ("RangeRequest" | "CompactionRequest" | "HashKVRequest" | "ResponseHeader", "revision")
-        | ("RangeRequest", "min_mod_revision" | "max_mod_revision")
-        | ("RangeRequest", "min_create_revision" | "max_create_revision")
-        | ("HashKVResponse", "hash_revision") => Role::Revision,
+        (
+            _,
+            "create_revision"
+            | "mod_revision"
+            | "compact_revision"
+            | "start_revision"
+            | "rev"
+            | "hash_revision"
+            | "min_mod_revision"
+            | "max_mod_revision"
+            | "min_create_revision"
+            | "max_create_revision",
+        )
+        | ("RangeRequest" | "CompactionRequest" | "HashKVRequest" | "ResponseHeader", "revision") => {
+            Role::Revision
+        }
         (_, "lease") | ("LeaseStatus", "ID") => Role::Lease,
         (message, "ID") if message.starts_with("Lease") => Role::Lease,
         (_, "memberID" | "targetID" | "member_id") => Role::Member,

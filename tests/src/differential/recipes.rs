@@ -13,11 +13,15 @@ use prost_reflect::DynamicMessage;
 use super::Pair;
 use super::call::{Answer, messages};
 use super::names::CAMPAIGN;
-use super::run::{Difference, Run, Server};
+use super::outcome::Difference;
+use super::run::Run;
+use super::server::Server;
 use super::step::{Step, request_text};
 
 /// Longest that both servers may take to hold a call up.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// From a key's being there to its server's waiting behind others.
+const SETTLED: Duration = Duration::from_millis(50);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(3);
 
@@ -74,6 +78,8 @@ async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
             let keys = keys(server, &prefix).await;
             let mine = keys.iter().skip(1).find(|(key, _)| *key == own);
             if let Some((_, began)) = mine {
+                // Given up before the server knows that its own key is there, it leaves the key.
+                tokio::time::sleep(SETTLED).await;
                 break *began;
             }
             if start.elapsed() > DEADLINE {

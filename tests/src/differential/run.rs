@@ -1,23 +1,24 @@
 //! [`Run`]: two fresh servers, and the steps that both get.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use mini_etcd_proto::etcdserverpb::{
-    self as pb, AuthenticateResponse, LeaseGrantResponse, MemberListRequest, MemberListResponse,
-    StatusRequest, StatusResponse, WatchRequest,
+    self as pb, AuthenticateResponse, LeaseGrantResponse, StatusRequest, StatusResponse,
+    WatchRequest,
 };
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
-use super::call::{Answer, Caller, messages, only_reads};
+use super::call::{Answer, messages, only_reads};
 use super::deviations::{Asked, Exchange, Version, deviation, unsent};
 use super::names::Names;
 use super::normal::{learn, normal};
+use super::outcome::{Difference, Outcome};
+use super::server::{Server, first};
 use super::step::{Step, request_text};
 use super::watches::{Await, Watches};
 use super::{Pair, Side};
@@ -27,95 +28,6 @@ use crate::process::workspace_binary;
 /// Reads that are asked at the same time, at most.
 const TOGETHER: usize = 16;
 const WATCH: &str = "/etcdserverpb.Watch/Watch";
-
-/// A step that two servers answer differently.
-#[derive(Clone, Debug)]
-pub struct Difference {
-    /// Its number among the steps.
-    pub step: usize,
-    /// Of the method.
-    pub path: String,
-    /// Who asked.
-    pub user: &'static str,
-    /// What was asked of etcd, in its own numbers.
-    pub asked: String,
-    /// What etcd answered.
-    pub etcd: String,
-    /// What we answered.
-    pub mini: String,
-}
-
-impl Difference {
-    pub(super) fn new(path: &str, etcd: String, mini: String) -> Self {
-        let (path, asked) = (path.to_owned(), String::new());
-        Self { step: 0, path, user: "", asked, etcd, mini }
-    }
-
-    /// What two differences of one kind have alike: the method, and the answers without their figures, shortened.
-    #[must_use]
-    pub fn kind(&self) -> String {
-        let short = |text: &str| -> String {
-            text.chars().filter(|it| !it.is_ascii_digit()).take(48).collect()
-        };
-        format!("{} | {} | {}", self.path, short(&self.etcd), short(&self.mini))
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = if self.user.is_empty() { "nobody" } else { self.user };
-        writeln!(out, "step {}, {by}: {} {}", self.step, self.path, self.asked)?;
-        writeln!(out, "  etcd:      {}", self.etcd)?;
-        write!(out, "  mini-etcd: {}", self.mini)
-    }
-}
-
-/// What came of the steps.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Version of the etcd.
-    pub version: Version,
-    /// Steps that were carried out.
-    pub steps: usize,
-    /// Differences that are meant, and requests that were not sent, by name.
-    pub passed_over: BTreeMap<&'static str, usize>,
-    /// Answers by code, etcd's.
-    pub codes: BTreeMap<String, usize>,
-    /// The first difference.
-    pub difference: Option<Difference>,
-}
-
-/// One server.
-pub struct Server {
-    cluster: Cluster,
-    pub(super) caller: Caller,
-    tokens: BTreeMap<&'static str, String>,
-    is_secured: bool,
-}
-
-impl Server {
-    fn new(cluster: Cluster) -> anyhow::Result<Self> {
-        let caller = Caller::new(cluster.channel(0)?);
-        Ok(Self { cluster, caller, tokens: BTreeMap::new(), is_secured: false })
-    }
-
-    fn token(&self, user: &str) -> String {
-        match user {
-            "" => String::new(),
-            // Nobody gave that one out.
-            "stranger" => "stranger.1".to_owned(),
-            user => self.tokens.get(user).cloned().unwrap_or_default(),
-        }
-    }
-
-    /// A call of the run itself.
-    pub(super) async fn ask(&self, path: &str, request: &impl Message) -> Answer {
-        let message = request.encode_to_vec().into();
-        // Up to 3.5 a token counts also where users do not.
-        let token = if self.is_secured { self.token("root") } else { String::new() };
-        self.caller.call(path, vec![message], &token, usize::MAX).await
-    }
-}
 
 /// Two servers, and what is known of them.
 pub struct Run {
@@ -490,33 +402,11 @@ impl Run {
         };
         let requests = self.requests(WATCH, message);
         let sent = self.watches.send(&self.names, stream, requests, answer).await;
-        sent.err().map(|words| self.watch_difference(words))
+        sent.err().map(|words| Difference::new(WATCH, words, String::new()))
     }
 
     async fn compare(&mut self) -> Option<Difference> {
         let compared = self.watches.compare(&self.names).await;
-        compared.err().map(|words| self.watch_difference(words))
+        compared.err().map(|words| Difference::new(WATCH, words, String::new()))
     }
-
-    fn watch_difference(&self, words: String) -> Difference {
-        Difference::new(WATCH, words, String::new())
-    }
-}
-
-impl Server {
-    /// Revision, number and first peer URL.
-    async fn facts(&self) -> anyhow::Result<(i64, u64, String)> {
-        let status = self.ask("/etcdserverpb.Maintenance/Status", &StatusRequest {}).await;
-        let header = first::<StatusResponse>(&status)?.header.context("a header")?;
-        let list = MemberListRequest { linearizable: true };
-        let list = self.ask("/etcdserverpb.Cluster/MemberList", &list).await;
-        let members = first::<MemberListResponse>(&list)?.members;
-        let url = members.into_iter().flat_map(|member| member.peer_ur_ls).next();
-        Ok((header.revision, header.member_id, url.unwrap_or_default()))
-    }
-}
-
-fn first<M: Message + Default>(answer: &Answer) -> anyhow::Result<M> {
-    let bytes = answer.messages.first().with_context(|| format!("{:?}", answer.status))?;
-    Ok(M::decode(bytes.clone())?)
 }

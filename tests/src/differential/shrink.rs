@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::run::{Difference, run};
+use super::outcome::Difference;
+use super::run::run;
 use super::step::Step;
 
 /// Runs that a search makes at most.

@@ -137,7 +137,7 @@ impl End {
         }
         self.check_order(answer);
         for event in
-            message.get_field_by_name("events").iter().flat_map(|it| it.as_list()).flatten()
+            message.get_field_by_name("events").iter().filter_map(|it| it.as_list()).flatten()
         {
             if let Some(event) = event.as_message() {
                 self.note(answer.watch_id, Kind::Events, text(event));

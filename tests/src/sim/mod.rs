@@ -32,7 +32,7 @@ mod membership;
 mod model;
 mod network;
 mod plan;
-pub mod rng;
+pub(crate) mod rng;
 mod snapshots;
 mod trace;
 mod users;

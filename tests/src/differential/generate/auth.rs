@@ -40,6 +40,13 @@ fn password(name: &str) -> String {
     format!("{name}!")
 }
 
+fn authenticate(name: &str) -> Step {
+    call(
+        "Authenticate",
+        &pb::AuthenticateRequest { name: name.to_owned(), password: password(name) },
+    )
+}
+
 impl Generator {
     /// A name of a user; seldom none, or nobody's.
     fn name(&mut self) -> String {
@@ -76,12 +83,6 @@ impl Generator {
         Permission { perm_type, key, range_end }
     }
 
-    pub(super) fn authenticate(&mut self, name: &str) -> Step {
-        let password = password(name);
-        call("Authenticate", &pb::AuthenticateRequest { name: name.to_owned(), password })
-    }
-
-    #[expect(clippy::too_many_lines, reason = "one arm for each method")]
     pub(super) fn auth(&mut self) -> Step {
         match self.rng.below(100) {
             0 => call("AuthDisable", &pb::AuthDisableRequest {}).by("alice"),
@@ -90,7 +91,7 @@ impl Generator {
             6..22 => {
                 let name = self.name();
                 if self.rng.chance(850) {
-                    return self.authenticate(&name);
+                    return authenticate(&name);
                 }
                 let password =
                     if self.rng.chance(500) { String::new() } else { "wrong".to_owned() };
@@ -174,7 +175,7 @@ impl Generator {
         }
         self.next.push_back(call("AuthEnable", &pb::AuthEnableRequest {}));
         for name in USERS {
-            let step = self.authenticate(name);
+            let step = authenticate(name);
             self.next.push_back(step);
         }
         self.secured = u64::try_from(self.next.len()).unwrap_or(0) + self.rng.between(100, 400);
@@ -182,7 +183,7 @@ impl Generator {
 
     /// From here on users do not count.
     pub(super) fn unsecure(&mut self) {
-        let step = self.authenticate("root");
+        let step = authenticate("root");
         self.next.push_back(step);
         self.next.push_back(call("AuthDisable", &pb::AuthDisableRequest {}).by("root"));
     }

@@ -66,14 +66,12 @@ impl Generator {
 
     /// A range that is not one key only, as often as not everything.
     fn wide(&mut self) -> (Bytes, Bytes) {
-        match self.rng.below(4) {
-            0 => (Bytes::from_static(b"\0"), Bytes::from_static(b"\0")),
-            _ => {
-                let key = self.key();
-                let end = self.end(&key);
-                (key, end)
-            }
+        if self.rng.chance(250) {
+            return (Bytes::from_static(b"\0"), Bytes::from_static(b"\0"));
         }
+        let key = self.key();
+        let end = self.end(&key);
+        (key, end)
     }
 
     /// A value; seldom a large one, more seldom one that is too large.

@@ -59,7 +59,6 @@ impl Generator {
 
     pub(super) fn maintenance(&mut self) -> Step {
         match self.rng.below(100) {
-            0..30 => Step::call("/etcdserverpb.Maintenance/Status", &pb::StatusRequest {}),
             30..60 => {
                 let alarm = i32::try_from(self.rng.below(4)).unwrap_or(0);
                 let action = match self.rng.below(20) {

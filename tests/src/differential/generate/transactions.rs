@@ -53,12 +53,11 @@ impl Generator {
 
     fn op(&mut self, depth: u64) -> RequestOp {
         let request = match self.rng.below(100) {
-            0..30 => Some(Request::RequestRange(self.range_request())),
             30..65 => Some(Request::RequestPut(self.put_request())),
             65..82 => Some(Request::RequestDeleteRange(self.delete_request())),
             82..99 if depth < 4 => Some(Request::RequestTxn(self.txn(depth + 1))),
-            82..99 => Some(Request::RequestRange(self.range_request())),
-            _ => None,
+            99 => None,
+            _ => Some(Request::RequestRange(self.range_request())),
         };
         RequestOp { request }
     }
