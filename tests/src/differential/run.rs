@@ -126,10 +126,10 @@ impl Run {
         Ok(())
     }
 
-    fn unsent(&self, path: &str, request: &Bytes) -> Option<&'static str> {
+    fn unsent(&self, path: &str, request: &Bytes, user: &str) -> Option<&'static str> {
         let Self { version, is_secured, .. } = *self;
         let is_alarmed = !self.alarms.is_empty();
-        unsent(&Asked { version, is_secured, is_alarmed, path, request })
+        unsent(&Asked { version, is_secured, is_alarmed, user, path, request })
     }
 
     fn pass_over(&mut self, name: &'static str) {
@@ -141,7 +141,7 @@ impl Run {
         match step {
             Step::Call { path, messages, user } => {
                 let request = messages.first()?;
-                if let Some(name) = self.unsent(path, request) {
+                if let Some(name) = self.unsent(path, request, user) {
                     self.pass_over(name);
                     return None;
                 }
@@ -174,7 +174,7 @@ impl Run {
         let asked = steps.iter().map(async |step| match step {
             Step::Call { path, messages, user } => {
                 let request = messages.first()?;
-                if let Some(name) = self.unsent(path, request) {
+                if let Some(name) = self.unsent(path, request, user) {
                     return Some((path, request, Err(name)));
                 }
                 let answers = self.ask_both(path, messages, user, usize::MAX).await;
@@ -216,7 +216,7 @@ impl Run {
         // A watch that is still behind may be ended by it.
         if method == "Compact" {
             let difference = self.compare().await;
-            self.watches.settle().await;
+            self.watches.settle(None).await;
             return difference;
         }
         // Watches of those who lose a right go on in etcd.
@@ -365,7 +365,7 @@ impl Run {
     }
 
     async fn watch(&mut self, stream: u8, message: &Bytes, user: &str) -> Option<Difference> {
-        if let Some(name) = self.unsent(WATCH, message) {
+        if let Some(name) = self.unsent(WATCH, message, user) {
             self.pass_over(name);
             return None;
         }
@@ -386,6 +386,7 @@ impl Run {
             Some(RequestUnion::CancelRequest(cancel))
                 if self.watches.has(stream, cancel.watch_id) =>
             {
+                self.watches.settle(Some(stream)).await;
                 Await::Canceled(cancel.watch_id)
             }
             Some(RequestUnion::ProgressRequest(_)) => {

@@ -20,7 +20,7 @@ use super::{Pair, Side};
 /// Longest that a server may be behind the other.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Etcd looks every 100 ms at what is behind.
-const CATCH_UP: Duration = Duration::from_millis(400);
+const CATCH_UP: Duration = Duration::from_millis(300);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -174,8 +174,8 @@ struct Stream {
 #[derive(Default)]
 pub struct Watches {
     streams: BTreeMap<u8, Stream>,
-    /// When the last watch began that had a past to read.
-    behind: Option<Instant>,
+    /// When the last watch of each stream began that had a past to read.
+    behind: BTreeMap<u8, Instant>,
 }
 
 /// What a request on a stream is answered with, so that it can be waited for.
@@ -222,18 +222,21 @@ impl Watches {
         })
     }
 
-    /// Waits until etcd has looked at every watch that had a past to read, which is not to be seen when there was nothing in
-    /// it for the watch: a compaction would end it.
-    pub async fn settle(&mut self) {
-        if let Some(began) = self.behind.take() {
+    /// Waits until etcd has looked at every watch, or those of a stream, that had a past to read. That is not to be seen where
+    /// there was nothing in it for the watch, and what ends the watch would come before.
+    pub async fn settle(&mut self, stream: Option<u8>) {
+        let is_meant = |it: &u8| stream.is_none_or(|stream| stream == *it);
+        let last = self.behind.iter().filter(|(it, _)| is_meant(it)).map(|(_, began)| *began).max();
+        if let Some(began) = last {
             tokio::time::sleep_until(began + CATCH_UP).await;
         }
+        self.behind.retain(|it, _| !is_meant(it));
     }
 
     /// A watch of a stream wants events from `revision` on, one that is behind `newest` those of the past.
     pub fn starts(&mut self, stream: u8, revision: i64, newest: i64) {
         if revision != 0 && revision <= newest {
-            self.behind = Some(Instant::now());
+            self.behind.insert(stream, Instant::now());
         }
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.start = stream.start.max(revision);
