@@ -215,15 +215,14 @@ pub const UNSENT: &[Unsent] = &[
         },
     },
     Unsent {
-        name: "put that keeps what its transaction removes",
+        name: "put and removal from a key on in one transaction",
         applies: |it| {
-            let keeps =
-                |op: &Op| matches!(op, Op::RequestPut(it) if it.ignore_value || it.ignore_lease);
+            let puts = |op: &Op| matches!(op, Op::RequestPut(_));
             let removes =
                 |op: &Op| matches!(op, Op::RequestDeleteRange(it) if *it.range_end == *b"\0");
             it.path.ends_with("/Txn")
                 && pb::TxnRequest::decode(it.request.clone())
-                    .is_ok_and(|it| any_op(&it, &keeps) && any_op(&it, &removes))
+                    .is_ok_and(|it| any_op(&it, &puts) && any_op(&it, &removes))
         },
     },
     Unsent {

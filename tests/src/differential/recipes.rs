@@ -144,9 +144,13 @@ impl Run {
                     self.learn_lease(path, Pair { etcd: &*etcd, mini: &*mini });
                 }
                 let answers = Pair { etcd: *etcd, mini: *mini };
+                let is_won = answers.etcd.messages.len() == 1;
+                if !is_won {
+                    // A place that was there and is lost by that is given up behind the answer.
+                    tokio::time::sleep(SETTLED).await;
+                }
                 // The head of the answer may be from before the last change.
                 self.look_at_revision().await;
-                let is_won = answers.etcd.messages.len() == 1;
                 let difference = self.judge(path, Some(request), &answers);
                 self.names.campaign = self.names.newest().0;
                 if is_won && lease == 0 && difference.is_none() {
