@@ -83,15 +83,23 @@ pub fn done<T>(outcome: Outcome<T>) -> Result<T, Failure> {
 pub fn words_of(error: &ClientError) -> String {
     match error {
         ClientError::Refused { message, .. } if is_known(message) => message.clone(),
-        ClientError::Refused { code, message } => {
-            format!("rpc error: code = {} desc = {message}", code_name(*code))
-        }
+        ClientError::Refused { code, message } => too_long(message)
+            .unwrap_or_else(|| format!("rpc error: code = {} desc = {message}", code_name(*code))),
         ClientError::TimedOut { .. } => "context deadline exceeded".to_owned(),
         ClientError::NotConnected { .. } | ClientError::Broken { .. } => {
             format!("rpc error: code = Unavailable desc = {error}")
         }
         ClientError::BadEndpoint { .. } | ClientError::ReadOnly => error.to_string(),
     }
+}
+
+/// What Go's gRPC says of an answer that is longer than its bound, where ours says it.
+fn too_long(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("Error, decoded message length too large: found ")?;
+    let (length, rest) = rest.split_once(" bytes, the limit is: ")?;
+    let bound = rest.strip_suffix(" bytes")?;
+    let words = format!("grpc: received message larger than max ({length} vs. {bound})");
+    Some(format!("rpc error: code = ResourceExhausted desc = {words}"))
 }
 
 /// Whether the message is one that etcd's own clients map to an error of their own.

@@ -19,16 +19,18 @@ use mini_etcd_proto::etcdserverpb::{
     AuthUserGrantRoleResponse, AuthUserListRequest, AuthUserListResponse,
     AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse, AuthenticateRequest, CompactionRequest,
     CompactionResponse, DefragmentRequest, DefragmentResponse, DeleteRangeRequest,
-    DeleteRangeResponse, HashKvRequest, HashKvResponse, LeaseGrantRequest, LeaseGrantResponse,
-    LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest, LeaseLeasesResponse,
-    LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
-    MemberAddRequest, MemberAddResponse, MemberListRequest, MemberListResponse,
-    MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest, MemberRemoveResponse,
-    MemberUpdateRequest, MemberUpdateResponse, MoveLeaderRequest, MoveLeaderResponse, PutRequest,
-    PutResponse, RangeRequest, RangeResponse, StatusRequest, StatusResponse, TxnRequest,
-    TxnResponse, WatchCreateRequest, request_op::Request,
+    DeleteRangeResponse, DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse,
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberAddRequest, MemberAddResponse,
+    MemberListRequest, MemberListResponse, MemberPromoteRequest, MemberPromoteResponse,
+    MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse,
+    MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    StatusRequest, StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest,
+    request_op::Request,
 };
-use tonic::{Response, Status};
+use prost::Message as _;
+use tonic::{Code, Response, Status};
 
 use super::member::{NO_AUTH, NOT_ALLOWED, wants_login};
 use super::pool::Pool;
@@ -296,6 +298,16 @@ impl Client {
         }
     }
 
+    /// Whether a request of so many bytes may be sent; the words are those of Go's gRPC.
+    fn fits(&self, length: usize) -> Result<(), ClientError> {
+        let bound = self.config.bounds.request;
+        if length <= bound {
+            return Ok(());
+        }
+        let message = format!("trying to send message larger than max ({length} vs. {bound})");
+        Err(ClientError::Refused { code: Code::ResourceExhausted, message })
+    }
+
     /// Watches; see [`WatchStream`].
     #[must_use]
     pub fn watch(&self, request: WatchCreateRequest) -> WatchStream {
@@ -322,6 +334,9 @@ macro_rules! calls {
             $(
                 $(#[$doc])*
                 pub async fn $name(&self, request: $request) -> Outcome<$response> {
+                    if let Err(error) = self.fits(request.encoded_len()) {
+                        return Outcome::Failed(error);
+                    }
                     let kind: fn(&$request) -> Kind = $kind;
                     self.call(kind(&request), |member| {
                         let request = request.clone();
@@ -401,6 +416,8 @@ calls! {
     alarm(maintenance, |request| if request.action == 0 { Kind::Read } else { Kind::Write }, AlarmRequest) -> AlarmResponse;
     /// Lets the member that answers give space back to its file system.
     defragment(maintenance, |_| Kind::Write, DefragmentRequest) -> DefragmentResponse;
+    /// Asks whether the cluster may go to an older version, starts or stops that.
+    downgrade(maintenance, |request| if request.action == 0 { Kind::Read } else { Kind::Write }, DowngradeRequest) -> DowngradeResponse;
     /// State of whichever member answers.
     status(maintenance, |_| Kind::Read, StatusRequest) -> StatusResponse;
     /// Hash of the keys of whichever member answers.
@@ -408,6 +425,27 @@ calls! {
 }
 
 impl Client {
+    /// Reads keys that the server sends in pieces, and puts these together; a server before 3.7 answers `Unimplemented`.
+    pub async fn range_streamed(&self, request: RangeRequest) -> Outcome<RangeResponse> {
+        self.call(Kind::Read, |member| {
+            let request = request.clone();
+            async move {
+                let mut pieces = member.kv().range_stream(request).await?.into_inner();
+                let mut whole = RangeResponse::default();
+                while let Some(piece) = pieces.message().await? {
+                    let mut piece = piece.range_response.unwrap_or_default();
+                    whole.kvs.append(&mut piece.kvs);
+                    // What the last piece has of these holds for all.
+                    whole.header = piece.header.or(whole.header);
+                    whole.more |= piece.more;
+                    whole.count = whole.count.max(piece.count);
+                }
+                Ok(Response::new(whole))
+            }
+        })
+        .await
+    }
+
     /// Renews a lease once; its time to live is 0 when it is not there.
     pub async fn lease_renew(&self, id: i64) -> Outcome<LeaseKeepAliveResponse> {
         // To do it twice is as good as once.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 
-use super::{Endpoint, OneCluster, Tls};
+use super::{Endpoint, MessageBounds, OneCluster, Tls};
 
 /// A user and the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct ClientConfig {
     pub login: Option<Credentials>,
     /// What to show with every request instead of logging in; asked of a client when it is made.
     pub token: Option<Token>,
+    /// How long requests and answers may be.
+    pub bounds: MessageBounds,
     /// What may be asked.
     pub access: Access,
     /// The cluster to talk to; by default the first one that answers. Copies of these settings share it: who changes the
@@ -106,6 +108,7 @@ impl ClientConfig {
             tls: Tls::default(),
             login: None,
             token: None,
+            bounds: MessageBounds::default(),
             access: Access::ReadWrite,
             cluster: OneCluster::default(),
         }

@@ -22,8 +22,21 @@ use crate::error::ClientError;
 /// What the stubs send through.
 pub type Wire = InterceptedService<Connection, Headers>;
 
-/// Answers of any size are taken, as etcdctl does.
-const RECEIVE_BYTES_MAX: usize = (1 << 31) - 1;
+/// How long messages may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageBounds {
+    /// Of a request; a longer one is not sent.
+    pub request: usize,
+    /// Of an answer; a longer one is not taken.
+    pub answer: usize,
+}
+
+impl Default for MessageBounds {
+    /// Requests are bounded by servers; answers of any size are taken, as etcdctl does.
+    fn default() -> Self {
+        Self { request: usize::MAX, answer: (1 << 31) - 1 }
+    }
+}
 
 /// How a server says that it has no users.
 pub(super) const NO_AUTH: &str = "etcdserver: authentication is not enabled";
@@ -129,6 +142,7 @@ pub struct Member {
     endpoint: Endpoint,
     connection: Connection,
     headers: Headers,
+    bounds: MessageBounds,
 }
 
 macro_rules! stub {
@@ -137,14 +151,19 @@ macro_rules! stub {
         #[must_use]
         pub fn $name(&self) -> $client<Wire> {
             $client::with_interceptor(self.connection.clone(), self.headers.clone())
-                .max_decoding_message_size(RECEIVE_BYTES_MAX)
+                .max_decoding_message_size(self.bounds.answer)
         }
     };
 }
 
 impl Member {
     pub(super) fn new(endpoint: Endpoint, connection: Connection, headers: Headers) -> Self {
-        Self { endpoint, connection, headers }
+        Self { endpoint, connection, headers, bounds: MessageBounds::default() }
+    }
+
+    /// The same with other bounds.
+    pub(super) fn bounded(self, bounds: MessageBounds) -> Self {
+        Self { bounds, ..self }
     }
 
     pub(super) fn headers(&self) -> &Headers {

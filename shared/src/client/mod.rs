@@ -43,7 +43,7 @@ pub use config::{Access, ClientConfig, Credentials, Token};
 pub use connect::{Connection, DialError, SendError};
 pub use doctor::{Diagnosis, Examined, Layer, LayerFound, examine};
 pub use endpoint::Endpoint;
-pub use member::{Headers, Member, Wire, wants_login};
+pub use member::{Headers, Member, MessageBounds, Wire, wants_login};
 pub use outcome::{Kind, Outcome};
 pub use tls::{Certificate, Socket, Tls, TlsFileError, TlsTrouble, Within, spoken};
 pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};

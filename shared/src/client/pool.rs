@@ -214,7 +214,8 @@ impl Pool {
         let equals = || ready().filter(|(slot, connection)| rank(slot, connection) == best);
         let (slot, connection) = equals().nth(turn % equals().count().max(1))?;
         let (endpoint, connection) = (slot.endpoint.clone(), connection.clone());
-        Some(Member::new(endpoint, connection, self.headers.clone()))
+        let member = Member::new(endpoint, connection, self.headers.clone());
+        Some(member.bounded(self.config.bounds))
     }
 
     /// The endpoint that is told about when none is ready, and what is wrong with it.
