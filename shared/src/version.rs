@@ -12,10 +12,10 @@ pub const CLUSTER_VERSION: &str = "3.6.0";
 pub const STORAGE_VERSION: &str = "3.6.0";
 
 /// Version of etcdctl whose output `mini-etcdctl` prints byte for byte.
-pub const ETCDCTL_VERSION: &str = "3.5.1";
+pub const ETCDCTL_VERSION: &str = "3.7.3";
 
 /// Version of the API in etcdctl's words.
-pub const API_VERSION: &str = "3.5";
+pub const API_VERSION: &str = "3.7";
 
 /// Version of mini-etcd itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

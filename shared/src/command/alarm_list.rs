@@ -1,7 +1,5 @@
 //! `alarm list`: lists the alarms.
 
-use std::fmt::Write;
-
 use mini_etcd_proto::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType};
 use prost::Message as _;
 
@@ -43,17 +41,11 @@ fn fields(alarm: &AlarmMember) -> Message {
     ]
 }
 
-/// An alarm as the text form of its message: every field that is set, and a blank behind each.
+/// An alarm as the text form of its message: every field that is set.
 fn line(alarm: &AlarmMember) -> String {
-    let mut text = String::new();
-    if alarm.member_id != 0 {
-        // Writing to a string does not fail.
-        let _ = write!(text, "memberID:{} ", alarm.member_id);
-    }
-    if alarm.alarm != 0 {
-        let _ = write!(text, "alarm:{} ", name(alarm));
-    }
-    text
+    let member = (alarm.member_id != 0).then(|| format!("memberID:{}", alarm.member_id));
+    let kind = (alarm.alarm != 0).then(|| format!("alarm:{}", name(alarm)));
+    member.into_iter().chain(kind).collect::<Vec<_>>().join(" ")
 }
 
 impl Answer for AlarmResponse {

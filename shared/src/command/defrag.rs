@@ -1,6 +1,9 @@
 //! `defrag`: lets members give space back to their file systems.
 
+use std::time::Duration;
+
 use mini_etcd_proto::etcdserverpb::DefragmentRequest;
+use tokio::time::Instant;
 
 use super::Report;
 use super::endpoint::clients;
@@ -9,7 +12,7 @@ use super::spec::{CommandSpec, Effect, Flag};
 use crate::client::Client;
 use crate::failure::{Failure, done, exit};
 use crate::format::{Answer, Facts, Field, Format, Page, Value, count_of};
-use crate::text::ANYTHING;
+use crate::text::{ANYTHING, duration};
 
 /// `defrag`
 pub(super) const DEFRAG: CommandSpec = CommandSpec {
@@ -31,14 +34,18 @@ async fn defragment(client: Client, cluster: bool) -> Report {
     };
     let (mut finished, mut notes) = (Vec::new(), Vec::new());
     for (endpoint, client) in asked {
+        let start = Instant::now();
         let answer = match client {
             Ok(client) => done(client.defragment(DefragmentRequest {}).await),
             Err(failure) => Err(failure),
         };
+        let took = start.elapsed();
         match answer {
-            Ok(_) => finished.push(Finished(endpoint)),
+            Ok(_) => finished.push(Finished { endpoint, took }),
             Err(failure) => {
-                notes.push(format!("Failed to defragment etcd member[{endpoint}] ({failure})"));
+                let took = duration(took);
+                let what = format!("Failed to defragment etcd member[{endpoint}]");
+                notes.push(format!("{what}. took {took}. ({failure})"));
             }
         }
     }
@@ -47,19 +54,25 @@ async fn defragment(client: Client, cluster: bool) -> Report {
     Report { notes, failure, ..Report::of(finished) }
 }
 
-/// An endpoint that is done, as it was typed.
+/// An endpoint that is done.
 #[derive(Debug)]
-struct Finished(String);
+struct Finished {
+    /// As it was typed.
+    endpoint: String,
+    /// How long it took.
+    took: Duration,
+}
 
 impl Answer for Vec<Finished> {
     fn shown(&self, _hex: bool) -> Value {
-        let fields = |one: &Finished| vec![Field::new("endpoint", "Endpoint", &one.0)];
+        let fields = |one: &Finished| vec![Field::new("endpoint", "Endpoint", &one.endpoint)];
         Value::List(self.iter().map(fields).collect())
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        for Finished(endpoint) in self {
-            page.line(&format!("Finished defragmenting etcd member[{endpoint}]"));
+        for Finished { endpoint, took } in self {
+            let took = duration(*took);
+            page.line(&format!("Finished defragmenting etcd member[{endpoint}]. took {took}"));
         }
     }
 
@@ -77,7 +90,7 @@ impl Answer for Vec<Finished> {
 
     fn masked(&self, line: &str) -> String {
         match line.split_once('[') {
-            Some((before, _)) => format!("{before}[{ANYTHING}]"),
+            Some((before, _)) => format!("{before}[{ANYTHING}]. took {ANYTHING}"),
             None => line.to_owned(),
         }
     }

@@ -14,7 +14,7 @@ use crate::text::masked_columns;
 pub(super) const ENDPOINT_HASHKV: CommandSpec = CommandSpec {
     group: "endpoint",
     flags: &[Flag::new("rev", ValueKind::Int, "0", "hash keys up to this revision; 0 for all")],
-    long: "Members that hold the same history up to a revision print the same hash for it.",
+    long: "Members that hold the same history up to a revision print the same hash for it. Columns: endpoint, hash, revision that it was taken up to\n(0 where the server does not say).",
     examples: &["endpoint hashkv --cluster", "endpoint hashkv --rev 100 -w table"],
     ..CommandSpec::new("hashkv", "Prints the hash of each endpoint's keys", |line| {
         let request = (line.switch("cluster"), HashKvRequest { revision: line.int("rev") });
@@ -43,6 +43,7 @@ impl Hashed {
             Field::in_fields("Endpoint", &self.endpoint),
             Field::new("hash", "Hash", self.response.hash),
             Field::in_json("compact_revision", self.response.compact_revision),
+            Field::new("hash_revision", "HashRevision", self.response.hash_revision),
         ];
         vec![
             Field::in_json("Endpoint", &self.endpoint),
@@ -58,8 +59,14 @@ impl Answer for Vec<Hashed> {
     }
 
     fn table(&self) -> Option<Table> {
-        let row = |one: &Hashed| vec![one.endpoint.clone(), one.response.hash.to_string()];
-        Some(Table { head: &["ENDPOINT", "HASH"], rows: self.iter().map(row).collect() })
+        let row = |Hashed { endpoint, response }: &Hashed| {
+            let (hash, revision) = (response.hash.to_string(), response.hash_revision.to_string());
+            vec![endpoint.clone(), hash, revision]
+        };
+        Some(Table {
+            head: &["ENDPOINT", "HASH", "HASH REVISION"],
+            rows: self.iter().map(row).collect(),
+        })
     }
 
     fn facts(&self) -> Facts<'_> {

@@ -117,12 +117,17 @@ struct Health {
 }
 
 impl Health {
+    /// How long its read took; empty when there was none.
+    fn took(&self) -> String {
+        if self.took.is_zero() { String::new() } else { duration(self.took) }
+    }
+
     fn fields(&self) -> Message {
         let trouble = self.trouble.clone().unwrap_or_default();
         vec![
             Field::new("endpoint", "Endpoint", &self.endpoint),
             Field::new("health", "Health", self.trouble.is_none()).always(),
-            Field::new("took", "Took", Value::Plain(duration(self.took))),
+            Field::new("took", "Took", Value::Plain(self.took())).always(),
             Field::new("error", "Error", Value::Plain(trouble)),
             Field::blank(),
         ]
@@ -131,7 +136,7 @@ impl Health {
     fn row(&self) -> Vec<String> {
         let healthy = self.trouble.is_none().to_string();
         let trouble = self.trouble.clone().unwrap_or_default();
-        vec![self.endpoint.clone(), healthy, duration(self.took), trouble]
+        vec![self.endpoint.clone(), healthy, self.took(), trouble]
     }
 }
 

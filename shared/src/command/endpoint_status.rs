@@ -13,7 +13,7 @@ use crate::text::{masked_columns, size};
 /// `endpoint status`
 pub(super) const ENDPOINT_STATUS: CommandSpec = CommandSpec {
     group: "endpoint",
-    long: "Columns: endpoint, member id, version, size of the store, is leader, is learner, Raft term, Raft index,\napplied Raft index, errors.",
+    long: "Columns: endpoint, member id, version, version of the store, size of the store, of that in use, not in use in percent,\nquota, is leader, is learner, Raft term, Raft index, applied Raft index, errors, version of a downgrade, is there one.",
     examples: &["endpoint status -w table", "endpoint status --cluster -w json"],
     ..CommandSpec::new("status", "Prints the state of each endpoint", |line| {
         Ok(asks(line.switch("cluster"), |client, cluster| async move {
@@ -40,28 +40,45 @@ struct Status {
 }
 
 impl Status {
-    /// Without what servers after 3.5 add, as etcdctl 3.5.1 does not know it.
     fn fields(&self) -> Message {
         let response = &self.response;
         let errors = format!("[{}]", response.errors.join(" "));
+        let downgrade = response.downgrade_info.clone();
         let status = vec![
             header("header", response.header.as_ref()),
             Field::new("version", "Version", &response.version),
+            Field::in_fields("StorageVersion", &response.storage_version),
             Field::new("dbSize", "DBSize", response.db_size),
-            Field::new("leader", "Leader", Value::Id(response.leader)),
+            Field::in_fields("DBSizeInUse", response.db_size_in_use),
+            Field::in_fields("DBSizeQuota", response.db_size_quota),
+            Field::in_json("leader", Value::Id(response.leader)),
+            // The one id that `--hex` leaves alone.
+            Field::in_fields("Leader", response.leader),
             Field::in_fields("IsLearner", response.is_learner),
             Field::new("raftIndex", "RaftIndex", response.raft_index),
-            Field::new("raftTerm", "RaftTerm", response.raft_term),
+            Field::in_json("raftTerm", response.raft_term),
             Field::new("raftAppliedIndex", "RaftAppliedIndex", response.raft_applied_index),
             Field::in_json("errors", &response.errors),
             Field::in_fields("Errors", Value::Plain(errors)),
             Field::in_json("dbSizeInUse", response.db_size_in_use),
             Field::in_json("isLearner", response.is_learner),
+            Field::in_json("storageVersion", &response.storage_version),
+            Field::in_json("dbSizeQuota", response.db_size_quota),
         ];
+        let sent = downgrade.as_ref().map(|downgrade| {
+            let fields = vec![
+                Field::in_json("enabled", downgrade.enabled),
+                Field::in_json("targetVersion", &downgrade.target_version),
+            ];
+            Field::in_json("downgradeInfo", fields)
+        });
+        let downgrade = downgrade.unwrap_or_default();
         vec![
             Field::in_json("Endpoint", &self.endpoint),
-            Field::new("Status", "", Value::Inline(status)),
+            Field::new("Status", "", Value::Inline(status.into_iter().chain(sent).collect())),
             Field::in_fields("Endpoint", &self.endpoint),
+            Field::in_fields("DowngradeTargetVersion", &downgrade.target_version),
+            Field::in_fields("DowngradeEnabled", downgrade.enabled),
             Field::blank(),
         ]
     }
@@ -69,19 +86,32 @@ impl Status {
     fn row(&self) -> Vec<String> {
         let response = &self.response;
         let member = response.header.as_ref().map_or(0, |header| header.member_id);
+        let downgrade = response.downgrade_info.clone().unwrap_or_default();
         vec![
             self.endpoint.clone(),
             format!("{member:x}"),
             response.version.clone(),
+            response.storage_version.clone(),
             size(response.db_size),
+            size(response.db_size_in_use),
+            format!("{}%", unused(response)),
+            size(response.db_size_quota),
             (response.leader == member).to_string(),
             response.is_learner.to_string(),
             response.raft_term.to_string(),
             response.raft_index.to_string(),
             response.raft_applied_index.to_string(),
             response.errors.join(", "),
+            downgrade.target_version,
+            downgrade.enabled.to_string(),
         ]
     }
+}
+
+/// The part of the store that is not in use, in percent, as etcdctl rounds it; 0 of an empty one.
+fn unused(response: &StatusResponse) -> i64 {
+    let used = response.db_size_in_use.saturating_mul(100).checked_div(response.db_size);
+    used.map_or(0, |used| 100 - used)
 }
 
 impl Answer for Vec<Status> {
@@ -95,13 +125,19 @@ impl Answer for Vec<Status> {
                 "ENDPOINT",
                 "ID",
                 "VERSION",
+                "STORAGE VERSION",
                 "DB SIZE",
+                "IN USE",
+                "PERCENTAGE NOT IN USE",
+                "QUOTA",
                 "IS LEADER",
                 "IS LEARNER",
                 "RAFT TERM",
                 "RAFT INDEX",
                 "RAFT APPLIED INDEX",
                 "ERRORS",
+                "DOWNGRADE TARGET VERSION",
+                "DOWNGRADE ENABLED",
             ],
             rows: self.iter().map(Status::row).collect(),
         })
@@ -117,6 +153,6 @@ impl Answer for Vec<Status> {
 
     /// All but whether it is a learner, and its errors.
     fn masked(&self, line: &str) -> String {
-        masked_columns(line, &[5, 9])
+        masked_columns(line, &[9, 13])
     }
 }

@@ -8,28 +8,29 @@ use mini_etcd_proto::etcdserverpb::request_op::Request as Operation;
 use mini_etcd_proto::etcdserverpb::{RangeRequest, RangeResponse};
 use prost::Message as _;
 
-use super::ranges::{FROM_KEY, KEY_OR_RANGE, PREFIX, needs_key, one_way_to_range, range};
+use super::ranges::{
+    CONSISTENCY, FROM_KEY, KEY_OR_RANGE, PREFIX, is_serializable, needs_key, one_way_to_range,
+    range,
+};
 use super::spec::{CommandSpec, Flag, ValueKind};
 use super::{CommandLine, Input, Made, Refusal, Reply, Request};
 use crate::client::Client;
 use crate::failure::{Failure, done, exit};
 use crate::format::{Answer, Facts, Field, Format, Message, Page, Value, header, pairs};
-use crate::text::quote;
 
 /// `get`
 pub const GET: CommandSpec = CommandSpec {
     args: KEY_OR_RANGE,
     flags: &[
-        Flag::new(
-            "consistency",
-            ValueKind::Choice(&["l", "s"]),
-            "l",
-            "l: linearizable; s: serializable, from the member's own state",
-        ),
+        CONSISTENCY,
         Flag::switch("count-only", "only how many keys there are (with -w fields)"),
         FROM_KEY,
         Flag::switch("keys-only", "leave the values out"),
         Flag::new("limit", ValueKind::Int, "0", "most keys to print; 0 for all"),
+        Flag::new("max-create-rev", ValueKind::Int, "0", "no key created after this revision"),
+        Flag::new("max-mod-rev", ValueKind::Int, "0", "no key changed after this revision"),
+        Flag::new("min-create-rev", ValueKind::Int, "0", "no key created before this revision"),
+        Flag::new("min-mod-rev", ValueKind::Int, "0", "no key changed before this revision"),
         Flag::new("order", ValueKind::Choice(&["ASCEND", "DESCEND"]), "", "ASCEND or DESCEND"),
         PREFIX,
         Flag::switch("print-value-only", "leave the keys out (with -w simple)"),
@@ -40,8 +41,13 @@ pub const GET: CommandSpec = CommandSpec {
             "",
             "CREATE, KEY, MODIFY, VALUE or VERSION",
         ),
+        Flag::switch("stream", "take the keys in pieces (RangeStream, of servers from 3.7 on)"),
     ],
-    examples: &["get foo", "get --prefix /jobs/ --keys-only", "get foo --rev 17 -w json"],
+    examples: &[
+        "get foo",
+        "get --prefix /jobs/ --keys-only",
+        "get --prefix /jobs/ --min-mod-rev 17 -w json",
+    ],
     operation: true,
     ..CommandSpec::new("get", "Reads a key, or the keys in [key, range_end)", made)
 };
@@ -50,6 +56,7 @@ pub const GET: CommandSpec = CommandSpec {
 struct Get {
     request: RangeRequest,
     values_only: bool,
+    stream: bool,
 }
 
 fn made(line: &CommandLine<'_>) -> Made {
@@ -57,17 +64,19 @@ fn made(line: &CommandLine<'_>) -> Made {
         return Err(needs_key(line));
     }
     one_way_to_range(line)?;
-    let serializable = match line.text("consistency").as_str() {
-        "l" => false,
-        "s" => true,
-        other => {
-            let other = quote(other.as_bytes());
-            return Err(bad_feature(format!("unknown consistency flag {other}")));
-        }
-    };
+    let (keys_only, count_only) = (line.switch("keys-only"), line.switch("count-only"));
+    if keys_only && count_only {
+        return Err(Refusal::bad_args(
+            "`--keys-only` and `--count-only` cannot be set at the same time, choose one",
+        ));
+    }
+    let serializable = is_serializable(line)?;
     let (key, range_end) = range(line)?;
     let (sort_order, sort_target) = sorting(line)?;
+    let (min_create_revision, max_create_revision) = revisions(line, "Create")?;
+    let (min_mod_revision, max_mod_revision) = revisions(line, "Mod")?;
     Ok(Box::new(Get {
+        stream: line.switch("stream"),
         values_only: line.switch("print-value-only"),
         request: RangeRequest {
             key,
@@ -77,11 +86,25 @@ fn made(line: &CommandLine<'_>) -> Made {
             sort_order: sort_order.into(),
             sort_target: sort_target.into(),
             serializable,
-            keys_only: line.switch("keys-only"),
-            count_only: line.switch("count-only"),
-            ..RangeRequest::default()
+            keys_only,
+            count_only,
+            min_mod_revision,
+            max_mod_revision,
+            min_create_revision,
+            max_create_revision,
         },
     }))
+}
+
+/// The least and the greatest revision of `Create` or `Mod` that is asked for; 0 for no bound.
+fn revisions(line: &CommandLine<'_>, what: &str) -> Result<(i64, i64), Refusal> {
+    let bound = |end| line.int(&format!("{end}-{}-rev", what.to_lowercase())).max(0);
+    let (least, greatest) = (bound("min"), bound("max"));
+    if greatest > 0 && least > greatest {
+        let text = format!("getMin{what}Rev(={least}) > getMax{what}Rev(={greatest})");
+        return Err(bad_feature(text));
+    }
+    Ok((least, greatest))
 }
 
 fn sorting(line: &CommandLine<'_>) -> Result<(SortOrder, SortTarget), Refusal> {
@@ -114,10 +137,14 @@ fn bad_feature(text: String) -> Refusal {
 
 impl Request for Get {
     fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
-        let Self { request, values_only } = *self;
+        let Self { request, values_only, stream } = *self;
         let (keys_only, count_only) = (request.keys_only, request.count_only);
         Box::pin(async move {
-            let response = done(client.range(request).await);
+            let response = if stream {
+                done(client.range_streamed(request).await)
+            } else {
+                done(client.range(request).await)
+            };
             response.map(|response| Got { response, keys_only, values_only, count_only }).into()
         })
     }

@@ -4,21 +4,24 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
+use super::manual::manual;
 use super::request::Misfit;
 use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
-use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
-use super::target::Target;
+use super::table::{GROUPS, TABLE};
+use super::target::{HELP_FLAG, Target};
 use super::{Report, Request};
 use crate::failure::Failure;
 use crate::format::{Answer, Field, Format, Page, Value};
-use crate::version::{API_VERSION, ETCDCTL_VERSION};
 
 /// `help`
 pub const HELP: CommandSpec = CommandSpec {
     effect: Effect::Local,
     args: &[Arg::rest("command", ArgKind::Command)],
-    examples: &["help get", "help endpoint status"],
-    ..CommandSpec::new("help", "Explains a command", |line| Ok(Box::new(Help::of(line.args()))))
+    flags: &[Flag::switch("man", "write the manual page of all commands, for man(1)")],
+    examples: &["help get", "help endpoint status", "help --man"],
+    ..CommandSpec::new("help", "Explains a command", |line| {
+        Ok(Box::new(Help { man: line.switch("man"), ..Help::of(line.args()) }))
+    })
 };
 
 /// What is to be explained.
@@ -28,6 +31,8 @@ pub struct Help {
     pub target: Target,
     /// Words that lead nowhere.
     pub unknown: Option<String>,
+    /// The manual page instead.
+    pub man: bool,
 }
 
 impl Help {
@@ -35,12 +40,12 @@ impl Help {
         match super::parse(words) {
             // Words behind the name of a command are passed over, as etcdctl does.
             Ok(parsed) if parsed.args.is_empty() || !matches!(parsed.target, Target::Root) => {
-                Self { target: parsed.target, unknown: None }
+                Self { target: parsed.target, unknown: None, man: false }
             }
             _ => {
                 let words: Vec<_> =
                     words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-                Self { target: Target::Root, unknown: Some(words.join(" ")) }
+                Self { target: Target::Root, unknown: Some(words.join(" ")), man: false }
             }
         }
     }
@@ -66,8 +71,14 @@ impl Answer for Help {
     }
 
     fn simple(&self, page: &mut Page<'_>) {
-        let text = help(page.program, self.target);
-        page.write(text.as_bytes());
+        if self.man {
+            return page.write(manual(page.program).as_bytes());
+        }
+        match self.unknown {
+            None => page.write(help(page.program, self.target).as_bytes()),
+            // etcdctl has it beside the complaint.
+            Some(_) => page.error_line(usage(page.program, self.target).trim_end()),
+        }
     }
 
     fn format(&self, _asked: Format) -> Result<Format, Failure> {
@@ -78,106 +89,127 @@ impl Answer for Help {
 /// The help for `target` of a program called `program`.
 #[must_use]
 pub fn help(program: &str, target: Target) -> String {
+    let about = match target {
+        Target::Root => "Command line for etcd clusters",
+        Target::Group(group) => group.short,
+        Target::Command(CommandSpec { long: "", short, .. }) => short,
+        Target::Command(spec) => &format!("{}.\n{}", spec.short, spec.long),
+    };
+    let called = |words: &str| format!("{program} {words}").trim_start().to_owned();
+    let more = match target {
+        Target::Command(_) => String::new(),
+        _ => format!(
+            "Use \"{}\" for more information about a command.\n",
+            called(format!("{} [command] --help", target.path()).trim_start())
+        ),
+    };
+    let options = called("options");
+    let usage = usage(program, target);
+    format!(
+        "{about}\n\n{usage}\n{more}Use \"{options}\" for a list of the flags that every command takes.\n"
+    )
+}
+
+/// How `target` is called, and its own flags: what is shown with a line that does not parse.
+#[must_use]
+pub fn usage(program: &str, target: Target) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
-    let _ = match target {
-        Target::Root => write_root(&mut out, program),
-        Target::Group(group) => {
-            let commands = TABLE.iter().filter(|spec| spec.group == group.name);
-            write_head(
-                &mut out,
-                group.name,
-                group.short,
-                &format!("{program} {} <subcommand> [flags]", group.name),
-            )
-            .and_then(|()| {
-                write_commands(&mut out, commands.map(|spec| (spec.name.to_owned(), spec.short)))
-            })
-            .and_then(|()| {
-                write_flags(&mut out, "OPTIONS", group.flags.iter().chain(help_flag(target)))
-            })
-            .and_then(|()| write_flags(&mut out, "GLOBAL OPTIONS", GLOBAL_FLAGS))
-        }
-        Target::Command(spec) => write_command(&mut out, program, spec),
-    };
+    let _ = write_usage(&mut out, program, target);
     out
 }
 
-fn help_flag(target: Target) -> impl Iterator<Item = &'static Flag> {
-    target.flags().filter(|flag| flag.name == "help")
-}
-
-fn write_head(out: &mut String, name: &str, short: &str, usage: &str) -> std::fmt::Result {
-    write!(out, "NAME:\n\t{name} - {short}\n\nUSAGE:\n\t{usage}\n\n")
-}
-
-fn write_root(out: &mut String, program: &str) -> std::fmt::Result {
-    write_head(out, program, "Command line for etcd clusters", &format!("{program} [flags]"))?;
-    write!(out, "VERSION:\n\t{ETCDCTL_VERSION}\n\nAPI VERSION:\n\t{API_VERSION}\n\n")?;
-    write_commands(out, TABLE.iter().map(|spec| (spec.path(), spec.short)))?;
-    write_flags(out, "OPTIONS", GLOBAL_FLAGS.iter().chain(help_flag(Target::Root)))
-}
-
-fn write_command(out: &mut String, program: &str, spec: &'static CommandSpec) -> std::fmt::Result {
-    let usage = [program, &spec.path(), "[options]", &spec.usage()].join(" ");
-    write_head(out, &spec.path(), spec.short, usage.trim())?;
-    if !spec.long.is_empty() {
-        writeln!(out, "DESCRIPTION:")?;
-        for line in spec.long.lines() {
-            writeln!(out, "\t{line}")?;
-        }
-        writeln!(out)?;
-    }
-    writeln!(out, "EXAMPLES:")?;
-    for example in spec.examples {
-        writeln!(out, "\t{}", format!("{program} {example}").trim_start())?;
-    }
-    writeln!(out)?;
-    let target = Target::Command(spec);
-    let group = GROUPS.iter().find(|group| group.name == spec.group);
-    let global = group.map_or(&[][..], |group| group.flags).iter().chain(GLOBAL_FLAGS);
-    write_flags(out, "OPTIONS", spec.flags.iter().chain(help_flag(target)))?;
-    write_flags(out, "GLOBAL OPTIONS", global)
-}
-
-fn write_commands<'a>(
-    out: &mut String,
-    commands: impl Iterator<Item = (String, &'a str)>,
-) -> std::fmt::Result {
-    let commands: Vec<_> = commands.collect();
-    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    writeln!(out, "COMMANDS:")?;
-    for (name, short) in commands {
-        writeln!(out, "\t{name:width$}  {short}")?;
-    }
-    writeln!(out)
-}
-
-fn write_flags<'a>(
-    out: &mut String,
-    title: &str,
-    flags: impl IntoIterator<Item = &'a Flag>,
-) -> std::fmt::Result {
-    let lines: Vec<_> = flags.into_iter().map(|flag| (flag_head(flag), flag.help)).collect();
-    let width = lines.iter().map(|(head, _)| head.len()).max().unwrap_or(0);
-    writeln!(out, "{title}:")?;
-    for (head, text) in lines {
-        writeln!(out, "  {head:width$}  {text}")?;
-    }
-    writeln!(out)
-}
-
-fn flag_head(flag: &Flag) -> String {
-    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
-    let default = match flag.value {
-        ValueKind::Switch => format!("[={}]", flag.default),
-        ValueKind::List => format!("=[{}]", flag.default),
-        ValueKind::Int | ValueKind::Duration => format!("={}", flag.default),
-        ValueKind::Text | ValueKind::Lease | ValueKind::Choice(_) => {
-            format!("=\"{}\"", flag.default)
+fn write_usage(out: &mut String, program: &str, target: Target) -> std::fmt::Result {
+    let words = match target {
+        Target::Root => format!("{program} [command]"),
+        Target::Group(group) => format!("{program} {} [command]", group.name),
+        Target::Command(spec) => {
+            let all = [program, &spec.path(), &spec.usage(), "[flags]"];
+            let some = all.into_iter().filter(|words| !words.is_empty());
+            some.collect::<Vec<_>>().join(" ")
         }
     };
-    format!("{short}--{}{default}", flag.name)
+    writeln!(out, "Usage:\n  {}", words.trim())?;
+    let (own, group): (&[Flag], &[Flag]) = match target {
+        Target::Root => {
+            let mut all: Vec<_> = TABLE.iter().map(|spec| (spec.path(), spec.short)).collect();
+            all.sort();
+            write_commands(out, &all)?;
+            return Ok(());
+        }
+        Target::Group(group) => {
+            let commands = TABLE.iter().filter(|spec| spec.group == group.name);
+            let commands: Vec<_> =
+                commands.map(|spec| (spec.name.to_owned(), spec.short)).collect();
+            write_commands(out, &commands)?;
+            (group.flags, &[])
+        }
+        Target::Command(spec) => {
+            writeln!(out, "\nExamples:")?;
+            for example in spec.examples {
+                writeln!(out, "  {}", format!("{program} {example}").trim_start())?;
+            }
+            let group = GROUPS.iter().find(|group| group.name == spec.group);
+            (spec.flags, group.map_or(&[], |group| group.flags))
+        }
+    };
+    writeln!(out, "\nFlags:")?;
+    let mut own: Vec<_> = own.iter().chain([&HELP_FLAG]).collect();
+    own.sort_by_key(|flag| flag.name);
+    write_flags(out, &own)?;
+    if !group.is_empty() {
+        writeln!(out, "\nGlobal Flags:")?;
+        write_flags(out, &group.iter().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn write_commands(out: &mut String, commands: &[(String, &str)]) -> std::fmt::Result {
+    let width = commands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    writeln!(out, "\nAvailable Commands:")?;
+    for (name, short) in commands {
+        writeln!(out, "  {name:width$}  {short}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_flags(out: &mut String, flags: &[&Flag]) -> std::fmt::Result {
+    let lines: Vec<_> = flags.iter().map(|flag| (flag_head(flag), flag_text(flag))).collect();
+    let width = lines.iter().map(|(head, _)| head.len()).max().unwrap_or(0);
+    for (head, text) in lines {
+        writeln!(out, "  {head:width$}   {text}")?;
+    }
+    Ok(())
+}
+
+/// The flag and the kind of its value, in the words of etcdctl's help.
+pub(super) fn flag_head(flag: &Flag) -> String {
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let kind = match flag.value {
+        ValueKind::Switch => "",
+        ValueKind::Int => " int",
+        ValueKind::Duration => " duration",
+        ValueKind::List => " strings",
+        ValueKind::Text | ValueKind::Lease | ValueKind::Choice(_) => " string",
+    };
+    format!("{short}--{}{kind}", flag.name)
+}
+
+/// What the flag does, and its default where that is not the empty one.
+pub(super) fn flag_text(flag: &Flag) -> String {
+    let (help, default) = (flag.help, flag.default);
+    match flag.value {
+        ValueKind::Switch if default == "false" => help.to_owned(),
+        ValueKind::Int if default == "0" => help.to_owned(),
+        _ if default.is_empty() => help.to_owned(),
+        ValueKind::Switch | ValueKind::Int | ValueKind::Duration => {
+            format!("{help} (default {default})")
+        }
+        ValueKind::List => format!("{help} (default [{default}])"),
+        ValueKind::Text | ValueKind::Lease | ValueKind::Choice(_) => {
+            format!("{help} (default \"{default}\")")
+        }
+    }
 }
 
 #[cfg(test)]

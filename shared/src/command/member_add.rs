@@ -85,7 +85,8 @@ fn changed(answer: MemberAddResponse, name: &str, typed: &str) -> Changed {
     let one = added.clone().unwrap_or_default();
     let mut more = vec![String::new()];
     more.extend(settings(&members, &one, name, typed));
-    Changed { id: one.id, what: "added to", header, added, members, message, more }
+    let what = if one.is_learner { "added as learner to" } else { "added to" };
+    Changed { id: one.id, what, header, added, members, message, more }
 }
 
 /// The settings that start the new member of etcd, in etcdctl's words. `typed` is where peers reach it, separated by commas.

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::{Member, ResponseHeader};
 
-use super::member_list::member;
+use super::member_list::{head, member};
 use super::{CommandLine, Refusal};
 use crate::failure::{Failure, exit};
-use crate::format::{Answer, Facts, Field, Format, Page, Value, count_of, header};
+use crate::format::{Answer, Facts, Field, Format, Page, Value, count_of};
 use crate::text::{parse_uint, quote, replaced};
 
 /// The first argument, a member's id in hex.
@@ -85,11 +85,11 @@ pub(super) struct Changed {
 }
 
 impl Answer for Changed {
-    fn shown(&self, _hex: bool) -> Value {
-        let mut shown = vec![header("header", self.header.as_ref())];
+    fn shown(&self, hex: bool) -> Value {
+        let mut shown = vec![head(self.header.as_ref(), hex)];
         let added = self.added.as_ref();
-        shown.extend(added.map(|added| Field::new("member", "", member(added, false))));
-        let members = self.members.iter().map(|one| member(one, false)).collect();
+        shown.extend(added.map(|added| Field::new("member", "", member(added, hex))));
+        let members = self.members.iter().map(|one| member(one, hex)).collect();
         shown.push(Field::new("members", "", Value::Rows(members)));
         shown.into()
     }

@@ -1,42 +1,57 @@
 //! `member list`: lists the members.
 
-use mini_etcd_proto::etcdserverpb::{Member, MemberListRequest, MemberListResponse};
+use mini_etcd_proto::etcdserverpb::{
+    Member, MemberListRequest, MemberListResponse, ResponseHeader,
+};
 use prost::Message as _;
 
+use super::ranges::{CONSISTENCY, is_serializable};
 use super::request::asks;
 use super::spec::CommandSpec;
 use crate::failure::done;
-use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of};
+use crate::format::{Answer, Facts, Field, Message, Table, Value, count_of, header};
 use crate::text::masked_columns;
 
 /// `member list`
 pub(super) const MEMBER_LIST: CommandSpec = CommandSpec {
     group: "member",
+    flags: &[CONSISTENCY],
     long: "Columns: id, status, name, peer addresses, client addresses, is learner.",
-    examples: &["member list -w table"],
-    ..CommandSpec::new("list", "Lists the members", |_| {
-        Ok(asks(MemberListRequest { linearizable: true }, |client, request| async move {
+    examples: &["member list -w table", "member list --consistency s"],
+    ..CommandSpec::new("list", "Lists the members", |line| {
+        let linearizable = !is_serializable(line)?;
+        Ok(asks(MemberListRequest { linearizable }, |client, request| async move {
             done(client.member_list(request).await)
         }))
     })
 };
 
 pub(super) fn member(member: &Member, hex: bool) -> Message {
-    // etcdctl 3.5.1 spells this key differently in its two outputs.
-    let client_urls = if hex { "clientURLS" } else { "clientURLs" };
     vec![
         Field::new("ID", "ID", id(member.id, hex)),
         Field::new("name", "Name", &member.name),
         Field::new("peerURLs", "PeerURL", &member.peer_ur_ls),
-        Field::new(client_urls, "ClientURL", &member.client_ur_ls),
+        Field::new("clientURLs", "ClientURL", &member.client_ur_ls),
         Field::new("isLearner", "IsLearner", member.is_learner),
         Field::blank(),
     ]
 }
 
-/// An id; this is the only command whose JSON heeds `--hex`.
+/// An id; commands about members are the only ones whose JSON heeds `--hex`.
 fn id(id: u64, hex: bool) -> Value {
     if hex { Value::Text(format!("{id:x}")) } else { Value::Id(id) }
+}
+
+/// The header of an answer about members.
+pub(super) fn head(sent: Option<&ResponseHeader>, hex: bool) -> Field {
+    let Some(it) = sent.filter(|_| hex) else { return header("header", sent) };
+    let fields = vec![
+        Field::in_json("cluster_id", id(it.cluster_id, hex)),
+        Field::in_json("member_id", id(it.member_id, hex)),
+        Field::in_json("revision", it.revision),
+        Field::in_json("raft_term", it.raft_term),
+    ];
+    Field::in_json("header", fields)
 }
 
 fn row(member: &Member) -> Vec<String> {
@@ -53,15 +68,9 @@ fn row(member: &Member) -> Vec<String> {
 
 impl Answer for MemberListResponse {
     fn shown(&self, hex: bool) -> Value {
-        let head = self.header.unwrap_or_default();
-        let head = vec![
-            Field::new("cluster_id", "ClusterID", id(head.cluster_id, hex)),
-            Field::new("member_id", "MemberID", id(head.member_id, hex)),
-            Field::new("revision", "Revision", head.revision),
-            Field::new("raft_term", "RaftTerm", head.raft_term),
-        ];
         let members = self.members.iter().map(|one| member(one, hex)).collect();
-        vec![Field::new("header", "", head), Field::new("members", "", Value::Rows(members))].into()
+        vec![head(self.header.as_ref(), hex), Field::new("members", "", Value::Rows(members))]
+            .into()
     }
 
     fn table(&self) -> Option<Table> {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::refusal::Refusal;
 use super::request::CommandLine;
-use super::spec::{Arg, ArgKind, Flag};
+use super::spec::{Arg, ArgKind, Flag, ValueKind};
+use crate::failure::exit;
+use crate::text::quote;
 use crate::types::prefix_end;
 
 /// Every key: what a prefix or a lower bound of no bytes means.
@@ -14,6 +16,26 @@ pub(super) const PREFIX: Flag = Flag::switch("prefix", "take every key that begi
 pub(super) const FROM_KEY: Flag =
     Flag::switch("from-key", "take the key and every key above it, in byte order");
 pub(super) const PREV_KV: Flag = Flag::switch("prev-kv", "also show what was there before");
+
+/// Whether an answer may come from the state of the member that is asked.
+pub(super) const CONSISTENCY: Flag = Flag::new(
+    "consistency",
+    ValueKind::Choice(&["l", "s"]),
+    "l",
+    "l: linearizable; s: serializable, from the member's own state",
+);
+
+/// What [`CONSISTENCY`] says.
+pub(super) fn is_serializable(line: &CommandLine<'_>) -> Result<bool, Refusal> {
+    match line.text(CONSISTENCY.name).as_str() {
+        "l" => Ok(false),
+        "s" => Ok(true),
+        other => {
+            let text = format!("unknown consistency flag {}", quote(other.as_bytes()));
+            Err(Refusal::new(exit::BAD_FEATURE, text))
+        }
+    }
+}
 
 /// A key, or two that bound a range.
 pub(super) const KEY_OR_RANGE: &[Arg] =

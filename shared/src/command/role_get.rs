@@ -30,6 +30,9 @@ fn made(line: &CommandLine<'_>) -> Made {
     }))
 }
 
+/// The role that may do everything; some servers say so by a permission, and some do not.
+const ROOT: &str = "root";
+
 /// What a role may do.
 #[derive(Debug)]
 pub(super) struct RoleGot {
@@ -72,6 +75,9 @@ impl Answer for RoleGot {
             ("KV Write:", [Type::Write, Type::Readwrite]),
         ] {
             page.line(head);
+            if self.role == ROOT && self.answer.perm.is_empty() {
+                page.line("\t[, <open ended>");
+            }
             for perm in &self.answer.perm {
                 if !kinds.iter().any(|kind| i32::from(*kind) == perm.perm_type) {
                     continue;

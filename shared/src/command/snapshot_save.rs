@@ -40,7 +40,7 @@ pub(super) const SNAPSHOT_SAVE: CommandSpec = CommandSpec {
 
 fn made(line: &CommandLine<'_>) -> Made {
     let [path] = line.args() else {
-        return Err(Refusal::bad_args("snapshot save expects one argument"));
+        return Err(Refusal::bad_args("snapshot save expects one argument <filename>"));
     };
     let path = PathBuf::from(OsStr::from_bytes(path));
     Ok(asks(path, |client, path| async move { save(client, path).await.map_err(interrupted) }))

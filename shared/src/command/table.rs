@@ -62,6 +62,8 @@ pub const GLOBAL_FLAGS: &[Flag] = &[
         "how long a probe may stay without answer",
     ),
     Flag::new("key", ValueKind::Text, "", "file with the key of --cert"),
+    Flag::new("max-recv-bytes", ValueKind::Int, "0", "longest answer to take; 0 for 2 GiB"),
+    Flag::new("max-request-bytes", ValueKind::Int, "0", "longest request to send; 0 for 2 MiB"),
     Flag::new("password", ValueKind::Text, "", "password of --user"),
     Flag::new("profile", ValueKind::Text, "", "profile of config.toml that says what no flag says"),
     Flag::new("user", ValueKind::Text, "", "name[:password] to log in with"),
@@ -78,6 +80,7 @@ pub const GLOBAL_FLAGS: &[Flag] = &[
 pub const GROUPS: &[Group] = &[
     Group { name: "alarm", short: "Alarms of the cluster", flags: &[] },
     Group { name: "auth", short: "Whether the cluster asks for users", flags: &[] },
+    Group { name: "downgrade", short: "Going back to an older version", flags: &[] },
     Group { name: "endpoint", short: "State of each endpoint", flags: super::endpoint::FLAGS },
     Group { name: "lease", short: "Leases, with which keys end", flags: &[] },
     Group { name: "member", short: "Members of the cluster", flags: &[] },
@@ -86,9 +89,8 @@ pub const GROUPS: &[Group] = &[
     Group { name: "user", short: "Users, who have roles", flags: &[] },
 ];
 
-/// Commands of etcdctl 3.5 that are not built yet, by group and name. They are refused by name, not taken for help.
-pub const UNBUILT: &[(&str, &str)] =
-    &[("", "check"), ("", "completion"), ("", "elect"), ("", "lock"), ("", "make-mirror")];
+/// Commands of etcdctl 3.7 that are not built yet, by group and name. They are refused by name, not taken for help.
+pub const UNBUILT: &[(&str, &str)] = &[("", "check"), ("", "make-mirror")];
 
 /// Every command, by name.
 pub const TABLE: &[CommandSpec] = &[
@@ -98,9 +100,14 @@ pub const TABLE: &[CommandSpec] = &[
     super::auth_enable::AUTH_ENABLE,
     super::auth_status::AUTH_STATUS,
     super::compaction::COMPACTION,
+    super::completion::COMPLETION,
     super::defrag::DEFRAG,
     super::del::DEL,
     super::doctor::DOCTOR,
+    super::downgrade::DOWNGRADE_CANCEL,
+    super::downgrade::DOWNGRADE_ENABLE,
+    super::downgrade::DOWNGRADE_VALIDATE,
+    super::elect::ELECT,
     super::endpoint_hashkv::ENDPOINT_HASHKV,
     super::endpoint_health::ENDPOINT_HEALTH,
     super::endpoint_status::ENDPOINT_STATUS,
@@ -111,6 +118,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::lease_list::LEASE_LIST,
     super::lease_revoke::LEASE_REVOKE,
     super::lease_timetolive::LEASE_TIMETOLIVE,
+    super::lock::LOCK,
     super::member_add::MEMBER_ADD,
     super::member_list::MEMBER_LIST,
     super::member_promote::MEMBER_PROMOTE,
@@ -118,6 +126,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::member_replace::MEMBER_REPLACE,
     super::member_update::MEMBER_UPDATE,
     super::move_leader::MOVE_LEADER,
+    super::options::OPTIONS,
     super::put::PUT,
     super::role_add::ROLE_ADD,
     super::role_delete::ROLE_DELETE,

@@ -126,13 +126,17 @@ fn event(event: &Event) -> Message {
 
 impl Answer for WatchResponse {
     fn shown(&self, _hex: bool) -> Value {
-        let events = Value::Rows(self.events.iter().map(event).collect());
+        let events = match self.events.as_slice() {
+            [] => Value::ByteStrings(Vec::new()),
+            events => Value::Rows(events.iter().map(event).collect()),
+        };
         let message = vec![
             header("Header", self.header.as_ref()),
             Field::new("Events", "", events).always(),
             Field::in_json("CompactRevision", self.compact_revision).always().jsonl(None),
             Field::in_json("Canceled", self.canceled).always().jsonl(None),
             Field::in_json("Created", self.created).always().jsonl(None),
+            Field::in_json("CancelReason", &self.cancel_reason).always().jsonl(None),
         ];
         message.into()
     }
@@ -158,6 +162,10 @@ impl Answer for WatchResponse {
             ..Self::default()
         };
         Some(handed.encode_to_vec())
+    }
+
+    fn rows(&self) -> Vec<Message> {
+        self.events.iter().map(event).collect()
     }
 
     fn facts(&self) -> Facts<'_> {

@@ -68,9 +68,9 @@ fn taken(text: &str) -> String {
 #[test]
 fn commands_groups_and_their_commands_are_offered() {
     assert!(offered("").contains(&"put".to_owned()));
-    assert_eq!(taken("comp"), "compaction");
+    assert_eq!(taken("compa"), "compaction");
     assert_eq!(taken("\\ti"), "\\timing");
-    assert_eq!(taken("! eventually 5s every 1s comp"), "! eventually 5s every 1s compaction");
+    assert_eq!(taken("! eventually 5s every 1s compa"), "! eventually 5s every 1s compaction");
     assert_eq!(offered("endpoint "), ["hashkv", "health", "status"]);
     assert_eq!(taken("help al"), "help alarm");
 }
@@ -156,8 +156,8 @@ fn hints_show_what_is_missing() {
     assert_eq!(shown("put k").as_deref(), Some(" [value]"));
     assert_eq!(shown("put k v"), None);
     assert_eq!(shown("\\diff k ").as_deref(), Some("@REV1 [@REV2]"));
-    assert_eq!(shown("comp").as_deref(), Some("action"));
-    assert_eq!(hint(b"comp", &context()).unwrap().insert.as_deref(), Some("action"));
+    assert_eq!(shown("compa").as_deref(), Some("ction"));
+    assert_eq!(hint(b"compa", &context()).unwrap().insert.as_deref(), Some("ction"));
     assert_eq!(shown("cancel ").as_deref(), Some("ID"));
 }
 
@@ -168,7 +168,7 @@ fn what_takes_away_is_marked_while_it_is_typed() {
     assert_eq!(kind("nonsense"), Unknown);
     assert_eq!(kind("del k"), Command);
     assert_eq!(kind("del k --prefix"), Danger);
-    assert_eq!(kind("comp 7"), Danger);
+    assert_eq!(kind("compa 7"), Danger);
     assert!(danger(b"del '/a --prefix").is_none(), "it is inside a quote");
     assert!(danger(b"delete / --prefix").is_some());
     let kinds: Vec<_> =

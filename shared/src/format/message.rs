@@ -153,18 +153,21 @@ values! {
 pub(crate) fn header(json: &'static str, header: Option<&ResponseHeader>) -> Field {
     let sent = header.is_some();
     let header = header.copied().unwrap_or_default();
-    let mut field = Field::new(
-        json,
-        "",
-        vec![
-            Field::new("cluster_id", "ClusterID", Value::Id(header.cluster_id)),
-            Field::new("member_id", "MemberID", Value::Id(header.member_id)),
-            Field::new("revision", "Revision", header.revision),
-            Field::new("raft_term", "RaftTerm", header.raft_term),
-        ],
-    );
+    let mut field = Field::new(json, "", header_fields(&header));
     field.json = field.json.filter(|_| sent);
     field
+}
+
+/// The fields of a header. Answers that are not about keys have no revision, and `fields` leaves it out then.
+pub(crate) fn header_fields(header: &ResponseHeader) -> Message {
+    let mut revision = Field::new("revision", "Revision", header.revision);
+    revision.fields = revision.fields.filter(|_| header.revision > 0);
+    vec![
+        Field::new("cluster_id", "ClusterID", Value::Id(header.cluster_id)),
+        Field::new("member_id", "MemberID", Value::Id(header.member_id)),
+        revision,
+        Field::new("raft_term", "RaftTerm", header.raft_term),
+    ]
 }
 
 /// A key with its value.

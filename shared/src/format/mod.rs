@@ -26,7 +26,7 @@ mod tests;
 pub(crate) use answer::count_of;
 pub use answer::{Answer, Facts, Table};
 pub use message::{Field, Message, Value};
-pub(crate) use message::{header, pair, pairs};
+pub(crate) use message::{header, header_fields, pair, pairs};
 pub use readable::{bytes as readable_bytes, document};
 pub(crate) use render::unsupported;
 pub use render::{Format, Rendered, Style, render};

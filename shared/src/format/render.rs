@@ -62,7 +62,7 @@ impl Format {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     pub format: Format,
-    /// Keys and values as `\xNN` bytes.
+    /// Keys and values as `\xNN` bytes in `simple`, ids as hex in `fields` and in `json` of members.
     pub hex: bool,
 }
 
@@ -86,7 +86,7 @@ pub fn render(answer: &dyn Answer, style: Style, program: &str) -> Result<Render
         }
         Format::Json => json::render(&answer.shown(style.hex)),
         Format::JsonLines => readable::lines(answer, style.hex),
-        Format::Fields => fields::render(&answer.shown(false)),
+        Format::Fields => fields::render(&answer.shown(false), style.hex),
         Format::Protobuf => answer.protobuf().ok_or_else(|| unsupported("protobuf"))?,
         Format::Table => table::render(&answer.table().ok_or_else(|| unsupported("table"))?),
     };

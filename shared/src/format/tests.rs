@@ -1,4 +1,4 @@
-//! Answers that etcdctl 3.5.1 printed on etcd 3.5.1, in each of its formats.
+//! Answers that etcdctl 3.5.1 printed on etcd 3.5.1, in each of its formats, in the form that 3.7 gave them.
 //!
 //! `golden/NAME.pb` holds the message, the files beside it what etcdctl printed for it; the keys hold bytes of every
 //! kind. They were recorded once; `tests/tests/oracle_ctl` compares with etcdctl itself.

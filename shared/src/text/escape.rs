@@ -68,7 +68,7 @@ fn push_quoted(out: &mut String, c: char) {
         _ => {
             let code = u32::from(c);
             let _ = match code {
-                0..0x20 => write!(out, "\\x{code:02x}"),
+                0..0x20 | 0x7f => write!(out, "\\x{code:02x}"),
                 0x20..0x1_0000 => write!(out, "\\u{code:04x}"),
                 _ => write!(out, "\\U{code:08x}"),
             };
@@ -199,7 +199,7 @@ mod tests {
             (b"a\"b\\c", r#""a\"b\\c""#),
             (b"\x07\x08\x0c\n\r\t\x0b", r#""\a\b\f\n\r\t\v""#),
             (b"\x00\x01\x1f", r#""\x00\x01\x1f""#),
-            (b"\x7f", r#""\u007f""#),
+            (b"\x7f", r#""\x7f""#),
             (b"\xff\xc3(", r#""\xff\xc3(""#),
             ("é\u{301}😀\u{fffd}".as_bytes(), "\"é\u{301}😀\u{fffd}\""),
             ("\u{ad}\u{2028}\u{a0}".as_bytes(), r#""\u00ad\u2028\u00a0""#),

@@ -20,4 +20,4 @@ pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescap
 pub use go::parse_duration;
 pub(crate) use go::{parse_bool, parse_int, parse_uint};
 pub use mask::{MASK, is_secret, masked};
-pub use texts::{Escaped, duration, is_drawn, printable, size};
+pub use texts::{Escaped, duration, is_drawn, lease_hex, printable, size};

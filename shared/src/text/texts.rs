@@ -88,6 +88,12 @@ pub fn size(bytes: i64) -> String {
     format!("{} {unit}", whole + u128::from(up))
 }
 
+/// An id as etcdctl prints it: 16 places of hex, a sign among them.
+#[must_use]
+pub fn lease_hex(id: i64) -> String {
+    if id < 0 { format!("-{:015x}", id.unsigned_abs()) } else { format!("{id:016x}") }
+}
+
 /// A duration as Go prints it, such as `1.5ms` or `1m5s`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
@@ -173,5 +179,18 @@ mod tests {
     #[test]
     fn every_byte_is_escaped() {
         assert_eq!(Escaped(b"a\xff\n").to_string(), r"\x61\xff\x0a");
+    }
+
+    #[test]
+    fn an_id_has_sixteen_places_with_its_sign() {
+        for (id, shown) in [
+            (0, "0000000000000000"),
+            (0x1234, "0000000000001234"),
+            (i64::MAX, "7fffffffffffffff"),
+            (-1, "-000000000000001"),
+            (i64::MIN, "-8000000000000000"),
+        ] {
+            assert_eq!(lease_hex(id), shown);
+        }
     }
 }

@@ -8,8 +8,6 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("--bogus get foo", ""),
     ("-z get foo", ""),
     ("get", ""),
-    ("snapshot save", ""),
-    ("snapshot save a b", ""),
     ("get --bogus", ""),
     ("get foo -z", ""),
     ("get foo --rev", ""),
@@ -234,8 +232,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Lines that etcdctl has and that are not built.
-pub const UNBUILT: &[&str] =
-    &["check perf", "elect x", "lock x", "make-mirror x", "-w json make-mirror x"];
+pub const UNBUILT: &[&str] = &["check perf", "make-mirror x", "-w json make-mirror x"];
 
 /// Lines on a server that asks for a login, which ends where etcdctl's does.
 pub const LOGINS: &[&str] = &[

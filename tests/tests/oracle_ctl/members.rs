@@ -65,6 +65,8 @@ fn round(
                 *text = text.replace(&number.to_string(), "ID");
             }
         }
+        // etcdctl 3.5.1 does not say that it is a learner.
+        done.out = done.out.replace(" added as learner to ", " added to ");
         // Members are listed by their ids, which are drawn.
         let mut pieces: Vec<_> = done.out.split(&['{', '}', ',', '"', ' ', '\n']).collect();
         pieces.sort_unstable();

@@ -48,7 +48,13 @@ pub fn command(binary: &Path, endpoints: Option<&str>, line: &str) -> Command {
     command
 }
 
-pub fn finish(mut command: Command, input: &str) -> anyhow::Result<Printed> {
+/// What a program prints, in the form that is compared.
+pub fn finish(command: Command, input: &str) -> anyhow::Result<Printed> {
+    Ok(without_usage(since_3_7(raw(command, input)?)))
+}
+
+/// What a program prints.
+pub fn raw(mut command: Command, input: &str) -> anyhow::Result<Printed> {
     let mut child = command.spawn().context("start")?;
     // A program that does not read its input may be gone already.
     let _ = child.stdin.take().context("standard input")?.write_all(input.as_bytes());
@@ -95,16 +101,77 @@ pub fn without_log_lines(text: &str) -> String {
     kept.join("\n")
 }
 
+/// The role root, which has no permissions and may do everything.
+const ROOT: &str = "Role root\nKV Read:\n\t[, <open ended>\nKV Write:\n\t[, <open ended>\n";
+
+/// What etcdctl 3.5.1 prints, in the form of 3.7: help beside a reason goes to standard error, and the reason stands
+/// there once; the text of an alarm ends without a blank; frames are drawn with lines; `fields` has no revision where
+/// there is none, and a delete byte of its own kind; a watch says more in `json`, and the role root what it may do.
+pub fn since_3_7(mut printed: Printed) -> Printed {
+    printed.out = framed(&printed.out)
+        .replace("NOSPACE \n", "NOSPACE\n")
+        .replace("CORRUPT \n", "CORRUPT\n")
+        .replace("\"Revision\" : 0\n", "")
+        .replace("\\u007f", "\\x7f")
+        .replace("Role root\nKV Read:\nKV Write:\n", ROOT)
+        .replace("version: 3.5.1\nAPI version: 3.5\n", "version: 3.7.3\nAPI version: 3.7\n")
+        .replace("\"Events\":[],", "\"Events\":null,")
+        .replace(",\"Created\":false}", ",\"Created\":false,\"CancelReason\":\"\"}");
+    let has_help = printed.out.starts_with("NAME:\n") && !printed.err.is_empty();
+    if has_help {
+        printed.out.clear();
+    }
+    let repeated = printed.err.rfind("\nError: ").map(|at| printed.err.split_at(at));
+    let told = match repeated {
+        Some((before, again)) => before.strip_prefix(&again[1..]).map(|hint| (&again[1..], hint)),
+        None => None,
+    };
+    printed.err = match (told, has_help) {
+        (Some((reason, hint)), false) => format!("{reason}{}", hint.trim_end()),
+        (Some((reason, _)), true) => format!("{reason}\nUsage:\n"),
+        (None, true) => format!("{}\nUsage:\n", printed.err),
+        (None, false) => printed.err,
+    };
+    printed
+}
+
+/// A table of 3.5.1 with the frame of 3.7.
+fn framed(out: &str) -> String {
+    if !out.starts_with("+-") {
+        return out.to_owned();
+    }
+    let mut lines: Vec<&str> = out.lines().collect();
+    if lines.len() == 4 {
+        // Without rows.
+        lines.pop();
+    }
+    let last = lines.len() - 1;
+    let drawn = lines.iter().enumerate().map(|(at, line)| {
+        if !line.starts_with("+-") {
+            return line.replace('|', "│") + "\n";
+        }
+        let [left, between, right] = match at {
+            0 => ["┌", "┬", "┐"],
+            at if at == last => ["└", "┴", "┘"],
+            _ => ["├", "┼", "┤"],
+        };
+        let inner = line.trim_matches('+').replace('-', "─").replace('+', between);
+        format!("{left}{inner}{right}\n")
+    });
+    drawn.collect()
+}
+
 /// Without the words of help and usage, which are each program's own: only that there are some is left.
-pub fn without_help(mut printed: Printed) -> Printed {
-    if printed.out.starts_with("NAME:\n") {
+pub fn without_usage(mut printed: Printed) -> Printed {
+    if printed.out.starts_with("NAME:\n") || printed.out.contains("\nUsage:\n") {
         "help".clone_into(&mut printed.out);
     }
-    // Of a transaction's line with a bad flag etcdctl shows the usage before the error.
-    if let Some((before, after)) = printed.err.split_once("Usage:\n")
-        && let Some(at) = after.find("Error: ")
-    {
-        printed.err = format!("{before}{}", &after[at..]);
+    if let Some((before, after)) = printed.err.split_once("Usage:\n") {
+        // Of a transaction's line with a bad flag etcdctl shows the usage before the error.
+        printed.err = match after.find("Error: ") {
+            Some(at) => format!("{before}{}", &after[at..]),
+            None => format!("{before}usage"),
+        };
     }
     printed
 }

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::process::workspace_binary;
 
-use crate::printed::{Printed, programs, run_line, without_help};
+use crate::printed::{Printed, programs, run_line};
 
 /// Lines in their order, each with its standard input: every command, flag and format, and what is refused.
 const LINES: &[(&str, &str)] = &[
@@ -255,7 +255,7 @@ const LINES: &[(&str, &str)] = &[
 /// What both must say alike. Masked: the words of help, how often users and roles have changed, and what etcdctl's
 /// helper says without a terminal.
 fn said(binary: &Path, endpoint: &str, line: &str, input: &str) -> anyhow::Result<Printed> {
-    let mut printed = without_help(run_line(binary, endpoint, line, input)?);
+    let mut printed = run_line(binary, endpoint, line, input)?;
     let own = |line: &&str| !line.starts_with("stty: ");
     printed.err = printed.err.lines().filter(own).collect::<Vec<_>>().join("\n");
     for name in ["\"authRevision\":", "AuthRevision: "] {

@@ -5,16 +5,20 @@
 //! ```
 //!
 //! Invariants:
-//! * I1: bytes and exit codes are those of etcdctl 3.5.1 (`docs/compat.md` lists what differs).
+//! * I1: bytes and exit codes are those of etcdctl 3.7.3 (`docs/compat.md` lists what differs).
 //! * I2: standard output carries answers only; all else goes to standard error, log lines as JSON like etcdctl's.
 //!
-//! It refuses TLS and SRV discovery by name until they exist. Tested in `tests/tests/oracle_ctl`.
+//! It refuses SRV discovery by name until it exists. Tested in `tests/tests/oracle_ctl`.
 
 mod console;
+mod elect;
+mod lock;
 mod log;
 mod password;
+mod program;
 mod restore;
 mod run;
+mod session;
 mod settings;
 mod watch;
 

@@ -7,18 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials};
 use mini_etcd_shared::command::{
-    Doctor, EndpointHealth, Parsed, Refusal, Report, Request, SnapshotRestore, Watch, help,
-    parse_as, request_of,
+    Del, Doctor, Elect, EndpointHealth, Lock, Parsed, Refusal, Report, Request, SnapshotRestore,
+    Watch, parse_as, request_of, usage,
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
-use super::{log, restore, settings, watch};
+use super::{elect, lock, log, restore, settings, watch};
 
 /// Exit code of a process that Ctrl-C ended, as the shell shows death by SIGINT.
 const INTERRUPTED: u8 = 130;
+
+/// Pause before a range is deleted, in which Ctrl-C ends the process.
+const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 
 /// Name of the program that was called, for help and refusals.
 pub(super) fn program() -> String {
@@ -40,24 +43,20 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A line that does not parse: help on standard output, the reason twice on standard error, as etcdctl does.
+/// A line that does not parse: the reason and how the command is called, on standard error.
 fn refuse_line(refusal: &Refusal) -> u8 {
-    // A command that is not built has no usage to show.
-    if refusal.exit == exit::BAD_FEATURE {
-        return fail(&refusal.clone().into());
-    }
-    if let Some(target) = refusal.help {
-        out(help(&program(), target).as_bytes());
-    }
     err_line(&format!("Error: {refusal}"));
-    err_line(refusal.hint.as_deref().unwrap_or(""));
-    err_line(&format!("Error: {refusal}"));
+    match refusal.help {
+        Some(target) => err_line(&usage(&program(), target)),
+        None => refusal.hint.iter().for_each(|hint| err_line(hint)),
+    }
     refusal.exit
 }
 
 fn run(mut parsed: Parsed, variables: &Variables) -> u8 {
     let request = match request_of(&parsed, &variables.scope()) {
         Ok(request) => request,
+        Err(refusal) if refusal.help.is_some() => return refuse_line(&refusal),
         Err(refusal) => return fail(&refusal.into()),
     };
     if let Some(report) = request.local() {
@@ -78,6 +77,10 @@ fn connect_and_run(
     if let Some(restore) = request.downcast::<SnapshotRestore>() {
         return Ok(show(restore::run(restore), settings.style));
     }
+    if let Some(warning) = request.downcast::<Del>().and_then(Del::warning) {
+        err_line(warning);
+        std::thread::sleep(SECOND_THOUGHT);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -85,7 +88,9 @@ fn connect_and_run(
     let code = runtime.block_on(async {
         // What lasts goes on elsewhere; what asks once is asked where it was told to.
         let watch = request.downcast::<Watch>().cloned();
-        let config = ClientConfig { learn_members: watch.is_some(), ..settings.client.clone() };
+        let (lock, elect) = (request.downcast::<Lock>(), request.downcast::<Elect>());
+        let lasts = watch.is_some() || lock.is_some() || elect.is_some();
+        let config = ClientConfig { learn_members: lasts, ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         // Whether the login works is a part of what the doctor looks at.
@@ -101,9 +106,12 @@ fn connect_and_run(
             // The code that etcdctl has for a client that cannot be made.
             return Err(Failure::new(exit::NO_CONNECTION, words));
         }
-        match watch {
-            Some(watch) => watch::run(&client, watch, settings.style, &variables.scope()).await,
-            None => Ok(go_on(request, &client, settings.style).await),
+        let style = settings.style;
+        match (watch, lock, elect) {
+            (Some(watch), ..) => watch::run(&client, watch, style, &variables.scope()).await,
+            (_, Some(lock), _) => lock::run(&client, lock, style).await,
+            (.., Some(elect)) => elect::run(&client, elect, style).await,
+            _ => Ok(go_on(request, &client, style).await),
         }
     });
     // A thread that still waits for standard input must not keep the process.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{Access, ClientConfig, Endpoint, Tls, Token};
+use mini_etcd_shared::client::{Access, ClientConfig, Endpoint, MessageBounds, Tls, Token};
 use mini_etcd_shared::command::{Flag, GLOBAL_FLAGS, Parsed, Scope, ValueKind};
 use mini_etcd_shared::failure::{Failure, exit};
 use mini_etcd_shared::format::{Format, Style};
@@ -18,6 +18,8 @@ use crate::profile::Profile;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "ETCDCTL_";
+/// Longest request that is sent where nothing is said about it: 2 MiB.
+const REQUEST_BYTES_MAX: usize = 2 << 20;
 /// Flags that a profile speaks about.
 const REACH: &[&str] = &[
     "auth-jwt-token",
@@ -190,6 +192,13 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     // Servers end connections that are probed more often.
     client.keepalive_time = duration("keepalive-time").max(client.keepalive_time);
     let file = |name: &str| Some(PathBuf::from(text(name))).filter(|f| !f.as_os_str().is_empty());
+    client.bounds = MessageBounds {
+        request: bytes(parsed.flags.int(parsed.target, "max-request-bytes"), REQUEST_BYTES_MAX),
+        answer: bytes(
+            parsed.flags.int(parsed.target, "max-recv-bytes"),
+            MessageBounds::default().answer,
+        ),
+    };
     client.tls = Tls {
         cacert: file("cacert"),
         cert: file("cert"),
@@ -212,6 +221,11 @@ pub(super) fn read(parsed: &mut Parsed, variables: &Variables) -> Result<Setting
     client.access = Access::read_only(read_only);
     client.login = login.map_err(|error| bad(error.to_string()))?;
     Ok(Settings { client, style: Style { format, hex: switch("hex") } })
+}
+
+/// A bound as it was given; 0 and less are for the default.
+fn bytes(given: i64, default: usize) -> usize {
+    usize::try_from(given).ok().filter(|bytes| *bytes > 0).unwrap_or(default)
 }
 
 fn bad(words: String) -> Failure {
@@ -238,8 +252,8 @@ fn said_by(profile: &Profile) -> Vec<(&'static str, String)> {
 fn print_settings(parsed: &Parsed) {
     for flag in GLOBAL_FLAGS {
         let value = parsed.flags.text(parsed.target, flag.name);
-        // etcdctl has no profile, and before 3.6 no token.
-        if ["profile", "auth-jwt-token"].contains(&flag.name) && value.is_empty() {
+        // etcdctl has no profile.
+        if flag.name == "profile" && value.is_empty() {
             continue;
         }
         let value = if flag.value == ValueKind::List { format!("[{value}]") } else { value };

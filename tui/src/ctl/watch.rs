@@ -1,8 +1,5 @@
 //! `watch`, on one line or on many.
 
-use std::os::unix::ffi::OsStrExt;
-use std::process::Stdio;
-
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::WatchResponse;
 use mini_etcd_proto::mvccpb::Event;
@@ -16,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::console::{Stdin, err_line, out};
 use super::log;
+use super::program::run_to_its_end;
 
 /// Lines of standard input that may wait.
 const LINES_MAX: usize = 64;
@@ -122,34 +120,19 @@ async fn run_program(
     response: &WatchResponse,
     event: &Event,
 ) -> Result<(), Failure> {
-    let Some((name, args)) = program.split_first() else { return Ok(()) };
-    let text = |bytes: &Bytes| std::ffi::OsStr::from_bytes(bytes).to_owned();
+    if program.is_empty() {
+        return Ok(());
+    }
     let revision = response.header.as_ref().map_or(0, |header| header.revision);
     let kv = event.kv.clone().unwrap_or_default();
-    let status = tokio::process::Command::new(text(name))
-        .args(args.iter().map(text))
-        .stdin(Stdio::null())
-        .env("ETCD_WATCH_REVISION", revision.to_string())
-        .env("ETCD_WATCH_EVENT_TYPE", quote(event.r#type().as_str_name().as_bytes()))
-        .env("ETCD_WATCH_KEY", quote(&kv.key))
-        .env("ETCD_WATCH_VALUE", quote(&kv.value))
-        .status()
-        .await;
-    let trouble = match status {
-        Ok(status) if status.success() => return Ok(()),
-        Ok(status) => match status.code() {
-            Some(code) => format!("exit status {code}"),
-            None => status.to_string(),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if name.contains(&b'/') {
-                format!("fork/exec {}: no such file or directory", String::from_utf8_lossy(name))
-            } else {
-                format!("exec: {}: executable file not found in $PATH", quote(name))
-            }
-        }
-        Err(error) => error.to_string(),
-    };
+    let environment = [
+        ("ETCD_WATCH_REVISION", revision.to_string()),
+        ("ETCD_WATCH_EVENT_TYPE", quote(event.r#type().as_str_name().as_bytes())),
+        ("ETCD_WATCH_KEY", quote(&kv.key)),
+        ("ETCD_WATCH_VALUE", quote(&kv.value)),
+    ];
+    let environment = environment.map(|(name, value)| (name, value.into()));
+    let Err(trouble) = run_to_its_end(program, &environment).await else { return Ok(()) };
     let shown: Vec<_> = program.iter().map(|word| quote(word)).collect();
     err_line(&format!("command [{}] error ({trouble})", shown.join(" ")));
     Err(Failure::new(exit::ERROR, ""))
