@@ -121,9 +121,9 @@ pub(super) fn bash(program: &str) -> String {
     let name = identifier(program);
     let walk = walk("\"${COMP_WORDS[@]:1:COMP_CWORD-1}\"");
     let choices = choices().into_iter();
-    let choices: String =
+    let choices: Vec<String> =
         choices.map(|(flag, words)| format!("    {flag}) words='{words}' ;;\n")).collect();
-    let offers: String = targets()
+    let offers: Vec<String> = targets()
         .into_iter()
         .map(|target| {
             let words = words(target).into_iter().map(|offer| offer.text);
@@ -133,6 +133,7 @@ pub(super) fn bash(program: &str) -> String {
             format!("    {}) words='{words}'; flags='{flags}' ;;\n", quoted(&target.path()))
         })
         .collect();
+    let (choices, offers) = (choices.concat(), offers.concat());
     format!(
         r#"# Completion of {program} for bash.
 _{name}() {{
@@ -159,12 +160,12 @@ pub(super) fn zsh(program: &str) -> String {
     let name = identifier(program);
     let walk = walk("\"${(@)words[2,CURRENT-1]}\"");
     let choices = choices().into_iter();
-    let choices: String = choices
+    let choices: Vec<String> = choices
         .map(|(flag, words)| format!("    {flag}) compadd -- {words}; return ;;\n"))
         .collect();
     let described =
         |text: &str, about: &str| quoted(&format!("{}:{about}", text.replace(':', "\\:")));
-    let offers: String = targets()
+    let offers: Vec<String> = targets()
         .into_iter()
         .map(|target| {
             let words: Vec<_> =
@@ -176,6 +177,7 @@ pub(super) fn zsh(program: &str) -> String {
             format!("    {}) offers=({words}); flags=({flags}) ;;\n", quoted(&target.path()))
         })
         .collect();
+    let (choices, offers) = (choices.concat(), offers.concat());
     format!(
         r#"#compdef {program}
 # Completion of {program} for zsh.
@@ -200,12 +202,12 @@ pub(super) fn fish(program: &str) -> String {
     let name = identifier(program);
     let values = flags_with_values().replace('|', " ");
     let paths = paths().replace('|', " ");
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for target in targets() {
         let at = format!("complete -c {program} -n '__{name}_at \"{}\"'", target.path());
         for offer in words(target) {
             let about = quoted(offer.about);
-            lines.push_str(&format!("{at} -f -a {} -d {about}\n", offer.text));
+            lines.push(format!("{at} -f -a {} -d {about}\n", offer.text));
         }
         for flag in flags(target) {
             let short = flag.short.map_or_else(String::new, |letter| format!(" -s {letter}"));
@@ -215,9 +217,10 @@ pub(super) fn fish(program: &str) -> String {
                 _ => " -r".to_owned(),
             };
             let about = quoted(flag.help);
-            lines.push_str(&format!("{at}{short} -l {}{value} -d {about}\n", flag.name));
+            lines.push(format!("{at}{short} -l {}{value} -d {about}\n", flag.name));
         }
     }
+    let lines = lines.concat();
     format!(
         r#"# Completion of {program} for fish.
 function __{name}_at --description 'Whether the line names this command'

@@ -340,6 +340,7 @@ mod tests {
                 let plain = match flag.name {
                     "promote-when-ready" => format!("{bare}{learner}"),
                     "range" => format!("{bare} m"),
+                    "no-dest-prefix" => format!("{bare} --prefix=p"),
                     _ => bare.clone(),
                 };
                 let line = format!("{plain} --{}={value}", flag.name);

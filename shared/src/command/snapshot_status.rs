@@ -1,10 +1,13 @@
 //! `snapshot status`: tells what is in a backup.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use mini_etcd_proto::mvccpb::KeyValue;
+use prost::Message as _;
 use tokio::task::spawn_blocking;
 
 use super::request::asks;
@@ -12,17 +15,23 @@ use super::spec::{Arg, ArgKind, CommandSpec};
 use super::{CommandLine, Made, Refusal, Report};
 use crate::bbolt::{BackupFile, BboltError, Item};
 use crate::failure::{Failure, exit};
-use crate::format::{Answer, Facts, Field, Table, Value};
+use crate::format::{Answer, Facts, Field, Table, Value, count_of};
 use crate::text::size;
 
 /// The bucket whose keys begin with a revision.
-const VERSIONS: &[u8] = b"key";
+pub(super) const VERSIONS: &[u8] = b"key";
+/// The bucket of what is to be known of all.
+pub(super) const META: &[u8] = b"meta";
+/// Where that says which version of etcd wrote it; etcd 3.5 does not say.
+const STORAGE_VERSION: &[u8] = b"storageVersion";
+/// Bytes of a revision's name; a removal has one more.
+pub(super) const REVISION_BYTES: usize = 17;
 
 /// `snapshot status`
 pub(super) const SNAPSHOT_STATUS: CommandSpec = CommandSpec {
     group: "snapshot",
     args: &[Arg::needed("filename", ArgKind::File)],
-    long: "Columns: hash, revision, rows of all kinds, size. Every page is read and checked, and so is the checksum of the file if it\nhas one. It may be a backup of mini-etcd or of etcd, or a copy of a database file of etcd.",
+    long: "Columns: hash, revision, keys, size, version of etcd that wrote it (3.6 and later). Every page is read and checked, and so is the checksum of the file if it\nhas one. It may be a backup of mini-etcd or of etcd, or a copy of a database file of etcd.",
     examples: &["snapshot status backup.db -w table"],
     ..CommandSpec::new("status", "Tells what is in a backup", made)
 };
@@ -57,7 +66,7 @@ fn report(path: &Path) -> Report {
 }
 
 /// In Go's words, where they are known.
-fn refusal(path: &Path, error: &io::Error) -> String {
+pub(super) fn refusal(path: &Path, error: &io::Error) -> String {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => format!("stat {path}: no such file or directory"),
@@ -67,16 +76,18 @@ fn refusal(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// What etcdctl says of a backup.
+/// What etcdutl says of a backup.
 #[derive(Debug, Default)]
 struct Status {
     /// CRC-32C over names of buckets, keys and values.
     hash: u32,
     /// Of the last version.
     revision: i64,
-    /// Keys of all buckets.
+    /// Keys that are there at that revision.
     keys: i64,
     bytes: i64,
+    /// Version of etcd that wrote it; empty where it does not say.
+    version: String,
 }
 
 impl Status {
@@ -84,25 +95,36 @@ impl Status {
         let database = file.database()?;
         let bytes = i64::try_from(database.bytes()).unwrap_or(i64::MAX);
         let mut status = Self { bytes, ..Self::default() };
-        let mut is_version = false;
+        let mut bucket = Vec::new();
+        let mut there = HashSet::new();
         let mut add = |bytes: &[u8]| status.hash = crc32c::crc32c_append(status.hash, bytes);
         database.walk(&mut |item| {
             match item {
                 Item::Bucket(name) => {
                     add(name);
-                    is_version = name == VERSIONS;
+                    bucket = name.to_vec();
                 }
                 Item::Entry(key, value) => {
                     add(key);
                     add(value);
-                    status.keys += 1;
-                    if let Some(revision) = key.first_chunk().filter(|_| is_version) {
+                    if bucket == META && key == STORAGE_VERSION {
+                        status.version = String::from_utf8_lossy(value).into_owned();
+                    }
+                    if let Some(revision) = key.first_chunk().filter(|_| bucket == VERSIONS) {
                         status.revision = i64::from_be_bytes(*revision);
+                        // One that is no key is as good as none.
+                        let name = KeyValue::decode(value).unwrap_or_default().key;
+                        if key.len() > REVISION_BYTES {
+                            there.remove(&name);
+                        } else {
+                            there.insert(name);
+                        }
                     }
                 }
             }
             Ok::<_, BboltError>(())
         })?;
+        status.keys = count_of(there.len()).unwrap_or(i64::MAX);
         Ok(status)
     }
 }
@@ -114,14 +136,16 @@ impl Answer for Status {
             Field::new("revision", "Revision", self.revision).always(),
             Field::new("totalKey", "Keys", self.keys).always(),
             Field::new("totalSize", "Size", self.bytes).always(),
+            Field::new("version", "Version", Value::Plain(self.version.clone())).always(),
         ]
         .into()
     }
 
     fn table(&self) -> Option<Table> {
         let hash = format!("{:x}", self.hash);
-        let row = vec![hash, self.revision.to_string(), self.keys.to_string(), size(self.bytes)];
-        let head = &["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"];
+        let (revision, keys) = (self.revision.to_string(), self.keys.to_string());
+        let row = vec![hash, revision, keys, size(self.bytes), self.version.clone()];
+        let head = &["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION"];
         Some(Table { head, rows: vec![row] })
     }
 

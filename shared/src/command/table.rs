@@ -90,7 +90,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 /// Commands of etcdctl 3.7 that are not built yet, by group and name. They are refused by name, not taken for help.
-pub const UNBUILT: &[(&str, &str)] = &[("", "check"), ("", "make-mirror")];
+pub const UNBUILT: &[(&str, &str)] = &[("", "check")];
 
 /// Every command, by name.
 pub const TABLE: &[CommandSpec] = &[
@@ -112,6 +112,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::endpoint_health::ENDPOINT_HEALTH,
     super::endpoint_status::ENDPOINT_STATUS,
     super::get::GET,
+    super::hashkv::HASHKV,
     super::help::HELP,
     super::lease_grant::LEASE_GRANT,
     super::lease_keep_alive::LEASE_KEEP_ALIVE,
@@ -119,6 +120,7 @@ pub const TABLE: &[CommandSpec] = &[
     super::lease_revoke::LEASE_REVOKE,
     super::lease_timetolive::LEASE_TIMETOLIVE,
     super::lock::LOCK,
+    super::make_mirror::MAKE_MIRROR,
     super::member_add::MEMBER_ADD,
     super::member_list::MEMBER_LIST,
     super::member_promote::MEMBER_PROMOTE,

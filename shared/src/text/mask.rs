@@ -6,6 +6,8 @@ pub const MASK: &str = "***";
 /// What stands before a secret. After a name with a colon only the password is one.
 const BEFORE: &[(&str, Kind)] = &[
     ("--auth-jwt-token", Kind::Password),
+    ("--dest-password", Kind::Password),
+    ("--dest-user", Kind::User),
     ("--new-user-password", Kind::Password),
     ("--password", Kind::Password),
     ("--user", Kind::User),
@@ -252,6 +254,10 @@ mod tests {
             ("get k --user=root:secret -w json", "get k --user=root:*** -w json"),
             ("get --password secret --user root k", "get --password *** --user root k"),
             ("get k --password=secret", "get k --password=***"),
+            (
+                "make-mirror h --dest-user=a:secret --dest-password secret",
+                "make-mirror h --dest-user=a:*** --dest-password ***",
+            ),
             ("get k --password 'se cret' x", "get k --password *** x"),
             ("get k --user \"root:se\\\" cret\" x", "get k --user root:*** x"),
             ("get k --user 'root:se cret", "get k --user root:***"),

@@ -118,6 +118,9 @@ pub const ERRORS: &[(&str, &str)] = &[
     ("alarm list --bogus", ""),
     ("alarm list --command-timeout=0s", ""),
     ("alarm --bogus", ""),
+    ("make-mirror", ""),
+    ("make-mirror a b", ""),
+    ("make-mirror a --prefix p --no-dest-prefix --dest-prefix q", ""),
     ("version --bogus", ""),
     ("help --bogus", ""),
     ("watch", ""),
@@ -232,7 +235,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Lines that etcdctl has and that are not built.
-pub const UNBUILT: &[&str] = &["check perf", "make-mirror x", "-w json make-mirror x"];
+pub const UNBUILT: &[&str] = &["check perf", "-w json check datascale"];
 
 /// Lines on a server that asks for a login, which ends where etcdctl's does.
 pub const LOGINS: &[&str] = &[

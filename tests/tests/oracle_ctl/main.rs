@@ -15,7 +15,9 @@ mod leases;
 mod lines;
 mod locks;
 mod members;
+mod mirror;
 mod printed;
+mod running;
 mod since37;
 mod users;
 

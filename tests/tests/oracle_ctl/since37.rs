@@ -320,7 +320,7 @@ fn flags_in(help: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// Commands of etcdctl that are not built.
-const LACKING: &[&str] = &["check perf", "check datascale", "make-mirror"];
+const LACKING: &[&str] = &["check perf", "check datascale"];
 
 /// Goal: whoever types what etcdctl 3.7.3 takes is understood. Method: the flags in its help for each command are
 /// recorded, and ours are looked for.

@@ -52,15 +52,14 @@ async fn observe(client: &Client, name: &Bytes, style: Style) -> Result<(), Fail
         let answer = done(client.range(first(&prefix, SortOrder::Ascend)).await)?;
         let mut now = answer.header.map_or(0, |header| header.revision);
         let mut head = answer.header.unwrap_or_default();
-        let elected = match answer.kvs.into_iter().next() {
-            Some(elected) => elected,
-            None => {
-                let mut all = watch(client, &prefix, prefix_end(&prefix), now + 1);
-                let news = news(&mut all).await?;
-                let Some(elected) = news.puts.into_iter().next() else { continue };
-                (head, now) = (news.header, elected.mod_revision);
-                elected
-            }
+        let elected = if let Some(elected) = answer.kvs.into_iter().next() {
+            elected
+        } else {
+            let mut all = watch(client, &prefix, prefix_end(&prefix), now + 1);
+            let news = news(&mut all).await?;
+            let Some(elected) = news.puts.into_iter().next() else { continue };
+            (head, now) = (news.header, elected.mod_revision);
+            elected
         };
         let mut own = watch(client, &elected.key, Bytes::new(), now + 1);
         show(one(head, elected), style)?;

@@ -14,6 +14,7 @@ mod console;
 mod elect;
 mod lock;
 mod log;
+mod mirror;
 mod password;
 mod program;
 mod restore;

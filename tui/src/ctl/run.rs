@@ -7,15 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig, Credentials};
 use mini_etcd_shared::command::{
-    Del, Doctor, Elect, EndpointHealth, Lock, Parsed, Refusal, Report, Request, SnapshotRestore,
-    Watch, parse_as, request_of, usage,
+    Del, Doctor, Elect, EndpointHealth, Lock, MakeMirror, Parsed, Refusal, Report, Request,
+    SnapshotRestore, Watch, parse_as, request_of, usage,
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
-use super::{elect, lock, log, restore, settings, watch};
+use super::{elect, lock, log, mirror, restore, settings, watch};
 
 /// Exit code of a process that Ctrl-C ended, as the shell shows death by SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -89,7 +89,8 @@ fn connect_and_run(
         // What lasts goes on elsewhere; what asks once is asked where it was told to.
         let watch = request.downcast::<Watch>().cloned();
         let (lock, elect) = (request.downcast::<Lock>(), request.downcast::<Elect>());
-        let lasts = watch.is_some() || lock.is_some() || elect.is_some();
+        let mirror = request.downcast::<MakeMirror>();
+        let lasts = watch.is_some() || lock.is_some() || elect.is_some() || mirror.is_some();
         let config = ClientConfig { learn_members: lasts, ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
@@ -107,10 +108,11 @@ fn connect_and_run(
             return Err(Failure::new(exit::NO_CONNECTION, words));
         }
         let style = settings.style;
-        match (watch, lock, elect) {
+        match (watch, lock, elect, mirror) {
             (Some(watch), ..) => watch::run(&client, watch, style, &variables.scope()).await,
-            (_, Some(lock), _) => lock::run(&client, lock, style).await,
-            (.., Some(elect)) => elect::run(&client, elect, style).await,
+            (_, Some(lock), ..) => lock::run(&client, lock, style).await,
+            (_, _, Some(elect), _) => elect::run(&client, elect, style).await,
+            (.., Some(mirror)) => mirror::run(&client, mirror).await,
             _ => Ok(go_on(request, &client, style).await),
         }
     });

@@ -181,10 +181,10 @@ async fn gone(client: &Client, key: &Bytes, revision: i64) -> Result<(), Failure
     let mut stream = client.watch(request).require_leader();
     while let Some(item) = stream.next().await {
         match item {
-            WatchItem::Events(events) => {
-                if events.events.iter().any(|event| event.r#type() == EventType::Delete) {
-                    return Ok(());
-                }
+            WatchItem::Events(answer)
+                if answer.events.iter().any(|event| event.r#type() == EventType::Delete) =>
+            {
+                return Ok(());
             }
             // Whoever waits looks again.
             WatchItem::Canceled(answer) if answer.compact_revision != 0 => return Ok(()),
