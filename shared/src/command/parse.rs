@@ -311,7 +311,7 @@ mod tests {
             ),
             ("lock foo -- a -b", "lock [foo a -b] [] dash 1"),
             ("check perf", "4 etcdctl: check: not supported yet; nothing was done"),
-            ("mak x", "4 etcdctl: make-mirror: not supported yet; nothing was done"),
+            ("mak x", "make-mirror [x] []"),
             ("user grant-role a r", "user grant-role [a r] []"),
             ("role li -w json", "role list [] [write-out=json]"),
             ("bogus", "1 unknown command \"bogus\" for \"etcdctl\""),

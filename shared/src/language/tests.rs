@@ -230,7 +230,7 @@ fn what_is_wrong_is_said_with_its_column_before_anything_runs() {
         ("gte a", "1:1: unknown command \"gte\"; expected get"),
         (
             "make-mirror x",
-            "1:1: unknown command \"make-mirror\"; expected a command; `help` lists them",
+            "1:1: make-mirror; expected a command that ends; mini-etcdctl makes mirrors",
         ),
         ("mem l", "1:1: unknown command \"mem\"; expected member"),
         (
