@@ -72,9 +72,9 @@ async fn both_programs_save_both_servers_and_tell_the_same() -> anyhow::Result<(
 async fn the_hash_of_a_file_is_that_of_its_server_and_etcdutl_says_the_same() -> anyhow::Result<()>
 {
     let [etcdctl, ours] = programs()?;
-    let etcdutl =
+    let theirs =
         std::env::var_os("ETCDUTL37_BIN").map(|_| etcd_binary("ETCDUTL37_BIN")).transpose()?;
-    if etcdutl.is_none() {
+    if theirs.is_none() {
         eprintln!("ETCDUTL37_BIN is not set: what etcdutl 3.7.3 says is not compared");
     }
     for flavor in [Flavor::Mini, Flavor::Etcd] {
@@ -96,7 +96,7 @@ async fn the_hash_of_a_file_is_that_of_its_server_and_etcdutl_says_the_same() ->
                 first(&served, 1) == first(&hash, 0),
                 "{flavor:?} {compacted:?}: {served}{hash}"
             );
-            let Some(etcdutl) = &etcdutl else { continue };
+            let Some(program) = &theirs else { continue };
             for format in ["simple", "json", "fields", "table"] {
                 for what in [&["snapshot", "status"][..], &["hashkv"]] {
                     // etcdutl writes into what it hashes.
@@ -109,8 +109,8 @@ async fn the_hash_of_a_file_is_that_of_its_server_and_etcdutl_says_the_same() ->
                         let args = args(file)?;
                         printed(program, &args.split(' ').collect::<Vec<_>>())
                     };
-                    let (ours, theirs) = (said(&ours, &backup)?, said(etcdutl, &copy)?);
-                    ensure!(ours == theirs, "{flavor:?} {what:?} {format}\n{ours}{theirs}");
+                    let (our, their) = (said(&ours, &backup)?, said(program, &copy)?);
+                    ensure!(our == their, "{flavor:?} {what:?} {format}\n{our}{their}");
                 }
             }
         }
