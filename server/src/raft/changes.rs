@@ -39,12 +39,11 @@ impl Changes {
     pub fn due(&mut self, core: &NodeCore, now: u64, longest: u64) -> Option<Entry> {
         let Waiting { entry, number, since } = self.waiting.front()?;
         let holds = match removed(entry) {
-            None => true,
             Some(_) if !core.is_written(*number) => false,
             Some(id) if id == core.leadership().me && core.is_leader() => {
                 core.is_known_beside(id, LogIndex(entry.index)) || now - since >= longest
             }
-            Some(_) => true,
+            None | Some(_) => true,
         };
         if holds { self.waiting.pop_front().map(|waiting| waiting.entry) } else { None }
     }

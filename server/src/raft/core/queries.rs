@@ -101,13 +101,9 @@ impl NodeCore {
     pub fn is_known_beside(&self, member: MemberId, index: LogIndex) -> bool {
         let peers = self.raw.raft.prs();
         let voters = peers.conf().voters().ids();
-        let knows = |id: &u64| peers.get(*id).is_some_and(|it| it.committed_index >= index.0);
-        let (mut known, mut others) = (0, 0);
-        for id in voters.iter().filter(|id| *id != member.0) {
-            others += 1;
-            known += usize::from(knows(&id));
-        }
-        known > others / 2
+        let others: Vec<u64> = voters.iter().filter(|id| *id != member.0).collect();
+        let knows = |id: &&u64| peers.get(**id).is_some_and(|it| it.committed_index >= index.0);
+        others.iter().filter(knows).count() > others.len() / 2
     }
 
     /// What the log holds, with `entries` of the newest, of at most `bytes`, to stay.
