@@ -154,20 +154,24 @@ impl Bench {
             Ok(serde_json::from_str(&finish(command(&ctl, Some(&endpoint), line), "")?.out)?)
         };
         let list = said("member list -w json")?;
-        let number = |value: &serde_json::Value| value.as_u64().context("a number");
-        let (cluster_id, member) =
-            (number(&list["header"]["cluster_id"])?, number(&list["members"][0]["ID"])?);
+        let number = |place: &str| {
+            list.pointer(place).and_then(serde_json::Value::as_u64).context("a number")
+        };
+        let (cluster_id, member) = (number("/header/cluster_id")?, number("/members/0/ID")?);
         let mut names = vec![(endpoint.clone(), "LIVE")];
-        let peer = list["members"][0]["peerURLs"][0].as_str().context("a peer")?;
+        let word =
+            |place: &str| list.pointer(place).and_then(serde_json::Value::as_str).context("a word");
+        let peer = word("/members/0/peerURLs/0")?;
         names.push((peer.to_owned(), "PEER"));
-        let name = list["members"][0]["name"].as_str().context("a name")?;
+        let name = word("/members/0/name")?;
         names.push((format!(" {name},"), " NAME,"));
         names.push((format!("\"{name}\""), "\"NAME\""));
         names.push((format!(" {name} "), " NAME "));
         for (id, name) in [(cluster_id, "CLUSTER"), (member, "MEMBER")] {
             names.extend([(id.to_string(), name), (format!("{id:x}"), name)]);
         }
-        let changed = &said("get dir/b -w json")?["kvs"][0]["mod_revision"];
+        let changed = said("get dir/b -w json")?;
+        let changed = changed.pointer("/kvs/0/mod_revision").context("a revision")?;
         let client = Client::new(ClientConfig::new(Endpoint::parse_list(&endpoint)?))?;
         Ok(Self {
             modified: changed.to_string(),
@@ -290,8 +294,8 @@ async fn what_3_7_changed_prints_as_etcdctl_3_7_3_printed_it() -> anyhow::Result
     if std::env::var_os(VARIABLE).is_some() {
         let said = all(&etcd_binary(VARIABLE)?, &benches).await?;
         if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
-            let text: String = said.iter().map(|(head, said)| format!("{head}\n{said}")).collect();
-            std::fs::write(golden(), text)?;
+            let text: Vec<_> = said.iter().map(|(head, said)| format!("{head}\n{said}")).collect();
+            std::fs::write(golden(), text.concat())?;
         }
         compare("etcdctl 3.7.3", &said, &recorded()?)?;
     } else {
