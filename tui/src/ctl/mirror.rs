@@ -23,7 +23,7 @@ use crate::password::credentials;
 const PAGE_KEYS: i64 = 1000;
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(30);
-/// First byte string: with [`PREFIX_ALL`] every key.
+/// First byte string: with a range end of one zero byte every key.
 const LOWEST: &[u8] = &[0];
 /// What says that history is gone.
 const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
