@@ -86,14 +86,13 @@ impl Model {
         (self.main, self.sub) = (index, 0);
         let response = match request {
             Request::Put(put) => {
-                self.check_put(put, false)?;
+                self.check_put(put)?;
                 Response::Put(self.put(put))
             }
             Request::DeleteRange(delete) => Response::DeleteRange(self.delete(delete)),
             Request::Txn(txn) => {
                 let path = self.choose(txn);
-                self.check(&path, true)?;
-                self.check(&path, false)?;
+                self.check(&path)?;
                 let mut answer = self.run(&path);
                 answer.header = Some(header(self.seen()));
                 Response::Txn(answer)
@@ -158,11 +157,10 @@ impl Model {
         self.sub += 1;
     }
 
-    fn check_put(&self, put: &PutRequest, in_txn: bool) -> Result<(), RequestError> {
+    fn check_put(&self, put: &PutRequest) -> Result<(), RequestError> {
         let keeps = put.ignore_value || put.ignore_lease;
         let no_key = keeps && !self.now.contains_key(&put.key);
         match (put.lease != 0 && !self.leases.contains(&put.lease), no_key) {
-            (true, true) if in_txn => Err(RequestError::KeyNotFound),
             (true, _) => Err(RequestError::LeaseNotFound),
             (false, true) => Err(RequestError::KeyNotFound),
             (false, false) => Ok(()),
@@ -222,16 +220,16 @@ impl Model {
         kvs.all(|kv| satisfied(compare, kv))
     }
 
-    fn check(&self, path: &Path<'_>, puts: bool) -> Result<(), RequestError> {
+    fn check(&self, path: &Path<'_>) -> Result<(), RequestError> {
         for step in &path.ops {
             match step {
-                Step::Nested(nested) => self.check(nested, puts)?,
-                Step::Op(Op::RequestPut(put)) if puts => self.check_put(put, true)?,
-                Step::Op(Op::RequestRange(range)) if !puts && range.revision > self.revision => {
+                Step::Nested(nested) => self.check(nested)?,
+                Step::Op(Op::RequestPut(put)) => self.check_put(put)?,
+                Step::Op(Op::RequestRange(range)) if range.revision > self.revision => {
                     return Err(RequestError::FutureRevision);
                 }
                 Step::Op(Op::RequestRange(range))
-                    if !puts && range.revision != 0 && range.revision < self.compacted =>
+                    if range.revision != 0 && range.revision < self.compacted =>
                 {
                     return Err(RequestError::Compacted);
                 }
