@@ -51,7 +51,7 @@ async fn a_call_is_a_line_and_no_line_has_a_secret() -> anyhow::Result<()> {
     let mut kv = KvClient::new(channel.clone());
     let revision = kv.put(put("k")).await?.into_inner().header.context("a header")?.revision;
     let wrote = line(&cluster, |line| line["key"] == "k").await?;
-    ensure!(wrote["request"] == "etcdserverpb.KV/Put" && wrote["code"] == "Ok", "{wrote}");
+    ensure!(wrote["request"] == "etcdserverpb.KV/Put" && wrote["code"] == "OK", "{wrote}");
     ensure!(wrote["revision"] == revision && wrote["took_us"].is_u64(), "{wrote}");
     let peer = wrote["peer"].as_str().context("a peer")?;
     ensure!(peer.starts_with("127.0.0.1:"), "{wrote}");
@@ -66,7 +66,7 @@ async fn a_call_is_a_line_and_no_line_has_a_secret() -> anyhow::Result<()> {
     watch.message().await?.context("an answer")?;
     drop((sender, watch));
     let watched = line(&cluster, |line| line["request"] == "etcdserverpb.Watch/Watch").await?;
-    ensure!(watched["key"] == "w" && watched["code"] == "Cancelled", "{watched}");
+    ensure!(watched["key"] == "w" && watched["code"] == "Canceled", "{watched}");
 
     let mut auth = AuthClient::new(channel.clone());
     let (name, password) = ("root".to_owned(), SECRET.to_owned());
@@ -89,7 +89,7 @@ async fn a_call_is_a_line_and_no_line_has_a_secret() -> anyhow::Result<()> {
     ensure!(wrote["user"] == "root", "{wrote}");
     kv.put(put("by nobody")).await.err().context("nobody may write")?;
     let refused = line(&cluster, |line| line["key"] == "by nobody").await?;
-    ensure!(refused.get("user").is_none() && refused["code"] != "Ok", "{refused}");
+    ensure!(refused.get("user").is_none() && refused["code"] != "OK", "{refused}");
     let (_, text) = lines(&cluster)?;
     ensure!(!text.contains(SECRET) && !text.contains(&token), "{text}");
     Ok(())

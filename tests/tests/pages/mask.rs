@@ -21,7 +21,7 @@ const MASKS: &[(&str, &str)] = &[
     (r"(connection to 127.0.0.1:PORT lost: ).*", "${1}WHY"),
     (r"(no connection to 127.0.0.1:PORT: ).*", "${1}WHY"),
     // Hash of a backup, which has the addresses of its members.
-    (r"^[0-9a-f]{1,8}, ([0-9]+, [0-9]+, [0-9]+ .?B)$", "HASH, ${1}"),
+    (r"^[0-9a-f]{1,8}, ([0-9]+, [0-9]+, [0-9]+ .?B, ?[0-9.]*)$", "HASH, ${1}"),
     // What the store takes on disk.
     (r"\b[0-9]+ kB\b", "SIZE"),
     (r#"("DBSize" : )[0-9]+"#, "${1}SIZE"),

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt as _;
+use mini_etcd_shared::error::code_name;
 use serde_json::Value;
 use tokio::time::Instant;
 use tonic::Code;
@@ -206,7 +207,7 @@ impl Outcome {
             add("revision", revision.into());
         }
         add("took_us", u64::try_from(took.as_micros()).unwrap_or(u64::MAX).into());
-        add("code", format!("{:?}", self.code.unwrap_or(Code::Cancelled)).into());
+        add("code", code_name(self.code.unwrap_or(Code::Cancelled)).into());
         line.push('}');
         line
     }
@@ -272,7 +273,7 @@ mod tests {
         let json: Value = serde_json::from_str(&line).unwrap();
         assert!(json["time"].as_str().unwrap().ends_with('Z'), "{line}");
         let rest = line.split_once(',').unwrap().1;
-        let want = r#""request":"etcdserverpb.KV/Put","user":"ann","peer":"127.0.0.1:7","key":"k","revision":9,"took_us":12,"code":"Ok"}"#;
+        let want = r#""request":"etcdserverpb.KV/Put","user":"ann","peer":"127.0.0.1:7","key":"k","revision":9,"took_us":12,"code":"OK"}"#;
         assert_eq!(rest, want);
     }
 
