@@ -165,15 +165,16 @@ fn fields(line: &str) -> String {
 
 /// Columns are as wide as what stands in them: of a table only its words stay.
 fn table(line: &str) -> String {
-    if line.starts_with('+') {
-        return format!("+{ANYTHING}+");
+    let mut chars = line.chars();
+    if let (Some(first @ ('┌' | '├' | '└')), Some(last)) = (chars.next(), chars.next_back()) {
+        return format!("{first}{ANYTHING}{last}");
     }
-    let cells = line.trim_matches('|').split('|').map(str::trim);
+    let cells = line.trim_matches('│').split('│').map(str::trim);
     let kept = cells.map(|cell| {
         let word = cell.chars().all(|c| c.is_ascii_alphabetic() || c == ' ') && !cell.is_empty();
         if word { format!("{ANYTHING}{cell}{ANYTHING}") } else { ANYTHING.to_owned() }
     });
-    format!("|{}|", kept.collect::<Vec<_>>().join("|"))
+    format!("│{}│", kept.collect::<Vec<_>>().join("│"))
 }
 
 #[cfg(test)]

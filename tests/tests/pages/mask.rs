@@ -43,8 +43,8 @@ pub fn masked(lines: &[String]) -> Vec<String> {
             rules.fold(line.clone(), |line, (rule, by)| rule.replace_all(&line, *by).into_owned());
         // The columns of a table are as wide as what was masked.
         match line.chars().next() {
-            Some('+') if line.ends_with('+') => masked.replace('-', ""),
-            Some('|') => masked.replace(' ', ""),
+            Some('┌' | '├' | '└') => masked.replace('─', ""),
+            Some('│') => masked.replace(' ', ""),
             _ => masked,
         }
     };
@@ -76,7 +76,7 @@ fn only_what_differs_from_run_to_run_is_masked() {
         ("127.0.0.1:2379 is healthy: took = 2.5ms", "127.0.0.1:41237 is healthy: took = 12us"),
         ("[w1] PUT\nOK", "OK\n[w1] PUT"),
         ("[w1] on\nconnected again", "connected again\n[w1] on"),
-        ("+----+\n| ID |\n+----+", "+-----+\n|  ID |\n+-----+"),
+        ("┌────┐\n│ ID │\n└────┘", "┌─────┐\n│  ID │\n└─────┘"),
     ] {
         assert_eq!(of(one), of(other));
     }
@@ -88,7 +88,7 @@ fn only_what_differs_from_run_to_run_is_masked() {
         ("[w1] a\n[w1] b", "[w1] b\n[w1] a"),
         ("\"revision\":2", "\"revision\":3"),
         ("took = 2.5ms", "took = "),
-        ("| true |", "| false |"),
+        ("│ true │", "│ false │"),
         ("    indented", "  indented"),
         ("no connection to 127.0.0.1:1: refused", "no connection"),
     ] {

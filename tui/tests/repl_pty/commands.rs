@@ -80,7 +80,7 @@ fn commands_about_the_session_do_what_they_say() {
     prompt.answers("get s --print-value-only", "2");
     prompt.answers("\\source none.ers", "none.ers: No such file");
     prompt.types("\x0c\\h del | head 2\r");
-    prompt.sees("del - Deletes a key");
+    prompt.sees("> \\h del | head 2\nDeletes a key, or the keys in [key, range_end).");
     prompt.types("\x0c\\h \\diff\r");
     prompt.sees("> \\h \\diff\n\\diff KEY @REV1 [@REV2]\n  Shows how a value changed");
     prompt.types("\x0c\\h | count\r");

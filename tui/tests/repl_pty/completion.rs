@@ -29,7 +29,7 @@ fn tab_completes_commands_flags_and_keys_and_hints_show_what_is_missing() {
     prompt.sees("/config/b c   /config/web/");
     prompt.types(CTRL_C);
     prompt.is_back();
-    prompt.types("comp");
+    prompt.types("compa");
     prompt.sees("> compaction");
     prompt.types(RIGHT);
     prompt.types(" 1");
