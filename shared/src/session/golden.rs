@@ -17,11 +17,11 @@ const BLANK: &str = "<blank>";
 /// Names, in JSON, of numbers and texts that only this cluster has at this time.
 const JSON_NAMES: &str = "cluster_id|member_id|revision|raft_term|create_revision|mod_revision|lease|ID|id|raftIndex|\
     raftTerm|raftAppliedIndex|raft_index|raft_applied_index|leader|dbSize|dbSizeInUse|db_size|db_size_in_use|hash|\
-    compact_revision|CompactRevision|compacted|memberID|member|took|Endpoint|endpoint|peerURLs|clientURLs|clientURLS|\
+    compact_revision|CompactRevision|hash_revision|compacted|memberID|member|took|Endpoint|endpoint|peerURLs|clientURLs|clientURLS|\
     peer_urls|client_urls";
 /// The same in the format `fields`.
 const FIELD_NAMES: &str = "ClusterID|MemberID|Revision|RaftTerm|(?:Prev)?CreateRevision|(?:Prev)?ModRevision|ID|\
-    PeerURL|ClientURL|DBSize|Leader|RaftIndex|RaftAppliedIndex|Endpoint|Took|Hash";
+    PeerURL|ClientURL|DBSize|DBSizeInUse|Leader|RaftIndex|RaftAppliedIndex|Endpoint|Took|Hash|HashRevision";
 
 #[expect(clippy::expect_used, reason = "the pattern is written out here, and tested")]
 static JSON: LazyLock<Regex> = LazyLock::new(|| {
