@@ -11,9 +11,9 @@ use mini_etcd_proto::etcdserverpb::lease_client::LeaseClient;
 use mini_etcd_proto::etcdserverpb::watch_client::WatchClient;
 use mini_etcd_proto::etcdserverpb::watch_request::RequestUnion;
 use mini_etcd_proto::etcdserverpb::{
-    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest, LeaseRevokeRequest,
-    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, RangeRequest, WatchCreateRequest,
-    WatchRequest, WatchResponse,
+    LeaseGrantRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
+    LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, RangeRequest,
+    WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use mini_etcd_proto::mvccpb::event::EventType;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
@@ -397,5 +397,27 @@ async fn leases_that_end_at_once_leave_room_for_writes() -> anyhow::Result<()> {
         writes += 1;
     }
     assert!(writes > 3, "{writes} writes while they went");
+    Ok(())
+}
+
+/// Goal: a client that renews thousands of leases in one go keeps its connection, as Go's client does that sends what is due and reads
+/// meanwhile. Method: requests that nobody reads the answers of until all are sent, on one member and through a follower of three.
+#[tokio::test]
+async fn thousands_are_renewed_in_one_go_on_one_stream() -> anyhow::Result<()> {
+    const RENEWALS: i64 = 10_000;
+    for size in [1, 3] {
+        let cluster = Cluster::start(Flavor::Mini, size).await?;
+        let leader = cluster.leader().await?;
+        let mut wire = cluster.dial((leader + 1) % size)?.wire().await?;
+        let method = wire.method("/etcdserverpb.Lease/LeaseKeepAlive")?;
+        let mut stream = wire.open(&method, &LeaseKeepAliveRequest { id: 1 }, false).await?;
+        for id in 2..=RENEWALS {
+            stream.send(&LeaseKeepAliveRequest { id })?;
+        }
+        for id in 1..=RENEWALS {
+            let answer: Option<LeaseKeepAliveResponse> = stream.message().await?;
+            ensure!(answer.as_ref().is_some_and(|it| it.id == id), "{id}: {answer:?}");
+        }
+    }
     Ok(())
 }

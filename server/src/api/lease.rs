@@ -17,7 +17,7 @@ use super::leader::{requires_leader, without_leader};
 use super::{Caller, Host, Unread, quota};
 use crate::apply;
 use crate::error::RequestError;
-use crate::limits::{LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX};
+use crate::limits::{LEASE_RENEWALS_AT_ONCE_MAX, LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX};
 
 /// Bytes of one lease in the list of all, at the most.
 const LEASE_STATUS_BYTES: usize = 13;
@@ -143,8 +143,9 @@ impl Lease for LeaseService {
         let needs_leader = requires_leader(request.metadata());
         let requests = request.into_inner();
         let answers = requests
-            .ready_chunks(LEASE_RENEWALS_PER_STREAM_MAX)
-            .then(move |requests| renewed(host.clone(), caller.clone(), requests));
+            .ready_chunks(LEASE_RENEWALS_AT_ONCE_MAX)
+            .map(move |requests| renewed(host.clone(), caller.clone(), requests))
+            .buffered(LEASE_RENEWALS_PER_STREAM_MAX / LEASE_RENEWALS_AT_ONCE_MAX);
         let answers = answers.flat_map(stream::iter).boxed();
         Ok(Response::new(if needs_leader {
             while_led(answers, without_leader(self.host.timing(), self.host.leader_changes()))

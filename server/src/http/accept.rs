@@ -390,7 +390,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// Both protocols with our limits. Windows keep their defaults, which measured best; any ping of a client is fine.
+/// Both protocols with our limits. The windows of streams keep their defaults, which measured best; any ping of a client is fine.
 fn protocol(patience: Patience) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -402,6 +402,7 @@ fn protocol(patience: Patience) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(patience.calls_max)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_pending_accept_reset_streams(limits::CALLS_CANCELLED_PER_TURN_MAX)
         .max_local_error_reset_streams(limits::STREAM_ERRORS_PER_CONNECTION_MAX)
         .keep_alive_interval(patience.ping_interval)
