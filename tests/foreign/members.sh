@@ -4,8 +4,8 @@
 # fails ends it.
 #
 # usage: members.sh COMMAND...        COMMAND is called with `plain` or `secure` behind its arguments, and finds in its environment:
-#                                     MEMBERS_KIND (etcd or mini), MEMBERS_ADDRESSES (HOST:PORT, with blanks between them),
-#                                     MEMBERS_DIR (ca.pem, and NAME.pem and NAME.key of root, writer and nobody) and MEMBERS:
+#                                     MEMBERS_ADDRESSES (HOST:PORT, with blanks between them), MEMBERS_DIR (ca.pem, and NAME.pem
+#                                     and NAME.key of root, writer and nobody) and MEMBERS:
 #        $MEMBERS kill-leader         SIGKILL for the member that leads
 #        $MEMBERS start               starts all members that do not run, and waits until each answers
 #
@@ -83,8 +83,8 @@ stop() {
 
 # Runs the command beside members of that kind and number, which live as long as it does.
 run() {
-  export MEMBERS_KIND=$1 MEMBERS_ADDRESSES="" MEMBERS_DIR
-  local size=$2 part=$3 scheme=http all="" peers=()
+  export MEMBERS_ADDRESSES="" MEMBERS_DIR
+  local kind=$1 size=$2 part=$3 scheme=http all="" peers=()
   shift 3
   MEMBERS_DIR=$(mktemp -d)
   trap stop EXIT
@@ -95,7 +95,7 @@ held = [socket.socket() for _ in range(int(sys.argv[1]))]
 for s in held: s.bind(("127.0.0.1", 0))
 for s in held: print("127.0.0.1:%d" % s.getsockname()[1])' $((2 * size)))
   # One port of mini-etcd serves clients and peers.
-  peers=("${addresses[@]:$([ "$MEMBERS_KIND" = etcd ] && echo "$size" || echo 0):$size}")
+  peers=("${addresses[@]:$([ "$kind" = etcd ] && echo "$size" || echo 0):$size}")
   addresses=("${addresses[@]:0:$size}")
   MEMBERS_ADDRESSES=${addresses[*]}
   flags=()
@@ -111,7 +111,7 @@ for s in held: print("127.0.0.1:%d" % s.getsockname()[1])' $((2 * size)))
   done
   for number in "${!addresses[@]}"; do
     local url=$scheme://${addresses[number]} peer=$scheme://${peers[number]}
-    if [ "$MEMBERS_KIND" = etcd ]; then
+    if [ "$kind" = etcd ]; then
       # A busy machine changes the leader less often with these times.
       line=("$ETCD_BIN" "--name=n$number" "--data-dir=$MEMBERS_DIR/n$number" "--listen-client-urls=$url" "--advertise-client-urls=$url"
         "--listen-peer-urls=$peer" "--initial-advertise-peer-urls=$peer" "--initial-cluster=$all" --log-level=error
@@ -121,10 +121,10 @@ for s in held: print("127.0.0.1:%d" % s.getsockname()[1])' $((2 * size)))
     fi
     printf '%s\n' "${line[@]}" "${flags[@]}" > "$MEMBERS_DIR/$number.command"
   done
-  echo "$MEMBERS_KIND, $size member(s), $part"
+  echo "$kind, $size member(s), $part"
   if ! { start && "$@" "$part"; }; then
     tail -n 20 "$MEMBERS_DIR"/*.err >&2
-    echo "FAILED: $MEMBERS_KIND, $size member(s), $part" >&2
+    echo "FAILED: $kind, $size member(s), $part" >&2
     exit 1
   fi
 }

@@ -10,7 +10,6 @@ import grpc
 # Longest time that something may take to come about.
 PATIENCE = 60
 
-KIND = os.environ["MEMBERS_KIND"]
 ADDRESSES = os.environ["MEMBERS_ADDRESSES"].split()
 
 
