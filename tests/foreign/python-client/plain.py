@@ -152,7 +152,8 @@ def lock():
             with connect() as mine:
                 for _ in range(5):
                     held = mine.lock("one", ttl=20)
-                    want(held.acquire(timeout=30), "a lock is not to be had")
+                    # The library misses the end of a lock that comes before its watch, and sleeps its whole time.
+                    until("a lock is had", lambda: held.acquire(timeout=1))
                     mine.put("count", str(int(mine.get("count")[0]) + 1))
                     want(held.release(), "a lock is lost")
 
@@ -163,7 +164,8 @@ def lock():
         held, other = client.lock("two", ttl=2), client.lock("two", ttl=20)
         want(held.acquire() and held.is_acquired(), "a lock")
         want(not other.acquire(timeout=0), "two hold a lock")
-        want(other.acquire(timeout=20) and not held.is_acquired(), "a lock does not end with its lease")
+        until("a lock ends with its lease", lambda: other.acquire(timeout=1))
+        want(not held.is_acquired(), "two hold a lock")
         want(not held.release() and other.release(), "a lock is given back by who has it not")
 
 
