@@ -4,49 +4,26 @@
 //! of waiters, which one task completes in batches ([`Proposer::complete`]). The deadlines are the driver's: every
 //! number that went in comes back.
 
-use std::collections::BTreeMap;
-use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use mini_etcd_proto::internalpb::{Asker, Command, ConfChange, Entry, EntryKind, command};
-use mini_etcd_shared::types::{LogIndex, MemberId, Term};
+use mini_etcd_shared::types::{LogIndex, MemberId};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::completions::{Completion, Completions};
-use super::defragmenter::Defragmenter;
 use super::inbox::Inbox;
 use super::incarnation::Incarnation;
-use crate::apply::{EntryResponse, EntryResult, Identity, Members, Published};
+use super::shown::Shown;
+use super::waiters::{Waiters, Written};
+use crate::apply::{Identity, Published};
 use crate::auth::Tokens;
 use crate::config::{Serving, Timing};
 use crate::error::RequestError;
 use crate::limits::LOG_PAGE_BYTES_MAX;
-use crate::log::LogReader;
 use crate::raft::{Input, RaftStatus, admit_lag};
-
-/// What the threads of a member show to everybody else.
-pub struct Shown {
-    /// Apply thread: the newest state.
-    pub published: ArcSwap<Published>,
-    /// Raft thread: where it stands.
-    pub status: ArcSwap<RaftStatus>,
-    /// Log writer: the newest log.
-    pub log: ArcSwap<LogReader>,
-    /// Raft thread: who leads, for those who wait for a change.
-    pub leader: watch::Sender<MemberId>,
-    /// Apply thread: the members, for those who wait for a change.
-    pub members: watch::Sender<Arc<Members>>,
-    /// Apply thread: compactions up to this revision are off the disk.
-    pub compacted: watch::Sender<i64>,
-    /// Gives space back to the file system.
-    pub defragmenter: Defragmenter,
-    /// Apply thread: which token is whose.
-    pub tokens: Tokens,
-}
 
 /// The way from a service to the log and back.
 #[derive(Clone)]
@@ -67,28 +44,8 @@ struct ProposerShared {
     thread: usize,
     /// A burst of requests is in the inbox, or begins to be.
     burst: Notify,
-    waiters: Mutex<Waiters>,
+    waiters: Waiters,
     next: AtomicU64,
-}
-
-type Waiter<T> = oneshot::Sender<Result<T, RequestError>>;
-
-#[derive(Default)]
-struct Waiters {
-    writes: BTreeMap<u64, Waiter<Written>>,
-    reads: BTreeMap<u64, Waiter<()>>,
-    stopped: bool,
-}
-
-/// A write that is applied.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The answer.
-    pub response: EntryResponse,
-    /// Term of its entry.
-    pub term: Term,
-    /// Index of its entry.
-    pub index: LogIndex,
 }
 
 /// A piece of the Raft log.
@@ -98,22 +55,6 @@ pub struct LogPage {
     pub last: LogIndex,
     /// The entries, by index.
     pub entries: Vec<Entry>,
-}
-
-/// Takes a waiter away when its task goes away first.
-struct Forget<'a> {
-    shared: &'a ProposerShared,
-    number: u64,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        let mut waiters = self.shared.lock();
-        // Numbers are never used twice, so it stands in one of the two tables at most.
-        if waiters.writes.remove(&self.number).is_none() {
-            waiters.reads.remove(&self.number);
-        }
-    }
 }
 
 impl Proposer {
@@ -129,7 +70,7 @@ impl Proposer {
     ) -> Self {
         let Incarnation { number: incarnation, first } = incarnation;
         let own = first.next_multiple_of(completions.threads() as u64) + thread as u64;
-        let (burst, waiters, next) = (Notify::new(), Mutex::default(), AtomicU64::new(own));
+        let (burst, waiters, next) = (Notify::new(), Waiters::default(), AtomicU64::new(own));
         let shared = ProposerShared {
             identity,
             incarnation,
@@ -204,14 +145,12 @@ impl Proposer {
         }
         let data = Bytes::from(content.encode_to_vec());
         let (waiter, result) = oneshot::channel();
-        shared.wait_for_write(sequence, waiter)?;
-        let forget = Forget { shared, number: sequence };
+        let waits = shared.waiters.write(sequence, waiter)?;
         shared.inbox.propose(Input::Propose { sequence, kind, data })?;
         shared.burst.notify_one();
         let result = result.await.unwrap_or(Err(RequestError::Stopped));
         if result.is_ok() {
-            // Its waiter was taken by the completion.
-            mem::forget(forget);
+            waits.is_over();
         }
         result
     }
@@ -232,12 +171,11 @@ impl Proposer {
         }
         let id = shared.number();
         let (waiter, result) = oneshot::channel();
-        shared.wait_for_read(id, waiter)?;
-        let forget = Forget { shared, number: id };
+        let waits = shared.waiters.read(id, waiter)?;
         shared.inbox.read(id)?;
         shared.burst.notify_one();
         result.await.unwrap_or(Err(RequestError::Stopped))?;
-        mem::forget(forget);
+        waits.is_over();
         Ok(self.published())
     }
 
@@ -343,7 +281,7 @@ impl Proposer {
     pub(crate) async fn finished(&self) {
         /// Pause between two looks. This is for the end of a member, which comes once.
         const PAUSE: Duration = Duration::from_millis(2);
-        while !self.shared.lock().is_empty() {
+        while !self.shared.waiters.is_empty() {
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -364,11 +302,11 @@ impl Proposer {
         let shared = &*self.shared;
         loop {
             for completion in shared.completions.take(shared.thread).await {
-                if matches!(completion, Completion::Stopped) {
-                    shared.lock().stop();
+                let is_last = matches!(completion, Completion::Stopped);
+                shared.waiters.complete(completion);
+                if is_last {
                     return;
                 }
-                shared.lock().complete(completion);
             }
         }
     }
@@ -387,71 +325,6 @@ impl ProposerShared {
     fn number(&self) -> u64 {
         self.next.fetch_add(self.completions.threads() as u64, Ordering::Relaxed)
     }
-
-    fn wait_for_write(&self, number: u64, waiter: Waiter<Written>) -> Result<(), RequestError> {
-        let mut waiters = self.lock();
-        if waiters.stopped {
-            return Err(RequestError::Stopped);
-        }
-        waiters.writes.insert(number, waiter);
-        Ok(())
-    }
-
-    fn wait_for_read(&self, number: u64, waiter: Waiter<()>) -> Result<(), RequestError> {
-        let mut waiters = self.lock();
-        if waiters.stopped {
-            return Err(RequestError::Stopped);
-        }
-        waiters.reads.insert(number, waiter);
-        Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiters> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiters {
-    // A waiter whose task went away refuses its result, which is then nobody's business.
-    fn complete(&mut self, completion: Completion) {
-        match completion {
-            Completion::Applied(results) => {
-                for EntryResult { index, term, sequence, outcome, .. } in results {
-                    if let Some(waiter) = self.writes.remove(&sequence) {
-                        let written = outcome.map(|response| Written { response, term, index });
-                        let _ = waiter.send(written);
-                    }
-                }
-            }
-            Completion::WritesFailed(sequences, error) => {
-                for waiter in sequences.iter().filter_map(|number| self.writes.remove(number)) {
-                    let _ = waiter.send(Err(error.clone()));
-                }
-            }
-            Completion::ReadsReady(ids) => {
-                for waiter in ids.iter().filter_map(|number| self.reads.remove(number)) {
-                    let _ = waiter.send(Ok(()));
-                }
-            }
-            Completion::ReadsFailed(ids, error) => {
-                for waiter in ids.iter().filter_map(|number| self.reads.remove(number)) {
-                    let _ = waiter.send(Err(error.clone()));
-                }
-            }
-            Completion::Stopped => self.stop(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.reads.is_empty()
-    }
-
-    /// Lets every waiter end: a dropped sender says that the member stopped.
-    fn stop(&mut self) {
-        self.stopped = true;
-        self.writes.clear();
-        self.reads.clear();
-    }
 }
 
 #[cfg(test)]
@@ -460,15 +333,16 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    use arc_swap::ArcSwap;
     use mini_etcd_proto::etcdserverpb::PutRequest;
     use mini_etcd_proto::internalpb::ConfState;
-    use mini_etcd_shared::types::ClusterId;
+    use mini_etcd_shared::types::{ClusterId, Term};
 
     use super::*;
-    use crate::apply::{Applier, Birth};
+    use crate::apply::{Applier, Birth, EntryResponse, EntryResult};
     use crate::auth::TokenKind;
     use crate::log::{LogStore, MemoryGuard};
-    use crate::node::Heed;
+    use crate::node::{Defragmenter, Heed};
     use crate::raft::Admission;
     use crate::storage::MemoryEngine;
 
@@ -523,8 +397,7 @@ mod tests {
         }
 
         fn waiting(&self) -> (usize, usize) {
-            let waiters = self.proposer.shared.lock();
-            (waiters.writes.len(), waiters.reads.len())
+            self.proposer.shared.waiters.counts()
         }
     }
 
