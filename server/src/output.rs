@@ -1,8 +1,8 @@
 //! Lines for the standard streams of the process, written without ever waiting for who reads them.
 //!
 //! ```text
-//! tracing ─▶ LogLines ─▶ bounded queue ─▶ thread "output" ─▶ standard error
-//!                └ full, or its reader is gone: the line is dropped and counted
+//! tracing, log of requests ─▶ LogLines ─▶ bounded queue ─▶ thread ─▶ standard error     one queue for each of the two
+//!                                └ full, or its reader is gone: the line is dropped and counted
 //! ```
 //!
 //! A member must not depend on its log: a pipe whose reader stopped would hold every thread that logs, and one whose
@@ -28,26 +28,40 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::limits::{LOG_BYTES_WAITING_MAX, LOG_LINES_WAITING_MAX, OUTPUT_TIMEOUT};
 
-/// The queue of this process.
-static LINES: OnceLock<LogLines> = OnceLock::new();
+/// A queue of this process, and the lines that it lost.
+#[derive(Debug)]
+struct Queue {
+    /// Of its thread.
+    name: &'static str,
+    lines: OnceLock<LogLines>,
+    dropped: AtomicU64,
+}
 
-/// The queue of this process for the log of requests, which must not cost other lines their room.
-static REQUESTS: OnceLock<LogLines> = OnceLock::new();
+static LOG: Queue = Queue::new("output");
 
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// For the log of requests, which must not cost other lines their room.
+static REQUESTS: Queue = Queue::new("request output");
 
-static REQUESTS_DROPPED: AtomicU64 = AtomicU64::new(0);
+impl Queue {
+    const fn new(name: &'static str) -> Self {
+        Self { name, lines: OnceLock::new(), dropped: AtomicU64::new(0) }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
 
 /// Log lines that were not written: the stream failed, or did not take them as fast as they came.
 #[must_use]
 pub fn lines_dropped() -> u64 {
-    DROPPED.load(Ordering::Relaxed)
+    LOG.dropped()
 }
 
 /// Lines of the log of requests that were not written.
 #[must_use]
 pub fn request_lines_dropped() -> u64 {
-    REQUESTS_DROPPED.load(Ordering::Relaxed)
+    REQUESTS.dropped()
 }
 
 /// A stream of the process.
@@ -78,9 +92,13 @@ pub fn say(stream: Stream, line: String) {
 
 /// Waits until the log lines of before are written, at most [`OUTPUT_TIMEOUT`].
 pub fn flush() {
-    for lines in [LINES.get(), REQUESTS.get()].into_iter().flatten() {
-        lines.flush();
+    let (done, flushed) = mpsc::channel();
+    for lines in [&LOG, &REQUESTS].into_iter().filter_map(|queue| queue.lines.get()) {
+        lines.flush(done.clone());
     }
+    drop(done);
+    // Nobody says anything there: it ends when all have let go of it.
+    let _ = flushed.recv_timeout(OUTPUT_TIMEOUT);
 }
 
 fn write_line(stream: &mut impl Write, line: &str) -> io::Result<()> {
@@ -91,9 +109,9 @@ fn write_line(stream: &mut impl Write, line: &str) -> io::Result<()> {
 /// Where log lines go: a queue to the thread that writes them to standard error. Clones share it.
 #[derive(Clone, Debug)]
 pub struct LogLines {
-    queue: SyncSender<Task>,
+    tasks: SyncSender<Task>,
     waiting: Arc<AtomicUsize>,
-    dropped: &'static AtomicU64,
+    queue: &'static Queue,
 }
 
 #[derive(Debug)]
@@ -108,7 +126,7 @@ impl LogLines {
     /// # Errors
     /// The machine refuses another thread.
     pub fn to_standard_error() -> io::Result<Self> {
-        Self::of(&LINES, &DROPPED)
+        Self::of(&LOG)
     }
 
     /// The queue of the log of requests, to standard error too; the same for every call of a process.
@@ -116,25 +134,25 @@ impl LogLines {
     /// # Errors
     /// The machine refuses another thread.
     pub(crate) fn of_requests() -> io::Result<Self> {
-        Self::of(&REQUESTS, &REQUESTS_DROPPED)
+        Self::of(&REQUESTS)
     }
 
-    fn of(queue: &OnceLock<Self>, dropped: &'static AtomicU64) -> io::Result<Self> {
-        if let Some(lines) = queue.get() {
+    fn of(queue: &'static Queue) -> io::Result<Self> {
+        if let Some(lines) = queue.lines.get() {
             return Ok(lines.clone());
         }
-        let lines = Self::start(io::stderr(), dropped)?;
-        Ok(queue.get_or_init(|| lines).clone())
+        let lines = Self::start(io::stderr(), queue)?;
+        Ok(queue.lines.get_or_init(|| lines).clone())
     }
 
-    fn start(stream: impl Write + Send + 'static, dropped: &'static AtomicU64) -> io::Result<Self> {
-        let (queue, tasks) = mpsc::sync_channel(LOG_LINES_WAITING_MAX);
+    fn start(stream: impl Write + Send + 'static, queue: &'static Queue) -> io::Result<Self> {
+        let (tasks, taken) = mpsc::sync_channel(LOG_LINES_WAITING_MAX);
         let waiting = Arc::<AtomicUsize>::default();
         let written = Arc::clone(&waiting);
         thread::Builder::new()
-            .name("output".to_owned())
-            .spawn(move || write_tasks(stream, &tasks, (&written, dropped)))?;
-        Ok(Self { queue, waiting, dropped })
+            .name(queue.name.to_owned())
+            .spawn(move || write_tasks(stream, &taken, (&written, queue)))?;
+        Ok(Self { tasks, waiting, queue })
     }
 
     /// Queues a line, which has its end; without room it is dropped and counted.
@@ -142,38 +160,35 @@ impl LogLines {
         let bytes = line.len();
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         let is_queued = before + bytes <= LOG_BYTES_WAITING_MAX
-            && self.queue.try_send(Task::Write(line.to_vec())).is_ok();
+            && self.tasks.try_send(Task::Write(line.to_vec())).is_ok();
         if !is_queued {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn flush(&self) {
-        let (done, flushed) = mpsc::channel();
-        // A queue that is full belongs to a stream that nobody reads.
-        if self.queue.try_send(Task::Flush(done)).is_ok() {
-            let _ = flushed.recv_timeout(OUTPUT_TIMEOUT);
-        }
+    /// Lets go of `done` once the lines of before are written. A queue that is full belongs to a stream that nobody reads.
+    fn flush(&self, done: mpsc::Sender<()>) {
+        let _ = self.tasks.try_send(Task::Flush(done));
     }
 }
 
 fn write_tasks(
     mut stream: impl Write,
     tasks: &Receiver<Task>,
-    (waiting, dropped): (&AtomicUsize, &AtomicU64),
+    (waiting, queue): (&AtomicUsize, &Queue),
 ) {
     for task in tasks {
         match task {
             Task::Write(line) => {
                 if stream.write_all(&line).is_err() {
-                    dropped.fetch_add(1, Ordering::Relaxed);
+                    queue.dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 waiting.fetch_sub(line.len(), Ordering::Relaxed);
             }
             Task::Flush(done) => {
                 let _ = stream.flush();
-                let _ = done.send(());
+                drop(done);
             }
         }
     }
@@ -232,12 +247,18 @@ mod tests {
         }
     }
 
+    fn flush(lines: &LogLines) {
+        let (done, flushed) = mpsc::channel();
+        lines.flush(done);
+        assert_eq!(flushed.recv_timeout(OUTPUT_TIMEOUT), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
     /// Goal: whoever logs into a stream that nobody reads goes on, the queue stays bounded, and what is lost is
     /// counted. Method: more than the bounds hold, then open the pipe and compare.
     #[test]
     fn a_stream_that_takes_nothing_costs_lines_and_nothing_else() {
         let pipe = Pipe::default();
-        let lines = LogLines::start(pipe.clone(), &DROPPED).unwrap();
+        let lines = LogLines::start(pipe.clone(), &LOG).unwrap();
         let before = lines_dropped();
         let line = [b'x'; 1024];
         let count = 2 * LOG_BYTES_WAITING_MAX / line.len();
@@ -248,7 +269,7 @@ mod tests {
         let (opened, change) = &*pipe.opened;
         *opened.lock().unwrap() = true;
         change.notify_all();
-        lines.flush();
+        flush(&lines);
         let written = pipe.taken.lock().unwrap().len() / line.len();
         let dropped = usize::try_from(lines_dropped() - before).unwrap();
         assert!(dropped >= count - written, "{dropped} dropped, {written} of {count} written");
@@ -257,10 +278,10 @@ mod tests {
 
     #[test]
     fn a_stream_whose_reader_is_gone_costs_lines_and_nothing_else() {
-        let lines = LogLines::start(Pipe { is_broken: true, ..Pipe::default() }, &DROPPED).unwrap();
+        let lines = LogLines::start(Pipe { is_broken: true, ..Pipe::default() }, &LOG).unwrap();
         let before = lines_dropped();
         lines.make_writer().write_all(b"a line\n").unwrap();
-        lines.flush();
+        flush(&lines);
         assert!(lines_dropped() > before);
     }
 }

@@ -4,12 +4,6 @@ use mini_etcd_shared::version::CLUSTER_VERSION;
 
 use crate::error::RequestError;
 
-/// The cluster's version as answers about a downgrade tell it: without the patch, as in etcd 3.6 and later.
-pub(super) fn cluster_version() -> String {
-    let (major, minor) = two_parts(CLUSTER_VERSION).unwrap_or_default();
-    format!("{major}.{minor}")
-}
-
 /// Whether etcd would go back to the version `target` from the one that is followed here.
 ///
 /// # Errors
@@ -40,11 +34,12 @@ fn two_parts(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::short;
     use super::*;
 
     #[test]
     fn one_minor_version_before_is_valid_however_it_is_written() {
-        assert_eq!(cluster_version(), "3.6", "the cases follow the version that is reported");
+        assert_eq!(short(CLUSTER_VERSION), "3.6", "the cases follow the version that is reported");
         for target in ["3.5", "3.5.0", "3.5.21", "3.5.0-rc.1", "3.5.1+build.7"] {
             assert_eq!(validate(target), Ok(()), "{target}");
         }

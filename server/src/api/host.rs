@@ -319,11 +319,15 @@ impl Host {
     /// # Errors
     /// No leader was to be had in time, or too many wait.
     pub(super) async fn renew_leases(&self, leases: &[i64]) -> Vec<Result<i64, RequestError>> {
-        if let Err(error) = self.listed().await {
-            return vec![Err(error); leases.len()];
-        }
         let keeper = &self.inner.leases;
-        let renewed = keeper.renew_at_once(leases, &self.proposer).await;
+        let at_once = match self.listed().await {
+            Ok(()) => keeper.renew_at_once(leases, &self.proposer).await,
+            Err(error) => Err(error),
+        };
+        let renewed = match at_once {
+            Ok(renewed) => renewed.unwrap_or_else(|| vec![None; leases.len()]),
+            Err(error) => return vec![Err(error); leases.len()],
+        };
         if renewed.iter().all(Option::is_some) {
             return renewed.into_iter().flatten().map(Ok).collect();
         }
@@ -344,7 +348,7 @@ impl Host {
         if listed.initialized() {
             return Ok(());
         }
-        let wait = timeout(self.inner.about.timing.request_timeout(), listed.wait()).await;
+        let wait = timeout(self.timing().request_timeout(), listed.wait()).await;
         wait.map(drop).map_err(|_| RequestError::NoLeader)
     }
 
@@ -375,7 +379,7 @@ impl Host {
     #[must_use]
     pub fn facts(&self) -> Facts {
         let (published, status) = (self.published(), self.status());
-        let me = self.proposer.identity().member_id;
+        let me = self.member_id();
         let counts = self.hub.counts();
         let (db_bytes, db_used_bytes) = self.sizes(&published);
         let active = status.progress.iter().filter(|peer| peer.recently_active);
@@ -443,8 +447,8 @@ pub(super) fn alarms(published: &Published) -> impl Iterator<Item = (u64, String
     })
 }
 
-/// `3.6.0` as `3.6`, which is how the metric words it.
-fn short(version: &str) -> String {
+/// `3.6.0` as `3.6`, which is how the metric words it, and the answers about a downgrade, as in etcd 3.6 and later.
+pub(super) fn short(version: &str) -> String {
     version.rsplit_once('.').map_or(version, |(short, _)| short).to_owned()
 }
 

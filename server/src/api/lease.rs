@@ -17,7 +17,7 @@ use super::leader::{requires_leader, without_leader};
 use super::{Caller, Host, Unread, quota};
 use crate::apply;
 use crate::error::RequestError;
-use crate::limits::{LEASE_RENEWALS_AT_ONCE_MAX, LEASE_RENEWALS_PER_STREAM_MAX, LEASE_TTL_MAX};
+use crate::limits::{LEASE_RENEWAL_BATCHES_MAX, LEASE_RENEWALS_AT_ONCE_MAX, LEASE_TTL_MAX};
 
 /// Bytes of one lease in the list of all, at the most.
 const LEASE_STATUS_BYTES: usize = 13;
@@ -57,21 +57,17 @@ async fn renewed(
     requests: Vec<Result<LeaseKeepAliveRequest, Status>>,
 ) -> Vec<Result<LeaseKeepAliveResponse, Status>> {
     let state = host.published();
+    let permit = host.permit(&caller, &state);
     let permitted = |request: Result<LeaseKeepAliveRequest, Status>| {
         let id = request?.id;
-        host.permit(&caller, &state)?.lease(id, &state.leases)?;
+        permit.clone()?.lease(id, &state.leases)?;
         Ok(id)
     };
-    let (mut ids, mut refusal) = (Vec::with_capacity(requests.len()), None);
-    for request in requests {
-        match permitted(request) {
-            Ok(id) => ids.push(id),
-            Err(status) => {
-                refusal = Some(Err(status));
-                break;
-            }
-        }
-    }
+    let mut refusal = None;
+    let known = requests.into_iter().map_while(|request| {
+        permitted(request).map_err(|status: Status| refusal = Some(Err(status))).ok()
+    });
+    let ids: Vec<i64> = known.collect();
     // Of before the renewal, as in etcd.
     let header = Some(host.header(state.view.revision()));
     let renewals = host.renew_leases(&ids).await;
@@ -145,7 +141,7 @@ impl Lease for LeaseService {
         let answers = requests
             .ready_chunks(LEASE_RENEWALS_AT_ONCE_MAX)
             .map(move |requests| renewed(host.clone(), caller.clone(), requests))
-            .buffered(LEASE_RENEWALS_PER_STREAM_MAX / LEASE_RENEWALS_AT_ONCE_MAX);
+            .buffered(LEASE_RENEWAL_BATCHES_MAX);
         let answers = answers.flat_map(stream::iter).boxed();
         Ok(Response::new(if needs_leader {
             while_led(answers, without_leader(self.host.timing(), self.host.leader_changes()))

@@ -12,11 +12,11 @@ use mini_etcd_proto::etcdserverpb::{
 };
 use mini_etcd_proto::internalpb::command;
 use mini_etcd_shared::types::MemberId;
-use mini_etcd_shared::version::{ETCD_VERSION, STORAGE_VERSION};
+use mini_etcd_shared::version::{CLUSTER_VERSION, ETCD_VERSION, STORAGE_VERSION};
 use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 
-use super::host::alarms;
+use super::host::{alarms, short};
 use super::results::elsewhere;
 use super::{Caller, Host, downgrade};
 use crate::apply;
@@ -216,6 +216,6 @@ impl Maintenance for MaintenanceService {
             Err(_) => return Err(RequestError::UnknownMethod.into()),
         }
         let header = Some(self.host.header(self.host.published().view.revision()));
-        Ok(Response::new(DowngradeResponse { header, version: downgrade::cluster_version() }))
+        Ok(Response::new(DowngradeResponse { header, version: short(CLUSTER_VERSION) }))
     }
 }

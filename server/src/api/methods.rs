@@ -45,26 +45,17 @@ pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) rule: Rule,
+    /// Whether a call may change something.
+    pub(super) writes: bool,
 }
 
 const fn method(name: &'static str, kind: Kind, rule: Rule) -> Method {
-    Method { name, kind, rule }
+    Method { name, kind, rule, writes: false }
 }
 
-/// Whether a call may change something; a transaction always counts as if it did.
-pub(super) fn is_write(service: &str, method: &str) -> bool {
-    let Some(service) = service.strip_prefix("etcdserverpb.") else {
-        return matches!(service, "v3lockpb.Lock" | "v3electionpb.Election")
-            && !matches!(method, "Leader" | "Observe");
-    };
-    match service {
-        "KV" => !method.starts_with("Range"),
-        "Lease" => matches!(method, "LeaseGrant" | "LeaseRevoke"),
-        "Cluster" => method != "MemberList",
-        "Maintenance" => !matches!(method, "Status" | "Hash" | "HashKV" | "Snapshot"),
-        "Auth" => !matches!(method, "AuthStatus" | "UserGet" | "UserList" | "RoleGet" | "RoleList"),
-        _ => false,
-    }
+/// A method that may change something; a transaction always counts as if it did.
+const fn writing(name: &'static str, kind: Kind, rule: Rule) -> Method {
+    Method { writes: true, ..method(name, kind, rule) }
 }
 
 /// The service that members offer each other.
@@ -76,10 +67,10 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         "etcdserverpb.KV",
         &[
             method("Range", Unary, Request),
-            method("Put", Unary, Request),
-            method("Txn", Unary, Request),
-            method("DeleteRange", Unary, Request),
-            method("Compact", Unary, Request),
+            writing("Put", Unary, Request),
+            writing("Txn", Unary, Request),
+            writing("DeleteRange", Unary, Request),
+            writing("Compact", Unary, Request),
             method("RangeStream", ServerStream, Request),
         ],
     ),
@@ -95,8 +86,8 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
         "etcdserverpb.Lease",
         &[
-            method("LeaseGrant", Unary, Request),
-            method("LeaseRevoke", Unary, Request),
+            writing("LeaseGrant", Unary, Request),
+            writing("LeaseRevoke", Unary, Request),
             method("LeaseKeepAlive", Bidi, Request),
             method("LeaseTimeToLive", Unary, User),
             method("LeaseLeases", Unary, Request),
@@ -106,23 +97,23 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
         "etcdserverpb.Maintenance",
         &[
             method("Status", Unary, User),
-            method("Alarm", Unary, Request),
+            writing("Alarm", Unary, Request),
             method("Hash", Unary, Root),
             method("HashKV", Unary, Root),
-            method("MoveLeader", Unary, Root),
-            method("Defragment", Unary, Root),
+            writing("MoveLeader", Unary, Root),
+            writing("Defragment", Unary, Root),
             method("Snapshot", ServerStream, Root),
-            method("Downgrade", Unary, Root),
+            writing("Downgrade", Unary, Root),
         ],
     ),
     (
         "etcdserverpb.Cluster",
         &[
             method("MemberList", Unary, User),
-            method("MemberAdd", Unary, Request),
-            method("MemberRemove", Unary, Root),
-            method("MemberUpdate", Unary, Root),
-            method("MemberPromote", Unary, Root),
+            writing("MemberAdd", Unary, Request),
+            writing("MemberRemove", Unary, Root),
+            writing("MemberUpdate", Unary, Root),
+            writing("MemberPromote", Unary, Root),
         ],
     ),
     ("grpc.health.v1.Health", &[method("Check", Unary, Open), method("Watch", ServerStream, Open)]),
@@ -139,34 +130,34 @@ pub(super) const SERVICES: &[(&str, &[Method])] = &[
     (
         "etcdserverpb.Auth",
         &[
-            method("Authenticate", Unary, Open),
-            method("AuthEnable", Unary, Request),
-            method("AuthDisable", Unary, Request),
+            writing("Authenticate", Unary, Open),
+            writing("AuthEnable", Unary, Request),
+            writing("AuthDisable", Unary, Request),
             method("AuthStatus", Unary, Open),
-            method("UserAdd", Unary, Request),
+            writing("UserAdd", Unary, Request),
             method("UserGet", Unary, Request),
             method("UserList", Unary, Request),
-            method("UserDelete", Unary, Request),
-            method("UserChangePassword", Unary, Request),
-            method("UserGrantRole", Unary, Request),
-            method("UserRevokeRole", Unary, Request),
-            method("RoleAdd", Unary, Request),
+            writing("UserDelete", Unary, Request),
+            writing("UserChangePassword", Unary, Request),
+            writing("UserGrantRole", Unary, Request),
+            writing("UserRevokeRole", Unary, Request),
+            writing("RoleAdd", Unary, Request),
             method("RoleGet", Unary, Request),
             method("RoleList", Unary, Request),
-            method("RoleDelete", Unary, Request),
-            method("RoleGrantPermission", Unary, Request),
-            method("RoleRevokePermission", Unary, Request),
+            writing("RoleDelete", Unary, Request),
+            writing("RoleGrantPermission", Unary, Request),
+            writing("RoleRevokePermission", Unary, Request),
         ],
     ),
-    ("v3lockpb.Lock", &[method("Lock", Unary, Request), method("Unlock", Unary, Request)]),
+    ("v3lockpb.Lock", &[writing("Lock", Unary, Request), writing("Unlock", Unary, Request)]),
     (
         "v3electionpb.Election",
         &[
-            method("Campaign", Unary, Request),
-            method("Proclaim", Unary, Request),
+            writing("Campaign", Unary, Request),
+            writing("Proclaim", Unary, Request),
             method("Leader", Unary, Request),
             method("Observe", ServerStream, Request),
-            method("Resign", Unary, Request),
+            writing("Resign", Unary, Request),
         ],
     ),
 ];

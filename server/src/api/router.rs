@@ -22,10 +22,11 @@ use tower::Service;
 use super::body::{Built, BuiltBody, Counted, Framed, Held, Streamed, answered};
 use super::caller::{CallGate, Caller};
 use super::messages::{Begun, Messages};
-use super::methods::{Kind, PEERS, Rule, SERVICES, is_write};
+use super::methods::{Kind, PEERS, Rule, SERVICES};
 use super::request_log::{Called, Note, RequestLog, Start};
 use super::statuses::{timeout, translate_headers};
 use super::unread::{Share, Unread};
+use crate::config::Serving;
 use crate::error::RequestError;
 use crate::limits;
 use crate::metrics::{self, Metrics};
@@ -58,8 +59,7 @@ pub struct Router {
 
 #[derive(Clone)]
 struct Route {
-    service: &'static str,
-    method: &'static str,
+    called: Called,
     kind: Kind,
     rule: Rule,
     /// Not a service that members offer each other.
@@ -103,8 +103,12 @@ impl Router {
             .iter()
             .map(|(service, methods)| {
                 let routes = methods.iter().map(|method| Route {
-                    service,
-                    method: method.name,
+                    called: Called {
+                        service,
+                        method: method.name,
+                        is_write: method.writes,
+                        is_unary: method.kind == Kind::Unary,
+                    },
                     kind: method.kind,
                     rule: method.rule,
                     is_clients: *service != PEERS,
@@ -123,7 +127,7 @@ impl Router {
             stop,
             metrics,
             in_flight: in_flight.clone(),
-            message_bytes_max: limits::REQUEST_BYTES_MAX + limits::GRPC_OVERHEAD_BYTES,
+            message_bytes_max: Serving::default().message_bytes_max(),
             request_log: None,
         }
     }
@@ -246,7 +250,7 @@ impl Router {
         let Some(routes) = self.routes.get(service) else {
             return Err(Status::unimplemented(format!("unknown service {service}")));
         };
-        let route = routes.iter().find(|route| route.method == method);
+        let route = routes.iter().find(|route| route.called.method == method);
         match (route, self.handlers.get(service)) {
             (Some(route), Some(handler)) => Ok((route.clone(), handler.as_ref())),
             _ => {
@@ -258,11 +262,10 @@ impl Router {
     /// A note of the call, where one is to be made.
     fn note(&self, route: &Route, caller: &Caller, extensions: &Extensions) -> Option<Box<Note>> {
         let log = self.request_log.as_ref().filter(|_| route.is_clients)?;
-        let Route { service, method, kind, .. } = *route;
-        let is_write = is_write(service, method);
-        let what = Called { service, method, is_write, is_unary: kind == Kind::Unary };
-        let peer = extensions.get::<Arc<Unread>>().and_then(|unread| unread.peer());
-        log.note(what, self.gate.user(caller), peer)
+        log.note(route.called, || {
+            let peer = extensions.get::<Arc<Unread>>().and_then(|unread| unread.peer());
+            (self.gate.user(caller), peer)
+        })
     }
 
     /// Whether a method of that rule may be called. A token that this member cannot know yet is waited for.

@@ -45,27 +45,23 @@ fn raft_status(me: MemberId, status: &RaftStatus) -> Value {
     let mut of_all = Map::new();
     if status.leads() {
         let (last, own) = (status.last.0, ProgressState::Replicate);
-        of_all.insert(hex(me), progress(status.persisted.0, last + 1, own));
+        of_all.insert(me.to_string(), progress(status.persisted.0, last + 1, own));
         for peer in &status.progress {
             let (matched, next) = (peer.match_index.0, peer.next_index.0);
-            of_all.insert(hex(peer.id), progress(matched, next, peer.state));
+            of_all.insert(peer.id.to_string(), progress(matched, next, peer.state));
         }
     }
     json!({
-        "id": hex(me),
+        "id": me.to_string(),
         "term": status.term.0,
-        "vote": hex(status.vote),
+        "vote": status.vote.to_string(),
         "commit": status.commit.0,
-        "lead": hex(status.leader),
+        "lead": status.leader.to_string(),
         "raftState": role,
         "applied": status.applied.0,
         "progress": of_all,
-        "leadtransferee": hex(status.transferring_to),
+        "leadtransferee": status.transferring_to.to_string(),
     })
-}
-
-fn hex(id: MemberId) -> String {
-    format!("{:x}", id.0)
 }
 
 #[cfg(test)]

@@ -141,11 +141,11 @@ pub const LEASE_QUESTIONS_AT_ONCE_MAX: usize = 1024;
 /// Pause before a question about a lease is looked at again that could not be answered.
 pub const LEASE_QUESTION_RETRY: Duration = Duration::from_millis(50);
 
-/// Renewals that one stream has under way; more wait in the connection, which is cut when thousands do.
-pub const LEASE_RENEWALS_PER_STREAM_MAX: usize = 16_384;
+/// Renewals of one stream that are asked for together, at the most: what came meanwhile.
+pub const LEASE_RENEWALS_AT_ONCE_MAX: usize = 256;
 
-/// How many of them are asked for together, at the most.
-pub const LEASE_RENEWALS_AT_ONCE_MAX: usize = 1024;
+/// How many times so many one stream has under way; more wait in the connection, which is cut when thousands do.
+pub const LEASE_RENEWAL_BATCHES_MAX: usize = 64;
 
 /// Bytes that a client may send on one connection before they are read. The HTTP/2 library cuts a connection on which so
 /// many small messages wait that 256 bytes for each make half of this: some 35,000. A client may have thousands of leases, and

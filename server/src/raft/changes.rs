@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use mini_etcd_proto::internalpb::Entry;
-use mini_etcd_shared::types::LogIndex;
+use mini_etcd_shared::types::{LogIndex, MemberId};
 
 use super::core::NodeCore;
 use super::membership::removed;
@@ -23,6 +23,8 @@ pub(super) struct Changes {
 
 struct Waiting {
     entry: Entry,
+    /// Whom it removes.
+    removes: Option<MemberId>,
     /// The effects of Raft whose write has its commit.
     number: u64,
     /// Tick at which it was committed.
@@ -32,20 +34,29 @@ struct Waiting {
 impl Changes {
     /// An entry was committed, at tick `now`, with effects of this number.
     pub fn add(&mut self, entry: &Entry, number: u64, now: u64) {
-        self.waiting.push_back(Waiting { entry: entry.clone(), number, since: now });
+        let (entry, removes) = (entry.clone(), removed(entry));
+        self.waiting.push_back(Waiting { entry, removes, number, since: now });
     }
 
-    /// Takes the next one that holds by now. A leader that leaves waits for so many ticks at the most.
-    pub fn due(&mut self, core: &NodeCore, now: u64, longest: u64) -> Option<Entry> {
-        let Waiting { entry, number, since } = self.waiting.front()?;
-        let holds = match removed(entry) {
+    /// Takes the next one that holds by now, with whom it removes. A leader that leaves waits for so many ticks at the most.
+    pub fn due(
+        &mut self,
+        core: &NodeCore,
+        now: u64,
+        longest: u64,
+    ) -> Option<(Entry, Option<MemberId>)> {
+        let Waiting { entry, removes, number, since } = self.waiting.front()?;
+        let holds = match *removes {
             Some(_) if !core.is_written(*number) => false,
             Some(id) if id == core.leadership().me && core.is_leader() => {
                 core.is_known_beside(id, LogIndex(entry.index)) || now - since >= longest
             }
             None | Some(_) => true,
         };
-        if holds { self.waiting.pop_front().map(|waiting| waiting.entry) } else { None }
+        if !holds {
+            return None;
+        }
+        self.waiting.pop_front().map(|waiting| (waiting.entry, waiting.removes))
     }
 
     /// The first entry that may not be applied yet.

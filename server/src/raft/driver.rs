@@ -531,11 +531,11 @@ impl Driver {
     fn make_changes(&mut self) -> bool {
         let mut left = false;
         let longest = 2 * self.timing.election_ticks_max() as u64;
-        while let Some(entry) = self.changes.due(&self.core, self.now, longest) {
+        while let Some((entry, removes)) = self.changes.due(&self.core, self.now, longest) {
             // IMPORTANT: here, before apply hears of the entry. Raft must know the new members before it is told that the
             // change is applied.
             let was_in = membership::contains(&self.conf_state, self.id);
-            if membership::removed(&entry).is_some() {
+            if removes.is_some() {
                 // Whoever it removes hears of it now: afterwards nobody speaks to him any more.
                 self.core.announce_commit();
             }

@@ -7,6 +7,7 @@ use mini_etcd_proto::etcdserverpb::WatchCreateRequest;
 use mini_etcd_proto::internalpb::Asker;
 
 use crate::auth::Auth;
+use crate::config::Serving;
 use crate::error::RequestError;
 use crate::limits;
 
@@ -127,7 +128,7 @@ impl Core {
             recent: Recent::new(revision.saturating_add(1)),
             counts: WatchCounts::default(),
             held: Held::new(limits::WATCH_BYTES_MAX),
-            message_bytes_max: limits::REQUEST_BYTES_MAX + limits::GRPC_OVERHEAD_BYTES,
+            message_bytes_max: Serving::default().message_bytes_max(),
             auth: Arc::default(),
             last_stream: 0,
             last_serial: 0,

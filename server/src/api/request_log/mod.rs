@@ -5,8 +5,9 @@
 //!                 └─ first bytes of the answer  ─▶ revision ─┴─▶ line ─▶ bounded queue ─▶ thread ─▶ standard error
 //! ```
 //!
-//! *What it costs.* Nothing where it is off: the router holds none, and looks once a call. Where it is on a line is made when the
-//! answer has gone; whoever writes it is a thread of its own, and a line that finds no room is dropped and counted.
+//! *What it costs.* Where it is off the router holds none, and looks once a call; each connection asks for its peer's address. Where it
+//! is on a line is made when the answer has gone, or is refused; whoever writes it is a thread of its own, and a line that finds no
+//! room is dropped and counted.
 //!
 //! *What it refuses.* Of a message only the fields of the table in `fields` are shown, which has no value, password or token.
 //!
@@ -92,9 +93,8 @@ struct Outcome {
     head: Vec<u8>,
     /// None while a stream goes on, and where its client went away.
     code: Option<Code>,
-    /// None while it goes on.
-    took: Option<Duration>,
-    since: Instant,
+    /// How long it took, or since when it goes on.
+    time: Result<Duration, Instant>,
 }
 
 impl RequestLog {
@@ -110,12 +110,12 @@ impl RequestLog {
         Ok(Some(Arc::new(Self { settings, lines, count: AtomicU64::new(0) })))
     }
 
-    /// A note of a call, if it is to be written; of one that only its time makes worth it that is not known yet.
+    /// A note of a call, if it is to be written; of one that only its time makes worth it that is not known yet. `who` finds
+    /// out its user and the address that it comes from.
     pub(super) fn note(
         self: &Arc<Self>,
         called: Called,
-        user: String,
-        peer: Option<SocketAddr>,
+        who: impl FnOnce() -> (String, Option<SocketAddr>),
     ) -> Option<Box<Note>> {
         let is_wanted = match self.settings.which {
             LoggedRequests::None => false,
@@ -123,8 +123,10 @@ impl RequestLog {
             LoggedRequests::Writes => called.is_write && self.is_next(),
             LoggedRequests::Slow => called.is_unary,
         };
-        let note = || Note { log: Arc::clone(self), called, user, peer, start: Start::default() };
-        is_wanted.then(|| Box::new(note()))
+        is_wanted.then(|| {
+            let (user, peer) = who();
+            Box::new(Note { log: Arc::clone(self), called, user, peer, start: Start::default() })
+        })
     }
 
     /// Whether the turn of a call has come.
@@ -146,7 +148,7 @@ impl Note {
     /// The call ended without an answer.
     pub(super) fn refused(self: Box<Self>, code: Code, since: Option<Instant>) {
         let took = since.map(|since| since.elapsed()).unwrap_or_default();
-        drop(Outcome::new(self, Some(code), Some(took)));
+        drop(Outcome::new(self, Some(code), Ok(took)));
     }
 
     /// The call is answered; the line is written when `response` has gone.
@@ -159,11 +161,12 @@ impl Note {
         let refused = status.map(|code| Code::from_bytes(code.as_bytes()));
         let is_unary = self.called.is_unary;
         let code = if is_unary { Some(refused.unwrap_or(Code::Ok)) } else { refused };
-        let took = is_unary.then(|| since.map(|since| since.elapsed()).unwrap_or_default());
-        let mut outcome = Outcome::new(self, code, took);
-        if let Some(since) = since {
-            outcome.since = since;
-        }
+        let time = if is_unary {
+            Ok(since.map(|since| since.elapsed()).unwrap_or_default())
+        } else {
+            Err(since.unwrap_or_else(Instant::now))
+        };
+        let mut outcome = Outcome::new(self, code, time);
         response.map(|inner| {
             Body::new(inner.map_frame(move |frame| {
                 if let Some(data) = frame.data_ref() {
@@ -179,8 +182,8 @@ impl Note {
 }
 
 impl Outcome {
-    fn new(note: Box<Note>, code: Option<Code>, took: Option<Duration>) -> Self {
-        Self { note, head: Vec::new(), code, took, since: Instant::now() }
+    fn new(note: Box<Note>, code: Option<Code>, time: Result<Duration, Instant>) -> Self {
+        Self { note, head: Vec::new(), code, time }
     }
 
     /// The object, without the end of its line.
@@ -215,7 +218,7 @@ impl Outcome {
 
 impl Drop for Outcome {
     fn drop(&mut self) {
-        let took = self.took.unwrap_or_else(|| self.since.elapsed());
+        let took = self.time.unwrap_or_else(|since| since.elapsed());
         if self.note.log.takes(took) {
             let mut line = self.line(took);
             line.push('\n');
@@ -250,7 +253,8 @@ mod tests {
 
     #[test]
     fn one_of_so_many_is_written_of_the_kind_that_is_asked_for() {
-        let wants = |log: &Arc<RequestLog>, called| log.note(called, String::new(), None).is_some();
+        let wants =
+            |log: &Arc<RequestLog>, called| log.note(called, || (String::new(), None)).is_some();
         let all = log(LoggedRequests::All, 3);
         let found = [RANGE, PUT, RANGE, PUT].map(|called| wants(&all, called));
         assert_eq!(found, [true, false, false, true]);
@@ -265,9 +269,9 @@ mod tests {
     #[tokio::test]
     async fn a_line_says_who_did_what_and_what_came_of_it() {
         let peer = Some("127.0.0.1:7".parse().unwrap());
-        let note = log(LoggedRequests::All, 1).note(PUT, "ann".to_owned(), peer).unwrap();
+        let note = log(LoggedRequests::All, 1).note(PUT, || ("ann".to_owned(), peer)).unwrap();
         note.start().pass(&[0, 0, 0, 0, 8, 10, 1, b'k', 18, 3, b's', b'e', b'c']);
-        let mut outcome = Outcome::new(note, Some(Code::Ok), None);
+        let mut outcome = Outcome::new(note, Some(Code::Ok), Ok(Duration::ZERO));
         outcome.head = vec![0, 0, 0, 0, 4, 10, 2, 24, 9];
         let line = outcome.line(Duration::from_micros(12));
         let json: Value = serde_json::from_str(&line).unwrap();

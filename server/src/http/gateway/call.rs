@@ -26,8 +26,7 @@ use super::raw::Raw;
 use super::routes::{Route, find};
 use crate::api::{CertificateName, Held, Router, Unread, timeout};
 use crate::error::RequestError;
-use crate::limits::JSON_REQUEST_TIMES;
-use crate::limits::{INLINE_RESULT_BYTES_MAX, JSON_BYTES_IN_FLIGHT_MAX};
+use crate::limits::{INLINE_RESULT_BYTES_MAX, JSON_BYTES_IN_FLIGHT_MAX, JSON_REQUEST_TIMES};
 
 /// How long a call may take, in gRPC's notation.
 const TIMEOUT: &str = "grpc-timeout";

@@ -96,15 +96,21 @@ impl LeaseKeeper {
     }
 
     /// Renews leases without a detour through the desk; answers the time to live of each in seconds, 0 where there is no such
-    /// lease. None for those that are to be [asked](LeaseKeeper::ask) for: another member leads, or something is to be done
-    /// first.
-    pub async fn renew_at_once(&self, leases: &[i64], proposer: &Proposer) -> Vec<Option<i64>> {
+    /// lease. None for those that are to be [asked](LeaseKeeper::ask) for, because something is to be done first; none at all
+    /// where another member leads.
+    ///
+    /// # Errors
+    /// That this member still leads could not be confirmed in time.
+    pub async fn renew_at_once(
+        &self,
+        leases: &[i64],
+        proposer: &Proposer,
+    ) -> Result<Option<Vec<Option<i64>>>, RequestError> {
         let keeper = &*self.shared;
-        let none = || vec![None; leases.len()];
-        let Some((term, renewed)) = keeper.renew(leases) else { return none() };
-        let Ok(state) = proposer.barrier().await else { return none() };
+        let Some((term, renewed)) = keeper.renew(leases) else { return Ok(None) };
+        let state = proposer.barrier().await?;
         if !keeper.leads(term) {
-            return none();
+            return Ok(None);
         }
         // All that was acknowledged before the question is applied by now: grants and revokes of leases, too.
         let holds = |lease: i64, ttl: i64| ttl == state.leases.times(lease).map_or(0, |it| it.ttl);
@@ -113,7 +119,7 @@ impl LeaseKeeper {
             pairs.map(|(lease, ttl)| ttl.filter(|ttl| holds(*lease, *ttl))).collect();
         let kept = answers.iter().flatten().filter(|ttl| **ttl > 0).count();
         keeper.metrics.leases_renewed.inc_by(kept as u64);
-        answers
+        Ok(Some(answers))
     }
 
     /// All leases, those first that end first, where this member leads.

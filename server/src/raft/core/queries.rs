@@ -86,7 +86,7 @@ impl NodeCore {
     /// Whether all that was handed out to be written is durable.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.write_number <= self.persisted_number
+        self.is_written(self.write_number)
     }
 
     /// Whether what the effects of this number had to write is durable.
