@@ -39,6 +39,7 @@ mod vars;
 mod wire;
 
 pub use accept::{Intake, Spread, accept, bind, connections};
+pub use gateway::Raw;
 pub use handshake::{Handshakes, handshakes};
 pub use pages::MemberPages;
 pub use port::{Admits, Listening, Port, Speaks, bind_socket};

@@ -117,8 +117,12 @@ impl Proposer {
         request: command::Request,
     ) -> Result<Written, RequestError> {
         let (origin, sequence, incarnation) = self.shared.origin();
+        // What a member writes by itself has bounds of its own, and no client to be refused.
+        let is_own = asker.as_ref().is_some_and(|it| it.is_member);
+        let bytes_max =
+            if is_own { Serving::default().request_bytes_max } else { self.request_bytes_max };
         let command = Command { origin, sequence, incarnation, request: Some(request), asker };
-        self.propose(sequence, EntryKind::Normal, &command).await
+        self.propose(sequence, EntryKind::Normal, &command, bytes_max).await
     }
 
     /// Changes who is a member, and answers once that is applied here. One change of all is under way at a time; the leader
@@ -129,7 +133,7 @@ impl Proposer {
     pub async fn change_members(&self, change: ConfChange) -> Result<Written, RequestError> {
         let (origin, sequence, incarnation) = self.shared.origin();
         let change = ConfChange { origin, sequence, incarnation, ..change };
-        self.propose(sequence, EntryKind::ConfChange, &change).await
+        self.propose(sequence, EntryKind::ConfChange, &change, self.request_bytes_max).await
     }
 
     async fn propose(
@@ -137,10 +141,11 @@ impl Proposer {
         sequence: u64,
         kind: EntryKind,
         content: &impl prost::Message,
+        bytes_max: usize,
     ) -> Result<Written, RequestError> {
         let shared = &*self.shared;
         admit_lag(shared.shown.status.load().commit, self.applied())?;
-        if content.encoded_len() > self.request_bytes_max {
+        if content.encoded_len() > bytes_max {
             return Err(RequestError::RequestTooLarge);
         }
         let data = Bytes::from(content.encode_to_vec());
@@ -150,7 +155,7 @@ impl Proposer {
         shared.burst.notify_one();
         let result = result.await.unwrap_or(Err(RequestError::Stopped));
         if result.is_ok() {
-            waits.is_over();
+            waits.end();
         }
         result
     }
@@ -175,7 +180,7 @@ impl Proposer {
         shared.inbox.read(id)?;
         shared.burst.notify_one();
         result.await.unwrap_or(Err(RequestError::Stopped))?;
-        waits.is_over();
+        waits.end();
         Ok(self.published())
     }
 
@@ -484,5 +489,17 @@ mod tests {
         rig.inbox.stop();
         assert_eq!(rig.proposer.write(None, put(1)).await.unwrap_err(), RequestError::Stopped);
         assert_eq!(rig.waiting(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_member_writes_itself_is_not_held_to_the_bound_of_its_clients() {
+        let rig = rig();
+        let serving = Serving { request_bytes_max: 1, ..Serving::default() };
+        let proposer = rig.proposer.clone().bounded_by(&serving, Timing::default());
+        let refused = proposer.write(None, put(1)).await.unwrap_err();
+        assert_eq!(refused, RequestError::RequestTooLarge);
+        let mut own = pin!(proposer.write_as_member(put(1)));
+        assert!(begin(own.as_mut()).is_none());
+        assert_eq!(rig.waiting(), (1, 0));
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Waits<'a> {
 
 impl Waits<'_> {
     /// Its waiter was taken by the completion.
-    pub fn is_over(self) {
+    pub fn end(self) {
         mem::forget(self);
     }
 }

@@ -25,7 +25,8 @@ impl Driver {
         }
     }
 
-    /// Whether no quorum was heard of for the longest election timeout, which is below the shortest of Raft's own check. While a joint configuration stands, Raft's own check decides.
+    /// Whether no quorum was heard of for the longest election timeout, which is below the shortest of Raft's own check. While a
+    /// joint configuration stands, Raft's own check decides.
     fn is_quorum_lost(&self) -> bool {
         let lost = self.timing.election_ticks_max() as u64;
         self.conf_state.voters_outgoing.is_empty()

@@ -141,7 +141,8 @@ impl Hub {
         self.shared.bell.notify_one();
     }
 
-    /// Fans out until the hub is stopped, and looks every `look_every` whether there is a leader. To be run once, on the runtime that serves the streams.
+    /// Fans out until the hub is stopped, and looks every `look_every` whether there is a leader. To be run once, on the runtime
+    /// that serves the streams.
     ///
     /// # Panics
     /// When reading history does.

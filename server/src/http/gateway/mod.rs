@@ -27,5 +27,7 @@ mod objects;
 mod raw;
 mod routes;
 
+pub use raw::Raw;
+
 pub(super) use call::Gateway;
 pub(super) use routes::is_gateway;
