@@ -21,6 +21,7 @@ pub mod dump;
 pub mod fan_out;
 pub mod history;
 pub mod load;
+pub mod network;
 pub mod page;
 pub mod process;
 pub mod sim;

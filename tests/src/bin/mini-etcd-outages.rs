@@ -1,7 +1,7 @@
-//! `mini-etcd-outages`: for how long writes stand still when members of a cluster of three fail.
+//! `mini-etcd-outages`: for how long writes stand still when members of a cluster of three fail, or lose each other.
 //!
-//! Again and again members fail, and one client for each member that runs then puts: measured is the time until the first
-//! of them gets an answer. It judges nothing.
+//! Again and again members fail, and one client for each member that can be of use then puts: measured is the time until the
+//! first of them gets an answer. It judges nothing.
 
 #![expect(clippy::disallowed_methods, reason = "an outage is measured on the wall clock")]
 
@@ -14,6 +14,7 @@ use hdrhistogram::Histogram;
 use mimalloc::MiMalloc;
 use mini_etcd_proto::etcdserverpb::{PutRequest, PutResponse};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::network::Network;
 use mini_etcd_tests::wire::Dial;
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
@@ -28,14 +29,15 @@ const SIZE: usize = 3;
 const AGAIN: Duration = Duration::from_millis(2);
 /// After this an outage is a failure of the run.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Time for the cluster to come to rest before the next outage.
-const REST: Duration = Duration::from_millis(300);
+
+/// The kinds that need nothing but the programs.
+const OF_PROCESSES: [Kind; 5] = [Kind::Kill, Kind::Stop, Kind::Term, Kind::Two, Kind::All];
 
 /// Lets members fail, and shows how long nobody could write.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How they fail.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Kind::value_variants().to_vec())]
+    /// How they fail. `cut`, `deaf` and `mute` need root, and put each member into a network namespace of its own.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = OF_PROCESSES)]
     kinds: Vec<Kind>,
     /// Outages of each kind.
     #[arg(long, default_value_t = 50)]
@@ -57,6 +59,39 @@ enum Kind {
     Two,
     /// SIGKILL to all, and all started again; from the last start on.
     All,
+    /// The leader and the others hear nothing of each other; from then on, through the others.
+    Cut,
+    /// The leader hears nobody, and is heard; from then on.
+    Deaf,
+    /// The leader is heard by nobody, and hears; from then on.
+    Mute,
+}
+
+impl Kind {
+    /// The links that are cut, from and to.
+    fn links(self, leader: usize) -> Vec<(usize, usize)> {
+        let others = (0..SIZE).filter(|index| *index != leader);
+        let (hears, is_heard) = match self {
+            Self::Cut => (false, false),
+            Self::Deaf => (false, true),
+            Self::Mute => (true, false),
+            Self::Kill | Self::Stop | Self::Term | Self::Two | Self::All => (true, true),
+        };
+        let both = others.flat_map(|other| {
+            [(!hears).then_some((other, leader)), (!is_heard).then_some((leader, other))]
+        });
+        both.flatten().collect()
+    }
+
+    /// The members that fail themselves, or are of no use to a client meanwhile.
+    fn failing(self, leader: usize) -> Vec<usize> {
+        match self {
+            Self::Kill | Self::Stop | Self::Term | Self::Cut => vec![leader],
+            Self::Two => vec![leader, (leader + 1) % SIZE],
+            Self::All => (0..SIZE).collect(),
+            Self::Deaf | Self::Mute => Vec::new(),
+        }
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,13 +99,18 @@ enum Kind {
 async fn main() -> anyhow::Result<()> {
     let Arguments { kinds, times, etcd } = Arguments::parse();
     let flavor = if etcd { Flavor::Etcd } else { Flavor::Mini };
-    let mut cluster = Cluster::start(flavor, SIZE).await?;
+    let needs_network = kinds.iter().any(|kind| !OF_PROCESSES.contains(kind));
+    let network = needs_network.then(|| Network::new(SIZE)).transpose()?;
+    let mut cluster = match &network {
+        Some(network) => Cluster::start_in(network, flavor, SIZE).await?,
+        None => Cluster::start(flavor, SIZE).await?,
+    };
     println!("{flavor:?}, members: {SIZE}, no write for so long, in ms");
     println!("{:6} {:>6} {:>8} {:>8} {:>8}", "kind", "times", "p50", "p99", "longest");
     for kind in kinds {
         let mut outages = Histogram::<u64>::new(3)?;
         for _ in 0..times {
-            let outage = outage(&mut cluster, kind).await?;
+            let outage = outage(&mut cluster, network.as_ref(), kind).await?;
             outages.record(u64::try_from(outage.as_micros())?)?;
         }
         let [p50, p99] = [0.5, 0.99].map(|part| milliseconds(outages.value_at_quantile(part)));
@@ -86,16 +126,15 @@ fn milliseconds(microseconds: u64) -> f64 {
 }
 
 /// One outage, from a cluster at rest to a cluster that is whole again.
-async fn outage(cluster: &mut Cluster, kind: Kind) -> anyhow::Result<Duration> {
+async fn outage(
+    cluster: &mut Cluster,
+    network: Option<&Network>,
+    kind: Kind,
+) -> anyhow::Result<Duration> {
     cluster.wait_ready().await?;
-    sleep(REST).await;
+    cluster.wait_agreed().await?;
     let leader = cluster.leader().await?;
-    let next = (leader + 1) % SIZE;
-    let failing = match kind {
-        Kind::Kill | Kind::Stop | Kind::Term => vec![leader],
-        Kind::Two => vec![leader, next],
-        Kind::All => (0..SIZE).collect(),
-    };
+    let (failing, links) = (kind.failing(leader), kind.links(leader));
     let starts = matches!(kind, Kind::Two | Kind::All);
     let asked = (0..SIZE).filter(|index| starts || !failing.contains(index));
     let dials = asked.map(|index| cluster.dial(index)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -105,12 +144,16 @@ async fn outage(cluster: &mut Cluster, kind: Kind) -> anyhow::Result<Duration> {
             Kind::Stop => cluster.signal(*index, Signal::STOP)?,
             Kind::Term => cluster.signal(*index, Signal::TERM)?,
             Kind::Kill | Kind::Two | Kind::All => cluster.kill(*index)?,
+            Kind::Cut | Kind::Deaf | Kind::Mute => {}
         }
+    }
+    for (from, to) in &links {
+        network.context("a network")?.cut(*from, *to)?;
     }
     if starts {
         failing.iter().try_for_each(|index| cluster.restart(*index))?;
     }
-    let begun = if starts { Instant::now() } else { failed };
+    let begun = if starts || !links.is_empty() { Instant::now() } else { failed };
     timeout(DEADLINE, first_write(&dials)).await.with_context(|| format!("{kind:?}"))??;
     let outage = begun.elapsed();
     match kind {
@@ -121,7 +164,10 @@ async fn outage(cluster: &mut Cluster, kind: Kind) -> anyhow::Result<Duration> {
             cluster.kill(leader)?;
             cluster.restart(leader)?;
         }
-        Kind::Two | Kind::All => {}
+        Kind::Two | Kind::All | Kind::Cut | Kind::Deaf | Kind::Mute => {}
+    }
+    for (from, to) in &links {
+        network.context("a network")?.heal(*from, *to)?;
     }
     Ok(outage)
 }

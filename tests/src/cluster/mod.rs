@@ -1,10 +1,13 @@
 //! A cluster of real processes: mini-etcd's or etcd's own, by the same handle.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+mod member;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use mini_etcd_proto::etcdserverpb::{PutRequest, StatusRequest};
@@ -12,11 +15,16 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::network::Network;
 use crate::process::{Process, etcd_binary, free_ports, workspace_binary};
 use crate::tls::{Authority, TlsClient, Valid};
 use crate::wait::eventually;
 use crate::wire::Dial;
 
+pub use member::Member;
+
+/// Where members are that are in no network of their own.
+const LOOPBACK: &str = "127.0.0.1";
 /// Time for a cluster to answer its first write.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -27,75 +35,6 @@ pub enum Flavor {
     Mini,
     /// The program that `ETCD_BIN` names.
     Etcd,
-}
-
-/// One member, running or not.
-#[derive(Debug)]
-pub struct Member {
-    /// Its name: n1, n2, …
-    pub name: String,
-    /// Where clients reach it: `127.0.0.1:PORT`.
-    pub address: String,
-    /// Its data directory.
-    pub data: PathBuf,
-    arguments: Vec<String>,
-    binary: PathBuf,
-    stderr: PathBuf,
-    /// Program and arguments that run the binary; none when it runs by itself.
-    under: Vec<String>,
-    /// Soft and hard limit of descriptors; none for those of the test.
-    descriptors: Option<u32>,
-    process: Option<Process>,
-}
-
-impl Member {
-    fn new(
-        name: String,
-        address: String,
-        data: PathBuf,
-        arguments: Vec<String>,
-        binary: &Path,
-    ) -> Self {
-        let (binary, stderr) = (binary.to_path_buf(), data.with_extension("stderr"));
-        Self {
-            name,
-            address,
-            data,
-            arguments,
-            binary,
-            stderr,
-            under: Vec::new(),
-            descriptors: None,
-            process: None,
-        }
-    }
-
-    fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = match (self.descriptors, self.under.split_first()) {
-            (None, None) => Command::new(&self.binary),
-            (None, Some((program, arguments))) => {
-                let mut command = Command::new(program);
-                command.args(arguments).arg(&self.binary);
-                command
-            }
-            (Some(limit), _) => {
-                // The limits of a process are its own to lower, before the program begins.
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
-                shell.arg(&self.binary);
-                shell
-            }
-        };
-        command.args(&self.arguments);
-        self.process = Some(Process::start(&self.name, &mut command, &self.stderr)?);
-        Ok(())
-    }
-
-    /// The end of its standard error.
-    #[must_use]
-    pub fn errors(&self) -> String {
-        self.process.as_ref().map(Process::errors).unwrap_or_default()
-    }
 }
 
 /// A cluster; its processes end and its directory goes when it is dropped.
@@ -123,8 +62,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_etcd(binary: &Path, size: usize) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        Self::etcd(dir, size, binary)?.start_all().await
+        Self::start_etcd_with_flags(binary, size, &[]).await
     }
 
     /// As [`Cluster::start_etcd`], with these flags beside the usual ones.
@@ -137,11 +75,7 @@ impl Cluster {
         flags: &[String],
     ) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        let mut cluster = Self::etcd(dir, size, binary)?;
-        for member in &mut cluster.members {
-            member.arguments.extend_from_slice(flags);
-        }
-        cluster.start_all().await
+        Self::etcd(dir, size, binary)?.with_flags(flags).start_all().await
     }
 
     /// Starts `size` members after `restore` has made the directory of each; it is told the list of all of them, which is
@@ -195,11 +129,14 @@ impl Cluster {
         size: usize,
         flags: &[String],
     ) -> anyhow::Result<Self> {
-        let mut cluster = Self::prepare(flavor, size)?;
-        for member in &mut cluster.members {
+        Self::prepare(flavor, size)?.with_flags(flags).start_all().await
+    }
+
+    fn with_flags(mut self, flags: &[String]) -> Self {
+        for member in &mut self.members {
             member.arguments.extend_from_slice(flags);
         }
-        cluster.start_all().await
+        self
     }
 
     /// Starts a member alone that speaks TLS with its clients, as [`Cluster::start`] does.
@@ -209,7 +146,7 @@ impl Cluster {
     pub async fn start_with_tls(flavor: Flavor) -> anyhow::Result<Self> {
         let mut cluster = Self::prepare(flavor, 1)?;
         let authority = Authority::new("an authority")?;
-        let identity = authority.issue("member", &["127.0.0.1"], Valid::Now)?;
+        let identity = authority.issue("member", &[LOOPBACK], Valid::Now)?;
         identity.write(cluster.dir.path(), "member")?;
         let file =
             |end: &str| cluster.dir.path().join(format!("member.{end}")).display().to_string();
@@ -243,6 +180,23 @@ impl Cluster {
         let mut cluster = Self::mini(dir, size)?;
         for member in &mut cluster.members {
             member.under = under.to_vec();
+        }
+        cluster.start_all().await
+    }
+
+    /// Starts a member in each place of a network, as [`Cluster::start`] does.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_in(network: &Network, flavor: Flavor, size: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
+        let hosts: Vec<_> = (0..size).map(|index| network.host(index)).collect();
+        let mut cluster = match flavor {
+            Flavor::Mini => Self::mini_at(dir, &hosts)?,
+            Flavor::Etcd => Self::etcd_at(dir, &hosts, &etcd_binary("ETCD_BIN")?)?,
+        };
+        for (index, member) in cluster.members.iter_mut().enumerate() {
+            member.under = network.under(index);
         }
         cluster.start_all().await
     }
@@ -286,18 +240,28 @@ impl Cluster {
     }
 
     fn mini(dir: TempDir, size: usize) -> anyhow::Result<Self> {
+        let hosts = vec![LOOPBACK.to_owned(); size];
+        Self::mini_at(dir, &hosts)
+    }
+
+    fn mini_at(dir: TempDir, hosts: &[String]) -> anyhow::Result<Self> {
         let binary = workspace_binary("mini-etcd")?;
+        let size = hosts.len();
         let ports = free_ports(size)?;
-        let peers = ports
+        let addresses = hosts
+            .iter()
+            .zip(ports)
+            .map(|(host, port)| format!("{host}:{port}"))
+            .collect::<Vec<_>>();
+        let peers = addresses
             .iter()
             .enumerate()
-            .map(|(i, port)| format!("n{}=127.0.0.1:{port}", i + 1))
+            .map(|(i, address)| format!("n{}={address}", i + 1))
             .collect::<Vec<_>>()
             .join(",");
-        let members = ports.iter().enumerate().map(|(i, port)| {
+        let members = addresses.into_iter().enumerate().map(|(i, address)| {
             let name = format!("n{}", i + 1);
             let data = dir.path().join(&name);
-            let address = format!("127.0.0.1:{port}");
             let mut arguments = vec![
                 format!("--name={name}"),
                 format!("--data={}", data.display()),
@@ -313,19 +277,26 @@ impl Cluster {
     }
 
     fn etcd(dir: TempDir, size: usize, binary: &Path) -> anyhow::Result<Self> {
-        let ports = free_ports(2 * size)?;
-        let (clients, peers) = ports.split_at(size);
-        let initial = peers
+        let hosts = vec![LOOPBACK.to_owned(); size];
+        Self::etcd_at(dir, &hosts, binary)
+    }
+
+    fn etcd_at(dir: TempDir, hosts: &[String], binary: &Path) -> anyhow::Result<Self> {
+        let ports = free_ports(2 * hosts.len())?;
+        let (clients, peers) = ports.split_at(hosts.len());
+        let initial = hosts
             .iter()
+            .zip(peers)
             .enumerate()
-            .map(|(i, port)| format!("n{}=http://127.0.0.1:{port}", i + 1))
+            .map(|(i, (host, port))| format!("n{}=http://{host}:{port}", i + 1))
             .collect::<Vec<_>>()
             .join(",");
-        let members = clients.iter().zip(peers).enumerate().map(|(i, (client, peer))| {
+        let places = hosts.iter().zip(clients.iter().zip(peers)).enumerate();
+        let members = places.map(|(i, (host, (client, peer)))| {
             let name = format!("n{}", i + 1);
             let data = dir.path().join(&name);
             let (client_url, peer_url) =
-                (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+                (format!("http://{host}:{client}"), format!("http://{host}:{peer}"));
             let arguments = vec![
                 format!("--name={name}"),
                 format!("--data-dir={}", data.display()),
@@ -336,7 +307,7 @@ impl Cluster {
                 format!("--initial-cluster={initial}"),
                 "--log-level=error".to_owned(),
             ];
-            Member::new(name, format!("127.0.0.1:{client}"), data, arguments, binary)
+            Member::new(name, format!("{host}:{client}"), data, arguments, binary)
         });
         Ok(Self { members: members.collect(), peers: initial, dir, tls: None })
     }
@@ -348,7 +319,7 @@ impl Cluster {
     pub fn add(&mut self, ask: usize) -> anyhow::Result<usize> {
         let binary = workspace_binary("mini-etcd")?;
         let ports = free_ports(1)?;
-        let address = format!("127.0.0.1:{}", ports.first().context("a port")?);
+        let address = format!("{LOOPBACK}:{}", ports.first().context("a port")?);
         let index = self.members.len();
         let name = format!("n{}", index + 1);
         let data = self.dir.path().join(&name);
@@ -420,7 +391,7 @@ impl Cluster {
         self.members.get_mut(index).with_context(|| format!("no member {index}"))
     }
 
-    /// Where clients reach the members: `127.0.0.1:PORT` each.
+    /// Where clients reach the members: `HOST:PORT` each.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
         self.members.iter().map(|member| member.address.clone()).collect()
@@ -526,6 +497,24 @@ impl Cluster {
             .with_context(|| format!("{} says:\n{}", member.name, member.errors()))?;
         }
         Ok(())
+    }
+
+    /// Waits until all members name one leader, and have applied the same.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub async fn wait_agreed(&self) -> anyhow::Result<()> {
+        eventually("members that agree", START_DEADLINE, || async {
+            let mut seen = BTreeSet::new();
+            for index in 0..self.size() {
+                let mut client = MaintenanceClient::new(self.channel(index)?);
+                let status = client.status(StatusRequest {}).await?.into_inner();
+                seen.insert((status.leader, status.raft_applied_index));
+            }
+            ensure!(seen.len() == 1 && seen.first().is_some_and(|(leader, _)| *leader != 0));
+            Ok(())
+        })
+        .await
     }
 
     /// The place of the leader, as the members see it now.
