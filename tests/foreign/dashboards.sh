@@ -23,7 +23,7 @@ go run github.com/google/go-jsonnet/cmd/jsonnet@v0.20.0 -e \
 cp "$here/assets/dashboards/alerts.yaml" "$dir/ours.yaml"
 
 targets=$(printf '"%s",' "$@")
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("$here/tests/suites/free-ports.py")
 cat > "$dir/prometheus.yml" << YML
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: ["etcd.json", "ours.yaml"]

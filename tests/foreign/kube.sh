@@ -60,7 +60,7 @@ trial() {
   shift
   work=$(mktemp -d)
   cd "$work"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$("$here/../suites/free-ports.py")
   openssl genrsa -out key 2048 2> /dev/null
   echo 'token,admin,1,"system:masters"' > tokens
   "$dir/kube-apiserver" --etcd-servers="$(printf ',http://%s' "$@" | cut -c2-)" --secure-port="$port" \

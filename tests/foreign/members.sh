@@ -36,6 +36,23 @@ running() {
   [ -e "$MEMBERS_DIR/$1.pid" ] && [ -e "/proc/$(cat "$MEMBERS_DIR/$1.pid")/exe" ]
 }
 
+gone() {
+  ! running "$1"
+}
+
+answers() {
+  ctl "$1" get ready > /dev/null
+}
+
+# Waits until a command succeeds.
+until_so() {
+  for _ in $(seq 300); do
+    "$@" && return
+    sleep 0.1
+  done
+  return 1
+}
+
 start() {
   read -ra addresses <<< "$MEMBERS_ADDRESSES"
   for number in "${!addresses[@]}"; do
@@ -46,37 +63,36 @@ start() {
     disown
   done
   for address in "${addresses[@]}"; do
-    for _ in $(seq 300); do
-      ctl "$address" get ready > /dev/null && continue 2
-      sleep 0.1
-    done
-    echo "$address does not answer" >&2
-    exit 1
+    until_so answers "$address" || { echo "$address does not answer" >&2; exit 1; }
   done
+}
+
+# Finds the number of the member that leads.
+find_leader() {
+  for number in "${!addresses[@]}"; do
+    ctl "${addresses[number]}" endpoint status -w json | python3 -c '
+import json, sys
+status = json.load(sys.stdin)[0]["Status"]
+sys.exit(status["leader"] != status["header"]["member_id"])' 2> /dev/null && return
+  done
+  return 1
+}
+
+# Kills the member of that number, and waits until it is gone.
+kill_one() {
+  kill -KILL "$(cat "$MEMBERS_DIR/$1.pid")" 2> /dev/null || true
+  until_so gone "$1"
 }
 
 kill_leader() {
   read -ra addresses <<< "$MEMBERS_ADDRESSES"
-  for _ in $(seq 300); do
-    for number in "${!addresses[@]}"; do
-      if ctl "${addresses[number]}" endpoint status -w json | python3 -c '
-import json, sys
-status = json.load(sys.stdin)[0]["Status"]
-sys.exit(status["leader"] != status["header"]["member_id"])' 2> /dev/null; then
-        kill -KILL "$(cat "$MEMBERS_DIR/$number.pid")"
-        while running "$number"; do sleep 0.01; done
-        return
-      fi
-    done
-    sleep 0.1
-  done
-  echo "nobody leads" >&2
-  exit 1
+  until_so find_leader || { echo "nobody leads" >&2; exit 1; }
+  kill_one "$number"
 }
 
 stop() {
   for file in "$MEMBERS_DIR"/*.pid; do
-    kill -KILL "$(cat "$file")" 2> /dev/null || true
+    kill_one "$(basename "$file" .pid)"
   done
   rm -rf "$MEMBERS_DIR"
 }
@@ -88,12 +104,8 @@ run() {
   shift 3
   MEMBERS_DIR=$(mktemp -d)
   trap stop EXIT
-  # The system picks the ports; all are held at once so that none comes twice.
-  mapfile -t addresses < <(python3 -c '
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held: s.bind(("127.0.0.1", 0))
-for s in held: print("127.0.0.1:%d" % s.getsockname()[1])' $((2 * size)))
+  mapfile -t addresses < <("$(dirname "$0")/../suites/free-ports.py" $((2 * size)))
+  addresses=("${addresses[@]/#/127.0.0.1:}")
   # One port of mini-etcd serves clients and peers.
   peers=("${addresses[@]:$([ "$kind" = etcd ] && echo "$size" || echo 0):$size}")
   addresses=("${addresses[@]:0:$size}")

@@ -9,11 +9,7 @@ bin=/usr/lib/postgresql/15/bin
 dir=$(mktemp -d)
 chown postgres "$dir"
 hosts=$(IFS=,; echo "$*")
-mapfile -t ports < <(python3 -c '
-import socket
-held = [socket.socket() for _ in range(4)]
-for s in held: s.bind(("127.0.0.1", 0))
-for s in held: print(s.getsockname()[1])')
+mapfile -t ports < <("$(dirname "$0")/../suites/free-ports.py" 4)
 groups=()
 cleanup() {
   for group in "${groups[@]}"; do kill -9 -- "-$group" 2> /dev/null || true; done

@@ -31,7 +31,7 @@ all() {
 membership() {
   local endpoint=$1 data member port
   data=$(mktemp -d)
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$("$suites/free-ports.py")
   sed -i -E "s#(let node4 = )\"[^\"]*\"#\1\"http://127.0.0.1:$port\"#" tests/client.rs
   (
     for _ in $(seq 3000); do

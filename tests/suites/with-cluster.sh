@@ -15,12 +15,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# The system picks the ports; all are held at once so that none comes twice.
-mapfile -t ports < <(python3 -c '
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held: s.bind(("127.0.0.1", 0))
-for s in held: print(s.getsockname()[1])' "$size")
+mapfile -t ports < <("$(dirname "$0")/free-ports.py" "$size")
 
 peers=
 addresses=()

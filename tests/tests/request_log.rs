@@ -22,7 +22,7 @@ const SECRET: &str = "not-to-be-shown";
 
 /// The lines that a member has written, and its whole standard error.
 fn lines(cluster: &Cluster) -> anyhow::Result<(Vec<Value>, String)> {
-    let text = cluster.member(0)?.errors();
+    let text = cluster.member(0)?.log()?;
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let objects = whole.lines().filter(|line| line.starts_with('{'));
     let objects = objects.map(|line| serde_json::from_str(line).context(line.to_owned()));

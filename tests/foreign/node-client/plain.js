@@ -1,5 +1,4 @@
 // Steps in plain text.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdLeaseInvalidError, EtcdLockFailedError } from 'etcd3';
 import { addresses, again, connect, equal, members, refused, until, want } from './trial.js';
 
@@ -125,12 +124,10 @@ async function lock() {
   const count = async () => {
     const mine = connect();
     const add = async () => mine.put('count').value((await mine.get('count').number()) + 1);
-    for (let done = false; !done; await sleep(5)) {
-      done = await mine.lock('one').ttl(20).do(add).then(() => true, error => {
-        want(error instanceof EtcdLockFailedError, 'a lock is refused:', String(error));
-        return false;
-      });
-    }
+    await until('a lock is had', () => mine.lock('one').ttl(20).do(add).then(() => true, error => {
+      want(error instanceof EtcdLockFailedError, 'a lock is refused:', String(error));
+      return false;
+    }));
   };
   await Promise.all(Array.from({ length: 8 }, count));
   equal(await client.get('count').number(), 8, 'a counter');
@@ -150,6 +147,7 @@ async function election() {
   equal(await witness.leader(), 'first', 'who has it');
   await members('kill-leader');
   await members('start');
+  await until('the second stands', async () => (await again('a read', () => connect().getAll().prefix('election/office/').keys())).length === 2);
   want(!elected, 'two have it');
   await again('a proclamation', () => first.proclaim('first again'));
   await until('it is seen', () => seen.at(-1) === 'first again');

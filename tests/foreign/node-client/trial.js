@@ -53,23 +53,23 @@ export function close() {
 
 // Waits until something is so, and answers what it is.
 export async function until(what, holds) {
-  for (const deadline = Date.now() + PATIENCE; ; await sleep(20)) {
+  for (const deadline = performance.now() + PATIENCE; ; await sleep(20)) {
     const value = await holds();
     if (value) {
       return value;
     }
-    want(Date.now() < deadline, 'never so:', what);
+    want(performance.now() < deadline, 'never so:', what);
   }
 }
 
 // Runs something until the client meets none of the errors that it says to try again after; the members are being killed.
 export async function again(what, run) {
-  for (const deadline = Date.now() + PATIENCE; ; await sleep(50)) {
+  for (const deadline = performance.now() + PATIENCE; ; await sleep(50)) {
     try {
       return await run();
     } catch (error) {
       want(isRecoverableError(error) || isBrokenCircuitError(error), what, 'ends with', String(error));
-      want(Date.now() < deadline, what, 'never succeeds:', String(error));
+      want(performance.now() < deadline, what, 'never succeeds:', String(error));
     }
   }
 }

@@ -3,64 +3,31 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use futures::channel::mpsc;
 use http::uri::PathAndQuery;
 use mini_etcd_proto::CLIENT_DESCRIPTORS;
+use mini_etcd_server::http::Raw;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 /// Longest that a server may take for an answer.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 /// What a call ends with that took longer.
-const SILENCE: &str = "no answer within 20 s";
-
-/// A codec that leaves messages as they are.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
+pub const SILENCE: &str = "no answer in time";
 
 /// The messages of a method at `/package.Service/Method`; nothing when there is no such method.
+///
+/// # Panics
+/// The descriptors that are compiled in are none.
 #[must_use]
+#[expect(clippy::expect_used, reason = "the descriptors are compiled in")]
 pub fn messages(path: &str) -> Option<(MessageDescriptor, MessageDescriptor)> {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
-    let pool = POOL.get_or_init(|| DescriptorPool::decode(CLIENT_DESCRIPTORS).unwrap_or_default());
+    let pool = POOL
+        .get_or_init(|| DescriptorPool::decode(CLIENT_DESCRIPTORS).expect("our own descriptors"));
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let service = pool.get_service_by_name(service)?;
     let method = service.methods().find(|it| it.name() == method)?;

@@ -3,6 +3,8 @@
 //! Etcd's revisions are dense, ours are not, so a revision is known by its place among the changes: requests name it as
 //! so many changes before the newest. Answers are compared in etcd's numbers.
 
+use bytes::Bytes;
+use mini_etcd_proto::v3electionpb::LeaderKey;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 
 use super::{Pair, Side};
@@ -13,6 +15,13 @@ pub const BACK: i64 = 1 << 60;
 pub const AHEAD: i64 = 1 << 59;
 /// The revision at which the newest election that was won began.
 pub const CAMPAIGN: i64 = 1 << 58;
+
+/// The key of the newest election that was won, as a request of Proclaim or Resign names it.
+#[must_use]
+pub fn leader_key(name: &Bytes, lease: i64) -> LeaderKey {
+    let key = [&name[..], format!("/{lease:x}").as_bytes()].concat();
+    LeaderKey { name: name.clone(), key: key.into(), rev: CAMPAIGN, lease }
+}
 /// `DRAWN + n` is the lease that the server drew `n` grants ago.
 pub const DRAWN: i64 = 1 << 57;
 /// The member itself.

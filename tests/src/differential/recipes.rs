@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
-use mini_etcd_proto::etcdserverpb::{LeaseRevokeRequest, RangeRequest, RangeResponse};
-use mini_etcd_proto::v3electionpb::{CampaignRequest, CampaignResponse, LeaderKey, ResignRequest};
+use mini_etcd_proto::etcdserverpb::{
+    DeleteRangeRequest, LeaseRevokeRequest, RangeRequest, RangeResponse,
+};
+use mini_etcd_proto::v3electionpb::{CampaignRequest, CampaignResponse, ResignRequest};
 use mini_etcd_proto::v3lockpb::{LockRequest, LockResponse, UnlockRequest};
 use prost::Message;
-use prost_reflect::DynamicMessage;
 
 use super::Pair;
 use super::call::{Answer, messages};
-use super::names::CAMPAIGN;
+use super::normal::learn;
 use super::outcome::Difference;
 use super::run::Run;
 use super::server::Server;
 use super::step::{Step, request_text};
+use crate::wait::eventually;
 
 /// Longest that both servers may take to hold a call up.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -78,7 +81,8 @@ async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
             let keys = keys(server, &prefix).await;
             let mine = keys.iter().skip(1).find(|(key, _)| *key == own);
             if let Some((_, began)) = mine {
-                // Given up before the server knows that its own key is there, it leaves the key.
+                // Given up before the server knows that its own key is there, it leaves the key. No call shows that, and the
+                // number of watches, one of which it waits with, is behind by those that have just ended.
                 tokio::time::sleep(SETTLED).await;
                 break *began;
             }
@@ -87,13 +91,16 @@ async fn call(server: &Server, path: &str, request: Bytes, token: &str) -> End {
             }
         }
     };
-    while keys(server, &prefix).await.iter().any(|(key, _)| *key == own) {
-        if start.elapsed() > DEADLINE {
-            return End::Stuck("its key stays".to_owned());
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    End::GivenUp(began)
+    let gone = eventually("the end of its key", DEADLINE, || async {
+        ensure!(keys(server, &prefix).await.iter().all(|(key, _)| *key != own));
+        Ok(())
+    });
+    if gone.await.is_ok() { End::GivenUp(began) } else { End::Stuck("its key stays".to_owned()) }
+}
+
+async fn delete(server: &Server, key: Vec<u8>) {
+    let request = DeleteRangeRequest { key: key.into(), ..DeleteRangeRequest::default() };
+    server.ask("/etcdserverpb.KV/DeleteRange", &request).await;
 }
 
 /// The keys below a name and where they began, oldest first.
@@ -133,6 +140,8 @@ impl Run {
             return None;
         }
         let tokens = self.tokens(user);
+        let (_, etcd_place) = places(path, &requests.etcd);
+        let (_, mini_place) = places(path, &requests.mini);
         let (etcd, mini) = tokio::join!(
             call(&self.servers.etcd, path, requests.etcd, &tokens.etcd),
             call(&self.servers.mini, path, requests.mini, &tokens.mini),
@@ -146,8 +155,12 @@ impl Run {
                 let answers = Pair { etcd: *etcd, mini: *mini };
                 let is_won = answers.etcd.messages.len() == 1;
                 if !is_won {
-                    // A place that was there and is lost by that is given up behind the answer.
-                    tokio::time::sleep(SETTLED).await;
+                    // A place that was there and is lost by that is given up behind the answer. To take it away meanwhile
+                    // changes nothing else.
+                    tokio::join!(
+                        delete(&self.servers.etcd, etcd_place),
+                        delete(&self.servers.mini, mini_place),
+                    );
                 }
                 // The head of the answer may be from before the last change.
                 self.look_at_revision().await;
@@ -251,27 +264,14 @@ impl Run {
         self.judge(path, Some(request), &answers)
     }
 
-    /// The key of the newest election that was won, as a request of Proclaim or Resign names it.
-    #[must_use]
-    pub fn leader_key(name: &Bytes, lease: i64) -> LeaderKey {
-        let key = [&name[..], format!("/{lease:x}").as_bytes()].concat();
-        LeaderKey { name: name.clone(), key: key.into(), rev: CAMPAIGN, lease }
-    }
-
     /// Learns the revision that both servers are at.
     pub(super) async fn look_at_revision(&mut self) {
         let range = RangeRequest { key: "revision".into(), ..RangeRequest::default() };
         let path = "/etcdserverpb.KV/Range";
-        let revision = async |server: &Server| {
-            let answer = server.ask(path, &range).await;
-            let (_, output) = messages(path)?;
-            let message = DynamicMessage::decode(output, answer.messages.first()?.clone()).ok()?;
-            let header = message.get_field_by_name("header")?.into_owned();
-            header.as_message()?.get_field_by_name("revision")?.as_i64()
-        };
-        let (etcd, mini) = tokio::join!(revision(&self.servers.etcd), revision(&self.servers.mini));
-        if let (Some(etcd), Some(mini)) = (etcd, mini) {
-            self.names.seen(etcd, mini);
+        let (etcd, mini) =
+            tokio::join!(self.servers.etcd.ask(path, &range), self.servers.mini.ask(path, &range));
+        if let Some((_, output)) = messages(path) {
+            learn(&mut self.names, &output, Pair { etcd: &etcd, mini: &mini });
         }
     }
 }

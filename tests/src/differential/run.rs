@@ -13,7 +13,7 @@ use mini_etcd_proto::etcdserverpb::{
 use prost::Message;
 use prost_reflect::DynamicMessage;
 
-use super::call::{Answer, messages, only_reads};
+use super::call::{Answer, SILENCE, messages, only_reads};
 use super::deviations::{Asked, Exchange, Version, deviation, unsent};
 use super::names::Names;
 use super::normal::{learn, normal};
@@ -216,8 +216,7 @@ impl Run {
         // A watch that is still behind may be ended by it.
         if method == "Compact" {
             let difference = self.compare().await;
-            self.watches.settle(None).await;
-            return difference;
+            return difference.or(self.settle(None).await);
         }
         // Watches of those who lose a right go on in etcd.
         if path.starts_with("/etcdserverpb.Auth/") && !only_reads(path) && method != "Authenticate"
@@ -319,7 +318,14 @@ impl Run {
         request: Option<&Bytes>,
         answers: &Pair<Answer>,
     ) -> Option<Difference> {
-        let (_, output) = messages(path)?;
+        let silent = |answer: &Answer| answer.status.message() == SILENCE;
+        if silent(&answers.etcd) || silent(&answers.mini) {
+            let said = |answer: &Answer| format!("{:?}", answer.status);
+            return Some(Difference::new(path, said(&answers.etcd), said(&answers.mini)));
+        }
+        let Some((_, output)) = messages(path) else {
+            return Some(Difference::new(path, "no such method".to_owned(), String::new()));
+        };
         learn(&mut self.names, &output, answers.as_ref());
         if path.ends_with("/LeaseGrant") {
             self.learn_drawn(request, answers);
@@ -386,7 +392,9 @@ impl Run {
             Some(RequestUnion::CancelRequest(cancel))
                 if self.watches.has(stream, cancel.watch_id) =>
             {
-                self.watches.settle(Some(stream)).await;
+                if let Some(difference) = self.settle(Some(stream)).await {
+                    return Some(difference);
+                }
                 Await::Canceled(cancel.watch_id)
             }
             Some(RequestUnion::ProgressRequest(_)) => {
@@ -404,6 +412,11 @@ impl Run {
         let requests = self.requests(WATCH, message);
         let sent = self.watches.send(&self.names, stream, requests, answer).await;
         sent.err().map(|words| Difference::new(WATCH, words, String::new()))
+    }
+
+    async fn settle(&mut self, stream: Option<u8>) -> Option<Difference> {
+        let settled = self.watches.settle(&self.servers.etcd, stream).await;
+        settled.err().map(|error| Difference::new(WATCH, format!("{error:#}"), String::new()))
     }
 
     async fn compare(&mut self) -> Option<Difference> {

@@ -10,6 +10,7 @@ use prost::Message;
 
 use super::call::{Answer, Caller};
 use crate::cluster::Cluster;
+use crate::page;
 
 /// One server.
 pub struct Server {
@@ -32,6 +33,14 @@ impl Server {
             "stranger" => "stranger.1".to_owned(),
             user => self.tokens.get(user).cloned().unwrap_or_default(),
         }
+    }
+
+    /// A gauge of its metrics that has no labels.
+    pub(super) async fn gauge(&self, name: &str) -> anyhow::Result<u64> {
+        let address = self.cluster.addresses().into_iter().next().context("a member")?;
+        let page = page::get(&address, "/metrics").await?;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {name}"))?.parse()?)
     }
 
     /// A call of the run itself.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use anyhow::ensure;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use mini_etcd_proto::etcdserverpb::WatchResponse;
@@ -14,13 +15,13 @@ use tonic::Status;
 use super::call::{Caller, messages};
 use super::deviations::Version;
 use super::names::Names;
+use super::server::Server;
 use super::text::text;
 use super::{Pair, Side};
+use crate::wait::eventually;
 
 /// Longest that a server may be behind the other.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Etcd looks every 100 ms at what is behind.
-const CATCH_UP: Duration = Duration::from_millis(300);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -110,7 +111,10 @@ impl End {
             self.alive.insert(answer.watch_id);
         }
         let Some((_, output)) = messages("/etcdserverpb.Watch/Watch") else { return };
-        let Ok(mut message) = DynamicMessage::decode(output, bytes) else { return };
+        let Ok(mut message) = DynamicMessage::decode(output, bytes) else {
+            self.fault.get_or_insert_with(|| "a message that is none of Watch".to_owned());
+            return;
+        };
         names.inward_all(side, &mut message);
         if answer.events.is_empty() {
             if let Some(header) =
@@ -175,7 +179,7 @@ struct Stream {
 pub struct Watches {
     streams: BTreeMap<u8, Stream>,
     /// When the last watch of each stream began that had a past to read.
-    behind: BTreeMap<u8, Instant>,
+    behind: BTreeSet<u8>,
 }
 
 /// What a request on a stream is answered with, so that it can be waited for.
@@ -224,19 +228,27 @@ impl Watches {
 
     /// Waits until etcd has looked at every watch, or those of a stream, that had a past to read. That is not to be seen where
     /// there was nothing in it for the watch, and what ends the watch would come before.
-    pub async fn settle(&mut self, stream: Option<u8>) {
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub async fn settle(&mut self, etcd: &Server, stream: Option<u8>) -> anyhow::Result<()> {
         let is_meant = |it: &u8| stream.is_none_or(|stream| stream == *it);
-        let last = self.behind.iter().filter(|(it, _)| is_meant(it)).map(|(_, began)| *began).max();
-        if let Some(began) = last {
-            tokio::time::sleep_until(began + CATCH_UP).await;
+        if self.behind.iter().any(is_meant) {
+            eventually("etcd's watches that catch up", DEADLINE, || async {
+                let behind = etcd.gauge("etcd_debugging_mvcc_slow_watcher_total").await?;
+                ensure!(behind == 0, "{behind} watches");
+                Ok(())
+            })
+            .await?;
         }
-        self.behind.retain(|it, _| !is_meant(it));
+        self.behind.retain(|it| !is_meant(it));
+        Ok(())
     }
 
     /// A watch of a stream wants events from `revision` on, one that is behind `newest` those of the past.
     pub fn starts(&mut self, stream: u8, revision: i64, newest: i64) {
         if revision != 0 && revision <= newest {
-            self.behind.insert(stream, Instant::now());
+            self.behind.insert(stream);
         }
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.start = stream.start.max(revision);
@@ -328,24 +340,11 @@ impl Watches {
     pub fn close_all(&mut self) {
         self.streams.clear();
     }
-
-    /// Passes over what etcd alone reported of the progress of all watches.
-    pub fn forget_progress(&mut self) {
-        for stream in self.streams.values_mut() {
-            for end in [&mut stream.ends.etcd, &mut stream.ends.mini] {
-                end.got.remove(&(ALL, Kind::Progress));
-            }
-        }
-    }
 }
 
 impl Stream {
-    fn end(&self, side: Side) -> &End {
-        self.ends.of(side)
-    }
-
     fn counts(&self, side: Side, answer: Await) -> usize {
-        let end = self.end(side);
+        let end = self.ends.of(side);
         let canceled: usize = end.canceled.values().sum();
         match answer {
             Await::Nothing => 0,

@@ -7,8 +7,7 @@ use mini_etcd_proto::v3lockpb as lock;
 use prost::Message as _;
 
 use super::Generator;
-use crate::differential::names::DRAWN;
-use crate::differential::run::Run;
+use crate::differential::names::{DRAWN, leader_key};
 use crate::differential::step::Step;
 
 /// Seconds that no run lasts.
@@ -75,7 +74,7 @@ impl Generator {
         let key = [&name[..], format!("/{lease:x}").as_bytes()].concat();
         let has_leader = self.rng.chance(950);
         // A lease drawn for a proclamation would never be known.
-        let leader = has_leader.then(|| Run::leader_key(&name, lease.max(1)));
+        let leader = has_leader.then(|| leader_key(&name, lease.max(1)));
         match self.rng.below(100) {
             0..20 => Step::call("/v3lockpb.Lock/Lock", &lock::LockRequest { name, lease }),
             20..45 => {

@@ -249,7 +249,7 @@ final class Plain {
         get(client.getLockClient().lock(bytes("two"), get(client.getLeaseClient().grant(2)).getID()));
         long other = get(client.getLeaseClient().grant(60)).getID();
         var waiting = client.getLockClient().lock(bytes("two"), other);
-        Thread.sleep(500);
+        until("the second stands in line", () -> get(kv.get(bytes("two/"), PREFIX)).getCount() == 2);
         want(!waiting.isDone(), "two hold a lock");
         get(waiting);
         get(client.getLeaseClient().revoke(other));
@@ -284,7 +284,8 @@ final class Plain {
         members("start");
         equal(text(again("who has it", () -> witness.leader(bytes("office"))).getKv().getValue()), "first again", "who has it");
         var waiting = two.getElectionClient().campaign(bytes("office"), second, bytes("second"));
-        Thread.sleep(300);
+        KV kv = connect().getKVClient();
+        until("the second stands", () -> again("a read", () -> kv.get(bytes("office/"), PREFIX)).getCount() == 2);
         want(!waiting.isDone(), "two have it");
         again("a resignation", () -> one.getElectionClient().resign(office.getLeader()));
         get(waiting);
