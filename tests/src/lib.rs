@@ -17,6 +17,7 @@ pub mod backup;
 pub mod check;
 pub mod cluster;
 pub mod differential;
+pub mod disk;
 pub mod dump;
 pub mod fan_out;
 pub mod history;

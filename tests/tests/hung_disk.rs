@@ -1,20 +1,19 @@
 //! A disk that hangs: every write to it waits, those of the log and those of the state, until the disk is back.
 //!
-//! `TEST_HANGING_DISK` names a mounted ext4 that this test may freeze. Frozen, each write and each sync to it waits in
-//! the kernel, as with a device that does not answer; not even SIGKILL ends who waits.
+//! `TEST_HANGING_DISK` names a mounted ext4 that this test may freeze.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
-use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use mini_etcd_proto::etcdserverpb::{MoveLeaderRequest, PutRequest, RangeRequest, StatusRequest};
-use mini_etcd_tests::cluster::Cluster;
+use mini_etcd_proto::etcdserverpb::{PutRequest, RangeRequest};
+use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::disk::HangingDisk;
 use mini_etcd_tests::page;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
@@ -39,9 +38,9 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 /// One test at a time has the disk.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The disk; it works again when this is dropped, whatever became of the test.
+/// The disk, for the one test that has it.
 struct Disk {
-    path: PathBuf,
+    disk: HangingDisk,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -51,39 +50,16 @@ impl Disk {
         let path = path.context(
             "TEST_HANGING_DISK is not set: mount an ext4 of 512 MiB and name it, as `.ci/run` does",
         )?;
-        Ok(Self { path, _turn: TURN.lock().await })
-    }
-
-    /// A place for one test.
-    fn place(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let place = self.path.join(name);
-        if place.exists() {
-            std::fs::remove_dir_all(&place)?;
-        }
-        std::fs::create_dir(&place)?;
-        Ok(place)
-    }
-
-    fn hang(&self) -> anyhow::Result<()> {
-        freeze("--freeze", &self.path)
-    }
-
-    fn work(&self) -> anyhow::Result<()> {
-        freeze("--unfreeze", &self.path)
+        Ok(Self { disk: HangingDisk::new(path), _turn: TURN.lock().await })
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // An error means that it works.
-        let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.path).output();
-    }
-}
+impl Deref for Disk {
+    type Target = HangingDisk;
 
-fn freeze(how: &str, disk: &Path) -> anyhow::Result<()> {
-    let done = Command::new("fsfreeze").arg(how).arg(disk).output().context("fsfreeze")?;
-    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(())
+    fn deref(&self) -> &HangingDisk {
+        &self.disk
+    }
 }
 
 /// Writes that were acknowledged, each with the revision that its answer names.
@@ -160,22 +136,6 @@ async fn is_healthy(cluster: &Cluster, member: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the first member the leader.
-async fn let_the_first_lead(cluster: &Cluster) -> anyhow::Result<()> {
-    let first = MaintenanceClient::new(cluster.channel(0)?).status(StatusRequest {}).await?;
-    let first = first.into_inner().header.context("a header")?.member_id;
-    eventually("the first member leads", DEADLINE, || async {
-        let leader = cluster.leader().await?;
-        if leader != 0 {
-            let mut client = MaintenanceClient::new(cluster.channel(leader)?);
-            client.move_leader(MoveLeaderRequest { target_id: first }).await?;
-        }
-        ensure!(cluster.leader().await? == 0, "another leads");
-        Ok(())
-    })
-    .await
-}
-
 /// A write and a read that need the disk end with an error; a read of what the member knows is answered.
 async fn requests_to_the_member_end(cluster: &Cluster, member: usize) -> anyhow::Result<()> {
     let kv = KvClient::new(cluster.channel(member)?);
@@ -210,8 +170,8 @@ fn only_the_disk_holds(pid: i32) -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_leader_whose_disk_hangs_holds_up_only_its_own_clients() -> anyhow::Result<()> {
     let disk = Disk::take().await?;
-    let mut cluster = Cluster::start_with_disk(3, &disk.place("leader")?).await?;
-    let_the_first_lead(&cluster).await?;
+    let mut cluster = Cluster::start_with_disk(Flavor::Mini, 3, &disk.place("leader")?).await?;
+    cluster.let_lead(0).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let clients = [write(&cluster, 1, stop.clone())?, write(&cluster, 2, stop.clone())?];
     disk.hang()?;
@@ -258,7 +218,7 @@ async fn it_happened_at_most_once(cluster: &Cluster, member: usize) -> anyhow::R
 #[tokio::test]
 async fn a_lone_member_names_its_hanging_disk_and_stops() -> anyhow::Result<()> {
     let disk = Disk::take().await?;
-    let mut cluster = Cluster::start_with_disk(1, &disk.place("lone")?).await?;
+    let mut cluster = Cluster::start_with_disk(Flavor::Mini, 1, &disk.place("lone")?).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let client = write(&cluster, 0, stop.clone())?;
     eventually("it is healthy", DEADLINE, || is_healthy(&cluster, 0)).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_proto::etcdserverpb::maintenance_client::MaintenanceClient;
-use mini_etcd_proto::etcdserverpb::{PutRequest, StatusRequest};
+use mini_etcd_proto::etcdserverpb::{MoveLeaderRequest, PutRequest, StatusRequest};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
@@ -209,18 +209,19 @@ impl Cluster {
         Self::start_with_flags(size, &["--snapshot-count=never".to_owned()]).await
     }
 
-    /// Starts `size` members of mini-etcd, the first of which has its data below `disk`.
+    /// Starts `size` members, the first of which has its data below `disk`, as [`Cluster::start`] does.
     ///
     /// # Errors
     /// As [`Cluster::start`].
-    pub async fn start_with_disk(size: usize, disk: &Path) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("mini-etcd-test-").tempdir()?;
-        let mut cluster = Self::mini(dir, size)?;
+    pub async fn start_with_disk(flavor: Flavor, size: usize, disk: &Path) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(flavor, size)?;
         let member = cluster.member_mut(0)?;
-        member.data = disk.join(&member.name);
         // Standard error stays where it is, on a disk that works.
-        member.arguments.retain(|argument| !argument.starts_with("--data="));
-        member.arguments.push(format!("--data={}", member.data.display()));
+        let (before, after) = (member.data.clone(), disk.join(&member.name));
+        for argument in &mut member.arguments {
+            *argument = argument.replace(&*before.to_string_lossy(), &after.to_string_lossy());
+        }
+        member.data = after;
         cluster.start_all().await
     }
 
@@ -512,6 +513,25 @@ impl Cluster {
                 seen.insert((status.leader, status.raft_applied_index));
             }
             ensure!(seen.len() == 1 && seen.first().is_some_and(|(leader, _)| *leader != 0));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a member the leader.
+    ///
+    /// # Errors
+    /// When it does not lead in time.
+    pub async fn let_lead(&self, index: usize) -> anyhow::Result<()> {
+        let status = MaintenanceClient::new(self.channel(index)?).status(StatusRequest {}).await?;
+        let target_id = status.into_inner().header.context("a header")?.member_id;
+        eventually("its leadership", START_DEADLINE, || async {
+            let leader = self.leader().await?;
+            if leader != index {
+                let mut client = MaintenanceClient::new(self.channel(leader)?);
+                client.move_leader(MoveLeaderRequest { target_id }).await?;
+            }
+            ensure!(self.leader().await? == index, "another leads");
             Ok(())
         })
         .await
