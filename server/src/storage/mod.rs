@@ -36,6 +36,7 @@ mod system;
 
 use engine::is_empty_range;
 pub use engine::{Batch, Durability, Engine, Op, Reader, ReclaimStep, Space, StorageError, Visit};
+pub(crate) use fjall::stand_back;
 pub use fjall::{FjallEngine, FjallOptions};
 pub use home::{Home, SimHome, StateDirs};
 pub use memory::MemoryEngine;

@@ -1,7 +1,8 @@
 //! [`SnapshotSender`] and [`Staging`]: a snapshot on a connection of its own, from one member's state to another's disk.
 //!
 //! The sender reads a chunk when the connection can take one, the receiver takes one when its disk has the one before: each
-//! holds a few chunks, and a slow side slows the other down. While somebody writes the sender rests in between ([`Pace`]). A snapshot that breaks off is begun anew.
+//! holds a few chunks, and a slow side slows the other down. While somebody writes the sender rests in between ([`Pace`]). A
+//! snapshot that breaks off is begun anew.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use mini_etcd_proto::peerpb::{
 };
 use mini_etcd_shared::clock::SystemClock;
 use mini_etcd_shared::types::{LogIndex, MemberId, Term};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
@@ -31,7 +32,7 @@ use crate::limits::{
 use crate::metrics::Metrics;
 use crate::node::{Inbox, Shown};
 use crate::raft::{Input, StagedSnapshot};
-use crate::storage::{Home as _, StateDirs};
+use crate::storage::{Home as _, StateDirs, stand_back};
 
 /// Where snapshots for peers are ordered.
 #[derive(Clone)]
@@ -201,9 +202,18 @@ impl Staging {
         let place = place.map_err(|_| Status::unavailable("another snapshot is staged there"))?;
         let (chunks, taken) = mpsc::channel(SNAPSHOT_CHUNKS_WAITING_MAX);
         let wanted = snapshot.clone();
-        // The place goes along: it is free again only when nothing is written any more.
-        let staging =
-            spawn_blocking(move || stage(&self.dirs, identity, wanted, taken).map(|()| place));
+        let (outcome, staged) = oneshot::channel();
+        let staging = move || {
+            // Nobody waits for this member, and others may be on the same machine.
+            stand_back();
+            // The place goes along: it is free again only when nothing is written any more.
+            let staged = stage(&self.dirs, identity, wanted, taken).map(|()| place);
+            let _ = outcome.send(staged);
+        };
+        thread::Builder::new()
+            .name("stage".to_owned())
+            .spawn(staging)
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         loop {
             let part = timeout(SNAPSHOT_STALL_TIMEOUT, parts.message()).await;
             let part = part.map_err(|_| Status::deadline_exceeded("no chunk came for long"))??;
@@ -214,7 +224,7 @@ impl Staging {
             }
         }
         drop(chunks);
-        let staged = staging.await.map_err(|error| Status::internal(error.to_string()))?;
+        let staged = staged.await.map_err(|_| Status::internal("staging a snapshot panicked"))?;
         let place = staged.map_err(|error| {
             tracing::warn!(%error, "a snapshot cannot be staged");
             Status::aborted(error.to_string())

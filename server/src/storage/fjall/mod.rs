@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use ::fjall::{Database, Keyspace, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use self::background::Background;
+pub(crate) use self::priority::stand_back;
 use self::reader::FjallReader;
 use super::{Batch, Durability, Engine, Op, Reader, ReclaimStep, Space, StorageError};
 use crate::metrics::Durations;
@@ -332,6 +333,11 @@ mod tests {
         FjallEngine::open(path, &SPACES, FjallOptions::state()).unwrap()
     }
 
+    fn nice(thread: i32) -> Option<i32> {
+        let pid = rustix::process::Pid::from_raw(thread)?;
+        rustix::process::getpriority_process(Some(pid)).ok()
+    }
+
     #[test]
     fn the_fjall_engine_keeps_the_contract() {
         let dir = tempfile::tempdir().unwrap();
@@ -409,15 +415,26 @@ mod tests {
         });
         // Other tests have engines too, of which one may be half open.
         let _nobody_else = priority::Before::take();
-        let nice: Vec<i32> = priority::worker_threads()
-            .unwrap()
-            .into_iter()
-            .filter_map(|thread| {
-                let pid = rustix::process::Pid::from_raw(thread)?;
-                rustix::process::getpriority_process(Some(pid)).ok()
-            })
-            .collect();
+        let nice: Vec<i32> =
+            priority::worker_threads().unwrap().into_iter().filter_map(nice).collect();
         let at = |wanted: i32| nice.iter().filter(|nice| **nice == wanted).count();
         assert!(at(15) >= engines.len() && at(5) >= engines.len(), "{nice:?}");
+    }
+
+    #[test]
+    fn a_thread_that_stood_back_starts_workers_that_stand_back_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = move || {
+            super::stand_back();
+            let own = rustix::process::getpriority_process(None).unwrap();
+            let before = priority::worker_threads().unwrap();
+            let _engine = open(dir.path());
+            let _nobody_else = priority::Before::take();
+            let now = priority::worker_threads().unwrap();
+            let born: Vec<i32> = now.difference(&before).copied().collect();
+            (own, born.into_iter().filter_map(nice).collect::<Vec<_>>())
+        };
+        let (own, nice) = std::thread::spawn(open).join().unwrap();
+        assert!(own >= 10 && nice.contains(&own), "{own}: {nice:?}");
     }
 }

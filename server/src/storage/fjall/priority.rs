@@ -5,16 +5,16 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 
 /// Workers per database. One would send to its own full queue and wait for ever.
 pub(super) const WORKERS: usize = 2;
 
-/// Niceness of the worker that only spins, and of those that work.
+/// Niceness of the worker that only spins, and of those that work, if the thread that opens the database has not more.
 const NICE_SPINNER: i32 = 15;
 const NICE_WORKER: i32 = 5;
 
-/// Niceness of a thread that works on all tables.
+/// Niceness of a thread that stands back.
 const NICE_BACKGROUND: i32 = 10;
 
 /// Looks for the new threads, and the pause between two; a thread names itself a moment after its birth, which is long
@@ -35,8 +35,9 @@ pub(super) fn worker_threads() -> Option<BTreeSet<i32>> {
     Some(workers)
 }
 
-/// Lowers the priority of the thread that calls it.
-pub(super) fn stand_back() {
+/// Lowers the priority of the thread that calls it, and so of those that it starts: it works on all tables, or on a state that
+/// nobody reads yet.
+pub(crate) fn stand_back() {
     if let Err(error) = setpriority_process(None, NICE_BACKGROUND) {
         tracing::debug!(%error, "a storage thread keeps its priority");
     }
@@ -70,8 +71,10 @@ impl Before {
             }
             std::thread::sleep(LOOK_WAIT);
         }
+        let own = getpriority_process(None).unwrap_or_default();
         for (place, thread) in born.into_iter().enumerate() {
             let nice = if place == 0 { NICE_SPINNER } else { NICE_WORKER };
+            let nice = nice.max(own);
             if let Err(error) = setpriority_process(Pid::from_raw(thread), nice) {
                 tracing::debug!(thread, %error, "a storage worker keeps its priority");
             }
