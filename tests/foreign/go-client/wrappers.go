@@ -191,9 +191,11 @@ func naming(t *trial) {
 	t.must(manager.AddEndpoint(t.ctx, key, endpoints.Endpoint{Addr: "127.0.0.1:1", Metadata: "m"}))
 	added := next(t, "an endpoint", changes)
 	t.want(len(added) == 1 && added[0].Op == endpoints.Add && added[0].Endpoint.Addr == "127.0.0.1:1", "%v", added)
-	list, err := manager.List(t.ctx)
-	t.must(err)
-	t.want(len(list) == 1 && list[key].Addr == "127.0.0.1:1", "%v", list)
+	// It lists serializably: a member may be asked that has it a moment later.
+	t.until("the list of it", func() bool {
+		list, err := manager.List(t.ctx)
+		return err == nil && len(list) == 1 && list[key].Addr == "127.0.0.1:1"
+	})
 	t.must(manager.DeleteEndpoint(t.ctx, key))
 	gone := next(t, "its end", changes)
 	t.want(len(gone) == 1 && gone[0].Op == endpoints.Delete && gone[0].Key == key, "%v", gone)
