@@ -131,17 +131,22 @@ async fn overwrites(arguments: &Arguments, all: u64, retention: &str) -> anyhow:
         let what = format!("{answered} puts, {:.0}/s, p99 {p99} us", measured.rate());
         show(&cluster, &what).await?;
     }
+    start_again(&mut cluster).await?;
     compact(&cluster).await?;
     show(&cluster, "after a last compaction").await?;
+    start_again(&mut cluster).await?;
     let start = Instant::now();
     MaintenanceClient::new(cluster.channel(0)?).defragment(DefragmentRequest {}).await?;
     show(&cluster, &format!("after a defragmentation of {:?}", start.elapsed())).await?;
+    start_again(&mut cluster).await
+}
+
+async fn start_again(cluster: &mut Cluster) -> anyhow::Result<()> {
     cluster.kill(0)?;
     let start = Instant::now();
     cluster.restart(0)?;
     cluster.wait_ready().await?;
-    println!("killed; first write of the next start after {:?}", start.elapsed());
-    show(&cluster, "after the restart").await
+    show(cluster, &format!("killed, and its first write after {:?}", start.elapsed())).await
 }
 
 async fn defragment(arguments: &Arguments, all: u64) -> anyhow::Result<()> {
