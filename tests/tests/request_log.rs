@@ -1,5 +1,6 @@
 //! The log of requests of a running member: who did what, and nothing that is secret.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +13,7 @@ use mini_etcd_proto::etcdserverpb::{
     AuthenticateRequest, PutRequest, RangeRequest, WatchCreateRequest, WatchRequest,
 };
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::process::workspace_binary;
 use mini_etcd_tests::wait::eventually;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -92,6 +94,27 @@ async fn a_call_is_a_line_and_no_line_has_a_secret() -> anyhow::Result<()> {
     ensure!(refused.get("user").is_none() && refused["code"] != "OK", "{refused}");
     let (_, text) = lines(&cluster)?;
     ensure!(!text.contains(SECRET) && !text.contains(&token), "{text}");
+    Ok(())
+}
+
+/// Goal: a command costs its server one login, each of which is a comparison of passwords. Method: the lines that the
+/// member writes up to that of the command itself.
+#[tokio::test]
+async fn a_command_of_a_user_logs_in_once() -> anyhow::Result<()> {
+    let flags = ["--request-log=all".to_owned()];
+    let cluster = Cluster::start_of_with_flags(Flavor::Mini, 1, &flags).await?;
+    let endpoint = format!("--endpoints={}", cluster.member(0)?.address);
+    let ctl = workspace_binary("mini-etcdctl")?;
+    for line in
+        ["user add root:pw", "user grant-role root root", "auth enable", "--user root:pw get k"]
+    {
+        let ran = Command::new(&ctl).arg(&endpoint).args(line.split(' ')).output()?;
+        ensure!(ran.status.success(), "{line}: {ran:?}");
+    }
+    line(&cluster, |line| line["key"] == "k" && line["user"] == "root").await?;
+    let (lines, text) = lines(&cluster)?;
+    let logins = lines.iter().filter(|line| line["request"] == "etcdserverpb.Auth/Authenticate");
+    ensure!(logins.count() == 1, "{text}");
     Ok(())
 }
 

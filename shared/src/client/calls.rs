@@ -17,22 +17,21 @@ use mini_etcd_proto::etcdserverpb::{
     AuthUserChangePasswordRequest, AuthUserChangePasswordResponse, AuthUserDeleteRequest,
     AuthUserDeleteResponse, AuthUserGetRequest, AuthUserGetResponse, AuthUserGrantRoleRequest,
     AuthUserGrantRoleResponse, AuthUserListRequest, AuthUserListResponse,
-    AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse, AuthenticateRequest, CompactionRequest,
-    CompactionResponse, DefragmentRequest, DefragmentResponse, DeleteRangeRequest,
-    DeleteRangeResponse, DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse,
-    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
-    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
-    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberAddRequest, MemberAddResponse,
-    MemberListRequest, MemberListResponse, MemberPromoteRequest, MemberPromoteResponse,
-    MemberRemoveRequest, MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse,
-    MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    StatusRequest, StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest,
-    request_op::Request,
+    AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse, CompactionRequest, CompactionResponse,
+    DefragmentRequest, DefragmentResponse, DeleteRangeRequest, DeleteRangeResponse,
+    DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
+    LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest,
+    LeaseTimeToLiveResponse, MemberAddRequest, MemberAddResponse, MemberListRequest,
+    MemberListResponse, MemberPromoteRequest, MemberPromoteResponse, MemberRemoveRequest,
+    MemberRemoveResponse, MemberUpdateRequest, MemberUpdateResponse, MoveLeaderRequest,
+    MoveLeaderResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse, WatchCreateRequest, request_op::Request,
 };
 use prost::Message as _;
 use tonic::{Code, Response, Status};
 
-use super::member::{NO_AUTH, NOT_ALLOWED, wants_login};
+use super::member::{NOT_ALLOWED, wants_login};
 use super::pool::Pool;
 use super::{Access, ClientConfig, Endpoint, Headers, Kind, Member, Outcome, WatchStream};
 use crate::error::ClientError;
@@ -144,27 +143,17 @@ impl Client {
         self.pool.another(self.turn.load(Ordering::Relaxed), avoid)
     }
 
-    /// Logs in, and sends the token with every later request. A server without auth is taken as it is.
+    /// Logs in as the settings say, unless that was done; without it the first request does. A server without users is
+    /// taken as it is.
     ///
     /// # Errors
     /// When the server refuses name or password, or does not answer.
-    pub async fn login(&self, name: &str, password: &str) -> Result<(), ClientError> {
-        let request = AuthenticateRequest { name: name.to_owned(), password: password.to_owned() };
-        let answer = self
-            .call(Kind::Read, |member| {
-                let request = request.clone();
-                async move { member.auth().authenticate(request).await }
-            })
-            .await
-            .into_result();
-        match answer {
-            Ok(answer) => self.pool.headers().set_token(&answer.token),
-            Err(ClientError::Refused { message, .. }) if message == NO_AUTH => {
-                self.pool.headers().set_open();
-                Ok(())
-            }
-            Err(error) => Err(error),
+    pub async fn log_in(&self) -> Result<(), ClientError> {
+        if self.config.login.is_none() {
+            return Ok(());
         }
+        // Whoever gets a member is logged in; there is nothing more to ask of it.
+        self.call(Kind::Read, |_| async { Ok(Response::new(())) }).await.into_result()
     }
 
     /// Runs `send` on a member that is ready, and on others where invariant I1 allows it, until the command timeout.

@@ -39,7 +39,7 @@ impl Default for MessageBounds {
 }
 
 /// How a server says that it has no users.
-pub(super) const NO_AUTH: &str = "etcdserver: authentication is not enabled";
+const NO_AUTH: &str = "etcdserver: authentication is not enabled";
 /// How a server says that a user may not do what was asked.
 pub(super) const NOT_ALLOWED: &str = "etcdserver: permission denied";
 /// How a server says that it does not know the token, because it was restarted or the token has expired, or that it
@@ -86,25 +86,20 @@ impl Headers {
                 .set_token(&answer.into_inner().token)
                 .map_err(|error| Status::internal(error.to_string())),
             Err(status) if status.message() == NO_AUTH => {
-                self.set_open();
+                self.open.store(true, Ordering::Release);
                 Ok(())
             }
             Err(status) => Err(status),
         }
     }
 
-    pub(super) fn set_token(&self, token: &str) -> Result<(), ClientError> {
+    fn set_token(&self, token: &str) -> Result<(), ClientError> {
         let value = token.parse().map_err(|_| ClientError::Refused {
             code: tonic::Code::Internal,
             message: "the server's token is not a legal header".to_owned(),
         })?;
         *self.token.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
         Ok(())
-    }
-
-    /// Notes that no login is needed.
-    pub(super) fn set_open(&self) {
-        self.open.store(true, Ordering::Release);
     }
 
     /// Whether the server has said that no login is needed.

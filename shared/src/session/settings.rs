@@ -109,7 +109,7 @@ pub(super) async fn client(parsed: &Parsed, session: &Client) -> Result<Client, 
         Client::new(ClientConfig { login: Some(login), token: None, ..config }).map_err(refused)?;
     // Whether the login works is a part of what the doctor looks at.
     if parsed.target != Target::Command(&DOCTOR) {
-        client.login(name, password).await.map_err(refused)?;
+        client.log_in().await.map_err(refused)?;
     }
     Ok(client)
 }

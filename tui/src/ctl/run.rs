@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mini_etcd_shared::client::{Client, ClientConfig, Credentials};
+use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::command::{
     Del, Doctor, Elect, EndpointHealth, Lock, MakeMirror, Parsed, Refusal, Report, Request,
     SnapshotRestore, Watch, parse_as, request_of, usage,
@@ -96,8 +96,7 @@ fn connect_and_run(
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         // Whether the login works is a part of what the doctor looks at.
         if request.downcast::<Doctor>().is_none()
-            && let Some(Credentials { name, password }) = &settings.client.login
-            && let Err(error) = client.login(name, password).await
+            && let Err(error) = client.log_in().await
         {
             let words = words_of(&error);
             if request.downcast::<EndpointHealth>().is_some() {

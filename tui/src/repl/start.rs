@@ -161,8 +161,8 @@ fn client(reach: &Reach) -> Result<Client, OpenError> {
 
 /// The first words: a login, or a question that any member answers.
 async fn greet(reach: &Reach, client: &Client) -> Result<(), OpenError> {
-    if let Some(login) = &reach.login {
-        return client.login(&login.name, &login.password).await.map_err(OpenError::Login);
+    if reach.login.is_some() {
+        return client.log_in().await.map_err(OpenError::Login);
     }
     let asked = client.status(mini_etcd_proto::etcdserverpb::StatusRequest {}).await;
     match asked.into_result() {

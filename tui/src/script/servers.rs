@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mini_etcd_proto::etcdserverpb::{MemberListRequest, RangeRequest, StatusRequest};
-use mini_etcd_shared::client::{Access, Client, ClientConfig, Credentials, Endpoint};
+use mini_etcd_shared::client::{Access, Client, ClientConfig, Endpoint};
 use mini_etcd_shared::error::ClientError;
 use mini_etcd_shared::failure::words_of;
 use tokio::sync::Mutex;
@@ -79,12 +79,10 @@ impl Servers {
         let client = Client::new(config.clone()).map_err(ServersError::Address)?;
         let probe = ClientConfig { wait_for_connection: false, learn_members: false, ..config };
         let probe = client.with_config(probe).map_err(ServersError::Address)?;
-        if let Some(Credentials { name, password }) = &client.config().login {
-            probe.login(name, password).await.map_err(|error| match error {
-                ClientError::Refused { .. } => ServersError::Login(error),
-                error => ServersError::Silent(error),
-            })?;
-        }
+        probe.log_in().await.map_err(|error| match error {
+            ClientError::Refused { .. } => ServersError::Login(error),
+            error => ServersError::Silent(error),
+        })?;
         let cluster = cluster(&probe).await.map_err(ServersError::Silent)?;
         Ok(Self { client, cluster, fleet: None })
     }
