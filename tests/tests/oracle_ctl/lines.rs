@@ -371,4 +371,6 @@ pub const WATCHES: &[(&str, &str, usize)] = &[
     ("watch -i", "watch w --prefix --rev REV\n+", 18),
     ("watch -i", "watch \"w/2\" --rev REV --prev-kv -- echo seen\n+", 16),
     ("watch -i", "bogus\nwatch \"w/2\" --rev REV\n+", 9),
+    ("watch -i", "watch a\nprogress\n+", 1),
+    ("watch -i", "watch a\nwatch b\nprogress\nprogress\n+", 4),
 ];

@@ -10,6 +10,7 @@ use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Format, Style, render};
 use mini_etcd_shared::text::quote;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::console::{Stdin, err_line, out};
 use super::log;
@@ -17,6 +18,8 @@ use super::program::run_to_its_end;
 
 /// Lines of standard input that may wait.
 const LINES_MAX: usize = 64;
+/// Requests for progress that may wait until a watch stands.
+const ASKS_MAX: usize = 64;
 
 /// Runs a watch until the server, a program or the end of input ends it.
 pub(super) async fn run(
@@ -46,10 +49,12 @@ async fn follow(
     style: Style,
     mut asks: Option<Asks>,
 ) -> Result<u8, Failure> {
+    let mut stands = false;
     loop {
         let item = tokio::select! {
             item = stream.next() => item,
-            Some(()) = next_ask(&mut asks) => {
+            // Until the watch stands there is nobody to ask, and what is asked waits.
+            Some(()) = next_ask(&mut asks), if stands => {
                 if let Some(requester) = stream.requester() {
                     requester.progress().await;
                 }
@@ -58,7 +63,7 @@ async fn follow(
         };
         match item {
             None => return Err(Failure::new(exit::INTERRUPTED, "watch is canceled by the server")),
-            Some(WatchItem::Created { .. }) => {}
+            Some(WatchItem::Created { .. }) => stands = true,
             Some(WatchItem::Events(response)) => {
                 show(&response, style)?;
                 for event in &response.events {
@@ -71,6 +76,7 @@ async fn follow(
                 show(&response, style)?;
             }
             Some(WatchItem::Lost { error, revision }) => {
+                stands = false;
                 let (reason, revision) = (error.to_string(), revision.to_string());
                 let more = [("error", reason.as_str()), ("revision", revision.as_str())];
                 err_line(&log::line("warn", "watch lost its connection and goes on", &more));
@@ -157,10 +163,8 @@ async fn interactive(client: &Client, style: Style, scope: &Scope) -> Result<u8,
         match words.first().map(Bytes::as_ref) {
             None => err_line(&format!("Invalid command: {shown} (watch and progress supported)")),
             Some(b"progress") => {
-                for ask in &asked {
-                    // A watch that has yet to answer the last one will answer this one with it.
-                    let _ = ask.try_send(());
-                }
+                // What has no room is answered with what waits: the answers are one number.
+                asked.retain(|ask| !matches!(ask.try_send(()), Err(TrySendError::Closed(()))));
             }
             Some(b"watch") if words.len() < 2 && scope.watch_key.is_none() => {
                 err_line(&format!("Invalid command {shown} (command type or key is not provided)"));
@@ -182,7 +186,7 @@ async fn interactive(client: &Client, style: Style, scope: &Scope) -> Result<u8,
                 else {
                     continue;
                 };
-                let (ask, asks) = mpsc::channel(1);
+                let (ask, asks) = mpsc::channel(ASKS_MAX);
                 asked.push(ask);
                 let stream = client.watch(request).require_leader();
                 let ended = ended.clone();
