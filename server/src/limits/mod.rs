@@ -301,10 +301,7 @@ pub const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 /// Largest file of TLS in bytes; lists of revoked certificates grow.
 pub const TLS_FILE_BYTES_MAX: usize = 16 << 20;
 
-/// Time before the end of a certificate from which on the log says so, if it is not a third of its life.
-pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Time between two such lines.
+/// Time between two lines of the log that say that a certificate ends soon.
 pub const CERTIFICATE_ENDS_REPEAT: Duration = Duration::from_secs(24 * 3600);
 
 /// Descriptors of a member beside connections, threads and tables: streams, locks, guard, journals, listeners, and

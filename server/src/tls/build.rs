@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use mini_etcd_shared::client::Validity;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -15,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore,
 use super::files::{TlsError, authorities, certificates, private_key, revoked};
 use super::side::{FilePaths, FileTexts};
 use super::verify::{AllowedClients, DialedServers};
-use super::x509::{Validity, validity};
+use super::x509::validity;
 use crate::config::{AllowedNames, TlsProtocol};
 
 /// What a member offers as its protocol where clients offer `h2`.

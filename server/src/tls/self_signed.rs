@@ -12,7 +12,7 @@ use rcgen::{
 use tokio_rustls::rustls::pki_types::UnixTime;
 
 use super::files::{TlsError, certificates, read};
-use super::side::{FilePaths, ends_soon};
+use super::side::{FilePaths, since_epoch};
 use super::x509::validity;
 use crate::config::Config;
 
@@ -40,7 +40,7 @@ pub(super) fn keep(paths: &FilePaths, hosts: &[String]) -> Result<(), TlsError> 
     let now = UnixTime::now();
     let kept = read(path).and_then(|bytes| certificates(path, &bytes)).ok();
     let kept = kept.as_ref().and_then(|chain| validity(chain.first()?).ok());
-    if kept.is_some_and(|validity| !ends_soon(&validity, now)) && paths.key.exists() {
+    if kept.is_some_and(|validity| !validity.ends_soon(since_epoch(now))) && paths.key.exists() {
         return Ok(());
     }
     let (certificate, key) = make(hosts, now).map_err(|error| TlsError::new(path, error))?;

@@ -11,9 +11,8 @@ use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use super::build::{Audience, Built, build};
 use super::files::{TlsError, read};
 use super::self_signed;
-use super::x509::Validity;
 use crate::config::{AllowedNames, CertificateSource, TlsProtocol, TlsSide};
-use crate::limits::{CERTIFICATE_ENDS_REPEAT, CERTIFICATE_ENDS_SOON};
+use crate::limits::CERTIFICATE_ENDS_REPEAT;
 use crate::metrics::Metrics;
 
 /// The sides by name, as in metrics, log and directories.
@@ -123,7 +122,7 @@ impl Side {
 
     fn changed(&self) -> Result<(), TlsError> {
         if let Some(hosts) = &self.self_signed
-            && ends_soon(&self.now.load().certificate, UnixTime::now())
+            && self.now.load().certificate.ends_soon(since_epoch(UnixTime::now()))
         {
             self_signed::keep(&self.paths, hosts)?;
         }
@@ -154,7 +153,7 @@ impl Side {
         for (validity, what, path) in [certificate, (built.authority, "authority", path)] {
             let Some(validity) = validity else { continue };
             metrics.certificate_ends(self.name, what, validity.ends.as_secs());
-            if is_due && ends_soon(&validity, now) {
+            if is_due && validity.ends_soon(since_epoch(now)) {
                 let left = validity.ends.as_secs().saturating_sub(now.as_secs());
                 let (days, path) = (left / (24 * 3600), path.display());
                 if left == 0 {
@@ -168,28 +167,7 @@ impl Side {
     }
 }
 
-fn since_epoch(now: UnixTime) -> Duration {
+/// Time since 1970.
+pub(super) fn since_epoch(now: UnixTime) -> Duration {
     Duration::from_secs(now.as_secs())
-}
-
-/// Whether little is left: a third of the whole for what lives shortly anyhow.
-pub(super) fn ends_soon(validity: &Validity, now: UnixTime) -> bool {
-    let whole = validity.ends.saturating_sub(validity.begins);
-    validity.ends.saturating_sub(since_epoch(now)) <= CERTIFICATE_ENDS_SOON.min(whole / 3)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_month_before_the_end_and_in_the_last_third_it_ends_soon() {
-        let day = |days: u64| Duration::from_secs(days * 24 * 3600);
-        let at = |days| UnixTime::since_unix_epoch(day(days));
-        let year = Validity { begins: day(1000), ends: day(1365) };
-        assert!(!ends_soon(&year, at(1334)));
-        assert!(ends_soon(&year, at(1336)) && ends_soon(&year, at(1400)));
-        let short = Validity { begins: day(1000), ends: day(1003) };
-        assert!(!ends_soon(&short, at(1001)) && ends_soon(&short, at(1002)));
-    }
 }

@@ -1,7 +1,6 @@
 //! What a certificate says of itself.
 
-use std::time::Duration;
-
+use mini_etcd_shared::client::Validity;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::Decode as _;
@@ -9,13 +8,6 @@ use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::name::DirectoryString;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-
-/// When a certificate is valid, in time since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
-    pub begins: Duration,
-    pub ends: Duration,
-}
 
 fn decode(certificate: &CertificateDer<'_>) -> Result<CertificateInner<Raw>, String> {
     CertificateInner::from_der(certificate).map_err(|error| error.to_string())

@@ -45,5 +45,5 @@ pub use doctor::{Diagnosis, Examined, Layer, LayerFound, examine};
 pub use endpoint::Endpoint;
 pub use member::{Headers, Member, MessageBounds, Wire, wants_login};
 pub use outcome::{Kind, Outcome};
-pub use tls::{Certificate, Socket, Tls, TlsFileError, TlsTrouble, Within, spoken};
+pub use tls::{Certificate, Socket, Tls, TlsFileError, TlsTrouble, Validity, Within, spoken};
 pub use watch::{Patience, WatchItem, WatchRequester, WatchStream};

@@ -118,17 +118,29 @@ async fn a_certificate_that_is_refused_is_shown() {
     }
 }
 
-/// Method: certificates that end before and behind the time to renew them, by less than a day.
+/// Method: certificates of a year and of six days that end before and behind the time to renew them, by an hour.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the time of a certificate is the wall clock's")]
 async fn a_certificate_that_ends_soon_is_to_be_renewed() {
     let ours = Authority::new("our authority");
-    for (hours, is_soon) in [(30 * 24 - 1, true), (30 * 24 + 1, false)] {
-        let end = SystemTime::now() + Duration::from_secs(hours * 3600);
-        let server = Secure::start(Manners::of(&ours.signs_before("server", HERE, end))).await;
+    for (life, left, soon_left) in [
+        (365 * 24, 30 * 24 - 1, Some("29 days")),
+        (365 * 24, 30 * 24 + 1, None),
+        (6 * 24, 2 * 24 - 1, Some("1 day")),
+        (6 * 24, 2 * 24 + 1, None),
+    ] {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let end = SystemTime::now() + hours(left);
+        let pair = ours.signs_within("server", HERE, (end - hours(life), end));
+        let server = Secure::start(Manners::of(&pair)).await;
         let found = examined(&format!("https://{}", server.address), &trusting(&ours)).await;
-        let soon = found.soon().unwrap_or_default();
-        assert_eq!(soon.starts_with("renew the certificate of server: 29 days"), is_soon, "{soon}");
+        let Some(soon_left) = soon_left else {
+            assert_eq!(found.soon(), None);
+            continue;
+        };
+        let soon = found.soon().unwrap();
+        assert!(soon.starts_with("renew the certificate of server, valid until "), "{soon}");
+        assert!(soon.ends_with(&format!("({soon_left})")), "{soon}");
     }
 }
 

@@ -57,15 +57,21 @@ impl Authority {
 
     /// One whose time ends with the beginning of this year.
     pub fn signs_until(&self, name: &str, names: &[&str], year: i32) -> Pair {
-        self.signs_before(name, names, SystemTime::from(date_time_ymd(year, 1, 1)))
+        let [begin, end] = [2019, year].map(|year| date_time_ymd(year, 1, 1).into());
+        self.signs_within(name, names, (begin, end))
     }
 
-    /// One whose time ends then.
-    pub fn signs_before(&self, name: &str, names: &[&str], end: SystemTime) -> Pair {
+    /// One that is valid from the first of these times to the second.
+    pub fn signs_within(
+        &self,
+        name: &str,
+        names: &[&str],
+        (begin, end): (SystemTime, SystemTime),
+    ) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_before = begin.into();
         params.not_after = end.into();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

@@ -102,7 +102,8 @@ fn what_works_and_needs_something_soon_is_said_first() {
     let mut state = state((80, 24), Depth::Sixteen, false);
     busy(&mut state);
     let [(ticket, _)] = asked(&key(&mut state, KeyCode::Char('!')))[..] else { panic!() };
-    let soon = Some("renew the certificate of n1: 12 days are left".to_owned());
+    let soon =
+        Some("renew the certificate of n1, valid until 2026-12-12 00:00 UTC (12 days)".to_owned());
     let found = LayerFound { soon, ..step(Layer::Tls, 6200, "TLS 1.3") };
     let diagnosis = Diagnosis { endpoints: vec![of("https://10.0.0.1:2379", None, vec![found])] };
     answered(&mut state, ticket, Answer::of(diagnosis));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::select_ok;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::pki_types::UnixTime;
 
 use super::{Examined, Layer, LayerFound};
 use crate::client::connect::{Place, connected};
@@ -15,9 +16,6 @@ use crate::client::tls::{Encrypted, Seen, Socket, Unencrypted, encrypted};
 use crate::client::{
     Certificate, ClientConfig, Connection, DialError, Endpoint, OneCluster, TlsTrouble, Within,
 };
-
-/// Days before the end of a certificate from which on it is to be renewed.
-const RENEW_DAYS: i64 = 30;
 
 /// What to do when the log of the member knows more.
 pub(super) const ITS_LOG: &str = "look at its log";
@@ -243,25 +241,26 @@ fn shown<S>(encrypted: &Encrypted<S>) -> String {
     format!("{version}, {}{asked}", chain(&encrypted.seen))
 }
 
-/// Says of the certificate that ends first to renew it, if that is near.
+fn now() -> Duration {
+    Duration::from_secs(UnixTime::now().as_secs())
+}
+
+/// Until when a certificate is valid, and how long that is from now.
+fn end(found: &Certificate) -> String {
+    format!("until {} ({})", found.until, found.validity().left(now()))
+}
+
+/// Says of the first certificate that ends soon to renew it.
 fn ends_soon(seen: &Seen) -> Option<String> {
-    let first = seen.chain().iter().min_by_key(|found| found.until)?;
-    let days = first.days_left();
-    (days < RENEW_DAYS).then(|| {
-        format!(
-            "renew the certificate of {}: {days} days are left, until {}",
-            first.subject, first.until
-        )
-    })
+    let soon = seen.chain().iter().filter(|found| found.validity().ends_soon(now()));
+    let first = soon.min_by_key(|found| found.until)?;
+    Some(format!("renew the certificate of {}, valid {}", first.subject, end(first)))
 }
 
 /// A server's certificate and those between it and its authority; nothing when it has shown none that can be read.
 fn chain(seen: &Seen) -> String {
     let Some((own, between)) = seen.chain().split_first() else { return String::new() };
-    let signed = |found: &Certificate| {
-        let (issuer, until, days) = (&found.issuer, found.until, found.days_left());
-        format!("signed by {issuer}, until {until} ({days} days)")
-    };
+    let signed = |found: &Certificate| format!("signed by {}, {}", found.issuer, end(found));
     let names = match own.names.join(", ") {
         none if none.is_empty() => "no name at all".to_owned(),
         names => names,

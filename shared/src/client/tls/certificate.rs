@@ -3,8 +3,8 @@
 //! Nothing is decided by it but what is said: whether a certificate is trusted is for rustls to find out.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
-use tokio_rustls::rustls::pki_types::UnixTime;
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{DateTime, Decode as _};
@@ -15,7 +15,11 @@ use x509_cert::name::Name;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
-const DAY_SECONDS: i64 = 24 * 60 * 60;
+const HOUR_SECONDS: i64 = 60 * 60;
+const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
+
+/// Time before the end of a certificate from which on it ends soon, if it is not a third of its life.
+const ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Names that are kept of a certificate.
 const NAMES_MAX: usize = 16;
@@ -76,11 +80,41 @@ impl Certificate {
         })
     }
 
-    /// Whole days from now until it expires; negative once it has.
+    /// When it is valid.
     #[must_use]
-    pub fn days_left(&self) -> i64 {
-        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-        (seconds(self.until.seconds()) - seconds(UnixTime::now().as_secs())).div_euclid(DAY_SECONDS)
+    pub fn validity(&self) -> Validity {
+        Validity { begins: self.from.0.unix_duration(), ends: self.until.0.unix_duration() }
+    }
+}
+
+/// When a certificate is valid, in time since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub begins: Duration,
+    /// The last one.
+    pub ends: Duration,
+}
+
+impl Validity {
+    /// Whether it is time for a new one: 30 days are left or fewer, or a third of its life where that is less.
+    #[must_use]
+    pub fn ends_soon(&self, now: Duration) -> bool {
+        let whole = self.ends.saturating_sub(self.begins);
+        self.ends.saturating_sub(now) <= ENDS_SOON.min(whole / 3)
+    }
+
+    /// The whole days that are left, or hours of the last day, in words; negative once it has ended.
+    #[must_use]
+    pub fn left(&self, now: Duration) -> String {
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let left = seconds(self.ends) - seconds(now);
+        let (count, unit) = match left / DAY_SECONDS {
+            0 => (left / HOUR_SECONDS, "hour"),
+            days => (days, "day"),
+        };
+        let plural = if count.abs() == 1 { "" } else { "s" };
+        format!("{count} {unit}{plural}")
     }
 }
 
@@ -120,6 +154,32 @@ fn shown(name: &GeneralName) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn day(days: u64) -> Duration {
+        Duration::from_secs(days * 24 * 3600)
+    }
+
+    #[test]
+    fn a_month_before_the_end_and_in_the_last_third_it_ends_soon() {
+        let year = Validity { begins: day(1000), ends: day(1365) };
+        assert!(!year.ends_soon(day(1334)));
+        assert!(year.ends_soon(day(1336)) && year.ends_soon(day(1400)));
+        let short = Validity { begins: day(1000), ends: day(1003) };
+        assert!(!short.ends_soon(day(1001)) && short.ends_soon(day(1002)));
+    }
+
+    #[test]
+    fn what_is_left_is_in_whole_days_and_in_hours_of_the_last_one() {
+        let validity = Validity { begins: day(1000), ends: day(1010) };
+        for (hours, left) in
+            [(0, "10 days"), (47, "8 days"), (216, "1 day"), (217, "23 hours"), (240, "0 hours")]
+        {
+            assert_eq!(validity.left(day(1000) + Duration::from_secs(hours * 3600)), left);
+        }
+        for (hours, left) in [(1, "-1 hour"), (24, "-1 day"), (47, "-1 day"), (48, "-2 days")] {
+            assert_eq!(validity.left(day(1010) + Duration::from_secs(hours * 3600)), left);
+        }
+    }
 
     #[test]
     fn a_certificate_tells_whose_it_is_who_signed_it_until_when_and_for_which_names() {

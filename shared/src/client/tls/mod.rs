@@ -28,7 +28,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig};
 
 use super::Endpoint;
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Validity};
 pub(super) use own::Own;
 pub use trouble::TlsTrouble;
 pub(super) use trouble::{said, trouble_of};
