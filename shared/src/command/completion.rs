@@ -17,6 +17,7 @@ pub(super) const COMPLETION: CommandSpec = CommandSpec {
     args: &[Arg::needed("shell", ArgKind::OneOf(SHELLS))],
     long: "bash: source <(mini-etcdctl completion bash), in ~/.bashrc\nzsh:  mini-etcdctl completion zsh > \"${fpath[1]}/_mini-etcdctl\", once\nfish: mini-etcdctl completion fish > ~/.config/fish/completions/mini-etcdctl.fish, once",
     examples: &["completion bash", "completion fish"],
+    shell: true,
     ..CommandSpec::new("completion", "Prints the script that completes lines in a shell", made)
 };
 

@@ -165,6 +165,8 @@ pub struct CommandSpec {
     pub operation: bool,
     /// Whether a heredoc of its line is its standard input, and no argument.
     pub input: bool,
+    /// Whether only a shell has use for it: a prompt does not offer it, and takes no beginning of its name for it.
+    pub shell: bool,
     /// What a line of it asks for.
     pub request: fn(&CommandLine<'_>) -> Result<Box<dyn Request>, Refusal>,
 }
@@ -203,6 +205,7 @@ impl CommandSpec {
             examples: &[],
             operation: false,
             input: false,
+            shell: false,
             request,
         }
     }

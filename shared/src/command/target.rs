@@ -56,17 +56,18 @@ impl Target {
         own.iter().chain(group).chain(GLOBAL_FLAGS).chain(std::iter::once(&HELP_FLAG))
     }
 
-    /// What follows it: an exact name, an alias, or the only one that begins with `word`.
+    /// What follows it at a prompt: an exact name, an alias, or the only one offered there that begins with `word`.
     #[must_use]
     pub fn next(&self, word: &[u8]) -> Option<Self> {
-        let candidates = self.children();
-        if let Some(found) = candidates.iter().find(|child| child.is_called(word)) {
-            return Some(*found);
+        if let Some(found) = self.children().into_iter().find(|child| child.is_called(word)) {
+            return Some(found);
         }
-        let mut begins =
-            candidates.iter().filter(|child| child.last_word().as_bytes().starts_with(word));
+        let mut begins = self
+            .offered()
+            .into_iter()
+            .filter(|child| child.last_word().as_bytes().starts_with(word));
         match (word.is_empty(), begins.next(), begins.next()) {
-            (false, Some(only), None) => Some(*only),
+            (false, Some(only), None) => Some(only),
             _ => None,
         }
     }
@@ -92,6 +93,14 @@ impl Target {
                 all
             }
         }
+    }
+
+    /// Those of its [`children`](Self::children) that a prompt offers.
+    #[must_use]
+    pub fn offered(&self) -> Vec<Self> {
+        let mut all = self.children();
+        all.retain(|child| !matches!(child, Self::Command(spec) if spec.shell));
+        all
     }
 
     /// Whether a heredoc of its line is its standard input, and no argument.

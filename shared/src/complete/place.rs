@@ -397,7 +397,7 @@ fn children(target: Target) -> Vec<Candidate> {
         Target::Group(group) => group.short,
         Target::Root => "",
     };
-    target.children().iter().map(|child| Candidate::word(child.last_word(), short(child))).collect()
+    target.offered().iter().map(|child| Candidate::word(child.last_word(), short(child))).collect()
 }
 
 /// Everything that a line may begin with.

@@ -68,9 +68,9 @@ fn taken(text: &str) -> String {
 #[test]
 fn commands_groups_and_their_commands_are_offered() {
     assert!(offered("").contains(&"put".to_owned()));
-    assert_eq!(taken("compa"), "compaction");
+    assert_eq!(taken("comp"), "compaction");
     assert_eq!(taken("\\ti"), "\\timing");
-    assert_eq!(taken("! eventually 5s every 1s compa"), "! eventually 5s every 1s compaction");
+    assert_eq!(taken("! eventually 5s every 1s comp"), "! eventually 5s every 1s compaction");
     assert_eq!(offered("endpoint "), ["hashkv", "health", "status"]);
     assert_eq!(taken("help al"), "help alarm");
 }

@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(recorded("put '' v", &invalid), "! put '' v\nexpect error InvalidArgument\n");
         assert_eq!(recorded("! put '' v", &invalid), "! put '' v\nexpect error InvalidArgument\n");
         let behind = failed(Code::OutOfRange);
-        assert_eq!(recorded("compa 9", &behind), "! compaction 9\nexpect error OutOfRange\n");
+        assert_eq!(recorded("comp 9", &behind), "! compaction 9\nexpect error OutOfRange\n");
         let silent = failed(Code::Unavailable);
         assert_eq!(recorded("put a b", &silent), "# no answer came:\n#   put a b\n");
     }
@@ -359,7 +359,7 @@ mod tests {
         for (typed, script) in [
             ("get a --rev 57", "# the revision is that of this cluster:\n#   get a --rev 57\n"),
             ("get a --rev=0", "get a --rev=0\nexpect ok\n"),
-            ("compa 57", "# the revision is that of this cluster:\n#   compa 57\n"),
+            ("comp 57", "# the revision is that of this cluster:\n#   comp 57\n"),
             ("expect rev == 57", "# the revision is that of this cluster:\n#   expect rev == 57\n"),
             ("expect rev > 1", "expect rev > 1\n"),
             ("watch a --rev=57 & as w", "watch a --rev=1 & as w\nexpect ok\n"),

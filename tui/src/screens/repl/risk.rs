@@ -145,7 +145,7 @@ mod tests {
             ("auth enable", None),
             ("user delete a", Some(Tier::Loss)),
             ("compaction 5", Some(Tier::Loss)),
-            ("compa 5", Some(Tier::Loss)),
+            ("comp 5", Some(Tier::Loss)),
             ("txn then put a b end", None),
             ("txn if mod(\"a\") = \"1\" then put a b else del a end", Some(Tier::Loss)),
             ("txn then del '' --prefix end", everything()),
