@@ -25,11 +25,6 @@ pub struct Elect {
     pub proposal: Option<Bytes>,
 }
 
-impl Elect {
-    /// Time to live of the lease of who stands for election, in seconds.
-    pub const TTL: i64 = super::lock::SESSION_TTL;
-}
-
 fn made(line: &CommandLine<'_>) -> Made {
     let (name, proposal) = match (line.args(), line.switch("listen")) {
         ([name], true) => (name, None),

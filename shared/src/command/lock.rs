@@ -7,7 +7,7 @@ use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::{CommandLine, Made, Refusal, Request};
 
 /// Time to live of the lease of a session that asks for none, in seconds.
-pub(super) const SESSION_TTL: i64 = 60;
+pub const SESSION_TTL: i64 = 60;
 
 /// `lock`
 pub(super) const LOCK: CommandSpec = CommandSpec {
@@ -31,7 +31,7 @@ pub struct Lock {
     pub name: Bytes,
     /// Program and arguments to run under it; empty for none.
     pub program: Vec<Bytes>,
-    /// Time to live of its lease, in seconds.
+    /// Time to live of its lease in seconds, as it was given; 0 and less cannot be.
     pub ttl: i64,
 }
 
@@ -41,8 +41,7 @@ fn made(line: &CommandLine<'_>) -> Made {
             "lock takes a lock name argument and an optional command to execute",
         ));
     };
-    let ttl = Some(line.int("ttl")).filter(|ttl| *ttl > 0).unwrap_or(SESSION_TTL);
-    Ok(Box::new(Lock { name: name.clone(), program: program.to_vec(), ttl }))
+    Ok(Box::new(Lock { name: name.clone(), program: program.to_vec(), ttl: line.int("ttl") }))
 }
 
 impl Request for Lock {

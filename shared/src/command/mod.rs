@@ -101,7 +101,7 @@ pub use get::{GET, Got};
 pub use help::{HELP, Help, help, usage};
 pub use input::{Input, Prompt};
 pub use lease::lease_hex;
-pub use lock::Lock;
+pub use lock::{Lock, SESSION_TTL};
 pub use make_mirror::MakeMirror;
 pub use member_add::member_start_line;
 pub use member_change::check_peer_urls;

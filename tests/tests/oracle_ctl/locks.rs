@@ -1,6 +1,6 @@
 //! `lock` and `elect` beside etcdctl: what they print, and that the two programs wait for each other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -8,8 +8,9 @@ use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::wait::eventually;
 use regex::Regex;
 
-use crate::printed::{Printed, programs, run_line};
+use crate::printed::{Printed, SESSIONS_TTL, programs, run_line};
 use crate::running::Running;
+use crate::since37::VARIABLE;
 
 /// Time for anything that is sure to happen.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -54,6 +55,30 @@ async fn locks_and_elections_that_end_print_what_etcdctl_prints() -> anyhow::Res
         }
     }
     ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
+    Ok(())
+}
+
+/// Goal: a time to live that cannot be is told and is that of sessions, as etcdctl 3.7.3 has it. Method: what the program
+/// under the lock sees of its lease; etcdctl 3.7.3 does it too where there is one.
+#[tokio::test]
+async fn a_time_to_live_that_cannot_be_is_told_and_is_that_of_sessions() -> anyhow::Result<()> {
+    let [ours, ctl] = programs()?;
+    let newest = std::env::var_os(VARIABLE).map(PathBuf::from);
+    for binary in [Some(ours), newest].into_iter().flatten() {
+        // etcdctl leaves its leases to end by themselves.
+        let cluster = Cluster::start(Flavor::Etcd, 1).await?;
+        let endpoint = cluster.member(0)?.address.clone();
+        let ctl = format!("{} --endpoints={endpoint} lease", ctl.display());
+        for ttl in ["0", "-1"] {
+            let sees = format!(
+                "for id in $({ctl} list | tail -n +2); do {ctl} timetolive $id; {ctl} revoke $id; done"
+            );
+            let line = format!("lock x --ttl={ttl} -- sh -c '{sees}'");
+            let printed = run_line(&binary, &endpoint, &line, "")?;
+            ensure!(printed.out.contains("granted with TTL(60s)"), "{line}: {printed:?}");
+            ensure!(printed.err.contains(SESSIONS_TTL), "{line}: {printed:?}");
+        }
+    }
     Ok(())
 }
 

@@ -22,7 +22,7 @@ use crate::printed::{command, finish, raw};
 use crate::seed;
 
 /// Names an etcdctl 3.7.3.
-const VARIABLE: &str = "ETCDCTL37_BIN";
+pub const VARIABLE: &str = "ETCDCTL37_BIN";
 
 /// `LIVE` stands for a server, `DEAD` for one that is not there; `MOD` for the revision that changed `dir/b` last.
 const LINES: &[(&str, &str)] = &[

@@ -6,7 +6,7 @@ use mini_etcd_proto::etcdserverpb::{RangeResponse, ResponseHeader, WatchCreateRe
 use mini_etcd_proto::mvccpb::event::EventType;
 use mini_etcd_proto::mvccpb::{Event, KeyValue};
 use mini_etcd_shared::client::{Client, WatchItem, WatchStream};
-use mini_etcd_shared::command::Elect;
+use mini_etcd_shared::command::{Elect, SESSION_TTL};
 use mini_etcd_shared::failure::{Failure, done, exit, words_of};
 use mini_etcd_shared::format::Style;
 use mini_etcd_shared::types::prefix_end;
@@ -22,7 +22,7 @@ pub(super) async fn run(client: &Client, elect: &Elect, style: Style) -> Result<
             () = stop.asked() => Ok(0),
         };
     };
-    let mut session = Session::start(client, Elect::TTL).await?;
+    let mut session = Session::start(client, SESSION_TTL).await?;
     let ended = stand(client, (&elect.name, proposal), style, (&mut session, &mut stop)).await;
     session.end().await;
     ended.map(|()| 0)

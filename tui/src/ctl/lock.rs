@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use bytes::Bytes;
 use mini_etcd_shared::client::Client;
-use mini_etcd_shared::command::Lock;
+use mini_etcd_shared::command::{Lock, SESSION_TTL};
 use mini_etcd_shared::failure::{Failure, done, exit};
 use mini_etcd_shared::format::Style;
 
@@ -17,10 +17,20 @@ use super::session::{Held, Session, Stop, given_up, only, show};
 /// Holds the lock; answers the exit code.
 pub(super) async fn run(client: &Client, lock: &Lock, style: Style) -> Result<u8, Failure> {
     let mut stop = Stop::new()?;
-    let mut session = Session::start(client, lock.ttl).await?;
+    let mut session = Session::start(client, ttl(lock.ttl)).await?;
     let ended = hold(client, lock, style, (&mut session, &mut stop)).await;
     session.end().await;
     ended.map(|()| 0)
+}
+
+/// The time to live that a session has when this is asked for; what it cannot have is said in etcdctl's words.
+fn ttl(asked: i64) -> i64 {
+    if asked > 0 {
+        return asked;
+    }
+    let words = "WithTTL(): TTL should be > 0, preserving current TTL";
+    err_line(&log::line("warn", words, &[("current-session-ttl", &SESSION_TTL.to_string())]));
+    SESSION_TTL
 }
 
 async fn hold(
