@@ -69,7 +69,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Exit code: 2 when the command line is wrong, 1 when the environment or the file is; 0 after help.
+    /// Exit code: 2 when the command line is wrong, 1 when the environment or the file is, and for times of Raft, as
+    /// etcd has it; 0 after help.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
