@@ -188,6 +188,7 @@ pub(super) fn flag_head(flag: &Flag) -> String {
     let kind = match flag.value {
         ValueKind::Switch => "",
         ValueKind::Int => " int",
+        ValueKind::Uint => " uint",
         ValueKind::Duration => " duration",
         ValueKind::List => " strings",
         ValueKind::Text | ValueKind::Lease | ValueKind::Choice(_) => " string",
@@ -200,9 +201,9 @@ pub(super) fn flag_text(flag: &Flag) -> String {
     let (help, default) = (flag.help, flag.default);
     match flag.value {
         ValueKind::Switch if default == "false" => help.to_owned(),
-        ValueKind::Int if default == "0" => help.to_owned(),
+        ValueKind::Int | ValueKind::Uint if default == "0" => help.to_owned(),
         _ if default.is_empty() => help.to_owned(),
-        ValueKind::Switch | ValueKind::Int | ValueKind::Duration => {
+        ValueKind::Switch | ValueKind::Int | ValueKind::Uint | ValueKind::Duration => {
             format!("{help} (default {default})")
         }
         ValueKind::List => format!("{help} (default [{default}])"),

@@ -38,9 +38,9 @@ pub(super) const MAKE_MIRROR: CommandSpec = CommandSpec {
         ),
         Flag::new(
             "max-txn-ops",
-            ValueKind::Int,
+            ValueKind::Uint,
             "128",
-            "most changes that go into one transaction",
+            "most changes that go into one transaction; 0 for all of a revision",
         ),
         Flag::switch("no-dest-prefix", "write the keys without --prefix"),
         Flag::new("prefix", ValueKind::Text, "", "copy the keys that begin with this"),
@@ -76,7 +76,7 @@ pub struct MakeMirror {
     pub dest_prefix: Bytes,
     /// The first revision to copy; 0 for all that is there.
     pub revision: i64,
-    /// Most operations of a transaction.
+    /// Most operations of a transaction; at least 1.
     pub operations_max: usize,
 }
 
@@ -127,7 +127,10 @@ fn made(line: &CommandLine<'_>) -> Made {
         prefix: prefix.into(),
         dest_prefix: dest_prefix.into(),
         revision: line.int("rev").max(0),
-        operations_max: usize::try_from(line.int("max-txn-ops")).unwrap_or(0).max(1),
+        operations_max: match line.uint("max-txn-ops") {
+            0 => usize::MAX,
+            most => usize::try_from(most).unwrap_or(usize::MAX),
+        },
     }))
 }
 

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::spec::{Flag, ValueKind};
 use super::target::{Grammar, HELP_FLAG, Target, find};
 use crate::failure::exit;
-use crate::text::{parse_bool, parse_duration, parse_int, quote};
+use crate::text::{parse_bool, parse_duration, parse_int, parse_uint, quote};
 
 /// Values of flags that were given, in the order given; the last one counts, and lists grow.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +46,12 @@ impl Values {
         parse_int(&self.text(target, name), 0).unwrap_or(0)
     }
 
+    /// A number without a sign; the parser has checked it.
+    #[must_use]
+    pub fn uint(&self, target: Target, name: &str) -> u64 {
+        parse_uint(&self.text(target, name), 0).unwrap_or(0)
+    }
+
     /// Adds a value, for instance from a variable; it is checked like one on the command line.
     ///
     /// # Errors
@@ -67,6 +73,7 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
     match flag.value {
         ValueKind::Switch => parse_bool(value).map(drop),
         ValueKind::Int => parse_int(value, 0).map(drop),
+        ValueKind::Uint => parse_uint(value, 0).map(drop),
         ValueKind::Duration => parse_duration(value).map(drop),
         ValueKind::Text | ValueKind::List | ValueKind::Lease | ValueKind::Choice(_) => Ok(()),
     }

@@ -174,6 +174,11 @@ impl CommandLine<'_> {
         self.parsed.flags.switch(self.parsed.target, name)
     }
 
+    /// The number of a flag that takes no sign.
+    pub(super) fn uint(&self, name: &str) -> u64 {
+        self.parsed.flags.uint(self.parsed.target, name)
+    }
+
     /// The number of a flag.
     pub(super) fn int(&self, name: &str) -> i64 {
         self.parsed.flags.int(self.parsed.target, name)

@@ -21,6 +21,8 @@ pub enum ValueKind {
     /// None needed; `=false` turns it off.
     Switch,
     Int,
+    /// A number without a sign.
+    Uint,
     Text,
     /// A duration such as `1m30s`.
     Duration,

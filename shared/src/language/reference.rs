@@ -72,7 +72,7 @@ fn flags(flags: &[Flag]) -> String {
         let short = flag.short.map_or_else(String::new, |letter| format!("`-{letter}`, "));
         let value = match flag.value {
             ValueKind::Switch => "",
-            ValueKind::Int => " N",
+            ValueKind::Int | ValueKind::Uint => " N",
             ValueKind::Text => " TEXT",
             ValueKind::Duration => " TIME",
             ValueKind::List => " A,B",

@@ -12,41 +12,45 @@ pub(crate) fn parse_int(text: &str, radix: u32) -> Result<i64, String> {
     let refuse =
         |what: &str| format!("strconv.ParseInt: parsing {}: {what}", quote(text.as_bytes()));
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (radix, digits) = match radix {
-        0 => base(unsigned),
-        _ => (radix, unsigned.to_owned()),
-    };
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return Err(refuse("invalid syntax"));
-    }
+    let (radix, digits) = digits(unsigned, radix).ok_or_else(|| refuse("invalid syntax"))?;
     let sign = if text.starts_with('-') { "-" } else { "" };
     i64::from_str_radix(&format!("{sign}{digits}"), radix).map_err(|_| refuse("value out of range"))
 }
 
-/// Reads a number as Go's `ParseUint` does, without sign and without prefix.
+/// Reads a whole number in the notation of Go's `ParseUint`, which has no sign; radix 0 takes the base from a prefix.
 ///
 /// # Errors
 /// What Go says: invalid syntax, or out of range.
 pub(crate) fn parse_uint(text: &str, radix: u32) -> Result<u64, String> {
     let refuse =
         |what: &str| format!("strconv.ParseUint: parsing {}: {what}", quote(text.as_bytes()));
-    if text.is_empty() || !text.chars().all(|c| c.is_digit(radix)) {
-        return Err(refuse("invalid syntax"));
-    }
-    u64::from_str_radix(text, radix).map_err(|_| refuse("value out of range"))
+    let (radix, digits) = digits(text, radix).ok_or_else(|| refuse("invalid syntax"))?;
+    u64::from_str_radix(&digits, radix).map_err(|_| refuse("value out of range"))
 }
 
-fn base(text: &str) -> (u32, String) {
+/// The radix of a number without a sign, and its digits; nothing for what is none.
+fn digits(text: &str, radix: u32) -> Option<(u32, String)> {
+    let (radix, digits) = match radix {
+        0 => base(text)?,
+        _ => (radix, text.to_owned()),
+    };
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
+    is_number.then_some((radix, digits))
+}
+
+/// The radix that a prefix names, and what stands behind it. A `_` may stand between two digits, the prefix being one.
+fn base(text: &str) -> Option<(u32, String)> {
     let lower = text.to_ascii_lowercase();
     let prefixed = [("0x", 16), ("0o", 8), ("0b", 2)]
         .into_iter()
         .find_map(|(prefix, radix)| Some((radix, lower.strip_prefix(prefix)?)));
     let (radix, digits) = match prefixed {
-        Some(found) => found,
+        Some((radix, digits)) => (radix, digits.strip_prefix('_').unwrap_or(digits)),
         None if lower.len() > 1 && lower.starts_with('0') => (8, lower.as_str()),
         None => (10, lower.as_str()),
     };
-    (radix, digits.replace('_', ""))
+    let parts: Vec<_> = digits.split('_').collect();
+    parts.iter().all(|part| !part.is_empty()).then(|| (radix, parts.concat()))
 }
 
 /// Reads `true`, `false` and their short forms.
@@ -109,6 +113,16 @@ mod tests {
         assert_eq!(parse_int("017", 0), Ok(15));
         assert_eq!(parse_int("-5", 10), Ok(-5));
         assert!(parse_int("1_0", 10).unwrap_err().ends_with("invalid syntax"));
+        assert_eq!((parse_int("1_0", 0), parse_uint("0x_1_f", 0)), (Ok(10), Ok(31)));
+        for text in ["_1", "1_", "1__0", "0x", "0x__1", "08", "", "--1"] {
+            assert!(parse_int(text, 0).unwrap_err().ends_with("invalid syntax"), "{text}");
+        }
+        for text in ["+1", "-1", " 1", "1e3"] {
+            let said = parse_uint(text, 0).unwrap_err();
+            assert_eq!(said, format!("strconv.ParseUint: parsing \"{text}\": invalid syntax"));
+        }
+        assert_eq!(parse_uint("18446744073709551615", 0), Ok(u64::MAX));
+        assert!(parse_uint("18446744073709551616", 0).unwrap_err().ends_with("out of range"));
         assert!(parse_int("99999999999999999999", 0).unwrap_err().ends_with("value out of range"));
         assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("1.5h"), Ok(Duration::from_secs(5400)));
