@@ -1,7 +1,13 @@
 //! [`Failure`]: why a command failed, in etcdctl's words and with its exit code.
 
+use std::io;
+use std::path::Path;
+
+use tonic::Code;
+
 use crate::client::Outcome;
 use crate::error::{ClientError, code_name};
+use crate::text::words_of_system;
 
 /// Exit codes of etcdctl, and those that scripts have beside them.
 pub mod exit {
@@ -48,8 +54,8 @@ impl Failure {
 
     /// What the operating system did not let be done with a file.
     #[must_use]
-    pub fn of_file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new(exit::IO, format!("{}: {error}", path.display()))
+    pub fn of_file(path: &Path, error: &io::Error) -> Self {
+        Self::new(exit::IO, format!("{}: {}", path.display(), words_of_system(error)))
     }
 
     /// What a client could not do; `unknown` when it may have been done all the same.
@@ -83,14 +89,21 @@ pub fn done<T>(outcome: Outcome<T>) -> Result<T, Failure> {
 pub fn words_of(error: &ClientError) -> String {
     match error {
         ClientError::Refused { message, .. } if is_known(message) => message.clone(),
-        ClientError::Refused { code, message } => too_long(message)
-            .unwrap_or_else(|| format!("rpc error: code = {} desc = {message}", code_name(*code))),
+        ClientError::Refused { code, message } => {
+            too_long(message).unwrap_or_else(|| words_of_rpc(*code, message))
+        }
         ClientError::TimedOut { .. } => "context deadline exceeded".to_owned(),
         ClientError::NotConnected { .. } | ClientError::Broken { .. } => {
             format!("rpc error: code = Unavailable desc = {error}")
         }
         ClientError::BadEndpoint { .. } | ClientError::ReadOnly => error.to_string(),
     }
+}
+
+/// A refusal as Go's gRPC writes it.
+#[must_use]
+pub fn words_of_rpc(code: Code, message: &str) -> String {
+    format!("rpc error: code = {} desc = {message}", code_name(code))
 }
 
 /// What Go's gRPC says of an answer that is longer than its bound, where ours says it.
@@ -170,8 +183,6 @@ const KNOWN: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
-
     use super::*;
 
     #[test]

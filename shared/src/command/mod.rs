@@ -110,7 +110,7 @@ pub(crate) use ranges::prefix_range;
 pub use refusal::Refusal;
 pub use request::{CommandLine, Made, Misfit, Reply, Report, Request, Scope, request_of};
 pub use snapshot_restore::{SNAPSHOT_RESTORE, SnapshotRestore};
-pub use snapshot_save::save_backup;
+pub use snapshot_save::{SNAPSHOT_SAVE, save_backup};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind};
 pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
 pub(crate) use target::SUGGEST_DISTANCE_MAX;

@@ -17,8 +17,10 @@ use super::spec::{Arg, ArgKind, CommandSpec};
 use super::{CommandLine, Made, Refusal};
 use crate::bbolt::{BackupFile, SUM_BYTES};
 use crate::client::{Client, ClientConfig, Endpoint};
-use crate::failure::{Failure, done, exit};
+use crate::error::ClientError;
+use crate::failure::{Failure, done, exit, words_of_rpc};
 use crate::format::{Answer, Field, Format, Page, Value};
+use crate::text::words_of_system;
 
 /// Pieces that wait for the disk.
 const PIECES_MAX: usize = 16;
@@ -28,7 +30,7 @@ const MODE: u32 = 0o600;
 const THERE: &str = "is there already: it is not replaced";
 
 /// `snapshot save`
-pub(super) const SNAPSHOT_SAVE: CommandSpec = CommandSpec {
+pub const SNAPSHOT_SAVE: CommandSpec = CommandSpec {
     group: "snapshot",
     args: &[Arg::needed("filename", ArgKind::File)],
     long: "The file is the database of an etcd 3.5 with a checksum, which etcd's own programs restore too. It is checked as it comes in,\n\
@@ -47,8 +49,17 @@ fn made(line: &CommandLine<'_>) -> Made {
 }
 
 async fn save(client: Client, path: PathBuf) -> Result<Saved, Failure> {
-    save_backup(&client, path.clone(), true, |_| {}).await?;
+    client.log_in().await?;
+    save_backup(&client, path.clone(), true, |_| {}).await.map_err(as_streamed)?;
     Ok(Saved(path))
+}
+
+/// What a server says of a stream, etcd's client hands on as it stands.
+fn as_streamed(mut failure: Failure) -> Failure {
+    if let Some(ClientError::Refused { code, message }) = &failure.error {
+        failure.text = words_of_rpc(*code, message);
+    }
+    failure
 }
 
 /// Whatever keeps a backup from being saved has this exit code in etcdctl.
@@ -141,14 +152,18 @@ impl Target {
     }
 
     fn open(&self) -> Result<File, Failure> {
-        let refuse = |error: io::Error| Failure::of_file(&self.part, &error);
+        let part = self.part.display();
+        let refuse = |error: io::Error| {
+            let words = words_of_system(&error);
+            Failure::new(exit::IO, format!("could not open {part} (open {part}: {words})"))
+        };
         let mut options = File::options();
         let options = options.write(true).create(true).truncate(false).mode(MODE);
         let file = options.open(&self.part).map_err(refuse)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("{}: another backup is being saved there", self.part.display());
+                let text = format!("{part}: another backup is being saved there");
                 return Err(Failure::new(exit::ERROR, text));
             }
             Err(TryLockError::Error(error)) => return Err(refuse(error)),

@@ -16,7 +16,7 @@ use super::{CommandLine, Made, Refusal, Report};
 use crate::bbolt::{BackupFile, BboltError, Item};
 use crate::failure::{Failure, exit};
 use crate::format::{Answer, Facts, Field, Table, Value, count_of};
-use crate::text::size;
+use crate::text::{size, words_of_system};
 
 /// The bucket whose keys begin with a revision.
 pub(super) const VERSIONS: &[u8] = b"key";
@@ -65,15 +65,14 @@ fn report(path: &Path) -> Report {
     }
 }
 
-/// In Go's words, where they are known.
+/// In Go's words.
 pub(super) fn refusal(path: &Path, error: &io::Error) -> String {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("stat {path}: no such file or directory"),
-        io::ErrorKind::IsADirectory => format!("open {path}: is a directory"),
-        io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
-        _ => format!("{path}: {error}"),
-    }
+    let did = match error.kind() {
+        io::ErrorKind::NotFound => "stat ",
+        io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied => "open ",
+        _ => "",
+    };
+    format!("{did}{}: {}", path.display(), words_of_system(error))
 }
 
 /// What etcdutl says of a backup.

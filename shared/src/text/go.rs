@@ -1,5 +1,7 @@
-//! [`parse_duration`]: reads numbers and times in the notation of Go's standard library, which etcdctl's users type and read.
+//! [`parse_duration`]: numbers and times in the notation of Go's standard library, which etcdctl's users type and read; and
+//! [`words_of_system`]: errors of the operating system in its words.
 
+use std::io;
 use std::time::Duration;
 
 use super::quote;
@@ -103,9 +105,28 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds * sign).map_err(|_| invalid())
 }
 
+/// What the operating system says, as Go's library writes it: in small letters and without a number.
+#[must_use]
+pub fn words_of_system(error: &io::Error) -> String {
+    let text = error.to_string();
+    let Some(number) = error.raw_os_error() else { return text };
+    let words = text.strip_suffix(&format!(" (os error {number})")).unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_system_speaks_in_gos_words() {
+        let words = |number| words_of_system(&io::Error::from_raw_os_error(number));
+        assert_eq!(words(2), "no such file or directory");
+        assert_eq!(words(21), "is a directory");
+        assert_eq!(words(28), "no space left on device");
+        assert_eq!(words_of_system(&io::Error::other("It is cut off")), "It is cut off");
+    }
 
     #[test]
     fn numbers_and_durations_are_gos() {

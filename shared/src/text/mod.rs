@@ -17,7 +17,7 @@ mod texts;
 
 pub use anything::{ANYTHING, masked_columns, replaced};
 pub use escape::{BadEscape, ESCAPES, column, escape, quote, read_escape, unescape, unquote};
-pub use go::parse_duration;
 pub(crate) use go::{parse_bool, parse_int, parse_uint};
+pub use go::{parse_duration, words_of_system};
 pub use mask::{MASK, is_secret, masked};
 pub use texts::{Escaped, duration, is_drawn, lease_hex, printable, size};

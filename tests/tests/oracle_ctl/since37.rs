@@ -82,6 +82,7 @@ const LINES: &[(&str, &str)] = &[
     ("LIVE", "snapshot save a b"),
     ("LIVE", "downgrade"),
     ("LIVE", "downgrade validate"),
+    ("LIVE", "snapshot save /no/such/directory/a"),
     ("LIVE", "downgrade validate ''"),
     ("LIVE", "downgrade validate a b"),
     ("LIVE", "downgrade enable"),

@@ -14,7 +14,6 @@ mod own;
 mod trouble;
 mod verify;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +27,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig};
 
 use super::Endpoint;
+use crate::text::words_of_system;
 pub use certificate::{Certificate, Validity};
 pub(super) use own::Own;
 pub use trouble::TlsTrouble;
@@ -150,14 +150,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileErro
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsFileError> {
-    std::fs::read(file).map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-            io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
-        };
-        TlsFileError::Read(file.display().to_string(), why)
-    })
+    std::fs::read(file)
+        .map_err(|error| TlsFileError::Read(file.display().to_string(), words_of_system(&error)))
 }
 
 fn bad_pem(name: &str, error: &pem::Error) -> TlsFileError {
