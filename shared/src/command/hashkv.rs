@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::request::asks;
 use super::snapshot_status::{META, REVISION_BYTES, VERSIONS, refusal};
-use super::spec::{Arg, ArgKind, CommandSpec, Flag, ValueKind};
+use super::spec::{Arg, ArgKind, CommandSpec, Effect, Flag, ValueKind};
 use super::target::Target;
 use super::{CommandLine, Made, Refusal};
 use crate::bbolt::{BackupFile, BboltError, Item};
@@ -24,6 +24,7 @@ const COMPACTED: &[&[u8]] = &[b"finishedCompactRev", b"scheduledCompactRev"];
 
 /// `hashkv`
 pub(super) const HASHKV: CommandSpec = CommandSpec {
+    effect: Effect::Local,
     args: &[Arg::needed("filename", ArgKind::File)],
     flags: &[Flag::new("rev", ValueKind::Int, "0", "hash keys up to this revision; 0 for all")],
     long: "Columns: hash, revision that it was taken up to, revision up to which history is gone (-1 for none). It is the hash that\n`endpoint hashkv` prints of the member that the backup is of.",

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tokio::task::spawn_blocking;
 
 use super::request::asks;
-use super::spec::{Arg, ArgKind, CommandSpec};
+use super::spec::{Arg, ArgKind, CommandSpec, Effect};
 use super::{CommandLine, Made, Refusal, Report};
 use crate::bbolt::{BackupFile, BboltError, Item};
 use crate::failure::{Failure, exit};
@@ -30,6 +30,7 @@ pub(super) const REVISION_BYTES: usize = 17;
 /// `snapshot status`
 pub(super) const SNAPSHOT_STATUS: CommandSpec = CommandSpec {
     group: "snapshot",
+    effect: Effect::Local,
     args: &[Arg::needed("filename", ArgKind::File)],
     long: "Columns: hash, revision, keys, size, version of etcd that wrote it (3.6 and later). Every page is read and checked, and so is the checksum of the file if it\nhas one. It may be a backup of mini-etcd or of etcd, or a copy of a database file of etcd.",
     examples: &["snapshot status backup.db -w table"],

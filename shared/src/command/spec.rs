@@ -8,6 +8,7 @@ use super::request::{CommandLine, Request};
 /// What a command does to the cluster; consoles ask before the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// None: it asks no server.
     Local,
     Reads,
     Writes,

@@ -252,4 +252,8 @@ pub const LOGINS: &[&str] = &[
     "txn --user root:wrong",
     "get foo --user :x",
     "get foo --password x",
+    "watch foo --user guest:pw",
+    "snapshot save saved",
+    "snapshot save saved --user root:wrong",
+    "snapshot save saved --user guest:pw",
 ];

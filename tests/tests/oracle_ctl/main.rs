@@ -151,7 +151,13 @@ async fn a_login_that_fails_ends_as_in_etcdctl() -> anyhow::Result<()> {
     let [ours, theirs] = programs()?;
     let cluster = Cluster::start(Flavor::Etcd, 1).await?;
     let endpoint = cluster.member(0)?.address.clone();
-    for line in ["put foo bar", "user add root:right", "user grant-role root root", "auth enable"] {
+    for line in [
+        "put foo bar",
+        "user add root:right",
+        "user add guest:pw",
+        "user grant-role root root",
+        "auth enable",
+    ] {
         let printed = finish(command(&theirs, Some(&endpoint), line), "")?;
         ensure!(printed.code == Some(0), "{line}: {printed:?}");
     }
@@ -175,6 +181,18 @@ fn a_command_that_is_not_built_fails_and_names_itself() -> anyhow::Result<()> {
         ensure!(printed.code == Some(4) && printed.out.is_empty(), "{line}: {printed:?}");
         let says = printed.err.starts_with("Error: etcdctl: ");
         ensure!(says && printed.err.contains("not supported yet"), "{line}: {printed:?}");
+    }
+    Ok(())
+}
+
+/// Method: no server is there, and the file neither: that is what is said.
+#[test]
+fn a_backup_is_looked_at_without_a_server_also_by_a_user() -> anyhow::Result<()> {
+    let ours = programs()?[0].clone();
+    for line in ["snapshot status /no/file --user a:b", "hashkv /no/file --user a:b"] {
+        let printed = finish(command(&ours, Some("127.0.0.1:1"), line), "")?;
+        ensure!(printed.code == Some(1), "{line}: {printed:?}");
+        ensure!(printed.err == "Error: stat /no/file: no such file or directory", "{printed:?}");
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted"
 /// Copies until something fails, and says how to go on.
 pub(super) async fn run(client: &Client, mirror: &MakeMirror) -> Result<u8, Failure> {
     let destination = destination(client.config(), mirror)?;
+    let refused = |error| Failure::new(exit::NO_CONNECTION, words_of(&error));
+    destination.log_in().await.map_err(refused)?;
     let source = ClientConfig { command_timeout: None, ..client.config().clone() };
     let source = client.with_config(source).map_err(Failure::from)?;
     let copy = Copy { source, destination, mirror, total: AtomicU64::new(0) };

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::command::{
-    Del, Doctor, Elect, EndpointHealth, Lock, MakeMirror, Parsed, Refusal, Report, Request,
-    SnapshotRestore, Watch, parse_as, request_of, usage,
+    CommandSpec, DOCTOR, Del, Effect, Elect, EndpointHealth, Lock, MakeMirror, Parsed, Refusal,
+    Report, Request, SNAPSHOT_SAVE, SnapshotRestore, Target, Watch, parse_as, request_of, usage,
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
@@ -85,6 +85,7 @@ fn connect_and_run(
         .enable_all()
         .build()
         .map_err(|error| Failure::new(exit::ERROR, format!("cannot start: {error}")))?;
+    let logs_in = logs_in_first(parsed.target);
     let code = runtime.block_on(async {
         // What lasts goes on elsewhere; what asks once is asked where it was told to.
         let watch = request.downcast::<Watch>().cloned();
@@ -94,10 +95,7 @@ fn connect_and_run(
         let config = ClientConfig { learn_members: lasts, ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
-        // Whether the login works is a part of what the doctor looks at.
-        if request.downcast::<Doctor>().is_none()
-            && let Err(error) = client.log_in().await
-        {
+        if logs_in && let Err(error) = client.log_in().await {
             let words = words_of(&error);
             if request.downcast::<EndpointHealth>().is_some() {
                 let report = EndpointHealth::without_login(&settings.client, &words);
@@ -118,6 +116,16 @@ fn connect_and_run(
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Whether a login that fails ends the command before it begins, with the exit code of a client that cannot be made.
+fn logs_in_first(target: Target) -> bool {
+    // The doctor looks at the login itself, whatever keeps a backup from being saved has one code, and what is local asks
+    // nobody.
+    let later = |spec: &CommandSpec| {
+        spec.effect == Effect::Local || *spec == DOCTOR || *spec == SNAPSHOT_SAVE
+    };
+    !matches!(target, Target::Command(spec) if later(spec))
 }
 
 /// Carries a request out, and what goes on after it, and prints each report; answers the last exit code.
