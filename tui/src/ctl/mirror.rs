@@ -10,7 +10,7 @@ use mini_etcd_proto::etcdserverpb::{
 };
 use mini_etcd_proto::mvccpb::Event;
 use mini_etcd_proto::mvccpb::event::EventType;
-use mini_etcd_shared::client::{Client, ClientConfig, Endpoint, OneCluster, WatchItem};
+use mini_etcd_shared::client::{Access, Client, ClientConfig, Endpoint, OneCluster, WatchItem};
 use mini_etcd_shared::command::MakeMirror;
 use mini_etcd_shared::failure::{Failure, done, exit, words_of};
 use mini_etcd_shared::types::prefix_end;
@@ -58,6 +58,8 @@ fn destination(config: &ClientConfig, mirror: &MakeMirror) -> Result<Client, Fai
         tls: mirror.tls.clone(),
         login: login.map_err(|error| bad(error.to_string()))?,
         token: None,
+        // What a profile forbids, it forbids at the source.
+        access: Access::ReadWrite,
         cluster: OneCluster::default(),
         ..config.clone()
     };
@@ -201,5 +203,30 @@ impl Copy<'_> {
     fn renamed(&self, key: &Bytes) -> Bytes {
         let rest = key.strip_prefix(self.mirror.prefix.as_ref()).unwrap_or(key);
         [self.mirror.dest_prefix.as_ref(), rest].concat().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mini_etcd_shared::client::Tls;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_that_may_only_read_is_about_the_source() {
+        let mut source = ClientConfig::new(Endpoint::parse_list("h:1").unwrap());
+        source.access = Access::ReadOnly;
+        let mirror = MakeMirror {
+            destination: "h:2".to_owned(),
+            tls: Tls::default(),
+            user: String::new(),
+            password: String::new(),
+            prefix: Bytes::new(),
+            dest_prefix: Bytes::new(),
+            revision: 0,
+            operations_max: 1,
+        };
+        let destination = destination(&source, &mirror).unwrap();
+        assert_eq!(destination.config().access, Access::ReadWrite);
     }
 }
