@@ -108,6 +108,9 @@ fn reason_of(response: &WatchResponse) -> String {
     };
     if response.compact_revision != 0 {
         refused("etcdserver: mvcc: required revision has been compacted")
+    } else if response.created && !response.cancel_reason.is_empty() {
+        // A watch that never stood ends with what the server says, without a code of its own.
+        response.cancel_reason.clone()
     } else if response.cancel_reason.is_empty() {
         refused("etcdserver: mvcc: required revision is a future revision")
     } else {
