@@ -87,7 +87,8 @@ impl Tls {
     /// Whether an endpoint without a scheme is asked by TLS.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        self.always || self.cacert.is_some() || self.cert.is_some() || self.key.is_some()
+        let Self { cacert, cert, key, skip_verify, always } = self;
+        *always || *skip_verify || [cacert, cert, key].iter().any(|file| file.is_some())
     }
 
     /// Whom a server takes this client for that takes the names of certificates for users: the name of its certificate. None
@@ -265,5 +266,6 @@ mod tests {
         let given = Tls { cacert: Some("ca.crt".into()), ..Tls::default() };
         assert_eq!(wants(&given), [true, false, true]);
         assert_eq!(wants(&Tls { always: true, ..Tls::default() }), [true, false, true]);
+        assert_eq!(wants(&Tls { skip_verify: true, ..Tls::default() }), [true, false, true]);
     }
 }
