@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use mini_etcd_shared::client::{Examined, Layer, LayerFound, Tls, examine};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -93,6 +94,23 @@ async fn who_speaks_something_else_than_it_is_asked_in_is_told_apart() {
     let manners = Manners { alpn: &[b"http/1.1"], then: Then::Http1, ..Manners::of(&pair) };
     let page = Secure::start(manners).await;
     fails(&format!("https://{}", page.address), &tls, Layer::Http2, "ALPN").await;
+}
+
+/// Method: the alert of a server of Go that has a key of P-521 alone.
+#[tokio::test]
+async fn who_shares_no_kind_of_key_fails_at_tls_and_those_that_are_accepted_are_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _hello = socket.read(&mut [0; 4096]).await;
+            let _sent = socket.write_all(&[21, 3, 3, 0, 2, 2, 40]).await;
+        }
+    });
+    let step = trouble(&endpoint, &Tls { skip_verify: true, ..Tls::default() }).await;
+    assert!(step.layer == Layer::Tls && step.found.contains("HandshakeFailure"), "{step:?}");
+    assert!(step.next.as_ref().unwrap().contains("P-256"), "{step:?}");
+    server.abort();
 }
 
 /// Goal: whoever has to mend a certificate reads which one is shown. Method: one server for each way, which wants a

@@ -75,6 +75,9 @@ pub enum TlsTrouble {
     /// It does not speak HTTP/2 within TLS.
     #[error("it speaks TLS, and no HTTP/2 within it (ALPN)")]
     Alpn,
+    /// It and this client have no cipher, or no kind of key, in common.
+    #[error("it has no cipher or kind of key in common with this client: it says HandshakeFailure")]
+    NothingShared,
     /// There is no authority to trust.
     #[error("this machine trusts no authority")]
     NoAuthorities,
@@ -103,6 +106,9 @@ impl TlsTrouble {
             Self::ClientWanted { .. } => "--cert FILE and --key FILE name one",
             Self::ClientRefused { .. } => {
                 "is it expired, or of another authority? --cert FILE and --key FILE name another"
+            }
+            Self::NothingShared => {
+                "has its certificate a key of P-521, as etcd --auto-tls makes it? P-256, P-384, Ed25519 and RSA are accepted"
             }
             Self::Alpn => "is it a proxy for pages? name a member of etcd",
             Self::File(_) => "correct --cacert, --cert or --key",
@@ -151,6 +157,7 @@ fn of_rustls(error: &Error, own: &Own) -> TlsTrouble {
             TlsTrouble::Alpn
         }
         Error::AlertReceived(alert) if own.was_asked() => refused(own, Some(*alert)),
+        Error::AlertReceived(Alert::HandshakeFailure) => TlsTrouble::NothingShared,
         Error::AlertReceived(alert) => TlsTrouble::Handshake(format!("it says {alert:?}")),
         other => TlsTrouble::Handshake(other.to_string()),
     }
