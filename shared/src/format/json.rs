@@ -29,7 +29,9 @@ fn push(out: &mut String, value: &Value) {
             write!(out, "[{}]", texts.join(","))
         }
         Value::Bytes(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
+        // Go's list of nothing.
         Value::ByteStrings(list) if list.is_empty() => write!(out, "null"),
+        Value::List(list) if list.is_empty() => write!(out, "null"),
         Value::ByteStrings(list) => {
             let list: Vec<_> =
                 list.iter().map(|bytes| format!("\"{}\"", STANDARD.encode(bytes))).collect();

@@ -112,7 +112,8 @@ const ROOT: &str = "Role root\nKV Read:\n\t[, <open ended>\nKV Write:\n\t[, <ope
 
 /// What etcdctl 3.5.1 prints, in the form of 3.7: help beside a reason goes to standard error, and the reason stands
 /// there once; the text of an alarm ends without a blank; frames are drawn with lines; `fields` has no revision where
-/// there is none, and a delete byte of its own kind; a watch says more in `json`, and the role root what it may do.
+/// there is none, and a delete byte of its own kind; a watch says more in `json`, a list of no endpoint is null, and the
+/// role root says what it may do.
 pub fn since_3_7(mut printed: Printed) -> Printed {
     printed.out = framed(&printed.out)
         .replace("NOSPACE \n", "NOSPACE\n")
@@ -123,6 +124,9 @@ pub fn since_3_7(mut printed: Printed) -> Printed {
         .replace("version: 3.5.1\nAPI version: 3.5\n", "version: 3.7.3\nAPI version: 3.7\n")
         .replace("\"Events\":[],", "\"Events\":null,")
         .replace(",\"Created\":false}", ",\"Created\":false,\"CancelReason\":\"\"}");
+    if printed.out == "[]\n" {
+        "null\n".clone_into(&mut printed.out);
+    }
     let has_help = printed.out.starts_with("NAME:\n") && !printed.err.is_empty();
     if has_help {
         printed.out.clear();
