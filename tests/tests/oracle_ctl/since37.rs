@@ -82,9 +82,9 @@ const LINES: &[(&str, &str)] = &[
     ("LIVE", "version extra -w bogus"),
     ("LIVE", "snapshot save"),
     ("LIVE", "snapshot save a b"),
+    ("LIVE", "snapshot save /no/such/directory/a"),
     ("LIVE", "downgrade"),
     ("LIVE", "downgrade validate"),
-    ("LIVE", "snapshot save /no/such/directory/a"),
     ("LIVE", "downgrade validate ''"),
     ("LIVE", "downgrade validate a b"),
     ("LIVE", "downgrade enable"),
@@ -322,11 +322,10 @@ async fn what_3_7_changed_prints_as_etcdctl_3_7_3_printed_it() -> anyhow::Result
     compare("mini-etcdctl", &all(&workspace_binary("mini-etcdctl")?, &benches).await?, &recorded()?)
 }
 
-/// The flags that a help text lists, with their short forms and defaults. What a flag takes is not compared: help of
-/// etcdctl calls a lease a string, and a number unsigned.
+/// The flags that a help text lists, with their short forms, what they take, and their defaults.
 fn flags_in(help: &str) -> anyhow::Result<Vec<String>> {
     let flag = Regex::new(
-        r"(?m)^  (-\w, |    )(--[a-z-]+)(?: (?:string|strings|int|uint|duration))? .*?(\(default [^)]*\))?$",
+        r"(?m)^  (-\w, |    )(--[a-z-]+(?: (?:string|strings|int|uint|duration))?) .*?(\(default [^)]*\))?$",
     )?;
     let mut flags: Vec<_> = flag
         .captures_iter(help)
