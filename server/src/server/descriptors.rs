@@ -38,7 +38,7 @@ pub(super) struct Descriptors {
 
 /// Raises the limit as far as this process may, as etcd's runtime does. Says nothing when the system refuses: the
 /// limit in force is what counts.
-pub(super) fn raise() {
+pub fn raise() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

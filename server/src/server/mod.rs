@@ -43,6 +43,7 @@ mod running;
 mod serving;
 mod threads;
 
+pub use descriptors::raise as raise_descriptors;
 pub use error::StartError;
 pub use program::main_with_args;
 pub use restore::{Restore, RestoreError, Restored};

@@ -16,7 +16,7 @@ pub const COMPACTION: CommandSpec = CommandSpec {
     args: &[Arg::needed("revision", ArgKind::Revision)],
     flags: &[Flag::switch("physical", "answer only when the old versions are gone from the disk")],
     long: "Versions that were replaced or deleted before <revision> can no longer be read or watched.",
-    examples: &["compaction 1234", "compaction --physical 1234"],
+    examples: &["compaction 1234", "compaction --physical 1300"],
     ..CommandSpec::new("compaction", "Forgets history before a revision", made)
 };
 

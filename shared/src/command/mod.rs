@@ -26,6 +26,7 @@ mod auth;
 mod auth_disable;
 mod auth_enable;
 mod auth_status;
+mod check;
 mod compaction;
 mod completion;
 mod completion_scripts;
@@ -92,6 +93,7 @@ mod watch;
 mod words;
 
 pub use auth_disable::AUTH_DISABLE;
+pub use check::{Check, CheckLoad};
 pub use compaction::COMPACTION;
 pub use del::{DEL, Del};
 pub use doctor::{DOCTOR, Doctor};
@@ -112,7 +114,7 @@ pub use request::{CommandLine, Made, Misfit, Reply, Report, Request, Scope, requ
 pub use snapshot_restore::{SNAPSHOT_RESTORE, SnapshotRestore};
 pub use snapshot_save::{SNAPSHOT_SAVE, save_backup};
 pub use spec::{Arg, ArgKind, CommandSpec, Effect, Flag, Group, ValueKind};
-pub use table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+pub use table::{GLOBAL_FLAGS, GROUPS, TABLE};
 pub(crate) use target::SUGGEST_DISTANCE_MAX;
 pub use target::{Grammar, Target, takes_next};
 pub use txn::TXN;

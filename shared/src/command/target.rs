@@ -7,7 +7,7 @@ use strsim::levenshtein;
 use super::parse::Given;
 use super::refusal::Refusal;
 use super::spec::{CommandSpec, Flag, Group, ValueKind};
-use super::table::{GLOBAL_FLAGS, GROUPS, TABLE, UNBUILT};
+use super::table::{GLOBAL_FLAGS, GROUPS, TABLE};
 use crate::failure::exit;
 use crate::text::quote;
 
@@ -150,32 +150,20 @@ impl Grammar {
         self.flags(target).find(|flag| flag.short == Some(letter))
     }
 
-    /// What the word names below `target`.
-    fn next(self, target: Target, word: &[u8]) -> Next {
-        let built = match self {
-            Self::Program => target.children(),
-            Self::Operation => {
-                let is_one =
-                    |child: &Target| matches!(child, Target::Command(spec) if spec.operation);
-                target.children().into_iter().filter(is_one).collect()
-            }
+    /// What the word names below `target`: an exact name, or the only one that begins so.
+    fn next(self, target: Target, word: &[u8]) -> Option<Target> {
+        let is_open = |child: &Target| match self {
+            Self::Program => true,
+            Self::Operation => matches!(child, Target::Command(spec) if spec.operation),
         };
-        if let Some(found) = built.iter().find(|child| child.is_called(word)) {
-            return Next::Target(*found);
+        let all: Vec<Target> = target.children().into_iter().filter(is_open).collect();
+        if let Some(found) = all.iter().find(|child| child.is_called(word)) {
+            return Some(*found);
         }
-        let path = target.path();
-        let unbuilt = UNBUILT.iter().filter(|(group, _)| self == Self::Program && *group == path);
-        if let Some((group, name)) = unbuilt.clone().find(|(_, name)| name.as_bytes() == word) {
-            return Next::Unbuilt(group, name);
-        }
-        let built =
-            built.into_iter().filter(|child| child.last_word().as_bytes().starts_with(word));
-        let unbuilt = unbuilt.filter(|(_, name)| name.as_bytes().starts_with(word));
-        let mut all =
-            built.map(Next::Target).chain(unbuilt.map(|(group, name)| Next::Unbuilt(group, name)));
-        match (all.next(), all.next()) {
-            (Some(only), None) => only,
-            _ => Next::Nothing,
+        let mut begin = all.iter().filter(|child| child.last_word().as_bytes().starts_with(word));
+        match (begin.next(), begin.next()) {
+            (Some(only), None) => Some(*only),
+            _ => None,
         }
     }
 
@@ -195,32 +183,13 @@ impl Grammar {
     }
 }
 
-/// What a word of a command's name leads to.
-enum Next {
-    Target(Target),
-    /// A command that etcdctl has and that is not built: its group and its name.
-    Unbuilt(&'static str, &'static str),
-    Nothing,
-}
-
-/// Words that lead to no command.
+/// Words that lead to no command: the first of them.
 #[derive(Debug)]
-pub(super) enum Lost {
-    Unknown(String),
-    Unbuilt(&'static str, &'static str),
-}
+pub(super) struct Lost(String);
 
 impl Lost {
     pub(super) fn refusal(self, program: &str) -> Refusal {
-        match self {
-            Self::Unknown(word) => unknown_command(program, &word),
-            Self::Unbuilt(group, name) => {
-                let path =
-                    if group.is_empty() { name.to_owned() } else { format!("{group} {name}") };
-                let text = format!("{program}: {path}: not supported yet; nothing was done");
-                Refusal::new(exit::BAD_FEATURE, text)
-            }
-        }
+        unknown_command(program, &self.0)
     }
 }
 
@@ -231,22 +200,21 @@ pub(super) fn find(words: &[Given], grammar: Grammar) -> Result<(Target, Vec<Giv
     while let Some(at) = first_argument(grammar, target, &rest) {
         let Some(word) = rest.get(at).map(|word| word.bytes.clone()) else { break };
         match grammar.next(target, &word) {
-            Next::Target(next) => {
+            Some(next) => {
                 rest.remove(at);
                 target = next;
             }
-            Next::Unbuilt(group, name) => return Err(Lost::Unbuilt(group, name)),
-            Next::Nothing if matches!(target, Target::Root) => {
-                return Err(Lost::Unknown(String::from_utf8_lossy(&word).into_owned()));
+            None if matches!(target, Target::Root) => {
+                return Err(Lost(String::from_utf8_lossy(&word).into_owned()));
             }
-            Next::Nothing => break,
+            None => break,
         }
         if matches!(target, Target::Command(_)) {
             break;
         }
     }
     if matches!(target, Target::Root) && grammar == Grammar::Operation {
-        return Err(Lost::Unknown(String::new()));
+        return Err(Lost(String::new()));
     }
     Ok((target, rest))
 }
@@ -279,11 +247,9 @@ pub fn takes_next(target: Target, word: &str) -> bool {
 
 fn unknown_command(program: &str, word: &str) -> Refusal {
     let children = Target::Root.children();
-    let unbuilt = UNBUILT.iter().filter(|(group, _)| group.is_empty()).map(|(_, name)| *name);
     let mut close: Vec<_> = children
         .iter()
         .map(Target::last_word)
-        .chain(unbuilt)
         .filter(|name| {
             levenshtein(&word.to_lowercase(), name) <= SUGGEST_DISTANCE_MAX
                 || name.starts_with(&word.to_lowercase())

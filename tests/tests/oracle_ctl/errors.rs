@@ -234,9 +234,6 @@ pub const WORDS: &[&str] = &[
     "g p --keys-only=false",
 ];
 
-/// Lines that etcdctl has and that are not built.
-pub const UNBUILT: &[&str] = &["check perf", "-w json check datascale"];
-
 /// Lines on a server that asks for a login, which ends where etcdctl's does.
 pub const LOGINS: &[&str] = &[
     "get foo",

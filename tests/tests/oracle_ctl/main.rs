@@ -31,7 +31,7 @@ use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::wait::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 
-use errors::{ERRORS, LOGINS, UNBUILT, WORDS};
+use errors::{ERRORS, LOGINS, WORDS};
 use lines::{DEAD, EQUAL, HELP, LISTS, VARIABLES, WATCHES};
 use printed::{
     Printed, command, finish, programs, run_line, since_3_7, text_of, without_last_columns,
@@ -170,18 +170,6 @@ async fn a_login_that_fails_ends_as_in_etcdctl() -> anyhow::Result<()> {
         }
     }
     ensure!(different.is_empty(), "{} lines differ:\n{}", different.len(), different.join("\n"));
-    Ok(())
-}
-
-#[test]
-fn a_command_that_is_not_built_fails_and_names_itself() -> anyhow::Result<()> {
-    let ours = programs()?[0].clone();
-    for line in UNBUILT {
-        let printed = finish(command(&ours, None, line), "")?;
-        ensure!(printed.code == Some(4) && printed.out.is_empty(), "{line}: {printed:?}");
-        let says = printed.err.starts_with("Error: etcdctl: ");
-        ensure!(says && printed.err.contains("not supported yet"), "{line}: {printed:?}");
-    }
     Ok(())
 }
 

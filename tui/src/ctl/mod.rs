@@ -10,6 +10,7 @@
 //!
 //! It refuses SRV discovery by name until it exists. Tested in `tests/tests/oracle_ctl`.
 
+mod check;
 mod console;
 mod elect;
 mod lock;

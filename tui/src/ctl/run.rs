@@ -7,18 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use mini_etcd_shared::client::{Client, ClientConfig};
 use mini_etcd_shared::command::{
-    CommandSpec, DOCTOR, Del, Effect, Elect, EndpointHealth, Lock, MakeMirror, Parsed, Refusal,
-    Report, Request, SNAPSHOT_SAVE, SnapshotRestore, Target, Watch, parse_as, request_of, usage,
+    Check, CommandSpec, DOCTOR, Del, Effect, Elect, EndpointHealth, Lock, MakeMirror, Parsed,
+    Refusal, Report, Request, SNAPSHOT_SAVE, SnapshotRestore, Target, Watch, parse_as, request_of,
+    usage,
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
 
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
-use super::{elect, lock, log, mirror, restore, settings, watch};
+use super::{check, elect, lock, log, mirror, restore, settings, watch};
 
 /// Exit code of a process that Ctrl-C ended, as the shell shows death by SIGINT.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Pause before a range is deleted, in which Ctrl-C ends the process.
 const SECOND_THOUGHT: Duration = Duration::from_secs(2);
@@ -110,7 +111,10 @@ fn connect_and_run(
             (_, Some(lock), ..) => lock::run(&client, lock, style).await,
             (_, _, Some(elect), _) => elect::run(&client, elect, style).await,
             (.., Some(mirror)) => mirror::run(&client, mirror).await,
-            _ => Ok(go_on(request, &client, style).await),
+            _ => match request.downcast::<Check>() {
+                Some(check) => check::run(&client, check).await,
+                None => Ok(go_on(request, &client, style).await),
+            },
         }
     });
     // A thread that still waits for standard input must not keep the process.

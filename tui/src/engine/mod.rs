@@ -22,7 +22,7 @@ mod elsewhere;
 pub(crate) mod fault;
 mod follow;
 mod inbox;
-mod metrics;
+pub(crate) mod metrics;
 pub mod order;
 pub mod report;
 pub mod request;

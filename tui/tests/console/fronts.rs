@@ -336,6 +336,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("downgrade cancel", "not of a mini-etcd: tests/tests/oracle_ctl"),
     ("downgrade enable", "not of a mini-etcd: tests/tests/oracle_ctl"),
     ("downgrade validate", "not of a mini-etcd: tests/tests/oracle_ctl"),
+    ("check datascale", "is of mini-etcdctl alone: tests/tests/checks.rs"),
+    ("check perf", "takes a minute: tests/tests/checks.rs"),
     ("elect", "has no end: tests/tests/oracle_ctl"),
     ("lock", "has no end: tests/tests/oracle_ctl"),
     ("make-mirror", "has no end: tests/tests/oracle_ctl"),
