@@ -317,7 +317,7 @@ mod tests {
                 "1 unknown command \"e\" for \"etcdctl\"\n\nDid you mean this?\n\tdel\n\telect\n\tendpoint\n\tget\n",
             ),
             ("lock foo -- a -b", "lock [foo a -b] [] dash 1"),
-            ("check perf", "4 etcdctl: check: not supported yet; nothing was done"),
+            ("check perf", "check perf [] []"),
             ("mak x", "make-mirror [x] []"),
             ("user grant-role a r", "user grant-role [a r] []"),
             ("role li -w json", "role list [] [write-out=json]"),

@@ -1,5 +1,7 @@
 //! Answers without what must differ: one name for what each server calls its own way, nothing for sizes, times and terms.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
@@ -135,6 +137,18 @@ fn without_what_differs(names: &Names, side: Side, message: &mut DynamicMessage)
         }
         ("etcdserverpb.StatusResponse.errors", Value::String(error)) => {
             *error = error.trim_end().to_owned();
+        }
+        // Etcd walks a map of its alarms.
+        ("etcdserverpb.StatusResponse.errors", Value::List(errors)) => {
+            errors.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+        ("etcdserverpb.AlarmResponse.alarms", Value::List(alarms)) => {
+            let whose = |alarm: &Value| {
+                let alarm = alarm.as_message()?;
+                let number = |name| alarm.get_field_by_name(name).map(Cow::into_owned);
+                Some((number("memberID")?.as_u64()?, number("alarm")?.as_enum_number()?))
+            };
+            alarms.sort_by_key(whose);
         }
         ("etcdserverpb.LeaseLeasesResponse.leases", Value::List(leases)) => {
             let id = |lease: &Value| lease.as_message()?.get_field_by_name("ID")?.as_i64();
