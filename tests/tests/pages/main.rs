@@ -1,5 +1,5 @@
 //! What README.md and docs/repl.md show is run as it stands, and compared with what stands there; what docs/recipes.md says is
-//! done.
+//! done, and so are the examples of the commands' help.
 //!
 //! The first two hold blocks that are fenced as `console`: commands behind a prompt, and below each what it prints.
 //! `UPDATE_DOCS=1 cargo test --workspace --test pages` writes docs/repl.md anew where it is wrong: an example is added as
@@ -9,6 +9,7 @@
 
 mod blocks;
 mod claims;
+mod examples;
 mod mask;
 mod prompt;
 mod readme;
