@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use mini_etcd_proto::etcdserverpb::{LeaseGrantRequest, MemberListRequest, PutRequest};
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint};
-use mini_etcd_shared::command::{TABLE, split_words};
+use mini_etcd_shared::command::{CommandSpec, TABLE, split_words};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::process::{Process, workspace_binary};
 use mini_etcd_tests::wait::eventually;
@@ -237,7 +237,7 @@ fn client(endpoints: &str) -> anyhow::Result<Client> {
 #[test]
 fn every_command_has_an_example_and_every_example_is_run() {
     let without: Vec<_> =
-        TABLE.iter().filter(|spec| spec.examples.is_empty()).map(|spec| spec.path()).collect();
+        TABLE.iter().filter(|spec| spec.examples.is_empty()).map(CommandSpec::path).collect();
     assert!(without.is_empty(), "no example: {without:?}");
     let all: BTreeSet<&str> = TABLE.iter().flat_map(|spec| spec.examples).copied().collect();
     let run = ALONE.iter().map(|(line, _)| *line).chain(OF_MEMBERS.iter().copied());
@@ -315,8 +315,8 @@ async fn examples_about_members_do_what_they_say() -> anyhow::Result<()> {
     added.example(adds, &Ends).await.context(*adds)?;
     cluster.restart(new)?;
     let votes = || async {
-        let promoted = Bench::new(&endpoints, &[(MEMBER, id(&endpoints, "n4").await?)])?;
-        promoted.example(promotes, &Ends).await
+        let joined = Bench::new(&endpoints, &[(MEMBER, id(&endpoints, "n4").await?)])?;
+        joined.example(promotes, &Ends).await
     };
     eventually(promotes, DEADLINE, votes).await?;
 
