@@ -1,5 +1,7 @@
 //! What may differ: each by its name, which `docs/compat.md` has with the reason.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb as pb;
 use mini_etcd_proto::etcdserverpb::alarm_request::AlarmAction;
@@ -53,8 +55,8 @@ pub struct Asked<'a> {
     pub version: Version,
     /// Whether users count.
     pub is_secured: bool,
-    /// Whether an alarm stands.
-    pub is_alarmed: bool,
+    /// The alarms that stand: member and kind.
+    pub alarms: &'a BTreeSet<(u64, i32)>,
     /// Who asks.
     pub user: &'a str,
     /// Of the method.
@@ -195,12 +197,25 @@ pub const UNSENT: &[Unsent] = &[
             let is_way_out = ends("/Authenticate") || (ends("/AuthDisable") && it.user == "root");
             it.version < (3, 6)
                 && it.is_secured
-                && (ends("/Alarm") || (it.is_alarmed && !is_way_out))
+                && (ends("/Alarm") || (!it.alarms.is_empty() && !is_way_out))
+        },
+    },
+    Unsent {
+        name: "alarm of a second kind",
+        applies: |it| {
+            it.version < (3, 6)
+                && it.path.ends_with("/Alarm")
+                && pb::AlarmRequest::decode(it.request.clone()).is_ok_and(|asked| {
+                    asked.action == i32::from(AlarmAction::Activate)
+                        && it.alarms.iter().any(|(_, kind)| *kind != asked.alarm)
+                })
         },
     },
     Unsent {
         name: "nested transaction under an alarm",
-        applies: |it| it.version < (3, 6) && it.is_alarmed && is_nested(it.path, it.request),
+        applies: |it| {
+            it.version < (3, 6) && !it.alarms.is_empty() && is_nested(it.path, it.request)
+        },
     },
     Unsent {
         name: "permission without keys",

@@ -16,6 +16,9 @@ use super::{Pair, Side};
 /// Seconds that a lease may have been counted down when it is asked for.
 const COUNTED_DOWN_MAX: i64 = 3_600;
 
+/// How a request is refused that is larger than a message may be; its size and the bound follow.
+const TOO_LARGE: &str = "grpc: received message larger than max (";
+
 /// What is compared of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normal {
@@ -70,7 +73,7 @@ pub fn normal(
     let mut normal = Normal {
         messages: Vec::new(),
         code: answer.status.code(),
-        words: answer.status.message().to_owned(),
+        words: without_size(answer.status.message()),
     };
     for bytes in &answer.messages {
         let settled = request.and_then(|request| settled(path, request, bytes));
@@ -90,6 +93,14 @@ pub fn normal(
         normal.messages.truncate(1);
     }
     normal
+}
+
+/// The numbers in a request have as many bytes as the server makes them long.
+fn without_size(words: &str) -> String {
+    match words.split_once(TOO_LARGE).and_then(|(_, sizes)| sizes.split_once(' ')) {
+        Some((_, most)) => format!("{TOO_LARGE}SIZE {most}"),
+        None => words.to_owned(),
+    }
 }
 
 /// Where a stream of a range is cut says nothing.

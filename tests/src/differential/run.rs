@@ -127,9 +127,8 @@ impl Run {
     }
 
     fn unsent(&self, path: &str, request: &Bytes, user: &str) -> Option<&'static str> {
-        let Self { version, is_secured, .. } = *self;
-        let is_alarmed = !self.alarms.is_empty();
-        unsent(&Asked { version, is_secured, is_alarmed, user, path, request })
+        let Self { version, is_secured, ref alarms, .. } = *self;
+        unsent(&Asked { version, is_secured, alarms, user, path, request })
     }
 
     fn pass_over(&mut self, name: &'static str) {

@@ -78,7 +78,7 @@ fn commands_about_the_session_do_what_they_say() {
     prompt.answers("\\source s.ers", "OK\n1\nbundled-1>");
     prompt.answers("\\source bad.ers", "OK\nbad.ers:2: etcdserver: mvcc: required revision");
     prompt.answers("get s --print-value-only", "2");
-    prompt.answers("\\source none.ers", "none.ers: No such file");
+    prompt.answers("\\source none.ers", "none.ers: no such file");
     prompt.types("\x0c\\h del | head 2\r");
     prompt.sees("> \\h del | head 2\nDeletes a key, or the keys in [key, range_end).");
     prompt.types("\x0c\\h \\diff\r");
@@ -106,7 +106,7 @@ fn output_goes_through_pipes_and_into_files() {
     prompt.answers("get k1 -w jsonl | json .none", "json: there is no .none");
     prompt.answers("get k2 --print-value-only | hex", "00000000  32 0a");
     prompt.answers("get k2 | diff old", "--- old\n+++ output\n@@ -1,2 +1,2 @@\n k2\n-zz\n+2\n");
-    prompt.answers("get k2 | diff none", "diff: none: No such file");
+    prompt.answers("get k2 | diff none", "diff: none: no such file");
     // A shell, with the session's variables.
     prompt.answers("set V seen", "");
     prompt.answers("get k2 | sed \"s/k/$V-/\"", "seen-2\n2\nbundled-1>");
@@ -119,7 +119,7 @@ fn output_goes_through_pipes_and_into_files() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "k2\n");
     prompt.answers("get k2 --rev 99 > f", "etcdserver: mvcc:");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "k2\n");
-    prompt.answers("get k2 > none/f", "none/f: No such file");
+    prompt.answers("get k2 > none/f", "none/f: no such file");
     prompt.answers("get k2 >f", "get k2 >f\n       ^");
     prompt.leaves();
 }
