@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Piece, Word};
-use crate::text::quote;
+use crate::text::{quote, words_of_system};
 
 /// Bytes that a file on a command line may have.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -130,11 +130,11 @@ fn read(path: &[u8]) -> Result<Vec<u8>, ExpandError> {
     use std::io::Read;
     let path = path_of(path);
     let refuse = |reason: String| ExpandError::File { path: path.display().to_string(), reason };
-    let file = std::fs::File::open(&path).map_err(|error| refuse(error.to_string()))?;
+    let file = std::fs::File::open(&path).map_err(|error| refuse(words_of_system(&error)))?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| refuse(error.to_string()))?;
+        .map_err(|error| refuse(words_of_system(&error)))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
         return Err(refuse(format!("more than {FILE_BYTES_MAX} bytes")));
     }
@@ -182,7 +182,7 @@ mod tests {
             ("hex:6", "hex: \"6\": expected pairs of hex digits"),
             ("hex:+1", "hex: \"+1\": expected pairs of hex digits"),
             ("b64:a", "b64: \"a\": "),
-            ("file:/none/such", "file: /none/such: No such file"),
+            ("file:/none/such", "file: /none/such: no such file"),
         ] {
             let error = bytes(text).unwrap_err();
             assert!(error.starts_with(words), "{text}: {error}");

@@ -79,8 +79,10 @@ pub(super) fn shown(value: &Value) -> String {
 
 fn diff_with(file: &Word, bytes: &[u8], variables: &Variables) -> Result<Vec<u8>, Failure> {
     let path = crate::language::path_of(&file.text(variables)?);
-    let theirs = std::fs::read(&path)
-        .map_err(|error| Failure::new(exit::IO, format!("diff: {}: {error}", path.display())))?;
+    let theirs = std::fs::read(&path).map_err(|error| {
+        let failure = Failure::of_file(&path, &error);
+        Failure { text: format!("diff: {}", failure.text), ..failure }
+    })?;
     Ok(diff(&theirs, bytes, (&path.display().to_string(), "output")))
 }
 
