@@ -55,6 +55,8 @@ pub struct Asked<'a> {
     pub version: Version,
     /// Whether users count.
     pub is_secured: bool,
+    /// Whether it is a watch from the revision on that was compacted last.
+    pub is_from_compacted: bool,
     /// The alarms that stand: member and kind.
     pub alarms: &'a BTreeSet<(u64, i32)>,
     /// Who asks.
@@ -175,8 +177,12 @@ pub const UNSENT: &[Unsent] = &[
     Unsent {
         name: "watch from a negative revision",
         applies: |it| {
-            it.version < (3, 6) && it.path.ends_with("/Watch") && is_watch_from_below(it.request)
+            it.version < (3, 6) && watch_start(it.path, it.request).is_some_and(|it| it < 0)
         },
+    },
+    Unsent {
+        name: "watch from the compacted revision",
+        applies: |it| it.version < (3, 6) && it.is_from_compacted,
     },
     Unsent {
         name: "unknown action of an alarm",
@@ -246,10 +252,15 @@ pub const UNSENT: &[Unsent] = &[
     },
 ];
 
-fn is_watch_from_below(request: &Bytes) -> bool {
-    pb::WatchRequest::decode(request.clone()).is_ok_and(|request| {
-        matches!(request.request_union, Some(RequestUnion::CreateRequest(it)) if it.start_revision < 0)
-    })
+/// Where a watch is to begin, as its request says it.
+pub fn watch_start(path: &str, request: &Bytes) -> Option<i64> {
+    if !path.ends_with("/Watch") {
+        return None;
+    }
+    match pb::WatchRequest::decode(request.clone()).ok()?.request_union? {
+        RequestUnion::CreateRequest(it) => Some(it.start_revision),
+        _ => None,
+    }
 }
 
 /// Whether one of the ranges of a request is such a one.

@@ -14,7 +14,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 
 use super::call::{Answer, SILENCE, messages, only_reads};
-use super::deviations::{Asked, Exchange, Version, deviation, unsent};
+use super::deviations::{Asked, Exchange, Version, deviation, unsent, watch_start};
 use super::names::Names;
 use super::normal::{learn, normal};
 use super::outcome::{Difference, Outcome};
@@ -127,8 +127,10 @@ impl Run {
     }
 
     fn unsent(&self, path: &str, request: &Bytes, user: &str) -> Option<&'static str> {
-        let Self { version, is_secured, ref alarms, .. } = *self;
-        unsent(&Asked { version, is_secured, alarms, user, path, request })
+        let Self { version, is_secured, compacted, ref alarms, .. } = *self;
+        let start = watch_start(path, request).map(|it| self.names.revision(it));
+        let is_from_compacted = start == Some(compacted);
+        unsent(&Asked { version, is_secured, is_from_compacted, alarms, user, path, request })
     }
 
     fn pass_over(&mut self, name: &'static str) {
