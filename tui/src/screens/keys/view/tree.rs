@@ -27,6 +27,8 @@ pub(crate) struct DrawnTree {
     first: usize,
     /// The chosen row, in every tree in which it is there.
     chosen: Option<RowId>,
+    /// There were rows below it in the tree.
+    has_below: bool,
     /// It was in sight.
     is_in_sight: bool,
     /// The layout that was drawn; 0 for none.
@@ -65,18 +67,27 @@ impl DrawnTree {
         let rows = tree.rows().len();
         let now = tree.rows().get(chosen).map(|row| id(tree, *row));
         self.first = self.first.min(rows.saturating_sub(1));
+        // A third of the page lies above and below it, where there is as much.
+        let margin = height / 3;
+        let below = below(tree, chosen, margin);
         if self.chosen != now {
-            // A third of the page lies above and below it, where there is as much.
-            let margin = height / 3;
             let most = chosen.saturating_sub(margin).min(rows.saturating_sub(height));
             let least = (chosen + margin + 1).saturating_sub(height).min(most);
             self.first = self.first.clamp(least, most);
         } else if self.layout != tree.layouts() && self.is_in_sight {
-            self.first = self.first.min(chosen).max((chosen + 1).saturating_sub(height));
+            let shown = if self.has_below { 0 } else { below };
+            self.first = self.first.max((chosen + shown + 1).saturating_sub(height)).min(chosen);
         }
-        (self.chosen, self.layout) = (now, tree.layouts());
+        (self.chosen, self.layout, self.has_below) = (now, tree.layouts(), below > 0);
         self.is_in_sight = (self.first..self.first + height).contains(&chosen);
     }
+}
+
+/// How many rows are below a row in the tree and follow it, up to `most`; not those of what is still to come.
+fn below(tree: &Tree, row: usize, most: usize) -> usize {
+    let Some(above) = tree.rows().get(row) else { return 0 };
+    let rows = tree.rows().iter().skip(row + 1).take(most);
+    rows.take_while(|row| row.depth > above.depth && row.kind == RowKind::Node).count()
 }
 
 /// Draws the tree.
@@ -364,4 +375,43 @@ fn grave(graveyard: &Graveyard, look: &Look, at: usize, width: usize) -> Line<'s
         Span::raw(" ".repeat(gap)),
         say(look, Meaning::Dim, facts),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::screens::keys::model::{Child, Page};
+
+    const HEIGHT: usize = 9;
+
+    fn page(names: impl Iterator<Item = String>, below: Option<u64>) -> Page {
+        let children = names.map(|name| Child { name: name.into(), key: None, below }).collect();
+        Page { children, ..Page::default() }
+    }
+
+    /// Goal: who opens the last line in sight sees what came of it. Method: more children than a third of the page, the last
+    /// directory of a page that is full.
+    #[test]
+    fn what_comes_of_a_directory_that_is_opened_in_the_last_line_is_in_sight() {
+        let mut tree = Tree::new(Bytes::new(), "/".into());
+        let shut = BTreeSet::new();
+        tree.take(ROOT, page((10..30).map(|n| n.to_string()), Some(5)), &shut);
+        let mut drawn = DrawnTree::default();
+        drawn.follow(&tree, 19, HEIGHT);
+        assert_eq!(drawn.first, 20 - HEIGHT);
+        let node = tree.rows()[19].node;
+        assert!(tree.set_open(node, true), "it is to be read");
+        drawn.follow(&tree, 19, HEIGHT);
+        assert_eq!(drawn.first, 20 - HEIGHT);
+        tree.take(node, page((0..5).map(|n| n.to_string()), None), &shut);
+        drawn.follow(&tree, 19, HEIGHT);
+        assert_eq!(drawn.first, 20 + HEIGHT / 3 - HEIGHT);
+        // Whoever scrolls away is left alone, whatever else becomes of it.
+        drawn.scroll(-2, tree.rows().len());
+        tree.take(node, page((0..6).map(|n| n.to_string()), None), &shut);
+        drawn.follow(&tree, 19, HEIGHT);
+        assert_eq!(drawn.first, 18 + HEIGHT / 3 - HEIGHT);
+    }
 }
