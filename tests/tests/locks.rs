@@ -15,6 +15,7 @@ use mini_etcd_proto::v3electionpb::{
 use mini_etcd_proto::v3lockpb::lock_client::LockClient;
 use mini_etcd_proto::v3lockpb::{LockRequest, UnlockRequest};
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::page;
 use mini_etcd_tests::wait::eventually;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -314,4 +315,72 @@ async fn a_waiter_outlives_the_leader() -> anyhow::Result<()> {
     assert_eq!(told(unlock(&one, "a/1").await), "unlocked, header: true");
     assert_eq!(timeout(DEADLINE, waiter).await???, "a/2 later");
     Ok(())
+}
+
+/// Goal: who gives up leaves the queue, at whatever moment. Method: calls for a lock that is held, each given up a little
+/// later than the one before, so that some of them end while their key is being created; then only the holder's is left.
+#[tokio::test]
+async fn a_call_given_up_at_any_moment_leaves_no_key() -> anyhow::Result<()> {
+    const CALLS: i64 = 200;
+    let cluster = Cluster::start(Flavor::Mini, 1).await?;
+    let channel = cluster.channel(0)?;
+    for lease in 1..=CALLS + 1 {
+        grant(&channel, lease).await?;
+    }
+    assert_eq!(lock(channel.clone(), "a", 1).await?, "a/1 created");
+    for call in 1..=CALLS {
+        let patience = Duration::from_micros(50 * call.unsigned_abs());
+        let given_up = timeout(patience, lock(channel.clone(), "a", call + 1)).await;
+        ensure!(given_up.is_err(), "{given_up:?}");
+    }
+    let all = RangeRequest { key: "a/".into(), range_end: "a0".into(), ..RangeRequest::default() };
+    eventually("only the holder's key", DEADLINE, || async {
+        let left = KvClient::new(channel.clone()).range(all.clone()).await?.into_inner().kvs;
+        ensure!(left.len() == 1, "{} keys", left.len());
+        Ok(())
+    })
+    .await?;
+    // Who has the lock and asks for it once more keeps it, however soon it gives that up.
+    for call in 0..40 {
+        let patience = Duration::from_micros(50 * call);
+        let _ = timeout(patience, lock(channel.clone(), "a", 1)).await;
+    }
+    assert_eq!(lock(channel.clone(), "a", 1).await?, "a/1 later");
+    Ok(())
+}
+
+/// Goal: who gives up while nobody leads leaves the queue all the same. Method: a waiter at a follower gives up after both
+/// other members were killed, and they start again after the follower has counted the removal as lost.
+#[tokio::test]
+async fn a_call_given_up_without_a_leader_leaves_no_key() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    let me = (cluster.leader().await? + 1) % 3;
+    let (channel, address) = (cluster.channel(me)?, cluster.member(me)?.address.clone());
+    for lease in 1..=2 {
+        grant(&channel, lease).await?;
+    }
+    assert_eq!(lock(channel.clone(), "a", 1).await?, "a/1 created");
+    let waiter = tokio::spawn(lock(channel.clone(), "a", 2));
+    until(&channel, "a/2", true).await?;
+    let lost = || async {
+        let page = page::get(&address, "/metrics").await?;
+        let name = "etcd_server_proposals_failed_total ";
+        let lost = page.lines().find_map(|line| line.strip_prefix(name));
+        anyhow::Ok(lost.context("no such metric")?.parse::<f64>()?)
+    };
+    let before = lost().await?;
+    let others = [(me + 1) % 3, (me + 2) % 3];
+    for other in others {
+        cluster.kill(other)?;
+    }
+    waiter.abort();
+    eventually("the removal is lost", DEADLINE, || async {
+        ensure!(lost().await? > before, "not yet");
+        Ok(())
+    })
+    .await?;
+    for other in others {
+        cluster.restart(other)?;
+    }
+    until(&channel, "a/2", false).await
 }

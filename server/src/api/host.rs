@@ -438,6 +438,17 @@ fn is_lost(error: &RequestError) -> bool {
         || error.code() == Code::Unavailable
 }
 
+/// Whether a write had no result in time: it may have been carried out, may be yet, or never.
+pub(in crate::api) fn is_late(error: &RequestError) -> bool {
+    matches!(
+        error,
+        RequestError::Timeout
+            | RequestError::DeadlineExceeded
+            | RequestError::TimeoutDueToLeaderFail
+            | RequestError::TimeoutDueToConnectionLost
+    )
+}
+
 /// Raised alarms: member and name.
 pub(super) fn alarms(published: &Published) -> impl Iterator<Item = (u64, String)> {
     published.alarms.raised.iter().map(|(member, alarm)| {

@@ -45,8 +45,7 @@ impl ElectionService {
         let CampaignRequest { name, lease, value } = request;
         let lease = session(client, lease).await?;
         let queue = Queue::new(client, &name);
-        let place = queue.join(lease, value.clone()).await?;
-        let leaving = queue.leaving(&place);
+        let mut place = queue.join(lease, value.clone()).await?;
         if place.before.as_ref().is_some_and(|before| before.value != value) {
             let txn = if_created(&place.key, place.created, put(&place.key, value, lease));
             let (_, is_leader) = commit(client, txn).await?;
@@ -54,8 +53,8 @@ impl ElectionService {
                 return Ok(None);
             }
         }
-        queue.wait_for_turn(&place).await?;
-        leaving.keep();
+        queue.wait_for_turn(&mut place).await?;
+        place.leaving.keep();
         // The header of when the place was taken, as in etcd, whatever came after it.
         let leader = LeaderKey { name, key: place.key, rev: place.created, lease };
         Ok(Some(CampaignResponse { header: Some(place.header), leader: Some(leader) }))

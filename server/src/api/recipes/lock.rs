@@ -36,20 +36,18 @@ impl LockService {
         let client = Client { host: self.host.clone(), caller };
         let lease = session(&client, request.lease).await?;
         let queue = Queue::new(&client, &request.name);
-        let place = queue.join(lease, Bytes::new()).await?;
-        let leaving = queue.leaving(&place);
-        let mut header = place.header;
-        if queue.wait_for_turn(&place).await? {
+        let mut place = queue.join(lease, Bytes::new()).await?;
+        if queue.wait_for_turn(&mut place).await? {
             let state = self.host.barrier().await?;
-            header = self.host.header(state.view.revision());
+            place.header = self.host.header(state.view.revision());
             let own = RangeRequest { key: place.key.clone(), ..RangeRequest::default() };
             let own = first_of(&client, state, own).await?;
             if own.is_none_or(|own| own.create_revision != place.created) {
                 return Ok(None);
             }
         }
-        leaving.keep();
-        Ok(Some(LockResponse { header: Some(header), key: place.key }))
+        place.leaving.keep();
+        Ok(Some(LockResponse { header: Some(place.header), key: place.key }))
     }
 
     async fn release(

@@ -8,7 +8,9 @@
 //!
 //! - I1: a key is created by one transaction that finds it missing, so its revision is its place in the queue, on every
 //!   member. Where a member's state has the own key and none before it, no later state has one.
-//! - I2: who stops waiting leaves the queue: a call that is cancelled or fails removes its key, if it is still the same.
+//! - I2: who stops waiting leaves the queue: a call that is cancelled at any moment, or fails, removes its key, if it is
+//!   still the same. A key that it found there is its own to remove only while it waits behind another. One that was
+//!   perhaps created, by a write without a result, is left to its lease.
 //! - I3: what goes wrong inside has the code Unknown and the words of the inner error, as in etcd, where both services are
 //!   clients of the member.
 
@@ -36,10 +38,10 @@ use tonic::Status;
 
 use self::watching::KeyWatch;
 use super::caller::Client;
-use super::host::mismatch;
+use super::host::{is_late, mismatch};
 use super::lease::granted;
 use super::results::elsewhere;
-use super::{quota, validate};
+use super::{Host, quota, validate};
 use crate::apply::{EntryResponse, Published};
 use crate::error::RequestError;
 use crate::limits::TXN_OPS_MAX;
@@ -121,6 +123,7 @@ struct Place {
     header: ResponseHeader,
     /// What was there before; none when it was created now.
     before: Option<KeyValue>,
+    leaving: Leaving,
 }
 
 impl Queue {
@@ -134,26 +137,40 @@ impl Queue {
         let (first, end) = self.range();
         let state = self.client.host.published();
         self.client.host.permit(&self.client.caller, &state)?.read(&first, &end)?;
+        // IMPORTANT: on a task of its own, for a call may be cancelled when its key is there and it does not know it yet (I2).
+        let queue = self.clone();
+        let place = tokio::spawn(async move { queue.take_place(lease, value).await });
+        // The tasks of a runtime that stops are dropped.
+        place.await.unwrap_or(Err(RequestError::Stopped))
+    }
+
+    async fn take_place(&self, lease: i64, value: Bytes) -> Result<Place, RequestError> {
         let key = Bytes::from([&*self.prefix, format!("{lease:x}").as_bytes()].concat());
         loop {
             let txn = if_created(&key, 0, put(&key, value.clone(), lease));
             let (header, is_new) = commit(&self.client, txn).await?;
             if is_new {
-                return Ok(Place { key, created: header.revision, header, before: None });
+                return Ok(self.place(key, header, None));
             }
             // It may have gone since: then it is created after all.
             let range = RangeRequest { key: key.clone(), ..RangeRequest::default() };
             if let Some(before) =
                 first_of(&self.client, self.client.host.published(), range).await?
             {
-                let created = before.create_revision;
-                return Ok(Place { key, created, header, before: Some(before) });
+                return Ok(self.place(key, header, Some(before)));
             }
         }
     }
 
+    fn place(&self, key: Bytes, header: ResponseHeader, before: Option<KeyValue>) -> Place {
+        let created = before.as_ref().map_or(header.revision, |before| before.create_revision);
+        let (host, is_due) = (self.client.host.clone(), before.is_none());
+        let leaving = Leaving { host, key: key.clone(), created, is_due };
+        Place { key, created, header, before, leaving }
+    }
+
     /// Waits until no key is left that was created before `place`; whether there was one.
-    async fn wait_for_turn(&self, place: &Place) -> Result<bool, RequestError> {
+    async fn wait_for_turn(&self, place: &mut Place) -> Result<bool, RequestError> {
         let mut waited = false;
         loop {
             let state = self.client.host.published();
@@ -167,6 +184,7 @@ impl Queue {
                 return Ok(waited);
             };
             waited = true;
+            place.leaving.is_due = true;
             let key = (before.key, Bytes::new());
             let watch = KeyWatch::new(&self.client, key, from, Some(FilterType::Noput))?;
             watch.next().await?;
@@ -197,16 +215,6 @@ impl Queue {
     fn range(&self) -> (Bytes, Bytes) {
         (self.prefix.clone(), prefix_end(&self.prefix))
     }
-
-    /// What removes the key of `place` unless it is kept.
-    fn leaving(&self, place: &Place) -> Leaving {
-        Leaving {
-            client: self.client.clone(),
-            key: place.key.clone(),
-            created: place.created,
-            is_kept: false,
-        }
-    }
 }
 
 /// The first key that a range takes, if its caller may read the range.
@@ -220,31 +228,35 @@ async fn first_of(
     elsewhere(move || Ok(state.view.range(&range)?.kvs.into_iter().next())).await
 }
 
-/// Takes a key out of its queue when it is dropped, for nobody waits for its turn any more.
+/// Takes a key out of its queue when it is dropped while that is due, for nobody waits for its turn any more.
 struct Leaving {
-    client: Client,
+    host: Host,
     key: Bytes,
     created: i64,
-    is_kept: bool,
+    is_due: bool,
 }
 
 impl Leaving {
     /// The key stays.
     fn keep(mut self) {
-        self.is_kept = true;
+        self.is_due = false;
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         // Without a runtime the member stops; then the lease sees to it.
-        let Some(runtime) = Handle::try_current().ok().filter(|_| !self.is_kept) else { return };
+        let Some(runtime) = Handle::try_current().ok().filter(|_| self.is_due) else { return };
         let txn = if_created(&self.key, self.created, delete(&self.key));
         // The member's own, for the caller's token may have ended while it waited: what goes is what this call put.
-        let host = self.client.host.clone();
+        let (host, removal) = (self.host.clone(), command::Request::Txn(txn));
         runtime.spawn(async move {
-            if let Err(error) = host.write_as_member(command::Request::Txn(txn)).await {
-                tracing::debug!(%error, "a key that nobody waits with is left to its lease");
+            while let Err(error) = host.write_as_member(removal.clone()).await {
+                tracing::debug!(%error, "a key that nobody waits with is not removed");
+                // Where its outcome is not known it goes again: carried out twice it removes nothing else.
+                if !is_late(&error) {
+                    break;
+                }
             }
         });
     }
