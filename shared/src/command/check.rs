@@ -30,19 +30,17 @@ const AUTO_COMPACT: Flag =
     Flag::switch("auto-compact", "forget the history of the keys in the end");
 const AUTO_DEFRAG: Flag = Flag::switch("auto-defrag", "defragment each of --endpoints in the end");
 
-/// What the flag `--prefix` of both is for.
-const PREFIX_HELP: &str = "what the keys begin with; no key may do so yet";
+/// The flags of both; keys begin with `prefix` unless one says otherwise.
+const fn flags(prefix: &'static str) -> [Flag; 4] {
+    let begins = "what the keys begin with; no key may do so yet";
+    [AUTO_COMPACT, AUTO_DEFRAG, LOAD, Flag::new("prefix", ValueKind::Text, prefix, begins)]
+}
 
 /// `check perf`
 pub(super) const CHECK_PERF: CommandSpec = CommandSpec {
     group: "check",
     effect: Effect::Writes,
-    flags: &[
-        AUTO_COMPACT,
-        AUTO_DEFRAG,
-        LOAD,
-        Flag::new("prefix", ValueKind::Text, "/etcdctl-check-perf/", PREFIX_HELP),
-    ],
+    flags: &flags("/etcdctl-check-perf/"),
     long: "For a minute it puts 150 (s), 1000 (m), 8000 (l) or 15000 (xl) keys of 1.25 KB a second, by 50, 200, 500 or 1000 clients,\n\
         and then deletes them. It fails when less than nine tenths of these get through, when one takes more than half a second,\n\
         when the standard deviation is above a tenth of a second, or when one fails. Ctrl-C ends it before the minute is over.\n\
@@ -55,12 +53,7 @@ pub(super) const CHECK_PERF: CommandSpec = CommandSpec {
 pub(super) const CHECK_DATASCALE: CommandSpec = CommandSpec {
     group: "check",
     effect: Effect::Writes,
-    flags: &[
-        AUTO_COMPACT,
-        AUTO_DEFRAG,
-        LOAD,
-        Flag::new("prefix", ValueKind::Text, "/etcdctl-check-datascale/", PREFIX_HELP),
-    ],
+    flags: &flags("/etcdctl-check-datascale/"),
     long: "Puts 10000 (s), 100000 (m), 1000000 (l) or 3000000 (xl) keys of 1 KB, by 50, 200, 500 or 1000 clients, and then deletes\n\
         them. What it tells is by how much the memory of the first endpoint has grown, by its own metrics.\n\
         Only mini-etcdctl does this.",

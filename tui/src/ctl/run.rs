@@ -89,11 +89,7 @@ fn connect_and_run(
     let logs_in = logs_in_first(parsed.target);
     let code = runtime.block_on(async {
         // What lasts goes on elsewhere; what asks once is asked where it was told to.
-        let watch = request.downcast::<Watch>().cloned();
-        let (lock, elect) = (request.downcast::<Lock>(), request.downcast::<Elect>());
-        let mirror = request.downcast::<MakeMirror>();
-        let lasts = watch.is_some() || lock.is_some() || elect.is_some() || mirror.is_some();
-        let config = ClientConfig { learn_members: lasts, ..settings.client.clone() };
+        let config = ClientConfig { learn_members: lasts(&*request), ..settings.client.clone() };
         let client =
             Client::new(config).map_err(|error| Failure::new(exit::ERROR, error.to_string()))?;
         if logs_in && let Err(error) = client.log_in().await {
@@ -105,21 +101,41 @@ fn connect_and_run(
             // The code that etcdctl has for a client that cannot be made.
             return Err(Failure::new(exit::NO_CONNECTION, words));
         }
-        let style = settings.style;
-        match (watch, lock, elect, mirror) {
-            (Some(watch), ..) => watch::run(&client, watch, style, &variables.scope()).await,
-            (_, Some(lock), ..) => lock::run(&client, lock, style).await,
-            (_, _, Some(elect), _) => elect::run(&client, elect, style).await,
-            (.., Some(mirror)) => mirror::run(&client, mirror).await,
-            _ => match request.downcast::<Check>() {
-                Some(check) => check::run(&client, check).await,
-                None => Ok(go_on(request, &client, style).await),
-            },
-        }
+        perform(request, &client, settings.style, variables).await
     });
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Whether a request goes on until it is ended.
+fn lasts(request: &dyn Request) -> bool {
+    request.downcast::<Watch>().is_some()
+        || request.downcast::<Lock>().is_some()
+        || request.downcast::<Elect>().is_some()
+        || request.downcast::<MakeMirror>().is_some()
+}
+
+/// Carries a request out by whoever has its kind; answers the exit code.
+async fn perform(
+    request: Box<dyn Request>,
+    client: &Client,
+    style: Style,
+    variables: &Variables,
+) -> Result<u8, Failure> {
+    if let Some(watch) = request.downcast::<Watch>() {
+        watch::run(client, watch.clone(), style, &variables.scope()).await
+    } else if let Some(lock) = request.downcast::<Lock>() {
+        lock::run(client, lock, style).await
+    } else if let Some(elect) = request.downcast::<Elect>() {
+        elect::run(client, elect, style).await
+    } else if let Some(mirror) = request.downcast::<MakeMirror>() {
+        mirror::run(client, mirror).await
+    } else if let Some(check) = request.downcast::<Check>() {
+        check::run(client, check).await
+    } else {
+        Ok(go_on(request, client, style).await)
+    }
 }
 
 /// Whether a login that fails ends the command before it begins, with the exit code of a client that cannot be made.
