@@ -24,6 +24,7 @@ use tonic::Status;
 use super::gateway::is_gateway;
 use super::handshake::Handshakes;
 use super::io::Metered;
+use super::pace::Pace;
 use super::port::{Admits, Arrived, Listening, Port, Speaks};
 use super::site::Site;
 use super::slots::{Answer, Order, Slot, SlotGuard, Slots};
@@ -277,9 +278,11 @@ impl Connections {
         let opening = (self.patience.first_bytes, Arc::clone(&self.strangers));
         let writer = TurnWriter::new(writer, self.lane.clone(), self.metrics.clone());
         let halves = (incoming, writer.clone());
-        let io = Metered::new(halves, self.metrics.clone(), opening, Arc::clone(&slot));
+        let pace = Arc::<Pace>::default();
+        let counted = (Arc::clone(&slot), Arc::clone(&pace));
+        let io = Metered::new(halves, self.metrics.clone(), opening, counted);
         let builder = Arc::clone(&self.builder);
-        let from = Origin { slot, admits, name, unread };
+        let from = Origin { slot, admits, name, unread, pace };
         let site = Arc::clone(&self.site);
         let stop = self.stop.clone();
         open.spawn(async move {
@@ -297,6 +300,7 @@ struct Origin {
     admits: Admits,
     name: Option<CertificateName>,
     unread: Arc<Unread>,
+    pace: Arc<Pace>,
 }
 
 /// Runs one connection to its end, in whatever way it ends.
@@ -345,9 +349,10 @@ async fn turns<C: Future>(
 /// that it was surely not processed and may go elsewhere.
 async fn answer(
     site: Arc<Site>,
-    Origin { slot, admits, name, unread }: Origin,
+    Origin { slot, admits, name, unread, pace }: Origin,
     mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, h2::Error> {
+    let underway = pace.begin();
     let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
     let is_peer = service.is_some_and(|(service, _)| service == peer_server::SERVICE_NAME);
     let is_call = is_grpc(request.headers());
@@ -356,7 +361,7 @@ async fn answer(
         return Err(h2::Reason::REFUSED_STREAM.into());
     };
     if let Some(refused) = refusal(admits, is_peer, is_call) {
-        return Ok(refused.into_http().map(|body| Answer { body, _call: call }));
+        return Ok(refused.into_http().map(|body| Answer::new(body, call, underway)));
     }
     request.extensions_mut().insert(unread);
     if let Some(name) = name {
@@ -365,7 +370,8 @@ async fn answer(
     if is_peer {
         request.extensions_mut().insert(Proven::new(move || slot.is_peer()));
     }
-    Ok(site.call(request, admits.clients).await.map(|body| Answer { body, _call: call }))
+    let answer = site.call(request, &underway, admits.clients).await;
+    Ok(answer.map(|body| Answer::new(body, call, underway)))
 }
 
 /// Why a call is not answered on this connection.

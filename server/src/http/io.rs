@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 
 use super::handshake::TLS_FIRST_BYTE;
+use super::pace::{CHUNK_BYTES, Pace};
 use super::slots::Slot;
 use super::turn_writer::{TurnWriter, spend_turn};
 use crate::limits::CONNECTION_TURN_BYTES;
@@ -26,6 +27,9 @@ pub(super) struct Metered<R, W> {
     writer: TurnWriter<W>,
     metrics: Metrics,
     opening: Option<Opening>,
+    pace: Arc<Pace>,
+    /// Until it is read again.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 struct Opening {
@@ -42,11 +46,26 @@ impl<R, W> Metered<R, W> {
         (incoming, writer): (R, TurnWriter<W>),
         metrics: Metrics,
         (patience, strangers): (Duration, Arc<TimedRepeats<()>>),
-        slot: Arc<Slot>,
+        (slot, pace): (Arc<Slot>, Arc<Pace>),
     ) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(patience));
+        let deadline = Box::pin(sleep(patience));
         let opening = Some(Opening { deadline, matched: 0, slot, strangers });
-        Self { incoming, writer, metrics, opening }
+        Self { incoming, writer, metrics, opening, pace, pause: None }
+    }
+
+    /// Bytes of this turn, once it may be read.
+    fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+                self.pause = None;
+            }
+            let turn = self.pace.turn();
+            match turn.pause {
+                Some(pause) => self.pause = Some(Box::pin(sleep(pause))),
+                None => return Poll::Ready(turn.bytes),
+            }
+        }
     }
 }
 
@@ -84,10 +103,20 @@ impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Metered<R, W> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
+        let turn_bytes = ready!(self.poll_pace(context));
+        if turn_bytes < CONNECTION_TURN_BYTES {
+            let mut chunk = [0; CHUNK_BYTES];
+            let most = CHUNK_BYTES.min(turn_bytes).min(buffer.remaining());
+            let mut part = ReadBuf::new(chunk.get_mut(..most).unwrap_or_default());
+            ready!(Pin::new(&mut self.incoming).poll_read(context, &mut part))?;
+            buffer.put_slice(part.filled());
+        } else {
+            ready!(Pin::new(&mut self.incoming).poll_read(context, buffer))?;
+        }
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         self.metrics.received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
-        spend_turn(context, fresh.len(), CONNECTION_TURN_BYTES);
+        self.pace.read(fresh.len());
+        spend_turn(context, fresh.len(), turn_bytes);
         if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
             self.opening = None;
         }
@@ -120,10 +149,15 @@ impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Metered<R, W> {
 mod tests {
     use std::future::poll_fn;
 
-    use super::super::slots::{Capacity, Slots};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
+
+    use super::super::slots::{Capacity, SlotGuard, Slots};
     use super::super::turn_writer::Lane;
     use super::*;
-    use crate::limits::{CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_SENT, FIRST_BYTE_TIMEOUT};
+    use crate::limits::{
+        CONNECTION_GATHERED_MAX, CONNECTION_TURN_BYTES_FIRST, CONNECTION_TURN_BYTES_MIN,
+        CONNECTION_TURN_BYTES_SENT, FIRST_BYTE_TIMEOUT,
+    };
 
     #[tokio::test]
     async fn a_connection_that_sends_much_gives_others_their_turn() {
@@ -134,8 +168,12 @@ mod tests {
         let slot = place.slot().clone();
         let writer = TurnWriter::new(writer, Lane::default(), Metrics::default());
         let halves = (incoming, writer.clone());
-        let mut metered =
-            Metered::new(halves, Metrics::default(), (FIRST_BYTE_TIMEOUT, Arc::default()), slot);
+        let mut metered = Metered::new(
+            halves,
+            Metrics::default(),
+            (FIRST_BYTE_TIMEOUT, Arc::default()),
+            (slot, Arc::default()),
+        );
         let bytes = vec![7; 16 << 10];
         // One turn: what is written until the connection is not ready any more, though the far end takes it all.
         let mut said = 0;
@@ -158,5 +196,72 @@ mod tests {
         rest.await.unwrap();
         let mut all = vec![0; said];
         tokio::io::AsyncReadExt::read_exact(&mut far, &mut all).await.unwrap();
+    }
+    type Halves = (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>);
+
+    async fn metered(
+        near: DuplexStream,
+        pace: &Arc<Pace>,
+    ) -> (Metered<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>, SlotGuard) {
+        let (incoming, writer): Halves = tokio::io::split(near);
+        let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
+        let guard = Slots::new(capacity, Metrics::default()).admit().await;
+        let counted = (guard.slot().clone(), Arc::clone(pace));
+        let writer = TurnWriter::new(writer, Lane::default(), Metrics::default());
+        let opening = (FIRST_BYTE_TIMEOUT, Arc::default());
+        (Metered::new((incoming, writer), Metrics::default(), opening, counted), guard)
+    }
+
+    /// Bytes that a connection reads until its turn is over, of more than any turn has.
+    async fn read_in_a_turn(pace: &Arc<Pace>) -> usize {
+        let (near, mut far) = tokio::io::duplex(2 * CONNECTION_TURN_BYTES);
+        let sent = vec![7; 2 * CONNECTION_TURN_BYTES];
+        far.write_all(&sent).await.unwrap();
+        let (mut metered, _guard) = metered(near, pace).await;
+        let mut bytes = vec![0; sent.len()];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        // A turn has its share of operations.
+        tokio::task::yield_now().await;
+        poll_fn(|context| {
+            while buffer.remaining() > 0 {
+                if Pin::new(&mut metered).poll_read(context, &mut buffer).is_pending() {
+                    break;
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        buffer.filled().len()
+    }
+
+    #[tokio::test]
+    async fn turns_are_as_long_as_the_pace_says_and_wait_as_long() {
+        let pace = Arc::<Pace>::default();
+        let first = read_in_a_turn(&pace).await;
+        assert!((1..=2 * CONNECTION_TURN_BYTES_FIRST).contains(&first), "{first} bytes");
+        for _ in 0..20 {
+            drop(pace.begin());
+            pace.turn();
+        }
+        let short = read_in_a_turn(&pace).await;
+        assert!((1..=2 * CONNECTION_TURN_BYTES_MIN).contains(&short), "{short} bytes");
+        drop(pace.begin());
+        assert_eq!(read_in_a_turn(&pace).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends() {
+        let (near, mut far) = tokio::io::duplex(8);
+        far.write_all(b"once").await.unwrap();
+        let pace = Arc::<Pace>::default();
+        for _ in 0..4 {
+            drop(pace.begin());
+            pace.turn();
+        }
+        drop(pace.begin());
+        let (mut metered, _guard) = metered(near, &pace).await;
+        let begun = tokio::time::Instant::now();
+        metered.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(16));
     }
 }

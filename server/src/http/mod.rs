@@ -29,6 +29,7 @@ mod cors;
 mod gateway;
 mod handshake;
 mod io;
+mod pace;
 mod pages;
 mod port;
 mod probe;

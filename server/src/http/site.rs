@@ -11,6 +11,7 @@ use tonic::body::Body;
 
 use super::cors;
 use super::gateway::{Gateway, is_gateway};
+use super::pace::{Asked, Underway};
 use crate::api::{Router, is_grpc};
 use crate::config::Origins;
 
@@ -95,9 +96,14 @@ impl Site {
     }
 
     /// Answers a request; without `admits_clients` only pages.
-    pub async fn call(&self, request: Request<Incoming>, admits_clients: bool) -> Response<Body> {
+    pub(super) async fn call(
+        &self,
+        request: Request<Incoming>,
+        underway: &Arc<Underway>,
+        admits_clients: bool,
+    ) -> Response<Body> {
         if request.version() == http::Version::HTTP_2 && is_grpc(request.headers()) {
-            return self.router.call(request).await;
+            return self.router.call(request.map(|body| Asked::new(body, underway))).await;
         }
         if !admits_clients {
             return self.pages.call(request).await;

@@ -33,6 +33,7 @@ use tokio::time::{Duration, Instant};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::pace::Underway;
 use crate::limits::CONNECTION_QUIET_MIN;
 use crate::metrics::Metrics;
 
@@ -398,8 +399,19 @@ impl Drop for Call {
 
 /// An answer whose call is in progress until it is sent.
 pub(super) struct Answer {
-    pub(super) body: Body,
-    pub(super) _call: Call,
+    body: Body,
+    _call: Call,
+    underway: Arc<Underway>,
+}
+
+impl Answer {
+    pub fn new(body: Body, call: Call, underway: Arc<Underway>) -> Self {
+        // Then nobody asks for a frame.
+        if body.is_end_stream() {
+            underway.answered();
+        }
+        Self { body, _call: call, underway }
+    }
 }
 
 impl HttpBody for Answer {
@@ -410,7 +422,11 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.underway.answered();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -350,6 +350,16 @@ pub const CALLS_PER_CONNECTION_MAX: u32 = 16_384;
 /// Bytes that one connection is read in one turn of its thread, give or take one read.
 pub const CONNECTION_TURN_BYTES: usize = 64 << 10;
 
+/// Bytes of the first turns, until calls were answered.
+pub const CONNECTION_TURN_BYTES_FIRST: usize = 2 << 10;
+
+/// Bytes of a turn, at the least, of a connection whose calls are given up as soon as they are begun.
+pub const CONNECTION_TURN_BYTES_MIN: usize = 512;
+
+/// Milliseconds for which a connection is not read, at the most, between turns whose calls were given up before they were
+/// answered. All calls of a client end so when a member was silent for long, and its next ones must not wait.
+pub const CALLS_GIVEN_UP_PAUSE_MS_MAX: u64 = 100;
+
 /// Bytes that one connection is sent in one turn of its thread, give or take one write. Small enough that a call between
 /// large answers does not wait long, large enough that those do not notice.
 pub const CONNECTION_TURN_BYTES_SENT: usize = 128 << 10;

@@ -1,0 +1,228 @@
+//! [`Pace`]: how much of a connection is read in one turn of its thread, and when the next turn is.
+//!
+//! What a turn reads may begin thousands of calls, and each is a task that everybody else on the thread waits for. Where
+//! they are answered that is what the client came for; a client whose calls are given up as soon as they are begun
+//! (CVE-2023-44487) only takes the time of others. So a connection begins with short turns, has twice as long ones when
+//! its calls were answered, or when what it says goes on with calls of before, and half as long ones when most were given
+//! up; and between those it is not read for a while, each time for twice as long, within a bound. A connection alone must
+//! not keep its thread busy: Raft, log and state want the same processors, and wait for the end of a time slice at each
+//! step of a write.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::limits::{
+    CALLS_GIVEN_UP_PAUSE_MS_MAX, CONNECTION_TURN_BYTES, CONNECTION_TURN_BYTES_FIRST,
+    CONNECTION_TURN_BYTES_MIN,
+};
+
+/// Bytes of one read while turns are short.
+pub(super) const CHUNK_BYTES: usize = CONNECTION_TURN_BYTES_FIRST;
+
+/// How much is read in a turn, by how the calls of the turns before ended.
+pub(super) struct Pace {
+    turn_bytes: AtomicUsize,
+    /// Milliseconds of the last pause, if no call was answered since.
+    pause_ms: AtomicU64,
+    /// What was read in the last turn, and calls since.
+    read_bytes: AtomicUsize,
+    begun: AtomicUsize,
+    answered: AtomicUsize,
+    given_up: AtomicUsize,
+}
+
+/// What a connection may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub bytes: usize,
+    /// Time to pass before it is read.
+    pub pause: Option<Duration>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            turn_bytes: AtomicUsize::new(CONNECTION_TURN_BYTES_FIRST),
+            pause_ms: AtomicU64::default(),
+            read_bytes: AtomicUsize::default(),
+            begun: AtomicUsize::default(),
+            answered: AtomicUsize::default(),
+            given_up: AtomicUsize::default(),
+        }
+    }
+}
+
+impl Pace {
+    /// What may be read now, by how the calls ended since this was asked last.
+    pub fn turn(&self) -> Turn {
+        let taken = |count: &AtomicUsize| count.swap(0, Relaxed);
+        let (read_bytes, begun) = (taken(&self.read_bytes), taken(&self.begun));
+        let (answered, given_up) = (taken(&self.answered), taken(&self.given_up));
+        let before = self.turn_bytes.load(Relaxed);
+        let is_idle = given_up > answered;
+        let goes_on = answered > 0 || begun == 0 && read_bytes > 0;
+        if !is_idle && !goes_on {
+            return Turn { bytes: before, pause: None };
+        }
+        let bytes = if is_idle { before / 2 } else { before * 2 };
+        let bytes = bytes.clamp(CONNECTION_TURN_BYTES_MIN, CONNECTION_TURN_BYTES);
+        self.turn_bytes.store(bytes, Relaxed);
+        let longer = (self.pause_ms.load(Relaxed) * 2).clamp(1, CALLS_GIVEN_UP_PAUSE_MS_MAX);
+        let pause_ms = if is_idle { longer } else { 0 };
+        self.pause_ms.store(pause_ms, Relaxed);
+        Turn { bytes, pause: is_idle.then_some(Duration::from_millis(pause_ms)) }
+    }
+
+    /// So many bytes were read.
+    pub fn read(&self, bytes: usize) {
+        self.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// A call begins.
+    pub fn begin(self: &Arc<Self>) -> Arc<Underway> {
+        self.begun.fetch_add(1, Relaxed);
+        let (is_answered, is_over) = (AtomicBool::default(), AtomicBool::default());
+        Arc::new(Underway { pace: Arc::clone(self), is_answered, is_over })
+    }
+}
+
+/// A call that counts as given up unless it is answered.
+pub(super) struct Underway {
+    pace: Arc<Pace>,
+    is_answered: AtomicBool,
+    /// Its client has ended the stream: what is answered now, that the message did not come, is for nobody.
+    is_over: AtomicBool,
+}
+
+impl Underway {
+    /// Its client has something of the answer, or soon will.
+    pub fn answered(&self) {
+        if !self.is_over.load(Relaxed) && !self.is_answered.swap(true, Relaxed) {
+            self.pace.answered.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if !*self.is_answered.get_mut() {
+            self.pace.given_up.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// The body of a call's request, which tells when its client ends the stream before it is complete.
+pub(super) struct Asked<B> {
+    body: B,
+    underway: Arc<Underway>,
+}
+
+impl<B> Asked<B> {
+    pub fn new(body: B, underway: &Arc<Underway>) -> Self {
+        Self { body, underway: Arc::clone(underway) }
+    }
+}
+
+impl<B: HttpBody + Unpin> HttpBody for Asked<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(Some(Err(_)))) {
+            self.underway.is_over.store(true, Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::stream;
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+
+    /// The turn after so many calls were answered and so many given up: its bytes, and the pause before it in ms.
+    fn after(pace: &Arc<Pace>, answered: usize, given_up: usize) -> (usize, Option<u128>) {
+        (0..answered).for_each(|_| pace.begin().answered());
+        (0..given_up).for_each(|_| drop(pace.begin()));
+        let turn = pace.turn();
+        (turn.bytes, turn.pause.map(|pause| pause.as_millis()))
+    }
+
+    #[test]
+    fn turns_grow_with_answers_and_shrink_with_what_is_given_up() {
+        const FIRST: usize = CONNECTION_TURN_BYTES_FIRST;
+        let pace = Arc::<Pace>::default();
+        assert_eq!(after(&pace, 0, 0), (FIRST, None));
+        assert_eq!(after(&pace, 1, 0), (2 * FIRST, None));
+        assert_eq!(after(&pace, 0, 0), (2 * FIRST, None));
+        // As many of one as of the other: a busy client whose patience is short.
+        assert_eq!(after(&pace, 7, 7), (4 * FIRST, None));
+        assert_eq!(after(&pace, 1, 2), (2 * FIRST, Some(1)));
+        assert_eq!(after(&pace, 0, 0), (2 * FIRST, None));
+        assert_eq!(after(&pace, 0, 9), (FIRST, Some(2)));
+        assert_eq!(after(&pace, 3, 2), (2 * FIRST, None));
+        assert_eq!(after(&pace, 0, 9), (FIRST, Some(1)));
+        for _ in 0..20 {
+            after(&pace, 0, 1);
+        }
+        assert_eq!(after(&pace, 0, 1), (CONNECTION_TURN_BYTES_MIN, Some(100)));
+        for _ in 0..20 {
+            after(&pace, 1, 0);
+        }
+        assert_eq!(after(&pace, 1, 0), (CONNECTION_TURN_BYTES, None));
+    }
+
+    #[test]
+    fn turns_grow_with_what_goes_on_with_calls_of_before() {
+        let pace = Arc::<Pace>::default();
+        let call = pace.begin();
+        pace.read(100);
+        assert_eq!(pace.turn().bytes, CONNECTION_TURN_BYTES_FIRST);
+        pace.read(100);
+        assert_eq!(pace.turn().bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
+        assert_eq!(pace.turn().bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
+        call.answered();
+    }
+
+    #[test]
+    fn an_answer_of_several_parts_is_one() {
+        let pace = Arc::<Pace>::default();
+        let call = pace.begin();
+        call.answered();
+        call.answered();
+        drop((call, pace.begin()));
+        assert_eq!(pace.turn().pause, None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_after_the_stream_was_ended_is_none() {
+        let pace = Arc::<Pace>::default();
+        let call = pace.begin();
+        let lost = stream::iter([Err::<Frame<Bytes>, _>("reset")]);
+        let mut asked = Asked::new(StreamBody::new(lost), &call);
+        assert_eq!(asked.frame().await.unwrap().err(), Some("reset"));
+        call.answered();
+        drop((call, asked));
+        assert_eq!(pace.turn().pause, Some(Duration::from_millis(1)));
+    }
+}
