@@ -32,23 +32,20 @@ fn named(people: &[Person], name: &str) -> Person {
 /// One watch of a range.
 struct Watch {
     answers: Streaming<pb::WatchResponse>,
-    /// Keeps the client's half open.
-    _requests: tokio::sync::mpsc::UnboundedSender<pb::WatchRequest>,
+    /// The client's half, which stays open.
+    requests: Requests,
 }
 
 impl Watch {
     async fn open(person: &Person, key: &str, range_end: &str) -> Self {
-        let (key, range_end) = (key.to_owned().into(), range_end.to_owned().into());
-        let create = pb::WatchCreateRequest { key, range_end, ..Default::default() };
-        let union = Some(RequestUnion::CreateRequest(create));
         let (send, requests) = tokio::sync::mpsc::unbounded_channel();
-        send.send(pb::WatchRequest { request_union: union }).unwrap();
         let requests = futures::stream::unfold(requests, |mut requests| async {
             Some((requests.recv().await?, requests))
         });
         let mut client = WatchClient::new(person.channel.clone());
+        create(&send, key, range_end, 0);
         let answers = client.watch(person.request(requests)).await.unwrap().into_inner();
-        let mut watch = Self { answers, _requests: send };
+        let mut watch = Self { answers, requests: send };
         let created = watch.next().await;
         assert!(created.created && !created.canceled, "{created:?}");
         watch
@@ -56,6 +53,38 @@ impl Watch {
 
     async fn next(&mut self) -> pb::WatchResponse {
         timeout(DEADLINE, self.answers.message()).await.expect("an answer").unwrap().unwrap()
+    }
+}
+
+type Requests = tokio::sync::mpsc::UnboundedSender<pb::WatchRequest>;
+
+/// Asks for a watch of a range, with a number.
+fn create(requests: &Requests, key: &str, range_end: &str, watch_id: i64) {
+    let (key, range_end) = (key.to_owned().into(), range_end.to_owned().into());
+    let create = pb::WatchCreateRequest { key, range_end, watch_id, ..Default::default() };
+    let request_union = Some(RequestUnion::CreateRequest(create));
+    requests.send(pb::WatchRequest { request_union }).unwrap();
+}
+
+/// Etcd up to 3.5.5 answers a refusal with the number that was asked for, 0 where none was, and then takes the watch that has this
+/// number for ended. Goal: a refusal touches no other watch of its stream. Method: with the number of a watch that is
+/// there, once by default and once named, one is refused, and the first key of that watch is put.
+#[tokio::test]
+async fn a_refused_watch_silences_no_other_one_of_its_stream() {
+    let (_cluster, people) = cluster(1).await;
+    let owner = named(&people, "owner");
+    let mut watch = Watch::open(&owner, "a", "b").await;
+    create(&watch.requests, "b", "c", 5);
+    let created = watch.next().await;
+    assert!(created.created && !created.canceled && created.watch_id == 5, "{created:?}");
+    for (number, key) in [(0, "a"), (5, "b")] {
+        create(&watch.requests, "z", "", number);
+        let refused = watch.next().await;
+        assert!(refused.created && refused.canceled && refused.watch_id == -1, "{refused:?}");
+        assert_eq!(told(refusal(&refused)), DENIED);
+        owner.put(key, 0).await.unwrap();
+        let answer = watch.next().await;
+        assert_eq!((answer.watch_id, answer.events.len()), (number, 1), "{answer:?}");
     }
 }
 
