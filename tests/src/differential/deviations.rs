@@ -252,6 +252,11 @@ pub const UNSENT: &[Unsent] = &[
     },
 ];
 
+/// A watch that is not compared any more, under its name in `docs/compat.md`: up to 3.5.5 a watch that is refused for want of a
+/// right is answered with the number that was asked for, 0 where none was. Etcd then takes the watch of its stream that has this
+/// number for ended, and sends it nothing. Later ones answer with -1, so this is seen by the answer.
+pub const SILENCED: &str = "watch with the number of a refused one";
+
 /// Where a watch is to begin, as its request says it.
 pub fn watch_start(path: &str, request: &Bytes) -> Option<i64> {
     if !path.ends_with("/Watch") {

@@ -14,7 +14,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 
 use super::call::{Answer, SILENCE, messages, only_reads};
-use super::deviations::{Asked, Exchange, Version, deviation, unsent, watch_start};
+use super::deviations::{Asked, Exchange, SILENCED, Version, deviation, unsent, watch_start};
 use super::names::Names;
 use super::normal::{learn, normal};
 use super::outcome::{Difference, Outcome};
@@ -385,6 +385,13 @@ impl Run {
         let union = WatchRequest::decode(message.clone()).ok()?.request_union;
         let answer = match &union {
             Some(RequestUnion::CreateRequest(create)) => {
+                // A refusal silences etcd's watch of that number: what came before is compared first.
+                if self.version < (3, 6)
+                    && self.watches.has(stream, create.watch_id)
+                    && let Some(difference) = self.compare().await
+                {
+                    return Some(difference);
+                }
                 let start = self.names.revision(create.start_revision);
                 self.watches.starts(stream, start, self.names.newest().0);
                 let is_behind = start > 0 && start < self.compacted;
@@ -411,7 +418,11 @@ impl Run {
             _ => Await::Nothing,
         };
         let requests = self.requests(WATCH, message);
+        let silenced = self.watches.silenced();
         let sent = self.watches.send(&self.names, stream, requests, answer).await;
+        if self.watches.silenced() > silenced {
+            self.pass_over(SILENCED);
+        }
         sent.err().map(|words| Difference::new(WATCH, words, String::new()))
     }
 

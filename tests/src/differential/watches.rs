@@ -37,10 +37,13 @@ pub enum Kind {
     Progress,
 }
 
+type Requests = UnboundedSender<Bytes>;
+type Answers = UnboundedReceiver<Result<Bytes, Status>>;
+
 /// One server's end of a stream.
 struct End {
-    requests: UnboundedSender<Bytes>,
-    answers: UnboundedReceiver<Result<Bytes, Status>>,
+    requests: Requests,
+    answers: Answers,
     /// By watch; cut when both ends were found equal.
     got: BTreeMap<(i64, Kind), Vec<String>>,
     /// Answers to requests to create, and reports of the progress of all.
@@ -50,6 +53,9 @@ struct End {
     /// cancels them, and meanwhile the stream has no progress.
     alive: BTreeSet<i64>,
     over: BTreeSet<i64>,
+    /// Watches that etcd sends nothing more to: see [`SILENCED`](super::deviations::SILENCED). What it kept back, it sends to the
+    /// next watch of that number, so they stay here as long as the stream.
+    silenced: BTreeSet<i64>,
     /// Ids that ended, or were refused, so often.
     canceled: BTreeMap<i64, usize>,
     /// Revision of the last event of a watch, and whether a rest of it may follow.
@@ -62,6 +68,10 @@ struct End {
 impl End {
     fn open(caller: &Caller, token: &str, version: Version) -> Self {
         let (requests, answers) = caller.open_watch(token);
+        Self::of(requests, answers, version)
+    }
+
+    fn of(requests: Requests, answers: Answers, version: Version) -> Self {
         Self {
             requests,
             answers,
@@ -70,6 +80,7 @@ impl End {
             progress: 0,
             alive: BTreeSet::new(),
             over: BTreeSet::new(),
+            silenced: BTreeSet::new(),
             canceled: BTreeMap::new(),
             last: BTreeMap::new(),
             fault: None,
@@ -98,10 +109,19 @@ impl End {
     }
 
     fn take(&mut self, names: &Names, side: Side, answer: &WatchResponse, bytes: Bytes) {
+        // Up to 3.5 a refusal for want of a right has the number that was asked for, and one reason for all.
+        let is_refused = answer.created
+            && answer.canceled
+            && self.version < (3, 6)
+            && answer.cancel_reason.starts_with("rpc error");
         self.created += usize::from(answer.created);
         if answer.canceled {
             *self.canceled.entry(answer.watch_id).or_default() += 1;
-            if answer.compact_revision == 0 {
+            if is_refused {
+                if side == Side::Etcd && self.alive.contains(&answer.watch_id) {
+                    self.silenced.insert(answer.watch_id);
+                }
+            } else if answer.compact_revision == 0 {
                 self.alive.remove(&answer.watch_id);
                 self.over.remove(&answer.watch_id);
             } else {
@@ -123,10 +143,7 @@ impl End {
                 header.clear_field_by_name("cluster_id");
                 header.clear_field_by_name("raft_term");
             }
-            let is_refused = answer.created && answer.canceled;
-            if is_refused && self.version < (3, 6) && answer.cancel_reason.starts_with("rpc error")
-            {
-                // Up to 3.5 with the number that was asked for, and one reason for all.
+            if is_refused {
                 self.note(ALL, Kind::Events, "refused".to_owned());
             } else if answer.created || answer.canceled {
                 self.note(answer.watch_id, Kind::Events, text(&message));
@@ -137,6 +154,9 @@ impl End {
                 got.push(text(&message));
                 got.dedup();
             }
+            return;
+        }
+        if self.silenced.contains(&answer.watch_id) {
             return;
         }
         self.check_order(answer);
@@ -214,6 +234,12 @@ impl Watches {
     #[must_use]
     pub fn has(&self, stream: u8, watch: i64) -> bool {
         self.streams.get(&stream).is_some_and(|stream| stream.ends.etcd.alive.contains(&watch))
+    }
+
+    /// Watches of etcd that refusals have silenced, on all streams.
+    #[must_use]
+    pub fn silenced(&self) -> usize {
+        self.streams.values().map(|it| it.ends.etcd.silenced.len()).sum()
     }
 
     /// Whether a stream has watches, all of which want events from before `revision`.
@@ -371,7 +397,8 @@ impl Stream {
     fn equal(&self) -> Result<(), String> {
         let (etcd, mini) = (&self.ends.etcd.got, &self.ends.mini.got);
         let nothing = Vec::new();
-        for key in etcd.keys().chain(mini.keys()) {
+        let silenced = &self.ends.etcd.silenced;
+        for key in etcd.keys().chain(mini.keys()).filter(|(watch, _)| !silenced.contains(watch)) {
             let (etcd, mini) =
                 (etcd.get(key).unwrap_or(&nothing), mini.get(key).unwrap_or(&nothing));
             if etcd != mini {
@@ -401,5 +428,85 @@ impl Stream {
                 false
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc::unbounded;
+    use mini_etcd_proto::etcdserverpb::ResponseHeader;
+    use mini_etcd_proto::mvccpb::{Event, KeyValue};
+
+    use super::*;
+
+    const DENIED: &str = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+
+    fn end(version: Version) -> End {
+        let ((requests, _), (_, answers)) = (unbounded(), unbounded());
+        End::of(requests, answers, version)
+    }
+
+    fn created(watch_id: i64) -> WatchResponse {
+        WatchResponse { watch_id, created: true, ..WatchResponse::default() }
+    }
+
+    fn refused(watch_id: i64) -> WatchResponse {
+        WatchResponse { canceled: true, cancel_reason: DENIED.to_owned(), ..created(watch_id) }
+    }
+
+    fn put(watch_id: i64, mod_revision: i64) -> WatchResponse {
+        let kv = Some(KeyValue { key: "a".into(), mod_revision, ..KeyValue::default() });
+        let events = vec![Event { kv, ..Event::default() }];
+        let header = Some(ResponseHeader { revision: mod_revision, ..ResponseHeader::default() });
+        WatchResponse { header, watch_id, events, ..WatchResponse::default() }
+    }
+
+    /// A stream on which both servers have watches 0 and 5, and then sent these.
+    fn stream(version: Version, etcd: &[WatchResponse], mini: &[WatchResponse]) -> Stream {
+        let mut names = Names::new((1, 1), Pair::default(), Pair::default());
+        for revision in [2, 3, 9] {
+            names.seen(revision, revision);
+        }
+        let both = [created(0), created(5)];
+        let ends = Pair { etcd, mini }.map(|side, own| {
+            let mut end = end(version);
+            for answer in both.iter().chain(own) {
+                end.take(&names, side, answer, answer.encode_to_vec().into());
+            }
+            end
+        });
+        Stream { ends, start: 0 }
+    }
+
+    #[test]
+    fn a_refusal_silences_the_watch_of_its_number_alone() {
+        let to_all = [refused(-1), put(0, 2), put(5, 2)];
+        let stream_of = |etcd: &[WatchResponse]| stream((3, 5), etcd, &to_all);
+        assert!(stream_of(&[refused(0), put(5, 2)]).equal().is_ok());
+        assert!(stream_of(&[refused(5), put(0, 2)]).equal().is_ok());
+        assert!(stream_of(&[refused(0), put(0, 2)]).equal().is_err(), "5 has got nothing");
+        assert!(stream_of(&[refused(3), put(5, 2)]).equal().is_err(), "no watch 3 to silence");
+        assert!(stream_of(&[refused(-1), put(5, 2)]).equal().is_err(), "as from 3.5.6 on");
+    }
+
+    #[test]
+    fn only_etcd_before_3_6_has_watches_that_are_silenced() {
+        let (without, with) = ([refused(0), put(5, 2)], [refused(0), put(0, 2), put(5, 2)]);
+        assert!(stream((3, 5), &without, &with).equal().is_ok());
+        assert!(stream((3, 6), &without, &with).equal().is_err());
+        let late = [refused(-1), put(0, 2), put(5, 2)];
+        assert!(stream((3, 5), &late, &without).equal().is_err(), "ours is silent");
+    }
+
+    #[test]
+    fn a_silenced_watch_still_ends_and_gives_its_number_away() {
+        let canceled = WatchResponse { canceled: true, created: false, ..created(5) };
+        let late = [refused(5), canceled.clone(), created(5), put(5, 9), put(5, 3)];
+        let mut stream = stream((3, 5), &late, &[refused(-1), put(5, 9), canceled, created(5)]);
+        assert_eq!(stream.ends.etcd.canceled.get(&5), Some(&2));
+        assert!(stream.ends.etcd.alive.contains(&5));
+        assert!(stream.equal().is_ok() && stream.equal_faults().is_ok());
+        stream.cut();
+        assert!(stream.ends.etcd.silenced.contains(&5));
     }
 }
