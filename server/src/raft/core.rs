@@ -73,8 +73,6 @@ pub struct CoreConfig {
     pub applied: LogIndex,
     /// Membership as of that entry.
     pub conf_state: ConfState,
-    /// Where the election timeouts come from.
-    pub seed: u64,
     pub timing: Timing,
 }
 
@@ -102,7 +100,6 @@ pub struct Effects {
 /// A node of Raft. What it knows of itself is asked in `queries`; nobody else reaches the crate's node.
 pub struct NodeCore {
     raw: RawNode<LogView>,
-    seed: u64,
     timing: Timing,
     /// The leader is believed dead: see [`NodeCore::end_lease`].
     lease_ended: bool,
@@ -126,7 +123,7 @@ impl NodeCore {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: CoreConfig) -> Result<Self, CoreError> {
-        let CoreConfig { id, log, applied, conf_state, seed, timing } = config;
+        let CoreConfig { id, log, applied, conf_state, timing } = config;
         let (truncated, last) = (log.truncated, log.last.0);
         let commit = LogIndex(log.hard_state.commit.max(applied.0));
         if applied > last {
@@ -149,7 +146,6 @@ impl NodeCore {
         let mut core = Self {
             raw,
             timing,
-            seed,
             lease_ended: false,
             held: Default::default(),
             written: (hard_state.term, hard_state.vote),
@@ -162,10 +158,12 @@ impl NodeCore {
         Ok(core)
     }
 
-    /// One tick passed.
-    pub fn tick(&mut self) {
-        self.raw.tick();
+    /// One tick passed. Answers whether this member stands for election with it.
+    pub fn tick(&mut self) -> bool {
+        let leads = self.is_leader();
+        let stands = self.raw.tick() && !leads;
         self.fix_timeout();
+        stands
     }
 
     /// A peer sent a message.
@@ -494,14 +492,15 @@ impl NodeCore {
         true
     }
 
-    /// Replaces the timeout that the crate drew: with one that follows from seed, member and term, so that a run
-    /// can be repeated. After every call that may have drawn one.
+    /// Replaces the timeout that the crate drew: with one that follows from voters, member and term, so that no two voters
+    /// have the same, and a run can be repeated. After every call that may have drawn one.
     fn fix_timeout(&mut self) {
-        let (id, term) = (self.raw.raft.id, self.raw.raft.term);
+        let raft = &self.raw.raft;
         let ticks = if self.lease_ended {
             self.timing.election_ticks_max() - 1
         } else {
-            election_ticks(self.timing, self.seed, id, term)
+            let voters = raft.prs().conf().voters().ids();
+            election_ticks(self.timing, voters.iter(), raft.id, raft.term)
         };
         self.raw.raft.set_randomized_election_timeout(ticks);
     }
@@ -528,37 +527,59 @@ fn raft_config(id: MemberId, applied: LogIndex, timing: Timing) -> Config {
     }
 }
 
-/// Election timeout of a member in a term: the same for the same seed, spread evenly over the range.
-fn election_ticks(timing: Timing, seed: u64, id: u64, term: u64) -> usize {
-    let mut mixed = seed;
-    for part in [id, term] {
-        // Steps of the splitmix64 generator.
-        mixed = (mixed ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
+/// Election timeout of a member in a term. The voters stand in line, and the range is shared out among them, so that none asks
+/// for votes while another does, and all are asked when they heard no leader for the shortest timeout either. With each term
+/// the first goes to the end of the line, so that who stands and does not win makes room.
+fn election_ticks(timing: Timing, voters: impl Iterator<Item = u64>, id: u64, term: u64) -> usize {
+    let (mut count, mut before) = (0, 0);
+    for voter in voters {
+        count += 1;
+        before += u64::from(voter < id);
     }
-    let (least, most) = (timing.election_ticks_min(), timing.election_ticks_max());
-    let range = (most - least) as u64;
-    least + usize::try_from(mixed % range).unwrap_or(0)
+    let count: u64 = count.max(1);
+    // The first term of a cluster is 1.
+    let gone = term.saturating_sub(1) % count;
+    let place = (before + count - gone) % count;
+    let (least, most) = (timing.election_ticks_min() + 1, timing.election_ticks_max());
+    let ticks = place * (most - least) as u64 / count;
+    least + usize::try_from(ticks).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn election_timeouts_are_spread_and_repeatable() {
+    fn voters_stand_for_election_one_after_the_other() {
         let slow = Timing::new(Some(500), Some(5000)).unwrap();
-        for timing in [Timing::default(), slow] {
-            let ticks = |id, term| election_ticks(timing, 7, id, term);
-            let all: BTreeSet<usize> = (0..2000).map(|term| ticks(1, term)).collect();
-            assert_eq!(all, (timing.election_ticks_min()..timing.election_ticks_max()).collect());
-            assert_eq!(ticks(1, 3), ticks(1, 3));
-            let same = (0..200).filter(|term| ticks(1, *term) == ticks(2, *term));
-            assert!(same.count() < 50, "members must not time out together");
+        let fast = Timing::new(Some(10), Some(50)).unwrap();
+        for (timing, most) in [(fast, 4), (Timing::default(), 9), (slow, 49)] {
+            for voters in [1, 2, 3, 4, 5, 7, 9, 49].into_iter().filter(|voters| *voters <= most) {
+                let ids = (0..voters).map(|place| 7 * place + 1);
+                for term in 1..20 {
+                    let mut all: Vec<usize> = ids
+                        .clone()
+                        .map(|id| election_ticks(timing, ids.clone(), id, term))
+                        .collect();
+                    all.sort_unstable();
+                    assert_eq!(all[0], timing.election_ticks_min() + 1);
+                    assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{voters}: {all:?}");
+                    assert!(all.last().is_some_and(|last| *last < timing.election_ticks_max()));
+                }
+            }
+        }
+        let line = |term| [4, 5, 6].map(|id| election_ticks(Timing::default(), 4..7, id, term));
+        assert_eq!(
+            [1, 2, 3, 4].map(line),
+            [[21, 24, 27], [27, 21, 24], [24, 27, 21], [21, 24, 27]]
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_in_its_range_whoever_asks() {
+        for (voters, id) in [(0..0, 3), (1..4, 0), (1..4, 9), (0..100, 99)] {
+            let ticks = election_ticks(Timing::default(), voters, id, u64::MAX);
+            assert!((20..30).contains(&ticks), "{ticks}");
         }
     }
 }

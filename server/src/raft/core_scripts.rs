@@ -69,7 +69,6 @@ impl CoreRunner {
                 testing::numbers(command, "voters")?,
                 testing::numbers(command, "learners")?,
             ),
-            seed: 1,
             timing: Timing::default(),
         })?);
         Ok(String::new())
@@ -200,7 +199,7 @@ impl Runner for CoreRunner {
             "tick" => {
                 let words = testing::words(command);
                 let count: u64 = words.first().map_or(Ok(1), |count| count.parse())?;
-                (0..count).try_for_each(|_| self.core().map(NodeCore::tick))?;
+                (0..count).try_for_each(|_| self.core().map(NodeCore::tick).map(drop))?;
                 String::new()
             }
             "turn" => {

@@ -21,6 +21,7 @@ use super::leadership::Leadership;
 use super::membership;
 use super::proposals::{Admission, Outage, Proposal, Proposals, Question, ReadBarrier};
 use super::stall::Stall;
+use super::status::Role;
 use super::suspicion::Suspicion;
 use super::turn::Turn;
 use super::validate::Refusal;
@@ -45,9 +46,7 @@ pub struct DriverConfig {
     pub conf_state: ConfState,
     /// The members as of that entry.
     pub members: Arc<Members>,
-    /// Where the election timeouts come from. Any number.
-    pub seed: u64,
-    /// How long they are.
+    /// How long a member waits for a leader.
     pub timing: Timing,
     /// Drawn anew at each start of the member.
     pub boot_nonce: u64,
@@ -84,7 +83,6 @@ pub struct Driver {
     pub(super) snapshots: Snapshots,
     /// A snapshot is about to take the place of state and log. Raft stands still meanwhile.
     pub(super) installing: Option<Installing>,
-    pub(super) seed: u64,
     pub(super) timing: Timing,
     /// Ticks so far.
     pub(super) now: u64,
@@ -113,20 +111,14 @@ impl Driver {
     /// # Errors
     /// When log and state do not fit each other.
     pub fn new(config: DriverConfig) -> Result<Self, DriverError> {
-        let DriverConfig { id, log, applied, conf_state, members, seed, boot_nonce, .. } = config;
+        let DriverConfig { id, log, applied, conf_state, members, boot_nonce, .. } = config;
         let DriverConfig { timing, cut, .. } = config;
         let alone = membership::is_only_voter(&conf_state, id);
         // Who is alone has nobody to ask.
         let own = (config.is_copied && !alone).then_some(Doubt::Copied);
         let doubts = Doubts::new(boot_nonce, &log.acked, own);
-        let core = NodeCore::new(CoreConfig {
-            id,
-            log,
-            applied,
-            conf_state: conf_state.clone(),
-            seed,
-            timing,
-        })?;
+        let core =
+            NodeCore::new(CoreConfig { id, log, applied, conf_state: conf_state.clone(), timing })?;
         let mut driver = Self {
             id,
             core,
@@ -149,7 +141,6 @@ impl Driver {
             cutting: Cutting::new(cut),
             snapshots: Snapshots::default(),
             installing: None,
-            seed,
             timing,
             now: 0,
             last_leader: MemberId(0),
@@ -376,10 +367,20 @@ impl Driver {
         }
         self.tick_core();
         if self.suspicion.due(self.now, self.core.leadership().leader) && !stalled {
-            tracing::info!(member = %self.id, "stands for election before the timeout: nobody leads");
-            self.core.campaign();
+            self.stand_early();
         }
         self.observe();
+    }
+
+    fn stand_early(&mut self) {
+        match self.core.role() {
+            Role::Candidate | Role::PreCandidate if !self.core.may_ask_again() => return,
+            Role::Candidate | Role::PreCandidate => {}
+            Role::Follower | Role::Leader => {
+                tracing::info!(member = %self.id, "stands for election before the timeout: nobody leads");
+            }
+        }
+        self.core.campaign();
     }
 
     /// A leader whose disk does not finish a write hands over to a member that has on its disk what this one has not.

@@ -153,7 +153,6 @@ impl Driver {
             log,
             applied: index,
             conf_state: conf_state.clone(),
-            seed: self.seed,
             timing: self.timing,
         };
         match NodeCore::new(config) {

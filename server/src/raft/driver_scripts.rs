@@ -139,7 +139,6 @@ impl World {
             applied: LogIndex(member.applied),
             conf_state: member.conf_state.clone(),
             members: members_of(&member.conf_state),
-            seed: 1,
             timing: Timing::default(),
             boot_nonce: member.starts,
             cut: Some(CUT),
@@ -505,7 +504,7 @@ fn failures_of(output: &str) -> String {
     told.filter(|line| line.contains("fail") || line.contains("reads")).collect()
 }
 
-fn proposal(origin: u64, sequence: u64) -> Input {
+pub fn proposal(origin: u64, sequence: u64) -> Input {
     let request = Request { origin, sequence, ..Request::default() };
     Input::Propose { sequence, kind: EntryKind::Normal, data: Bytes::from(request.encode_to_vec()) }
 }

@@ -26,7 +26,7 @@
 //! - I7: the log is cut only behind what this member has applied durably ([`cut`]); who lacks what went gets a snapshot.
 //!   One that is received takes the place of state and log while nothing of either is under way, state first, and Raft begins
 //!   anew on what is there, as at a start ([`driver_install`]). A log that has the snapshot's entry needs none and is kept.
-//! - I8: election timeouts follow from (seed, member, term); hash order decides nothing. Two runs over the same
+//! - I8: election timeouts follow from (voters, member, term); hash order decides nothing. Two runs over the same
 //!   inputs are equal.
 //! - I9: what a member says whose log may lack what it acknowledged counts for no commit, no read, and for no election but one by
 //!   all ([`doubt`]). A member that has committed what the leader has not ends.
@@ -34,7 +34,8 @@
 //! *What it refuses.* Remote proposals and read requests in Raft's own messages, messages that would make raft-rs
 //! panic, the removal of the leader by itself.
 //!
-//! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, the seeded run in `tests/tests/sim.rs`.
+//! *Where it is tested.* `testscripts/core` and `testscripts/driver` here, how long an outage takes in `outages`, the seeded run in
+//! `tests/tests/sim.rs`.
 
 mod applying;
 mod changes;
@@ -63,6 +64,8 @@ mod view;
 mod core_scripts;
 #[cfg(test)]
 mod driver_scripts;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod testing;
 

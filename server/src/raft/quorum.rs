@@ -6,13 +6,18 @@ use mini_etcd_shared::types::MemberId;
 use super::driver::Driver;
 use super::membership;
 
+/// In the place of the leader where none is known.
+const NOBODY: MemberId = MemberId(0);
+
 impl Driver {
     /// A tick of Raft. A leader that has lost its quorum is a follower after it, and tells the voter that is furthest to stand for
     /// election: where only the way from the others is broken, they would listen to a leader that can commit nothing.
     pub(super) fn tick_core(&mut self) {
         let before = self.core.leadership();
         let heir = before.leads().then(|| self.furthest(|_| true)).flatten();
-        self.core.tick();
+        if self.core.tick() {
+            self.hope_for_votes();
+        }
         if before.leads() && self.core.leadership() == before && self.is_quorum_lost() {
             self.core.step_down();
         }
@@ -22,6 +27,14 @@ impl Driver {
             if let Some(heir) = heir {
                 self.core.tell_to_campaign(heir);
             }
+        }
+    }
+
+    /// This member stands for election. It asks again, in its turn, if it has to: who heard the leader a heartbeat later did not
+    /// consent yet, and where two stood at once, both were refused.
+    fn hope_for_votes(&mut self) {
+        if let Some(rank) = membership::rank(&self.conf_state, NOBODY, self.id) {
+            self.suspicion.suspect(self.now, NOBODY, rank);
         }
     }
 
@@ -61,11 +74,10 @@ impl Driver {
         if self.core.leadership().has_leader() || !has_quorum {
             return;
         }
-        let nobody = MemberId(0);
-        if let Some(rank) = membership::rank(&self.conf_state, nobody, self.id) {
+        if let Some(rank) = membership::rank(&self.conf_state, NOBODY, self.id) {
             // A heartbeat of one that leads arrives within this time.
             let soon = self.now + self.timing.heartbeat_ticks() as u64;
-            self.suspicion.suspect(soon, nobody, rank);
+            self.suspicion.suspect(soon, NOBODY, rank);
         }
     }
 }

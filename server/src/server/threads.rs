@@ -281,7 +281,6 @@ fn driver(
         applied: published.applied,
         conf_state: published.conf_state.clone(),
         members: Arc::clone(&published.members),
-        seed: rand::random(),
         timing: config.timing,
         boot_nonce,
         cut: config.snapshot_count.map(CutPolicy::after),

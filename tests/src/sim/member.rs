@@ -284,7 +284,6 @@ impl Member {
             applied: published.applied,
             conf_state: published.conf_state.clone(),
             members: Arc::clone(&published.members),
-            seed,
             timing: Timing::default(),
             boot_nonce: self.starts,
             cut: Some(self.cut),

@@ -33,6 +33,18 @@ impl NodeCore {
         }
     }
 
+    /// Whether this member stands for election, or asks whether it would win, and asking anew may help. A candidate whose
+    /// votes are on their way, or on a disk, would not count them any more.
+    #[must_use]
+    pub fn may_ask_again(&self) -> bool {
+        let raft = &self.raw.raft;
+        match raft.state {
+            StateRole::PreCandidate => true,
+            StateRole::Candidate => raft.prs().tally_votes().1 > 0,
+            StateRole::Follower | StateRole::Leader => false,
+        }
+    }
+
     /// Whether this member leads.
     #[must_use]
     pub fn is_leader(&self) -> bool {
