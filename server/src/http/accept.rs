@@ -310,7 +310,7 @@ async fn drive(
     (site, from): (Arc<Site>, Origin),
     mut stop: watch::Receiver<bool>,
 ) {
-    let slot = Arc::clone(&from.slot);
+    let (slot, pace) = (Arc::clone(&from.slot), Arc::clone(&from.pace));
     let service = service_fn(move |request: Request<Incoming>| {
         // Boxed: the future of a call is large, and hyper moves it several times before it runs.
         Box::pin(answer(Arc::clone(&site), from.clone(), request))
@@ -318,15 +318,15 @@ async fn drive(
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = turns(connection.as_mut(), &writer) => ended,
+        ended = turns(connection.as_mut(), &writer, &pace) => ended,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            turns(connection, &writer).await
+            turns(connection, &writer, &pace).await
         }
         () = slot.told(Order::Leave) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                ended = turns(connection, &writer) => ended,
+                ended = turns(connection, &writer, &pace) => ended,
                 () = slot.told(Order::Cut) => return,
                 () = tokio::time::sleep(limits::CONNECTION_LEAVE_TIMEOUT) => return,
             }
@@ -341,8 +341,13 @@ async fn drive(
 async fn turns<C: Future>(
     mut connection: Pin<&mut C>,
     writer: &TurnWriter<WireWriter>,
+    pace: &Pace,
 ) -> C::Output {
-    poll_fn(|context| writer.poll_turn(connection.as_mut(), context)).await
+    poll_fn(|context| {
+        pace.begin_turn();
+        writer.poll_turn(connection.as_mut(), context)
+    })
+    .await
 }
 
 /// Answers a request. A client's call without a place for its connection is refused in the way that tells a client

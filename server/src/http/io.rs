@@ -241,11 +241,13 @@ mod tests {
         assert!((1..=2 * CONNECTION_TURN_BYTES_FIRST).contains(&first), "{first} bytes");
         for _ in 0..20 {
             drop(pace.begin());
-            pace.turn();
+            pace.begin_turn();
         }
+        assert!(pace.turn().pause.is_some());
         let short = read_in_a_turn(&pace).await;
         assert!((1..=2 * CONNECTION_TURN_BYTES_MIN).contains(&short), "{short} bytes");
         drop(pace.begin());
+        pace.begin_turn();
         assert_eq!(read_in_a_turn(&pace).await, 0);
     }
 
@@ -256,9 +258,10 @@ mod tests {
         let pace = Arc::<Pace>::default();
         for _ in 0..4 {
             drop(pace.begin());
-            pace.turn();
+            pace.begin_turn();
         }
         drop(pace.begin());
+        pace.begin_turn();
         let (mut metered, _guard) = metered(near, &pace).await;
         let begun = tokio::time::Instant::now();
         metered.read_exact(&mut [0; 4]).await.unwrap();

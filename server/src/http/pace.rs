@@ -29,6 +29,7 @@ pub(super) struct Pace {
     turn_bytes: AtomicUsize,
     /// Milliseconds of the last pause, if no call was answered since.
     pause_ms: AtomicU64,
+    is_pause_due: AtomicBool,
     /// What was read in the last turn, and calls since.
     read_bytes: AtomicUsize,
     begun: AtomicUsize,
@@ -49,6 +50,7 @@ impl Default for Pace {
         Self {
             turn_bytes: AtomicUsize::new(CONNECTION_TURN_BYTES_FIRST),
             pause_ms: AtomicU64::default(),
+            is_pause_due: AtomicBool::default(),
             read_bytes: AtomicUsize::default(),
             begun: AtomicUsize::default(),
             answered: AtomicUsize::default(),
@@ -58,24 +60,31 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// What may be read now, by how the calls ended since this was asked last.
-    pub fn turn(&self) -> Turn {
+    /// A turn begins: how long it is follows from what the calls of the turns before have come to since the last one began.
+    pub fn begin_turn(&self) {
         let taken = |count: &AtomicUsize| count.swap(0, Relaxed);
         let (read_bytes, begun) = (taken(&self.read_bytes), taken(&self.begun));
         let (answered, given_up) = (taken(&self.answered), taken(&self.given_up));
-        let before = self.turn_bytes.load(Relaxed);
         let is_idle = given_up > answered;
         let goes_on = answered > 0 || begun == 0 && read_bytes > 0;
         if !is_idle && !goes_on {
-            return Turn { bytes: before, pause: None };
+            return;
         }
+        let before = self.turn_bytes.load(Relaxed);
         let bytes = if is_idle { before / 2 } else { before * 2 };
         let bytes = bytes.clamp(CONNECTION_TURN_BYTES_MIN, CONNECTION_TURN_BYTES);
         self.turn_bytes.store(bytes, Relaxed);
         let longer = (self.pause_ms.load(Relaxed) * 2).clamp(1, CALLS_GIVEN_UP_PAUSE_MS_MAX);
         let pause_ms = if is_idle { longer } else { 0 };
         self.pause_ms.store(pause_ms, Relaxed);
-        Turn { bytes, pause: is_idle.then_some(Duration::from_millis(pause_ms)) }
+        self.is_pause_due.store(is_idle, Relaxed);
+    }
+
+    /// What may be read now. A pause is told once.
+    pub fn turn(&self) -> Turn {
+        let pause = Duration::from_millis(self.pause_ms.load(Relaxed));
+        let is_due = self.is_pause_due.swap(false, Relaxed);
+        Turn { bytes: self.turn_bytes.load(Relaxed), pause: is_due.then_some(pause) }
     }
 
     /// So many bytes were read.
@@ -160,11 +169,16 @@ mod tests {
 
     use super::*;
 
+    fn next(pace: &Pace) -> Turn {
+        pace.begin_turn();
+        pace.turn()
+    }
+
     /// The turn after so many calls were answered and so many given up: its bytes, and the pause before it in ms.
     fn after(pace: &Arc<Pace>, answered: usize, given_up: usize) -> (usize, Option<u128>) {
         (0..answered).for_each(|_| pace.begin().answered());
         (0..given_up).for_each(|_| drop(pace.begin()));
-        let turn = pace.turn();
+        let turn = next(pace);
         (turn.bytes, turn.pause.map(|pause| pause.as_millis()))
     }
 
@@ -197,10 +211,12 @@ mod tests {
         let pace = Arc::<Pace>::default();
         let call = pace.begin();
         pace.read(100);
-        assert_eq!(pace.turn().bytes, CONNECTION_TURN_BYTES_FIRST);
+        assert_eq!(next(&pace).bytes, CONNECTION_TURN_BYTES_FIRST);
         pace.read(100);
-        assert_eq!(pace.turn().bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
-        assert_eq!(pace.turn().bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
+        // What its turn begins is not known before its end.
+        assert_eq!(pace.turn().bytes, CONNECTION_TURN_BYTES_FIRST);
+        assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
+        assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
         call.answered();
     }
 
@@ -211,7 +227,7 @@ mod tests {
         call.answered();
         call.answered();
         drop((call, pace.begin()));
-        assert_eq!(pace.turn().pause, None);
+        assert_eq!(next(&pace).pause, None);
     }
 
     #[tokio::test]
@@ -223,6 +239,6 @@ mod tests {
         assert_eq!(asked.frame().await.unwrap().err(), Some("reset"));
         call.answered();
         drop((call, asked));
-        assert_eq!(pace.turn().pause, Some(Duration::from_millis(1)));
+        assert_eq!(next(&pace).pause, Some(Duration::from_millis(1)));
     }
 }
