@@ -197,13 +197,13 @@ mod tests {
         let mut all = vec![0; said];
         tokio::io::AsyncReadExt::read_exact(&mut far, &mut all).await.unwrap();
     }
-    type Halves = (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>);
 
+    /// A connection at this pace, and its place.
     async fn metered(
         near: DuplexStream,
         pace: &Arc<Pace>,
     ) -> (Metered<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>, SlotGuard) {
-        let (incoming, writer): Halves = tokio::io::split(near);
+        let (incoming, writer) = tokio::io::split(near);
         let capacity = Capacity { clients: 1, guests: 0, peers: 0 };
         let guard = Slots::new(capacity, Metrics::default()).admit().await;
         let counted = (guard.slot().clone(), Arc::clone(pace));

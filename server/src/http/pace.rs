@@ -4,9 +4,12 @@
 //! they are answered that is what the client came for; a client whose calls are given up as soon as they are begun
 //! (CVE-2023-44487) only takes the time of others. So a connection begins with short turns, has twice as long ones when
 //! its calls were answered, or when what it says goes on with calls of before, and half as long ones when most were given
-//! up; and between those it is not read for a while, each time for twice as long, within a bound. A connection alone must
-//! not keep its thread busy: Raft, log and state want the same processors, and wait for the end of a time slice at each
-//! step of a write.
+//! up.
+//!
+//! Where most were given up before their message came, which no client does that wants an answer, the connection is not
+//! read for a while, each time for twice as long, within a bound: a connection alone must not keep its thread busy, for
+//! Raft, log and state want the same processors, and wait for the end of a time slice at each step of a write. Calls with
+//! a message are given up by clients that mean well: they ask several members at once, or their patience is short.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +38,8 @@ pub(super) struct Pace {
     begun: AtomicUsize,
     answered: AtomicUsize,
     given_up: AtomicUsize,
+    /// Of these, those whose message did not come.
+    without_message: AtomicUsize,
 }
 
 /// What a connection may be read.
@@ -55,6 +60,7 @@ impl Default for Pace {
             begun: AtomicUsize::default(),
             answered: AtomicUsize::default(),
             given_up: AtomicUsize::default(),
+            without_message: AtomicUsize::default(),
         }
     }
 }
@@ -66,6 +72,7 @@ impl Pace {
         let (read_bytes, begun) = (taken(&self.read_bytes), taken(&self.begun));
         let (answered, given_up) = (taken(&self.answered), taken(&self.given_up));
         let is_idle = given_up > answered;
+        let is_harm = taken(&self.without_message) > answered;
         let goes_on = answered > 0 || begun == 0 && read_bytes > 0;
         if !is_idle && !goes_on {
             return;
@@ -75,9 +82,8 @@ impl Pace {
         let bytes = bytes.clamp(CONNECTION_TURN_BYTES_MIN, CONNECTION_TURN_BYTES);
         self.turn_bytes.store(bytes, Relaxed);
         let longer = (self.pause_ms.load(Relaxed) * 2).clamp(1, CALLS_GIVEN_UP_PAUSE_MS_MAX);
-        let pause_ms = if is_idle { longer } else { 0 };
-        self.pause_ms.store(pause_ms, Relaxed);
-        self.is_pause_due.store(is_idle, Relaxed);
+        self.pause_ms.store(if is_harm { longer } else { 0 }, Relaxed);
+        self.is_pause_due.store(is_harm, Relaxed);
     }
 
     /// What may be read now. A pause is told once.
@@ -95,14 +101,16 @@ impl Pace {
     /// A call begins.
     pub fn begin(self: &Arc<Self>) -> Arc<Underway> {
         self.begun.fetch_add(1, Relaxed);
-        let (is_answered, is_over) = (AtomicBool::default(), AtomicBool::default());
-        Arc::new(Underway { pace: Arc::clone(self), is_answered, is_over })
+        let no = AtomicBool::default;
+        let pace = Arc::clone(self);
+        Arc::new(Underway { pace, has_message: no(), is_answered: no(), is_over: no() })
     }
 }
 
 /// A call that counts as given up unless it is answered.
 pub(super) struct Underway {
     pace: Arc<Pace>,
+    has_message: AtomicBool,
     is_answered: AtomicBool,
     /// Its client has ended the stream: what is answered now, that the message did not come, is for nobody.
     is_over: AtomicBool,
@@ -121,11 +129,14 @@ impl Drop for Underway {
     fn drop(&mut self) {
         if !*self.is_answered.get_mut() {
             self.pace.given_up.fetch_add(1, Relaxed);
+            let is_without = usize::from(!*self.has_message.get_mut());
+            self.pace.without_message.fetch_add(is_without, Relaxed);
         }
     }
 }
 
-/// The body of a call's request, which tells when its client ends the stream before it is complete.
+/// The body of a call's request, which tells whether anything of it comes, and when its client ends the stream before it is
+/// complete.
 pub(super) struct Asked<B> {
     body: B,
     underway: Arc<Underway>,
@@ -146,8 +157,10 @@ impl<B: HttpBody + Unpin> HttpBody for Asked<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(frame, Poll::Ready(Some(Err(_)))) {
-            self.underway.is_over.store(true, Relaxed);
+        match &frame {
+            Poll::Ready(Some(Ok(_))) => self.underway.has_message.store(true, Relaxed),
+            Poll::Ready(Some(Err(_))) => self.underway.is_over.store(true, Relaxed),
+            Poll::Ready(None) | Poll::Pending => {}
         }
         frame
     }
@@ -166,6 +179,7 @@ mod tests {
     use bytes::Bytes;
     use futures::stream;
     use http_body_util::{BodyExt as _, StreamBody};
+    use tonic::Status;
 
     use super::*;
 
@@ -218,6 +232,17 @@ mod tests {
         assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
         assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
         call.answered();
+    }
+
+    #[tokio::test]
+    async fn whose_calls_have_messages_is_read_at_once_though_they_are_given_up() {
+        let pace = Arc::<Pace>::default();
+        let call = pace.begin();
+        let message = stream::iter([Ok::<_, Status>(Frame::data(Bytes::from("message")))]);
+        assert!(Asked::new(StreamBody::new(message), &call).frame().await.unwrap().is_ok());
+        drop(call);
+        let turn = next(&pace);
+        assert_eq!((turn.bytes, turn.pause), (CONNECTION_TURN_BYTES_FIRST / 2, None));
     }
 
     #[test]

@@ -356,8 +356,8 @@ pub const CONNECTION_TURN_BYTES_FIRST: usize = 2 << 10;
 /// Bytes of a turn, at the least, of a connection whose calls are given up as soon as they are begun.
 pub const CONNECTION_TURN_BYTES_MIN: usize = 512;
 
-/// Milliseconds for which a connection is not read, at the most, between turns whose calls were given up before they were
-/// answered. All calls of a client end so when a member was silent for long, and its next ones must not wait.
+/// Milliseconds for which a connection is not read, at the most, between turns whose calls were given up before their
+/// messages came.
 pub const CALLS_GIVEN_UP_PAUSE_MS_MAX: u64 = 100;
 
 /// Bytes that one connection is sent in one turn of its thread, give or take one write. Small enough that a call between
