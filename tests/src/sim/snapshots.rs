@@ -54,7 +54,11 @@ impl World {
         let is_cut = self.cut.contains(&(from, to));
         let is_alive = sender.is_some_and(|sender| sender.nonce == start) && !is_cut;
         let is_lost = !self.calm && self.chances.network.chance(self.plan.chunk_loss);
-        let Some(member) = self.members.get_mut(&to) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(&to) else {
+            // It was removed, and its process is gone: nobody answers there.
+            self.sent(&transfer, to, false);
+            return Ok(());
+        };
         let begins = is_alive && !transfer.is_begun && member.may_receive();
         if begins {
             member.begin_snapshot(transfer.snapshot.clone())?;
