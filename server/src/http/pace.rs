@@ -71,19 +71,19 @@ impl Pace {
         let taken = |count: &AtomicUsize| count.swap(0, Relaxed);
         let (read_bytes, begun) = (taken(&self.read_bytes), taken(&self.begun));
         let (answered, given_up) = (taken(&self.answered), taken(&self.given_up));
-        let is_idle = given_up > answered;
-        let is_harm = taken(&self.without_message) > answered;
+        let is_waste = given_up > answered;
+        let is_attack = taken(&self.without_message) > answered;
         let goes_on = answered > 0 || begun == 0 && read_bytes > 0;
-        if !is_idle && !goes_on {
+        if !is_waste && !goes_on {
             return;
         }
         let before = self.turn_bytes.load(Relaxed);
-        let bytes = if is_idle { before / 2 } else { before * 2 };
+        let bytes = if is_waste { before / 2 } else { before * 2 };
         let bytes = bytes.clamp(CONNECTION_TURN_BYTES_MIN, CONNECTION_TURN_BYTES);
         self.turn_bytes.store(bytes, Relaxed);
         let longer = (self.pause_ms.load(Relaxed) * 2).clamp(1, CALLS_GIVEN_UP_PAUSE_MS_MAX);
-        self.pause_ms.store(if is_harm { longer } else { 0 }, Relaxed);
-        self.is_pause_due.store(is_harm, Relaxed);
+        self.pause_ms.store(if is_attack { longer } else { 0 }, Relaxed);
+        self.is_pause_due.store(is_attack, Relaxed);
     }
 
     /// What may be read now. A pause is told once.
