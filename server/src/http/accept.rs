@@ -23,7 +23,7 @@ use tonic::Status;
 
 use super::gateway::is_gateway;
 use super::handshake::Handshakes;
-use super::io::Metered;
+use super::io::{Complaint, Metered};
 use super::pace::Pace;
 use super::port::{Admits, Arrived, Listening, Port, Speaks};
 use super::site::Site;
@@ -227,7 +227,7 @@ pub(super) fn connections_with(
         patience,
         lane: Lane::default(),
         failures: TimedRepeats::default(),
-        strangers: Arc::default(),
+        complaints: Arc::default(),
     };
     (Intake(intake), connections.run(accepted))
 }
@@ -241,7 +241,7 @@ struct Connections {
     patience: Patience,
     lane: Lane,
     failures: TimedRepeats<()>,
-    strangers: Arc<TimedRepeats<()>>,
+    complaints: Arc<TimedRepeats<Complaint>>,
 }
 
 impl Connections {
@@ -275,7 +275,7 @@ impl Connections {
             }
         };
         let slot = Arc::clone(place.slot());
-        let opening = (self.patience.first_bytes, Arc::clone(&self.strangers));
+        let opening = (self.patience.first_bytes, Arc::clone(&self.complaints));
         let writer = TurnWriter::new(writer, self.lane.clone(), self.metrics.clone());
         let halves = (incoming, writer.clone());
         let pace = Arc::<Pace>::default();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::handshake::TLS_FIRST_BYTE;
-use super::pace::{CHUNK_BYTES, Pace};
+use super::pace::{CHUNK_BYTES, CallsGivenUp, Pace};
 use super::slots::Slot;
 use super::turn_writer::{TurnWriter, spend_turn};
 use crate::limits::CONNECTION_TURN_BYTES;
@@ -27,6 +27,7 @@ pub(super) struct Metered<R, W> {
     writer: TurnWriter<W>,
     metrics: Metrics,
     opening: Option<Opening>,
+    complaints: Arc<TimedRepeats<Complaint>>,
     pace: Arc<Pace>,
     /// Until it is read again.
     pause: Option<Pin<Box<Sleep>>>,
@@ -37,33 +38,39 @@ struct Opening {
     /// Bytes of the preface that have come.
     matched: usize,
     slot: Arc<Slot>,
-    /// Of clients that speak TLS where it is not spoken.
-    strangers: Arc<TimedRepeats<()>>,
+}
+
+/// What the log says of connections, not of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Complaint {
+    /// TLS where it is not spoken.
+    SpeaksTls,
+    CallsGivenUp,
 }
 
 impl<R, W> Metered<R, W> {
     pub(super) fn new(
         (incoming, writer): (R, TurnWriter<W>),
         metrics: Metrics,
-        (patience, strangers): (Duration, Arc<TimedRepeats<()>>),
+        (patience, complaints): (Duration, Arc<TimedRepeats<Complaint>>),
         (slot, pace): (Arc<Slot>, Arc<Pace>),
     ) -> Self {
         let deadline = Box::pin(sleep(patience));
-        let opening = Some(Opening { deadline, matched: 0, slot, strangers });
-        Self { incoming, writer, metrics, opening, pace, pause: None }
+        let opening = Some(Opening { deadline, matched: 0, slot });
+        Self { incoming, writer, metrics, opening, complaints, pace, pause: None }
     }
 
     /// Bytes of this turn, once it may be read.
-    fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+    fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, CallsGivenUp>> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
-            let turn = self.pace.turn();
+            let turn = self.pace.turn()?;
             match turn.pause {
                 Some(pause) => self.pause = Some(Box::pin(sleep(pause))),
-                None => return Poll::Ready(turn.bytes),
+                None => return Poll::Ready(Ok(turn.bytes)),
             }
         }
     }
@@ -71,13 +78,13 @@ impl<R, W> Metered<R, W> {
 
 impl Opening {
     /// Takes fresh bytes in; true once the protocol is known.
-    fn decided(&mut self, fresh: &[u8]) -> bool {
+    fn decided(&mut self, fresh: &[u8], complaints: &TimedRepeats<Complaint>) -> bool {
         if !fresh.is_empty() {
             self.slot.spoke();
         }
         if self.matched == 0
             && fresh.first() == Some(&TLS_FIRST_BYTE)
-            && let Some(Say { more }) = self.strangers.say(())
+            && let Some(Say { more }) = complaints.say(Complaint::SpeaksTls)
         {
             tracing::warn!(
                 more,
@@ -103,7 +110,15 @@ impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Metered<R, W> {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
-        let turn_bytes = ready!(self.poll_pace(context));
+        let turn_bytes = match ready!(self.poll_pace(context)) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if let Some(Say { more }) = self.complaints.say(Complaint::CallsGivenUp) {
+                    tracing::warn!(more, "a client's connection is ended: {error}");
+                }
+                return Poll::Ready(Err(io::Error::other(error)));
+            }
+        };
         if turn_bytes < CONNECTION_TURN_BYTES {
             let mut chunk = [0; CHUNK_BYTES];
             let most = CHUNK_BYTES.min(turn_bytes).min(buffer.remaining());
@@ -117,8 +132,9 @@ impl<R: AsyncRead + Unpin, W: Unpin> AsyncRead for Metered<R, W> {
         self.metrics.received_bytes.inc_by(u64::try_from(fresh.len()).unwrap_or(0));
         self.pace.read(fresh.len());
         spend_turn(context, fresh.len(), turn_bytes);
-        if self.opening.as_mut().is_some_and(|opening| opening.decided(fresh)) {
-            self.opening = None;
+        let Self { opening, complaints, .. } = &mut *self;
+        if opening.as_mut().is_some_and(|opening| opening.decided(fresh, complaints)) {
+            *opening = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -243,7 +259,7 @@ mod tests {
             drop(pace.begin());
             pace.begin_turn();
         }
-        assert!(pace.turn().pause.is_some());
+        assert!(pace.turn().unwrap().pause.is_some());
         let short = read_in_a_turn(&pace).await;
         assert!((1..=2 * CONNECTION_TURN_BYTES_MIN).contains(&short), "{short} bytes");
         drop(pace.begin());

@@ -8,20 +8,22 @@
 //!
 //! Where most were given up before their message came, which no client does that wants an answer, the connection is not
 //! read for a while, each time for twice as long, within a bound: a connection alone must not keep its thread busy, for
-//! Raft, log and state want the same processors, and wait for the end of a time slice at each step of a write. Calls with
-//! a message are given up by clients that mean well: they ask several members at once, or their patience is short.
+//! Raft, log and state want the same processors, and wait for the end of a time slice at each step of a write. When that goes on
+//! it is ended: who went away long ago with thousands of calls unread would be read for minutes, and a hundred such
+//! connections are felt again. Calls with a message are given up by clients that mean well: they ask several members at once,
+//! or their patience is short.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::limits::{
-    CALLS_GIVEN_UP_PAUSE_MS_MAX, CONNECTION_TURN_BYTES, CONNECTION_TURN_BYTES_FIRST,
-    CONNECTION_TURN_BYTES_MIN,
+    CALLS_GIVEN_UP_PAUSE_MS_MAX, CALLS_GIVEN_UP_TURNS_MAX, CONNECTION_TURN_BYTES,
+    CONNECTION_TURN_BYTES_FIRST, CONNECTION_TURN_BYTES_MIN,
 };
 
 /// Bytes of one read while turns are short.
@@ -33,6 +35,8 @@ pub(super) struct Pace {
     /// Milliseconds of the last pause, if no call was answered since.
     pause_ms: AtomicU64,
     is_pause_due: AtomicBool,
+    /// Turns in a row that ended with a pause.
+    pauses: AtomicU32,
     /// What was read in the last turn, and calls since.
     read_bytes: AtomicUsize,
     begun: AtomicUsize,
@@ -50,12 +54,18 @@ pub(super) struct Turn {
     pub pause: Option<Duration>,
 }
 
+/// Why a connection is read no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its calls are given up as soon as they are begun")]
+pub(super) struct CallsGivenUp;
+
 impl Default for Pace {
     fn default() -> Self {
         Self {
             turn_bytes: AtomicUsize::new(CONNECTION_TURN_BYTES_FIRST),
             pause_ms: AtomicU64::default(),
             is_pause_due: AtomicBool::default(),
+            pauses: AtomicU32::default(),
             read_bytes: AtomicUsize::default(),
             begun: AtomicUsize::default(),
             answered: AtomicUsize::default(),
@@ -84,13 +94,21 @@ impl Pace {
         let longer = (self.pause_ms.load(Relaxed) * 2).clamp(1, CALLS_GIVEN_UP_PAUSE_MS_MAX);
         self.pause_ms.store(if is_attack { longer } else { 0 }, Relaxed);
         self.is_pause_due.store(is_attack, Relaxed);
+        let pauses = self.pauses.load(Relaxed);
+        self.pauses.store(if is_attack { pauses.saturating_add(1) } else { 0 }, Relaxed);
     }
 
     /// What may be read now. A pause is told once.
-    pub fn turn(&self) -> Turn {
+    ///
+    /// # Errors
+    /// Nothing, ever again.
+    pub fn turn(&self) -> Result<Turn, CallsGivenUp> {
+        if self.pauses.load(Relaxed) > CALLS_GIVEN_UP_TURNS_MAX {
+            return Err(CallsGivenUp);
+        }
         let pause = Duration::from_millis(self.pause_ms.load(Relaxed));
         let is_due = self.is_pause_due.swap(false, Relaxed);
-        Turn { bytes: self.turn_bytes.load(Relaxed), pause: is_due.then_some(pause) }
+        Ok(Turn { bytes: self.turn_bytes.load(Relaxed), pause: is_due.then_some(pause) })
     }
 
     /// So many bytes were read.
@@ -185,7 +203,7 @@ mod tests {
 
     fn next(pace: &Pace) -> Turn {
         pace.begin_turn();
-        pace.turn()
+        pace.turn().unwrap()
     }
 
     /// The turn after so many calls were answered and so many given up: its bytes, and the pause before it in ms.
@@ -221,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_giving_calls_up_is_read_no_further() {
+        let pace = Arc::<Pace>::default();
+        let attack = |turns: u32| {
+            (0..turns).for_each(|_| {
+                pace.turn().unwrap();
+                drop(pace.begin());
+                pace.begin_turn();
+            });
+        };
+        attack(CALLS_GIVEN_UP_TURNS_MAX);
+        after(&pace, 1, 0);
+        attack(CALLS_GIVEN_UP_TURNS_MAX + 1);
+        assert_eq!(pace.turn(), Err(CallsGivenUp));
+        pace.begin().answered();
+        assert_eq!(pace.turn(), Err(CallsGivenUp), "nothing is read that could be answered");
+    }
+
+    #[test]
     fn turns_grow_with_what_goes_on_with_calls_of_before() {
         let pace = Arc::<Pace>::default();
         let call = pace.begin();
@@ -228,7 +264,7 @@ mod tests {
         assert_eq!(next(&pace).bytes, CONNECTION_TURN_BYTES_FIRST);
         pace.read(100);
         // What its turn begins is not known before its end.
-        assert_eq!(pace.turn().bytes, CONNECTION_TURN_BYTES_FIRST);
+        assert_eq!(pace.turn().unwrap().bytes, CONNECTION_TURN_BYTES_FIRST);
         assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
         assert_eq!(next(&pace).bytes, 2 * CONNECTION_TURN_BYTES_FIRST);
         call.answered();

@@ -360,6 +360,9 @@ pub const CONNECTION_TURN_BYTES_MIN: usize = 512;
 /// messages came.
 pub const CALLS_GIVEN_UP_PAUSE_MS_MAX: u64 = 100;
 
+/// Such turns in a row after which the connection is ended, two seconds of pauses.
+pub const CALLS_GIVEN_UP_TURNS_MAX: u32 = 25;
+
 /// Bytes that one connection is sent in one turn of its thread, give or take one write. Small enough that a call between
 /// large answers does not wait long, large enough that those do not notice.
 pub const CONNECTION_TURN_BYTES_SENT: usize = 128 << 10;

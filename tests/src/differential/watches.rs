@@ -129,6 +129,8 @@ impl End {
             }
         } else if answer.created {
             self.alive.insert(answer.watch_id);
+            // A number used again may begin in the past.
+            self.last.remove(&answer.watch_id);
         }
         let Some((_, output)) = messages("/etcdserverpb.Watch/Watch") else { return };
         let Ok(mut message) = DynamicMessage::decode(output, bytes) else {
@@ -487,6 +489,15 @@ mod tests {
         assert!(stream_of(&[refused(0), put(0, 2)]).equal().is_err(), "5 has got nothing");
         assert!(stream_of(&[refused(3), put(5, 2)]).equal().is_err(), "no watch 3 to silence");
         assert!(stream_of(&[refused(-1), put(5, 2)]).equal().is_err(), "as from 3.5.6 on");
+    }
+
+    #[test]
+    fn a_number_used_again_may_begin_in_the_past() {
+        let canceled = WatchResponse { canceled: true, created: false, ..created(5) };
+        let again = [put(5, 9), canceled, created(5), put(5, 3)];
+        assert_eq!(stream((3, 5), &again, &again).equal_faults(), Ok(()));
+        let back = [put(5, 9), put(5, 3)];
+        assert!(stream((3, 5), &back, &back).equal_faults().is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures::future::join_all;
 use http::{Method, Request, Version, header};
 use mini_etcd_tests::usage::kilobytes;
@@ -40,10 +40,13 @@ pub struct Arguments {
     /// Seconds of each kind.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// The kinds, if not all.
+    #[arg(long, value_delimiter = ',')]
+    kinds: Vec<Harm>,
 }
 
 /// Kinds of harm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Harm {
     /// A handshake that has no end.
     HalfTls,
@@ -76,7 +79,10 @@ pub async fn run(target: &Target, arguments: &Arguments) -> anyhow::Result<Vec<P
     let leader = target.cluster.pid(target.leader)?;
     let mut phases = Vec::new();
     let kinds = if arguments.tls { &WITH_TLS[..] } else { &IN_PLAIN_TEXT };
-    for &(harm, name, is_slow) in kinds {
+    let asked = &arguments.kinds;
+    for &(harm, name, is_slow) in
+        kinds.iter().filter(|it| asked.is_empty() || asked.contains(&it.0))
+    {
         let clients = if is_slow { arguments.slow } else { arguments.busy };
         let phase = Phase::run(name, target, async {
             let before = kilobytes(leader, "VmRSS")?;
