@@ -1,6 +1,6 @@
 //! [`SnapshotSource`] and [`SnapshotSink`]: a state as a sequence of chunks, and chunks as a state that is staged.
 //!
-//! The source reads what one published state pins, a chunk at a time, so that it costs neither memory nor a pause. The sink
+//! The source reads what one published state pins, chunk after chunk, so that it costs neither memory nor a pause. The sink
 //! writes chunks into an empty database, in order, each checked by a sum over all rows so far. The row that says where the
 //! state stands comes last and goes in with a sync: a database that has it is whole. What the rows mean is checked when
 //! the state is taken up, as at every start.
@@ -24,18 +24,13 @@ const SPACES: [Space; 3] = [Space::Rows, Space::System, Space::Meta];
 /// Reads a state as chunks.
 pub struct SnapshotSource {
     published: Arc<Published>,
-    /// Place in [`SPACES`], and the last key that was read there.
-    space: usize,
-    after: Option<Vec<u8>>,
-    number: u64,
-    crc: u32,
 }
 
 impl SnapshotSource {
     /// Of this state.
     #[must_use]
     pub fn new(published: Arc<Published>) -> Self {
-        Self { published, space: 0, after: None, number: 0, crc: 0 }
+        Self { published }
     }
 
     /// Where the state stands.
@@ -48,44 +43,65 @@ impl SnapshotSource {
         }
     }
 
-    /// The next chunk, of about so many bytes; none after the last.
+    /// Gives chunks of about so many bytes to `take` until it breaks, which may take its time: one scan reads each space. A
+    /// scan begins by stepping over what was written since the state was published, so that one for each chunk costs more
+    /// the longer it all takes and the more is written meanwhile.
     ///
     /// # Errors
     /// A failing disk, or damage.
-    pub fn next(&mut self, bytes: usize) -> Result<Option<SnapshotChunk>, StorageError> {
-        if self.space == SPACES.len() {
-            return Ok(None);
-        }
-        let mut rows = Vec::with_capacity(bytes);
-        while let Some(space) = SPACES.get(self.space).filter(|_| rows.len() < bytes) {
-            let number = u8::try_from(self.space).unwrap_or(u8::MAX);
-            let after = self.after.take();
-            let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            self.published.view.reader().scan(
-                *space,
-                (from, Bound::Unbounded),
-                &mut |key, value| {
-                    rows.put_u8(number);
-                    rows.put_u32(length(key));
-                    rows.put_u32(length(value));
-                    rows.put_slice(key);
-                    rows.put_slice(value);
-                    if rows.len() < bytes {
-                        return ControlFlow::Continue(());
-                    }
-                    self.after = Some(key.to_vec());
-                    ControlFlow::Break(())
-                },
-            )?;
-            if self.after.is_none() {
-                self.space += 1;
+    pub fn read(
+        &self,
+        bytes: usize,
+        take: &mut dyn FnMut(SnapshotChunk) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let mut chunks = Chunks::new(bytes);
+        for (number, space) in (0..).zip(SPACES) {
+            let mut flow = ControlFlow::Continue(());
+            let all = (Bound::Unbounded, Bound::Unbounded);
+            self.published.view.reader().scan(space, all, &mut |key, value| {
+                if chunks.rows.len() >= bytes {
+                    flow = take(chunks.end(false));
+                }
+                chunks.put(number, key, value);
+                flow
+            })?;
+            if flow.is_break() {
+                return Ok(());
             }
         }
+        let _ = take(chunks.end(true));
+        Ok(())
+    }
+}
+
+/// Rows that become chunks.
+struct Chunks {
+    bytes: usize,
+    rows: Vec<u8>,
+    number: u64,
+    crc: u32,
+}
+
+impl Chunks {
+    fn new(bytes: usize) -> Self {
+        Self { bytes, rows: Vec::with_capacity(bytes), number: 0, crc: 0 }
+    }
+
+    fn put(&mut self, space: u8, key: &[u8], value: &[u8]) {
+        self.rows.put_u8(space);
+        self.rows.put_u32(length(key));
+        self.rows.put_u32(length(value));
+        self.rows.put_slice(key);
+        self.rows.put_slice(value);
+    }
+
+    /// Ends a chunk.
+    fn end(&mut self, last: bool) -> SnapshotChunk {
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(self.bytes));
         self.crc = crc32c::crc32c_append(self.crc, &rows);
-        let last = self.space == SPACES.len();
         let chunk = SnapshotChunk { number: self.number, rows: rows.into(), crc: self.crc, last };
         self.number += 1;
-        Ok(Some(chunk))
+        chunk
     }
 }
 

@@ -203,7 +203,7 @@ pub const RESTORE_BATCH_BYTES: usize = 512 << 10;
 pub const SNAPSHOT_CHUNKS_WAITING_MAX: usize = 2;
 
 /// How many times as long as a piece of a snapshot took its sender rests after it while somebody writes.
-pub const SNAPSHOT_REST_TIMES: u32 = 3;
+pub const SNAPSHOT_REST_TIMES: u32 = 9;
 
 /// The longest of such rests.
 pub const SNAPSHOT_REST_MAX: Duration = Duration::from_millis(50);

@@ -118,6 +118,12 @@ impl View {
         self.reader.as_ref()
     }
 
+    /// The same view of another storage.
+    #[cfg(test)]
+    pub(crate) fn reading(self, reader: impl FnOnce(Arc<dyn Reader>) -> Arc<dyn Reader>) -> Self {
+        Self { reader: reader(Arc::clone(&self.reader)), ..self }
+    }
+
     /// Keys that exist.
     #[must_use]
     pub fn key_count(&self) -> u64 {

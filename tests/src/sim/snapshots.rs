@@ -1,6 +1,7 @@
 //! Snapshots on their way from one member to another, piece by piece, as the transport carries them.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -32,11 +33,12 @@ impl World {
         let Some(running) = self.members.get(&from).and_then(|it| it.running.as_ref()) else {
             return Ok(());
         };
-        let (start, mut source) = (running.nonce, SnapshotSource::new(running.published()));
+        let (start, source) = (running.nonce, SnapshotSource::new(running.published()));
         let (snapshot, mut rest) = (source.snapshot(), VecDeque::new());
-        while let Some(chunk) = source.next(CHUNK_BYTES)? {
+        source.read(CHUNK_BYTES, &mut |chunk| {
             rest.push_back(chunk);
-        }
+            ControlFlow::Continue(())
+        })?;
         let transfer = Transfer { from, start, snapshot, is_begun: false, rest };
         self.carry(to, Box::new(transfer));
         Ok(())

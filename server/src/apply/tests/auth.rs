@@ -1,5 +1,7 @@
 //! Users, roles and permissions as a part of the state: what stays, what is refused, and when.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use mini_etcd_proto::authpb::permission::Type;
 use mini_etcd_proto::authpb::{Permission, UserAddOptions};
@@ -126,14 +128,14 @@ fn users_come_along_with_restarts_and_snapshots() {
         pb::AuthUserAddRequest { name: "bob".to_owned(), options, ..Default::default() };
     node.by("root", change(Change::UserAdd(certified))).unwrap();
     let (known, digest) = (shown(&node.published().auth), node.published().digest);
-    let mut source = SnapshotSource::new(node.published());
+    let source = SnapshotSource::new(node.published());
     let home = SimHome::default();
     let mut sink = SnapshotSink::new(home.stage().unwrap(), IDENTITY, source.snapshot());
-    while let Some(chunk) = source.next(100).unwrap() {
-        if sink.take(&chunk).unwrap() {
-            break;
-        }
-    }
+    let mut take = |chunk| {
+        sink.take(&chunk).unwrap();
+        ControlFlow::Continue(())
+    };
+    source.read(100, &mut take).unwrap();
     drop(sink);
     let mut other = Applier::create(home.current().open(), IDENTITY, &birth()).unwrap();
     let index = node.published().applied.0;

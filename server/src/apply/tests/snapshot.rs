@@ -1,5 +1,10 @@
 //! A state that travels as chunks, and takes the place of another one.
 
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use mini_etcd_proto::etcdserverpb::PutRequest;
 use mini_etcd_proto::internalpb::command::Request;
@@ -7,8 +12,11 @@ use mini_etcd_proto::peerpb::SnapshotChunk;
 use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 
 use super::fixture::{IDENTITY, Node, Table, birth, compact, delete, grant, put, range, table};
-use crate::apply::{Applier, Identity, SnapshotError, SnapshotSink, SnapshotSource};
-use crate::storage::{Engine, FjallOptions, Home, MemoryEngine, SimHome, Space, StateDirs};
+use crate::apply::{Applier, Identity, Published, SnapshotError, SnapshotSink, SnapshotSource};
+use crate::storage::{
+    Engine, FjallOptions, Home, MemoryEngine, Reader, SimHome, Space, StateDirs, StorageError,
+    Visit,
+};
 
 /// The member that receives.
 const OTHER: Identity = Identity { member_id: MemberId(2), ..IDENTITY };
@@ -35,8 +43,15 @@ fn sender() -> Node {
 }
 
 fn chunks(node: &Node, bytes: usize) -> Vec<SnapshotChunk> {
-    let mut source = SnapshotSource::new(node.published());
-    std::iter::from_fn(|| source.next(bytes).unwrap()).collect()
+    let mut all = Vec::new();
+    let source = SnapshotSource::new(node.published());
+    source.read(bytes, &mut |chunk| take(&mut all, chunk)).unwrap();
+    all
+}
+
+fn take(all: &mut Vec<SnapshotChunk>, chunk: SnapshotChunk) -> ControlFlow<()> {
+    all.push(chunk);
+    ControlFlow::Continue(())
 }
 
 fn sink<E: Engine>(engine: E, node: &Node) -> SnapshotSink<E> {
@@ -93,6 +108,65 @@ fn a_state_that_came_as_chunks_is_the_same_on_a_simulated_disk_and_on_fjall() {
         Applier::open(dirs.open().unwrap(), OTHER).unwrap().published().digest,
         again.digest
     );
+}
+
+/// Counts the scans of a storage.
+struct Counted(Arc<dyn Reader>, Arc<AtomicUsize>);
+
+impl Reader for Counted {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.0.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StorageError> {
+        self.1.fetch_add(1, Relaxed);
+        self.0.scan(space, bounds, visit)
+    }
+
+    fn last(&self, space: Space) -> Result<Option<(Bytes, Bytes)>, StorageError> {
+        self.0.last(space)
+    }
+
+    fn at_or_before(
+        &self,
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<(Bytes, Bytes)>, StorageError> {
+        self.0.at_or_before(space, key)
+    }
+}
+
+/// Each scan of fjall steps over what was written since the state was published: one for each chunk read a snapshot of
+/// 1 GB at 1 MB a second beside 2,000 writes a second.
+#[test]
+fn however_many_chunks_there_are_each_space_is_scanned_once() {
+    let published = sender().published();
+    let scans = Arc::<AtomicUsize>::default();
+    let counted = |reader| Arc::new(Counted(reader, Arc::clone(&scans))) as Arc<dyn Reader>;
+    let view = published.view.clone().reading(counted);
+    let source = SnapshotSource::new(Arc::new(Published { view, ..(*published).clone() }));
+    let mut all = Vec::new();
+    source.read(100, &mut |chunk| take(&mut all, chunk)).unwrap();
+    assert!(all.len() > 10, "{} chunks", all.len());
+    assert_eq!(scans.load(Relaxed), 3);
+}
+
+#[test]
+fn who_takes_no_more_chunks_gets_none() {
+    let mut taken = 0;
+    let source = SnapshotSource::new(sender().published());
+    source
+        .read(100, &mut |_| {
+            taken += 1;
+            if taken < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .unwrap();
+    assert_eq!(taken, 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! holds a few chunks, and a slow side slows the other down. While somebody writes the sender rests in between ([`Pace`]). A
 //! snapshot that breaks off is begun anew.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use tonic::{Status, Streaming};
 
 use super::client::{Connector, DialError};
 use super::hello::Hellos;
-use super::pace::Pace;
+use super::pace::{Pace, Reached};
 use super::table::Dialing;
 use crate::apply::{Identity, SnapshotError, SnapshotSink, SnapshotSource};
 use crate::config::PeerAddress;
@@ -100,7 +101,8 @@ impl SnapshotSender {
         let connecting = timeout(PEER_HELLO_TIMEOUT, self.connector.connect(&address));
         let (mut client, _driving) = connecting.await.map_err(|_| DialError::Silent)??;
         let source = SnapshotSource::new(published);
-        let reading = Reading { source, shown: Arc::clone(&self.shown) };
+        let (shown, metrics) = (Arc::clone(&self.shown), self.metrics.clone());
+        let reading = Reading { source, shown, metrics };
         let head = SnapshotHead {
             hello: Some(self.hellos.to(to)),
             to: to.0,
@@ -146,34 +148,31 @@ fn parts(
 struct Reading {
     source: SnapshotSource,
     shown: Arc<Shown>,
+    metrics: Metrics,
 }
 
 impl Reading {
     /// Reads chunks, at the pace that lets others write, until there are no more or nobody takes them. One that cannot be read
     /// ends the stream before its last chunk, which the receiver notices.
-    fn run(mut self, chunks: &mpsc::Sender<SnapshotChunk>) {
-        let mut pace = Pace::new(SystemClock::new(), self.applied());
-        loop {
-            match self.source.next(SNAPSHOT_CHUNK_BYTES) {
-                Ok(Some(chunk)) => {
-                    if chunks.blocking_send(chunk).is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "the state cannot be read for a snapshot");
-                    return;
-                }
+    fn run(self, chunks: &mpsc::Sender<SnapshotChunk>) {
+        let mut pace = Pace::new(SystemClock::new(), self.reached());
+        let read = self.source.read(SNAPSHOT_CHUNK_BYTES, &mut |chunk| {
+            if chunks.blocking_send(chunk).is_err() {
+                return ControlFlow::Break(());
             }
-            let applied = self.applied();
-            thread::sleep(pace.rest(applied));
-            pace.go_on(applied);
+            let now = self.reached();
+            thread::sleep(pace.rest(now));
+            pace.go_on(now);
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = read {
+            tracing::warn!(%error, "the state cannot be read for a snapshot");
         }
     }
 
-    fn applied(&self) -> LogIndex {
-        self.shown.published.load().applied
+    fn reached(&self) -> Reached {
+        let applied = self.shown.published.load().applied;
+        Reached { applied, log_bytes: self.metrics.log_disk_bytes.get() }
     }
 }
 
