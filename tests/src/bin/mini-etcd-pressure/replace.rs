@@ -50,8 +50,12 @@ pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<V
         value_bytes: 256,
         per_second: arguments.puts_per_second,
     };
-    let alone = puts.alone(target, u64::from(arguments.puts_per_second) * 10).await?;
-    let new = lose_one(target).await?;
+    let ten_seconds = u64::from(arguments.puts_per_second) * 10;
+    let alone = puts.alone(target, ten_seconds).await?;
+    lose_one(target).await?;
+    // Both of two have to write what one of two others had to.
+    let one_less = puts.phase("one member less", target, ten_seconds).await?;
+    let new = add_one(target).await?;
     let leader = target.cluster.pid(target.leader)?;
     let before = kilobytes(leader, "VmHWM")?;
     let meanwhile = Phase::run("until the new member votes", target, async {
@@ -69,17 +73,23 @@ pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<V
             format!("the leader's peak of resident memory rose by {more} MB"),
         ])
     });
-    Ok(vec![alone, meanwhile.await?])
+    Ok(vec![alone, one_less, meanwhile.await?])
 }
 
-/// Kills a follower for good, takes its name off the list, and starts another one as a learner. Answers its id.
-async fn lose_one(target: &mut Target) -> anyhow::Result<u64> {
+/// Kills a follower for good, and takes its name off the list.
+async fn lose_one(target: &mut Target) -> anyhow::Result<()> {
     let lost = (0..target.cluster.size()).find(|index| *index != target.leader);
     let lost = lost.context("no follower")?;
     let id = members::status(&target.cluster, lost).await?.header.context("a header")?.member_id;
     target.cluster.kill(lost)?;
     let mut cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
     cluster.member_remove(MemberRemoveRequest { id }).await?;
+    Ok(())
+}
+
+/// Starts a new member as a learner. Answers its id.
+async fn add_one(target: &mut Target) -> anyhow::Result<u64> {
+    let mut cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
     let added = target.cluster.add(target.leader)?;
     let urls = vec![format!("http://{}", target.cluster.member(added)?.address)];
     let request = MemberAddRequest { peer_ur_ls: urls, is_learner: true };

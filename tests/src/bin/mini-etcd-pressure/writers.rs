@@ -26,7 +26,17 @@ pub struct Puts {
 impl Puts {
     /// So many puts alone, before the load that is measured.
     pub async fn alone(&self, target: &Target, count: u64) -> anyhow::Result<Phase> {
-        Phase::run("puts alone", target, async {
+        self.phase("puts alone", target, count).await
+    }
+
+    /// So many puts and nothing else, under a name of their own.
+    pub async fn phase(
+        &self,
+        name: &'static str,
+        target: &Target,
+        count: u64,
+    ) -> anyhow::Result<Phase> {
+        Phase::run(name, target, async {
             let done = self.run(|number| number < count).await?;
             Ok(vec![format!("{done} puts of {} bytes", self.value_bytes)])
         })
