@@ -142,6 +142,29 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
     }
 }
 
+/// Flags of releases between those that `tests/tests/oracle_flags` holds the table against: the last ones of 3.4, 3.5 and 3.6.
+#[test]
+fn flags_that_came_and_went_are_known() {
+    for (flag, warnings) in [
+        ("--debug", 1),
+        ("--log-output=stderr", 0),
+        ("--log-package-levels=etcdserver=WARNING", 1),
+        ("--experimental-backend-bbolt-freelist-type=map", 0),
+        ("--next-cluster-version-compatible", 1),
+        ("--experimental-compact-hash-check-enabled=true", 1),
+        ("--experimental-compact-hash-check-time=1m", 0),
+        ("--experimental-compaction-sleep-interval=10ms", 0),
+        ("--experimental-distributed-tracing-sampling-rate=100", 1),
+        ("--experimental-enable-lease-checkpoint-persist", 0),
+        ("--experimental-snapshot-catchup-entries=5000", 0),
+        ("--experimental-stop-grpc-service-on-defrag=true", 1),
+        ("--experimental-warning-unary-request-duration=1s", 0),
+    ] {
+        let config = load_from(&[flag], &[]).unwrap_or_else(|error| panic!("{flag}: {error}"));
+        assert_eq!(config.warnings.len(), warnings, "{flag}: {:?}", config.warnings);
+    }
+}
+
 /// Command lines, and what their refusals say.
 type Refusals<'a> = &'a [(&'a [&'a str], &'a str, &'a str)];
 

@@ -1,7 +1,7 @@
 //! Which members there are, and how they become a cluster.
 
 use super::Kind::{Bool, Duration, Number, Text};
-use super::{Flag, etcd, new, old, ours};
+use super::{Flag, etcd, new, old, old_3_4, ours};
 
 const NO_DISCOVERY: &str = "there is no discovery: name the members in --initial-cluster";
 const NOT_ASKED: &str = "it says how to discover, and nothing is discovered";
@@ -53,6 +53,8 @@ pub(super) const FLAGS: &[Flag] = &[
         .ignored(&["true"], "such changes are always refused"),
     etcd("pre-vote", Bool, "Ask before an election whether it can be won")
         .ignored(&["true"], "members always ask"),
+    old_3_4("next-cluster-version-compatible", Bool, "Take in members of the next version")
+        .ignored(&["false"], "members of an etcd are never taken in"),
     new("max-learners", Number, "Learners that the cluster may have")
         .ignored(&["1"], "a cluster may have one learner"),
     etcd(

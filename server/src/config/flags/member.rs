@@ -1,7 +1,7 @@
 //! What a member is and where it answers.
 
 use super::Kind::{Bool, Duration, Number, Text};
-use super::{Flag, etcd, new, old, ours};
+use super::{Flag, etcd, new, old, old_3_4, ours};
 
 const ONE_DATABASE: &str = "there is no bbolt: docs/format.md says what is on disk";
 
@@ -60,6 +60,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Text("ENTRIES"),
         "Entries that can go after which the Raft log is cut, or \"never\"; the newest 5000 stay [default: 10000]",
     ),
+    old("experimental-snapshot-catchup-entries", Number, "").alias_of("snapshot-catchup-entries"),
     new("snapshot-catchup-entries", Number, "Entries that stay when the log is cut")
         .ignored(&["5000"], "5000 entries stay, or what takes 16 MiB"),
     etcd(
@@ -88,6 +89,8 @@ pub(super) const FLAGS: &[Flag] = &[
         Text("BYTES"),
         "Bytes of keys and values, history included, beyond which writes are refused; negative for any [default: 2 GiB]",
     ),
+    old_3_4("experimental-backend-bbolt-freelist-type", Text("TYPE"), "")
+        .alias_of("backend-bbolt-freelist-type"),
     etcd("backend-bbolt-freelist-type", Text("TYPE"), "How bbolt keeps its free pages")
         .ignored(&["map", "array"], ONE_DATABASE),
     etcd("backend-batch-interval", Duration, "Time between two commits of the database")

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! *Invariants.*
-//! - I1: every flag of etcd 3.5.1 and 3.7.3 stands here, and says what comes of it: it does what it does in etcd, it has
+//! - I1: every flag of etcd from 3.4 to 3.7.3 stands here, and says what comes of it: it does what it does in etcd, it has
 //!   no effect and a line of the log says why, or the program does not start with it and says why.
 //! - I2: what would do harm if nobody heeded it is refused.
 //!
@@ -54,8 +54,12 @@ pub(super) enum Program {
     Ours,
     /// etcd 3.5.1 and 3.7.3.
     Etcd,
-    /// etcd 3.5.1, and 3.7.3 not any more.
+    /// etcd 3.4, and 3.5.1 not any more.
+    Etcd34,
+    /// etcd 3.5, and 3.7.3 not any more.
     Etcd35,
+    /// etcd 3.6 alone.
+    Etcd36,
     /// etcd 3.7.3, and 3.5.1 not yet.
     Etcd37,
 }
@@ -118,6 +122,14 @@ const fn etcd(name: &'static str, kind: Kind, help: &'static str) -> Flag {
 
 const fn old(name: &'static str, kind: Kind, help: &'static str) -> Flag {
     Flag::new(Program::Etcd35, name, kind, help)
+}
+
+const fn old_3_4(name: &'static str, kind: Kind, help: &'static str) -> Flag {
+    Flag::new(Program::Etcd34, name, kind, help)
+}
+
+const fn old_3_6(name: &'static str, kind: Kind, help: &'static str) -> Flag {
+    Flag::new(Program::Etcd36, name, kind, help)
 }
 
 const fn new(name: &'static str, kind: Kind, help: &'static str) -> Flag {

@@ -1,7 +1,7 @@
 //! What is logged, measured and checked.
 
 use super::Kind::{Bool, Duration, Number, Text};
-use super::{Flag, etcd, new, old, ours};
+use super::{Flag, etcd, new, old, old_3_4, old_3_6, ours};
 
 const TO_STDERR: &str = "the log goes to standard error, as text";
 const NO_TRACES: &str = "there are no traces";
@@ -16,8 +16,12 @@ pub(super) const FLAGS: &[Flag] = &[
         Text("LEVEL"),
         "What to log: error, warn, info, debug, trace, or a tracing filter [default: info]",
     ),
+    old_3_4("debug", Bool, "Log more").ignored(&["false"], "--log-level=debug logs more"),
+    old_3_4("log-package-levels", Text("LEVELS"), "What to log of each part")
+        .ignored(&[""], "--log-level takes a filter by modules"),
     etcd("logger", Text("LOGGER"), "How the log is made")
         .refused(&["zap"], "etcd knows zap alone, which stands for the log of this program"),
+    old_3_4("log-output", Text("PLACE"), "").alias_of("log-outputs"),
     etcd("log-outputs", Text("PLACES"), "Where the log goes")
         .ignored(&["default", "stderr", "systemd/journal"], TO_STDERR),
     new("log-format", Text("FORMAT"), "How lines of the log look").ignored(&["console"], TO_STDERR),
@@ -37,6 +41,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "Requests to write down, a JSON object each: off, all, writes, or slow ones [default: off]",
     ),
     ours("request-log-sample", Number, "One of so many of them [default: 1]"),
+    old_3_6("experimental-warning-unary-request-duration", Duration, "")
+        .alias_of("warning-unary-request-duration"),
     new(
         "warning-unary-request-duration",
         Duration,
@@ -54,14 +60,27 @@ pub(super) const FLAGS: &[Flag] = &[
     old("experimental-corrupt-check-time", Duration, "").alias_of("corrupt-check-time"),
     new("corrupt-check-time", Duration, "Time between two comparisons of the data")
         .ignored(&["0s"], NOT_COMPARED),
+    old("experimental-compact-hash-check-enabled", Bool, "Compare hashes at compactions")
+        .ignored(&["false"], NOT_COMPARED),
+    old("experimental-compact-hash-check-time", Duration, "").alias_of("compact-hash-check-time"),
     new("compact-hash-check-time", Duration, "Time between two comparisons of hashes")
         .ignored(&["1m"], NOT_COMPARED),
     old("experimental-compaction-batch-limit", Number, "").alias_of("compaction-batch-limit"),
     new("compaction-batch-limit", Number, "Revisions that a compaction removes at once")
         .ignored(&["1000"], BATCHES),
+    old("experimental-compaction-sleep-interval", Duration, "")
+        .alias_of("compaction-sleep-interval"),
     new("compaction-sleep-interval", Duration, "Pause between them").ignored(&["10ms"], BATCHES),
     old("experimental-enable-lease-checkpoint", Bool, "Keep what is left of leases")
         .ignored(&["true"], "what is left of leases is always kept"),
+    old("experimental-enable-lease-checkpoint-persist", Bool, "Keep that over changes of leaders")
+        .ignored(&["true"], "what is left of leases is always kept"),
+    old(
+        "experimental-stop-grpc-service-on-defrag",
+        Bool,
+        "Serve nothing while space is given back",
+    )
+    .ignored(&["false"], "a member serves while it gives space back"),
     old("experimental-txn-mode-write-with-shared-buffer", Bool, "How transactions read")
         .ignored(&[], "there is no such buffer"),
     old("experimental-bootstrap-defrag-threshold-megabytes", Number, "")
@@ -85,6 +104,8 @@ pub(super) const FLAGS: &[Flag] = &[
         .alias_of("distributed-tracing-instance-id"),
     new("distributed-tracing-instance-id", Text("ID"), "Name of the member in them")
         .ignored(&[""], NO_TRACES),
+    old("experimental-distributed-tracing-sampling-rate", Number, "")
+        .alias_of("distributed-tracing-sampling-rate"),
     new("distributed-tracing-sampling-rate", Number, "How many of a million are sent")
         .ignored(&["0"], NO_TRACES),
     etcd("unsafe-no-fsync", Bool, "Acknowledge what is not synced")

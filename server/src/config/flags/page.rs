@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 Made from the table in `server/src/config/flags` by `UPDATE_DOCS=1 cargo test -p mini-etcd-server --lib flags::page`.
 
-A member is started by our own short flags or by etcd's: those of 3.5.1 and of 3.7.3 are all known, with one dash or two.
+A member is started by our own short flags or by etcd's: those of 3.4 to 3.7.3 are all known, with one dash or two.
 What one says stands also as `MINI_ETCD_` and its name in capitals in the environment, and in the file of `--config` in TOML; what
 etcd has, as `ETCD_` and its name, and in etcd's own file in YAML (`--config-file`).
 
@@ -56,7 +56,9 @@ fn row(flag: &Flag) -> String {
     let of = match flag.program {
         Program::Ours => "",
         Program::Etcd => "etcd",
+        Program::Etcd34 => "etcd 3.4",
         Program::Etcd35 => "etcd 3.5",
+        Program::Etcd36 => "etcd 3.6",
         Program::Etcd37 => "etcd 3.7",
     };
     let but = |fits: &[&str]| {
