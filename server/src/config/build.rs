@@ -99,7 +99,8 @@ fn own(found: &Found) -> Result<Urls, ConfigError> {
 }
 
 fn cluster(found: &Found, name: &str) -> Result<Cluster, ConfigError> {
-    let listed = urls::initial_cluster(found)?.or(found.get("peers"));
+    let own = urls::own_list(found, name);
+    let listed = urls::initial_cluster(found)?.or(found.get("peers")).or(own.as_ref());
     let cluster = match listed {
         None => Cluster::alone(name),
         Some((text, place)) => Cluster::parse(text, name)

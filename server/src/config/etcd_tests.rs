@@ -142,6 +142,26 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
     }
 }
 
+/// As in etcd, a name of its own makes a cluster of what the member says of itself; `default` does not.
+#[test]
+fn a_name_and_an_address_without_a_list_are_a_cluster_of_one() {
+    let args = ["--name=a", "--initial-advertise-peer-urls=http://10.0.0.1:7"];
+    let config = load(&args);
+    assert_eq!(config.cluster.peer_url(), "http://10.0.0.1:7");
+    let listed = load(&[&args[..], &["--initial-cluster=a=http://10.0.0.1:7"]].concat());
+    assert_eq!(config.cluster.id(), listed.cluster.id());
+    let secure = load(&[
+        "--name=a",
+        "--initial-advertise-peer-urls=https://a.example:7",
+        "--listen-peer-urls=https://127.0.0.1:7",
+        "--peer-auto-tls",
+    ]);
+    assert_eq!(secure.cluster.peer_url(), "https://a.example:7");
+    let token = load(&[&args[..], &["--initial-cluster-token=t"]].concat());
+    assert_ne!(config.cluster.id(), token.cluster.id());
+    are_refused(&[(&args[1..], "--initial-advertise-peer-urls", "http://localhost:2380")]);
+}
+
 /// Flags of releases between those that `tests/tests/oracle_flags` holds the table against: the last ones of 3.4, 3.5 and 3.6.
 #[test]
 fn flags_that_came_and_went_are_known() {

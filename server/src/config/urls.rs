@@ -3,7 +3,7 @@
 use super::build::own_entry;
 use super::error::{ConfigError, SettingSource};
 use super::layers::{Found, checked};
-use super::{Cluster, Listen, Listener, PeerAddress, PortUse, tls};
+use super::{Cluster, DEFAULT_NAME, Listen, Listener, PeerAddress, PortUse, tls};
 use crate::limits::LISTENERS_MAX;
 
 /// Our names of settings, and etcd's.
@@ -221,6 +221,15 @@ pub(super) fn initial_cluster(
     checked(text, place, accepted, |text| {
         text.split(',').all(|item| is_item(item.trim())).then_some(Some(listed))
     })
+}
+
+/// The list of a member that says its name and where peers reach it, and names no others: itself, as in etcd, which
+/// does the same unless the name is the default one.
+pub(super) fn own_list(found: &Found, name: &str) -> Option<(String, SettingSource)> {
+    let (url, place) = found.get("initial-advertise-peer-urls")?;
+    let is_said = name != DEFAULT_NAME && !found.contains_key("join");
+    let address = PeerAddress::of_url(url.trim()).filter(|_| is_said)?;
+    Some((format!("{name}={}", address.url()), place.clone()))
 }
 
 /// `--initial-advertise-peer-urls` against what the list says of this member, as etcd compares them at a first start.

@@ -27,7 +27,7 @@ pub(super) const FLAGS: &[Flag] = &[
     etcd(
         "initial-cluster",
         Text("PEERS"),
-        "All members as name=URL, separated by commas [default: NAME=http://localhost:2380]",
+        "All members as name=URL, separated by commas [default: this one alone, at --initial-advertise-peer-urls if it has a --name]",
     ),
     etcd(
         "initial-advertise-peer-urls",
