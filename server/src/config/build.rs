@@ -53,7 +53,7 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
     let timing = timing(&found, &mut warnings)?;
     let serving = serving(&found, &mut warnings)?;
     Ok(Config {
-        tls: tls::build(&found, &cluster, peers.is_none())?,
+        tls: tls::build(&found, &cluster, peers.is_none(), &mut warnings)?,
         listeners,
         data,
         advertise,
@@ -115,8 +115,9 @@ fn snapshot_count(found: &Found) -> Result<Option<u64>, ConfigError> {
         None => Ok(Some(limits::SNAPSHOT_COUNT)),
         Some((text, _)) if text == "never" => Ok(None),
         Some((text, place)) => {
-            let accepted = "a number of entries, 1 at least, or never";
-            checked(text, place, accepted, |text| text.parse().ok().filter(|it| *it > 0)).map(Some)
+            let accepted = "a number of entries, 0 for the default, or never";
+            let count = checked(text, place, accepted, |text| text.parse().ok())?;
+            Ok(Some(if count == 0 { limits::SNAPSHOT_COUNT } else { count }))
         }
     }
 }

@@ -366,6 +366,11 @@ fn a_file_of_etcd_is_the_whole_configuration() {
 }
 
 #[test]
+fn no_count_between_snapshots_is_the_default_one() {
+    assert_eq!(load(&["--snapshot-count=0"]).snapshot_count, Some(10_000));
+}
+
+#[test]
 fn what_clients_are_given_is_as_etcd_s_flags_say() {
     let serving = load(&[
         "--max-txn-ops=5",

@@ -331,7 +331,7 @@ mod tests {
             (&[], &[("MINI_ETCD_LISTNE", "y")], 1, "variable MINI_ETCD_LISTNE", "MINI_ETCD_LISTEN"),
             (&[&in_file], &[], 1, "listne is not a setting", "listen-peer"),
             (&["--config=/nonexistent"], &[], 1, "/nonexistent", "No such file"),
-            (&["--snapshot-count=0"], &[], 2, "--snapshot-count: \"0\"", "never"),
+            (&["--snapshot-count=-1"], &[], 2, "--snapshot-count: \"-1\"", "never"),
             (&["--advertise=n1:2379"], &[], 2, "--advertise", "http://HOST:PORT"),
             (&["--quota-backend-bytes=2G"], &[], 2, "--quota-backend-bytes", "0 for 2 GiB"),
             (&["--cors=a.example"], &[], 2, "--cors: \"a.example\"", "https://example.com"),

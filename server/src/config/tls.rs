@@ -113,6 +113,29 @@ const PEERS: Names = Names {
     auto: "peer-auto-tls",
 };
 
+/// Suites of TLS 1.2 that Go has and nobody should be offered.
+const WEAK: [&str; 15] = [
+    "TLS_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+];
+
+/// Suites of TLS 1.3 as Go calls them, which it takes in a list of the older ones and offers anyway.
+const NEWEST: [&str; 3] =
+    ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
+
 /// The settings of peers or clients, certificate and the one for its own making first.
 pub(super) fn names(is_peers: bool) -> [&'static str; 8] {
     let names = if is_peers { PEERS } else { CLIENTS };
@@ -125,9 +148,10 @@ pub(super) fn build(
     found: &Found,
     cluster: &Cluster,
     is_shared: bool,
+    warnings: &mut Vec<String>,
 ) -> Result<TlsConfig, ConfigError> {
-    let clients = side(found, &CLIENTS)?;
-    let peers = side(found, &PEERS)?;
+    let clients = side(found, &CLIENTS, warnings)?;
+    let peers = side(found, &PEERS, warnings)?;
     if let Some(side) = &peers {
         if side.authority.is_none() && side.certificate != CertificateSource::SelfSigned {
             return refuse(
@@ -169,19 +193,24 @@ pub(super) fn build(
         return refuse(found, list, problem);
     }
     let names_are_users = is_true(found, CLIENTS.auth)?;
-    Ok(TlsConfig { clients, peers, protocol: protocol(found)?, names_are_users })
+    Ok(TlsConfig { clients, peers, protocol: protocol(found, warnings)?, names_are_users })
 }
 
-fn side(found: &Found, names: &Names) -> Result<Option<TlsSide>, ConfigError> {
+fn side(
+    found: &Found,
+    names: &Names,
+    warnings: &mut Vec<String>,
+) -> Result<Option<TlsSide>, ConfigError> {
     let path = |name| found.get(name).map(|(path, _)| PathBuf::from(path));
     let (certificate, key) = (path(names.certificate), path(names.key));
     let (authority, revoked) = (path(names.authority), path(names.revoked));
-    let is_auto = is_true(found, names.auto)?;
+    let mut is_auto = is_true(found, names.auto)?;
+    if is_auto && (certificate.is_some() || key.is_some()) {
+        let place = place_of(found, names.auto);
+        warnings.push(format!("{place} has no effect: a certificate is given beside it"));
+        is_auto = false;
+    }
     let certificate = match (certificate, key) {
-        (Some(_), _) if is_auto => {
-            return refuse(found, names.auto, "a certificate is given beside it");
-        }
-        (_, Some(_)) if is_auto => return refuse(found, names.auto, "a key is given beside it"),
         (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
         (Some(_), None) => {
             return refuse(found, names.certificate, &format!("it needs --{}", names.key));
@@ -223,8 +252,11 @@ fn side(found: &Found, names: &Names) -> Result<Option<TlsSide>, ConfigError> {
 }
 
 fn refuse<T>(found: &Found, name: &'static str, problem: &str) -> Result<T, ConfigError> {
-    let place = found.get(name).map_or(SettingSource::Flag(name), |(_, place)| place.clone());
-    Err(ConfigError::Tls { place, problem: problem.to_owned() })
+    Err(ConfigError::Tls { place: place_of(found, name), problem: problem.to_owned() })
+}
+
+fn place_of(found: &Found, name: &'static str) -> SettingSource {
+    found.get(name).map_or(SettingSource::Flag(name), |(_, place)| place.clone())
 }
 
 fn flag(found: &Found, name: &str) -> Result<Option<bool>, ConfigError> {
@@ -245,7 +277,7 @@ fn list(found: &Found, name: &str) -> Result<Option<Vec<String>>, ConfigError> {
     checked(text, place, "names separated by commas", split).map(Some)
 }
 
-fn protocol(found: &Found) -> Result<TlsProtocol, ConfigError> {
+fn protocol(found: &Found, warnings: &mut Vec<String>) -> Result<TlsProtocol, ConfigError> {
     let version = |name: &str| {
         let Some((text, place)) = found.get(name) else { return Ok(None) };
         checked(text, place, "TLS1.2 or TLS1.3", |text| match text {
@@ -266,30 +298,47 @@ fn protocol(found: &Found) -> Result<TlsProtocol, ConfigError> {
         return refuse(found, "tls-max-version", "it is older than --tls-min-version");
     }
     let mut suites = ALL_CIPHER_SUITES.to_vec();
-    let is_newest =
-        |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
     if let Some(names) = list(found, "cipher-suites")? {
         if versions == [&TLS13] {
             return refuse(found, "cipher-suites", "with TLS 1.3 alone they cannot be chosen");
         }
-        let of_old: Vec<_> = suites.iter().filter(|suite| !is_newest(suite)).map(name_of).collect();
-        // Go knows some by a shorter name.
-        let is = |suite: &str, name: &str| {
-            suite.strip_prefix(name).is_some_and(|rest| ["", "_SHA256"].contains(&rest))
-        };
-        if let Some(unknown) = names.iter().find(|name| !of_old.iter().any(|suite| is(suite, name)))
-        {
-            let accepted = of_old.join(", ");
-            return refuse(
-                found,
-                "cipher-suites",
-                &format!("{unknown:?} is not offered: expected some of {accepted}"),
-            );
-        }
-        suites
-            .retain(|suite| is_newest(suite) || names.iter().any(|name| is(&name_of(suite), name)));
+        suites = chosen(found, &names, warnings)?;
     }
     Ok(TlsProtocol { versions, suites })
+}
+
+/// The suites of these names, and those of TLS 1.3, which are always offered.
+fn chosen(
+    found: &Found,
+    names: &[String],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
+    let is_newest =
+        |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
+    let of_old: Vec<_> =
+        ALL_CIPHER_SUITES.iter().filter(|suite| !is_newest(suite)).map(name_of).collect();
+    // Go knows some by a shorter name.
+    let is = |suite: &str, name: &str| {
+        suite.strip_prefix(name).is_some_and(|rest| ["", "_SHA256"].contains(&rest))
+    };
+    let is_offered = |name: &str| of_old.iter().any(|suite| is(suite, name));
+    let is_known = |name: &str| is_offered(name) || WEAK.contains(&name) || NEWEST.contains(&name);
+    let unknown = names.iter().find(|name| !is_known(name));
+    // One that is left out leaves something else to speak by.
+    let wrong = unknown.or(names.first().filter(|_| !names.iter().any(|name| is_offered(name))));
+    if let Some(wrong) = wrong {
+        let accepted = of_old.join(", ");
+        let problem = format!("{wrong:?} is not offered: expected some of {accepted}");
+        return refuse(found, "cipher-suites", &problem);
+    }
+    let weak: Vec<_> = names.iter().map(String::as_str).filter(|it| WEAK.contains(it)).collect();
+    if !weak.is_empty() {
+        let (place, weak) = (place_of(found, "cipher-suites"), weak.join(", "));
+        warnings.push(format!("{place} is taken without {weak}: no forward secrecy or no AEAD"));
+    }
+    let mut suites = ALL_CIPHER_SUITES.to_vec();
+    suites.retain(|suite| is_newest(suite) || names.iter().any(|name| is(&name_of(suite), name)));
+    Ok(suites)
 }
 
 /// The name of a suite as etcd has it.
@@ -344,6 +393,28 @@ mod tests {
         assert!(chosen.suites.len() > 1);
     }
 
+    /// Goal: a list made for Go serves here without what is weak in it, and a certificate counts more than one that the
+    /// member would make, as in etcd.
+    #[test]
+    fn what_is_weak_or_needless_is_left_out_with_a_warning() {
+        let strong = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+        let whole = format!(
+            "--cipher-suites=TLS_RSA_WITH_AES_256_GCM_SHA384,{strong},TLS_AES_128_GCM_SHA256"
+        );
+        let load = |args: &[&str]| Config::load(args.iter().map(OsString::from), []).unwrap();
+        let config = load(&[&whole]);
+        let of_old: Vec<_> = config.tls.protocol.suites.iter().map(name_of).collect();
+        let of_old: Vec<_> = of_old.iter().filter(|suite| !suite.starts_with("TLS13")).collect();
+        assert_eq!(of_old, [strong]);
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].contains("without TLS_RSA_WITH_AES_256_GCM_SHA384:"));
+        let config = load(&[&CLIENT[..], &["--auto-tls"]].concat());
+        let clients = config.tls.clients.unwrap();
+        assert!(matches!(clients.certificate, CertificateSource::Files { .. }));
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].contains("--auto-tls"), "{:?}", config.warnings);
+    }
+
     #[test]
     fn what_does_not_fit_together_is_named() {
         let of = |more: &[&'static str]| [&CLIENT[..], more].concat();
@@ -351,7 +422,6 @@ mod tests {
             (vec!["--cert-file=c"], "--cert-file", "needs --key-file"),
             (vec!["--key-file=c"], "--key-file", "needs --cert-file"),
             (vec!["--trusted-ca-file=c"], "--trusted-ca-file", "needs --cert-file"),
-            (of(&["--auto-tls"]), "--auto-tls", "a certificate is given"),
             (of(&["--client-cert-auth"]), "--client-cert-auth", "needs --trusted-ca-file"),
             (of(&["--client-cert-auth=x"]), "--client-cert-auth", "true or false"),
             (of(&["--client-crl-file=r"]), "--client-crl-file", "needs --trusted-ca-file"),
@@ -385,6 +455,11 @@ mod tests {
                 "older",
             ),
             (vec!["--cipher-suites=TLS_RSA"], "--cipher-suites", "TLS_ECDHE_ECDSA_WITH_AES"),
+            (
+                vec!["--cipher-suites=TLS_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256"],
+                "--cipher-suites",
+                "TLS_ECDHE_ECDSA_WITH_AES",
+            ),
         ] {
             let text = load(&args).unwrap_err();
             assert!(text.contains(place) && text.contains(words), "{args:?}: {text}");
