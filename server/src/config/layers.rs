@@ -102,6 +102,9 @@ impl Layers {
             }
             let place = SettingSource::Variable(name.clone());
             let Some(flag) = settings().find(|flag| flag.own_variable() == *name) else {
+                if is_of_a_service(name) {
+                    continue;
+                }
                 let accepted = format!("{}, {CONFIG_VARIABLE}", accepted(Flag::own_variable));
                 return Err(ConfigError::Unknown { place, accepted });
             };
@@ -218,6 +221,20 @@ impl Layers {
         }
         Ok(())
     }
+}
+
+/// Whether Kubernetes may have set a variable for a service that is called `mini-etcd`: every container of its namespace
+/// gets those.
+fn is_of_a_service(name: &str) -> bool {
+    let is_port = |rest: &str| {
+        let (number, more) = rest.split_once('_').unwrap_or((rest, ""));
+        number.parse::<u16>().is_ok()
+            && ["TCP", "UDP", "SCTP"].iter().any(|protocol| more.starts_with(protocol))
+    };
+    let Some(rest) = name.strip_prefix("MINI_ETCD_") else { return false };
+    ["PORT", "SERVICE_HOST", "SERVICE_PORT"].contains(&rest)
+        || rest.starts_with("SERVICE_PORT_")
+        || rest.strip_prefix("PORT_").is_some_and(is_port)
 }
 
 /// Whether an empty text is the same as none, as in etcd. A file that was typed and is empty is a variable of a script
@@ -349,6 +366,22 @@ mod tests {
             let text = error.to_string();
             assert_eq!(error.exit_code(), code, "{text}");
             assert!(text.contains(place) && text.contains(accepted), "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_of_a_service_of_kubernetes_are_no_settings() {
+        let service = [
+            ("MINI_ETCD_SERVICE_HOST", "10.96.0.7"),
+            ("MINI_ETCD_SERVICE_PORT", "2379"),
+            ("MINI_ETCD_SERVICE_PORT_CLIENT", "2379"),
+            ("MINI_ETCD_PORT", "tcp://10.96.0.7:2379"),
+            ("MINI_ETCD_PORT_2379_TCP", "tcp://10.96.0.7:2379"),
+            ("MINI_ETCD_PORT_2379_TCP_ADDR", "10.96.0.7"),
+        ];
+        assert!(load_from(&[], &service).unwrap().warnings.is_empty());
+        for name in ["MINI_ETCD_PORT_2379", "MINI_ETCD_PORTS", "MINI_ETCD_PORT_A_TCP"] {
+            assert!(load_from(&[], &[(name, "1")]).is_err(), "{name}");
         }
     }
 
