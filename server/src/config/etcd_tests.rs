@@ -129,6 +129,8 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
         ("--v2-deprecation=gone", 0),
         ("--logger=zap", 0),
         ("--proxy=off", 0),
+        ("--enable-v2", 1),
+        ("--enable-v2=false", 0),
         ("--discovery-fallback=proxy", 0),
         ("--unsafe-no-fsync", 1),
         ("--max-request-bytes=10485760", 0),
@@ -201,7 +203,6 @@ fn are_refused(cases: Refusals<'_>) {
 fn what_would_do_harm_unheeded_is_refused_and_so_is_a_value_of_another_kind() {
     are_refused(&[
         (&["--proxy=on"], "--proxy: \"on\"", "proxy"),
-        (&["--enable-v2"], "--enable-v2", "version 2"),
         (&["--discovery=http://a"], "--discovery:", "--initial-cluster"),
         (&["--host-whitelist=a"], "--host-whitelist", "TLS"),
         (&["--logger=capnslog"], "--logger", "zap"),
@@ -305,6 +306,7 @@ initial-cluster:
 initial-cluster-token: 'etcd-cluster'
 initial-cluster-state: 'new'
 strict-reconfig-check: false
+enable-v2: true
 enable-pprof: true
 proxy: 'off'
 proxy-failure-wait: 5000
@@ -347,8 +349,8 @@ fn a_file_of_etcd_is_the_whole_configuration() {
     let config = load(&["--config-file", path]);
     assert_eq!(config.data, Path::new("default.etcd"));
     assert_eq!(config.log_level, "debug");
-    // strict-reconfig-check and enable-pprof.
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    // strict-reconfig-check, enable-v2 and enable-pprof.
+    assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
     let beside = [("ETCD_CONFIG_FILE", path), ("ETCD_NAME", "e"), ("MINI_ETCD_DATA", "d")];
     let config = load_from(&["--snapshot-count=5"], &beside).unwrap();
     assert_eq!(

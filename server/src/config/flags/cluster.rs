@@ -93,9 +93,9 @@ pub(super) const FLAGS: &[Flag] = &[
     new("discovery-cacert", Text("FILE"), "Authorities of the service").ignored(&[""], NOT_ASKED),
     new("discovery-user", Text("NAME"), "User to discover as").ignored(&[""], NOT_ASKED),
     new("discovery-password", Text("PASSWORD"), "Their password").ignored(&[""], NOT_ASKED),
-    old("enable-v2", Bool, "Answer version 2").refused(&["false"], NO_V2),
+    old("enable-v2", Bool, "Answer version 2").ignored(&["false"], NO_V2),
     old("experimental-enable-v2v3", Text("PREFIX"), "Answer version 2 from version 3")
-        .refused(&[""], NO_V2),
+        .ignored(&[""], NO_V2),
     etcd("v2-deprecation", Text("PHASE"), "How far version 2 is on its way out").ignored(
         &["not-yet", "write-only", "write-only-skip-check", "write-only-drop-data", "gone"],
         NO_V2,
