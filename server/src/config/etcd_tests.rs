@@ -363,6 +363,13 @@ fn a_file_of_etcd_is_the_whole_configuration() {
     let own = tempfile::NamedTempFile::new().unwrap();
     let own = load_from(&["--config", own.path().to_str().unwrap()], &beside[..1]).unwrap();
     assert_eq!((own.data.as_path(), own.warnings.len()), (Path::new("data/default"), 1));
+    let discovers = "discovery-config:\n  token: t\n";
+    std::fs::write(path, discovers).unwrap();
+    let refused = load_from(&["--config-file", path], &[]).unwrap_err().to_string();
+    assert!(
+        refused.contains("discovery-config") && refused.contains("--initial-cluster"),
+        "{refused}"
+    );
     assert!(load_from(&["--config-file=/nonexistent"], &[]).unwrap_err().exit_code() == 1);
     assert!(load_from(&["--config-file=a", "--config=b"], &[]).unwrap_err().exit_code() == 2);
 }

@@ -1,4 +1,5 @@
-//! etcd's file: its keys are etcd's flags, those of TLS in two sections, and durations are numbers of nanoseconds.
+//! etcd's file: its keys are etcd's flags, those of TLS and of sockets in sections, and durations are numbers of
+//! nanoseconds.
 
 use std::path::Path;
 
@@ -9,11 +10,17 @@ use super::flags::{Effect, Flag, Kind, Program};
 use super::layers::{Found, setting, settings};
 
 /// The sections, with what the names of their flags begin with where clients and peers differ.
-const SECTIONS: [(&str, &str, &str); 2] =
-    [("client-transport-security", "", "client-"), ("peer-transport-security", "peer-", "peer-")];
+const SECTIONS: [(&str, &str, &str); 3] = [
+    ("client-transport-security", "", "client-"),
+    ("peer-transport-security", "peer-", "peer-"),
+    ("socket-options", "socket-", "socket-"),
+];
+
+/// The section of which nothing but none is taken.
+const DISCOVERY: &str = "discovery-config";
 
 /// Keys of a section: the flag of a peer is `peer-` and this.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "cert-file",
     "key-file",
     "client-cert-file",
@@ -22,6 +29,8 @@ const KEYS: [&str; 8] = [
     "trusted-ca-file",
     "auto-tls",
     "skip-client-san-verification",
+    "reuse-address",
+    "reuse-port",
 ];
 
 /// Keys of a section whose flags begin with `client-` or `peer-` and this.
@@ -30,6 +39,10 @@ const NAME_KEYS: [(&str, &str); 3] = [
     ("allowed-hostname", "cert-allowed-hostname"),
     ("crl-file", "crl-file"),
 ];
+
+/// A key that is not called as its flag is.
+const OTHER_KEY: (&str, &str) =
+    ("experimental-snapshot-catch-up-entries", "experimental-snapshot-catchup-entries");
 
 /// Everything that the file at `path` sets.
 ///
@@ -44,32 +57,41 @@ pub(super) fn read(path: &Path) -> Result<Found, ConfigError> {
     for (key, value) in file.unwrap_or_default() {
         let key = key_text(path, &key)?;
         let section = SECTIONS.into_iter().find(|(name, ..)| *name == key);
-        let Some((section, plain, named)) = section else {
-            let flag = setting(&key).filter(|flag| flag.program != Program::Ours);
+        let Some(section) = section else {
+            if key == DISCOVERY {
+                let is_none = mapping(&value).is_some_and(|inner| inner.is_empty());
+                let value = if is_none { Value::Null } else { shown(&value).into() };
+                set(&mut found, path, key, setting("discovery-endpoints"), &value)?;
+                continue;
+            }
+            let name = if key == OTHER_KEY.0 { OTHER_KEY.1 } else { &key };
+            let flag = setting(name).filter(|flag| flag.program != Program::Ours);
             set(&mut found, path, key, flag, &value)?;
             continue;
         };
         let Some(inner) = mapping(&value) else {
             let place = SettingSource::File(path.to_owned(), key);
-            return Err(ConfigError::Value {
-                place,
-                value: shown(&value),
-                accepted: format!("the keys {}", section_keys().join(", ")),
-            });
+            let accepted = format!("the keys {}", section_keys(section.0).join(", "));
+            return Err(ConfigError::Value { place, value: shown(&value), accepted });
         };
-        for (key, value) in inner {
-            let key = key_text(path, &key)?;
-            let long = NAME_KEYS.into_iter().find(|(short, _)| *short == key);
-            let name = match long {
-                Some((_, long)) => format!("{named}{long}"),
-                // Clients that the server is to itself have no prefix twice.
-                None if KEYS.contains(&key.as_str()) => format!("{plain}{key}"),
-                None => String::new(),
-            };
-            set(&mut found, path, format!("{section}.{key}"), setting(&name), &value)?;
+        for (inner, value) in inner {
+            let inner = key_text(path, &inner)?;
+            let flag = in_section(section, &inner);
+            set(&mut found, path, format!("{key}.{inner}"), flag, &value)?;
         }
     }
     Ok(found)
+}
+
+/// The flag of a key of a section.
+fn in_section((_, plain, named): (&str, &str, &str), key: &str) -> Option<&'static Flag> {
+    let long = NAME_KEYS.into_iter().find(|(short, _)| *short == key);
+    match long {
+        Some((_, long)) => setting(&format!("{named}{long}")),
+        // Clients that the server is to itself have no prefix twice.
+        None if KEYS.contains(&key) => setting(&format!("{plain}{key}")),
+        None => None,
+    }
 }
 
 /// Keys outside of the sections, of the settings that have an effect.
@@ -79,8 +101,10 @@ fn names() -> String {
     names.map(|flag| flag.name).collect::<Vec<_>>().join(", ")
 }
 
-fn section_keys() -> Vec<&'static str> {
-    KEYS.into_iter().chain(NAME_KEYS.map(|(short, _)| short)).collect()
+fn section_keys(name: &str) -> Vec<&'static str> {
+    let section = SECTIONS.into_iter().find(|section| section.0 == name);
+    let is_there = |key: &&str| section.is_some_and(|section| in_section(section, key).is_some());
+    KEYS.into_iter().chain(NAME_KEYS.map(|(short, _)| short)).filter(is_there).collect()
 }
 
 /// A section; one without keys is empty.
@@ -108,17 +132,17 @@ fn set(
     flag: Option<&'static Flag>,
     value: &Value,
 ) -> Result<(), ConfigError> {
-    let is_in_section = key.contains('.');
-    let place = SettingSource::File(path.to_owned(), key);
     let Some(flag) = flag else {
-        let accepted = if is_in_section {
-            section_keys().join(", ")
-        } else {
-            let sections = SECTIONS.map(|(name, ..)| name).join(", ");
-            format!("{}, {sections}", names())
+        let accepted = match key.split_once('.') {
+            Some((section, _)) => section_keys(section).join(", "),
+            None => format!("{}, {}", names(), SECTIONS.map(|(name, ..)| name).join(", ")),
         };
-        return Err(ConfigError::Unknown { place, accepted });
+        return Err(ConfigError::Unknown {
+            place: SettingSource::File(path.to_owned(), key),
+            accepted,
+        });
     };
+    let place = SettingSource::File(path.to_owned(), key);
     if value.is_null() {
         return Ok(());
     }
@@ -190,7 +214,9 @@ mod tests {
         let text = "name: n\ndata-dir:\nsnapshot-count: 7\nlog-outputs: [stderr]\nenable-pprof: yes
 watch-progress-notify-interval: 5000000000
 client-transport-security:\n  cert-file: c\n  client-cert-auth: true\n  allowed-hostname: h
-peer-transport-security:\n  cert-file: p\n  client-cert-auth: true\n  allowed-cn: x\n";
+peer-transport-security:\n  cert-file: p\n  client-cert-auth: true\n  allowed-cn: x
+socket-options:\n  reuse-port: false\n  reuse-address: true
+experimental-snapshot-catch-up-entries: 5\ndiscovery-config:\n";
         let found = read_text(text).unwrap();
         let values: Vec<_> =
             found.iter().map(|(name, (value, _))| (*name, value.as_str())).collect();
@@ -199,12 +225,15 @@ peer-transport-security:\n  cert-file: p\n  client-cert-auth: true\n  allowed-cn
             ("client-cert-allowed-hostname", "h"),
             ("client-cert-auth", "true"),
             ("enable-pprof", "true"),
+            ("experimental-snapshot-catchup-entries", "5"),
             ("log-outputs", "stderr"),
             ("name", "n"),
             ("peer-cert-allowed-cn", "x"),
             ("peer-cert-file", "p"),
             ("peer-client-cert-auth", "true"),
             ("snapshot-count", "7"),
+            ("socket-reuse-address", "true"),
+            ("socket-reuse-port", "false"),
             ("watch-progress-notify-interval", "5000000000ns"),
         ];
         assert_eq!(values, wanted);
@@ -224,6 +253,16 @@ peer-transport-security:\n  cert-file: p\n  client-cert-auth: true\n  allowed-cn
                 "cert-file",
             ),
             ("client-transport-security: 5", "client-transport-security", "cert-file"),
+            (
+                "client-transport-security:\n  reuse-port: true",
+                "client-transport-security.reuse-port is",
+                "cert-file",
+            ),
+            (
+                "socket-options:\n  cert-file: c",
+                "socket-options.cert-file is",
+                "reuse-address, reuse-port",
+            ),
             ("pre-vote: maybe", "pre-vote: \"maybe\"", "true or false"),
             ("heartbeat-interval: 100ms", "heartbeat-interval", "a whole number"),
             ("name: {a: b}", "name", "text"),
