@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use mini_etcd_shared::version::{ETCD_VERSION, VERSION};
 
 use super::{Effect, Flag, GROUPS, Kind, find};
@@ -18,6 +19,9 @@ Every option has a variable MINI_ETCD_... (MINI_ETCD_LISTEN_PEER) and a line in 
 The command line wins over the environment, the environment over the file of --config.
 Exit codes: 0 stopped; 1 start or configuration; 2 usage; 70 disk error; 71 acknowledged log missing;
 72 damaged data; 73 removed from the cluster; 74 state differs from the cluster.";
+
+/// Programs that etcd is beside a member, by its first argument.
+const OF_ETCD: [&str; 2] = ["gateway", "grpc-proxy"];
 
 /// What `--version` says behind the name.
 static VERSIONS: LazyLock<String> =
@@ -40,7 +44,15 @@ impl Arguments {
 pub(in crate::config) fn parse(
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<Arguments, clap::Error> {
-    command().try_get_matches_from(two_dashes(args)).map(Arguments)
+    let args = two_dashes(args);
+    if let Some(program) = args.first().filter(|first| OF_ETCD.iter().any(|name| first == name)) {
+        let says = format!(
+            "there is no {} here: clients go to the members themselves\n",
+            program.display()
+        );
+        return Err(Error::raw(ErrorKind::InvalidSubcommand, says));
+    }
+    command().try_get_matches_from(args).map(Arguments)
 }
 
 /// The command line with two dashes before each name and `=` before each value, which is how clap is told apart what
@@ -131,6 +143,16 @@ mod tests {
         for args in [&["--pre-vote", "false"][..], &["x"], &["-bogus"], &["--name"], &["--", "x"]] {
             let error = parse(args.iter().map(OsString::from)).err().unwrap();
             assert_eq!(error.exit_code(), 2, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn what_else_etcd_is_is_refused_by_its_name() {
+        for args in [["gateway", "start"], ["grpc-proxy", "start"]] {
+            let error = parse(args.map(OsString::from)).err().unwrap();
+            let says = format!("error: there is no {} here", args[0]);
+            assert!(error.to_string().starts_with(&says), "{error}");
+            assert_eq!(error.exit_code(), 2);
         }
     }
 }
