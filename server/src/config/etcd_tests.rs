@@ -273,8 +273,13 @@ fn variables_of_etcd_count_after_ours_and_never_beside_a_flag() {
     );
     let shadowed = load_from(&["--name=e"], &[("ETCD_NAME", "e")]).unwrap_err();
     assert!(matches!(shadowed, ConfigError::Twice { .. }), "{shadowed}");
-    let unknown =
-        [("ETCD_BOGUS", "1"), ("ETCD_NAME", ""), ("ETCD_VERSION", "3"), ("ETCD_DATA", "d")];
+    let unknown = [
+        ("ETCD_BOGUS", "1"),
+        ("ETCD_NAME", ""),
+        ("ETCD_VERSION", "3"),
+        ("ETCD_UNSUPPORTED_ARCH", "arm64"),
+        ("ETCD_DATA", "d"),
+    ];
     let warnings = load_from(&[], &unknown).unwrap().warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     let wrong = load_from(&[], &[("ETCD_PRE_VOTE", "maybe")]).unwrap_err();

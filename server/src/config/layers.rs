@@ -15,6 +15,9 @@ use super::{Config, yaml};
 const CONFIG_VARIABLE: &str = "MINI_ETCD_CONFIG";
 const ETCD_CONFIG_VARIABLE: &str = "ETCD_CONFIG_FILE";
 
+/// Variables that are no settings of etcd either: its own images set the second one, and the third allows it to run on ARM.
+const PASSED_OVER: [&str; 3] = [ETCD_CONFIG_VARIABLE, "ETCD_VERSION", "ETCD_UNSUPPORTED_ARCH"];
+
 /// What is set before the others.
 const BEFORE_OTHERS: [&str; 3] = ["config", "config-file", "stop-with-stdin"];
 
@@ -111,8 +114,7 @@ impl Layers {
             self.found.entry(flag.name).or_insert_with(|| (value.clone(), place));
         }
         for (name, value) in variables {
-            // etcd reads neither; the second one is set by its own images.
-            let is_passed_over = [ETCD_CONFIG_VARIABLE, "ETCD_VERSION"].contains(&name.as_str());
+            let is_passed_over = PASSED_OVER.contains(&name.as_str());
             if !name.starts_with("ETCD_") || is_passed_over {
                 continue;
             }
