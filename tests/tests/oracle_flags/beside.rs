@@ -63,6 +63,7 @@ async fn a_line_that_starts_etcd_starts_the_same_member() -> anyhow::Result<()> 
         "--listen-client-urls=http://0.0.0.0:{c}",
         "--advertise-client-urls=http://0.0.0.0:{c}",
     ]);
+    let named = [&ALONE[..5], &["--name=named"]].concat();
     let unknown = [&variables[..], &[("ETCD_BOGUS", "1"), ("ETCD_NAME", "")]].concat();
     let with_file = ["--config-file={file}", "--name=ignored"];
     for line in [
@@ -72,6 +73,7 @@ async fn a_line_that_starts_etcd_starts_the_same_member() -> anyhow::Result<()> 
         Line { arguments: &token, ..Line::default() },
         Line { arguments: &several, ..Line::default() },
         Line { arguments: &everywhere, ..Line::default() },
+        Line { arguments: &named, ..Line::default() },
         Line { variables: &unknown, ..Line::default() },
         Line { arguments: &with_file, file: FILE, ..Line::default() },
         Line { variables: &[("ETCD_CONFIG_FILE", "{file}")], file: FILE, ..Line::default() },
