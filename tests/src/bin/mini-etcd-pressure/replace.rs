@@ -1,6 +1,7 @@
 //! A member that lost its disk, replaced while writes go on.
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Clients that put.
     #[arg(long, default_value_t = 32)]
     writers: usize,
+    /// Where the new member has its data: an empty directory of a file system of its own, as on a machine of its own.
+    #[arg(long)]
+    disk: Option<PathBuf>,
 }
 
 pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<Vec<Phase>> {
@@ -55,7 +59,7 @@ pub async fn run(target: &mut Target, arguments: &Arguments) -> anyhow::Result<V
     lose_one(target).await?;
     // Both of two have to write what one of two others had to.
     let one_less = puts.phase("one member less", target, ten_seconds).await?;
-    let new = add_one(target).await?;
+    let new = add_one(target, arguments.disk.as_deref()).await?;
     let leader = target.cluster.pid(target.leader)?;
     let before = kilobytes(leader, "VmHWM")?;
     let meanwhile = Phase::run("until the new member votes", target, async {
@@ -88,9 +92,12 @@ async fn lose_one(target: &mut Target) -> anyhow::Result<()> {
 }
 
 /// Starts a new member as a learner. Answers its id.
-async fn add_one(target: &mut Target) -> anyhow::Result<u64> {
+async fn add_one(target: &mut Target, disk: Option<&Path>) -> anyhow::Result<u64> {
     let mut cluster = ClusterClient::new(target.cluster.channel(target.leader)?);
     let added = target.cluster.add(target.leader)?;
+    if let Some(disk) = disk {
+        std::os::unix::fs::symlink(disk, &target.cluster.member(added)?.data)?;
+    }
     let urls = vec![format!("http://{}", target.cluster.member(added)?.address)];
     let request = MemberAddRequest { peer_ur_ls: urls, is_learner: true };
     let id = cluster.member_add(request).await?.into_inner().member.context("a member")?.id;
