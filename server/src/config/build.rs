@@ -186,11 +186,16 @@ fn serving(found: &Found, warnings: &mut Vec<String>) -> Result<Serving, ConfigE
         serving.calls_max = calls.min(limits::CALLS_PER_CONNECTION_MAX);
     }
     let duration = |name, least, accepted| duration(found, name, (least, accepted));
-    let least = limits::WATCH_PROGRESS_INTERVAL_MIN;
-    if let Some(interval) =
-        duration("watch-progress-notify-interval", least, "a duration, 100ms at least")?
+    let accepted = "a duration, or 0 for the usual one";
+    if let Some(interval) = duration("watch-progress-notify-interval", Duration::ZERO, accepted)?
+        && !interval.is_zero()
     {
-        serving.progress_interval = interval;
+        serving.progress_interval = interval.max(limits::WATCH_PROGRESS_INTERVAL_MIN);
+        if let Some((_, place)) = found.get("watch-progress-notify-interval")
+            && serving.progress_interval > interval
+        {
+            warnings.push(format!("{place} is taken as 100ms, the shortest"));
+        }
     }
     if let Some(interval) = duration("grpc-keepalive-interval", Duration::ZERO, "a duration, or 0")?
     {

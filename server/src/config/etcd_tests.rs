@@ -135,6 +135,9 @@ fn what_has_no_effect_is_said_once_and_what_is_so_anyway_not() {
         ("--unsafe-no-fsync", 1),
         ("--max-request-bytes=10485760", 0),
         ("--max-request-bytes=33554432", 1),
+        ("--watch-progress-notify-interval=0", 0),
+        ("--watch-progress-notify-interval=100ms", 0),
+        ("--watch-progress-notify-interval=10ms", 1),
     ] {
         let found = load(&[flag]).warnings;
         assert_eq!(found.len(), warnings, "{flag}: {found:?}");
@@ -257,7 +260,7 @@ fn addresses_that_cannot_be_are_refused_with_what_is_accepted() {
             "--initial-advertise-peer-urls",
             "http://localhost:2380",
         ),
-        (&["--watch-progress-notify-interval=10ms"], "--watch-progress-notify-interval", "100ms"),
+        (&["--watch-progress-notify-interval=-1s"], "--watch-progress-notify-interval", "or 0"),
         (&["--advertise-client-urls=http://:1"], "--advertise-client-urls", "http://HOST:PORT"),
     ]);
 }
@@ -382,6 +385,14 @@ fn a_file_of_etcd_is_the_whole_configuration() {
 #[test]
 fn no_count_between_snapshots_is_the_default_one() {
     assert_eq!(load(&["--snapshot-count=0"]).snapshot_count, Some(10_000));
+}
+
+#[test]
+fn no_interval_of_progress_is_the_usual_one_and_a_short_one_is_raised_as_in_etcd() {
+    for (text, expected_ms) in [("0", 600_000), ("0s", 600_000), ("10ms", 100), ("150ms", 150)] {
+        let serving = load(&[&format!("--watch-progress-notify-interval={text}")]).serving;
+        assert_eq!(serving.progress_interval, Duration::from_millis(expected_ms), "{text}");
+    }
 }
 
 #[test]

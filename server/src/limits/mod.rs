@@ -253,7 +253,7 @@ pub const WATCHES_PER_STREAM_MAX: usize = 100_000;
 /// Time between two progress messages of an idle watch that asked for them; etcd's default.
 pub const WATCH_PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Shortest such time that may be asked for; etcd's.
+/// Shortest such time, to which others are raised; etcd's.
 pub const WATCH_PROGRESS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Bytes of unary results being built or sent at one time, those of writes included; more wait, a write before it is proposed.

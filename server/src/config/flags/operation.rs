@@ -53,7 +53,7 @@ pub(super) const FLAGS: &[Flag] = &[
     new(
         "watch-progress-notify-interval",
         Duration,
-        "Time between two progress messages of an idle watch that asked for them, 100ms at least [default: 10m]",
+        "Time between two progress messages of an idle watch that asked for them; less than 100ms is raised to it [default: 10m]",
     ),
     old("experimental-initial-corrupt-check", Bool, "Compare the data before serving")
         .ignored(&["false"], NOT_COMPARED),
