@@ -4,8 +4,9 @@
 # those of `kube-storage/exceptions`, which says why, no more and no less. On an etcd none may fail.
 #
 # usage: kube-storage.sh DIR   DIR keeps the tests' source. TEST_BIN_DIR has the binaries of mini-etcd, ETCD_BIN names an etcd of 3.7,
-#                              which is left out when it is not set. Needs Go 1.26, Python 3 and the Go modules' proxy. At first about
-#                              4 minutes of one core for what is compiled, then 3 for each server, most of which the tests wait.
+#                              which is left out when it is not set. Needs Go 1.26, Python 3 and the Go modules' proxy. At first some
+#                              minutes of one core for what is compiled, then 3 to 4 for each server, most of which the tests wait.
+#                              Some wait 150 ms for an event, so that nothing else should keep the machine busy.
 set -euo pipefail
 
 version=0.37.2
@@ -28,7 +29,7 @@ cp "$here/testserver.go" "$source/pkg/storage/etcd3/testserver/test_server.go"
 # Runs the suite on that server, and compares what failed with a list.
 run() {
   local server=$1 exceptions=$2 begin=$SECONDS
-  # Two packages at a time need more memory than a small machine has, and the tests have short patience.
+  # Two packages at a time would compete, and need more memory than a small machine has.
   (cd "$source" && TEST_SERVER_BIN=$server go test -p 1 -count 1 -timeout 20m -json ./pkg/storage/etcd3/... ./pkg/storage/cacher/...) \
     > "$dir/results" 2> "$dir/errors" || true
   echo "$("$server" --version | head -1), k8s.io/apiserver $version, $((SECONDS - begin)) s:"
