@@ -29,6 +29,8 @@ fn of(endpoint: &str, advertised_by: Option<&str>, findings: Vec<LayerFound>) ->
         advertised_by: advertised_by.map(str::to_owned),
         findings,
         cluster: Some(0xcafe),
+        member: None,
+        lists: Vec::new(),
         advertises: Vec::new(),
     }
 }

@@ -122,6 +122,8 @@ impl Examination<'_> {
         self.found.advertises = advertised(&members);
         let header = status.header.unwrap_or_default();
         self.found.cluster = Some(header.cluster_id).filter(|id| *id != 0);
+        self.found.member = Some(header.member_id).filter(|id| *id != 0);
+        self.found.lists = members.iter().map(|member| member.id).collect();
         let role = match status.leader {
             _ if status.is_learner => "learner".to_owned(),
             0 => "without a leader".to_owned(),

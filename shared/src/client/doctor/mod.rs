@@ -91,6 +91,10 @@ pub struct Examined {
     pub findings: Vec<LayerFound>,
     /// The cluster that it says it is of.
     pub cluster: Option<u64>,
+    /// The member that it says it is.
+    pub member: Option<u64>,
+    /// The members that it lists.
+    pub lists: Vec<u64>,
     /// Members, and the client addresses that it says they have.
     pub advertises: Vec<(String, String)>,
 }
@@ -102,6 +106,8 @@ impl Examined {
             advertised_by: advertised_by.map(str::to_owned),
             findings: Vec::new(),
             cluster: None,
+            member: None,
+            lists: Vec::new(),
             advertises: Vec::new(),
         }
     }
@@ -150,10 +156,27 @@ impl Diagnosis {
         ids.len()
     }
 
+    /// Two endpoints that say they are of one cluster, and neither lists the other.
+    fn apart(&self) -> Option<(&Examined, &Examined)> {
+        let lacks = |one: &Examined, other: &Examined| {
+            other.member.is_some_and(|id| !one.lists.is_empty() && !one.lists.contains(&id))
+        };
+        let pairs = self.endpoints.iter().enumerate();
+        let mut pairs = pairs.flat_map(|(at, one)| {
+            self.endpoints.iter().skip(at + 1).map(move |other| (one, other))
+        });
+        pairs.find(|(one, other)| {
+            one.cluster.is_some()
+                && one.cluster == other.cluster
+                && lacks(one, other)
+                && lacks(other, one)
+        })
+    }
+
     /// Whether every endpoint is well, and all are of one cluster.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.failing().next().is_none() && self.clusters() <= 1
+        self.failing().next().is_none() && self.clusters() <= 1 && self.apart().is_none()
     }
 
     /// One line for all of them.
@@ -161,6 +184,14 @@ impl Diagnosis {
     pub fn verdict(&self) -> String {
         let all = self.endpoints.len();
         let failing: Vec<_> = self.failing().map(|one| one.endpoint.as_str()).collect();
+        // Worse than any layer that fails: what is written to one is not in the other.
+        if let Some((one, other)) = self.apart() {
+            let (one, other) = (&one.endpoint, &other.endpoint);
+            return format!(
+                "{one} and {other} have the number of one cluster, and neither lists the other: \
+                 stop the one that began anew"
+            );
+        }
         match (failing.len(), self.clusters()) {
             (0, 0 | 1) => {
                 let soon = self.endpoints.iter().find_map(Examined::soon);
@@ -243,6 +274,23 @@ mod tests {
         assert!(!pair(1, 2).is_well());
         let words = "the endpoints are of 2 clusters: name those of one";
         assert_eq!(pair(1, 2).verdict(), words);
+    }
+
+    #[test]
+    fn two_that_do_not_list_each_other_are_not_one_cluster() {
+        let of = |endpoint, member, lists: &[u64]| Examined {
+            member: Some(member),
+            lists: lists.to_vec(),
+            ..of_cluster(endpoint, 1, &[])
+        };
+        let pair = |one: &[u64], other: &[u64]| Diagnosis {
+            endpoints: vec![of("a:1", 1, one), of("b:1", 2, other)],
+        };
+        assert!(pair(&[1, 2], &[1, 2]).is_well());
+        assert!(pair(&[1], &[1, 2]).is_well(), "one of them may be behind");
+        assert!(pair(&[], &[2]).is_well(), "it does not tell");
+        let split = pair(&[1, 3], &[2]);
+        assert!(!split.is_well() && split.verdict().contains("neither lists the other"));
     }
 
     #[test]
