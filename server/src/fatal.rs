@@ -30,7 +30,7 @@ pub fn line(code: u8, problem: impl Display) -> String {
     let problem = problem.to_string();
     let advice = match code {
         DISK => "look at the disk and its free space, then start the member again",
-        LOG_MISSING | DAMAGED if problem.contains("add it") => {
+        LOG_MISSING | DAMAGED if says_what_to_do(&problem) => {
             return format!("mini-etcd: {problem}");
         }
         LOG_MISSING => {
@@ -39,7 +39,10 @@ pub fn line(code: u8, problem: impl Display) -> String {
         DAMAGED => {
             "check the disk, then remove this member and add it again with an empty directory"
         }
-        REMOVED => "delete its directory; to use it again, add it as a new member",
+        REMOVED => {
+            "delete its directory; to use it again, add it as a new member with `mini-etcdctl member add` \
+             and start it with --join"
+        }
         STATE_DIFFERS => {
             "if the others lost their data, keep this directory: it has what they lost; \
              otherwise remove this member and add it again with an empty directory"
@@ -47,6 +50,10 @@ pub fn line(code: u8, problem: impl Display) -> String {
         _ => "correct this and start the member again",
     };
     format!("mini-etcd: {problem}: {advice}")
+}
+
+fn says_what_to_do(problem: &str) -> bool {
+    ["add it", "replace it"].iter().any(|words| problem.contains(words))
 }
 
 /// Ends the process with `code` after one line about `problem` and what to do; also when nobody takes that line.
@@ -122,8 +129,8 @@ mod tests {
 
     #[test]
     fn what_to_do_is_said_once() {
-        let told = line(LOG_MISSING, "n2 lost its data; re-add it");
-        assert_eq!(told, "mini-etcd: n2 lost its data; re-add it");
+        let told = line(LOG_MISSING, "n2 lost its data; replace it");
+        assert_eq!(told, "mini-etcd: n2 lost its data; replace it");
         assert!(line(LOG_MISSING, "no log").ends_with("add it again with an empty directory"));
         assert!(line(1, "in use").ends_with("start the member again"));
     }

@@ -56,13 +56,12 @@ impl OpenedDisk {
         let (limit, is_tls) = (descriptors::limit(), config.tls.is_on());
         let descriptors = Descriptors::plan(limit, rpc::processors(), peers, is_tls)?;
         let boot_nonce = rand::random();
-        if log::is_new(data.path())? {
+        let is_new = log::is_new(data.path())?;
+        if is_new {
             if config.force_new_cluster {
                 return Err(StartError::NoData { path: data.path().to_owned() });
             }
-            ask_peers(&cluster, &connector, boot_nonce)
-                .await
-                .map_err(|lost| StartError::Lost { detail: lost.to_string() })?;
+            ask_peers(&cluster, &connector, boot_nonce).await?;
         }
         data.keep()?;
         let clock = SystemClock::new();
@@ -71,6 +70,11 @@ impl OpenedDisk {
             StateDirs::new(data.path(), FjallOptions { tables_open, ..FjallOptions::state() });
         let (mut store, mut recovered, mut applier) =
             open(&data, &cluster, &clock, &dirs, tables_open)?;
+        // One that started before and had nobody to begin with has nothing either.
+        let is_newborn = recovered.last.0 == LogIndex::BIRTH && applier.published().lineage == 0;
+        if !is_new && is_newborn && !config.force_new_cluster {
+            ask_peers(&cluster, &connector, boot_nonce).await?;
+        }
         if config.force_new_cluster {
             let published = applier.published();
             force::ask(&published, identity, &connector).await?;

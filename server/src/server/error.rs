@@ -7,6 +7,7 @@ use crate::apply::ApplyError;
 use crate::config::ConfigError;
 use crate::fatal;
 use crate::log::LogError;
+use crate::node::transport::Born;
 use crate::raft::DriverError;
 use crate::storage::StorageError;
 use crate::tls::TlsError;
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The cluster goes on without this member.
     #[error("this member was removed from the cluster")]
     Removed,
+    /// It has nothing, and the cluster that it would found lives already.
+    #[error("{detail}")]
+    Born { code: u8, detail: String },
     /// The log is gone, and there is reason to believe that there was one.
     #[error("{detail}")]
     Lost { detail: String },
@@ -102,6 +106,7 @@ impl StartError {
             Self::Log(error) => error.exit_code(),
             Self::State(error) => error.exit_code(),
             Self::Raft(error) => error.exit_code(),
+            Self::Born { code, .. } => *code,
             Self::Lost { .. } => fatal::LOG_MISSING,
             Self::Damaged { .. } | Self::Storage(StorageError::Damaged { .. }) => fatal::DAMAGED,
             Self::Storage(StorageError::Io { .. } | StorageError::Stopped) => fatal::DISK,
@@ -119,5 +124,11 @@ impl StartError {
             | Self::Storage(StorageError::Locked { .. })
             | Self::Thread(_) => 1,
         }
+    }
+}
+
+impl From<Born> for StartError {
+    fn from(born: Born) -> Self {
+        Self::Born { code: born.code, detail: born.to_string() }
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may say what it expects")]
 
 mod alone;
+mod birth;
 mod replace;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,11 @@ use super::{DEADLINE, Writer, client, ended_removed, members};
 const INTERRUPTED: i32 = 130;
 
 /// `member replace` with these arguments, asked of the given members.
-fn replace(cluster: &Cluster, through: &[usize], args: &[&str]) -> anyhow::Result<Process> {
+pub(super) fn replace(
+    cluster: &Cluster,
+    through: &[usize],
+    args: &[&str],
+) -> anyhow::Result<Process> {
     let addresses = cluster.addresses();
     let endpoints: Vec<_> = through.iter().map(|index| addresses[*index].clone()).collect();
     let mut command = Command::new(workspace_binary("mini-etcdctl")?);
@@ -27,7 +31,7 @@ fn replace(cluster: &Cluster, through: &[usize], args: &[&str]) -> anyhow::Resul
 }
 
 /// What it printed up to and with the line that has `words`.
-fn until(command: &Process, words: &str) -> anyhow::Result<()> {
+pub(super) fn until(command: &Process, words: &str) -> anyhow::Result<()> {
     loop {
         if command.line(DEADLINE)?.contains(words) {
             return Ok(());
@@ -36,7 +40,7 @@ fn until(command: &Process, words: &str) -> anyhow::Result<()> {
 }
 
 /// Waits for its end, which is `code`; what it said to standard error.
-fn ends(mut command: Process, code: i32) -> anyhow::Result<String> {
+pub(super) fn ends(mut command: Process, code: i32) -> anyhow::Result<String> {
     let ended = command.wait(DEADLINE)?;
     let said = command.errors();
     ensure!(ended.code() == Some(code), "{ended}: {said}");

@@ -19,14 +19,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::body::Body;
 
-use super::hello::HelloRefused;
 use super::names::LocalNames;
+use super::refused::{HelloRefused, Verdict};
 use crate::config::PeerAddress;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_KEEP_ALIVE};
 use crate::tls::Tls;
-
-/// Key of the metadata with which a peer is told that it was removed; the value is its id.
-pub(super) const REMOVED: &str = "mini-etcd-removed";
 
 /// Why a peer cannot be spoken to.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +49,14 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
-    /// Whether the peer says that member `me` was removed. A proxy in between may refuse too, but not like this.
-    pub fn is_removal_of(&self, me: MemberId) -> bool {
-        let Self::Status(status) = self else { return false };
-        let told = status.metadata().get(REMOVED).and_then(|id| id.to_str().ok());
-        told == Some(me.to_string().as_str())
+    /// What the peer says of member `me` beside that it refuses it.
+    pub fn verdict(&self, me: MemberId) -> Option<Verdict> {
+        let Self::Status(status) = self else { return None };
+        let told = |verdict: &Verdict| {
+            let whom = status.metadata().get(verdict.key()).and_then(|id| id.to_str().ok());
+            whom == Some(me.to_string().as_str())
+        };
+        Verdict::ALL.into_iter().find(told)
     }
 
     /// Whether nobody listens at the peer's address: its process is gone.

@@ -79,18 +79,25 @@ impl Dialer {
                     }
                 }
                 Err(problem) => {
-                    if let DialError::Hello(refused) = &problem {
-                        refused.end_if_wrong_here();
-                    }
-                    if problem.is_removal_of(self.hellos.identity().member_id) {
-                        let told = "this member was removed from the cluster, as its peers say";
-                        fatal::end(fatal::REMOVED, told);
-                    }
+                    self.heed(&problem);
                     self.report(&problem, &mut said);
                 }
             }
             self.hellos.wait_for(self.id, pause).await;
             pause = longest.min(pause * 2);
+        }
+    }
+
+    /// Ends the process when it follows from `problem` that this member must not take part.
+    fn heed(&self, problem: &DialError) {
+        if let DialError::Hello(refused) = problem {
+            refused.end_if_wrong_here();
+        }
+        let hellos = &self.hellos;
+        let verdict = problem.verdict(hellos.identity().member_id);
+        let end = verdict.and_then(|it| it.end(hellos.name(), &self.name, hellos.is_newborn()));
+        if let Some((code, told)) = end {
+            fatal::end(code, told);
         }
     }
 

@@ -10,10 +10,10 @@ use mini_etcd_shared::types::{ClusterId, LogIndex, MemberId, Term};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
+use super::refused::HelloRefused;
 use super::seen::{Reached, Seen};
 use crate::apply::{Identity, Members};
 use crate::config::{Cluster, PeerAddress};
-use crate::fatal;
 use crate::limits::STRANGERS_MAX;
 use crate::log;
 use crate::node::Shown;
@@ -21,54 +21,6 @@ use crate::raft::Input;
 
 /// Version of what members say to each other.
 pub(super) const PROTOCOL: u32 = 1;
-
-/// Why a peer is not listened to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub(crate) enum HelloRefused {
-    #[error(
-        "it belongs to cluster {found}, this is a member of cluster {cluster}: compare --peers"
-    )]
-    Cluster { found: ClusterId, cluster: ClusterId },
-    #[error("member {found} answers there, not {expected}: compare --peers")]
-    Member { found: MemberId, expected: MemberId },
-    #[error("member {found} is not in this cluster: compare --peers")]
-    Unknown { found: MemberId },
-    #[error("member {found} was removed from this cluster")]
-    Removed { found: MemberId },
-    #[error("member {meant} is not at this address any more")]
-    Meant { meant: MemberId },
-    #[error(
-        "it speaks protocol {found}, this member speaks {PROTOCOL}: use one version of mini-etcd"
-    )]
-    Protocol { found: u32 },
-    /// The peer is right and this member is not: it must not take part any more.
-    #[error("{name} lost its data: {peer} has seen its log reach index {seen}; re-add it")]
-    Lost { name: String, peer: String, seen: LogIndex },
-    /// A majority began anew without one of the two, or a directory of an earlier cluster came back. Which of them the
-    /// cluster goes on with, the one that knows a leader can tell.
-    #[error(
-        "the data of {peer} and of {name} come from two beginnings of this cluster: \
-         what one of them acknowledged the other never had"
-    )]
-    Lineage { name: String, peer: String },
-    /// The same, and it is the peer who is with the cluster.
-    #[error(
-        "the cluster that {peer} is with began anew without the data of {name}, \
-         or the directory of {name} is left over from an earlier cluster"
-    )]
-    Astray { name: String, peer: String },
-}
-
-impl HelloRefused {
-    /// Ends the process when it is this member that must not take part.
-    pub fn end_if_wrong_here(&self) {
-        match self {
-            Self::Lost { .. } => fatal::end(fatal::LOG_MISSING, self),
-            Self::Astray { .. } => fatal::end(fatal::STATE_DIFFERS, self),
-            _ => {}
-        }
-    }
-}
 
 /// The hellos of this member.
 pub(crate) struct Hellos {
@@ -176,6 +128,18 @@ impl Hellos {
         self.identity
     }
 
+    /// Whether it was born with the cluster and has nothing yet but that: it would found the cluster with others like it. One that
+    /// joins begins with less, a restored one with data.
+    pub fn is_newborn(&self) -> bool {
+        let standing = (self.standing)(self.identity.member_id);
+        standing.last == LogIndex::BIRTH && standing.lineage == 0
+    }
+
+    /// Name of this member.
+    pub fn name(&self) -> &str {
+        &self.me
+    }
+
     /// What this member says to `peer`.
     pub fn to(&self, peer: MemberId) -> Hello {
         let standing = (self.standing)(peer);
@@ -226,15 +190,13 @@ impl Hellos {
         let is_stranger = is_of_cluster && meant == self.identity.member_id;
         let is_known = peer.is_some() || was_removed || is_stranger;
         let from = check_speaker(hello, self.identity, is_known, expected)?;
-        // What follows is said of another member, which had this address.
-        if hello.to != 0 && meant != self.identity.member_id {
-            return Err(HelloRefused::Meant { meant });
-        }
+        // What is said of another member, which had this address, is not said of this one.
+        let is_meant = hello.to == 0 || meant == self.identity.member_id;
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
         let peer = peer.map_or_else(|| found.to_string(), |peer| peer.name.clone());
         let names = || (self.me.clone(), peer.clone());
-        if seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
+        if is_meant && seen > LogIndex::BIRTH && standing.last <= LogIndex::BIRTH {
             let (name, peer) = names();
             return Err(HelloRefused::Lost { name, peer, seen });
         }
@@ -242,14 +204,26 @@ impl Hellos {
         let are_known = standing.lineage != 0 && hello.lineage != 0;
         if are_known && standing.lineage != hello.lineage {
             let (name, peer) = names();
-            return Err(if hello.is_led && !standing.is_led {
+            // The members have changed here since the speaker's cluster began, so that its word ends nobody here (I9).
+            let is_outgrown = was_removed || !is_meant;
+            return Err(if is_outgrown && standing.is_led {
+                HelloRefused::Outgrown { found }
+            } else if !is_outgrown && hello.is_led && !standing.is_led {
                 HelloRefused::Astray { name, peer }
             } else {
                 HelloRefused::Lineage { name, peer }
             });
         }
         // After the rest: only who holds the same data may say that.
-        if was_removed { Err(HelloRefused::Removed { found }) } else { Ok(from) }
+        if was_removed {
+            return Err(HelloRefused::Removed { found });
+        }
+        if !is_meant {
+            let is_wiped = standing.seen > LogIndex::BIRTH && hello.last_index == LogIndex::BIRTH.0;
+            let meant = HelloRefused::Meant { meant };
+            return Err(if is_wiped { HelloRefused::Wiped { found } } else { meant });
+        }
+        Ok(from)
     }
 }
 
@@ -484,7 +458,83 @@ mod tests {
         for lineage in [0, 5] {
             assert_eq!(hellos.check(&hello(lineage), None), Err(removed.clone()));
         }
-        let other = hellos.check(&hello(6), None);
-        assert!(matches!(other, Err(HelloRefused::Lineage { .. })), "{other:?}");
+        // What it has, these do not: its directory is worth something.
+        assert_eq!(hellos.check(&hello(6), None), Err(HelloRefused::Outgrown { found: gone }));
+    }
+
+    /// Goal: of two clusters that met, the one whose members are not those of today's ends, and nobody ends by its word. Method: n1
+    /// with data of one beginning, n2 with those of another and a leader, removed or meaning the member that had n1's address.
+    #[test]
+    fn who_was_outgrown_ends_where_there_is_a_leader_and_ends_nobody() {
+        let cluster = cluster("n1");
+        let found = cluster.peers().next().unwrap().id;
+        let mut removed = Members::clone(&Members::of(cluster.birth_members()));
+        removed.by_id.remove(&found.0);
+        removed.removed.insert(found.0);
+        let listed = Members::of(cluster.birth_members());
+        let me = cluster.me().0;
+        for (members, to) in [(Arc::new(removed), me), (listed.clone(), 77)] {
+            let hello = Hello {
+                cluster_id: cluster.id().0,
+                member_id: found.0,
+                protocol: PROTOCOL,
+                lineage: 6,
+                is_led: true,
+                to,
+                ..Hello::default()
+            };
+            let check = |is_led| {
+                let hellos = hellos(&cluster, members.clone(), 9, (5, is_led));
+                hellos.check(&hello, None).unwrap_err()
+            };
+            assert_eq!(check(true), HelloRefused::Outgrown { found });
+            let refused = check(false);
+            assert!(matches!(refused, HelloRefused::Lineage { .. }), "{refused}");
+        }
+        let astray =
+            Hello { lineage: 6, is_led: true, to: me, protocol: PROTOCOL, ..Hello::default() };
+        let astray = Hello { cluster_id: cluster.id().0, member_id: found.0, ..astray };
+        let refused = hellos(&cluster, listed, 9, (5, false)).check(&astray, None);
+        assert!(matches!(refused, Err(HelloRefused::Astray { .. })), "{refused:?}");
+    }
+
+    /// Goal: a wiped member learns of it from a member that it does not know. Method: hellos to the one that had its address, by members
+    /// that were removed, that have nothing and that have something.
+    #[test]
+    fn a_member_that_means_another_is_told_what_is_known_of_itself() {
+        let cluster = cluster("n1");
+        let found = cluster.peers().next().unwrap().id;
+        let (listed, meant) = (Members::of(cluster.birth_members()), MemberId(77));
+        let mut removed = Members::clone(&listed);
+        removed.removed.insert(found.0);
+        let hello = |last_index| Hello {
+            cluster_id: cluster.id().0,
+            member_id: found.0,
+            protocol: PROTOCOL,
+            last_index,
+            to: meant.0,
+            ..Hello::default()
+        };
+        let check = |members, seen, last| {
+            hellos(&cluster, members, seen, (5, true)).check(&hello(last), None).unwrap_err()
+        };
+        let birth = LogIndex::BIRTH.0;
+        assert_eq!(check(Arc::new(removed), 9, birth), HelloRefused::Removed { found });
+        assert_eq!(check(listed.clone(), 9, birth), HelloRefused::Wiped { found });
+        assert_eq!(check(listed.clone(), 9, 9), HelloRefused::Meant { meant });
+        assert_eq!(check(listed, birth, birth), HelloRefused::Meant { meant }, "it never started");
+    }
+
+    #[test]
+    fn who_has_nothing_but_its_birth_is_newborn() {
+        let cluster = cluster("n1");
+        let of = |last, lineage| {
+            let members = Members::of(cluster.birth_members());
+            hellos(&cluster, members, last, (lineage, false)).is_newborn()
+        };
+        assert!(of(LogIndex::BIRTH.0, 0));
+        assert!(!of(0, 0), "it joins");
+        assert!(!of(LogIndex::BIRTH.0, 5), "it was restored");
+        assert!(!of(9, 0), "it took part in an election");
     }
 }

@@ -25,6 +25,10 @@
 //! - I7: a peer whose address begins with `https` is spoken to by TLS alone, and is who its address says.
 //! - I8: who shows the data of this cluster and was not removed is spoken with, although the state here does not list it yet: it
 //!   came while this member was away, and may lead by now. Where it is reached it says itself.
+//! - I9: a cluster is founded once. A member that has nothing yet but its birth ends when a peer answers for a cluster of the same
+//!   id that was born already and is not to take it in; who has data of another beginning ends when the peer's cluster has a leader and
+//!   other members than it knows. The other way round no member ends by the word of one that was removed, or that means a
+//!   member which is not there any more.
 //!
 //! *What it refuses.* Peers of another cluster, unknown members without its data, removed members, other protocols, a dialed address where another
 //! member answers.
@@ -38,6 +42,7 @@ mod names;
 mod outbox;
 mod pace;
 mod probe;
+mod refused;
 mod seen;
 mod service;
 mod snapshot;
@@ -52,7 +57,7 @@ pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, standing};
 pub(crate) use names::{LocalNames, resolves};
 pub(crate) use outbox::Outgoing;
-pub(crate) use probe::{ask_peers, find_led};
+pub(crate) use probe::{Born, ask_peers, find_led};
 pub(crate) use seen::Seen;
 pub(crate) use service::{PeerService, Proven};
 pub(crate) use snapshot::{SnapshotOrders, SnapshotSender, Staging};

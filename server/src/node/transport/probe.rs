@@ -2,26 +2,28 @@
 //!
 //! Only an answer forbids a fresh start. When nobody can be reached, three members of a new cluster may be starting
 //! at once; should the silent ones remember this member after all, their first hello ends it, before it has
-//! handled a single message of theirs.
+//! handled a single message of theirs. The same holds where they know that the cluster goes on without it (I9).
 
 use futures::future;
 use mini_etcd_proto::peerpb::Hello;
 use mini_etcd_shared::types::{LogIndex, MemberId};
 
-use super::client::Connector;
+use super::client::{Connector, DialError};
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
+use super::refused::HelloRefused;
 use crate::apply::{Identity, Members};
-use crate::config::{Cluster, PeerAddress};
+use crate::config::{Cluster, Peer, PeerAddress};
+use crate::fatal;
 use crate::limits::PEER_HELLO_TIMEOUT;
 
-/// A peer remembers this member.
+/// The cluster was born already, and this member is not to found it again.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} lost its data: {peer} has seen its log reach index {seen}; re-add it")]
-pub(crate) struct Lost {
-    name: String,
-    peer: String,
-    seen: LogIndex,
+#[error("{told}")]
+pub(crate) struct Born {
+    /// With which the process ends.
+    pub code: u8,
+    told: String,
 }
 
 /// Asks every other member at once whether it knows a leader; answers the name of one that does.
@@ -61,29 +63,49 @@ fn hello(me: Identity, boot_nonce: u64) -> Hello {
     }
 }
 
-/// Asks every peer at once whether it remembers this member.
+/// Asks every peer at once whether it remembers this member, or knows that the cluster goes on without it (I9).
 pub(crate) async fn ask_peers(
     cluster: &Cluster,
     connector: &Connector,
     boot_nonce: u64,
-) -> Result<(), Lost> {
+) -> Result<(), Born> {
     let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
     let hello = &hello(me, boot_nonce);
     let ask = cluster.peers().map(|peer| async move {
         (peer, say_hello(&peer.address, connector, hello.clone(), PEER_HELLO_TIMEOUT).await)
     });
-    for (peer, answer) in future::join_all(ask).await {
-        let Ok(answer) = answer else { continue };
-        if check_speaker(&answer, me, true, Some(peer.id)).is_err() {
-            // Not one of us; the dialer will say so.
-            continue;
+    let answers = future::join_all(ask).await;
+    answers.iter().try_for_each(|(peer, answer)| judge(cluster, peer, answer.as_ref()))
+}
+
+/// Whether the answer of `peer` lets a member without data begin.
+pub(super) fn judge(
+    cluster: &Cluster,
+    peer: &Peer,
+    answer: Result<&Hello, &DialError>,
+) -> Result<(), Born> {
+    let me = Identity { cluster_id: cluster.id(), member_id: cluster.me() };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            // One that joins is not listed by those that are behind.
+            let is_newborn = !cluster.is_joined();
+            let verdict = error.verdict(me.member_id);
+            let end = verdict.and_then(|it| it.end(cluster.name(), &peer.name, is_newborn));
+            return end.map_or(Ok(()), |(code, told)| Err(Born { code, told }));
         }
-        let remembered = answer.acked.map_or(0, |acked| acked.index);
-        let seen = LogIndex(answer.seen_index.max(answer.acked_index).max(remembered));
-        if seen > LogIndex::BIRTH {
-            let name = cluster.name().to_owned();
-            return Err(Lost { name, peer: peer.name.clone(), seen });
-        }
+    };
+    // Another member of the same cluster may have the address by now, and remembers no less.
+    if check_speaker(answer, me, true, None).is_err() {
+        // Not one of us; the dialer will say so.
+        return Ok(());
     }
-    Ok(())
+    let remembered = answer.acked.map_or(0, |acked| acked.index);
+    let seen = LogIndex(answer.seen_index.max(answer.acked_index).max(remembered));
+    if seen <= LogIndex::BIRTH {
+        return Ok(());
+    }
+    let (name, peer) = (cluster.name().to_owned(), peer.name.clone());
+    let lost = HelloRefused::Lost { name, peer, seen };
+    Err(Born { code: fatal::LOG_MISSING, told: lost.to_string() })
 }

@@ -15,8 +15,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::client::REMOVED;
-use super::hello::{HelloRefused, Hellos, PROTOCOL, news};
+use super::hello::{Hellos, PROTOCOL, news};
+use super::refused::HelloRefused;
 use super::snapshot::Staging;
 use crate::apply::Members;
 use crate::limits::{PEER_BATCH_BYTES_MAX, PEER_HELLO_TIMEOUT, PEER_REMOVED_LINGER};
@@ -186,10 +186,13 @@ impl StreamListener {
             refused.end_if_wrong_here();
             self.refuse(MemberId(hello.member_id), &refused);
             let mut status = Status::failed_precondition(refused.to_string());
-            if let HelloRefused::Removed { found } = refused
-                && let Ok(found) = found.to_string().parse()
+            // A member whose own address stands under another name too speaks to itself.
+            let me = self.hellos.identity().member_id;
+            if let Some((verdict, whom)) = refused.verdict()
+                && whom != me
+                && let Ok(whom) = whom.to_string().parse()
             {
-                status.metadata_mut().insert(REMOVED, found);
+                status.metadata_mut().insert(verdict.key(), whom);
             }
             status
         })

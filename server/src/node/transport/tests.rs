@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
+use super::hello::StandingFor;
 use super::{Connector, Dialing, Hellos, PeerService, PeerTable, Staging, Standing, ask_peers};
 use crate::apply::Members;
 use crate::config::Cluster;
@@ -96,6 +97,20 @@ fn member(listener: TcpListener, peers: &str, name: &str, nonce: u64) -> Member 
     let service = PeerService::new(hellos.clone(), inbox.clone(), aside, staging, metrics);
     tasks.spawn(accept(listener, service));
     Member { cluster, hellos, inbox, outgoing, seen, lineage, members, _tasks: tasks, dir }
+}
+
+/// Of a member that has seen the logs of all others reach `seen`.
+fn standing_of(members: Vec<mini_etcd_proto::internalpb::Member>, seen: u64) -> StandingFor {
+    let members = Members::of(members);
+    Box::new(move |_| Standing {
+        members: members.clone(),
+        last: LogIndex(9),
+        acked: LogIndex(0),
+        seen: LogIndex(seen),
+        remembered: None,
+        lineage: 5,
+        is_led: true,
+    })
 }
 
 /// Serves until it is dropped, and every connection with it.
@@ -260,7 +275,40 @@ async fn a_member_without_data_asks_whether_it_is_remembered() {
     ask_peers(&me, &Connector::default(), 33).await.unwrap();
     two.seen.store(2, Ordering::SeqCst);
     let lost = ask_peers(&me, &Connector::default(), 33).await.unwrap_err();
-    assert_eq!(lost.to_string(), "n3 lost its data: n2 has seen its log reach index 2; re-add it");
+    let told = lost.to_string();
+    assert!(told.starts_with("n3 lost its data: n2 has seen its log reach index 2; "), "{told}");
+    assert_eq!(lost.code, 71);
+}
+
+/// Goal: no member founds a cluster that was born already. Method: n1 is asked for by members that have nothing: one that was
+/// removed, one that n1 does not list, and one that takes n1 for the member that had its address before and is remembered.
+#[tokio::test]
+async fn a_member_without_data_is_told_that_the_cluster_goes_on_without_it() {
+    let (mut listeners, addresses) = listeners(2).await;
+    let peers = peers(&addresses);
+    let me = Cluster::parse(&peers, "n2").unwrap();
+    let one = member(listeners.remove(0), &peers, "n1", 11);
+    let ask = || async { ask_peers(&me, &Connector::default(), 33).await };
+    ask().await.unwrap();
+    let mut listed = Members::clone(&one.members.borrow());
+    listed.by_id.remove(&me.me().0);
+    one.members.send_replace(Arc::new(listed.clone()));
+    let told = ask().await.unwrap_err();
+    assert!(told.code == 73 && told.to_string().contains("none of its members"), "{told}");
+    listed.removed.insert(me.me().0);
+    one.members.send_replace(Arc::new(listed));
+    let told = ask().await.unwrap_err();
+    assert!(told.code == 73 && told.to_string().contains("was removed"), "{told}");
+
+    // At the address of n1 is another member of the same cluster.
+    let all = one.cluster.birth_members();
+    let joined = Cluster::joined(one.cluster.id(), (MemberId(77), "n1"), &all);
+    let heard = Hellos::new(&joined, 12, standing_of(all, 9));
+    let to = heard.to(me.me());
+    assert_eq!((to.member_id, to.seen_index), (77, 9));
+    let peer = me.peers().next().unwrap();
+    let told = super::probe::judge(&me, peer, Ok(&to)).unwrap_err();
+    assert!(told.code == 71 && told.to_string().contains("member replace n2"), "{told}");
 }
 
 #[tokio::test]
