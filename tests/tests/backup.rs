@@ -1,6 +1,7 @@
 //! Backups with our own programs: saved under load, restored as clusters of other sizes, and refused where they are none.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -10,7 +11,7 @@ use mini_etcd_tests::backup::{
     Writes, compare, fill, hash_at, keys_at, output, printed, restored, revision_of, text,
 };
 use mini_etcd_tests::cluster::{Cluster, Flavor};
-use mini_etcd_tests::process::workspace_binary;
+use mini_etcd_tests::process::{Process, free_ports, workspace_binary};
 use mini_etcd_tests::wait::eventually;
 
 /// Time for anything to happen.
@@ -48,6 +49,46 @@ async fn a_backup_under_load_becomes_clusters_of_one_and_three() -> anyhow::Resu
         let copy = restored(&backup, size, &[]).await?;
         compare(&origin, &copy, revision).await?;
         ensure!(put(&copy, "after").await? > revision, "revisions go on");
+    }
+    Ok(())
+}
+
+/// Goal: what a restore says to start the member with starts it as it stands. Method: the members of two clusters are started by
+/// those very lines, one by addresses and one by names that mean this machine.
+#[tokio::test]
+async fn the_line_that_a_restore_prints_starts_the_member() -> anyhow::Result<()> {
+    let origin = Cluster::start(Flavor::Mini, 1).await?;
+    put(&origin, "before").await?;
+    let backup = save(&origin, "b.db")?;
+    let ctl = workspace_binary("mini-etcdctl")?;
+    for (item, host) in [("=http://127.0.0.1:", "127.0.0.1"), (":", "localhost")] {
+        let ports = free_ports(3)?;
+        // As they were typed, whatever the order of their numbers.
+        let peers = ports.iter().zip([3, 1, 2]).map(|(port, n)| format!("n{n}{item}{port}"));
+        let peers = peers.collect::<Vec<_>>().join(",");
+        let mut members = Vec::new();
+        for (port, n) in ports.iter().zip([3, 1, 2]) {
+            let data = origin.dir().join(format!("{host}-n{n}"));
+            let name = format!("n{n}");
+            let args = ["--name", &name, "--peers", &peers, "--data", text(&data)?];
+            let said =
+                printed(&ctl, &[&["snapshot", "restore", text(&backup)?], &args[..]].concat())?;
+            let line = said.lines().last().unwrap_or_default();
+            let line =
+                line.strip_prefix("restored; start it with: mini-etcd ").context(said.clone())?;
+            let typed = peers.replace("http://", "");
+            let expected = format!(
+                "--name {name} --data {} --listen {host}:{port} --peers {typed}",
+                data.display()
+            );
+            ensure!(line == expected, "{line}\n{expected}");
+            let mut command = Command::new(workspace_binary("mini-etcd")?);
+            command.args(line.split(' '));
+            members.push(Process::start(&name, &mut command, &data.with_extension("stderr"))?);
+        }
+        for member in &members {
+            ensure!(member.line(DEADLINE)?.contains(" answers at "), "{}", member.errors());
+        }
     }
     Ok(())
 }

@@ -18,9 +18,10 @@ use super::data::{Data, lock};
 use super::disk::BIRTH_TERM;
 use crate::apply::{Applier, Birth, Identity, Standing, StateBuilder};
 use crate::backup::{BackupContent, ContentError};
-use crate::config::{Cluster, Config};
+use crate::config::{Cluster, Config, Peer};
 use crate::log;
 use crate::mvcc::RowId;
+use crate::node::transport::{LocalNames, resolves};
 use crate::storage::{FjallOptions, StateDirs, StorageError};
 
 /// What is restored, and as what.
@@ -53,6 +54,8 @@ pub struct Restored {
     pub is_checked: bool,
     pub cluster_id: ClusterId,
     pub member_id: MemberId,
+    /// Where it has to listen for its peers to reach it, as `--listen` takes it; none for one alone.
+    pub listen: Option<String>,
 }
 
 /// Why nothing was restored. All are for the operator.
@@ -111,11 +114,24 @@ impl Restore {
         let revision = born.ok_or(RestoreError::Bump { bump, revision })?;
         let compacted = if self.mark_compacted { revision } else { content.compacted };
         let (cluster_id, member_id) = (self.cluster.id(), self.cluster.me());
-        let restored = Restored { content, revision, compacted, is_checked, cluster_id, member_id };
+        let listen = self.listen();
+        let restored =
+            Restored { content, revision, compacted, is_checked, cluster_id, member_id, listen };
         if !self.dry_run {
             self.write(&file, &restored)?;
         }
         Ok(restored)
+    }
+
+    /// The own entry of the peers; this machine where its name means that.
+    fn listen(&self) -> Option<String> {
+        let me =
+            self.cluster.member(self.cluster.me()).filter(|_| !self.cluster.typed().is_empty());
+        let names = LocalNames::decide(&self.cluster, resolves);
+        me.map(|Peer { address, .. }| {
+            let is_here = names.contains(&address.host);
+            if is_here { format!("localhost:{}", address.port) } else { address.to_string() }
+        })
     }
 
     /// Whether the file has the sum that it should; false where that is not to be asked.

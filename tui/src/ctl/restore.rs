@@ -11,7 +11,7 @@ use mini_etcd_shared::format::{Answer, Facts, Field, Page, Value};
 /// Restores, or says what would be restored.
 pub(super) fn run(request: &SnapshotRestore) -> Report {
     let restored = restore_of(request).and_then(|restore| match restore.run() {
-        Ok(restored) => Ok(Outcome::new(restore, restored)),
+        Ok(restored) => Ok(Outcome::new(restore, peers_of(request), restored)),
         Err(error @ RestoreError::Flags) => Err(Failure::new(exit::BAD_ARGS, error.to_string())),
         Err(error) => Err(Failure::new(exit::ERROR, error.to_string())),
     });
@@ -48,6 +48,13 @@ fn restore_of(request: &SnapshotRestore) -> Result<Restore, Failure> {
     })
 }
 
+/// The peers in the order in which they were given, as `--peers` takes them.
+fn peers_of(request: &SnapshotRestore) -> String {
+    let given = request.initial_cluster.as_deref().unwrap_or_default();
+    let items = given.split(',').map(|item| item.trim().replacen("http://", "", 1));
+    items.collect::<Vec<_>>().join(",")
+}
+
 /// What was restored, or would be.
 #[derive(Debug)]
 struct Outcome {
@@ -59,9 +66,9 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn new(restore: Restore, restored: Restored) -> Self {
+    fn new(restore: Restore, peers: String, restored: Restored) -> Self {
         let Restore { data, cluster, dry_run, .. } = restore;
-        let (name, peers) = (cluster.name().to_owned(), cluster.typed().to_owned());
+        let name = cluster.name().to_owned();
         Self { name, data, peers, is_dry: dry_run, restored }
     }
 
@@ -137,9 +144,11 @@ impl Answer for Outcome {
             page.line(&format!("dry run: {data} was not made"));
             return;
         }
-        let peers = if peers.is_empty() { String::new() } else { format!(" --peers {peers}") };
+        let among = restored.listen.as_ref();
+        let among = among.map(|listen| format!(" --listen {listen} --peers {peers}"));
         page.line(&format!(
-            "restored; start it with: mini-etcd --name {name} --data {data}{peers}"
+            "restored; start it with: mini-etcd --name {name} --data {data}{}",
+            among.unwrap_or_default()
         ));
     }
 
