@@ -43,6 +43,7 @@ pub(super) fn build(layers: Layers, stop_with_stdin: bool) -> Result<Config, Con
     let peers = listeners.iter().find(|listener| listener.of == PortUse::Peers);
     let here = peers.or(listeners.iter().find(|listener| listener.at.address().is_some()));
     let peer_port = here.and_then(|here| here.at.address()).map_or(0, Listen::port);
+    warnings.extend((!is_etcd).then(|| elsewhere(&found, &cluster, peer_port)).flatten());
     if let Some((text, place)) = found.get("feature-gates") {
         warnings.extend(flags::gates(text).map_err(|accepted| ConfigError::Value {
             place: place.clone(),
@@ -271,6 +272,22 @@ fn join(
     // etcd says it to members that run, too, and one with data does not ask.
     let fits = is_etcd || !join.ask.is_empty();
     checked(text, place, accepted, |_| fits.then_some(Some(join)))
+}
+
+/// What is to be said where the own entry of the peers has another port than the one that is listened on: something in between
+/// may map it, so it is no error. etcd's flags say both on purpose.
+fn elsewhere(found: &Found, cluster: &Cluster, port: u16) -> Option<String> {
+    let (_, place) = found.get("peers")?;
+    let me = own_entry(cluster).filter(|me| port != 0 && me.address.port != port)?;
+    // Of one that joins the list is what it asks by.
+    let is_said = ["advertise-peer", "join"].iter().any(|name| found.contains_key(*name));
+    let (name, address) = (&me.name, &me.address);
+    (!is_said).then(|| {
+        format!(
+            "peers look for {name} at {address}, by {place}, and it listens for them on port {port}: \
+             that works only where something maps the one to the other"
+        )
+    })
 }
 
 /// What the list of members says of this one, where there is a list.

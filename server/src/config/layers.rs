@@ -388,6 +388,26 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_the_peers_do_not_look_at_is_told_and_no_more() {
+        let peers = "--peers=n1=localhost:1,n2=localhost:2";
+        for (args, is_told) in [
+            (&["--listen=:1"][..], false),
+            (&["--listen=:3"], true),
+            (&["--listen=:0"], false),
+            (&["--listen=:3", "--listen-peer=:1"], false),
+            (&["--listen=:1", "--listen-peer=:3"], true),
+            // The port is said by what reaches it from outside.
+            (&["--listen=:3", "--advertise-peer=n1:1", "--initial-cluster-state=existing"], false),
+            (&["--listen-peer-urls=http://127.0.0.1:3"], false),
+        ] {
+            let config = load_from(&[&["--name=n1", peers], args].concat(), &[]).unwrap();
+            let said = config.warnings.join("; ");
+            assert_eq!(said.contains("port 3"), is_told, "{args:?}: {said}");
+            assert!(!is_told || said.contains("n1 at localhost:1, by --peers"), "{said}");
+        }
+    }
+
+    #[test]
     fn help_is_no_failure() {
         assert_eq!(load_from(&["--help"], &[]).unwrap_err().exit_code(), 0);
     }
