@@ -260,15 +260,18 @@ fn join(
     if let Some((text, place)) = found.get("join") {
         let all =
             |text: &str| text.split(',').map(|item| PeerAddress::parse(item.trim())).collect();
-        let ask = checked(text, place, accepted, all)?;
-        return Ok(Some(Join { ask, me, port }));
+        let ask: Vec<PeerAddress> = checked(text, place, accepted, all)?;
+        let short = ask.iter().map(|address| address.host.clone()).collect();
+        return Ok(Some(Join { ask, short, me, port }));
     }
     let Some((text, place)) = found.get("initial-cluster-state").filter(|_| is_existing) else {
         return Ok(None);
     };
     let ask: Vec<_> = cluster.peers().map(|peer| peer.address.clone()).collect();
     let accepted = "new, or existing with the other members in --peers, or with --join";
-    let join = Join { ask, me, port };
+    let short = cluster.members().filter(|peer| peer.short);
+    let short = short.map(|peer| peer.address.host.clone()).collect();
+    let join = Join { ask, short, me, port };
     // etcd says it to members that run, too, and one with data does not ask.
     let fits = is_etcd || !join.ask.is_empty();
     checked(text, place, accepted, |_| fits.then_some(Some(join)))

@@ -1,5 +1,7 @@
 //! [`Join`]: how a program finds its place in a cluster that runs.
 
+use std::collections::BTreeSet;
+
 use mini_etcd_proto::internalpb::Member;
 use mini_etcd_shared::types::{ClusterId, MemberId};
 
@@ -10,6 +12,8 @@ use super::{Cluster, PeerAddress};
 pub struct Join {
     /// Members to ask, in this order.
     pub ask: Vec<PeerAddress>,
+    /// Hosts among them that were typed without a name beside them.
+    pub short: BTreeSet<String>,
     /// Where peers reach this member, where that was said.
     pub me: Option<PeerAddress>,
     /// Port that it listens on for peers.
@@ -88,7 +92,7 @@ mod tests {
         let waits = |id, url| member(id, url, "");
         let place = |me: Option<&str>, members: &[Member]| {
             let me = me.map(|url| PeerAddress::of_url(url).unwrap());
-            let join = Join { ask: Vec::new(), me, port: 2380 };
+            let join = Join { ask: Vec::new(), short: BTreeSet::new(), me, port: 2380 };
             let all: Vec<_> = [one.clone()].iter().chain(members).cloned().collect();
             join.place("n", ClusterId(9), &all).map(|cluster| cluster.me().0)
         };

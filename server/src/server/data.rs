@@ -345,6 +345,8 @@ fn compare(dir: &Path, member: &MemberFile, config: &Config) -> Result<(), Start
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::config::Join;
 
@@ -449,7 +451,7 @@ mod tests {
         let members = [member(0xab, 1), member(u64::MAX, 2)];
         let cluster = Cluster::joined(ClusterId(7), (MemberId(u64::MAX), "d"), &members);
         let mut joining = config(dir.path(), "d", "");
-        joining.join = Some(Join { ask: Vec::new(), me: None, port: 2 });
+        joining.join = Some(Join { ask: Vec::new(), short: BTreeSet::new(), me: None, port: 2 });
         let mut data = Data::open(&joining).unwrap();
         assert!(data.is_to_join());
         data.join(&cluster);

@@ -14,7 +14,7 @@ use super::rpc;
 use crate::apply::{Applier, ApplyError, Birth, Identity};
 use crate::config::{Cluster, Config};
 use crate::log::{self, DirStore, Recovered};
-use crate::node::transport::{Connector, LocalNames, ask_peers};
+use crate::node::transport::{Connector, ask_peers};
 use crate::storage::{FjallEngine, FjallOptions, StateDirs};
 use crate::tls::Tls;
 
@@ -45,8 +45,7 @@ impl OpenedDisk {
         let mut data = Data::open(config)?;
         let tls = Tls::open(config, data.path())?;
         if let Some(join) = config.join.as_ref().filter(|_| data.is_to_join()) {
-            let connector = Connector { names: LocalNames::default(), tls: tls.clone() };
-            data.join(&find_place(config, join, &connector).await?);
+            data.join(&find_place(config, join, &tls).await?);
         }
         let cluster = data.cluster()?;
         let identity = Identity { cluster_id: cluster.id(), member_id: cluster.me() };

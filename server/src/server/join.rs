@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use crate::config::{Cluster, Config, Join, NoPlace};
 use crate::limits::{JOIN_TIMEOUT, PEER_HELLO_TIMEOUT};
-use crate::node::transport::{Connector, ask_for_members};
+use crate::node::transport::{Connector, LocalNames, ask_for_members, resolves};
+use crate::tls::Tls;
 
 /// Pause between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) async fn find_place(
     config: &Config,
     join: &Join,
-    connector: &Connector,
+    tls: &Tls,
 ) -> Result<Cluster, StartError> {
     if join.ask.is_empty() {
         let problem =
@@ -30,9 +31,12 @@ pub(super) async fn find_place(
     }
     let begun = Instant::now();
     loop {
+        // Anew each time: whoever knows the names may have been away.
+        let names = LocalNames::asked(join, resolves);
+        let connector = Connector { names, tls: tls.clone() };
         let mut problem = None;
         for address in &join.ask {
-            let answer = match ask_for_members(address, connector, PEER_HELLO_TIMEOUT).await {
+            let answer = match ask_for_members(address, &connector, PEER_HELLO_TIMEOUT).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     let unanswered = format!("cannot join by {address}: {error}");

@@ -258,6 +258,27 @@ async fn a_cluster_of_one_grows_replaces_members_and_shrinks_without_losing_a_wr
     writer.check(&cluster, fifth).await
 }
 
+/// Goal: names that nobody knows mean this machine for one that joins too, as for those that it asks. Method: the member to ask
+/// is given by such a name.
+#[tokio::test]
+async fn names_that_do_not_resolve_are_joined_by_on_this_machine() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 1).await?;
+    let new = cluster.add(0)?;
+    let address = cluster.member(0)?.address.clone();
+    let port = address.rsplit(':').next().context("a port")?;
+    cluster.flag(new, &format!("--join={address}"), false)?;
+    cluster.flag(new, &format!("--join=no-such-host.invalid:1,n1.invalid:{port}"), true)?;
+    let peer_ur_ls = vec![format!("http://{}", cluster.member(new)?.address)];
+    client(&cluster, 0)?.member_add(MemberAddRequest { peer_ur_ls, is_learner: true }).await?;
+    cluster.restart(new)?;
+    eventually("a member that joined", DEADLINE, || async {
+        let listed = members(&cluster, 0).await?;
+        ensure!(listed.iter().any(|member| member.name == "n2"), "{listed:?}");
+        Ok(())
+    })
+    .await
+}
+
 /// Goal: what may not be is refused with etcd's code and words, by the leader and by a follower. Method: each refusal through
 /// both.
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! [`LocalNames`]: hosts of `--peers` that mean this machine, so that members can be tried out under names alone.
+//! [`LocalNames`]: hosts of `--peers` and `--join` that mean this machine, so that members can be tried out under names alone.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
-use crate::config::{Cluster, PeerAddress};
+use crate::config::{Cluster, Join, PeerAddress};
 
 /// Host names that mean this machine. Decided at the first start, and kept with the data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,16 @@ impl LocalNames {
 
     /// The rule for `cluster`: all hosts of the short form when none of them `resolves`, else none.
     pub fn decide(cluster: &Cluster, resolves: impl Fn(&str) -> bool) -> Self {
-        let all = Self::of(cluster);
-        if all.0.iter().any(|host| resolves(host)) { Self::default() } else { all }
+        Self::of(cluster).unless_known(resolves)
+    }
+
+    /// The same rule for the hosts that a member asks which joins.
+    pub fn asked(join: &Join, resolves: impl Fn(&str) -> bool) -> Self {
+        Self(join.short.clone()).unless_known(resolves)
+    }
+
+    fn unless_known(self, resolves: impl Fn(&str) -> bool) -> Self {
+        if self.0.iter().any(|host| resolves(host)) { Self::default() } else { self }
     }
 
     /// Whether there are none.
@@ -50,6 +58,14 @@ pub(crate) fn resolves(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_to_ask_follow_the_rule_of_peers() {
+        let short = ["n1", "n2"].map(str::to_owned).into();
+        let join = Join { ask: Vec::new(), short, me: None, port: 1 };
+        assert!(LocalNames::asked(&join, |_| false).contains("n2"));
+        assert!(LocalNames::asked(&join, |host| host == "n1").is_empty());
+    }
 
     #[test]
     fn names_mean_this_machine_only_when_none_resolves() {
