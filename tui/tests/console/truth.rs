@@ -183,8 +183,13 @@ async fn members_that_are_full_are_named_by_etcd_3_7_too_and_the_way_out_is_not_
         shown.sizes = (4_080_000, 4_280_000, 4_194_304);
         shown.metrics = Some("etcd_debugging_mvcc_compact_revision 5\n".into());
     });
-    let advice = "advice  n1 uses 102% of its quota: delete keys, or raise";
+    let advice = "advice  n1 uses 102% of its quota: delete keys and compact, or raise";
     shows(&mut driver, &[advice, "--quota-backend-bytes"]).await;
+    // Keys that are deleted fill it until history is compacted again.
+    one.fake.show(|shown| shown.errors = vec!["memberID:1  alarm:NOSPACE".into()]);
+    let mut driver = console(&one);
+    let next = "advice  delete keys and compact, or raise --quota-backend-bytes; etcdctl";
+    shows(&mut driver, &["the way out:", next, "defrag --cluster; etcdctl alarm disarm"]).await;
 }
 
 #[tokio::test]

@@ -221,8 +221,8 @@ pub(crate) fn advice(ctx: &Context) -> Vec<(Meaning, String)> {
     said
 }
 
-/// What helps when keys themselves fill the quota.
-const KEYS: &str = "delete keys, or raise --quota-backend-bytes";
+/// What helps when keys themselves fill the quota. What is deleted stays as history until it is compacted.
+const KEYS: &str = "delete keys and compact, or raise --quota-backend-bytes";
 
 /// What the alarms mean, and how to be rid of them.
 fn of_stop(ctx: &Context) -> Vec<(Meaning, String)> {
