@@ -27,6 +27,9 @@ fn made(line: &CommandLine<'_>) -> Made {
 }
 
 /// Clears one alarm after another, as etcdctl does; the answer has those that are cleared, also when one is refused.
+/// What helps where the quota is used up.
+pub const MAKE_ROOM: &str = "compact, or delete keys and compact";
+
 async fn disarm(client: Client) -> Report {
     let listed = match done(client.alarm(AlarmRequest::default()).await) {
         Ok(listed) => listed,
@@ -47,9 +50,8 @@ async fn disarm(client: Client) -> Report {
 fn advised(mut failure: Failure) -> Failure {
     let error = failure.error.as_ref();
     if error.is_some_and(|error| error.code() == Code::ResourceExhausted) {
-        let hint =
-            "the quota is used up still: compact, or delete keys and compact, then try again";
-        failure.hint = Some(hint.into());
+        failure.hint =
+            Some(format!("the quota is used up still: {MAKE_ROOM}, then try again").into());
     }
     failure
 }

@@ -92,6 +92,7 @@ mod version;
 mod watch;
 mod words;
 
+pub use alarm_disarm::MAKE_ROOM;
 pub use auth_disable::AUTH_DISABLE;
 pub use check::{Check, CheckLoad};
 pub use compaction::COMPACTION;

@@ -7,6 +7,7 @@ use mini_etcd_proto::etcdserverpb::{
     StatusRequest, StatusResponse,
 };
 use mini_etcd_shared::client::{Client, Outcome};
+use mini_etcd_shared::command::MAKE_ROOM;
 use mini_etcd_shared::error::ClientError;
 use tokio::time::{Instant, sleep};
 use tonic::Code;
@@ -189,14 +190,21 @@ impl Work<'_> {
             let size = size.unsigned_abs();
             match room(size, told.or(target.quota), target.before) {
                 Ok(words) => said.push(format!("{} {words}", target.name)),
-                Err(words) => {
-                    let next = "delete keys, or raise --quota-backend-bytes, and begin again; D clears the alarm all the same";
-                    return Err(trouble(target, words, next));
-                }
+                Err(words) => return Err(trouble(target, words, &make_room(target))),
             }
         }
         Ok(said.join(", "))
     }
+}
+
+/// What to do where there is no room. etcd clears its alarm whenever it is asked; mini-etcd first looks whether there is room.
+fn make_room(target: &Target) -> String {
+    let alarm = if target.by_use {
+        "is refused while the quota is used up"
+    } else {
+        "clears the alarm all the same"
+    };
+    format!("{MAKE_ROOM}, or raise --quota-backend-bytes, and begin again; D {alarm}")
 }
 
 /// Whether a member of so many bytes has room, in words. Without a quota, whether it has much more than before.
@@ -241,6 +249,14 @@ fn trouble(target: &Target, why: String, next: &str) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_room_the_alarm_goes_where_the_server_lets_it() {
+        let next = |by_use| make_room(&Target { by_use, ..Target::default() });
+        assert!(next(true).ends_with("begin again; D is refused while the quota is used up"));
+        assert!(next(false).ends_with("begin again; D clears the alarm all the same"));
+        assert!(next(true).contains("delete keys and compact, or raise"));
+    }
 
     #[test]
     fn who_has_less_than_a_tenth_of_its_quota_has_no_room() {

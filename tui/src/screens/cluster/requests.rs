@@ -13,8 +13,10 @@ use mini_etcd_proto::etcdserverpb::{
     MoveLeaderRequest,
 };
 use mini_etcd_shared::client::{Client, ClientConfig, Endpoint, Outcome};
-use mini_etcd_shared::command::{member_start_line, save_backup};
+use mini_etcd_shared::command::{MAKE_ROOM, member_start_line, save_backup};
+use mini_etcd_shared::error::ClientError;
 use tokio::time::sleep;
+use tonic::Code;
 
 use crate::engine::fault;
 use crate::engine::request::{Clients, Parts, Request, Trouble};
@@ -129,10 +131,20 @@ pub(super) async fn disarm(client: &Client, which: impl Fn(i32) -> bool) -> Resu
     for alarm in listed.alarms.into_iter().filter(|alarm| which(alarm.alarm)) {
         let action = AlarmAction::Deactivate.into();
         let request = AlarmRequest { action, member_id: alarm.member_id, alarm: alarm.alarm };
-        done(client.alarm(request).await)?;
+        cleared_one(client.alarm(request).await)?;
         cleared += 1;
     }
     Ok(cleared)
+}
+
+/// mini-etcd keeps NOSPACE while there is no room.
+fn cleared_one<T>(outcome: Outcome<T>) -> Result<T, Trouble> {
+    let is_full = matches!(
+        outcome,
+        Outcome::Failed(ClientError::Refused { code: Code::ResourceExhausted, .. })
+    );
+    let next = is_full.then(|| format!("{MAKE_ROOM}, then try again"));
+    done(outcome).map_err(|trouble| Trouble { next: next.unwrap_or(trouble.next), ..trouble })
 }
 
 /// Saves a backup of one member.
@@ -203,5 +215,23 @@ pub(super) fn done<T>(outcome: Outcome<T>) -> Result<T, Trouble> {
         Outcome::Ok(answer) => Ok(answer),
         Outcome::Failed(error) => Err(fault::of_client(&error, false)),
         Outcome::Unknown(error) => Err(fault::of_client(&error, true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_that_stays_for_want_of_room_says_how_to_make_it() {
+        let refused = |code| {
+            let message = "etcdserver: mvcc: database space exceeded".to_owned();
+            let refused = Outcome::<()>::Failed(ClientError::Refused { code, message });
+            cleared_one(refused).unwrap_err()
+        };
+        let full = refused(Code::ResourceExhausted);
+        assert!(full.why.contains("space exceeded"), "{full:?}");
+        assert_eq!(full.next, "compact, or delete keys and compact, then try again");
+        assert!(!refused(Code::PermissionDenied).next.contains("compact"));
     }
 }

@@ -15,7 +15,7 @@ use super::state::Cluster;
 use crate::engine::sample::{AlarmKind, Role, Source};
 
 /// A member that is worked on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// Its number.
     pub id: u64,
