@@ -40,8 +40,8 @@ pub fn line(code: u8, problem: impl Display) -> String {
             "check the disk, then remove this member and add it again with an empty directory"
         }
         REMOVED => {
-            "delete its directory; to use it again, add it as a new member with `mini-etcdctl member add` \
-             and start it with --join"
+            "delete its directory; to use it again, add it as a new member with `mini-etcdctl member add`, \
+             unless its new place is made already, and start it with --join and an empty directory"
         }
         STATE_DIFFERS => {
             "if the others lost their data, keep this directory: it has what they lost; \
@@ -131,6 +131,7 @@ mod tests {
     fn what_to_do_is_said_once() {
         let told = line(LOG_MISSING, "n2 lost its data; replace it");
         assert_eq!(told, "mini-etcd: n2 lost its data; replace it");
+        assert!(line(REMOVED, "n2 was removed").ends_with("with --join and an empty directory"));
         assert!(line(LOG_MISSING, "no log").ends_with("add it again with an empty directory"));
         assert!(line(1, "in use").ends_with("start the member again"));
     }
