@@ -441,7 +441,12 @@ impl Driver {
         if leadership.has_leader() && leadership.leader != self.last_leader {
             self.last_leader = leadership.leader;
             self.leader_changes += 1;
-            tracing::info!(member = %self.id, leader = %leadership.leader, term = %leadership.term, "leads");
+            let (member, term) = (self.id, leadership.term);
+            if leadership.leads() {
+                tracing::info!(%member, %term, "leads");
+            } else {
+                tracing::info!(%member, leader = %leadership.leader, %term, "follows");
+            }
         }
         if leadership.has_leader() && !leadership.leads() {
             self.doubts.follow();

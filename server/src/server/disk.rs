@@ -78,8 +78,9 @@ impl OpenedDisk {
             let published = applier.published();
             force::ask(&published, identity, &connector).await?;
             let removed = force::go_alone(cluster.me(), &mut store, &mut recovered, &published)?;
-            let removed: Vec<_> = removed.into_iter().map(MemberId).collect();
-            tracing::warn!(?removed, "goes on alone: leave --force-new-cluster out from now on");
+            let removed: Vec<_> = removed.into_iter().map(|id| MemberId(id).to_string()).collect();
+            let removed = removed.join(",");
+            tracing::warn!(%removed, "goes on alone: leave --force-new-cluster out from now on");
         }
         force::finish(&recovered, &mut applier)?;
         Ok(Self {

@@ -1,6 +1,6 @@
 //! `--force-new-cluster`: a member goes on alone after the quorum is lost for good.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use mini_etcd_proto::etcdserverpb::RangeRequest;
 use mini_etcd_proto::etcdserverpb::kv_client::KvClient;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
@@ -80,6 +80,13 @@ async fn a_member_goes_on_alone_when_the_quorum_is_lost_for_good() -> anyhow::Re
     cluster.kill(kept)?;
     writer.ask(&cluster, &[second, third]);
     writer.goes_on().await?;
+    // Ids are said as everywhere else, and who follows does not say that it leads.
+    let log = cluster.member(kept)?.log()?;
+    let alone = log.lines().find(|line| line.contains("goes on alone")).context("a line")?;
+    let removed = alone.split_once("removed=").context("who was removed")?.1;
+    let is_id = |id: &str| u64::from_str_radix(id, 16).is_ok();
+    ensure!(removed.split(',').count() == 2 && removed.split(',').all(is_id), "{alone}");
+    ensure!(log.contains(" follows member=") && log.contains(" leads member="), "{log}");
     writer.check(&cluster, third).await
 }
 
