@@ -164,13 +164,18 @@ async fn what_cannot_be_restored_leaves_nothing() -> anyhow::Result<()> {
     *flipped.get_mut(9000).context("a byte")? ^= 1;
     let without_sum = sound.get(..sound.len() - 32).context("a sum")?;
     let half = sound.get(..sound.len() / 2).context("a half")?;
-    let cases: [(PathBuf, &[&str], &str); 7] = [
+    let cut = sound.get(..sound.len() / 2 + 32).context("a half")?;
+    let cases: [(PathBuf, &[&str], &str); 10] = [
         (dir.join("none.db"), &[], "No such file"),
         (file("junk.db", &[7; 5000])?, &[], "snapshot missing hash"),
         (file("junk.db", &[7; 5000])?, &["--skip-hash-check"], "invalid database"),
         (file("flipped.db", &flipped)?, &[], "sha256 checksum"),
         (file("bare.db", without_sum)?, &[], "snapshot missing hash"),
         (file("half.db", half)?, &["--skip-hash-check"], "the database has"),
+        // Cut off, with what may be taken for a sum at its end or not.
+        (file("half.db", half)?, &[], "the database has"),
+        (file("half.db", half)?, &["--dry-run"], "the database has"),
+        (file("cut.db", cut)?, &[], "the database has"),
         (backup.clone(), &["--bump-revision=5"], "--mark-compacted required"),
     ];
     let ctl = workspace_binary("mini-etcdctl")?;

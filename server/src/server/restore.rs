@@ -141,11 +141,15 @@ impl Restore {
         }
         let path = || self.backup.clone();
         let sound = file.is_sound();
-        match sound.map_err(|source| RestoreError::Backup { path: path(), source })? {
-            Some(true) => Ok(true),
-            Some(false) => Err(RestoreError::WrongSum { path: path() }),
-            None => Err(RestoreError::NoSum),
+        let sound = sound.map_err(|source| RestoreError::Backup { path: path(), source })?;
+        if sound == Some(true) {
+            return Ok(true);
         }
+        // One that was cut off has no sum, or the wrong one: that is not what is wrong with it.
+        if let Err(short @ BboltError::Short { .. }) = file.database() {
+            return Err(RestoreError::Content { path: path(), source: short.into() });
+        }
+        Err(sound.map_or(RestoreError::NoSum, |_| RestoreError::WrongSum { path: path() }))
     }
 
     fn read(
