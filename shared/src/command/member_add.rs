@@ -57,7 +57,9 @@ async fn add(client: Client, (name, promote): (String, bool), request: MemberAdd
     match done(client.member_add(request).await) {
         Ok(answer) => {
             let added = answer.member.clone().unwrap_or_default();
-            let notes = start_line(&answer.members, &added, &name).into_iter().collect();
+            let notes = same_name(&answer.members, &added, &name);
+            let notes = notes.into_iter().chain(start_line(&answer.members, &added, &name));
+            let notes = notes.collect();
             let again = promote.then(|| {
                 let course = Replacement::of_added(&added, &name);
                 let rest =
@@ -104,6 +106,16 @@ pub(super) fn settings(members: &[Member], added: &Member, name: &str, typed: &s
     ]
 }
 
+/// What is wrong where another member has the name too: etcd takes that, and nobody can tell the two apart.
+fn same_name(members: &[Member], added: &Member, name: &str) -> Option<String> {
+    let other = members.iter().find(|one| one.id != added.id && one.name == name)?;
+    let other = other.id;
+    Some(format!(
+        "warning: member {other:x} is called {name} too: to replace it, remove this one and use member replace {name}; \
+         else start this one under another name"
+    ))
+}
+
 /// The line that starts the new member of mini-etcd.
 pub(super) fn start_line(members: &[Member], added: &Member, name: &str) -> Option<String> {
     let address = |urls: &[String]| Some(urls.first()?.split_once("://")?.1.to_owned());
@@ -116,6 +128,16 @@ pub(super) fn start_line(members: &[Member], added: &Member, name: &str) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_another_member_has_is_told() {
+        let member = |id, name: &str| Member { id, name: name.to_owned(), ..Member::default() };
+        let added = member(4, "");
+        let members = [member(0xab, "n1"), added.clone()];
+        assert_eq!(same_name(&members, &added, "n2"), None);
+        let said = same_name(&members, &added, "n1").unwrap();
+        assert!(said.contains("member ab is called n1 too"), "{said}");
+    }
 
     #[test]
     fn the_line_that_starts_it_asks_those_that_have_started() {
