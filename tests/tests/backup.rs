@@ -1,5 +1,7 @@
 //! Backups with our own programs: saved under load, restored as clusters of other sizes, and refused where they are none.
 
+use std::io::{self, Read as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use mini_etcd_tests::backup::{
 use mini_etcd_tests::cluster::{Cluster, Flavor};
 use mini_etcd_tests::process::{Process, free_ports, workspace_binary};
 use mini_etcd_tests::wait::eventually;
+use rustix::process::Signal;
 
 /// Time for anything to happen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -231,5 +234,55 @@ async fn clients_that_take_nothing_hold_nobody_up() -> anyhow::Result<()> {
     drop(held);
     eventually("room for another backup", DEADLINE, || async { ask().await.map(drop) }).await?;
     hash_at(origin.channel(0)?, 0).await?;
+    Ok(())
+}
+
+/// An address behind which the member at `address` answers so many bytes to each connection, and then no more.
+fn that_stalls(address: &str, bytes: u64) -> anyhow::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let (front, address) = (listener.local_addr()?.to_string(), address.to_owned());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, member) = (client?, TcpStream::connect(&address)?);
+            let (mut asks, mut hears) = (client.try_clone()?, member.try_clone()?);
+            std::thread::spawn(move || io::copy(&mut asks, &mut hears));
+            let (mut says, mut told) = (member.take(bytes), client);
+            std::thread::spawn(move || io::copy(&mut says, &mut told));
+        }
+        io::Result::Ok(())
+    });
+    Ok(front)
+}
+
+/// Goal: a backup that is ended leaves nothing of itself, and what was there. Method: each signal in the middle of one, over an
+/// earlier backup.
+#[tokio::test]
+async fn a_backup_that_is_ended_by_a_signal_leaves_nothing() -> anyhow::Result<()> {
+    let origin = Cluster::start(Flavor::Mini, 1).await?;
+    let backup = save(&origin, "b.db")?;
+    let before = std::fs::read(&backup)?;
+    for at in 0..4 {
+        let (key, value) = (format!("large{at}").into(), vec![b'x'; 1_000_000].into());
+        let put = PutRequest { key, value, ..PutRequest::default() };
+        KvClient::new(origin.channel(0)?).put(put).await?;
+    }
+    let front = that_stalls(&origin.member(0)?.address, 1 << 20)?;
+    let part = backup.with_extension("db.part");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut command = Command::new(workspace_binary("mini-etcdctl")?);
+        command.args([&format!("--endpoints={front}"), "snapshot", "save", text(&backup)?]);
+        let errors = origin.dir().join("save.stderr");
+        let mut saving = Process::start("mini-etcdctl", &mut command, &errors)?;
+        eventually("a part of it", DEADLINE, || async {
+            ensure!(std::fs::metadata(&part)?.len() > 1 << 19, "{}", part.display());
+            Ok(())
+        })
+        .await?;
+        saving.signal(signal)?;
+        let ended = saving.wait(DEADLINE)?;
+        ensure!(ended.code() == Some(code), "{ended}: {}", saving.errors());
+        ensure!(saving.errors().contains("is there whole, or as it was"), "{}", saving.errors());
+        ensure!(!part.exists() && std::fs::read(&backup)? == before, "it left something");
+    }
     Ok(())
 }

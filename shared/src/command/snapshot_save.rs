@@ -12,9 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::request::asks;
 use super::spec::{Arg, ArgKind, CommandSpec};
-use super::{CommandLine, Made, Refusal};
+use super::{CommandLine, Input, Made, Refusal, Reply, Request};
 use crate::bbolt::{BackupFile, SUM_BYTES};
 use crate::client::{Client, ClientConfig, Endpoint};
 use crate::error::ClientError;
@@ -35,7 +34,9 @@ pub const SNAPSHOT_SAVE: CommandSpec = CommandSpec {
     args: &[Arg::needed("filename", ArgKind::File)],
     long: "The file is the database of an etcd 3.5 with a checksum, which etcd's own programs restore too. It is checked as it comes in,\n\
         written beside as FILENAME.part, and takes its name when it is whole and on the disk. What is there under that name is\n\
-        replaced if it is a backup, or empty. Ask one member: with several endpoints, nobody knows which it came from.",
+        replaced if it is a backup, or empty. Ask one member: with several endpoints, nobody knows which it came from.\n\
+        Ctrl-C and SIGTERM leave nothing of it. A process that is killed leaves FILENAME.part, which may be deleted, and is written\n\
+        over by the next backup of that name.",
     examples: &["snapshot save backup.db"],
     ..CommandSpec::new("save", "Writes a backup of a member into a file", made)
 };
@@ -45,7 +46,24 @@ fn made(line: &CommandLine<'_>) -> Made {
         return Err(Refusal::bad_args("snapshot save expects one argument <filename>"));
     };
     let path = PathBuf::from(OsStr::from_bytes(path));
-    Ok(asks(path, |client, path| async move { save(client, path).await.map_err(interrupted) }))
+    Ok(Box::new(Save { path }))
+}
+
+/// A backup that is to be saved.
+#[derive(Debug)]
+struct Save {
+    path: PathBuf,
+}
+
+impl Request for Save {
+    fn run<'a>(self: Box<Self>, client: &'a Client, _input: &'a mut dyn Input) -> Reply<'a> {
+        let saved = save(client.clone(), self.path);
+        Box::pin(async { saved.await.map_err(interrupted).into() })
+    }
+
+    fn pending(&self) -> Option<String> {
+        Some(format!("{} is there whole, or as it was", self.path.display()))
+    }
 }
 
 async fn save(client: Client, path: PathBuf) -> Result<Saved, Failure> {

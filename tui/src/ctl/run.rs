@@ -13,6 +13,7 @@ use mini_etcd_shared::command::{
 };
 use mini_etcd_shared::failure::{Failure, exit, words_of};
 use mini_etcd_shared::format::{Style, render};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::console::{Stdin, err, err_line, out};
 use super::settings::Variables;
@@ -20,6 +21,11 @@ use super::{check, elect, lock, log, mirror, restore, settings, watch};
 
 /// Exit code of a process that Ctrl-C ended, as the shell shows death by SIGINT.
 pub(super) const INTERRUPTED: u8 = 130;
+/// The same of SIGTERM.
+const TERMINATED: u8 = 143;
+
+/// Longest wait for what a command that was ended leaves behind to be removed.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Pause before a range is deleted, in which Ctrl-C ends the process.
 const SECOND_THOUGHT: Duration = Duration::from_secs(2);
@@ -103,8 +109,13 @@ fn connect_and_run(
         }
         perform(request, &client, settings.style, variables).await
     });
-    // A thread that still waits for standard input must not keep the process.
-    runtime.shutdown_background();
+    if matches!(code, Ok(INTERRUPTED | TERMINATED)) {
+        // A thread that writes a file removes what is not whole of it, unless the disk hangs.
+        runtime.shutdown_timeout(GIVE_UP_WITHIN);
+    } else {
+        // A thread that still waits for standard input must not keep the process.
+        runtime.shutdown_background();
+    }
     code
 }
 
@@ -160,9 +171,9 @@ async fn go_on(mut request: Box<dyn Request>, client: &Client, style: Style) -> 
         };
         let mut report = tokio::select! {
             report = step => report,
-            stands = interrupted(pending) => {
+            (stands, code) = interrupted(pending) => {
                 err_line(&format!("interrupted: {stands}"));
-                return INTERRUPTED;
+                return code;
             }
         };
         let again = report.again.take();
@@ -174,11 +185,19 @@ async fn go_on(mut request: Box<dyn Request>, client: &Client, style: Style) -> 
     }
 }
 
-/// Waits for Ctrl-C, where there is something to be said then; without it the process ends as any other.
-async fn interrupted(pending: Option<String>) -> String {
-    match pending {
-        Some(stands) if tokio::signal::ctrl_c().await.is_ok() => stands,
-        _ => std::future::pending().await,
+/// Waits for Ctrl-C or SIGTERM, where there is something to be said then; without it the process ends as any other. Answers the
+/// exit code too.
+async fn interrupted(pending: Option<String>) -> (String, u8) {
+    let signals = pending.and_then(|stands| {
+        let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        Some((stands, interrupt.ok()?, terminate.ok()?))
+    });
+    let Some((stands, mut interrupt, mut terminate)) = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => (stands, INTERRUPTED),
+        _ = terminate.recv() => (stands, TERMINATED),
     }
 }
 
