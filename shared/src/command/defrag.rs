@@ -18,7 +18,7 @@ use crate::text::{ANYTHING, duration};
 pub(super) const DEFRAG: CommandSpec = CommandSpec {
     effect: Effect::Writes,
     flags: &[Flag::switch("cluster", "ask every member of the cluster instead of --endpoints")],
-    long: "One member after another. A mini-etcd serves meanwhile, and goes on with it when --command-timeout is over; an etcd stands\nstill until it is done.",
+    long: "One member after another. A mini-etcd serves meanwhile, and goes on with it when --command-timeout is over; an etcd stands\nstill until it is done. The journals of a mini-etcd count in DB SIZE too and stay: some 16 MB may be left.",
     examples: &["defrag", "defrag --cluster --command-timeout 60s"],
     ..CommandSpec::new(
         "defrag",

@@ -60,7 +60,7 @@ fn every_recipe_does_what_it_says() -> anyhow::Result<()> {
     };
     let start = block(r"(?s)nothing else\.\n\n```sh\n(.*?)```")?;
     let recipes = block(r"(?s)<!-- recipe -->\n```sh\n(.*?)```")?;
-    let ([start], 4) = (&start[..], recipes.len()) else { bail!("the page has lost a recipe") };
+    let ([start], 5) = (&start[..], recipes.len()) else { bail!("the page has lost a recipe") };
     for recipe in recipes {
         run(&[start, READY, &recipe, CHECK].concat())?;
     }
