@@ -116,12 +116,14 @@ fn same_name(members: &[Member], added: &Member, name: &str) -> Option<String> {
     ))
 }
 
-/// The line that starts the new member of mini-etcd.
+/// The line that starts the new member of mini-etcd. A host that is the member's name may be known to nobody, which is no matter to
+/// those who dial it (`--peers` without addresses); it cannot be listened at.
 pub(super) fn start_line(members: &[Member], added: &Member, name: &str) -> Option<String> {
     let address = |urls: &[String]| Some(urls.first()?.split_once("://")?.1.to_owned());
     let others = members.iter().filter(|one| one.id != added.id && !one.name.is_empty());
     let ask: Vec<_> = others.filter_map(|one| address(&one.peer_ur_ls)).collect();
     let (listen, ask) = (address(&added.peer_ur_ls)?, ask.join(","));
+    let listen = listen.strip_prefix(name).filter(|port| port.starts_with(':')).unwrap_or(&listen);
     Some(format!("start it: mini-etcd --name {name} --listen {listen} --join {ask}"))
 }
 
@@ -153,6 +155,10 @@ mod tests {
         assert_eq!(
             start_line(&members, &added, "n4").unwrap(),
             "start it: mini-etcd --name n4 --listen h4:2380 --join h1:2380"
+        );
+        assert_eq!(
+            start_line(&members, &added, "h4").unwrap(),
+            "start it: mini-etcd --name h4 --listen :2380 --join h1:2380"
         );
     }
 }
