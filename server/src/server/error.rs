@@ -71,6 +71,12 @@ pub enum StartError {
          leave the flag out, or stop the others first"
     )]
     NotLost { peer: String },
+    /// The same, and this member is not in that cluster any more.
+    #[error(
+        "--force-new-cluster is for a quorum that is lost for good, and member {peer} answers that it goes on without this one: \
+         leave the flag out, or stop {peer} first if this member is the one to go on"
+    )]
+    GoesOn { peer: String },
     /// The cluster goes on without this member.
     #[error("this member was removed from the cluster")]
     Removed,
@@ -115,6 +121,7 @@ impl StartError {
             | Self::Join { .. }
             | Self::NoData { .. }
             | Self::NotLost { .. }
+            | Self::GoesOn { .. }
             | Self::Tls(_)
             | Self::Descriptors { .. }
             | Self::Directory { .. }

@@ -19,18 +19,21 @@ use super::StartError;
 use crate::apply::{Applier, ApplyTask, Identity, Published};
 use crate::limits::APPLY_BATCH_BYTES_MAX;
 use crate::log::{LogError, LogStore, LogWrite, Recovered};
-use crate::node::transport::{Connector, find_led};
+use crate::node::transport::{Connector, Lives, find_living};
 use crate::raft::membership;
 use crate::storage::Engine;
 
-/// Refuses where a member of the cluster answers that it has a leader: the quorum is not lost.
+/// Refuses where a member of the cluster answers that it has a leader, or goes on without this one: the quorum is not lost.
 pub(super) async fn ask(
     published: &Published,
     identity: Identity,
     connector: &Connector,
 ) -> Result<(), StartError> {
-    let led = find_led(&published.members, identity, connector).await;
-    led.map_or(Ok(()), |peer| Err(StartError::NotLost { peer }))
+    match find_living(&published.members, identity, connector).await {
+        None => Ok(()),
+        Some(Lives::Led(peer)) => Err(StartError::NotLost { peer }),
+        Some(Lives::Without(peer)) => Err(StartError::GoesOn { peer }),
+    }
 }
 
 /// Makes this member the only one there is, in its log; answers whom that removes.

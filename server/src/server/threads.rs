@@ -88,7 +88,7 @@ impl RunningThreads {
         let (metrics, inbox) = (Metrics::with_commits(dirs.commits()), Arc::<Inbox>::default());
         let completions = Arc::new(Completions::new(descriptors.rpc_threads));
         let (incarnation, seen) = (Incarnation::new(rand::random()), Arc::<Seen>::default());
-        let known = standing(shown.clone(), seen.clone());
+        let known = standing(me, shown.clone(), seen.clone());
         let hellos = Arc::new(Hellos::new(&cluster, boot_nonce, known));
         let start = (boot_nonce, config.timing);
         let leases = LeaseKeeper::new(shown.clone(), clock.clone(), metrics.clone(), start);

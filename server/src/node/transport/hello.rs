@@ -192,6 +192,10 @@ impl Hellos {
         let from = check_speaker(hello, self.identity, is_known, expected)?;
         // What is said of another member, which had this address, is not said of this one.
         let is_meant = hello.to == 0 || meant == self.identity.member_id;
+        // Who means a member that was never heard of here may be the one that the cluster goes on with (I9).
+        let Standing { members, .. } = &standing;
+        let is_judge =
+            is_meant || members.removed.contains(&meant.0) || members.by_id.contains_key(&meant.0);
         // A log that ever grew past its birth never shrinks back to it (I4).
         let seen = LogIndex(hello.seen_index);
         let peer = peer.map_or_else(|| found.to_string(), |peer| peer.name.clone());
@@ -204,9 +208,11 @@ impl Hellos {
         let are_known = standing.lineage != 0 && hello.lineage != 0;
         if are_known && standing.lineage != hello.lineage {
             let (name, peer) = names();
-            // The members have changed here since the speaker's cluster began, so that its word ends nobody here (I9).
+            // The members have changed here since the speaker's cluster began, so that its word ends nobody here (I9). A cluster
+            // that this member belonged to has seen its log.
             let is_outgrown = was_removed || !is_meant;
-            return Err(if is_outgrown && standing.is_led {
+            let began_anew = is_judge && (!is_meant || seen <= LogIndex::BIRTH);
+            return Err(if is_outgrown && began_anew && standing.is_led {
                 HelloRefused::Outgrown { found }
             } else if !is_outgrown && hello.is_led && !standing.is_led {
                 HelloRefused::Astray { name, peer }
@@ -215,11 +221,13 @@ impl Hellos {
             });
         }
         // After the rest: only who holds the same data may say that.
-        if was_removed {
+        if was_removed && is_judge {
             return Err(HelloRefused::Removed { found });
         }
         if !is_meant {
-            let is_wiped = standing.seen > LogIndex::BIRTH && hello.last_index == LogIndex::BIRTH.0;
+            let is_wiped = is_judge
+                && standing.seen > LogIndex::BIRTH
+                && hello.last_index == LogIndex::BIRTH.0;
             let meant = HelloRefused::Meant { meant };
             return Err(if is_wiped { HelloRefused::Wiped { found } } else { meant });
         }
@@ -227,9 +235,9 @@ impl Hellos {
     }
 }
 
-/// The standing of a member that runs. A peer that published its client URLs had a log by then, and the cluster
+/// The standing of the member `me` that runs. A peer that published its client URLs had a log by then, and the cluster
 /// remembers that over any restart.
-pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
+pub(crate) fn standing(me: MemberId, shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
     Box::new(move |peer| {
         let status = shown.status.load();
         let progress = status.progress.iter().find(|progress| progress.id == peer);
@@ -246,7 +254,8 @@ pub(crate) fn standing(shown: Arc<Shown>, seen: Arc<Seen>) -> StandingFor {
             acked: reached.acked,
             remembered: status.acked.iter().find(|acked| acked.member == peer).copied(),
             lineage: published.lineage,
-            is_led: status.leader != MemberId(0),
+            // A learner does not notice that its leader is gone.
+            is_led: status.leader != MemberId(0) && !status.learners.contains(&me),
         }
     })
 }
@@ -473,7 +482,9 @@ mod tests {
         removed.removed.insert(found.0);
         let listed = Members::of(cluster.birth_members());
         let me = cluster.me().0;
-        for (members, to) in [(Arc::new(removed), me), (listed.clone(), 77)] {
+        let mut replaced = Members::clone(&listed);
+        replaced.removed.insert(77);
+        for (members, to) in [(Arc::new(removed.clone()), me), (Arc::new(replaced), 77)] {
             let hello = Hello {
                 cluster_id: cluster.id().0,
                 member_id: found.0,
@@ -491,6 +502,21 @@ mod tests {
             let refused = check(false);
             assert!(matches!(refused, HelloRefused::Lineage { .. }), "{refused}");
         }
+        // Who knows a member that is unknown here may be with the cluster that goes on, and so may one that saw this member's log.
+        let hello = |to, seen_index| Hello {
+            cluster_id: cluster.id().0,
+            member_id: found.0,
+            protocol: PROTOCOL,
+            lineage: 6,
+            is_led: true,
+            to,
+            seen_index,
+            ..Hello::default()
+        };
+        for (members, to, seen) in [(listed.clone(), 77, 0), (Arc::new(removed), me, 9)] {
+            let refused = hellos(&cluster, members, 9, (5, true)).check(&hello(to, seen), None);
+            assert!(matches!(refused, Err(HelloRefused::Lineage { .. })), "{refused:?}");
+        }
         let astray =
             Hello { lineage: 6, is_led: true, to: me, protocol: PROTOCOL, ..Hello::default() };
         let astray = Hello { cluster_id: cluster.id().0, member_id: found.0, ..astray };
@@ -504,9 +530,13 @@ mod tests {
     fn a_member_that_means_another_is_told_what_is_known_of_itself() {
         let cluster = cluster("n1");
         let found = cluster.peers().next().unwrap().id;
-        let (listed, meant) = (Members::of(cluster.birth_members()), MemberId(77));
-        let mut removed = Members::clone(&listed);
+        let meant = MemberId(77);
+        let mut removed = Members::clone(&Members::of(cluster.birth_members()));
+        removed.removed.insert(meant.0);
+        let listed = Arc::new(removed.clone());
         removed.removed.insert(found.0);
+        let mut stranger = removed.clone();
+        stranger.removed.remove(&meant.0);
         let hello = |last_index| Hello {
             cluster_id: cluster.id().0,
             member_id: found.0,
@@ -520,6 +550,8 @@ mod tests {
         };
         let birth = LogIndex::BIRTH.0;
         assert_eq!(check(Arc::new(removed), 9, birth), HelloRefused::Removed { found });
+        // One that was left behind, and goes on alone, knows nothing of the member that has its place.
+        assert_eq!(check(Arc::new(stranger), 9, birth), HelloRefused::Meant { meant });
         assert_eq!(check(listed.clone(), 9, birth), HelloRefused::Wiped { found });
         assert_eq!(check(listed.clone(), 9, 9), HelloRefused::Meant { meant });
         assert_eq!(check(listed, birth, birth), HelloRefused::Meant { meant }, "it never started");

@@ -28,7 +28,7 @@
 //! - I9: a cluster is founded once. A member that has nothing yet but its birth ends when a peer answers for a cluster of the same
 //!   id that was born already and is not to take it in; who has data of another beginning ends when the peer's cluster has a leader and
 //!   other members than it knows. The other way round no member ends by the word of one that was removed, or that means a
-//!   member which is not there any more.
+//!   member which is not there any more, nor by that of one which never heard of the member that it means.
 //!
 //! *What it refuses.* Peers of another cluster, unknown members without its data, removed members, other protocols, a dialed address where another
 //! member answers.
@@ -57,7 +57,7 @@ pub(crate) use hello::Standing;
 pub(crate) use hello::{Hellos, standing};
 pub(crate) use names::{LocalNames, resolves};
 pub(crate) use outbox::Outgoing;
-pub(crate) use probe::{Born, ask_peers, find_led};
+pub(crate) use probe::{Born, Lives, ask_peers, find_living};
 pub(crate) use seen::Seen;
 pub(crate) use service::{PeerService, Proven};
 pub(crate) use snapshot::{SnapshotOrders, SnapshotSender, Staging};

@@ -11,7 +11,7 @@ use mini_etcd_shared::types::{LogIndex, MemberId};
 use super::client::{Connector, DialError};
 use super::dial::say_hello;
 use super::hello::{PROTOCOL, check_speaker};
-use super::refused::HelloRefused;
+use super::refused::{HelloRefused, Verdict};
 use crate::apply::{Identity, Members};
 use crate::config::{Cluster, Peer, PeerAddress};
 use crate::fatal;
@@ -26,20 +26,35 @@ pub(crate) struct Born {
     told: String,
 }
 
-/// Asks every other member at once whether it knows a leader; answers the name of one that does.
-pub(crate) async fn find_led(
+/// A member without which this one cannot go on alone.
+pub(crate) enum Lives {
+    /// It knows a leader.
+    Led(String),
+    /// It goes on without this one.
+    Without(String),
+}
+
+/// Asks every other member at once whether the cluster goes on: whether it knows a leader, or has removed this one.
+pub(crate) async fn find_living(
     members: &Members,
     me: Identity,
     connector: &Connector,
-) -> Option<String> {
+) -> Option<Lives> {
     let hello = &hello(me, 0);
     let others = members.by_id.values().filter(|member| member.id != me.member_id.0);
     let ask = others.map(|member| async move {
         let address = member.peer_urls.iter().find_map(|url| PeerAddress::of_url(url))?;
-        let answer =
-            say_hello(&address, connector, hello.clone(), PEER_HELLO_TIMEOUT).await.ok()?;
-        check_speaker(&answer, me, true, Some(MemberId(member.id))).ok()?;
-        answer.is_led.then(|| member.name.clone())
+        let name = || member.name.clone();
+        match say_hello(&address, connector, hello.clone(), PEER_HELLO_TIMEOUT).await {
+            Ok(answer) => {
+                check_speaker(&answer, me, true, Some(MemberId(member.id))).ok()?;
+                answer.is_led.then(|| Lives::Led(name()))
+            }
+            Err(error) => {
+                let verdict = error.verdict(me.member_id);
+                (verdict == Some(Verdict::Removed)).then(|| Lives::Without(name()))
+            }
+        }
     });
     future::join_all(ask).await.into_iter().flatten().next()
 }
