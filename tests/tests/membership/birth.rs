@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use mini_etcd_tests::cluster::{Cluster, Flavor};
+use mini_etcd_tests::process::copy_directory;
 use mini_etcd_tests::wait::eventually;
 
 use super::replace::{ends, replace, until};
@@ -16,14 +17,19 @@ const SURVIVOR: usize = 2;
 /// Three members, of which the last was replaced: its id does not follow from `--peers` any more.
 async fn with_a_replaced_member() -> anyhow::Result<Cluster> {
     let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    replace_the_last(&mut cluster)?;
+    Ok(cluster)
+}
+
+fn replace_the_last(cluster: &mut Cluster) -> anyhow::Result<()> {
     cluster.kill(SURVIVOR)?;
-    let command = replace(&cluster, &[0, 1], &["n3"])?;
+    let command = replace(cluster, &[0, 1], &["n3"])?;
     until(&command, "start it: mini-etcd")?;
     cluster.renew(SURVIVOR, 0)?;
     cluster.restart(SURVIVOR)?;
     until(&command, "is replaced by")?;
     ends(command, 0)?;
-    Ok(cluster)
+    Ok(())
 }
 
 /// The same, and the others are removed.
@@ -157,6 +163,56 @@ async fn a_wiped_member_that_waits_is_told_when_the_cluster_is_back() -> anyhow:
         "it was told at its start"
     );
     Ok(())
+}
+
+/// Goal: a member that was replaced and comes back with its directory and the flag to go on alone takes no part and ends nobody. Method: the
+/// others are there, who say that they go on; then they are not, and meet it at the address of the one in its place.
+#[tokio::test]
+async fn who_was_replaced_does_not_end_the_others_by_going_on_alone() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(Flavor::Mini, 3).await?;
+    cluster.kill(SURVIVOR)?;
+    let data = cluster.member(SURVIVOR)?.data.clone();
+    let old = data.with_extension("old");
+    copy_directory(&data, &old)?;
+    cluster.restart(SURVIVOR)?;
+    replace_the_last(&mut cluster)?;
+    cluster.kill(SURVIVOR)?;
+    std::fs::remove_dir_all(&data)?;
+    std::fs::rename(&old, &data)?;
+    cluster.flag(SURVIVOR, "--force-new-cluster", true)?;
+    cluster.restart(SURVIVOR)?;
+    let ended = cluster.wait_exit(SURVIVOR, DEADLINE)?;
+    let said = cluster.member(SURVIVOR)?.errors();
+    ensure!(
+        ended.code() == Some(1) && said.contains("it goes on without this one"),
+        "{ended}: {said}"
+    );
+    cluster.forget(SURVIVOR)?;
+
+    for index in [0, 1] {
+        cluster.kill(index)?;
+    }
+    cluster.restart(SURVIVOR)?;
+    eventually("a member alone", DEADLINE, || async {
+        ensure!(members(&cluster, SURVIVOR).await?.len() == 1);
+        Ok(())
+    })
+    .await?;
+    for index in [0, 1] {
+        cluster.restart(index)?;
+    }
+    for index in [0, 1] {
+        eventually("a refusal", DEADLINE, || async {
+            let log = cluster.member(index)?.log()?;
+            ensure!(log.contains("is not at this address any more"), "{log}");
+            Ok(())
+        })
+        .await?;
+    }
+    let writer = Writer::start(&cluster);
+    writer.ask(&cluster, &[0, 1]);
+    writer.goes_on().await?;
+    writer.check(&cluster, 0).await
 }
 
 /// Waits until the first member has begun to serve so many times.
